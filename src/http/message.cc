@@ -1,0 +1,194 @@
+#include "http/message.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/json.h"
+#include "base/text.h"
+
+namespace tandem::http {
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Percent-decoding, with `plus` as a space where it is one.
+std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_space) {
+      decoded.push_back(' ');
+    } else if (text[i] != '%') {
+      decoded.push_back(text[i]);
+    } else {
+      if (i + 2 >= text.size()) return std::nullopt;
+      const int high = hex_digit(text[i + 1]);
+      const int low = hex_digit(text[i + 2]);
+      if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
+      decoded.push_back(static_cast<char>(high * 16 + low));
+      i += 2;
+    }
+  }
+  return decoded;
+}
+
+}  // namespace
+
+Headers::Headers(std::initializer_list<Header> fields) : fields_(fields) {}
+
+bool Headers::add(std::string name, std::string value) {
+  if (fields_.size() >= kFieldsMax) return false;
+  fields_.push_back({std::move(name), std::move(value)});
+  return true;
+}
+
+bool Headers::set(std::string name, std::string value) {
+  remove(name);
+  return add(std::move(name), std::move(value));
+}
+
+void Headers::remove(std::string_view name) {
+  std::erase_if(fields_, [name](const Header& field) { return iequals(field.name, name); });
+}
+
+std::optional<std::string_view> Headers::find(std::string_view name) const {
+  for (const Header& field : fields_) {
+    if (field.name.size() == name.size() && iequals(field.name, name)) return field.value;
+  }
+  return std::nullopt;
+}
+
+std::string_view Headers::value_or(std::string_view name, std::string_view fallback) const {
+  return find(name).value_or(fallback);
+}
+
+Headers content_type(std::string_view type) {
+  Headers headers;
+  headers.add("content-type", std::string(type));
+  return headers;
+}
+
+Headers json_headers() { return content_type("application/json"); }
+
+std::string to_string(const Endpoint& endpoint) {
+  const bool is_ipv6 = endpoint.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + std::to_string(endpoint.port);
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  const std::string whole(text);
+  const auto wrong = [&] {
+    return fail(ErrorCode::invalid_argument, "'" + whole + "' is no endpoint; write http://host:port");
+  };
+  if (text.starts_with("http://")) text.remove_prefix(7);
+  if (text.ends_with('/')) text.remove_suffix(1);
+  Endpoint endpoint;
+  size_t host_end = text.find(':');
+  if (text.starts_with('[')) {
+    const size_t bracket = text.find(']');
+    if (bracket == std::string_view::npos) return wrong();
+    endpoint.host = text.substr(1, bracket - 1);
+    host_end = bracket + 1;
+  } else {
+    endpoint.host = text.substr(0, host_end);
+  }
+  const std::string_view rest = host_end < text.size() ? text.substr(host_end) : std::string_view{};
+  const bool host_is_plain = std::all_of(endpoint.host.begin(), endpoint.host.end(), [](unsigned char c) {
+    return c > ' ' && c < 127 && std::string_view("/?#@[]\\").find(static_cast<char>(c)) == std::string_view::npos;
+  });
+  if (endpoint.host.empty() || endpoint.host.size() > 253 || !host_is_plain) return wrong();
+  if (rest.empty()) return endpoint;
+  const auto port = rest.front() == ':' ? parse_integer(rest.substr(1)) : std::nullopt;
+  if (!port || *port < 1 || *port > 65'535) return wrong();
+  endpoint.port = static_cast<uint16_t>(*port);
+  return endpoint;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) { return decode(text, false); }
+
+std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  while (!query.empty() && pairs.size() < kQueryPairsMax) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (pair.empty()) continue;
+    const size_t equals = std::min(pair.find('='), pair.size());
+    auto name = decode(pair.substr(0, equals), true);
+    auto value = decode(pair.substr(std::min(equals + 1, pair.size())), true);
+    if (name && value) pairs.emplace_back(std::move(*name), std::move(*value));
+  }
+  return pairs;
+}
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  for (auto& [key, value] : parse_query(query)) {
+    if (key == name) return std::move(value);
+  }
+  return std::nullopt;
+}
+
+std::string json_error_body(const Error& error) {
+  const ErrorDescription& description = describe(error.code);
+  std::string body = R"({"error":{"message":)";
+  append_json_string(body, error.context.empty() ? error.message : error.message + " (" + error.context + ")");
+  body.append(R"(,"type":)");
+  append_json_string(body, description.openai_type);
+  body.append(R"(,"param":null,"code":)");
+  append_json_string(body, description.name);
+  body.append("}}");
+  return body;
+}
+
+std::string_view reason_phrase(int status) {
+  struct Phrase {
+    int status;
+    std::string_view text;
+  };
+  static constexpr std::array kPhrases{
+      Phrase{200, "OK"},
+      Phrase{201, "Created"},
+      Phrase{202, "Accepted"},
+      Phrase{204, "No Content"},
+      Phrase{206, "Partial Content"},
+      Phrase{301, "Moved Permanently"},
+      Phrase{302, "Found"},
+      Phrase{303, "See Other"},
+      Phrase{304, "Not Modified"},
+      Phrase{307, "Temporary Redirect"},
+      Phrase{308, "Permanent Redirect"},
+      Phrase{400, "Bad Request"},
+      Phrase{401, "Unauthorized"},
+      Phrase{403, "Forbidden"},
+      Phrase{404, "Not Found"},
+      Phrase{405, "Method Not Allowed"},
+      Phrase{406, "Not Acceptable"},
+      Phrase{408, "Request Timeout"},
+      Phrase{409, "Conflict"},
+      Phrase{410, "Gone"},
+      Phrase{412, "Precondition Failed"},
+      Phrase{413, "Content Too Large"},
+      Phrase{415, "Unsupported Media Type"},
+      Phrase{417, "Expectation Failed"},
+      Phrase{422, "Unprocessable Content"},
+      Phrase{429, "Too Many Requests"},
+      Phrase{431, "Request Header Fields Too Large"},
+      Phrase{499, "Client Closed Request"},
+      Phrase{500, "Internal Server Error"},
+      Phrase{501, "Not Implemented"},
+      Phrase{502, "Bad Gateway"},
+      Phrase{503, "Service Unavailable"},
+      Phrase{504, "Gateway Timeout"},
+      Phrase{505, "HTTP Version Not Supported"},
+  };
+  const auto* const found = std::find_if(kPhrases.begin(), kPhrases.end(),
+                                         [status](const Phrase& phrase) { return phrase.status == status; });
+  return found == kPhrases.end() ? "Unknown" : found->text;
+}
+
+}  // namespace tandem::http

@@ -1,0 +1,98 @@
+// The words of HTTP that both sides share: headers, a request, and small exact functions on their text (RFC 9110).
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tandem::http {
+
+struct Header {
+  std::string name;   // a token; compared without regard to ASCII case
+  std::string value;  // without white space at either end
+  bool operator==(const Header&) const = default;
+};
+
+// Header fields in the order of the wire. Names may repeat.
+class Headers {
+ public:
+  // Twice what a request may carry (see ServerOptions::header_fields_max), so that a proxy has room to add its own.
+  static constexpr size_t kFieldsMax = 256;
+
+  Headers() = default;
+  // GCC 12 cannot keep a braced list of strings in one expression with `co_await`: make the Headers a variable first,
+  // or use `json_headers`.
+  Headers(std::initializer_list<Header> fields);
+
+  bool add(std::string name, std::string value);  // false, and nothing added, when kFieldsMax are there
+  bool set(std::string name, std::string value);  // replaces every field of that name by this one
+  void remove(std::string_view name);
+  void clear() { fields_.clear(); }
+
+  // The first field of that name; nothing when there is none.
+  std::optional<std::string_view> find(std::string_view name) const;
+  // The same, with a fallback.
+  std::string_view value_or(std::string_view name, std::string_view fallback) const;
+
+  size_t size() const { return fields_.size(); }
+  bool empty() const { return fields_.empty(); }
+  auto begin() const { return fields_.begin(); }
+  auto end() const { return fields_.end(); }
+
+  bool operator==(const Headers&) const = default;
+
+ private:
+  std::vector<Header> fields_;
+};
+
+Headers content_type(std::string_view type);  // one field, content-type
+Headers json_headers();                       // content-type: application/json
+
+struct Request {
+  std::string method;        // as sent, upper case by custom: "GET"
+  std::string target;        // the path as sent, beginning with '/', not percent-decoded, without the query
+  std::string query;         // what follows '?', not decoded; empty when there is none
+  Headers headers;           // as sent; content-length and transfer-encoding agree with the body
+  std::string body;          // whole, without chunk framing
+  std::string peer_address;  // "192.0.2.7" or "2001:db8::7", without port
+  bool peer_is_loopback = false;
+};
+
+// Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.
+struct Endpoint {
+  std::string host;
+  uint16_t port = 80;
+  auto operator<=>(const Endpoint&) const = default;
+};
+
+std::string to_string(const Endpoint& endpoint);  // "host:8080", "[::1]:8080"
+
+// "http://host[:port][/]" or "host:port". Errors: invalid_argument.
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+// Replaces %XX by its byte. Nothing where a % is not followed by two hexadecimal digits, or where %00 would hide a NUL.
+std::optional<std::string> percent_decode(std::string_view text);
+
+// The pairs of "a=1&b=two+words", decoded ('+' is a space), in order. A name without '=' has an empty value; pairs
+// that do not decode are left out; at most kQueryPairsMax are read.
+inline constexpr size_t kQueryPairsMax =
+    1'000;  // longer queries are within the header limit, but nothing of ours has them
+std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);
+
+// The first value of `name` in a query, decoded.
+std::optional<std::string> query_value(std::string_view query, std::string_view name);
+
+// {"error":{"message":…,"type":…,"param":null,"code":…}}: the OpenAI error object, from base's error table.
+std::string json_error_body(const Error& error);
+
+std::string_view reason_phrase(int status);  // "Not Found"; "Unknown" for a status that has none
+
+}  // namespace tandem::http

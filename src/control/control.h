@@ -1,0 +1,98 @@
+// The sequencer and the rules of a grid's state.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "grid/snapshot.h"
+#include "inventory/inventory.h"
+#include "log/log.h"
+#include "tandem/v1/plan.pb.h"
+
+namespace tandem::control {
+
+// A job that the core waits for: its result comes back as an event, late, twice or never.
+struct PendingPlan {
+  std::string plan_id;
+  log::Offset base = 0;
+  uint64_t seed = 0;
+  uint64_t work_limit = 0;
+  Instant requested_at;
+  bool operator==(const PendingPlan&) const = default;
+};
+
+// All that is believed and decided. A copy is O(1).
+struct State {
+  inventory::Snapshot inventory;
+  std::shared_ptr<const grid::Snapshot> grid;    // projection of `inventory`
+  std::shared_ptr<const v1::Plan> plan;          // accepted; null before the first
+  log::Offset plan_offset = 0;                   // where it was accepted
+  std::optional<PendingPlan> pending;            // at most one: a newer request replaces it
+  log::Offset replan_after = 0;                  // last change that a plan must take in; 0 when the plan is up to date
+  log::BatchHeader head;                         // of the last batch folded
+};
+
+// What follows from an intake event in a state: the event itself, when it is admitted, and what it brings about, to be
+// appended in that order; or the reason it is refused (invalid_argument, conflict, not_found), which changes nothing.
+Result<std::vector<log::Event>> step(const State& state, const log::Event& event, Instant now);
+
+// Takes in one event that stands on the log. Total.
+void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet* changes);
+
+// SHA-256 over all of the state that the log determines.
+Digest state_hash(const State& state);
+
+// Where checkpoints are kept. A checkpoint is a convenience: deleting every one loses nothing but time.
+class CheckpointStore {
+ public:
+  virtual ~CheckpointStore() = default;
+  virtual Result<void> write(log::Offset offset, std::string_view bytes) = 0;  // atomic
+  // The newest that is whole and not after `at_most`; nothing when there is none.
+  virtual Result<std::optional<std::string>> read(log::Offset at_most) const = 0;
+};
+std::unique_ptr<CheckpointStore> directory_checkpoints(std::filesystem::path directory);
+
+struct CoreOptions {
+  log::Epoch epoch = 1;
+  uint64_t checkpoint_every_events = 200'000;  // ~2 s of replay
+  uint64_t plan_work_limit = 10'000;
+  Duration plan_timeout = seconds(60);         // a job that has not come back is asked for again
+};
+
+// What became of one intake event.
+struct Outcome {
+  Result<log::Offset> offset;                  // of the event on the log, durable; or why it was refused
+};
+
+// The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by any.
+class Core {
+ public:
+  // Opens at the newest checkpoint and replays the tail.
+  static Result<std::unique_ptr<Core>> open(log::Log& log, CheckpointStore* checkpoints, CoreOptions options);
+  virtual ~Core() = default;
+
+  // Orders the intake into one batch: steps each event on the state the events before it leave, appends, folds,
+  // publishes. An error of the log itself (fenced, full, io) refuses all of it and changes nothing.
+  virtual Result<std::vector<Outcome>> submit(std::vector<log::Event> intake, Instant now) = 0;
+
+  // Time passes: asks again for a plan that is overdue, takes in what piled up. May append a batch.
+  virtual Result<void> tick(Instant now) = 0;
+
+  virtual const State& state() const = 0;
+  // What the last submit or tick changed.
+  virtual const inventory::ChangeSet& changes() const = 0;
+
+  // The state as it was after `offset`: from a recent snapshot in memory, else the nearest checkpoint and replay.
+  // Errors: not_found past the head, corrupt, io.
+  virtual Result<State> state_at(log::Offset offset) const = 0;
+
+  virtual Result<void> write_checkpoint() = 0;
+};
+
+}  // namespace tandem::control

@@ -1,0 +1,50 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+namespace tandem {
+namespace {
+
+TEST(Text, SlugKeepsWhatAPersonWouldType) {
+  EXPECT_EQ(slug("Düsseldorf"), "duesseldorf");
+  EXPECT_EQ(slug("Łódź"), "lodz");
+  EXPECT_EQ(slug("  São Paulo / Guarulhos "), "sao-paulo-guarulhos");
+  EXPECT_EQ(slug("Москва"), "");
+  EXPECT_EQ(slug("A\xff"
+                 "B"),
+            "a-b");
+}
+
+TEST(Text, NumbersMustBeWholeAndFinite) {
+  EXPECT_EQ(parse_number("1.5e3"), 1500.0);
+  EXPECT_FALSE(parse_number("100G"));
+  EXPECT_FALSE(parse_number("nan"));
+  EXPECT_FALSE(parse_number("1e999"));
+  EXPECT_FALSE(parse_number(""));
+  EXPECT_EQ(parse_integer("-7"), -7);
+  EXPECT_FALSE(parse_integer("99999999999999999999"));
+}
+
+TEST(Text, Utf8FollowsRfc3629) {
+  EXPECT_TRUE(is_utf8("grün € 😀"));
+  EXPECT_FALSE(is_utf8("\xC0\xAF"));          // overlong
+  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // surrogate
+  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // beyond U+10FFFF
+  EXPECT_FALSE(is_utf8("\xE2\x82"));          // cut short
+}
+
+TEST(Text, NearestFindsTypingMistakesOnly) {
+  const std::vector<std::string> names{"capacity_gbps", "delay_us", "length_km"};
+  EXPECT_EQ(nearest("capacity_gpbs", names), "capacity_gbps");
+  EXPECT_EQ(nearest("Delay_us", names), "delay_us");
+  EXPECT_FALSE(nearest("colour", names));
+}
+
+TEST(Text, SplitKeepsEmptyParts) {
+  const std::vector<std::string_view> parts{"a", "", "b", ""};
+  EXPECT_EQ(split("a,,b,", ','), parts);
+  EXPECT_EQ(trim(" \t x \r\n"), "x");
+}
+
+}  // namespace
+}  // namespace tandem

@@ -17,19 +17,21 @@ Json convert(simdjson::dom::element element) {
   switch (element.type()) {
     case simdjson::dom::element_type::ARRAY: {
       Json::Array array;
-      for (const auto item : element.get_array().value_unsafe()) array.push_back(convert(item));
+      const simdjson::dom::array items = element;
+      for (const auto item : items) array.push_back(convert(item));
       return array;
     }
     case simdjson::dom::element_type::OBJECT: {
       Json::Object object;
-      for (const auto field : element.get_object().value_unsafe()) object[std::string(field.key)] = convert(field.value);
+      const simdjson::dom::object fields = element;
+      for (const auto field : fields) object[std::string(field.key)] = convert(field.value);
       return object;
     }
-    case simdjson::dom::element_type::INT64: return element.get_int64().value_unsafe();
-    case simdjson::dom::element_type::UINT64: return static_cast<double>(element.get_uint64().value_unsafe());
-    case simdjson::dom::element_type::DOUBLE: return element.get_double().value_unsafe();
-    case simdjson::dom::element_type::STRING: return element.get_string().value_unsafe();
-    case simdjson::dom::element_type::BOOL: return element.get_bool().value_unsafe();
+    case simdjson::dom::element_type::INT64: return int64_t(element);
+    case simdjson::dom::element_type::UINT64: return static_cast<double>(uint64_t(element));
+    case simdjson::dom::element_type::DOUBLE: return double(element);
+    case simdjson::dom::element_type::STRING: return std::string_view(element);
+    case simdjson::dom::element_type::BOOL: return bool(element);
     case simdjson::dom::element_type::NULL_VALUE: return nullptr;
   }
   return nullptr;

@@ -54,10 +54,7 @@ struct Writer {
     } else if (value.is_integer()) {
       fmt::format_to(std::back_inserter(out), "{}", value.integer());
     } else if (value.is_number()) {
-      if (std::isfinite(value.number()))
-        fmt::format_to(std::back_inserter(out), "{}", value.number());
-      else
-        out += "null";
+      write_double(value.number());
     } else if (value.is_bool()) {
       out += value.boolean() ? "true" : "false";
     } else if (value.is_array()) {
@@ -67,6 +64,17 @@ struct Writer {
     } else {
       out += "null";
     }
+  }
+
+  // A whole double keeps its point, so that it reads back as a double.
+  void write_double(double number) {
+    if (!std::isfinite(number)) {
+      out += "null";
+      return;
+    }
+    const std::string digits = fmt::format("{}", number);
+    out += digits;
+    if (digits.find_first_of(".e") == std::string::npos) out += ".0";
   }
 
   void write_array(const Json::Array& array) {

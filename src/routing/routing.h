@@ -1,13 +1,14 @@
 // The routing table and the decision made on it for every request.
 //
-// A decision passes hard gates first (model, tenant, health, residency of the site and of every path the packets may
-// take, capacity, promise), then follows the plan's split among what passed, else takes the cheapest. Where nothing
+// A decision passes hard gates first (model, tenant, residency of the site and of every path the packets may take,
+// health, capacity, promise), then follows the plan's split among what passed, else takes the cheapest. Where nothing
 // keeps the promise, the fastest that passes the other gates is taken and the decision says so.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
-#include <limits>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,7 +39,7 @@ struct Target {
   bool emulated = false;           // answers come from our emulator, which says so
   uint32_t replicas = 0;
   uint32_t concurrency_max = 0;    // requests at once over all replicas before they queue
-  double prefill_tokens_per_s = 0; // of one replica
+  double prefill_tokens_per_s = 0; // of one replica; 0: not known, taken as instant
   Milliseconds prefill_overhead;
   Milliseconds tpot;               // at the plan's operating point
   double euros_per_prompt_token = 0;   // at the plan's utilisation, energy included
@@ -105,6 +106,36 @@ struct TableRows {
 
 class RoutingTable {
  public:
+  // What a decision reads of a target, one cache line, kept by model in the order of a usual request's cost.
+  struct Candidate {
+    grid::JurisdictionSet jurisdiction;
+    uint32_t target = 0;
+    uint32_t site = 0;
+    double euros_per_prompt_token = 0;
+    double euros_per_output_token = 0;
+    double prefill_us_per_token = 0;
+    double prefill_overhead_us = 0;
+    double tpot_ms = 0;
+    uint32_t concurrency_max = 0;
+    bool up = false;
+  };
+  // A share of the plan, as the decision reads it.
+  struct Share {
+    uint32_t candidate = 0;  // position for candidate_at
+    double fraction = 0;
+  };
+  // The least of each price from one candidate to the last of its model: no later candidate can cost less.
+  struct LeastPrices {
+    double euros_per_prompt_token = 0;
+    double euros_per_output_token = 0;
+  };
+  struct Candidates {
+    std::span<const Candidate> rows;
+    std::span<const LeastPrices> least;  // of rows[i] and all after it
+  };
+
+  // Rows that contradict each other (a position out of range, a negative price, a share of another model's target) are
+  // a bug of whoever made them. Where a key, model name or prefix occurs twice, the first one counts.
   explicit RoutingTable(TableRows rows);
 
   uint64_t offset() const { return rows_.offset; }
@@ -118,25 +149,64 @@ class RoutingTable {
   std::optional<uint32_t> find_target(std::string_view deployment) const;
   // The set of those codes; nothing when one is not a jurisdiction of this grid.
   std::optional<grid::JurisdictionSet> find_jurisdictions(std::span<const std::string_view> codes) const;
+  bool may_use(uint32_t tenant, uint32_t model) const;
 
-  std::span<const uint32_t> targets_of_model(uint32_t model) const;
+  std::span<const uint32_t> targets_of_model(uint32_t model) const;  // ascending
   const Leg& leg(uint32_t region, uint32_t site) const { return rows_.legs[region * rows_.sites.size() + site]; }
   // The plan's row for that demand, or null.
   const TableRows::DemandSplit* split(uint32_t tenant, uint32_t region, uint32_t model) const;
+  // The same as the decision reads it: empty where there is no row.
+  std::span<const Share> shares(uint32_t tenant, uint32_t region, uint32_t model) const;
+
+  Candidates candidates(uint32_t model) const;
+  const Candidate& candidate(uint32_t target) const { return candidates_[candidate_positions_[target]]; }
+  const Candidate& candidate_at(uint32_t position) const { return candidates_[position]; }
+  double least_euros_per_byte(uint32_t region) const { return least_euros_per_byte_[region]; }  // of its reachable legs
 
  private:
-  TableRows rows_;
-  std::vector<uint32_t> model_first_;    // CSR: targets by model
-  std::vector<uint32_t> model_targets_;
   struct DigestHash {
     size_t operator()(const Digest& digest) const noexcept;
   };
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  using Positions = std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>>;  // looked up, never iterated
+  struct PrefixGroup {
+    uint8_t length = 0;
+    uint32_t first = 0;  // in prefixes_
+    uint32_t count = 0;
+  };
+
+  void check_rows() const;
+  void index_names();
+  void index_prefixes();
+  void index_targets();
+  void index_splits();
+
+  TableRows rows_;
+  std::vector<uint32_t> model_first_;    // CSR: targets, and candidates, by model
+  std::vector<uint32_t> model_targets_;
+  std::vector<Candidate> candidates_;
+  std::vector<LeastPrices> least_prices_;
+  std::vector<uint32_t> candidate_positions_;  // by target
+  std::vector<double> least_euros_per_byte_;   // by region
   std::unordered_map<Digest, uint32_t, DigestHash> key_positions_;
-  std::unordered_map<std::string, uint32_t> model_positions_;
-  std::unordered_map<std::string, uint32_t> region_positions_;
-  std::unordered_map<std::string, uint32_t> target_positions_;
-  std::unordered_map<uint64_t, uint32_t> split_positions_;
-  std::vector<PrefixEntry> prefixes_by_length_;  // longest first
+  Positions model_positions_;
+  Positions region_positions_;
+  Positions target_positions_;
+  // Open addressing, a power of two at most half full: one cache miss a lookup where chained buckets take three.
+  struct SplitSlot {
+    uint64_t key = UINT64_MAX;  // UINT64_MAX: free
+    uint32_t row = 0;           // in rows_.demand_splits
+    uint32_t first = 0;         // in shares_
+    uint32_t count = 0;
+  };
+  const SplitSlot* find_split(uint64_t key) const;
+  std::vector<SplitSlot> split_slots_;
+  std::vector<Share> shares_;
+  std::vector<PrefixEntry> prefixes_;      // masked; longest first, then by address
+  std::vector<PrefixGroup> prefix_groups_;  // longest first
 };
 
 struct RequestFacts {
@@ -147,17 +217,50 @@ struct RequestFacts {
   double output_tokens = 0;            // expected; from max_tokens or the demand's mean
   double bytes = 0;                    // of the request body, for transport cost
   grid::JurisdictionSet allowed = grid::JurisdictionSet::all();  // tenant's residency, tightened by the request
-  Milliseconds ttft;                   // promise
-  Milliseconds tpot;
+  Milliseconds ttft;                   // promise; 0: none
+  Milliseconds tpot;                   // promise; 0: none
+};
+
+// A value that one thread writes and others read whenever they like; a plain load where it is read.
+template <class T>
+class Relaxed {
+ public:
+  constexpr Relaxed(T value = T{}) : value_(value) {}
+  Relaxed(const Relaxed& other) : value_(other.load()) {}
+  Relaxed& operator=(const Relaxed& other) { return value_.store(other.load(), std::memory_order_relaxed), *this; }
+  T load() const { return value_.load(std::memory_order_relaxed); }
+  operator T() const { return load(); }
+  std::atomic<T>& atomic() { return value_; }
+
+ private:
+  std::atomic<T> value_;
 };
 
 // What the gateway sees of a target right now.
 struct TargetLive {
-  uint32_t in_flight = 0;
-  bool healthy = true;                 // not ejected
+  Relaxed<uint32_t> in_flight = 0;
+  Relaxed<bool> healthy = true;        // not ejected
 };
 
-enum class Gate : uint8_t { none, model, tenant_model, down, unhealthy, excluded, unreachable, residency, path_residency, capacity, promise_ttft, promise_tpot };
+// A queue as long as all that runs means a wait of a whole service time, after which no promise on a first token in use
+// today is kept: beyond that a target is full.
+inline constexpr uint32_t kQueuePerConcurrency = 1;
+
+// In the order in which a target is put through them; none: it passed all.
+enum class Gate : uint8_t {
+  none,
+  model,           // no target has the model
+  tenant_model,    // the tenant may not use it
+  residency,       // the site lies outside the allowed jurisdictions
+  down,            // site, node or pool
+  unreachable,     // no path from the region
+  path_residency,  // a path the packets may take touches another jurisdiction
+  unhealthy,       // ejected after failures
+  excluded,        // tried already for this request
+  capacity,        // no slots, or the queue is as long as it may be
+  promise_ttft,
+  promise_tpot,
+};
 std::string_view to_string(Gate gate);
 
 enum class Reason : uint8_t {
@@ -171,7 +274,7 @@ std::string_view to_string(Reason reason);
 struct Decision {
   Reason reason = Reason::rejected;
   std::optional<uint32_t> target;
-  Gate blocking = Gate::none;          // for rejected: the gate that the most promising target failed
+  Gate blocking = Gate::none;          // for rejected: the gate that the target which came furthest failed
   Microseconds predicted_ttft;         // round trip + queue + prefill
 };
 
@@ -185,9 +288,20 @@ struct CandidateVerdict {
   double plan_fraction = 0;
 };
 
-// `live` has one entry per target. `excluded` are targets already tried for this request. `draw` ∈ [0, 1) picks among
-// the plan's shares: the caller's own random number. O(targets of the model); allocates nothing.
+// The time until the first token, as the client sees it: round trip + wait in the target's queue + prefill.
+// The wait is that of a request which finds n in flight at c servers: nothing while n < c, else (n − c + 1) departures,
+// c / S of them a second, S being the service time (exact for exponential service: Gross et al., Fundamentals of
+// Queueing Theory, 4th ed., 2.3). S is taken from this request, prefill + output tokens × tpot, since the mix in flight is
+// not known here; where others are longer, the wait is underestimated.
+Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight);
+
+// `live` has one entry per target, or one pointer to where it is kept. `excluded` are targets already tried for this
+// request. `draw` ∈ [0, 1) picks among the plan's shares: the caller's own random number. Of equal costs the faster wins.
+// O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be cheaper than the
+// best so far; allocates nothing.
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
+                std::span<const uint32_t> excluded, double draw);
+Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive* const> live,
                 std::span<const uint32_t> excluded, double draw);
 
 // Every target of the model with the gate that ruled it out, the chosen first, then by cost. For people: allocates.

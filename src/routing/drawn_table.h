@@ -1,0 +1,26 @@
+// A routing table drawn as text, for tests of whatever uses one:
+//
+//   valid_until_s 100
+//   jurisdiction DE FR US
+//   region north 10.1.0.0/16 2001:db8::/32
+//   site   ber DE
+//   model  small tiny
+//   tenant acme key=sk-acme residency=DE,FR ttft=200 tpot=50 models=small
+//   target ber-small ber small concurrency=8 prefill=10000 overhead=5 tpot=20 prompt_cost=1 output_cost=2
+//   leg    north ber rtt=2 via=DE,FR cost=0
+//   split  acme north small ber-small=0.7 par-small=0.3
+//
+// Times are in milliseconds, a target's prices in euros per million tokens, a leg's in euros per gigabyte. What stands
+// behind a model's id are its aliases. A leg's `via` adds to its site's own jurisdiction; legs not drawn are unreachable.
+// `down`, `loopback_only` and `emulated` are words of their own. A malformed drawing is a bug of the test.
+#pragma once
+
+#include <string_view>
+
+#include "routing/routing.h"
+
+namespace tandem::routing {
+
+TableRows draw_table(std::string_view drawing);
+
+}  // namespace tandem::routing

@@ -56,10 +56,10 @@ BucketHistogram::BucketHistogram(std::vector<double> upper_bounds)
   CHECK(std::is_sorted(upper_bounds_.begin(), upper_bounds_.end()));
 }
 
-void BucketHistogram::record(double value) {
+void BucketHistogram::record(double value, uint64_t count) {
   const auto bucket = std::lower_bound(upper_bounds_.begin(), upper_bounds_.end(), value) - upper_bounds_.begin();
-  counts_[static_cast<size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
-  sum_.fetch_add(value, std::memory_order_relaxed);
+  counts_[static_cast<size_t>(bucket)].fetch_add(count, std::memory_order_relaxed);
+  sum_.fetch_add(value * static_cast<double>(count), std::memory_order_relaxed);
 }
 
 template <class T, class Make>

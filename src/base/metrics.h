@@ -39,7 +39,7 @@ class Gauge {
 class BucketHistogram {
  public:
   explicit BucketHistogram(std::vector<double> upper_bounds);
-  void record(double value);
+  void record(double value, uint64_t count = 1);
   const std::vector<double>& upper_bounds() const { return upper_bounds_; }
   uint64_t bucket(size_t i) const { return counts_[i].load(std::memory_order_relaxed); }
   double sum() const { return sum_.load(std::memory_order_relaxed); }

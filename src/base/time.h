@@ -34,6 +34,7 @@ constexpr Instant operator+(Instant t, Duration d) { return {t.ns + d.ns}; }
 constexpr Instant operator-(Instant t, Duration d) { return {t.ns - d.ns}; }
 constexpr Duration operator-(Instant a, Instant b) { return {a.ns - b.ns}; }
 constexpr Duration operator+(Duration a, Duration b) { return {a.ns + b.ns}; }
+constexpr Duration operator-(Duration a, Duration b) { return {a.ns - b.ns}; }
 constexpr Duration operator*(Duration d, int64_t n) { return {d.ns * n}; }
 
 // RFC 3339 in UTC with nanoseconds, e.g. "2026-11-21T08:16:00.000000000Z"; parsing takes any number of fraction digits

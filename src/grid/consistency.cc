@@ -1,0 +1,282 @@
+#include "grid/consistency.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "base/check.h"
+#include "grid/decode.h"
+#include "grid/geography.h"
+#include "grid/prefix.h"
+
+namespace tandem::grid {
+namespace {
+
+constexpr double kLightMicrosecondsPerKm = 3.3356;  // in vacuum: nothing is faster
+constexpr double kPlaceToleranceKm = 5;             // coordinates of a city stand for any place in it
+
+size_t kind_position(std::string_view kind) {
+  const auto all = kinds();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Kind& k) { return k.name == kind; });
+  CHECK(found != all.end());
+  return static_cast<size_t>(found - all.begin());
+}
+
+class Rules {
+ public:
+  Rules(const Rows& rows, const Soundness& soundness, std::vector<RowProblem>& problems)
+      : rows_(rows), soundness_(soundness), problems_(problems) {}
+
+  void check() {
+    grid();
+    links();
+    regions();
+    pools();
+    models();
+    profiles();
+    deployments();
+    tenants();
+    demands();
+    traffic();
+    connections();
+  }
+
+ private:
+  void error(std::string_view kind, size_t position, Path path, std::string message, std::string fix) {
+    problems_.push_back({kind, position, {std::move(path), std::move(message), std::move(fix)}});
+  }
+  void warning(std::string_view kind, size_t position, Path path, std::string message, std::string fix) {
+    problems_.push_back({kind, position, {std::move(path), std::move(message), std::move(fix), Diagnostic::Severity::warning}});
+  }
+  template <class Row>
+  bool sound(std::string_view kind, Index<Row> index) const {
+    return index.valid() && soundness_.sound(kind, index.value);
+  }
+
+  void grid() {
+    if (rows_.jurisdictions.size() > kJurisdictionsMax)
+      error(kGrid, 0, {}, fmt::format("the grid has {} jurisdictions", rows_.jurisdictions.size()),
+            fmt::format("at most {} are allowed", kJurisdictionsMax));
+    if (rows_.sites.empty()) error(kGrid, 0, {}, "the grid has no site", "list at least one under 'sites'");
+    if (rows_.regions.empty()) error(kGrid, 0, {}, "the grid has no region, so nobody can ask for anything", "list at least one under 'regions'");
+  }
+
+  void links() {
+    for (size_t i = 0; i < rows_.links.size(); ++i) {
+      const Link& link = rows_.links[i];
+      if (!soundness_.sound("link", i) || !sound("node", link.a) || !sound("node", link.b)) continue;
+      const SiteIndex from = rows_.nodes[link.a.value].site;
+      const SiteIndex to = rows_.nodes[link.b.value].site;
+      if (!sound("site", from) || !sound("site", to)) continue;
+      const Site& a = rows_.sites[from.value];
+      const Site& b = rows_.sites[to.value];
+      const double apart_km = great_circle({a.latitude, a.longitude}, {b.latitude, b.longitude}).value();
+      const double least_us = (apart_km - 2 * kPlaceToleranceKm) * kLightMicrosecondsPerKm;
+      if (link.delay.value() < least_us)
+        error("link", i, {std::string("delay_us")},
+              fmt::format("its delay of {:.4g} us over {:.0f} km is faster than light", link.delay.value(), apart_km),
+              fmt::format("write microseconds: fibre of that length takes at least {:.0f}", apart_km * 4.9));
+    }
+  }
+
+  void regions() {
+    std::map<std::pair<std::array<uint8_t, 16>, uint8_t>, size_t> first;
+    for (size_t i = 0; i < rows_.regions.size(); ++i) {
+      const auto& prefixes = rows_.regions[i].prefixes;
+      for (size_t k = 0; k < prefixes.size(); ++k) {
+        const auto [other, fresh] = first.try_emplace({prefixes[k].address, prefixes[k].length}, i);
+        if (!fresh)
+          error("region", i, {std::string("prefixes"), k},
+                fmt::format("the prefix {} also belongs to region '{}'", to_string(prefixes[k]), rows_.regions[other->second].id),
+                "give each prefix to one region");
+      }
+    }
+  }
+
+  void pools() {
+    for (size_t i = 0; i < rows_.pools.size(); ++i) {
+      const Pool& pool = rows_.pools[i];
+      if (!soundness_.sound("pool", i)) continue;
+      if (sound("node", pool.node) && pool.site.valid() && rows_.nodes[pool.node.value].site.valid() &&
+          rows_.nodes[pool.node.value].site != pool.site)
+        error("pool", i, {std::string("node")},
+              fmt::format("node '{}' stands at site '{}', not '{}'", rows_.nodes[pool.node.value].id,
+                          rows_.sites[rows_.nodes[pool.node.value].site.value].id, rows_.sites[pool.site.value].id),
+              "name a node at the pool's own site");
+      reserves(i, pool);
+      power(i, pool);
+    }
+  }
+
+  // Reserves that overlap add up.
+  void reserves(size_t position, const Pool& pool) {
+    const auto covers = [](const RadioReserve& r, double hour) {
+      return r.from_hour <= r.to_hour ? hour >= r.from_hour && hour < r.to_hour : hour >= r.from_hour || hour < r.to_hour;
+    };
+    for (const RadioReserve& start : pool.radio_reserve) {
+      uint64_t kept = 0;
+      for (const RadioReserve& reserve : pool.radio_reserve)
+        if (covers(reserve, start.from_hour)) kept += reserve.accelerators;
+      if (kept <= pool.count) continue;
+      error("pool", position, {std::string("radio_reserve")},
+            fmt::format("at {} h, {} accelerators are kept for radio, of {} there are", start.from_hour, kept, pool.count),
+            "reserve at most the count at any hour");
+      return;
+    }
+  }
+
+  void power(size_t position, const Pool& pool) {
+    if (!sound("site", pool.site) || !sound("accelerator", pool.accelerator) || pool.count == 0) return;
+    const Site& site = rows_.sites[pool.site.value];
+    const Accelerator& accelerator = rows_.accelerators[pool.accelerator.value];
+    if (site.power_limit.value() * 1e3 < accelerator.peak_power.value())
+      warning("pool", position, {},
+              fmt::format("site '{}' has {} kW, too little for one {}", site.id, site.power_limit.value(), accelerator.id),
+              "raise the site's power_limit_kw, or the pool can serve nothing");
+  }
+
+  void models() {
+    std::map<std::string, size_t, std::less<>> first;
+    for (size_t i = 0; i < rows_.models.size(); ++i) first.try_emplace(rows_.models[i].id, i);
+    for (size_t i = 0; i < rows_.models.size(); ++i) {
+      const auto& aliases = rows_.models[i].aliases;
+      for (size_t k = 0; k < aliases.size(); ++k) {
+        const auto [other, fresh] = first.try_emplace(aliases[k], i);
+        if (!fresh)
+          error("model", i, {std::string("aliases"), k},
+                fmt::format("the name '{}' already means model '{}'", aliases[k], rows_.models[other->second].id),
+                "give each name to one model");
+      }
+    }
+  }
+
+  void profiles() {
+    for (size_t i = 0; i < rows_.profiles.size(); ++i) {
+      const Profile& p = rows_.profiles[i];
+      if (!soundness_.sound("profile", i) || !p.model.valid() || !p.accelerator.valid()) continue;
+      const auto [other, fresh] = profile_of_.try_emplace({p.model, p.accelerator, p.tensor_parallel}, i);
+      if (!fresh)
+        error("profile", i, {}, fmt::format("profile '{}' is for the same model, accelerator and tensor_parallel", rows_.profiles[other->second].id),
+              "keep one of them");
+      profiled_models_.insert(p.model);
+      if (!sound("model", p.model) || !sound("accelerator", p.accelerator)) continue;
+      const double there = rows_.accelerators[p.accelerator.value].memory.value() * p.tensor_parallel;
+      const double needed = rows_.models[p.model.value].weights.value() + p.kv_memory.value();
+      if (needed > there * (1 + 1e-9))
+        error("profile", i, {std::string("kv_memory_gb")},
+              fmt::format("weights and KV cache need {:.4g} GB, and {} accelerators have {:.4g} GB", needed, p.tensor_parallel, there),
+              "raise tensor_parallel or lower kv_memory_gb");
+    }
+  }
+
+  void deployments() {
+    std::map<PoolIndex, uint64_t> used;
+    for (size_t i = 0; i < rows_.deployments.size(); ++i) {
+      const Deployment& d = rows_.deployments[i];
+      if (!soundness_.sound("deployment", i) || !sound("pool", d.pool) || !d.model.valid()) continue;
+      const Pool& pool = rows_.pools[d.pool.value];
+      if (pool.accelerator.valid() && !profile_of_.contains({d.model, pool.accelerator, d.tensor_parallel}))
+        error("deployment", i, {},
+              fmt::format("there is no profile of model '{}' on accelerator '{}' with tensor_parallel {}",
+                          rows_.models[d.model.value].id, rows_.accelerators[pool.accelerator.value].id, d.tensor_parallel),
+              "add that profile, or deploy what has one");
+      used[d.pool] += uint64_t{d.tensor_parallel} * d.replicas;
+      if (used[d.pool] > pool.count)
+        error("deployment", i, {std::string("replicas")},
+              fmt::format("deployments at pool '{}' need {} accelerators, of {} there are", pool.id, used[d.pool], pool.count),
+              "deploy fewer replicas or add accelerators");
+    }
+  }
+
+  void tenants() {
+    std::map<Digest, size_t> first;
+    for (size_t i = 0; i < rows_.tenants.size(); ++i) {
+      const auto& keys = rows_.tenants[i].keys;
+      for (size_t k = 0; k < keys.size(); ++k) {
+        const auto [other, fresh] = first.try_emplace(keys[k].sha256, i);
+        if (!fresh)
+          error("tenant", i, {std::string("keys"), k},
+                fmt::format("that key also belongs to tenant '{}'", rows_.tenants[other->second].id), "give each key to one tenant");
+      }
+    }
+  }
+
+  void demands() {
+    std::map<std::tuple<TenantIndex, RegionIndex, ModelIndex>, size_t> first;
+    for (size_t i = 0; i < rows_.demands.size(); ++i) {
+      const Demand& d = rows_.demands[i];
+      if (!soundness_.sound("demand", i) || !sound("tenant", d.tenant) || !sound("model", d.model)) continue;
+      const Tenant& tenant = rows_.tenants[d.tenant.value];
+      const Model& model = rows_.models[d.model.value];
+      if (!tenant.models.empty() && std::find(tenant.models.begin(), tenant.models.end(), d.model) == tenant.models.end())
+        error("demand", i, {std::string("model")}, fmt::format("tenant '{}' may not use model '{}'", tenant.id, model.id),
+              "add it to the tenant's models");
+      if (d.prompt_tokens + d.output_tokens > model.context_tokens)
+        error("demand", i, {std::string("prompt_tokens")},
+              fmt::format("prompt and output are {} tokens, and the context of '{}' holds {}", d.prompt_tokens + d.output_tokens,
+                          model.id, model.context_tokens),
+              "ask for less, or of a model with a longer context");
+      if (!profiled_models_.contains(d.model))
+        warning("demand", i, {std::string("model")}, fmt::format("model '{}' has no profile, so nothing can serve it", model.id),
+                "add a profile of it");
+      if (!d.region.valid()) continue;
+      const auto [other, fresh] = first.try_emplace({d.tenant, d.region, d.model}, i);
+      if (!fresh)
+        error("demand", i, {}, fmt::format("demand '{}' has the same tenant, region and model", rows_.demands[other->second].id),
+              "make one demand of them");
+    }
+  }
+
+  void traffic() {
+    for (size_t i = 0; i < rows_.traffic.size(); ++i) {
+      const Traffic& t = rows_.traffic[i];
+      if (t.from.valid() && t.from == t.to)
+        error("traffic", i, {std::string("to")}, fmt::format("it goes from '{}' to itself", rows_.nodes[t.from.value].id),
+              "traffic joins two nodes");
+    }
+  }
+
+  // A node that serves or is asked must have a link, unless it is the only one.
+  void connections() {
+    if (rows_.nodes.size() < 2) return;
+    std::vector<bool> linked(rows_.nodes.size());
+    for (const Link& link : rows_.links) {
+      if (link.a.valid()) linked[link.a.value] = true;
+      if (link.b.valid()) linked[link.b.value] = true;
+    }
+    const auto check = [&](NodeIndex node, std::string_view kind, size_t position, Path path) {
+      if (node.valid() && !linked[node.value])
+        warning(kind, position, std::move(path), fmt::format("node '{}' has no link", rows_.nodes[node.value].id), "link it to the network");
+    };
+    for (size_t i = 0; i < rows_.pools.size(); ++i) check(rows_.pools[i].node, "pool", i, {std::string("node")});
+    for (size_t i = 0; i < rows_.regions.size(); ++i)
+      for (size_t k = 0; k < rows_.regions[i].anchors.size(); ++k)
+        check(rows_.regions[i].anchors[k].node, "region", i, {std::string("anchors"), k, std::string("node")});
+  }
+
+  const Rows& rows_;
+  const Soundness& soundness_;
+  std::vector<RowProblem>& problems_;
+  std::map<std::tuple<ModelIndex, AcceleratorIndex, uint32_t>, size_t> profile_of_;
+  std::set<ModelIndex> profiled_models_;
+};
+
+}  // namespace
+
+Soundness::Soundness(const Rows& rows) : by_kind_(kinds().size()) {
+  by_kind_[0].assign(1, true);
+  for_each_table(rows, [&](std::string_view kind, const auto& table) { by_kind_[kind_position(kind)].assign(table.size(), true); });
+}
+
+void Soundness::mark_unsound(std::string_view kind, size_t position) { by_kind_[kind_position(kind)][position] = false; }
+
+bool Soundness::sound(std::string_view kind, size_t position) const { return by_kind_[kind_position(kind)][position]; }
+
+void check_consistency(const Rows& rows, const Soundness& soundness, std::vector<RowProblem>& problems) {
+  Rules(rows, soundness, problems).check();
+}
+
+}  // namespace tandem::grid

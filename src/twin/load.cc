@@ -1,0 +1,79 @@
+#include <map>
+
+#include "twin/twin.h"
+
+namespace tandem::twin {
+namespace {
+
+constexpr double kGigabit = 1e-9;
+
+class Loads {
+ public:
+  explicit Loads(const grid::Snapshot& snapshot)
+      : snapshot_(snapshot), network_(make_network(snapshot)), ab_(snapshot.links.size()), ba_(snapshot.links.size()) {}
+
+  void add_background() {
+    std::map<uint32_t, PathTree> trees;
+    for (const grid::Traffic& traffic : snapshot_.traffic) {
+      const auto tree = trees.try_emplace(traffic.from.value, network_, traffic.from).first;
+      if (!tree->second.reachable(traffic.to)) {
+        undelivered_gbps_ += traffic.rate.value();
+        continue;
+      }
+      add(tree->second.shares_to(traffic.to), traffic.rate.value());
+    }
+  }
+
+  void add_demands(const Assignment& assignment) {
+    std::map<uint32_t, RegionReach> reaches;
+    for (const Assignment::Share& share : assignment.shares) {
+      const grid::Demand& demand = snapshot_.demands[share.demand];
+      const grid::NodeIndex node = snapshot_.pools[share.pool].node;
+      const double up = demand.rate_per_s * share.fraction * demand.upload_bytes * 8 * kGigabit;
+      const double back = demand.rate_per_s * share.fraction * demand.download_bytes * 8 * kGigabit;
+      auto reach = reaches.find(demand.region.value);
+      if (reach == reaches.end())
+        reach = reaches.emplace(demand.region.value, reach_from(snapshot_, network_, demand.region)).first;
+      if (!reach->second.reachable(node)) {
+        undelivered_gbps_ += up + back;
+        continue;
+      }
+      add(reach->second.tree->shares_to(node), up);
+      add(reach->second.tree->shares_back(node), back);
+    }
+  }
+
+  Forecast finish() const {
+    Forecast forecast;
+    forecast.undelivered = Gbps(undelivered_gbps_);
+    for (size_t i = 0; i < ab_.size(); ++i) {
+      const grid::Link& link = snapshot_.links[i];
+      forecast.links.push_back({Gbps(ab_[i]), Gbps(ba_[i])});
+      forecast.utilization_ab.push_back(ab_[i] / link.capacity_ab.value());
+      forecast.utilization_ba.push_back(ba_[i] / link.capacity_ba.value());
+    }
+    return forecast;
+  }
+
+ private:
+  void add(const std::vector<PathTree::ArcShare>& shares, double gbps) {
+    for (const PathTree::ArcShare& share : shares)
+      (share.forward ? ab_ : ba_)[share.link.value] += gbps * share.fraction;
+  }
+
+  const grid::Snapshot& snapshot_;
+  std::shared_ptr<const Network> network_;
+  std::vector<double> ab_, ba_;  // Gbit/s by link
+  double undelivered_gbps_ = 0;
+};
+
+}  // namespace
+
+Forecast forecast(const grid::Snapshot& snapshot, const Assignment& assignment) {
+  Loads loads(snapshot);
+  loads.add_background();
+  loads.add_demands(assignment);
+  return loads.finish();
+}
+
+}  // namespace tandem::twin

@@ -63,7 +63,8 @@ class Log {
   virtual ~Log() = default;
 
   // Durable on success. Errors: fenced (a newer epoch has written), conflict (does not follow the head), too_large,
-  // resource_exhausted (disk full), io. After an error nothing of the batch is stored.
+  // resource_exhausted (disk full), io. After an error nothing of the batch is stored; only after io, which a failed
+  // sync is, that shows when the log is opened again, and until then no append is taken.
   virtual Result<void> append(const Batch& batch) = 0;
 
   // Whole batches in order, from the one that holds `from`, up to about `bytes_limit` of bodies and at least one batch

@@ -1,0 +1,105 @@
+#include "log/batch.h"
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "log/testing.h"
+
+namespace tandem::log {
+namespace {
+
+TEST(Batch, EventsReadBackAsTheyWereWritten) {
+  const std::vector<Event> events = some_events(7, 20);
+  const std::string bytes = encode_events(events);
+  const auto back = decode_events(bytes, 20);
+  ASSERT_TRUE(back) << to_string(back.error());
+  EXPECT_EQ(encode_events(*back), bytes);
+  EXPECT_EQ(decode_events(bytes, 19).error().code, ErrorCode::corrupt);
+  EXPECT_EQ(decode_events(bytes, 21).error().code, ErrorCode::corrupt);
+  EXPECT_EQ(decode_events(bytes.substr(0, bytes.size() - 1), 20).error().code, ErrorCode::corrupt);
+  EXPECT_EQ(decode_events("", 0)->size(), 0u);
+}
+
+// Any bytes give events or an error, never a crash.
+TEST(Batch, MutatedBodiesAreReadOrRefused) {
+  Random random(11);
+  const std::string good = encode_events(some_events(3, 8));
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = good;
+    for (uint64_t edits = 1 + random.below(4); edits > 0; --edits) {
+      const size_t at = random.below(bytes.size());
+      if (random.chance(0.5))
+        bytes[at] = static_cast<char>(random.next());
+      else if (random.chance(0.5))
+        bytes.erase(at, 1 + random.below(8));
+      else
+        bytes.insert(at, bytes.substr(random.below(bytes.size()), random.below(16)));
+      if (bytes.empty()) bytes = "\x01";
+    }
+    const auto events = decode_events(bytes, 8);
+    if (events)
+      EXPECT_EQ(events->size(), 8u);
+    else
+      EXPECT_EQ(events.error().code, ErrorCode::corrupt);
+  }
+}
+
+// Pinned, so that a log written by this version is still proven by every later one.
+TEST(Batch, TheHashOfAHeaderNeverChanges) {
+  BatchHeader header;
+  header.epoch = 3;
+  header.first = 42;
+  header.count = 7;
+  header.at = Instant{1'763'714'450'000'000'000};
+  header.body_sha256 = sha256("body");
+  header.previous = sha256("previous");
+  EXPECT_EQ(to_hex(hash_of(header)), to_hex(Hasher()
+                                                .update(uint64_t{3})
+                                                .update(uint64_t{42})
+                                                .update(uint64_t{7})
+                                                .update(uint64_t{1'763'714'450'000'000'000})
+                                                .update(sha256("body").view())
+                                                .update(sha256("previous").view())
+                                                .finish()));
+  EXPECT_EQ(to_hex(hash_of(header)), "4a9355f7a83e5e660100f2de972304d66ca043749d55a773f27995f4f056d8be");
+}
+
+TEST(Batch, OnlyTheNextOneFollows) {
+  const Batch first = make_batch({}, 2, Instant{100}, some_events(1, 3));
+  EXPECT_EQ(first.header.first, 1u);
+  EXPECT_EQ(first.header.last(), 3u);
+  const Batch second = make_batch(first.header, 2, Instant{100}, some_events(2, 2));
+  EXPECT_EQ(second.header.first, 4u);
+  EXPECT_TRUE(encode_next({}, first));
+  EXPECT_TRUE(encode_next(first.header, second));
+  EXPECT_EQ(encode_next({}, second).error().code, ErrorCode::conflict);
+  EXPECT_EQ(encode_next(second.header, second).error().code, ErrorCode::conflict);
+  EXPECT_EQ(encode_next(first.header, make_batch(first.header, 1, Instant{100}, some_events(2, 2))).error().code,
+            ErrorCode::fenced);
+  EXPECT_EQ(encode_next(first.header, make_batch(first.header, 2, Instant{99}, some_events(2, 2))).error().code,
+            ErrorCode::conflict);
+  Batch changed = second;
+  changed.events[0].set_actor("another");
+  EXPECT_EQ(encode_next(first.header, changed).error().code, ErrorCode::conflict);
+  changed = second;
+  changed.header.at.ns += 1;
+  EXPECT_EQ(encode_next(first.header, changed).error().code, ErrorCode::conflict);
+}
+
+TEST(Batch, LimitsHoldAtTheirEdge) {
+  EXPECT_TRUE(encode_next({}, make_batch({}, 1, Instant{}, some_events(1, kBatchEventsMax))));
+  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, some_events(1, kBatchEventsMax + 1))).error().code,
+            ErrorCode::too_large);
+  std::vector<Event> events(1);
+  events[0].set_actor(std::string(kEventBytesMax - 5, 'a'));  // the field's tag and length take five
+  ASSERT_EQ(events[0].ByteSizeLong(), kEventBytesMax);
+  EXPECT_TRUE(encode_next({}, make_batch({}, 1, Instant{}, events)));
+  events.resize(4, events[0]);
+  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, events)).error().code, ErrorCode::too_large);
+  events.resize(1);
+  events[0].mutable_actor()->push_back('a');
+  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, events)).error().code, ErrorCode::too_large);
+}
+
+}  // namespace
+}  // namespace tandem::log

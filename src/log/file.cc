@@ -1,0 +1,107 @@
+#include "log/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/text.h"
+
+namespace tandem::log {
+
+namespace {
+
+tl::unexpected<Error> system_failure(std::string_view doing, int error) {
+  const ErrorCode code = error == ENOENT                      ? ErrorCode::not_found
+                         : error == ENOSPC || error == EDQUOT ? ErrorCode::resource_exhausted
+                                                              : ErrorCode::io;
+  return fail(code, fmt::format("{}: {}", doing, std::generic_category().message(error)));
+}
+
+}  // namespace
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Result<File> File::open(const std::filesystem::path& path, Mode mode) {
+  const int flags = mode == Mode::read ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC;
+  File file;
+  file.descriptor_ = ::open(path.c_str(), flags, 0640);
+  if (file.descriptor_ < 0) return system_failure("opening " + path.string(), errno);
+  return file;
+}
+
+Result<uint64_t> File::size() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) return system_failure("reading a file's size", errno);
+  return static_cast<uint64_t>(status.st_size);
+}
+
+Result<std::string> File::read_at(uint64_t position, size_t bytes) const {
+  std::string content(bytes, '\0');
+  size_t done = 0;
+  while (done < bytes) {
+    const ssize_t n = ::pread(descriptor_, content.data() + done, bytes - done, static_cast<off_t>(position + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_failure("reading", errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  content.resize(done);
+  return content;
+}
+
+Result<void> File::write_at(uint64_t position, std::string_view bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n =
+        ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(position + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_failure("writing", errno);
+    done += static_cast<size_t>(n);
+  }
+  return {};
+}
+
+Result<void> File::sync() {
+  if (::fdatasync(descriptor_) != 0) return system_failure("syncing", errno);
+  return {};
+}
+
+Result<void> sync_directory(const std::filesystem::path& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return system_failure("opening " + directory.string(), errno);
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  if (result != 0) return system_failure("syncing " + directory.string(), error);
+  return {};
+}
+
+Result<WriterLock> WriterLock::take(const std::filesystem::path& path) {
+  WriterLock lock;
+  TANDEM_ASSIGN(lock.file_, File::open(path, File::Mode::write));
+  if (::flock(lock.file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return system_failure("locking " + path.string(), errno);
+    TANDEM_ASSIGN(const std::string owner, lock.file_.read_at(0, 20));
+    return fail(ErrorCode::conflict, fmt::format("process {} has this log open for writing", trim(owner)),
+                path.string());
+  }
+  if (::ftruncate(lock.file_.descriptor(), 0) != 0) return system_failure("writing " + path.string(), errno);
+  TANDEM_TRY(lock.file_.write_at(0, fmt::format("{}\n", ::getpid())));
+  return lock;
+}
+
+bool WriterLock::is_held(const std::filesystem::path& path) {
+  const auto file = File::open(path, File::Mode::read);
+  if (!file) return false;
+  // A shared lock is granted unless a writer holds the exclusive one; closing the file gives it back at once.
+  return ::flock(file->descriptor(), LOCK_SH | LOCK_NB) != 0;
+}
+
+}  // namespace tandem::log

@@ -65,11 +65,6 @@ struct CoreOptions {
   Duration plan_timeout = seconds(60);         // a job that has not come back is asked for again
 };
 
-// What became of one intake event.
-struct Outcome {
-  Result<log::Offset> offset;                  // of the event on the log, durable; or why it was refused
-};
-
 // The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by any.
 class Core {
  public:
@@ -78,8 +73,10 @@ class Core {
   virtual ~Core() = default;
 
   // Orders the intake into one batch: steps each event on the state the events before it leave, appends, folds,
-  // publishes. An error of the log itself (fenced, full, io) refuses all of it and changes nothing.
-  virtual Result<std::vector<Outcome>> submit(std::vector<log::Event> intake, Instant now) = 0;
+  // publishes. A group of the intake is admitted whole or refused whole, and its outcome is the offset of its last
+  // event, durable, or why it was refused. An error of the log itself (fenced, full, io) refuses every group and
+  // changes nothing.
+  virtual Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) = 0;
 
   // Time passes: asks again for a plan that is overdue, takes in what piled up. May append a batch.
   virtual Result<void> tick(Instant now) = 0;

@@ -37,6 +37,7 @@ TEST(Text, NearestFindsTypingMistakesOnly) {
   const std::vector<std::string> names{"capacity_gbps", "delay_us", "length_km"};
   EXPECT_EQ(nearest("capacity_gpbs", names), "capacity_gbps");
   EXPECT_EQ(nearest("Delay_us", names), "delay_us");
+  EXPECT_EQ(nearest("id", std::vector<std::string>{"di"}), "di") << "swapped neighbours are one mistake";
   EXPECT_FALSE(nearest("colour", names));
 }
 

@@ -156,12 +156,15 @@ class Rules {
   void profiles() {
     for (size_t i = 0; i < rows_.profiles.size(); ++i) {
       const Profile& p = rows_.profiles[i];
-      if (!soundness_.sound("profile", i) || !p.model.valid() || !p.accelerator.valid()) continue;
+      if (p.model.valid()) profiled_models_.insert(p.model);
+      if (!soundness_.sound("profile", i) || !p.model.valid() || !p.accelerator.valid()) {
+        profiles_sound_ = false;
+        continue;
+      }
       const auto [other, fresh] = profile_of_.try_emplace({p.model, p.accelerator, p.tensor_parallel}, i);
       if (!fresh)
         error("profile", i, {}, fmt::format("profile '{}' is for the same model, accelerator and tensor_parallel", rows_.profiles[other->second].id),
               "keep one of them");
-      profiled_models_.insert(p.model);
       if (!sound("model", p.model) || !sound("accelerator", p.accelerator)) continue;
       const double there = rows_.accelerators[p.accelerator.value].memory.value() * p.tensor_parallel;
       const double needed = rows_.models[p.model.value].weights.value() + p.kv_memory.value();
@@ -178,7 +181,7 @@ class Rules {
       const Deployment& d = rows_.deployments[i];
       if (!soundness_.sound("deployment", i) || !sound("pool", d.pool) || !d.model.valid()) continue;
       const Pool& pool = rows_.pools[d.pool.value];
-      if (pool.accelerator.valid() && !profile_of_.contains({d.model, pool.accelerator, d.tensor_parallel}))
+      if (profiles_sound_ && pool.accelerator.valid() && !profile_of_.contains({d.model, pool.accelerator, d.tensor_parallel}))
         error("deployment", i, {},
               fmt::format("there is no profile of model '{}' on accelerator '{}' with tensor_parallel {}",
                           rows_.models[d.model.value].id, rows_.accelerators[pool.accelerator.value].id, d.tensor_parallel),
@@ -219,7 +222,7 @@ class Rules {
               fmt::format("prompt and output are {} tokens, and the context of '{}' holds {}", d.prompt_tokens + d.output_tokens,
                           model.id, model.context_tokens),
               "ask for less, or of a model with a longer context");
-      if (!profiled_models_.contains(d.model))
+      if (profiles_sound_ && !profiled_models_.contains(d.model))
         warning("demand", i, {std::string("model")}, fmt::format("model '{}' has no profile, so nothing can serve it", model.id),
                 "add a profile of it");
       if (!d.region.valid()) continue;
@@ -243,7 +246,9 @@ class Rules {
   void connections() {
     if (rows_.nodes.size() < 2) return;
     std::vector<bool> linked(rows_.nodes.size());
-    for (const Link& link : rows_.links) {
+    for (size_t i = 0; i < rows_.links.size(); ++i) {
+      const Link& link = rows_.links[i];
+      if (!soundness_.sound("link", i)) return;
       if (link.a.valid()) linked[link.a.value] = true;
       if (link.b.valid()) linked[link.b.value] = true;
     }
@@ -262,6 +267,7 @@ class Rules {
   std::vector<RowProblem>& problems_;
   std::map<std::tuple<ModelIndex, AcceleratorIndex, uint32_t>, size_t> profile_of_;
   std::set<ModelIndex> profiled_models_;
+  bool profiles_sound_ = true;  // every one: else a model may have a profile that could not be read
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // The schema table as a JSON Schema, for editors and other programs.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "grid/schema.h"
 
 namespace tandem::grid {
@@ -10,6 +12,12 @@ constexpr std::string_view kIdPattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$";
 
 Json::Object id_schema() {
   return {{"type", "string"}, {"pattern", kIdPattern}, {"maxLength", uint64_t{kIdBytesMax}}};
+}
+
+// A bound or default as people write it: 100, not 100.0.
+Json plain(const Json& value) {
+  if (!value.is_number() || value.number() != std::nearbyint(value.number()) || std::fabs(value.number()) > 9e15) return value;
+  return static_cast<int64_t>(value.number());
 }
 
 Json record_schema(const std::vector<Attribute>& attributes, Json::Object properties, Json::Array required, std::string_view description);
@@ -30,8 +38,8 @@ Json::Object item_schema(const Attribute& attribute) {
     case Type::record: return record_schema(attribute.fields, {}, {}, "").object();
     case Type::text: schema["type"] = "string"; break;
   }
-  if (attribute.minimum) schema[attribute.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = *attribute.minimum;
-  if (attribute.maximum) schema[attribute.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = *attribute.maximum;
+  if (attribute.minimum) schema[attribute.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = plain(*attribute.minimum);
+  if (attribute.maximum) schema[attribute.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = plain(*attribute.maximum);
   switch (attribute.format) {
     case Format::any: break;
     case Format::jurisdiction: schema["pattern"] = "^[A-Z]{2}$"; break;
@@ -49,7 +57,7 @@ Json attribute_schema(const Attribute& attribute) {
     schema = {{"type", "array"}, {"items", std::move(schema)}, {"maxItems", uint64_t{kListItemsMax}}};
     if (attribute.items_min > 0) schema["minItems"] = uint64_t{attribute.items_min};
   }
-  if (!attribute.absent.is_null()) schema["default"] = attribute.absent;
+  if (!attribute.absent.is_null()) schema["default"] = plain(attribute.absent);
   std::string description(attribute.description);
   if (attribute.type == Type::reference) description += fmt::format(" The id of a {}.", attribute.refers_to);
   schema["description"] = description;

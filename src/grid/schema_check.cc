@@ -19,6 +19,7 @@ std::string describe(const Json& value) {
   if (value.is_null()) return "nothing";
   if (value.is_object()) return "a record";
   if (value.is_array()) return "a list";
+  if (value.is_number()) return fmt::format("{}", value.number());
   if (!value.is_string()) return to_json(value);
   std::string text(value.text());
   if (text.size() > kQuotedBytesMax) {

@@ -1,0 +1,40 @@
+// Decoders of what comes from outside. Pure functions over bytes: opening files is the caller's.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostics.h"
+#include "grid/decode.h"
+#include "grid/snapshot.h"
+
+namespace tandem::ingest {
+
+inline constexpr size_t kGridFileBytesMax = 64u << 20;  // ~10⁶ entities as people write them
+inline constexpr size_t kDiagnosticsMax = 10'000;       // more would not be read; the last one says how many there were
+
+// What a grid file says. `diagnostics` holds every problem, by line; the rest is of use only when none is an error.
+struct GridFile {
+  std::vector<grid::Entity> entities;  // in the order of the file, the kind "grid" first
+  grid::Rows rows;
+  std::vector<Diagnostic> diagnostics;
+};
+
+// Decodes YAML 1.2 as docs/grid.schema.json describes it. Refuses aliases, anchors, tags and several documents.
+GridFile parse_grid_file(std::string_view bytes, std::string_view file_name);
+
+// parse_grid_file, and the snapshot (at offset 0) when there is no error.
+struct GridSnapshot {
+  std::optional<grid::Snapshot> snapshot;
+  std::vector<Diagnostic> diagnostics;
+};
+GridSnapshot read_grid(std::string_view bytes, std::string_view file_name);
+
+// A grid file that parse_grid_file reads back to the same entities: sections and keys in the order of the schema,
+// entities ascending by id, lines of at most ~120 columns.
+std::string write_grid_file(std::span<const grid::Entity> entities);
+
+}  // namespace tandem::ingest

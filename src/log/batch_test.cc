@@ -1,5 +1,6 @@
 #include "log/batch.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -22,6 +23,7 @@ TEST(Batch, EventsReadBackAsTheyWereWritten) {
 
 // Any bytes give events or an error, never a crash.
 TEST(Batch, MutatedBodiesAreReadOrRefused) {
+  google::protobuf::SetLogHandler(nullptr);  // it would say so 20,000 times
   Random random(11);
   const std::string good = encode_events(some_events(3, 8));
   for (int round = 0; round < 20'000; ++round) {
@@ -84,6 +86,21 @@ TEST(Batch, OnlyTheNextOneFollows) {
   changed = second;
   changed.header.at.ns += 1;
   EXPECT_EQ(encode_next(first.header, changed).error().code, ErrorCode::conflict);
+}
+
+// Protobuf would write these and never read them again.
+TEST(Batch, WhatCouldNotBeReadBackIsRefused) {
+  std::vector<Event> events = some_events(1, 2);
+  events[1].set_actor("\xff");
+  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, events)).error().code, ErrorCode::invalid_argument);
+  const auto nested = [](int depth) {
+    Event event;
+    v1::Value* value = event.mutable_facts_recorded()->add_attributes()->mutable_value();
+    for (int i = 0; i < depth; ++i) value = value->mutable_list()->add_items();
+    return std::vector<Event>{event};
+  };
+  EXPECT_TRUE(encode_next({}, make_batch({}, 1, Instant{}, nested(40))));
+  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, nested(60))).error().code, ErrorCode::invalid_argument);
 }
 
 TEST(Batch, LimitsHoldAtTheirEdge) {

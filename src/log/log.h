@@ -63,6 +63,7 @@ class Log {
   virtual ~Log() = default;
 
   // Durable on success. Errors: fenced (a newer epoch has written), conflict (does not follow the head), too_large,
+  // invalid_argument (an event that could not be read back: text that is not UTF-8, nested over 100 deep),
   // resource_exhausted (disk full), io. After an error nothing of the batch is stored; only after io, which a failed
   // sync is, that shows when the log is opened again, and until then no append is taken.
   virtual Result<void> append(const Batch& batch) = 0;

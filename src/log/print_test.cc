@@ -1,0 +1,79 @@
+#include "log/print.h"
+
+#include <gtest/gtest.h>
+
+#include "log/testing.h"
+
+namespace tandem::log {
+namespace {
+
+TEST(Print, FactsInOneLine) {
+  Event event;
+  event.set_actor("operator:eve");
+  auto& facts = *event.mutable_facts_recorded();
+  facts.set_source("grid-file");
+  facts.set_kind("link");
+  facts.set_id("berlin-hamburg");
+  const auto add = [&](const char* name) {
+    facts.add_attributes()->set_name(name);
+    return facts.mutable_attributes(facts.attributes_size() - 1)->mutable_value();
+  };
+  add("capacity_gbps")->set_number(100);
+  add("up")->set_boolean(true);
+  add("note")->set_text("two\nlines");
+  auto& list = *add("segments")->mutable_list();
+  list.add_items()->set_integer(-7);
+  list.add_items();
+  auto& field = *add("place")->mutable_record()->add_fields();
+  field.set_name("city");
+  field.mutable_value()->set_text("Köln");
+  EXPECT_EQ(describe(event).kind, "facts_recorded");
+  EXPECT_EQ(
+      describe(event).summary,
+      R"(link berlin-hamburg: capacity_gbps=100.0, up=true, note="two\nlines", segments=[-7,null] and 1 more (grid-file))");
+  EXPECT_EQ(to_json(event_to_json(event)),
+            R"({"actor":"operator:eve","facts_recorded":{"attributes":[{"name":"capacity_gbps","value":100.0},)"
+            R"({"name":"up","value":true},{"name":"note","value":"two\nlines"},{"name":"segments","value":[-7,null]},)"
+            R"({"name":"place","value":{"city":"Köln"}}],"id":"berlin-hamburg","kind":"link","source":"grid-file"}})");
+}
+
+TEST(Print, EveryKindHasItsName) {
+  const auto* body = Event::descriptor()->FindOneofByName("body");
+  ASSERT_GT(body->field_count(), 0);
+  for (int i = 0; i < body->field_count(); ++i) {
+    Event event;
+    Event::GetReflection()->MutableMessage(&event, body->field(i));
+    EXPECT_EQ(describe(event).kind, body->field(i)->name());
+    EXPECT_FALSE(describe(event).summary.empty());
+    EXPECT_EQ(event_to_json(event).object().size(), 1u);
+  }
+  EXPECT_EQ(describe(Event()).kind, "none");
+}
+
+TEST(Print, SummariesStayShortAndWhole) {
+  Event event;
+  std::string reason;
+  for (int i = 0; i < 1'000; ++i) reason += "ü";
+  event.mutable_plan_requested()->set_reason(reason);
+  const std::string summary = describe(event).summary;
+  EXPECT_LT(summary.size(), 210u);
+  EXPECT_TRUE(parse_json(to_json(Json(summary))));
+}
+
+TEST(Print, BytesAreHexadecimalAndNumbersAreNumbers) {
+  Event event;
+  auto& window = *event.mutable_window_sealed();
+  window.set_table("requests");
+  window.set_from_ns(1'763'714'450'000'000'000);
+  window.set_rows(12);
+  window.set_sha256(std::string("\x00\xff", 2));
+  auto& usage = *window.add_usage();
+  usage.set_tenant("demo");
+  usage.set_cost_eur(0.5);
+  EXPECT_EQ(to_json(event_to_json(event)),
+            R"({"window_sealed":{"from_ns":1763714450000000000,"rows":12,"sha256":"00ff","table":"requests",)"
+            R"("usage":[{"cost_eur":0.5,"tenant":"demo"}]}})");
+}
+
+}  // namespace
+}  // namespace tandem::log

@@ -16,8 +16,18 @@ namespace tandem::http {
 
 class ClientConnection;
 class ClientPool;
+struct ExchangeState;
 
+// (A constructor, here and in Endpoint, because GCC 12 destroys a braced aggregate twice when it is made within one
+// expression with `co_await`.)
 struct ClientRequest {
+  ClientRequest() = default;
+  ClientRequest(std::string its_method, std::string its_target, Headers its_headers = {}, std::string its_body = {})
+      : method(std::move(its_method)),
+        target(std::move(its_target)),
+        headers(std::move(its_headers)),
+        body(std::move(its_body)) {}
+
   std::string method = "GET";
   std::string target = "/";  // path and query, encoded
   Headers headers;           // host and content-length are added here
@@ -45,11 +55,11 @@ class Cancellation {
   std::shared_ptr<State> state_;
 };
 
-// A response whose head has come. Destroying it before its proper end closes the connection; at its proper end the
-// connection goes back to the pool.
+// A response whose head has come. It stays where it is while a read is under way. Destroying it before its proper end
+// closes the connection; at its proper end the connection goes back to the pool.
 class Exchange {
  public:
-  explicit Exchange(std::unique_ptr<ClientConnection> connection);
+  explicit Exchange(std::unique_ptr<ExchangeState> state);
   ~Exchange();
   Exchange(Exchange&&) noexcept;
   Exchange& operator=(Exchange&&) noexcept;
@@ -68,7 +78,7 @@ class Exchange {
   void cancel();  // closes the connection; a read under way ends with `unavailable`
 
  private:
-  std::unique_ptr<ClientConnection> connection_;
+  std::unique_ptr<ExchangeState> state_;
 };
 
 struct ClientOptions {

@@ -68,6 +68,9 @@ struct Request {
 
 // Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.
 struct Endpoint {
+  Endpoint() = default;
+  Endpoint(std::string its_host, uint16_t its_port) : host(std::move(its_host)), port(its_port) {}
+
   std::string host;
   uint16_t port = 80;
   auto operator<=>(const Endpoint&) const = default;

@@ -1,0 +1,124 @@
+#include "http/body_decoder.h"
+
+#include <algorithm>
+
+namespace tandem::http {
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+BodyDecoder::BodyDecoder(BodyFraming framing) : remaining_(framing.length) {
+  switch (framing.kind) {
+    case BodyKind::none:
+      state_ = State::done;
+      break;
+    case BodyKind::length:
+      state_ = framing.length == 0 ? State::done : State::length;
+      break;
+    case BodyKind::chunked:
+      state_ = State::chunk_size;
+      break;
+    case BodyKind::until_close:
+      state_ = State::until_close;
+      break;
+  }
+}
+
+BodyDecoder::Step BodyDecoder::next(std::string_view bytes) {
+  size_t taken = 0;
+  while (taken < bytes.size()) {
+    switch (state_) {
+      case State::done:
+      case State::malformed:
+        return {taken, {}};
+      case State::until_close:
+        return {bytes.size(), bytes.substr(taken)};
+      case State::length:
+      case State::chunk_data: {
+        const auto count = static_cast<size_t>(std::min<uint64_t>(remaining_, bytes.size() - taken));
+        remaining_ -= count;
+        if (remaining_ == 0) state_ = state_ == State::length ? State::done : State::chunk_data_cr;
+        return {taken + count, bytes.substr(taken, count)};
+      }
+      default:
+        take_framing_byte(bytes[taken++]);
+        break;
+    }
+  }
+  return {taken, {}};
+}
+
+void BodyDecoder::take_framing_byte(char c) {
+  switch (state_) {
+    case State::chunk_size:
+      take_size_byte(c);
+      return;
+    case State::chunk_extension:
+      if (c == '\r') {
+        state_ = State::chunk_size_lf;
+      } else if (++dropped_bytes_ > kExtensionBytesMax || !is_field_value({&c, 1})) {
+        state_ = State::malformed;
+      }
+      return;
+    case State::chunk_size_lf:
+      state_ = c != '\n' ? State::malformed : remaining_ == 0 ? State::trailer : State::chunk_data;
+      digits_ = 0;
+      dropped_bytes_ = 0;
+      return;
+    case State::chunk_data_cr:
+      state_ = c == '\r' ? State::chunk_data_lf : State::malformed;
+      return;
+    case State::chunk_data_lf:
+      state_ = c == '\n' ? State::chunk_size : State::malformed;
+      return;
+    default:
+      take_trailer_byte(c);
+      return;
+  }
+}
+
+// No white space around the size: parsers disagree about it, which is how requests are smuggled.
+void BodyDecoder::take_size_byte(char c) {
+  const int value = hex_value(c);
+  if (value >= 0) {
+    if (++digits_ > 15) {  // 2⁶⁰ bytes
+      state_ = State::malformed;
+    } else {
+      remaining_ = remaining_ * 16 + static_cast<uint64_t>(value);
+    }
+  } else if (digits_ > 0 && c == '\r') {
+    state_ = State::chunk_size_lf;
+  } else if (digits_ > 0 && c == ';') {
+    state_ = State::chunk_extension;
+  } else {
+    state_ = State::malformed;
+  }
+}
+
+void BodyDecoder::take_trailer_byte(char c) {
+  if (++dropped_bytes_ > kTrailerBytesMax) {
+    state_ = State::malformed;
+  } else if (state_ == State::trailer) {
+    if (c == '\r') {
+      state_ = State::trailer_lf;
+    } else {
+      trailer_line_.push_back(c);
+    }
+  } else if (c != '\n') {
+    state_ = State::malformed;
+  } else if (trailer_line_.empty()) {
+    state_ = State::done;
+  } else {
+    state_ = parse_field_line(trailer_line_) ? State::trailer : State::malformed;
+    trailer_line_.clear();
+  }
+}
+
+}  // namespace tandem::http

@@ -1,0 +1,299 @@
+#include "http/client_connection.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+
+#include "base/text.h"
+#include "http/write_now.h"
+
+namespace tandem::http {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+constexpr size_t kBufferBytesFirst = 8 * 1024;  // some hundred tokens of a stream
+constexpr int kInterimHeadsMax = 8;             // 100 Continue, 103 Early Hints: a server that sends more is broken
+
+}  // namespace
+
+ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint, HeadLimits limits)
+    : endpoint_(std::move(endpoint)), limits_(limits), resolver_(context), socket_(context), deadline_(context, [this] {
+        on_deadline();
+      }) {}
+
+ClientConnection::~ClientConnection() { detach(); }
+
+void ClientConnection::attach(const Cancellation& cancellation, ClientTimeouts timeouts) {
+  detach();
+  cancellation_ = cancellation.state_;
+  cancellation_->end = [this] { cancel(); };
+  timeouts_ = timeouts;
+  is_complete_ = false;
+  got_bytes_ = false;
+}
+
+void ClientConnection::detach() {
+  if (cancellation_) cancellation_->end = nullptr;
+  cancellation_.reset();
+  deadline_.clear();
+}
+
+void ClientConnection::close() {
+  boost::system::error_code ignored;  // whatever state it is in, it is closed afterwards
+  socket_.close(ignored);
+}
+
+void ClientConnection::on_deadline() {
+  timed_out_ = true;
+  resolver_.cancel();
+  close();
+}
+
+void ClientConnection::cancel() {
+  cancelled_ = true;
+  resolver_.cancel();
+  close();
+}
+
+Error ClientConnection::failure(const boost::system::error_code& error, std::string_view what) {
+  close();
+  deadline_.clear();
+  std::string message(what);
+  message.append(" ").append(to_string(endpoint_)).append(": ");
+  if (cancelled_) return {ErrorCode::unavailable, message + "cancelled", {}};
+  if (timed_out_) return {ErrorCode::deadline_exceeded, message + "it took too long", {}};
+  if (error == asio::error::operation_aborted) aborted_ = true;
+  return {ErrorCode::unavailable, message + (error ? error.message() : "the connection has ended"), {}};
+}
+
+bool ClientConnection::is_quiet() const {
+  char byte = 0;
+  const auto peeked = ::recv(const_cast<tcp::socket&>(socket_).native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return peeked < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+asio::awaitable<Result<void>> ClientConnection::connect() {
+  deadline_.set(timeouts_.connect);
+  boost::system::error_code error;
+  std::vector<tcp::endpoint> candidates;
+  const auto literal = asio::ip::make_address(endpoint_.host, error);
+  if (!error) {
+    candidates.emplace_back(literal, endpoint_.port);
+  } else {
+    const std::string port = std::to_string(endpoint_.port);
+    auto found =
+        co_await resolver_.async_resolve(endpoint_.host, port, asio::redirect_error(asio::use_awaitable, error));
+    if (error) co_return tl::unexpected(failure(error, "cannot find"));
+    for (const auto& entry : found) candidates.push_back(entry.endpoint());
+  }
+  for (const tcp::endpoint& candidate : candidates) {
+    if (cancelled_ || timed_out_) break;
+    close();
+    socket_.open(candidate.protocol(), error);
+    if (error) continue;
+    co_await socket_.async_connect(candidate, asio::redirect_error(asio::use_awaitable, error));
+    if (!error || error == asio::error::operation_aborted) break;
+  }
+  if (error || cancelled_ || timed_out_ || candidates.empty())
+    co_return tl::unexpected(failure(error, "cannot connect to"));
+  socket_.non_blocking(true, error);
+  if (!error) socket_.set_option(tcp::no_delay(true), error);
+  if (error) co_return tl::unexpected(failure(error, "cannot connect to"));
+  deadline_.clear();
+  co_return Result<void>();
+}
+
+Result<void> ClientConnection::make_head(const ClientRequest& request) {
+  const bool target_is_plain =
+      std::all_of(request.target.begin(), request.target.end(), [](char c) { return c > ' ' && c < 127; });
+  if (!is_token(request.method) || !request.target.starts_with('/') || !target_is_plain) {
+    return fail(ErrorCode::invalid_argument, "'" + request.method + " " + request.target + "' is no request line");
+  }
+  head_.assign(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
+  bool has_host = false;
+  for (const Header& field : request.headers) {
+    if (is_framing_field(field.name)) continue;
+    if (!is_token(field.name) || !is_field_value(field.value)) {
+      return fail(ErrorCode::invalid_argument, "the header '" + field.name + "' cannot be sent");
+    }
+    has_host = has_host || iequals(field.name, "host");
+    head_.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  if (!has_host) head_.append("host: ").append(to_string(endpoint_)).append("\r\n");
+  const bool may_have_body = request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
+  if (may_have_body || !request.body.empty()) {
+    head_.append("content-length: ").append(std::to_string(request.body.size())).append("\r\n");
+  }
+  head_.append("\r\n");
+  return {};
+}
+
+asio::awaitable<Result<void>> ClientConnection::write_request(const ClientRequest& request) {
+  boost::system::error_code error;
+  std::array<asio::const_buffer, 2> pieces{asio::buffer(head_), asio::buffer(request.body)};
+  if (!write_now(socket_, pieces, error) && !error) {
+    co_await asio::async_write(socket_, pieces, asio::redirect_error(asio::use_awaitable, error));
+  }
+  // A server that refuses a large body answers and stops reading: its answer may be there although the rest of the
+  // request could not be sent.
+  const bool may_be_answered = error == asio::error::broken_pipe || error == asio::error::connection_reset;
+  if (error && !may_be_answered) co_return tl::unexpected(failure(error, "cannot send to"));
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<ResponseHead>> ClientConnection::send(const ClientRequest& request) {
+  auto made = make_head(request);
+  if (!made) co_return tl::unexpected(std::move(made.error()));
+  deadline_.set(timeouts_.first_byte);
+  auto written = co_await write_request(request);
+  if (!written) co_return tl::unexpected(std::move(written.error()));
+  auto head = co_await read_head(request.method);
+  co_return head;
+}
+
+asio::awaitable<Result<ResponseHead>> ClientConnection::read_head(std::string_view method) {
+  for (int interim = 0; interim <= kInterimHeadsMax;) {
+    size_t checked = 0;
+    auto end = find_head_end(unread(), checked, limits_);
+    while (end && !*end) {
+      const auto error = co_await read_more();
+      if (error) co_return tl::unexpected(failure(error, "no answer from"));
+      end = find_head_end(unread(), checked, limits_);
+    }
+    Parsed<ResponseHead> head = tl::unexpected(Refusal{});
+    if (end) head = parse_response_head(unread().substr(0, **end), method, limits_);
+    if (!end || !head) {
+      const std::string_view reason = end ? head.error().message : end.error().message;
+      close();
+      deadline_.clear();
+      co_return fail(ErrorCode::corrupt, "malformed answer from " + to_string(endpoint_) + ": " + std::string(reason));
+    }
+    begin_ += **end;
+    if (head->status >= 200) {
+      deadline_.clear();
+      keeps_alive_ = head->keeps_alive;
+      decoder_ = BodyDecoder(head->framing);
+      is_complete_ = decoder_.done();
+      co_return std::move(*head);
+    }
+    ++interim;
+  }
+  close();
+  deadline_.clear();
+  co_return fail(ErrorCode::corrupt, "malformed answer from " + to_string(endpoint_) + ": too many interim responses");
+}
+
+asio::awaitable<boost::system::error_code> ClientConnection::read_more() {
+  const size_t held = end_ - begin_;
+  if (held == capacity_) {  // also at first, when both are 0
+    const size_t wanted = std::max(kBufferBytesFirst, capacity_ * 2);
+    auto larger = std::make_unique_for_overwrite<char[]>(wanted);
+    if (held > 0) std::memcpy(larger.get(), buffer_.get() + begin_, held);
+    buffer_ = std::move(larger);
+    capacity_ = wanted;
+  } else if (held > 0 && begin_ > 0) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, held);
+  }
+  begin_ = 0;
+  end_ = held;
+  boost::system::error_code error;
+  const size_t bytes = co_await socket_.async_read_some(asio::buffer(buffer_.get() + end_, capacity_ - end_),
+                                                        asio::redirect_error(asio::use_awaitable, error));
+  end_ += bytes;
+  got_bytes_ = got_bytes_ || bytes > 0;
+  co_return error;
+}
+
+// The data among the bytes that have come.
+std::string ClientConnection::take_decoded() {
+  std::string data;
+  while (begin_ < end_ && !decoder_.done() && !decoder_.malformed()) {
+    const BodyDecoder::Step step = decoder_.next(unread());
+    data.append(step.data);
+    begin_ += step.taken;
+  }
+  return data;
+}
+
+asio::awaitable<Result<std::optional<std::string>>> ClientConnection::read_some() {
+  for (;;) {
+    std::string data = take_decoded();
+    if (decoder_.malformed()) {
+      close();
+      deadline_.clear();
+      co_return fail(ErrorCode::corrupt,
+                     "malformed answer from " + to_string(endpoint_) + ": its chunks are malformed");
+    }
+    is_complete_ = decoder_.done();
+    if (!data.empty() || is_complete_) {
+      deadline_.clear();
+      std::optional<std::string> piece;
+      if (!data.empty()) piece = std::move(data);
+      co_return Result<std::optional<std::string>>(std::move(piece));
+    }
+    deadline_.set(timeouts_.between_bytes);
+    const auto error = co_await read_more();
+    if (error == asio::error::eof && decoder_.may_end_with_connection()) {
+      is_complete_ = true;
+      deadline_.clear();
+      co_return Result<std::optional<std::string>>(std::optional<std::string>());
+    }
+    if (error) co_return tl::unexpected(failure(error, "broken answer from"));
+  }
+}
+
+// --- the pool ---
+
+ClientPool::ClientPool(asio::io_context& context, ClientOptions options)
+    : context_(context), options_(options), sweep_(context, [this] { drop_expired(); }) {}
+
+std::unique_ptr<ClientConnection> ClientPool::make(const Endpoint& endpoint) {
+  return std::make_unique<ClientConnection>(context_, endpoint,
+                                            HeadLimits{options_.header_bytes_max, Headers::kFieldsMax});
+}
+
+std::unique_ptr<ClientConnection> ClientPool::take(const Endpoint& endpoint) {
+  const auto found = idle_.find(endpoint);
+  if (found == idle_.end()) return nullptr;
+  std::unique_ptr<ClientConnection> connection;
+  while (!connection && !found->second.empty()) {
+    connection = std::move(found->second.back().connection);  // the last used: the likeliest to be open still
+    found->second.pop_back();
+    --idle_count_;
+    if (!connection->is_quiet()) connection.reset();
+  }
+  return connection;
+}
+
+void ClientPool::give(std::unique_ptr<ClientConnection> connection) {
+  connection->detach();
+  std::vector<Idle>& kept = idle_[connection->endpoint()];
+  if (closed_ || idle_count_ >= options_.idle_max || kept.size() >= options_.idle_per_endpoint_max) return;
+  kept.push_back({std::move(connection), std::chrono::steady_clock::now()});
+  if (++idle_count_ == 1) sweep_.set(options_.idle_timeout);
+}
+
+void ClientPool::drop_expired() {
+  const TimePoint oldest_kept = std::chrono::steady_clock::now() - std::chrono::nanoseconds(options_.idle_timeout.ns);
+  for (auto endpoint = idle_.begin(); endpoint != idle_.end();) {
+    const size_t dropped = std::erase_if(endpoint->second, [&](const Idle& idle) { return idle.since <= oldest_kept; });
+    idle_count_ -= dropped;
+    endpoint = endpoint->second.empty() ? idle_.erase(endpoint) : std::next(endpoint);
+  }
+  // Half the timeout again: a connection is kept for at most one and a half times as long as it should be.
+  if (idle_count_ > 0) sweep_.set({options_.idle_timeout.ns / 2});
+}
+
+void ClientPool::close() {
+  closed_ = true;
+  idle_.clear();
+  idle_count_ = 0;
+  sweep_.clear();
+}
+
+}  // namespace tandem::http

@@ -1,0 +1,113 @@
+// One connection of a client, and the pool of those that are kept. Internal to the module.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http/body_decoder.h"
+#include "http/client.h"
+#include "http/deadline.h"
+#include "http/response_head.h"
+
+namespace tandem::http {
+
+struct Cancellation::State {
+  bool cancelled = false;
+  std::function<void()> end;  // closes the connection that serves the request now; empty when there is none
+};
+
+class ClientConnection {
+ public:
+  ClientConnection(boost::asio::io_context& context, Endpoint endpoint, HeadLimits limits);
+  ~ClientConnection();
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+
+  // For the next request; `detach` before the connection is kept.
+  void attach(const Cancellation& cancellation, ClientTimeouts timeouts);
+  void detach();
+
+  boost::asio::awaitable<Result<void>> connect();
+  boost::asio::awaitable<Result<ResponseHead>> send(const ClientRequest& request);
+  boost::asio::awaitable<Result<std::optional<std::string>>> read_some();
+
+  void cancel();
+  bool is_reusable() const { return is_complete_ && keeps_alive_ && begin_ == end_ && socket_.is_open(); }
+  bool is_complete() const { return is_complete_; }  // the response's proper end has been read
+  // A kept connection that the server closed before it saw the request.
+  bool was_stale() const { return !got_bytes_ && !timed_out_ && !cancelled_ && !aborted_; }
+  bool is_quiet() const;  // open, with nothing to read: fit for a request
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  boost::asio::awaitable<Result<void>> write_request(const ClientRequest& request);
+  boost::asio::awaitable<Result<ResponseHead>> read_head(std::string_view method);
+  boost::asio::awaitable<boost::system::error_code> read_more();
+  Result<void> make_head(const ClientRequest& request);
+  std::string take_decoded();
+  void on_deadline();
+  void close();
+  Error failure(const boost::system::error_code& error, std::string_view what);
+  std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
+
+  Endpoint endpoint_;
+  HeadLimits limits_;
+  boost::asio::ip::tcp::resolver resolver_;
+  boost::asio::ip::tcp::socket socket_;
+  Deadline deadline_;
+  ClientTimeouts timeouts_;
+  std::shared_ptr<Cancellation::State> cancellation_;
+  BodyDecoder decoder_;
+  std::string head_;  // of the request
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_ = 0;
+  size_t begin_ = 0;  // unread bytes are [begin_, end_)
+  size_t end_ = 0;
+  bool keeps_alive_ = false;
+  bool is_complete_ = false;
+  bool got_bytes_ = false;  // of this response
+  bool timed_out_ = false;
+  bool cancelled_ = false;
+  bool aborted_ = false;  // the waiting coroutine was cancelled
+};
+
+class ClientPool {
+ public:
+  ClientPool(boost::asio::io_context& context, ClientOptions options);
+
+  std::unique_ptr<ClientConnection> take(const Endpoint& endpoint);  // nothing when none is fit
+  std::unique_ptr<ClientConnection> make(const Endpoint& endpoint);
+  void give(std::unique_ptr<ClientConnection> connection);
+  void close();
+  size_t idle() const { return idle_count_; }
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Idle {
+    std::unique_ptr<ClientConnection> connection;
+    TimePoint since;
+  };
+
+  void drop_expired();
+
+  boost::asio::io_context& context_;
+  ClientOptions options_;
+  std::map<Endpoint, std::vector<Idle>> idle_;  // per endpoint in order of `since`
+  size_t idle_count_ = 0;
+  bool closed_ = false;
+  Deadline sweep_;
+};
+
+struct ExchangeState {
+  std::unique_ptr<ClientConnection> connection;  // none once the response has been read to its end
+  ResponseHead head;
+  std::weak_ptr<ClientPool> pool;
+  std::optional<Error> failed;  // a read after a failed one fails in the same way
+};
+
+}  // namespace tandem::http

@@ -1,0 +1,63 @@
+// One deadline that is moved often and passed seldom. Moving it later costs nothing: the timer is left as it is and
+// looks again when it fires, so that a connection does not arm a timer for every request. Internal to the module.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "base/time.h"
+
+namespace tandem::http {
+
+class Deadline {
+ public:
+  Deadline(boost::asio::io_context& context, std::function<void()> on_expiry)
+      : state_(std::make_shared<State>(context, std::move(on_expiry))) {}
+  ~Deadline() {
+    state_->on_expiry = nullptr;
+    if (state_->is_armed()) state_->timer.cancel();
+  }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+  void set(Duration from_now) {
+    state_->due = TimePoint::clock::now() + std::chrono::nanoseconds(from_now.ns);
+    if (state_->due < state_->armed) arm(state_);
+  }
+  void clear() { state_->due = TimePoint::max(); }
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  struct State {
+    State(boost::asio::io_context& context, std::function<void()> expiry)
+        : timer(context), on_expiry(std::move(expiry)) {}
+    bool is_armed() const { return armed != TimePoint::max(); }
+
+    boost::asio::steady_timer timer;
+    std::function<void()> on_expiry;  // empty once the owner is gone
+    TimePoint due = TimePoint::max();
+    TimePoint armed = TimePoint::max();
+  };
+
+  static void arm(const std::shared_ptr<State>& state) {
+    state->armed = state->due;
+    state->timer.expires_at(state->due);
+    state->timer.async_wait([state](const boost::system::error_code& error) {
+      if (error || !state->on_expiry) return;  // moved earlier, or the owner is gone
+      state->armed = TimePoint::max();
+      if (state->due == TimePoint::max()) return;
+      if (state->due > TimePoint::clock::now()) return arm(state);
+      state->due = TimePoint::max();
+      const auto expire = state->on_expiry;  // a copy: the owner may go while it runs
+      expire();
+    });
+  }
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tandem::http

@@ -1,0 +1,144 @@
+#include "http/head.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/text.h"
+
+namespace tandem::http {
+namespace {
+
+using CharacterSet = std::array<bool, 256>;
+
+constexpr CharacterSet make_token_characters() {
+  CharacterSet set{};
+  for (char c = '0'; c <= '9'; ++c) set[static_cast<unsigned char>(c)] = true;
+  for (char c = 'a'; c <= 'z'; ++c) set[static_cast<unsigned char>(c)] = true;
+  for (char c = 'A'; c <= 'Z'; ++c) set[static_cast<unsigned char>(c)] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) set[static_cast<unsigned char>(c)] = true;
+  return set;
+}
+
+constexpr CharacterSet make_value_characters() {
+  CharacterSet set{};
+  for (size_t c = ' '; c < 256; ++c) set[c] = c != 127;
+  set['\t'] = true;
+  return set;
+}
+
+constexpr CharacterSet kTokenCharacters = make_token_characters();
+constexpr CharacterSet kValueCharacters = make_value_characters();
+
+bool all_in(std::string_view text, const CharacterSet& set) {
+  return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
+}
+
+tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
+
+std::string_view trim_blanks(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// 1*DIGIT that fits with room to spare: 19 digits.
+std::optional<uint64_t> parse_length(std::string_view text) {
+  if (text.empty() || text.size() > 19) return std::nullopt;
+  uint64_t length = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    length = length * 10 + static_cast<uint64_t>(c - '0');
+  }
+  return length;
+}
+
+}  // namespace
+
+bool is_token(std::string_view text) { return !text.empty() && all_in(text, kTokenCharacters); }
+bool is_field_value(std::string_view text) { return all_in(text, kValueCharacters); }
+
+bool is_framing_field(std::string_view name) {
+  return iequals(name, "content-length") || iequals(name, "transfer-encoding") || iequals(name, "connection") ||
+         iequals(name, "keep-alive");
+}
+
+Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& checked, const HeadLimits& limits) {
+  // `checked` is the start of a line: everything before it is whole lines.
+  while (checked < bytes.size()) {
+    const void* const found = std::memchr(bytes.data() + checked, '\n', bytes.size() - checked);
+    if (found == nullptr) break;
+    const auto line_feed = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
+    if (line_feed == checked || bytes[line_feed - 1] != '\r') return bad("a line ends without CR before its LF");
+    const bool is_blank = line_feed == checked + 1;
+    checked = line_feed + 1;
+    if (checked > limits.bytes_max) break;
+    if (is_blank) return std::optional<size_t>(checked);
+  }
+  if (bytes.size() >= limits.bytes_max) {
+    return tl::unexpected(
+        Refusal{431, "headers_too_large", "the request line and headers are larger than this server takes"});
+  }
+  return std::optional<size_t>();
+}
+
+Parsed<FieldView> parse_field_line(std::string_view line) {
+  if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) return bad("a header line is folded");
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return bad("a header line has no colon");
+  const FieldView field{line.substr(0, colon), trim_blanks(line.substr(colon + 1))};
+  if (!is_token(field.name)) return bad("a header's name has a character that no name may have");
+  if (!is_field_value(field.value)) return bad("a header's value has a control character");
+  return field;
+}
+
+Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Headers& headers) {
+  for (;;) {
+    const size_t end = lines.find("\r\n");
+    if (end == std::string_view::npos) return bad("the headers have no end");
+    if (end == 0) return {};
+    const auto field = parse_field_line(lines.substr(0, end));
+    if (!field) return tl::unexpected(field.error());
+    if (headers.size() >= limits.fields_max || !headers.add(std::string(field->name), std::string(field->value))) {
+      return tl::unexpected(Refusal{431, "headers_too_large", "there are more headers than this server takes"});
+    }
+    lines.remove_prefix(end + 2);
+  }
+}
+
+Parsed<BodyFraming> parse_framing(const Headers& headers, bool is_http_1_0) {
+  BodyFraming framing;
+  bool has_length = false;
+  bool has_encoding = false;
+  for (const Header& field : headers) {
+    if (iequals(field.name, "content-length")) {
+      const auto length = parse_length(field.value);
+      if (!length) return bad("content-length is not a whole number of bytes");
+      if (has_length) return bad("content-length is given more than once");
+      has_length = true;
+      framing = {BodyKind::length, *length};
+    } else if (iequals(field.name, "transfer-encoding")) {
+      if (has_encoding) return bad("transfer-encoding is given more than once");
+      if (!iequals(field.value, "chunked")) return bad("transfer-encoding may only be chunked");
+      has_encoding = true;
+    }
+  }
+  if (!has_encoding) return framing;
+  if (has_length) return bad("content-length and transfer-encoding are both given");
+  if (is_http_1_0) return bad("transfer-encoding came with HTTP/1.0");
+  return BodyFraming{BodyKind::chunked, 0};
+}
+
+bool keeps_alive(const Headers& headers, bool is_http_1_0) {
+  bool keep_alive = !is_http_1_0;
+  for (const Header& field : headers) {
+    if (!iequals(field.name, "connection")) continue;
+    for (const std::string_view option : split(field.value, ',')) {
+      if (iequals(trim(option), "close")) return false;
+      if (iequals(trim(option), "keep-alive")) keep_alive = true;
+    }
+  }
+  return keep_alive;
+}
+
+}  // namespace tandem::http

@@ -1,0 +1,75 @@
+#include "http/message.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+
+namespace tandem::http {
+namespace {
+
+TEST(Headers, FindsWithoutRegardToCase) {
+  Headers headers{{"Content-Type", "a"}, {"x", "1"}, {"X", "2"}};
+  EXPECT_EQ(headers.find("content-type"), "a");
+  EXPECT_EQ(headers.find("x"), "1");
+  EXPECT_FALSE(headers.find("conten"));
+  EXPECT_TRUE(headers.set("X", "3"));
+  EXPECT_EQ(headers.size(), 2u);
+  EXPECT_EQ(headers.value_or("x", ""), "3");
+  EXPECT_EQ(headers.value_or("y", "none"), "none");
+}
+
+TEST(Headers, TakesNoMoreThanItsLimit) {
+  Headers headers;
+  for (size_t i = 0; i < Headers::kFieldsMax; ++i) EXPECT_TRUE(headers.add("n", "v"));
+  EXPECT_FALSE(headers.add("n", "v"));
+  EXPECT_EQ(headers.size(), Headers::kFieldsMax);
+}
+
+TEST(PercentDecode, DecodesOrRefuses) {
+  EXPECT_EQ(percent_decode("a%20b%2Fc"), "a b/c");
+  EXPECT_EQ(percent_decode("+"), "+");
+  EXPECT_EQ(percent_decode(""), "");
+  for (const char* const bad : {"%", "%4", "%zz", "a%0", "%00"}) EXPECT_FALSE(percent_decode(bad)) << bad;
+}
+
+TEST(Query, ReadsPairsInOrder) {
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(parse_query("a=1&b=two+words&c&&d=%3D&bad=%zz&=x"),
+            (Pairs{{"a", "1"}, {"b", "two words"}, {"c", ""}, {"d", "="}, {"", "x"}}));
+  EXPECT_TRUE(parse_query("").empty());
+  EXPECT_EQ(query_value("a=1&b=2&b=3", "b"), "2");
+  EXPECT_FALSE(query_value("a=1", "b"));
+}
+
+TEST(Query, ReadsNoMoreThanItsLimit) {
+  std::string query;
+  for (size_t i = 0; i < kQueryPairsMax + 10; ++i) query += "a=1&";
+  EXPECT_EQ(parse_query(query).size(), kQueryPairsMax);
+}
+
+TEST(Endpoint, ParsesWhatPeopleWrite) {
+  EXPECT_EQ(parse_endpoint("http://engine:8000/"), (Endpoint{"engine", 8000}));
+  EXPECT_EQ(parse_endpoint("127.0.0.1:81"), (Endpoint{"127.0.0.1", 81}));
+  EXPECT_EQ(parse_endpoint("http://[::1]:8080"), (Endpoint{"::1", 8080}));
+  EXPECT_EQ(parse_endpoint("engine"), (Endpoint{"engine", 80}));
+  EXPECT_EQ(to_string(Endpoint{"::1", 8080}), "[::1]:8080");
+  EXPECT_EQ(parse_endpoint(to_string(Endpoint{"::1", 8080})), (Endpoint{"::1", 8080}));
+  for (const char* const bad :
+       {"", "http://", ":80", "a:0", "a:65536", "a:x", "a/b", "a b", "[::1", "http://u@h:1", "[::1]x", "a:1:2"}) {
+    EXPECT_FALSE(parse_endpoint(bad)) << bad;
+  }
+}
+
+TEST(ErrorBody, IsAnOpenAiErrorObject) {
+  const auto body = parse_json(json_error_body({ErrorCode::not_found, "no model \"x\"", "grid.yaml:3"}));
+  ASSERT_TRUE(body);
+  const Json& error = (*body)["error"];
+  EXPECT_EQ(error["message"].text(), "no model \"x\" (grid.yaml:3)");
+  EXPECT_EQ(error["type"].text(), "not_found_error");
+  EXPECT_EQ(error["code"].text(), "not_found");
+  EXPECT_TRUE(error.object().contains("param"));
+  EXPECT_TRUE(error["param"].is_null());
+}
+
+}  // namespace
+}  // namespace tandem::http

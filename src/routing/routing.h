@@ -308,6 +308,10 @@ Decision decide(const RoutingTable& table, const RequestFacts& request, std::spa
 std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFacts& request,
                                       std::span<const TargetLive> live, std::span<const uint32_t> excluded, double draw);
 
+// SHA-256 over all of a table that decisions depend on; when it was published and how long it is valid are left out, so
+// that a table renewed is a table unchanged.
+Digest digest(const RoutingTable& table);
+
 // The estimate of tokens in a text where no tokenizer is at hand: four bytes a token, which is within ~20 % for English
 // under common BPE vocabularies; the engine's own count replaces it in `usage`.
 double estimate_tokens(size_t text_bytes);

@@ -45,6 +45,9 @@ Result<std::vector<log::Event>> step(const State& state, const log::Event& event
 // Takes in one event that stands on the log. Total.
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet* changes);
 
+// The state after every event of the log, from nothing: no checkpoint, no decision. Errors: corrupt, io.
+Result<State> replay(const log::Log& log);
+
 // SHA-256 over all of the state that the log determines.
 Digest state_hash(const State& state);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/time.h"
 #include "grid/snapshot.h"
 #include "routing/routing.h"
@@ -27,6 +28,28 @@ v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::st
 // Each constraint of `snapshot` that `plan` breaks, as a sentence; empty when it may be carried out. Independent of how
 // the plan was made: what accepts a plan trusts only this.
 std::vector<std::string> violations(const grid::Snapshot& snapshot, const v1::Plan& plan);
+
+// The plan for people and programs (`tandem plan --json`, GET /api/v1/plan): ids instead of positions, figures rounded to
+// what they are worth, `gap` = (cost − bound) / cost. Rows that the snapshot no longer has carry their ids alone.
+Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot);
+
+// What becomes of every demand under the deployments of a plan when the world turns into another before anything is
+// planned anew: the shares whose site or path is gone follow the gateway's rule to what is left (the plan's other shares
+// in proportion, else the cheapest deployment that passes the gates), and what that does to queues is counted.
+struct Verdict {
+  struct Broken {
+    std::string demand, tenant, region, model;
+    std::string reason;            // the gate or figure that breaks it
+    double fraction = 0;           // of the demand, (0, 1]
+    bool operator==(const Broken&) const = default;
+  };
+  std::vector<Broken> promises_broken;  // kept before and not after, in the order of demands
+  uint32_t promises_kept = 0;
+  std::string worst_link;          // by utilisation afterwards; empty without links
+  double worst_utilization = 0;    // of capacity, the busier direction; may exceed 1
+  double cost_delta_eur_per_hour = 0;  // transport, load-dependent energy and penalties; the replicas stay as they are
+};
+Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after);
 
 // The shares of a plan as the twin takes them; what the snapshot no longer has is left out.
 twin::Assignment assignment_of(const grid::Snapshot& snapshot, const v1::Plan& plan);

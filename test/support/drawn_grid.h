@@ -85,8 +85,13 @@ class DrawnGrid {
 
   void read_jurisdictions(std::string_view text) {
     std::set<std::string> codes{"XX"};
-    for (const std::string_view line : split(text, '\n'))
-      if (const Words words = words_of(line); words.size() >= 3 && words[0] == "site") codes.emplace(words[2]);
+    for (const std::string_view line : split(text, '\n')) {
+      const Words words = words_of(line);
+      if (words.size() < 3) continue;
+      if (words[0] == "site") codes.emplace(words[2]);
+      if (words[0] == "tenant" && words[2] != "*")
+        for (const std::string_view code : split(words[2], ',')) codes.emplace(code);
+    }
     rows_.jurisdictions.assign(codes.begin(), codes.end());
   }
   uint8_t jurisdiction(std::string_view code) const {

@@ -1,0 +1,234 @@
+// What a change of the world does to a plan's promises before anything is planned anew.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "planner/planner.h"
+#include "planner/problem.h"
+
+namespace tandem::planner {
+namespace {
+
+struct Standing {
+  const v1::PlannedDeployment* row = nullptr;
+  grid::PoolIndex pool;
+  grid::ModelIndex model;
+  const grid::Profile* profile = nullptr;
+  grid::OperatingPoint point;
+  bool up = false;
+  double eur_per_work_s = 0;      // of a replica-second of work
+  twin::Mix mix;
+};
+
+struct Share {
+  size_t standing = 0;
+  double fraction = 0;
+};
+
+struct DemandOutcome {
+  std::vector<Share> shares;
+  double rejected = 0;            // by the plan
+  double lost = 0;                // no deployment may take it any more
+  Gate lost_by = Gate::none;
+  double broken = 0;              // served, but outside its promise
+  std::string broken_by;
+  bool kept() const { return rejected <= 0 && lost <= 0 && broken <= 0; }
+};
+
+// One world under the deployments of a plan.
+class Outcome {
+ public:
+  Outcome(const grid::Snapshot& snapshot, const v1::Plan& plan) : snapshot_(snapshot), network_(twin::make_network(snapshot)) {
+    for (size_t i = 0; i < snapshot.regions.size(); ++i) reaches_.push_back(twin::reach_from(snapshot, network_, grid::RegionIndex(i)));
+    for (const v1::PlannedDeployment& row : plan.deployments()) add_standing(row);
+    demands_.resize(snapshot.demands.size());
+    for (const v1::DemandPlan& planned : plan.demands())
+      if (const auto d = snapshot.demands.find(planned.demand()); d.valid()) send(d, planned);
+    for (size_t d = 0; d < demands_.size(); ++d) judge(grid::DemandIndex(d));
+  }
+
+  const std::vector<DemandOutcome>& demands() const { return demands_; }
+
+  twin::Assignment assignment() const {
+    twin::Assignment assignment;
+    for (size_t d = 0; d < demands_.size(); ++d)
+      for (const Share& share : demands_[d].shares)
+        assignment.shares.push_back({grid::DemandIndex(d), standings_[share.standing].pool, share.fraction});
+    return assignment;
+  }
+
+  // Transport, load-dependent energy and penalties, € per hour.
+  double running_eur_per_hour() const {
+    double eur = 0;
+    for (size_t d = 0; d < demands_.size(); ++d) {
+      const grid::Demand& demand = snapshot_.demands[d];
+      const double requests_per_hour = demand.rate_per_s * 3600;
+      eur += requests_per_hour * (demands_[d].rejected + demands_[d].lost) * snapshot_.policy.rejection_penalty.value();
+      for (const Share& share : demands_[d].shares)
+        eur += requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
+               reaches_[demand.region.value].tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
+    }
+    for (const Standing& standing : standings_) {
+      if (!standing.up) continue;
+      const grid::Pool& pool = snapshot_.pools[standing.pool];
+      const grid::Site& site = snapshot_.sites[pool.site];
+      const Watts idle = snapshot_.accelerators[pool.accelerator].idle_power * standing.profile->tensor_parallel;
+      const uint32_t replicas = standing.row->replicas();
+      const double utilization = twin::serve(standing.point, replicas, standing.mix).utilization;
+      eur += (twin::average_power(standing.point, idle, replicas, utilization) - idle * replicas).value() * 1e-3 * site.pue *
+             site.power_price.value();
+    }
+    return eur;
+  }
+
+ private:
+  void add_standing(const v1::PlannedDeployment& row) {
+    Standing standing;
+    standing.row = &row;
+    standing.pool = snapshot_.pools.find(row.pool());
+    standing.model = snapshot_.models.find(row.model());
+    const auto profile = snapshot_.profiles.find(row.profile());
+    if (!standing.pool.valid() || !standing.model.valid() || !profile.valid() || row.replicas() == 0) return;
+    standing.profile = &snapshot_.profiles[profile];
+    const auto& points = standing.profile->points;
+    const auto point = std::find_if(points.begin(), points.end(), [&](const auto& p) { return p.batch == row.batch(); });
+    if (point == points.end()) return;
+    standing.point = *point;
+    standing.up = snapshot_.usable(snapshot_.pools[standing.pool].node) &&
+                  snapshot_.sites[snapshot_.pools[standing.pool].site].state == grid::State::up;
+    standing.eur_per_work_s = row.cost_eur_per_hour() / 3600 / (row.replicas() * std::max(0.1, row.utilization()));
+    by_id_[row.id()] = standings_.size();
+    standings_.push_back(standing);
+  }
+
+  Gate gate(const grid::Demand& demand, const Standing& standing) const {
+    const grid::Tenant& tenant = snapshot_.tenants[demand.tenant];
+    const grid::Pool& pool = snapshot_.pools[standing.pool];
+    const twin::RegionReach& reach = reaches_[demand.region.value];
+    if (!reach.anchor) return Gate::anchor;
+    if (standing.model != demand.model) return Gate::model;
+    if (!standing.up) return Gate::down;
+    if (!reach.reachable(pool.node)) return Gate::unreachable;
+    if (!tenant.residency.contains(snapshot_.jurisdiction_of(pool.site))) return Gate::residency;
+    if (!tenant.residency.contains(reach.tree->jurisdictions(pool.node))) return Gate::path_residency;
+    return Gate::none;
+  }
+
+  double unloaded_ttft_ms(const grid::Demand& demand, const Standing& standing) const {
+    return twin::round_trip(reaches_[demand.region.value], snapshot_.pools[standing.pool].node).value() * 1e-3 +
+           twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
+  }
+
+  void send(grid::DemandIndex index, const v1::DemandPlan& planned) {
+    const grid::Demand& demand = snapshot_.demands[index];
+    DemandOutcome& outcome = demands_[index.value];
+    outcome.rejected = planned.rejected();
+    double wanted = 0, standing_sum = 0;
+    for (const v1::PlannedSplit& split : planned.splits()) {
+      wanted += split.fraction();
+      const auto found = by_id_.find(split.deployment());
+      const Gate ruled_out = found == by_id_.end() ? Gate::down : gate(demand, standings_[found->second]);
+      if (ruled_out != Gate::none) {
+        outcome.lost_by = std::max(outcome.lost_by, ruled_out);
+        continue;
+      }
+      outcome.shares.push_back({found->second, split.fraction()});
+      standing_sum += split.fraction();
+    }
+    if (wanted <= 0) return;
+    if (standing_sum > 0) {
+      for (Share& share : outcome.shares) share.fraction *= wanted / standing_sum;
+    } else if (const auto other = best_other(demand)) {
+      outcome.shares.push_back({*other, wanted});
+    } else {
+      outcome.lost = wanted;
+      return;
+    }
+    for (const Share& share : outcome.shares) standings_[share.standing].mix.add(*standings_[share.standing].profile, demand, share.fraction);
+  }
+
+  // As the gateway chooses without a share of the plan: the cheapest that keeps the promise, else the fastest.
+  std::optional<size_t> best_other(const grid::Demand& demand) const {
+    std::optional<size_t> best;
+    std::pair<bool, double> best_rank;
+    for (size_t i = 0; i < standings_.size(); ++i) {
+      const Standing& standing = standings_[i];
+      if (gate(demand, standing) != Gate::none) continue;
+      const double ttft_ms = unloaded_ttft_ms(demand, standing);
+      const bool late = ttft_ms > demand.promise.ttft.value() || standing.point.decode_per_token > demand.promise.tpot;
+      const double work_s = 1 / twin::replica_rate(*standing.profile, standing.point, demand.prompt_tokens, demand.output_tokens,
+                                                   demand.prefix_hit).requests_per_s;
+      const std::pair rank(late, late ? ttft_ms : standing.eur_per_work_s * work_s);
+      if (!best || rank < best_rank) {
+        best = i;
+        best_rank = rank;
+      }
+    }
+    return best;
+  }
+
+  void judge(grid::DemandIndex index) {
+    const grid::Demand& demand = snapshot_.demands[index];
+    DemandOutcome& outcome = demands_[index.value];
+    for (const Share& share : outcome.shares) {
+      const Standing& standing = standings_[share.standing];
+      const twin::Serving serving = twin::serve(standing.point, standing.row->replicas(), standing.mix);
+      const double ttft_ms = unloaded_ttft_ms(demand, standing) + serving.wait(demand.promise.quantile).value();
+      constexpr double kTolerance = 1 + 1e-6;
+      std::string reason;
+      if (serving.utilization >= 1)
+        reason = fmt::format("{} is overloaded: {:.0f} % of its capacity asked for", standing.row->id(), 100 * serving.utilization);
+      else if (ttft_ms > demand.promise.ttft.value() * kTolerance)
+        reason = fmt::format("first token after {:.0f} ms at {}, promised {:.0f} ms", ttft_ms, standing.row->id(), demand.promise.ttft.value());
+      else if (serving.tpot.value() > demand.promise.tpot.value() * kTolerance)
+        reason = fmt::format("{:.1f} ms a token at {}, promised {:.1f} ms", serving.tpot.value(), standing.row->id(), demand.promise.tpot.value());
+      if (reason.empty()) continue;
+      outcome.broken += share.fraction;
+      if (outcome.broken_by.empty()) outcome.broken_by = std::move(reason);
+    }
+  }
+
+  const grid::Snapshot& snapshot_;
+  std::shared_ptr<const twin::Network> network_;
+  std::vector<twin::RegionReach> reaches_;
+  std::vector<Standing> standings_;
+  std::map<std::string_view, size_t> by_id_;
+  std::vector<DemandOutcome> demands_;
+};
+
+void find_worst_link(const grid::Snapshot& snapshot, const twin::Assignment& assignment, Verdict& verdict) {
+  const twin::Forecast forecast = twin::forecast(snapshot, assignment);
+  for (size_t i = 0; i < snapshot.links.size(); ++i) {
+    const double busier = std::max(forecast.utilization_ab[i], forecast.utilization_ba[i]);
+    if (!verdict.worst_link.empty() && busier <= verdict.worst_utilization) continue;
+    verdict.worst_link = snapshot.links[i].id;
+    verdict.worst_utilization = busier;
+  }
+}
+
+}  // namespace
+
+Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {
+  const Outcome then(before, plan), now(after, plan);
+  Verdict verdict;
+  for (size_t d = 0; d < after.demands.size(); ++d) {
+    const grid::Demand& demand = after.demands[d];
+    const DemandOutcome& outcome = now.demands()[d];
+    if (outcome.kept()) {
+      ++verdict.promises_kept;
+      continue;
+    }
+    const auto earlier = before.demands.find(demand.id);
+    if (!earlier.valid() || !then.demands()[earlier.value].kept()) continue;
+    Verdict::Broken broken{demand.id, after.tenants[demand.tenant].id, after.regions[demand.region].id, after.models[demand.model].id,
+                           outcome.broken_by, outcome.broken + outcome.lost};
+    if (outcome.lost > 0) broken.reason = fmt::format("no deployment left that may serve it: {}", to_string(outcome.lost_by));
+    verdict.promises_broken.push_back(std::move(broken));
+  }
+  find_worst_link(after, now.assignment(), verdict);
+  verdict.cost_delta_eur_per_hour = now.running_eur_per_hour() - then.running_eur_per_hour();
+  return verdict;
+}
+
+}  // namespace tandem::planner

@@ -1,0 +1,237 @@
+#include "planner/problem.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/check.h"
+
+namespace tandem::planner {
+
+std::string_view to_string(Gate gate) {
+  static constexpr std::string_view kNames[] = {"",           "tenant_model", "context",        "anchor",
+                                                "model",      "memory",       "down",           "unreachable",
+                                                "residency",  "path_residency", "promise_tpot", "promise_ttft",
+                                                "accelerators", "power",      "link_capacity",  "cost"};
+  return kNames[static_cast<size_t>(gate)];
+}
+
+uint32_t radio_reserve_max(const grid::Pool& pool) {
+  // The reserve only rises where an interval starts, so its maximum is at a start.
+  uint32_t most = 0;
+  for (const grid::RadioReserve& at : pool.radio_reserve) {
+    uint64_t sum = 0;
+    for (const grid::RadioReserve& other : pool.radio_reserve) {
+      const double hour = at.from_hour;
+      const bool wraps = other.from_hour > other.to_hour;
+      const bool covers = wraps ? hour >= other.from_hour || hour < other.to_hour : hour >= other.from_hour && hour < other.to_hour;
+      if (covers) sum += other.accelerators;
+    }
+    most = static_cast<uint32_t>(std::min<uint64_t>(std::max<uint64_t>(most, sum), UINT32_MAX));
+  }
+  return most;
+}
+
+std::string deployment_id(std::string_view model, std::string_view pool, uint32_t tensor_parallel) {
+  std::string id = std::string(model) + "@" + std::string(pool);
+  if (tensor_parallel > 1) id += "/tp" + std::to_string(tensor_parallel);
+  return id;
+}
+
+Problem::Problem(const grid::Snapshot& s, const v1::Plan* incumbent) : snapshot(s), network(twin::make_network(s)) {
+  for (size_t i = 0; i < s.regions.size(); ++i) reaches.push_back(twin::reach_from(s, network, grid::RegionIndex(i)));
+  arc_uses_.resize(s.regions.size() * s.nodes.size());
+  add_capacities();
+  add_candidates();
+  if (incumbent != nullptr) read_incumbent(*incumbent);
+  add_demands();
+}
+
+void Problem::add_capacities() {
+  for (const grid::Site& site : snapshot.sites)
+    site_kw.push_back(std::min(site.power_limit.value(), site.cooling_limit.value()));
+  for (const grid::Pool& pool : snapshot.pools) {
+    const uint32_t reserve = std::min(pool.count, radio_reserve_max(pool));
+    pool_spare.push_back(pool.count - reserve);
+    site_kw[pool.site.value] -= reserve * snapshot.accelerators[pool.accelerator].peak_power.value() * 1e-3;
+  }
+  const twin::Forecast background = twin::forecast(snapshot, {});
+  for (size_t i = 0; i < snapshot.links.size(); ++i) {
+    const grid::Link& link = snapshot.links[i];
+    const double headroom = snapshot.policy.link_headroom;
+    arc_spare_gbps.push_back(headroom * link.capacity_ab.value() - background.links[i].ab.value());
+    arc_spare_gbps.push_back(headroom * link.capacity_ba.value() - background.links[i].ba.value());
+  }
+}
+
+void Problem::add_candidates() {
+  candidates_of_model.resize(snapshot.models.size());
+  std::vector<std::vector<uint32_t>> profiles_of(snapshot.accelerators.size());
+  for (size_t i = 0; i < snapshot.profiles.size(); ++i)
+    profiles_of[snapshot.profiles[i].accelerator.value].push_back(static_cast<uint32_t>(i));
+  for (size_t p = 0; p < snapshot.pools.size(); ++p) {
+    const grid::Pool& pool = snapshot.pools[p];
+    const grid::Accelerator& accelerator = snapshot.accelerators[pool.accelerator];
+    const grid::Site& site = snapshot.sites[pool.site];
+    const size_t first = candidates.size();
+    for (const uint32_t profile_position : profiles_of[pool.accelerator.value]) {
+      const grid::Profile& profile = snapshot.profiles[size_t{profile_position}];
+      const grid::Model& model = snapshot.models[profile.model];
+      Candidate c;
+      c.id = deployment_id(model.id, pool.id, profile.tensor_parallel);
+      // Of two profiles for one deployment (two sources, say) the first in the file counts.
+      if (std::any_of(candidates.begin() + first, candidates.end(), [&](const Candidate& o) { return o.id == c.id; })) continue;
+      c.pool = static_cast<uint32_t>(p);
+      c.site = pool.site.value;
+      c.node = pool.node.value;
+      c.model = profile.model.value;
+      c.profile = &profile;
+      c.accelerators = std::max(1u, profile.tensor_parallel);
+      c.fits_memory = model.weights + profile.kv_memory <= accelerator.memory * c.accelerators;
+      c.up = site.state == grid::State::up && snapshot.usable(pool.node);
+      c.replicas_max = pool_spare[p] / c.accelerators;
+      c.idle_w = accelerator.idle_power.value() * c.accelerators;
+      c.worst_kw = accelerator.peak_power.value() * c.accelerators * 1e-3;
+      c.eur_per_watt_hour = site.pue * site.power_price.value() * 1e-3;
+      c.replica_eur_per_hour = accelerator.price.value() * c.accelerators + c.idle_w * c.eur_per_watt_hour;
+      for (const grid::Deployment& pin : snapshot.deployments)
+        if (pin.pool.value == p && pin.model == profile.model && pin.tensor_parallel == profile.tensor_parallel && c.up)
+          c.pinned = std::min(c.pinned + pin.replicas, c.replicas_max);
+      candidates_of_model[c.model].push_back(static_cast<uint32_t>(candidates.size()));
+      candidates.push_back(std::move(c));
+    }
+  }
+  candidates_by_id_.resize(candidates.size());
+  for (uint32_t i = 0; i < candidates.size(); ++i) candidates_by_id_[i] = i;
+  std::sort(candidates_by_id_.begin(), candidates_by_id_.end(),
+            [&](uint32_t a, uint32_t b) { return candidates[a].id < candidates[b].id; });
+  options_of_candidate.resize(candidates.size());
+}
+
+std::optional<uint32_t> Problem::find_candidate(std::string_view id) const {
+  const auto found = std::lower_bound(candidates_by_id_.begin(), candidates_by_id_.end(), id,
+                                      [&](uint32_t i, std::string_view wanted) { return candidates[i].id < wanted; });
+  if (found == candidates_by_id_.end() || candidates[*found].id != id) return std::nullopt;
+  return *found;
+}
+
+void Problem::read_incumbent(const v1::Plan& incumbent) {
+  has_incumbent = true;
+  for (const v1::PlannedDeployment& deployment : incumbent.deployments()) {
+    const auto c = find_candidate(deployment.id());
+    // Replicas that a failure took are lost, not moved.
+    if (c && candidates[*c].up) candidates[*c].incumbent = std::min(deployment.replicas(), candidates[*c].replicas_max);
+  }
+  demands.resize(snapshot.demands.size());
+  for (const v1::DemandPlan& planned : incumbent.demands()) {
+    const grid::DemandIndex d = snapshot.demands.find(planned.demand());
+    if (d.valid()) demands[d.value].served_before = planned.splits_size() > 0;
+  }
+}
+
+void Problem::add_demands() {
+  demands.resize(snapshot.demands.size());
+  for (uint32_t d = 0; d < demands.size(); ++d) {
+    const grid::Demand& row = snapshot.demands[size_t{d}];
+    const grid::Tenant& tenant = snapshot.tenants[row.tenant];
+    DemandRow& demand = demands[d];
+    demand.row = &row;
+    demand.penalty_eur_per_hour = row.rate_per_s * 3600 * snapshot.policy.rejection_penalty.value();
+    demand.tokens_per_s = row.rate_per_s * row.output_tokens;
+    demand.up_gbps = row.rate_per_s * row.upload_bytes * 8e-9;
+    demand.back_gbps = row.rate_per_s * row.download_bytes * 8e-9;
+    if (!tenant.models.empty() && std::find(tenant.models.begin(), tenant.models.end(), row.model) == tenant.models.end())
+      demand.blocked = Gate::tenant_model;
+    else if (row.prompt_tokens + row.output_tokens > snapshot.models[row.model].context_tokens)
+      demand.blocked = Gate::context;
+    else if (!reaches[row.region.value].anchor)
+      demand.blocked = Gate::anchor;
+    demand.option_first = static_cast<uint32_t>(options.size());
+    for (const uint32_t c : candidates_of_model[row.model.value]) {
+      Option option;
+      if (judge(d, c, &option).gate != Gate::none) continue;
+      options_of_candidate[c].push_back(static_cast<uint32_t>(options.size()));
+      options.push_back(option);
+    }
+    demand.option_end = static_cast<uint32_t>(options.size());
+  }
+}
+
+Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
+  const DemandRow& demand = demands[d];
+  const grid::Demand& row = *demand.row;
+  const Candidate& candidate = candidates[c];
+  const grid::Profile& profile = *candidate.profile;
+  Verdict verdict;
+  const auto ruled_out = [&](Gate gate, double measured = 0, double allowed = 0) {
+    verdict.gate = gate;
+    verdict.measured = measured;
+    verdict.allowed = allowed;
+    return verdict;
+  };
+  if (demand.blocked != Gate::none) return ruled_out(demand.blocked);
+  const double requests_max = twin::kv_requests_max(snapshot.models[row.model], profile, row.prompt_tokens, row.output_tokens);
+  if (!candidate.fits_memory || requests_max < profile.points.front().batch) return ruled_out(Gate::memory);
+  if (!candidate.up) return ruled_out(Gate::down);
+  const twin::RegionReach& reach = reaches[row.region.value];
+  const grid::NodeIndex node(candidate.node);
+  if (!reach.reachable(node)) return ruled_out(Gate::unreachable);
+  const grid::JurisdictionSet residency = snapshot.tenants[row.tenant].residency;
+  const double prefill_ms = twin::prefill_time(profile, row.prompt_tokens, row.prefix_hit).value();
+  verdict.round_trip_us = twin::round_trip(reach, node).value();
+  verdict.ttft_ms = verdict.round_trip_us * 1e-3 + prefill_ms;
+  if (!residency.contains(snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)))) return ruled_out(Gate::residency);
+  if (!residency.contains(reach.tree->jurisdictions(node))) return ruled_out(Gate::path_residency);
+
+  uint32_t points = 0;
+  double fastest_ms = std::numeric_limits<double>::infinity(), fractional = fastest_ms, alone = fastest_ms;
+  const double prefill_work = row.rate_per_s * prefill_ms * 1e-3;
+  const double transport = (demand.up_gbps + demand.back_gbps) / 8e-9 * 3600 * reach.tree->euros_per_byte(node);
+  for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
+    const grid::OperatingPoint& point = profile.points[p];
+    const double step_ms = point.decode_per_token.value();
+    if (point.batch > requests_max) continue;
+    fastest_ms = std::min(fastest_ms, step_ms);
+    if (step_ms > row.promise.tpot.value()) continue;
+    points |= 1u << p;
+    const double work = prefill_work + demand.tokens_per_s * step_ms * 1e-3 / point.batch;
+    const double active = work * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
+    fractional = std::min(fractional, work * candidate.replica_eur_per_hour + active);
+    alone = std::min(alone, std::max(1.0, std::ceil(work)) * candidate.replica_eur_per_hour + active);
+  }
+  if (points == 0) return ruled_out(Gate::promise_tpot, fastest_ms, row.promise.tpot.value());
+  if (verdict.ttft_ms > row.promise.ttft.value()) return ruled_out(Gate::promise_ttft, verdict.ttft_ms, row.promise.ttft.value());
+  if (candidate.replicas_max == 0) return ruled_out(Gate::accelerators, pool_spare[candidate.pool], candidate.accelerators);
+  if (candidate.worst_kw > site_kw[candidate.site]) return ruled_out(Gate::power, candidate.worst_kw, site_kw[candidate.site]);
+  if (option != nullptr)
+    *option = {.demand = d,
+               .candidate = c,
+               .points = points,
+               .round_trip_us = verdict.round_trip_us,
+               .prefill_ms = prefill_ms,
+               .slack_ms = row.promise.ttft.value() - verdict.ttft_ms,
+               .transport_eur_per_hour = transport,
+               .fractional_eur_per_hour = fractional + transport,
+               .alone_eur_per_hour = alone + transport};
+  return verdict;
+}
+
+const std::vector<ArcUse>& Problem::arc_uses(uint32_t region, uint32_t node) {
+  std::optional<std::vector<ArcUse>>& uses = arc_uses_[region * snapshot.nodes.size() + node];
+  if (uses) return *uses;
+  std::map<uint32_t, ArcUse> by_arc;
+  const auto add = [&](const std::vector<twin::PathTree::ArcShare>& shares, double ArcUse::*direction) {
+    for (const twin::PathTree::ArcShare& share : shares) {
+      const uint32_t arc = 2 * share.link.value + (share.forward ? 0 : 1);
+      by_arc[arc].arc = arc;
+      by_arc[arc].*direction += share.fraction;
+    }
+  };
+  add(reaches[region].tree->shares_to(grid::NodeIndex(node)), &ArcUse::up);
+  add(reaches[region].tree->shares_back(grid::NodeIndex(node)), &ArcUse::back);
+  uses.emplace();
+  for (const auto& [arc, use] : by_arc) uses->push_back(use);
+  return *uses;
+}
+
+}  // namespace tandem::planner

@@ -1,0 +1,145 @@
+// The search for a plan: demands are placed one by one at the least marginal cost, then the plan is improved by moves
+// that are kept only when they pay.
+//
+// Problem: capacitated facility location with integer modules (replicas) and shared resources: accelerators of a pool,
+// power of a site, arcs of the network. NP-hard. Method: greedy construction at several weights of opening cost, local
+// search (relocate a demand, close a deployment, open one), then ruin and recreate (Schrimpf et al., J. Comput. Phys. 2000).
+// Complexity: a placement costs O(options of the demand); a sweep of local search O(demands + deployments + candidates)
+// moves. Fails by stopping at a local optimum: the plan's bound says how far from the best it can be at most.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <stop_token>
+#include <vector>
+
+#include "base/random.h"
+#include "planner/problem.h"
+
+namespace tandem::planner {
+
+// What the demands of one deployment ask of it together.
+struct Requirements {
+  static constexpr size_t kWaitsMax = 8;  // distinct quantiles; further ones join the strictest
+  struct Wait {
+    double quantile = 0;
+    double slack_ms = 0;
+  };
+
+  twin::Mix mix;
+  uint32_t points = UINT32_MAX;
+  double tpot_ms = std::numeric_limits<double>::infinity();
+  std::array<Wait, kWaitsMax> waits;
+  size_t wait_count = 0;
+
+  void add(const Problem& problem, const Option& option, uint32_t share);
+};
+
+// How a deployment would run to meet its requirements at the least cost.
+struct Fit {
+  Gate blocked = Gate::none;       // none: it can
+  uint32_t replicas = 0;
+  uint32_t point = 0;              // position among the profile's
+  double eur_per_hour = 0;         // accelerators, energy and moves
+};
+
+struct Member {
+  uint32_t option = 0;
+  uint32_t share = 0;              // 1 … kWhole
+};
+
+struct Deployed {
+  std::vector<Member> members;     // in order of arrival
+  Requirements requirements;
+  Fit fit;
+};
+
+struct Placement {
+  std::vector<Member> members;     // of one demand
+  uint32_t unserved = kWhole;
+};
+
+class Search {
+ public:
+  Search(Problem& problem, uint64_t seed, uint64_t iterations_max, std::stop_token stop);
+
+  void construct(double opening_weight);   // from nothing
+  void adopt(const v1::Plan& incumbent);   // what of it still passes every gate; then the rest is placed
+  void improve();
+  uint64_t iterations() const { return iterations_; }
+
+  double objective() const { return objective_; }
+  const Deployed& deployed(uint32_t candidate) const { return deployed_[candidate]; }
+  const Placement& placement(uint32_t demand) const { return placements_[demand]; }
+  double power_w(uint32_t candidate) const;
+  double rejection_eur_per_hour(uint32_t demand) const { return penalty(demand); }  // as the objective counts it
+
+  // Serving that share more of the demand with the option: what it adds per hour, or what blocks it.
+  struct Quote {
+    Fit fit;
+    double added_eur_per_hour = 0;
+  };
+  Quote quote(uint32_t option, uint32_t share);
+  // Takes the demand out and puts it back as it was: what `look` sees in between is the plan without it.
+  template <class Look>
+  void without(uint32_t demand, Look look) {
+    const Mark mark = begin();
+    if (take_out(demand)) look();
+    roll_back(mark);
+  }
+
+ private:
+  struct Mark {
+    size_t deployed, placements, used, numbers;
+    double objective;
+  };
+  Mark begin() const { return {old_deployed_.size(), old_placements_.size(), old_used_.size(), old_numbers_.size(), objective_}; }
+  void roll_back(const Mark& mark);
+  void commit();
+
+  void reset();
+  Fit fit(uint32_t candidate, const Requirements& requirements) const;
+  double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas, const grid::OperatingPoint* point) const;
+  uint32_t links_allow(const Option& option, uint32_t share);
+  void set_fit(uint32_t candidate, const Fit& fit);
+  void add_arcs(const Option& option, double share);
+  void put(uint32_t option, uint32_t share, const Fit& fit);
+  bool take_out(uint32_t demand);
+  bool empty(uint32_t candidate);
+  double penalty(uint32_t demand) const;
+
+  void place(uint32_t demand, double opening_weight, uint32_t forbidden);
+  bool place_part(uint32_t demand, double opening_weight, uint32_t forbidden);
+  std::vector<uint32_t> placing_order() const;
+  void place_all(std::vector<uint32_t> demands, uint32_t forbidden);
+
+  bool may_go_on();
+  bool keep_if_better(const Mark& mark, double gain_min);
+  bool relocate_all();
+  bool close_all();
+  bool open_all();
+  bool open(uint32_t candidate);
+  void ruin_and_recreate();
+  double gain_min() const;
+
+  Problem& problem_;
+  Random random_;
+  uint64_t iterations_ = 0, iterations_max_;
+  std::stop_token stop_;
+  bool warm_ = false;
+
+  std::vector<Deployed> deployed_;        // by candidate
+  std::vector<Placement> placements_;     // by demand
+  std::vector<uint32_t> pool_used_;       // accelerators
+  std::vector<double> site_kw_used_, arc_gbps_;
+  double objective_ = 0;
+
+  // What the moves since the last commit replaced, newest last.
+  std::vector<std::pair<uint32_t, Deployed>> old_deployed_;
+  std::vector<std::pair<uint32_t, Placement>> old_placements_;
+  std::vector<std::pair<uint32_t, uint32_t>> old_used_;
+  std::vector<std::pair<double*, double>> old_numbers_;
+};
+
+}  // namespace tandem::planner

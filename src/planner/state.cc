@@ -1,0 +1,251 @@
+// The state of a search: what is deployed and placed, what it costs, and how a move is undone.
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "planner/search.h"
+
+namespace tandem::planner {
+
+// Above this the wait grows so fast with small errors of the forecast that no promise could be kept.
+constexpr double kUtilizationMax = 0.95;
+
+void Requirements::add(const Problem& problem, const Option& option, uint32_t share) {
+  const DemandRow& demand = problem.demands[option.demand];
+  const double fraction = static_cast<double>(share) / kWhole;
+  mix.requests_per_s += demand.row->rate_per_s * fraction;
+  mix.prefill_s_per_s += demand.row->rate_per_s * fraction * option.prefill_ms * 1e-3;
+  mix.tokens_per_s += demand.tokens_per_s * fraction;
+  points &= option.points;
+  tpot_ms = std::min(tpot_ms, demand.row->promise.tpot.value());
+  const double quantile = demand.row->promise.quantile;
+  size_t i = 0;
+  while (i < wait_count && waits[i].quantile != quantile) ++i;
+  if (i == wait_count && wait_count < kWaitsMax) {
+    waits[wait_count++] = {quantile, option.slack_ms};
+    return;
+  }
+  if (i == wait_count) i = kWaitsMax - 1;  // the table is full: the last row takes the stricter of both
+  waits[i].quantile = std::max(waits[i].quantile, quantile);
+  waits[i].slack_ms = std::min(waits[i].slack_ms, option.slack_ms);
+}
+
+Search::Search(Problem& problem, uint64_t seed, uint64_t iterations_max, std::stop_token stop)
+    : problem_(problem), random_(seed), iterations_max_(iterations_max), stop_(std::move(stop)) {
+  reset();
+}
+
+void Search::reset() {
+  deployed_.assign(problem_.candidates.size(), {});
+  placements_.assign(problem_.demands.size(), {});
+  pool_used_.assign(problem_.pool_spare.size(), 0);
+  site_kw_used_.assign(problem_.site_kw.size(), 0);
+  arc_gbps_.assign(problem_.arc_spare_gbps.size(), 0);
+  objective_ = 0;
+  commit();
+  for (uint32_t d = 0; d < placements_.size(); ++d) objective_ += penalty(d);
+  for (uint32_t c = 0; c < deployed_.size(); ++c) {
+    const Candidate& candidate = problem_.candidates[c];
+    if (candidate.pinned > 0 || candidate.incumbent > 0) set_fit(c, fit(c, {}));
+  }
+  commit();
+}
+
+// What was served before is not given up to save money: its rejection costs more than all else together could.
+double Search::penalty(uint32_t demand) const {
+  const DemandRow& row = problem_.demands[demand];
+  return row.served_before ? 1e4 * row.penalty_eur_per_hour : row.penalty_eur_per_hour;
+}
+
+double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
+                            const grid::OperatingPoint* point) const {
+  double eur = replicas * candidate.replica_eur_per_hour;
+  if (point != nullptr) {
+    const double work = mix.prefill_s_per_s + mix.tokens_per_s * point->decode_per_token.value() * 1e-3 / point->batch;
+    eur += work * std::max(0.0, point->power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
+  }
+  if (problem_.has_incumbent) {
+    const double moved = std::abs(static_cast<double>(replicas) - static_cast<double>(candidate.incumbent));
+    eur += moved * problem_.snapshot.policy.move_penalty.value();
+  }
+  return eur;
+}
+
+double Search::power_w(uint32_t c) const {
+  const Candidate& candidate = problem_.candidates[c];
+  const Deployed& deployed = deployed_[c];
+  const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
+  const twin::Serving serving = twin::serve(point, deployed.fit.replicas, deployed.requirements.mix);
+  return twin::average_power(point, Watts(candidate.idle_w), deployed.fit.replicas, serving.utilization).value();
+}
+
+namespace {
+
+bool waits_hold(const Requirements& requirements, const twin::Serving& serving) {
+  for (size_t i = 0; i < requirements.wait_count; ++i)
+    if (serving.wait(requirements.waits[i].quantile).value() > requirements.waits[i].slack_ms) return false;
+  return true;
+}
+
+// The fewest replicas that could do: by utilisation, and by the time per token that prefills stretch.
+double replicas_min(const Requirements& requirements, const grid::OperatingPoint& point) {
+  const twin::Mix& mix = requirements.mix;
+  const double step_ms = point.decode_per_token.value();
+  const double work = mix.prefill_s_per_s + mix.tokens_per_s * step_ms * 1e-3 / point.batch;
+  const double decode_share_min = step_ms / requirements.tpot_ms;
+  if (decode_share_min >= 1 && mix.prefill_s_per_s > 0) return std::numeric_limits<double>::infinity();
+  return std::max({1.0, std::ceil(work / kUtilizationMax), std::ceil(mix.prefill_s_per_s / (1 - decode_share_min) - 1e-12)});
+}
+
+}  // namespace
+
+Fit Search::fit(uint32_t c, const Requirements& requirements) const {
+  const Candidate& candidate = problem_.candidates[c];
+  const Fit& now = deployed_[c].fit;
+  const auto& points = candidate.profile->points;
+  const uint32_t spare = problem_.pool_spare[candidate.pool] - pool_used_[candidate.pool] + now.replicas * candidate.accelerators;
+  const double spare_kw = problem_.site_kw[candidate.site] - site_kw_used_[candidate.site] + now.replicas * candidate.worst_kw;
+  const uint32_t by_accelerators = spare / candidate.accelerators;
+  uint32_t most = by_accelerators;
+  if (candidate.worst_kw > 0) most = static_cast<uint32_t>(std::clamp(spare_kw / candidate.worst_kw + 1e-9, 0.0, static_cast<double>(by_accelerators)));
+  const Gate scarce = most < by_accelerators ? Gate::power : Gate::accelerators;
+
+  if (requirements.mix.requests_per_s <= 0 && requirements.wait_count == 0) {
+    const uint32_t kept = std::min(candidate.pinned, most);
+    return {Gate::none, kept, static_cast<uint32_t>(std::min(points.size(), kPointsMax) - 1), running_cost(candidate, {}, kept, nullptr)};
+  }
+  Fit best{scarce, 0, 0, std::numeric_limits<double>::infinity()};
+  if (requirements.points == 0) best.blocked = Gate::promise_tpot;  // no one point suits all that share it
+  for (uint32_t p = 0; p < std::min(points.size(), kPointsMax); ++p) {
+    if ((requirements.points >> p & 1) == 0) continue;
+    const double least = std::max(replicas_min(requirements, points[p]), static_cast<double>(candidate.pinned));
+    if (least > most) continue;
+    for (uint32_t n = static_cast<uint32_t>(least); n <= most; ++n) {
+      const double eur = running_cost(candidate, requirements.mix, n, &points[p]);
+      if (eur >= best.eur_per_hour) {
+        if (n >= candidate.incumbent) break;  // more replicas only cost more from here on
+        continue;
+      }
+      if (!waits_hold(requirements, twin::serve(points[p], n, requirements.mix))) continue;
+      best = {Gate::none, n, p, eur};
+    }
+  }
+  return best;
+}
+
+// The largest part of that share that every arc on the way has headroom for.
+uint32_t Search::links_allow(const Option& option, uint32_t share) {
+  const DemandRow& demand = problem_.demands[option.demand];
+  double most = share;
+  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].node)) {
+    const double whole_gbps = demand.up_gbps * use.up + demand.back_gbps * use.back;
+    const double spare_gbps = problem_.arc_spare_gbps[use.arc] - arc_gbps_[use.arc];
+    if (whole_gbps * share > spare_gbps * kWhole) most = std::min(most, std::floor(spare_gbps / whole_gbps * kWhole));
+  }
+  return most > 0 ? static_cast<uint32_t>(most) : 0;
+}
+
+Search::Quote Search::quote(uint32_t o, uint32_t share) {
+  const Option& option = problem_.options[o];
+  const Deployed& deployed = deployed_[option.candidate];
+  Requirements requirements = deployed.requirements;
+  requirements.add(problem_, option, share);
+  Quote result{.fit = fit(option.candidate, requirements)};
+  if (result.fit.blocked == Gate::none && links_allow(option, share) < share) result.fit.blocked = Gate::link_capacity;
+  result.added_eur_per_hour = result.fit.eur_per_hour - deployed.fit.eur_per_hour +
+                              option.transport_eur_per_hour * share / kWhole;
+  return result;
+}
+
+void Search::set_fit(uint32_t c, const Fit& fit) {
+  const Candidate& candidate = problem_.candidates[c];
+  Fit& now = deployed_[c].fit;
+  old_used_.emplace_back(candidate.pool, pool_used_[candidate.pool]);
+  old_numbers_.emplace_back(&site_kw_used_[candidate.site], site_kw_used_[candidate.site]);
+  pool_used_[candidate.pool] += (fit.replicas - now.replicas) * candidate.accelerators;
+  site_kw_used_[candidate.site] += (static_cast<double>(fit.replicas) - static_cast<double>(now.replicas)) * candidate.worst_kw;
+  objective_ += fit.eur_per_hour - now.eur_per_hour;
+  now = fit;
+}
+
+void Search::add_arcs(const Option& option, double share) {
+  const DemandRow& demand = problem_.demands[option.demand];
+  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].node)) {
+    old_numbers_.emplace_back(&arc_gbps_[use.arc], arc_gbps_[use.arc]);
+    arc_gbps_[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * share / kWhole;
+  }
+}
+
+void Search::put(uint32_t o, uint32_t share, const Fit& fit) {
+  const Option& option = problem_.options[o];
+  Deployed& deployed = deployed_[option.candidate];
+  Placement& placement = placements_[option.demand];
+  old_deployed_.emplace_back(option.candidate, deployed);
+  old_placements_.emplace_back(option.demand, placement);
+  CHECK(share > 0 && share <= placement.unserved && fit.blocked == Gate::none);
+  set_fit(option.candidate, fit);
+  deployed.members.push_back({o, share});
+  deployed.requirements.add(problem_, option, share);
+  placement.members.push_back({o, share});
+  placement.unserved -= share;
+  add_arcs(option, share);
+  objective_ += (option.transport_eur_per_hour - penalty(option.demand)) * share / kWhole;
+}
+
+// Takes all of a demand out. False when what stays behind could not go on as it is (a mix of longer requests waits
+// longer): the caller rolls back.
+bool Search::take_out(uint32_t demand) {
+  const std::vector<Member> members = placements_[demand].members;
+  old_placements_.emplace_back(demand, placements_[demand]);
+  for (const Member& member : members) {
+    const Option& option = problem_.options[member.option];
+    Deployed& deployed = deployed_[option.candidate];
+    old_deployed_.emplace_back(option.candidate, deployed);
+    std::erase_if(deployed.members, [&](const Member& m) { return m.option == member.option; });
+    deployed.requirements = {};
+    for (const Member& m : deployed.members) deployed.requirements.add(problem_, problem_.options[m.option], m.share);
+    const Fit smaller = fit(option.candidate, deployed.requirements);
+    if (smaller.blocked != Gate::none) return false;
+    set_fit(option.candidate, smaller);
+    add_arcs(option, -static_cast<double>(member.share));
+    objective_ += (penalty(demand) - option.transport_eur_per_hour) * member.share / kWhole;
+  }
+  placements_[demand] = {};
+  return true;
+}
+
+// Takes every demand out of a deployment, the parts served elsewhere too.
+bool Search::empty(uint32_t c) {
+  while (!deployed_[c].members.empty())
+    if (!take_out(problem_.options[deployed_[c].members.back().option].demand)) return false;
+  return true;
+}
+
+void Search::roll_back(const Mark& mark) {
+  while (old_deployed_.size() > mark.deployed) {
+    deployed_[old_deployed_.back().first] = std::move(old_deployed_.back().second);
+    old_deployed_.pop_back();
+  }
+  while (old_placements_.size() > mark.placements) {
+    placements_[old_placements_.back().first] = std::move(old_placements_.back().second);
+    old_placements_.pop_back();
+  }
+  while (old_used_.size() > mark.used) {
+    pool_used_[old_used_.back().first] = old_used_.back().second;
+    old_used_.pop_back();
+  }
+  while (old_numbers_.size() > mark.numbers) {
+    *old_numbers_.back().first = old_numbers_.back().second;
+    old_numbers_.pop_back();
+  }
+  objective_ = mark.objective;
+}
+
+void Search::commit() {
+  old_deployed_.clear();
+  old_placements_.clear();
+  old_used_.clear();
+  old_numbers_.clear();
+}
+
+}  // namespace tandem::planner

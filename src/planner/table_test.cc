@@ -1,0 +1,151 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "planner/planner.h"
+#include "support/drawn_grid.h"
+
+namespace tandem::planner {
+namespace {
+
+using test_support::drawn_grid;
+using test_support::drawn_rows;
+
+const std::string kGrid = R"(
+  a-b 2ms 100G cost=0.01
+  b-c 3ms 100G
+  site a DE
+  site b FR
+  site c DE
+  region north a access=1ms
+  region lonely x
+  accelerator gpu 80GB idle=100W peak=700W price=2
+  pool pb b gpu 8
+  pool pc c gpu 8 url=http://10.0.0.7:9000/engine/v1/
+  model m 16GB alias=m-chat
+  profile m gpu 8:10ms/400W 32:20ms/600W kv=40GB prefill=20000 overhead=5ms
+  tenant de DE
+  tenant all * priority=3
+  demand d all north m 20/s tpot=40ms
+  pin m pc 1
+)";
+
+struct Made {
+  grid::Snapshot snapshot;
+  v1::Plan plan;
+  std::shared_ptr<const routing::RoutingTable> table;
+};
+Made make(const std::string& text) {
+  Made made{drawn_grid(text), {}, nullptr};
+  made.plan = plan(made.snapshot, nullptr, "plan-7", 1, {200}, {});
+  made.table = make_routing_table(made.snapshot, made.plan,
+                                  {.offset = 9, .published_at = {1}, .valid_until = {2}, .emulator = {"127.0.0.1", 8090, "/e", true}});
+  return made;
+}
+
+const routing::Target& target(const Made& made, std::string_view pool) {
+  for (const auto& t : made.table->targets())
+    if (t.pool == pool) return t;
+  ADD_FAILURE() << "no target in " << pool;
+  static const routing::Target none;
+  return none;
+}
+
+TEST(RoutingTable, CarriesNamesTenantsAndPlan) {
+  const Made made = make(kGrid);
+  const auto& t = *made.table;
+  EXPECT_EQ(t.offset(), 9u);
+  EXPECT_EQ(t.rows().plan_id, "plan-7");
+  EXPECT_EQ(t.find_model("m-chat"), t.find_model("m"));
+  ASSERT_TRUE(t.find_region("north").has_value());
+  EXPECT_EQ(t.rows().tenants[1].id, "all");
+  EXPECT_EQ(t.rows().tenants[1].priority, 3u);
+  const auto* split = t.split(1, *t.find_region("north"), *t.find_model("m"));
+  ASSERT_NE(split, nullptr);
+  double sum = 0;
+  for (const auto& share : split->splits) sum += share.fraction;
+  EXPECT_NEAR(sum, 1, 1e-12);
+}
+
+TEST(RoutingTable, LegsHaveRoundTripJurisdictionsAndCost) {
+  const Made made = make(kGrid);
+  const auto& s = made.snapshot;
+  const auto north = s.regions.find("north").value;
+  const auto& leg = made.table->leg(north, s.sites.find("c").value);
+  EXPECT_TRUE(leg.reachable);
+  EXPECT_DOUBLE_EQ(leg.round_trip.value(), 2 * (1000 + 2000 + 3000));
+  EXPECT_EQ(leg.jurisdictions, s.jurisdiction_of(s.sites.find("a")) | s.jurisdiction_of(s.sites.find("b")));
+  EXPECT_NEAR(leg.euros_per_byte, 0.01e-9, 1e-20);
+  EXPECT_FALSE(made.table->leg(s.regions.find("lonely").value, s.sites.find("c").value).reachable);
+  // The cut of a link reaches the table with the same plan.
+  const auto cut = drawn_grid(kGrid + "a-c 1ms 1G\n");
+  const auto after = make_routing_table(cut, made.plan, {});
+  EXPECT_DOUBLE_EQ(after->leg(north, cut.sites.find("c").value).round_trip.value(), 2 * (1000 + 1000));
+}
+
+TEST(RoutingTable, TargetsKnowTheirEngineAndState) {
+  const Made made = make(kGrid);
+  const auto& real = target(made, "pc");
+  EXPECT_EQ(real.host, "10.0.0.7");
+  EXPECT_EQ(real.port, 9000);
+  EXPECT_EQ(real.base_path, "/engine");
+  EXPECT_FALSE(real.emulated);
+  EXPECT_TRUE(real.up);
+  EXPECT_EQ(real.concurrency_max, real.replicas * made.plan.deployments(made.plan.deployments_size() - 1).batch());
+  const auto dark = make_routing_table(drawn_grid(kGrid + "site c DE down"), made.plan, {});
+  for (const auto& t : dark->targets()) EXPECT_EQ(t.up, t.pool != "pc");
+  const Made emulated = make(kGrid + "pin m pb 1\n");
+  EXPECT_EQ(target(emulated, "pb").base_path, "/e/pools/pb");
+  EXPECT_EQ(target(emulated, "pb").port, 8090);
+  EXPECT_TRUE(target(emulated, "pb").emulated);
+}
+
+TEST(RoutingTable, AnEngineUrlThatIsNoneIsDown) {
+  for (const std::string_view url : {"https://x", "http://", "http://h:0", "http://h:99999", "http://h:8x", "http://[::1", "x"}) {
+    auto rows = drawn_rows(kGrid);
+    const auto p = plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {});
+    rows.pools[1].engine_url = url;
+    const auto table = make_routing_table(grid::make_snapshot(rows, 1), p, {});
+    for (const auto& t : table->targets())
+      EXPECT_EQ(t.up, t.pool != "pc") << url;
+  }
+  auto rows = drawn_rows(kGrid);
+  rows.pools[1].engine_url = "http://[::1]:81";
+  const auto table = make_routing_table(grid::make_snapshot(rows, 1), plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {}), {});
+  for (const auto& t : table->targets()) {
+    if (t.pool != "pc") continue;
+    EXPECT_EQ(t.host, "::1");
+    EXPECT_EQ(t.port, 81);
+  }
+}
+
+TEST(RoutingTable, TokenPricesAddUpToTheDeploymentsCost) {
+  const Made made = make(kGrid);
+  for (const v1::PlannedDeployment& row : made.plan.deployments()) {
+    if (row.utilization() < 0.1) continue;
+    const auto& t = target(made, row.pool());
+    const auto& demand = made.snapshot.demands[size_t{0}];
+    // Work alone is priced: the fixed part of a prefill is not per token, so a little less than all comes back.
+    const double eur = demand.rate_per_s * 3600 * (demand.prompt_tokens * t.euros_per_prompt_token + demand.output_tokens * t.euros_per_output_token);
+    EXPECT_LE(eur, row.cost_eur_per_hour() * 1.001);
+    EXPECT_GT(eur, row.cost_eur_per_hour() * 0.8);
+  }
+}
+
+TEST(PlanJson, HasWhatThePagesRead) {
+  const Made made = make(kGrid);
+  const Json json = plan_to_json(made.plan, made.snapshot);
+  EXPECT_EQ(json["plan_id"].text(), "plan-7");
+  EXPECT_GE(json["gap"].number(), 0);
+  EXPECT_LE(json["gap"].number(), 1);
+  const Json& demand = json["demands"].array().at(0);
+  EXPECT_EQ(demand["tenant"].text(), "all");
+  EXPECT_EQ(demand["splits"].array().at(0)["site"].text().size(), 1u);
+  EXPECT_GT(demand["ttft_promise_ms"].number(), demand["ttft_ms"].number());
+  EXPECT_EQ(demand["alternatives"].array().at(0)["ruled_out_by"].text(), "cost");
+  EXPECT_EQ(json["deployments"].array().at(0)["accelerator"].text(), "gpu");
+  EXPECT_TRUE(parse_json(to_json(json)).has_value());
+  EXPECT_TRUE(plan_to_json(made.plan, drawn_grid(""))["demands"].is_array()) << "a plan outlives its rows";
+}
+
+}  // namespace
+}  // namespace tandem::planner

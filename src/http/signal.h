@@ -1,4 +1,4 @@
-// One coroutine waits, a callback on the same thread wakes it. Internal to the module.
+// One coroutine waits, a callback on the same thread wakes it.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -8,6 +8,7 @@
 
 namespace tandem::http {
 
+// Whoever keeps one alive beyond the coroutine must notify or abandon it at the end, or the coroutine is never freed.
 class Signal {
  public:
   // Wakes at the next `notify`; what happened before is not remembered, so the caller looks first.

@@ -27,7 +27,7 @@ struct AnchorPoint {
   uint64_t sequence = 0;    // of writes of the anchor; 0 is never written
   Offset last = 0;          // of the log's last event
   Epoch epoch = 0;          // of its last batch
-  Digest hash;              // of its last header
+  Digest hash{};            // of its last header
   uint64_t wal_salt = 0;    // names the generation of the write-ahead log; 0 when it was empty
   uint64_t wal_frames = 0;  // valid ones in it after the commit
   bool operator==(const AnchorPoint&) const = default;

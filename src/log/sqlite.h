@@ -14,8 +14,8 @@
 
 namespace tandem::log {
 
-// A result code of SQLite as an error: FULL is resource_exhausted; CORRUPT, NOTADB and a page that fails its checksum
-// are corrupt; the rest is io.
+// A result code of SQLite as an error: FULL is resource_exhausted; CORRUPT, NOTADB, a page that fails its checksum
+// and a schema that is not ours are corrupt; the rest is io.
 Error sqlite_error(sqlite3* database, int code, std::string_view doing);
 
 class Statement {

@@ -11,7 +11,7 @@ namespace tandem::log {
 namespace {
 
 void append(benchmark::State& state) {
-  const TemporaryDirectory directory;
+  const TemporaryDirectory directory(TemporaryDirectory::On::disk);
   auto log = open_sqlite_log({directory.path()});
   CHECK(log.has_value());
   const std::vector<Event> events = some_events(1, static_cast<size_t>(state.range(0)));
@@ -29,7 +29,7 @@ BENCHMARK(append)->Arg(1)->Arg(100)->Arg(2'000)->UseRealTime();
 
 // A log of 200,000 events in batches of 1,000.
 const std::filesystem::path& filled() {
-  static const TemporaryDirectory directory;
+  static const TemporaryDirectory directory(TemporaryDirectory::On::disk);
   static const bool done = [] {
     auto log = open_sqlite_log({directory.path()});
     CHECK(log.has_value());

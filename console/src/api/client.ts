@@ -1,0 +1,54 @@
+import type { Decision, DecisionWhy, Grid, LinkDetail, LogPage, Plan, Preview, SiteDetail, State } from './contract';
+
+// What the server answered instead of what was asked for, in its own words.
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1/${path}`, init);
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    throw new ApiError(0, 'The server does not answer.');
+  }
+  const text = await response.text();
+  let body: unknown;
+  try {
+    body = text === '' ? {} : JSON.parse(text);
+  } catch {
+    throw new ApiError(response.status, `The server answered ${response.status} with something other than JSON.`);
+  }
+  if (!response.ok) {
+    const message = (body as { error?: { message?: string } }).error?.message;
+    throw new ApiError(response.status, message ?? `The server answered ${response.status}.`);
+  }
+  return body as T;
+}
+
+const part = encodeURIComponent;
+export type Kind = 'site' | 'link';
+
+export const api = {
+  grid: () => ask<Grid>('grid'),
+  site: (id: string, signal?: AbortSignal) => ask<SiteDetail>(`sites/${part(id)}`, { signal }),
+  link: (id: string, signal?: AbortSignal) => ask<LinkDetail>(`links/${part(id)}`, { signal }),
+  plan: () => ask<Plan>('plan'),
+  decisions: (limit: number) => ask<{ decisions: Decision[] }>(`decisions?limit=${limit}`),
+  decision: (id: string, signal?: AbortSignal) => ask<DecisionWhy>(`decisions/${part(id)}`, { signal }),
+  log: (from: number, limit: number) => ask<LogPage>(`log?from=${from}&limit=${limit}`),
+  preview: (kind: Kind, id: string, state: State, signal?: AbortSignal) =>
+    ask<Preview>(`${kind}s/${part(id)}/preview?state=${state}`, { signal }),
+  setState: (kind: Kind, id: string, state: State) =>
+    ask<{ offset: number }>(`${kind}s/${part(id)}/state`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ state }),
+    }),
+};

@@ -1,0 +1,230 @@
+// What the server says: the native API under /api/v1, field by field. Units are in the names.
+// Times are RFC 3339 in UTC; ids are opaque strings.
+
+export type Tier = 'device' | 'far_edge' | 'near_edge' | 'core' | 'cloud';
+export type State = 'up' | 'down';
+
+export interface GridSite {
+  id: string;
+  name: string;
+  tier: Tier;
+  latitude_deg: number;
+  longitude_deg: number;
+  jurisdiction: string;
+  state: State;
+  power_limit_kw: number;
+  pools: { id: string; accelerator: string; count: number }[];
+  accelerators: number;
+}
+
+export interface GridLink {
+  id: string;
+  a_site: string;
+  b_site: string;
+  capacity_gbps: number;
+  delay_us: number;
+  length_km: number;
+  state: State;
+  srlgs: string[];
+  utilization_ab: number;
+  utilization_ba: number;
+}
+
+export interface GridRegion {
+  id: string;
+  name: string;
+  latitude_deg: number;
+  longitude_deg: number;
+  anchors: string[];
+}
+
+export interface Grid {
+  offset: number;
+  name: string;
+  simulated: boolean;
+  sites: GridSite[];
+  links: GridLink[];
+  regions: GridRegion[];
+  models: string[];
+  tenants: string[];
+}
+
+export interface SiteDeployment {
+  id: string;
+  model: string;
+  pool: string;
+  replicas: number;
+  requests_per_s: number;
+  in_flight: number;
+  tpot_ms: number;
+  emulated: boolean;
+}
+
+export interface SiteDetail {
+  offset: number;
+  id: string;
+  name: string;
+  tier: Tier;
+  jurisdiction: string;
+  state: State;
+  latitude_deg: number;
+  longitude_deg: number;
+  power_limit_kw: number;
+  power_w: number;
+  price_eur_per_kwh: number;
+  carbon_gco2_per_kwh: number;
+  pue: number;
+  pools: { id: string; accelerator: string; count: number; in_use: number }[];
+  deployments: SiteDeployment[];
+  links: string[];
+  nodes: string[];
+}
+
+export interface LinkDetail {
+  offset: number;
+  id: string;
+  a_site: string;
+  b_site: string;
+  state: State;
+  capacity_gbps: number;
+  delay_us: number;
+  length_km: number;
+  srlgs: string[];
+  utilization_ab: number;
+  utilization_ba: number;
+  load_ab_gbps: number;
+  load_ba_gbps: number;
+  shares_risk_with: string[];
+}
+
+export interface BrokenPromise {
+  demand: string;
+  tenant: string;
+  region: string;
+  model: string;
+  reason: string;
+}
+
+// The twin's verdict on a change that nobody has made yet.
+export interface Preview {
+  offset: number;
+  promises_broken: BrokenPromise[];
+  promises_kept: number;
+  worst_link: { id: string; utilization: number } | null;
+  cost_eur_per_hour_delta: number;
+  way_back: string;
+}
+
+export interface PlanDeployment {
+  id: string;
+  model: string;
+  pool: string;
+  site: string;
+  replicas: number;
+}
+
+export interface PlanDemand {
+  id: string;
+  tenant: string;
+  region: string;
+  model: string;
+  rate_per_s: number;
+  splits: { deployment: string; site: string; fraction: number }[];
+  ttft_ms: number | null;
+  ttft_promise_ms: number;
+  reason: string;
+  blocked_by: string | null;
+  alternatives: { site: string; cost_eur_per_hour: number | null; ttft_ms: number | null; ruled_out_by: string | null }[];
+}
+
+export interface Plan {
+  offset: number;
+  plan_id: string;
+  at: string;
+  cost_eur_per_hour: number;
+  bound_eur_per_hour: number;
+  gap: number;
+  solve_ms: number;
+  deployments: PlanDeployment[];
+  demands: PlanDemand[];
+}
+
+export interface Decision {
+  id: string;
+  at: string;
+  tenant: string;
+  region: string;
+  model: string;
+  site: string;
+  deployment: string;
+  ttft_ms: number | null;
+  predicted_ttft_ms: number | null;
+  reason: string;
+  outcome: string;
+}
+
+export interface Candidate {
+  site: string;
+  deployment: string;
+  chosen: boolean;
+  gate: string | null;
+  detail: string | null;
+  cost_eur_per_million_tokens: number | null;
+  round_trip_us: number | null;
+  predicted_ttft_ms: number | null;
+}
+
+export interface DecisionWhy extends Decision {
+  offset: number;
+  known: Record<string, unknown>;
+  candidates: Candidate[];
+}
+
+export interface LogEvent {
+  offset: number;
+  at: string;
+  kind: string;
+  summary: string;
+  body?: unknown;
+}
+
+export interface LogPage {
+  events: LogEvent[];
+  next: number | null;
+}
+
+// The stream: one server-sent event of each kind.
+export interface StateDelta {
+  offset: number;
+  sites?: { id: string; state: State }[];
+  links?: { id: string; state: State }[];
+}
+
+export interface Flow {
+  region: string;
+  site: string;
+  requests_per_s: number;
+}
+
+export interface Goodput {
+  requests_per_s: number;
+  goodput_fraction: number | null;
+  ttft_p50_ms: number | null;
+  ttft_p95_ms: number | null;
+}
+
+export interface LoadDelta {
+  offset: number;
+  links: [id: string, ab: number, ba: number][];
+  flows: Flow[];
+  goodput: Goodput;
+}
+
+export interface PlanDelta {
+  offset: number;
+  plan_id: string;
+  cost_eur_per_hour: number;
+  bound_eur_per_hour: number;
+  gap: number;
+  moves: number;
+}

@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "inventory/inventory.h"
+#include "support/small_world.h"
+
+namespace tandem::inventory {
+namespace {
+
+using test_support::fact;
+using test_support::retraction;
+using test_support::small_world;
+
+Snapshot folded(const std::vector<log::Event>& events) {
+  Snapshot snapshot;
+  for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1);
+  return snapshot;
+}
+
+std::string written(const Snapshot& snapshot) {
+  std::string bytes;
+  snapshot.write(bytes);
+  return bytes;
+}
+
+TEST(Canonical, ReadsBackWhatItWrote) {
+  for (const size_t sites : {3, 40}) {
+    Snapshot snapshot = folded(small_world(sites));
+    snapshot.fold(retraction("demand", "bank-0"), snapshot.offset() + 5);
+    const auto read = Snapshot::read(written(snapshot));
+    ASSERT_TRUE(read) << to_string(read.error());
+    EXPECT_EQ(read->offset(), snapshot.offset());
+    EXPECT_EQ(read->size(), snapshot.size());
+    EXPECT_EQ(read->hash(), snapshot.hash());
+    EXPECT_EQ(read->hash(), sha256(written(snapshot)));
+    EXPECT_EQ(written(*read), written(snapshot));
+    EXPECT_EQ(read->referrers("site", "site-1", 9), snapshot.referrers("site", "site-1", 9));
+    EXPECT_EQ(read->changed("demand"), snapshot.changed("demand"));
+  }
+  EXPECT_TRUE(Snapshot::read(written(Snapshot())));
+}
+
+TEST(Canonical, OneStateHasOneEncodingHoweverItCame) {
+  // The same entities by other events: what differs is which event said what, so that is made the same.
+  Snapshot a, b;
+  a.fold(fact("site", "x", {{"name", "X"}, {"tier", "core"}}), 1);
+  a.fold(fact("node", "n", {{"site", "x"}}), 2);
+  b.fold(fact("node", "m", {{"site", "x"}}), 1);
+  b.fold(retraction("node", "m"), 1);
+  b.fold(fact("site", "x", {{"tier", "core"}, {"name", "X"}}), 1);
+  b.fold(fact("node", "n", {{"site", "x"}}), 2);
+  EXPECT_EQ(a.hash(), b.hash());
+}
+
+TEST(Canonical, EachPartCounts) {
+  const Snapshot base = folded({fact("site", "x", {{"name", "X"}})});
+  const std::vector<std::vector<log::Event>> others{
+      {fact("site", "y", {{"name", "X"}})},
+      {fact("node", "x", {{"name", "X"}})},
+      {fact("site", "x", {{"name", "Y"}})},
+      {fact("site", "x", {{"nam", "eX"}})},
+      {fact("site", "x", {})},
+      {fact("site", "x", {{"name", Json::Array{"X"}}})},
+      {fact("site", "x", {{"name", Json::Object{{"X", "X"}}}})},
+      {fact("site", "x", {{"name", "X"}}), log::Event()},
+      {fact("site", "x", {{"name", "X"}}), fact("site", "x", {{"name", "X"}})},
+  };
+  for (const auto& events : others) EXPECT_NE(folded(events).hash(), base.hash());
+  EXPECT_NE(folded({fact("a", "b", {{"c", int64_t{1}}})}).hash(), folded({fact("a", "b", {{"c", 1.0}})}).hash());
+  EXPECT_NE(folded({fact("a", "b", {{"c", true}})}).hash(), folded({fact("a", "b", {{"c", false}})}).hash());
+}
+
+// What is read is either refused as corrupt or is a snapshot whose own encoding is those bytes.
+void expect_refused_or_canonical(const std::string& bytes) {
+  const auto read = Snapshot::read(bytes);
+  if (!read) {
+    EXPECT_EQ(read.error().code, ErrorCode::corrupt);
+    return;
+  }
+  EXPECT_EQ(written(*read), bytes);
+  for (const std::string& kind : read->kinds()) read->for_each(kind, [](const Entity&) { return true; });
+}
+
+std::string mutated(std::string bytes, Random& random) {
+  for (uint64_t i = 1 + random.below(4); i > 0; --i) {
+    const size_t place = random.below(bytes.size() + 1);
+    switch (random.below(4)) {
+      case 0: bytes.resize(place); break;
+      case 1: bytes.insert(place, 1, static_cast<char>(random.next())); break;
+      case 2: bytes.erase(place, 1 + random.below(8)); break;
+      default:
+        if (place < bytes.size()) bytes[place] = static_cast<char>(random.next());
+    }
+  }
+  return bytes;
+}
+
+TEST(Canonical, MutatedBytesAreRefusedOrCanonical) {
+  Snapshot snapshot = folded(small_world(3));
+  snapshot.fold(fact("site", "site-1", {{"extra", Json::Object{{"a", Json::Array{int64_t{-1}, nullptr, true}}, {"b", 0.5}}}}), 99);
+  const std::string good = written(snapshot);
+  Random random(11);
+  for (int i = 0; i < 20'000; ++i) expect_refused_or_canonical(mutated(good, random));
+}
+
+TEST(Canonical, EveryTruncationIsRefused) {
+  const std::string good = written(folded(small_world(3)));
+  for (size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(Snapshot::read(std::string_view(good).substr(0, size)));
+  EXPECT_FALSE(Snapshot::read(good + '\0'));
+}
+
+TEST(Canonical, DeepNestingIsRefusedNotFollowed) {
+  std::string value(100'000, '\x06');  // lists of one item
+  for (size_t i = 1; i < value.size(); i += 2) value[i] = '\x01';
+  std::string record("\x01\x01\x01x\x01", 5);
+  const auto put_text = [](std::string& out, const std::string& text) {
+    uint64_t size = text.size();
+    for (; size >= 0x80; size >>= 7) out += static_cast<char>(size | 0x80);
+    out += static_cast<char>(size);
+    out += text;
+  };
+  put_text(record, value);
+  std::string bytes("\x01\x01\x01\x01k\x01\x01\x01i", 9);
+  put_text(bytes, record);
+  EXPECT_FALSE(Snapshot::read(bytes));
+}
+
+}  // namespace
+}  // namespace tandem::inventory

@@ -1,0 +1,48 @@
+#include "inventory/references.h"
+
+#include <algorithm>
+
+#include "grid/schema.h"
+#include "inventory/inventory.h"
+
+namespace tandem::inventory {
+namespace {
+
+bool refers(const grid::Attribute& attribute) {
+  return attribute.type == grid::Type::reference || attribute.format == grid::Format::jurisdiction ||
+         (attribute.type == grid::Type::record && std::ranges::any_of(attribute.fields, refers));
+}
+
+void collect(const grid::Attribute& attribute, const Json& value, std::vector<Reference>& out) {
+  if (value.is_array()) {
+    for (const Json& item : value.array()) collect(attribute, item, out);
+  } else if (attribute.type == grid::Type::reference) {
+    if (value.is_string()) out.push_back({attribute.refers_to, std::string(value.text())});
+  } else if (attribute.format == grid::Format::jurisdiction) {
+    if (value.is_string()) out.push_back({kJurisdiction, std::string(value.text())});
+  } else if (attribute.type == grid::Type::record) {
+    for (const grid::Attribute& field : attribute.fields)
+      if (refers(field)) collect(field, value[field.name], out);
+  }
+}
+
+}  // namespace
+
+bool may_refer(std::string_view name) {
+  const grid::Kind* kind = grid::find_kind(name);
+  return kind && std::ranges::any_of(kind->attributes, refers);
+}
+
+std::vector<Reference> references_of(std::string_view name, std::string_view record) {
+  std::vector<Reference> references;
+  const grid::Kind* kind = grid::find_kind(name);
+  if (!kind || record.empty()) return references;
+  for (const AttributeView& view : view_of(record).attributes) {
+    const grid::Attribute* attribute = kind->find(view.name);
+    if (attribute && refers(*attribute)) collect(*attribute, json_of(view.value), references);
+  }
+  std::ranges::sort(references);
+  return references;
+}
+
+}  // namespace tandem::inventory

@@ -1,0 +1,52 @@
+#include "inventory/inventory.h"
+
+namespace tandem::inventory {
+
+Json to_json_value(const v1::Value& value) {
+  switch (value.kind_case()) {
+    case v1::Value::KIND_NOT_SET: return nullptr;
+    case v1::Value::kBoolean: return value.boolean();
+    case v1::Value::kInteger: return int64_t{value.integer()};
+    case v1::Value::kNumber: return value.number();
+    case v1::Value::kText: return value.text();
+    case v1::Value::kList: {
+      Json::Array array;
+      array.reserve(static_cast<size_t>(value.list().items_size()));
+      for (const v1::Value& item : value.list().items()) array.push_back(to_json_value(item));
+      return array;
+    }
+    case v1::Value::kRecord: {
+      Json::Object object;
+      for (const v1::Attribute& field : value.record().fields())
+        object.insert_or_assign(field.name(), to_json_value(field.value()));
+      return object;
+    }
+  }
+  return nullptr;
+}
+
+v1::Value from_json_value(const Json& json) {
+  v1::Value value;
+  if (json.is_bool()) {
+    value.set_boolean(json.boolean());
+  } else if (json.is_integer()) {
+    value.set_integer(json.integer());
+  } else if (json.is_number()) {
+    value.set_number(json.number());
+  } else if (json.is_string()) {
+    value.set_text(std::string(json.text()));
+  } else if (json.is_array()) {
+    v1::ValueList& list = *value.mutable_list();
+    for (const Json& item : json.array()) *list.add_items() = from_json_value(item);
+  } else if (json.is_object()) {
+    v1::ValueRecord& record = *value.mutable_record();
+    for (const auto& [name, field] : json.object()) {
+      v1::Attribute& attribute = *record.add_fields();
+      attribute.set_name(name);
+      *attribute.mutable_value() = from_json_value(field);
+    }
+  }
+  return value;
+}
+
+}  // namespace tandem::inventory

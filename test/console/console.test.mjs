@@ -1,0 +1,93 @@
+// The console in a headless browser against the fixture. Needs console/dist (npm run build in console/).
+// SCREENSHOTS=DIR leaves pictures there for someone to look at.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openBrowser } from './browser.mjs';
+import { serveFixture } from './fixture_server.mjs';
+import { cutLinkByClicking, drawn, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
+
+let server;
+before(async () => (server = await serveFixture()));
+after(() => server.close());
+
+// Runs `steps` on a fresh browser, and holds that nothing went wrong in the page meanwhile.
+const inBrowser = (options, steps) => async () => {
+  const browser = await openBrowser(options);
+  try {
+    await steps(browser.page);
+    assert.deepEqual(browser.problems, []);
+  } catch (error) {
+    await picture(browser.page, 'failed');
+    throw error;
+  } finally {
+    await browser.close();
+  }
+};
+
+for (const colorScheme of ['dark', 'light'])
+  test(`find, look, act and read why, ${colorScheme}`, inBrowser({ colorScheme }, async (page) => {
+    await openMap(page, server.url);
+    const { sites, links, down } = await drawn(page);
+    assert.ok(sites >= 60, `${sites} sites are drawn`);
+    assert.ok(links >= 100, `${links} links are drawn`);
+    assert.equal(down, 0);
+    await page.waitForTimeout(2500);
+    await picture(page, `map-${colorScheme}`);
+
+    const cut = await cutLinkByClicking(page);
+    await picture(page, `cut-${colorScheme}`);
+    await restoreLink(page, cut.id);
+
+    const why = await openWhy(page);
+    assert.equal(why.shown, why.id);
+    assert.ok(why.candidates >= 2);
+    assert.ok(why.reason.length > 20);
+    await picture(page, `why-${colorScheme}`);
+    await page.keyboard.press('Escape');
+    await page.getByTestId('why-panel').waitFor({ state: 'detached' });
+
+    const site = server.fixture.grid.sites[2];
+    await search(page, site.name);
+    await page.getByTestId('site-panel').waitFor();
+    await powerDownSite(page, site.id);
+    await picture(page, `site-down-${colorScheme}`);
+    await restoreSite(page, site.id);
+  }));
+
+test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await openMap(page, server.url);
+  await page.keyboard.press('p');
+  await page.getByTestId('plan-demand').first().click();
+  await page.getByTestId('plan-reason').waitFor();
+  assert.ok((await page.getByTestId('plan-alternative').count()) > 0);
+  await picture(page, 'plan-dark');
+  await page.getByTestId('plan-filter').fill('fixture-70b');
+  await page.waitForFunction(() => [...document.querySelectorAll('[data-testid="plan-demand"]')].every((r) => r.innerText.includes('fixture-70b')));
+
+  await page.keyboard.press('Escape');
+  await page.getByTestId('nav-log').click();
+  await page.getByTestId('log-event').first().waitFor();
+  await page.getByTestId('log-open').first().click();
+  await page.getByTestId('log-body').waitFor();
+  await picture(page, 'log-dark');
+  await page.getByTestId('nav-map').click();
+  await page.keyboard.press('?');
+  await page.getByTestId('help').waitFor();
+  await picture(page, 'help-dark');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('p');
+  await page.getByTestId('plan-page').waitFor();
+}));
+
+test('the stream is lost and comes back', inBrowser({ reducedMotion: 'reduce', width: 900, height: 600 }, async (page) => {
+  await openMap(page, server.url);
+  server.fixture.deaf = true;
+  for (const client of server.fixture.clients) client.end();
+  await page.waitForSelector('[data-testid="stream-status"][data-status="lost"]');
+  const [first] = server.fixture.grid.links;
+  first.state = 'down';
+  server.fixture.deaf = false;
+  await page.waitForSelector('[data-testid="stream-status"][data-status="live"]');
+  await page.waitForFunction((id) => window.tandem.live.model.link(id).state === 'down', first.id);
+  first.state = 'up';
+}));

@@ -1,0 +1,273 @@
+// Serves the built console and answers its contract from a synthetic grid, so that the console can be tested without the
+// engine. Run by hand: node fixture_server.mjs [--port 8090] [--sites 72] [--links 130].
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeGrid } from './fixture_grid.mjs';
+
+const dist = fileURLToPath(new URL('../../console/dist/', import.meta.url));
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
+
+class Fixture {
+  constructor(options) {
+    this.grid = makeGrid(options);
+    this.offset = 1000;
+    this.events = [];
+    this.decisions = [];
+    this.clients = new Set();
+    this.seconds = 0;
+    this.decided = 0;
+    for (let i = 0; i < 180; i++) this.record('fact', `fixture fact ${i}: a pool reported its accelerators`, { fact: i });
+    this.replan();
+    for (let i = 0; i < 30; i++) this.decide();
+  }
+
+  up(id) {
+    return this.grid.sites.find((s) => s.id === id)?.state === 'up';
+  }
+
+  record(kind, summary, body) {
+    const event = { offset: ++this.offset, at: new Date().toISOString(), kind, summary, body };
+    this.events.push(event);
+    if (this.events.length > 5000) this.events.shift();
+    this.send('log', { offset: event.offset, at: event.at, kind, summary });
+  }
+
+  send(name, data) {
+    for (const client of this.clients) client.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  // A site is a candidate for a region by distance; what is down or cut off is not.
+  candidates(region, model) {
+    const cutOff = (s) => this.grid.links.every((l) => (l.a_site !== s.id && l.b_site !== s.id) || l.state === 'down');
+    return this.grid.sites
+      .filter((s) => s.accelerators > 0)
+      .map((s) => {
+        const km = this.grid.kilometres(s, region) * 1.35;
+        const scale = { cloud: 0.55, core: 0.8, near_edge: 1.1, far_edge: 1.7, device: 3 }[s.tier];
+        const round_trip_us = Math.round(km * 9.8 + 1400);
+        const ttft_ms = 60 + 180 * { cloud: 0.6, core: 0.8, near_edge: 1.1, far_edge: 1.6, device: 3 }[s.tier] + round_trip_us / 1000;
+        const gate =
+          s.state === 'down' || cutOff(s) ? 'health'
+          : s.jurisdiction === 'XB' ? 'residency'
+          : s.tier === 'far_edge' && model.includes('70b') ? 'model'
+          : ttft_ms > 260 ? 'promise'
+          : null;
+        const detail = {
+          health: 'no answer from the fixture site for 3 s',
+          residency: `data of this tenant stays in XA; ${s.name} is in XB`,
+          model: `${model} does not fit the accelerators there`,
+          promise: `predicted ${Math.round(ttft_ms)} ms is later than the promised 260 ms`,
+        }[gate] ?? null;
+        return { site: s.id, deployment: `${model}@${s.id}`, chosen: false, gate, detail, cost_eur_per_million_tokens: 0.4 * scale * (model.includes('70b') ? 4 : 1) + km / 4000, round_trip_us, predicted_ttft_ms: ttft_ms };
+      })
+      .sort((a, b) => a.round_trip_us - b.round_trip_us)
+      .slice(0, 12)
+      .sort((a, b) => !!a.gate - !!b.gate || a.cost_eur_per_million_tokens - b.cost_eur_per_million_tokens);
+  }
+
+  replan() {
+    const { regions, models, tenants, next } = this.grid;
+    this.assignment = regions.map((region, i) => {
+      const model = models[i % models.length];
+      const candidates = this.candidates(region, model);
+      return { region, model, tenant: tenants[i % tenants.length], candidates, best: candidates.filter((c) => !c.gate).slice(0, 1 + (i % 3 === 0)) };
+    });
+    const previous = this.plan;
+    const deployments = new Map();
+    const demands = this.assignment.map(({ region, model, tenant, candidates, best }, i) => {
+      for (const c of best) {
+        const id = c.deployment;
+        const site = this.grid.sites.find((s) => s.id === c.site);
+        const d = deployments.get(id) ?? { id, model, pool: site.pools[0].id, site: c.site, replicas: 0 };
+        d.replicas += 1;
+        deployments.set(id, d);
+      }
+      return {
+        id: `demand-${i}`, tenant, region: region.id, model, rate_per_s: region.weight * 3,
+        splits: best.map((c, k) => ({ deployment: c.deployment, site: c.site, fraction: best.length === 1 ? 1 : k === 0 ? 0.7 : 0.3 })),
+        ttft_ms: best.length ? Math.max(...best.map((c) => c.predicted_ttft_ms)) : null, ttft_promise_ms: 260,
+        reason: best.length ? 'The cheapest pools that are resident and keep the promise with one failure to spare.' : 'No pool passes every gate.',
+        blocked_by: best.length ? null : 'promise',
+        alternatives: candidates.filter((c) => !best.includes(c)).slice(0, 5).map((c) => ({ site: c.site, cost_eur_per_hour: c.cost_eur_per_million_tokens * 9, ttft_ms: c.predicted_ttft_ms, ruled_out_by: c.gate })),
+      };
+    });
+    const cost = [...deployments.values()].reduce((sum, d) => sum + d.replicas * 2.9, 0);
+    this.plan = {
+      offset: this.offset, plan_id: `plan-${this.offset}`, at: new Date().toISOString(), cost_eur_per_hour: cost, bound_eur_per_hour: cost * 0.987,
+      gap: 0.013, solve_ms: 20 + next() * 30, deployments: [...deployments.values()], demands,
+    };
+    const before = new Set(previous?.deployments.map((d) => d.id));
+    const moves = previous ? [...deployments.keys()].filter((d) => !before.has(d)).length : 0;
+    const { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap } = this.plan;
+    this.record('plan.accepted', `fixture plan ${plan_id}: ${deployments.size} deployments, ${moves} moves`, { plan_id, moves });
+    this.send('plan', { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves });
+  }
+
+  decide() {
+    const { next } = this.grid;
+    const a = this.assignment[Math.floor(next() * this.assignment.length)];
+    const chosen = a.best[Math.floor(next() * a.best.length)];
+    const late = !chosen || next() < 0.02;
+    const decision = {
+      id: `d-${++this.decided}`, at: new Date().toISOString(), tenant: a.tenant, region: a.region.id, model: a.model,
+      site: chosen?.site ?? '', deployment: chosen?.deployment ?? '', ttft_ms: chosen ? chosen.predicted_ttft_ms * (0.85 + next() * 0.3 + (late ? 0.6 : 0)) : null,
+      predicted_ttft_ms: chosen?.predicted_ttft_ms ?? null,
+      reason: chosen ? 'It costs least among the sites that pass every gate.' : 'No site passes every gate.', outcome: chosen ? (late ? 'late' : 'ok') : 'rejected',
+      why: { offset: this.plan.offset, known: { table_offset: this.plan.offset, ttft_promise_ms: 260, region_anchor: a.region.anchors[0], residency: 'XA, XC', queue_wait_ms: 12.3 }, candidates: a.candidates.map((c) => ({ ...c, chosen: c === chosen })) },
+    };
+    this.decisions.unshift(decision);
+    this.decisions.length = Math.min(this.decisions.length, 1000);
+    const { why, ...listed } = decision;
+    this.send('decision', listed);
+  }
+
+  second() {
+    this.seconds++;
+    const t = this.seconds;
+    const dark = (l) => l.state === 'down' || !this.up(l.a_site) || !this.up(l.b_site);
+    const links = this.grid.links.map((l) => {
+      const wave = 1 + 0.25 * Math.sin(t / 17 + l.phase);
+      l.utilization_ab = dark(l) ? 0 : Math.min(l.base * wave, 1);
+      l.utilization_ba = dark(l) ? 0 : Math.min(l.base * 0.6 * wave, 1);
+      return [l.id, l.utilization_ab, l.utilization_ba];
+    });
+    const flows = this.assignment.flatMap(({ region, best }) =>
+      best.map((c, i) => ({ region: region.id, site: c.site, requests_per_s: region.weight * 3 * (best.length === 1 ? 1 : i === 0 ? 0.7 : 0.3) * (1 + 0.2 * Math.sin(t / 11 + region.weight)) })),
+    );
+    const down = this.grid.links.filter((l) => l.state === 'down').length + this.grid.sites.filter((s) => s.state === 'down').length;
+    const hurt = this.hurt_until > t ? 0.12 : 0;
+    this.send('load', {
+      offset: this.offset, links, flows,
+      goodput: {
+        requests_per_s: flows.reduce((sum, f) => sum + f.requests_per_s, 0), goodput_fraction: Math.min(0.994 - hurt + 0.004 * Math.sin(t), 1),
+        ttft_p50_ms: 142 + 8 * Math.sin(t / 9) + down * 6, ttft_p95_ms: 231 + 14 * Math.sin(t / 7) + down * 18 + hurt * 900,
+      },
+    });
+  }
+
+  setState(kind, item, state) {
+    item.state = state;
+    this.hurt_until = this.seconds + 4;
+    this.record(`${kind}.state`, `fixture ${kind} ${item.id} is ${state}`, { id: item.id, state });
+    this.send('state', { offset: this.offset, sites: [], links: [], [`${kind}s`]: [{ id: item.id, state }] });
+    this.replan();
+    return { offset: this.offset };
+  }
+
+  preview(kind, item, state) {
+    const demands = this.plan.demands.filter((d) => (kind === 'site' ? d.splits.some((s) => s.site === item.id) : this.grid.links.indexOf(item) % 4 === 0 && d.rate_per_s > 4)).slice(0, 6);
+    const broken = state === 'down' ? demands : [];
+    return {
+      offset: this.offset, promises_broken: broken.map((d) => ({ demand: d.id, tenant: d.tenant, region: d.region, model: d.model, reason: 'first token later than promised' })),
+      promises_kept: this.plan.demands.length - broken.length, worst_link: { id: this.grid.links[3].id, utilization: 0.83 },
+      cost_eur_per_hour_delta: state === 'down' ? 3.42 : -3.42, way_back: state === 'down' ? `Restore it: the routing returns within a second, and no replica has to be moved.` : 'Cut it again.',
+    };
+  }
+
+  site(s) {
+    const in_use = (p) => Math.round(p.count * 0.6);
+    return {
+      offset: this.offset, ...s, power_w: s.state === 'up' ? s.power_limit_kw * 610 : 0, price_eur_per_kwh: 0.184, carbon_gco2_per_kwh: 231, pue: 1.24,
+      pools: s.pools.map((p) => ({ ...p, in_use: s.state === 'up' ? in_use(p) : 0 })),
+      deployments: this.plan.deployments.filter((d) => d.site === s.id).map((d) => ({ id: d.id, model: d.model, pool: d.pool, replicas: d.replicas, requests_per_s: d.replicas * 2.31, in_flight: d.replicas * 3, tpot_ms: 21.7, emulated: true })),
+      links: this.grid.links.filter((l) => l.a_site === s.id || l.b_site === s.id).map((l) => l.id), nodes: [`${s.id}-r1`],
+    };
+  }
+
+  link({ base, phase, ...l }) {
+    return {
+      offset: this.offset, ...l, load_ab_gbps: l.utilization_ab * l.capacity_gbps, load_ba_gbps: l.utilization_ba * l.capacity_gbps,
+      shares_risk_with: this.grid.links.filter((o) => o.id !== l.id && o.srlgs.some((x) => l.srlgs.includes(x))).map((o) => o.id),
+    };
+  }
+
+  answer(method, parts, query, body) {
+    const [what, id, verb] = parts;
+    const missing = { status: 404, body: { error: { message: `There is no ${parts.join(' ')}.` } } };
+    if (what === 'grid') {
+      const { name, simulated, sites, links, regions, models, tenants } = this.grid;
+      return { body: { offset: this.offset, name, simulated, sites, links: links.map(({ base, phase, ...l }) => l), regions: regions.map(({ weight, ...r }) => r), models, tenants } };
+    }
+    if (what === 'plan') return { body: this.plan };
+    if (what === 'log') {
+      const from = Number(query.get('from') ?? 0);
+      const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));
+      return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : null } };
+    }
+    if (what === 'decisions') {
+      const plain = ({ why, ...d }) => d;
+      if (!id) return { body: { decisions: this.decisions.slice(0, Number(query.get('limit') ?? 50)).map(plain) } };
+      const found = this.decisions.find((d) => d.id === id);
+      return found ? { body: { ...plain(found), ...found.why } } : missing;
+    }
+    if (what === 'sites' || what === 'links') {
+      const item = this.grid[what].find((x) => x.id === id);
+      if (!item) return missing;
+      const kind = what.slice(0, -1);
+      if (verb === 'preview') return { body: this.preview(kind, item, query.get('state')) };
+      if (verb === 'state' && method === 'POST') {
+        if (!this.grid.simulated) return { status: 403, body: { error: { message: 'This grid is not simulated.' } } };
+        return { body: this.setState(kind, item, JSON.parse(body).state) };
+      }
+      return { body: kind === 'site' ? this.site(item) : this.link(item) };
+    }
+    return missing;
+  }
+}
+
+// Starts the fixture; resolves to {url, fixture, close}.
+export async function serveFixture(options = {}) {
+  const fixture = new Fixture(options);
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, 'http://fixture');
+    if (url.pathname === '/api/v1/stream') {
+      if (fixture.deaf) {
+        response.writeHead(503).end();
+        return;
+      }
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write(': fixture\n\n');
+      fixture.clients.add(response);
+      request.on('close', () => fixture.clients.delete(response));
+      return;
+    }
+    if (url.pathname.startsWith('/api/v1/')) {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      const answer = fixture.answer(request.method, url.pathname.slice(8).split('/').map(decodeURIComponent), url.searchParams, body);
+      response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer.body));
+      return;
+    }
+    const file = join(dist, normalize(url.pathname === '/' ? '/index.html' : url.pathname));
+    if (!file.startsWith(dist) || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
+  const timers = [setInterval(() => fixture.second(), 1000), setInterval(() => fixture.decide(), 150)];
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    fixture,
+    close: async () => {
+      timers.forEach(clearInterval);
+      for (const client of fixture.clients) client.end();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const option = (name, fallback) => {
+    const at = process.argv.indexOf(`--${name}`);
+    return at < 0 ? fallback : Number(process.argv[at + 1]);
+  };
+  const { url } = await serveFixture({ port: option('port', 8090), sites: option('sites', 72), links: option('links', 130) });
+  console.log(`fixture at ${url}`);
+}

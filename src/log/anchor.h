@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/result.h"
-#include "log/file.h"
 #include "log/log.h"
 
 namespace tandem::log {

@@ -3,11 +3,11 @@
 #include "log/anchor.h"
 #include "log/batch.h"
 #include "log/checksum_vfs.h"
-#include "log/file.h"
 #include "log/log.h"
 #include "log/sqlite.h"
 #include "log/sqlite_schema.h"
 #include "log/wal.h"
+#include "log/writer_lock.h"
 
 namespace tandem::log {
 

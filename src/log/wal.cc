@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "log/checksum_vfs.h"
-#include "log/file.h"
 
 namespace tandem::log {
 

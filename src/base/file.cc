@@ -1,17 +1,14 @@
-#include "log/file.h"
+#include "base/file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 
-#include "base/text.h"
-
-namespace tandem::log {
+namespace tandem {
 
 namespace {
 
@@ -68,6 +65,11 @@ Result<void> File::write_at(uint64_t position, std::string_view bytes) {
   return {};
 }
 
+Result<void> File::truncate(uint64_t size) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) return system_failure("cutting a file", errno);
+  return {};
+}
+
 Result<void> File::sync() {
   if (::fdatasync(descriptor_) != 0) return system_failure("syncing", errno);
   return {};
@@ -83,25 +85,24 @@ Result<void> sync_directory(const std::filesystem::path& directory) {
   return {};
 }
 
-Result<WriterLock> WriterLock::take(const std::filesystem::path& path) {
-  WriterLock lock;
-  TANDEM_ASSIGN(lock.file_, File::open(path, File::Mode::write));
-  if (::flock(lock.file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_failure("locking " + path.string(), errno);
-    TANDEM_ASSIGN(const std::string owner, lock.file_.read_at(0, 20));
-    return fail(ErrorCode::conflict, fmt::format("process {} has this log open for writing", trim(owner)),
-                path.string());
+Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_max) {
+  TANDEM_ASSIGN(const File file, File::open(path, File::Mode::read));
+  TANDEM_ASSIGN(const uint64_t size, file.size());
+  if (size > bytes_max) {
+    return fail(ErrorCode::too_large, fmt::format("a file of {} bytes; at most {}", size, bytes_max), path.string());
   }
-  if (::ftruncate(lock.file_.descriptor(), 0) != 0) return system_failure("writing " + path.string(), errno);
-  TANDEM_TRY(lock.file_.write_at(0, fmt::format("{}\n", ::getpid())));
-  return lock;
+  return file.read_at(0, size);
 }
 
-bool WriterLock::is_held(const std::filesystem::path& path) {
-  const auto file = File::open(path, File::Mode::read);
-  if (!file) return false;
-  // A shared lock is granted unless a writer holds the exclusive one; closing the file gives it back at once.
-  return ::flock(file->descriptor(), LOCK_SH | LOCK_NB) != 0;
+Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp";
+  TANDEM_ASSIGN(File file, File::open(temporary, File::Mode::write));
+  TANDEM_TRY(file.truncate(0));
+  TANDEM_TRY(file.write_at(0, bytes));
+  TANDEM_TRY(file.sync());
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return system_failure("moving a file to " + path.string(), errno);
+  return sync_directory(path.parent_path());
 }
 
-}  // namespace tandem::log
+}  // namespace tandem

@@ -1,6 +1,7 @@
-// The few things the log does with files beside SQLite. Internal to `log`.
+// Files whose content must outlast the process: what the log, the series store and checkpoints write.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -8,8 +9,9 @@
 
 #include "base/result.h"
 
-namespace tandem::log {
+namespace tandem {
 
+// An open file. Errors of every function: not_found, resource_exhausted (the disk is full), io.
 class File {
  public:
   File() = default;
@@ -18,7 +20,6 @@ class File {
   ~File();
 
   enum class Mode { read, write };  // `write` also reads, and makes the file where there is none
-  // Errors: not_found, io.
   static Result<File> open(const std::filesystem::path& path, Mode mode);
 
   bool is_open() const { return descriptor_ >= 0; }
@@ -26,6 +27,7 @@ class File {
   Result<uint64_t> size() const;
   Result<std::string> read_at(uint64_t position, size_t bytes) const;  // shorter at the end of the file
   Result<void> write_at(uint64_t position, std::string_view bytes);
+  Result<void> truncate(uint64_t size);
   Result<void> sync();
 
  private:
@@ -35,17 +37,10 @@ class File {
 // Makes the names in a directory durable.
 Result<void> sync_directory(const std::filesystem::path& directory);
 
-// The one writer's claim on a log: an advisory lock, which the kernel releases however the process ends. The file
-// holds the owner's process id for the message to whoever comes second.
-class WriterLock {
- public:
-  // Errors: conflict (another holds it, naming its process), io.
-  static Result<WriterLock> take(const std::filesystem::path& path);
-  // Whether somebody, this process included, holds it now.
-  static bool is_held(const std::filesystem::path& path);
+// The whole of a file; too_large when it is over `bytes_max`.
+Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_max);
 
- private:
-  File file_;
-};
+// Durable, and whole or not there at all: written beside its place, synced, and moved. Makes no directory.
+Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
-}  // namespace tandem::log
+}  // namespace tandem

@@ -1,0 +1,30 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace tandem {
+namespace {
+
+TEST(File, ReadsWhatWasWrittenDurably) {
+  std::string name = (std::filesystem::temp_directory_path() / "tandem-file-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  const std::filesystem::path directory = name;
+  const auto path = directory / "a";
+  EXPECT_EQ(read_file(path, 100).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(write_file_durably(path, "a longer text"));
+  ASSERT_TRUE(write_file_durably(path, "short"));
+  EXPECT_EQ(*read_file(path, 5), "short");
+  EXPECT_EQ(read_file(path, 4).error().code, ErrorCode::too_large);
+  EXPECT_EQ(write_file_durably(directory / "none" / "a", "x").error().code, ErrorCode::not_found);
+  auto file = File::open(path, File::Mode::write);
+  ASSERT_TRUE(file && file->write_at(3, "!!!!"));
+  EXPECT_EQ(*file->size(), 7u);
+  EXPECT_EQ(*file->read_at(1, 100), "ho!!!!");
+  ASSERT_TRUE(file->truncate(2) && file->sync());
+  EXPECT_EQ(*read_file(path, 100), "sh");
+  std::filesystem::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace tandem

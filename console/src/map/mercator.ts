@@ -54,3 +54,21 @@ export function cameraFor(
     zoom,
   };
 }
+
+// How far the picture has to move, in pixels, so that all points are within the margins: the least that does it.
+// Undefined when they are too far apart for any.
+export function shiftInto(
+  points: { x: number; y: number }[],
+  screen: { width: number; height: number },
+  margins: Margins,
+): { x: number; y: number } | undefined {
+  const along = (values: number[], from: number, to: number): number | undefined => {
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    if (most - least > to - from) return undefined;
+    return least < from ? from - least : most > to ? to - most : 0;
+  };
+  if (points.length === 0) return { x: 0, y: 0 };
+  const x = along(points.map((p) => p.x), margins.left, screen.width - margins.right);
+  const y = along(points.map((p) => p.y), margins.top, screen.height - margins.bottom);
+  return x === undefined || y === undefined ? undefined : { x, y };
+}

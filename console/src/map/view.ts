@@ -7,7 +7,7 @@ import { FlowLayer, type FlowPath } from './flows';
 import { downFeatures, focusFeatures, linkFeatures, middleOf, regionFeatures, siteFeatures, type Focused } from './geometry';
 import { crossIcon, icon_radius_px, icon_ratio, tierIcon, tiers } from './icons';
 import { LabelLayer, type Label } from './labels';
-import { cameraFor, mercatorX, mercatorY, type Camera, type Frame, type Margins } from './mercator';
+import { cameraFor, mercatorX, mercatorY, shiftInto, type Camera, type Frame, type Margins } from './mercator';
 import { siteSize, type Theme } from './scale';
 import { layersOf, palettes, styleOf, type StyleOptions } from './style';
 
@@ -274,13 +274,11 @@ export class MapView {
     if (region) add(model.regions[model.regionIndex.get(region) ?? -1]);
     const margins = this.margins();
     const { clientWidth, clientHeight } = this.map.getCanvas();
-    const seen = points.every((at) => {
-      const { x, y } = this.map.project(at);
-      return x > margins.left && y > margins.top && x < clientWidth - margins.right && y < clientHeight - margins.bottom;
-    });
-    if (seen) return;
     const screen = { width: clientWidth, height: clientHeight };
-    this.ease(cameraFor(extentOf(points), screen, margins, this.map.getZoom()), 350);
+    const shift = shiftInto(points.map((at) => this.map.project(at)), screen, margins);
+    if (shift === undefined) this.ease(cameraFor(extentOf(points), screen, margins, this.map.getZoom()), 350);
+    else if (shift.x !== 0 || shift.y !== 0)
+      this.map.panBy([-shift.x, -shift.y], { duration: this.still.matches ? 0 : 350 });
   }
 
   fit(animate: boolean): void {
@@ -301,7 +299,8 @@ export class MapView {
     this.map.easeTo({ zoom: this.map.getZoom() + step, duration: this.still.matches ? 0 : 200 });
   }
 
-  // What to show first: all sites, unless the clouds abroad would make the rest less than two fifths of the picture.
+  // What to show first: all sites, unless the clouds abroad would make the rest less than three fifths of the picture: those are
+  // then named at the edge.
   private extent(model: GridModel): Extent {
     const at = (sites: typeof model.sites) => sites.map((s) => [s.longitude_deg, s.latitude_deg]);
     const all = extentOf(at(model.sites));
@@ -309,7 +308,7 @@ export class MapView {
     if (own.length === 0) return all;
     const home = extentOf(at(own));
     const size = (e: Extent) => Math.max(e.east - e.west, (e.north - e.south) * 1.5, 0.1);
-    return size(home) < 0.4 * size(all) ? home : all;
+    return size(home) < 0.6 * size(all) ? home : all;
   }
 
   // --- looks
@@ -421,8 +420,9 @@ export class MapView {
       strong: palette.label,
       country: palette.country,
       number: palette.label,
+      bad: palette.bad,
       rim: palette.home,
-    });
+    }, this.margins());
   }
 
   private relabel(): void {
@@ -442,6 +442,7 @@ export class MapView {
         rank: strong ? -10 : tierRank[site.tier]! * 10 - size * 5,
         gap_px: icon_radius_px * this.options.density * size + 6,
         style: strong || tierRank[site.tier] === 0 ? 'strong' : 'site',
+        ...(site.state === 'down' ? { pin: 'bad' } : site.tier === 'cloud' ? { pin: 'plain' } : {}),
       });
     }
     if (this.map.getZoom() > this.options.fit + numbers_zoom)
@@ -457,6 +458,19 @@ export class MapView {
           style: 'number',
         });
       }
+    for (const link of model.links) {
+      const at = link.state === 'down' ? middleOf(model, link) : undefined;
+      if (!at) continue;
+      labels.push({
+        text: model.linkName(link),
+        x: mercatorX(at[0]),
+        y: mercatorY(at[1]),
+        rank: -5,
+        gap_px: 12,
+        style: 'site',
+        pin: 'bad',
+      });
+    }
     for (const country of this.basemap?.labels ?? [])
       labels.push({
         text: country.name.toUpperCase().split('').join('\u200a'),
@@ -464,6 +478,7 @@ export class MapView {
         y: mercatorY(country.lat),
         rank: 60 - Math.min(country.span_deg, 50) / 10,
         gap_px: 0,
+        span: country.span_deg / 360,
         style: 'country',
       });
     this.labels = labels.sort((a, b) => a.rank - b.rank);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cameraFor, mercatorX, mercatorY, screenX, screenY, shiftInto } from './mercator';
+import { cameraFor, distance_km, mercatorX, mercatorY, screenX, screenY, shiftInto } from './mercator';
 
 describe('the camera for an extent', () => {
   const extent = { west: 6, south: 47, east: 15, north: 55 };
@@ -42,5 +42,14 @@ describe('the shift that brings points into sight', () => {
   });
   it('does not exist for points farther apart than the free part is wide', () => {
     expect(shiftInto([{ x: 0, y: 300 }, { x: 900, y: 300 }], screen, margins)).toBeUndefined();
+  });
+});
+
+describe('distance', () => {
+  it('is a quarter of the Earth from the equator to the pole', () => {
+    const at = (latitude_deg: number, longitude_deg: number) => ({ latitude_deg, longitude_deg });
+    expect(distance_km(at(0, 20), at(90, 0))).toBeCloseTo(10007.56, 1);
+    expect(distance_km(at(50, 8), at(50, 8))).toBe(0);
+    expect(distance_km(at(0, -90), at(0, 90))).toBeCloseTo(20015.1, 0);
   });
 });

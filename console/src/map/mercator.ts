@@ -72,3 +72,17 @@ export function shiftInto(
   const y = along(points.map((p) => p.y), margins.top, screen.height - margins.bottom);
   return x === undefined || y === undefined ? undefined : { x, y };
 }
+
+// Along the great circle, on a sphere of the Earth's mean radius.
+export function distance_km(
+  a: { latitude_deg: number; longitude_deg: number },
+  b: { latitude_deg: number; longitude_deg: number },
+): number {
+  const rad = Math.PI / 180;
+  const h =
+    Math.sin(((b.latitude_deg - a.latitude_deg) * rad) / 2) ** 2 +
+    Math.cos(a.latitude_deg * rad) *
+      Math.cos(b.latitude_deg * rad) *
+      Math.sin(((b.longitude_deg - a.longitude_deg) * rad) / 2) ** 2;
+  return 2 * 6371.0088 * Math.asin(Math.min(Math.sqrt(h), 1));
+}

@@ -21,3 +21,5 @@ add_library(tandem_expected INTERFACE)
 add_library(tandem_asio INTERFACE)
 target_compile_definitions(tandem_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_REGEX)
 target_link_libraries(tandem_asio INTERFACE Boost::headers Threads::Threads)
+# GCC 12 pairs a coroutine frame's own operator delete with the global operator new and warns of it.
+target_compile_options(tandem_asio INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)

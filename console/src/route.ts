@@ -1,8 +1,8 @@
 // Where the reader is, in the address after `#`, so that every view can be linked to and the back button works:
-// #/map, #/map/site/ID, #/map/link/ID, #/map/decision/ID, #/plan, #/plan/DEMAND, #/log, #/log/OFFSET.
+// #/map, #/map/site/ID, #/map/link/ID, #/map/region/ID, #/map/decision/ID, #/plan, #/plan/DEMAND, #/log, #/log/OFFSET.
 
 export type Page = 'map' | 'plan' | 'log';
-export type Focus = { kind: 'site' | 'link' | 'decision'; id: string };
+export type Focus = { kind: 'site' | 'link' | 'region' | 'decision'; id: string };
 
 export interface Route {
   page: Page;
@@ -22,7 +22,7 @@ export function parseRoute(hash: string): Route {
       }
     });
   if (page === 'plan' || page === 'log') return { page, focus: undefined, item: first || undefined };
-  if ((first === 'site' || first === 'link' || first === 'decision') && second)
+  if ((first === 'site' || first === 'link' || first === 'region' || first === 'decision') && second)
     return { page: 'map', focus: { kind: first, id: second }, item: undefined };
   return { page: 'map', focus: undefined, item: undefined };
 }

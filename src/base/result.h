@@ -38,7 +38,12 @@ struct ErrorDescription {
 
 const ErrorDescription& describe(ErrorCode code);
 
+// (A constructor, because GCC 12 destroys a braced aggregate twice when it is made within one expression with `co_await`.)
 struct Error {
+  Error() = default;
+  Error(ErrorCode its_code, std::string its_message, std::string its_context = {})
+      : code(its_code), message(std::move(its_message)), context(std::move(its_context)) {}
+
   ErrorCode code = ErrorCode::internal;
   std::string message;  // a sentence for the person who must act: what is wrong and what would be right
   std::string context;  // where: an entity, an offset, a file:line; empty when the message says it all

@@ -117,11 +117,11 @@ Result<void> ClientConnection::make_head(const ClientRequest& request) {
   head_.assign(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
   bool has_host = false;
   for (const Header& field : request.headers) {
-    if (is_framing_field(field.name)) continue;
+    if (is_framing_field(field)) continue;
     if (!is_token(field.name) || !is_field_value(field.value)) {
       return fail(ErrorCode::invalid_argument, "the header '" + field.name + "' cannot be sent");
     }
-    has_host = has_host || iequals(field.name, "host");
+    has_host = has_host || is_named(field, "host");
     head_.append(field.name).append(": ").append(field.value).append("\r\n");
   }
   if (!has_host) head_.append("host: ").append(to_string(endpoint_)).append("\r\n");

@@ -258,7 +258,7 @@ Result<void> Connection::make_head(int status, const Headers& headers, std::stri
   if (status < 200 || status > 599) return fail(ErrorCode::invalid_argument, "an answer's status is 200 to 599");
   head_.assign("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
   for (const Header& field : headers) {
-    if (is_framing_field(field.name) || iequals(field.name, "date")) continue;
+    if (is_framing_field(field) || is_named(field, "date")) continue;
     if (!is_token(field.name) || !is_field_value(field.value)) {
       return fail(ErrorCode::invalid_argument, "the header '" + field.name + "' cannot be sent");
     }

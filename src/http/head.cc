@@ -58,9 +58,9 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 bool is_token(std::string_view text) { return !text.empty() && all_in(text, kTokenCharacters); }
 bool is_field_value(std::string_view text) { return all_in(text, kValueCharacters); }
 
-bool is_framing_field(std::string_view name) {
-  return iequals(name, "content-length") || iequals(name, "transfer-encoding") || iequals(name, "connection") ||
-         iequals(name, "keep-alive");
+bool is_framing_field(const Header& field) {
+  return is_named(field, "content-length") || is_named(field, "transfer-encoding") || is_named(field, "connection") ||
+         is_named(field, "keep-alive");
 }
 
 Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& checked, const HeadLimits& limits) {
@@ -111,13 +111,13 @@ Parsed<BodyFraming> parse_framing(const Headers& headers, bool is_http_1_0) {
   bool has_length = false;
   bool has_encoding = false;
   for (const Header& field : headers) {
-    if (iequals(field.name, "content-length")) {
+    if (is_named(field, "content-length")) {
       const auto length = parse_length(field.value);
       if (!length) return bad("content-length is not a whole number of bytes");
       if (has_length) return bad("content-length is given more than once");
       has_length = true;
       framing = {BodyKind::length, *length};
-    } else if (iequals(field.name, "transfer-encoding")) {
+    } else if (is_named(field, "transfer-encoding")) {
       if (has_encoding) return bad("transfer-encoding is given more than once");
       if (!iequals(field.value, "chunked")) return bad("transfer-encoding may only be chunked");
       has_encoding = true;
@@ -132,7 +132,7 @@ Parsed<BodyFraming> parse_framing(const Headers& headers, bool is_http_1_0) {
 bool keeps_alive(const Headers& headers, bool is_http_1_0) {
   bool keep_alive = !is_http_1_0;
   for (const Header& field : headers) {
-    if (!iequals(field.name, "connection")) continue;
+    if (!is_named(field, "connection")) continue;
     for (const std::string_view option : split(field.value, ',')) {
       if (iequals(trim(option), "close")) return false;
       if (iequals(trim(option), "keep-alive")) keep_alive = true;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/text.h"
 #include "http/message.h"
 
 namespace tandem::http {
@@ -39,7 +40,13 @@ bool is_token(std::string_view text);        // RFC 9110 §5.6.2; not empty
 bool is_field_value(std::string_view text);  // no control characters but tab
 
 // Fields that say how one message is framed on one connection: a sender makes its own.
-bool is_framing_field(std::string_view name);
+bool is_framing_field(const Header& field);
+
+// Whether the field has that name. (Most differ in length, which is the cheap thing to look at: a head is searched for
+// half a dozen names.)
+inline bool is_named(const Header& field, std::string_view name) {
+  return field.name.size() == name.size() && iequals(field.name, name);
+}
 
 // The length of the head at the front of `bytes`, its ending blank line included; nothing when more bytes are needed.
 // `checked` is how far an earlier call came; start it at 0. Refuses a line that ends in a bare LF.

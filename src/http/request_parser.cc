@@ -157,7 +157,7 @@ Parsed<void> RequestParser::parse_target(std::string_view target) {
 Parsed<void> RequestParser::check_host() {
   size_t hosts = 0;
   for (const Header& field : request_.headers) {
-    if (!iequals(field.name, "host")) continue;
+    if (!is_named(field, "host")) continue;
     ++hosts;
     if (!std::all_of(field.value.begin(), field.value.end(), is_host_character)) return bad("the host is malformed");
   }

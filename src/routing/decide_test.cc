@@ -12,14 +12,13 @@
 namespace {
 thread_local uint64_t allocations = 0;
 }
-// Not inlined: GCC takes an inlined `free` of memory from `new` for a mistake.
-[[gnu::noinline]] void* operator new(size_t size) {
+void* operator new(size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace tandem::routing {
 namespace {

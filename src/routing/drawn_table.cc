@@ -73,6 +73,8 @@ grid::Prefix prefix_of(const std::string& text) {
 
 class Drawing {
  public:
+  Drawing() { rows_.valid_until = Instant{INT64_MAX}; }
+
   void add(const Line& line) {
     const std::string& kind = line.words.at(0);
     if (kind == "valid_until_s") rows_.valid_until = Instant{} + seconds(parse_integer(line.words.at(1)).value());

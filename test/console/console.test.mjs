@@ -1,7 +1,9 @@
 // The console in a headless browser against the fixture. Needs console/dist (npm run build in console/).
 // SCREENSHOTS=DIR leaves pictures there for someone to look at.
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { openBrowser } from './browser.mjs';
 import { serveFixture } from './fixture_server.mjs';
 import { cutLinkByClicking, drawn, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
@@ -52,7 +54,21 @@ for (const colorScheme of ['dark', 'light'])
     await powerDownSite(page, site.id);
     await picture(page, `site-down-${colorScheme}`);
     await restoreSite(page, site.id);
+
+    const [region] = server.fixture.grid.regions;
+    await search(page, region.name);
+    await page.getByTestId('region-panel').waitFor();
+    await page.getByTestId('region-site').first().waitFor();
+    await picture(page, `region-${colorScheme}`);
   }));
+
+test('the script is small: under 400 KB compressed without the map library', () => {
+  const folder = new URL('../../console/dist/assets/', import.meta.url);
+  const bytes = readdirSync(folder)
+    .filter((name) => name.endsWith('.js') && !name.startsWith('maplibre'))
+    .reduce((sum, name) => sum + gzipSync(readFileSync(new URL(name, folder))).length, 0);
+  assert.ok(bytes > 0 && bytes < 400 * 1024, `${bytes} bytes`);
+});
 
 test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await openMap(page, server.url);

@@ -9,6 +9,11 @@ import { makeGrid } from './fixture_grid.mjs';
 const dist = fileURLToPath(new URL('../../console/dist/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
 
+const gateways = { health: 'unhealthy', residency: 'residency', model: 'model', promise: 'promise_ttft' };
+// As the real server sends it, so that what it would forbid fails here too.
+const policy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'";
+
 class Fixture {
   constructor(options) {
     this.grid = makeGrid(options);
@@ -112,14 +117,15 @@ class Fixture {
     const late = !chosen || next() < 0.02;
     const decision = {
       id: `d-${++this.decided}`, at: new Date().toISOString(), tenant: a.tenant, region: a.region.id, model: a.model,
-      site: chosen?.site ?? '', deployment: chosen?.deployment ?? '', ttft_ms: chosen ? chosen.predicted_ttft_ms * (0.85 + next() * 0.3 + (late ? 0.6 : 0)) : null,
-      predicted_ttft_ms: chosen?.predicted_ttft_ms ?? null,
-      reason: chosen ? 'It costs least among the sites that pass every gate.' : 'No site passes every gate.', outcome: chosen ? (late ? 'late' : 'ok') : 'rejected',
-      why: { offset: this.plan.offset, known: { table_offset: this.plan.offset, ttft_promise_ms: 260, region_anchor: a.region.anchors[0], residency: 'XA, XC', queue_wait_ms: 12.3 }, candidates: a.candidates.map((c) => ({ ...c, chosen: c === chosen })) },
+      site: chosen?.site ?? '', deployment: chosen?.deployment ?? '', ttft_us: chosen ? chosen.predicted_ttft_ms * (0.85 + next() * 0.3 + (late ? 0.6 : 0)) * 1000 : null,
+      predicted_ttft_us: (chosen?.predicted_ttft_ms ?? 0) * 1000, duration_us: 2_100_000, overhead_us: 18.4, cost_euros: 0.00031, attempts: chosen ? 1 : 0, status: chosen ? 200 : 503,
+      prompt_tokens: 412, output_tokens: 188, promise_ttft_ms: 260, promise_tpot_ms: 40, promise_kept: !late,
+      reason: chosen ? 'plan_split' : 'rejected', gate: chosen ? 'none' : 'promise_ttft', outcome: chosen ? 'ok' : 'rejected', streamed: true, offset: this.plan.offset,
+      candidates: a.candidates.map((c) => ({ ...c, chosen: c === chosen, gate: gateways[c.gate] ?? 'none', plan_fraction: a.best.includes(c) ? (a.best.length === 1 ? 1 : c === a.best[0] ? 0.7 : 0.3) : 0 })),
     };
     this.decisions.unshift(decision);
     this.decisions.length = Math.min(this.decisions.length, 1000);
-    const { why, ...listed } = decision;
+    const { candidates, ...listed } = decision;
     this.send('decision', listed);
   }
 
@@ -197,10 +203,10 @@ class Fixture {
       return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : null } };
     }
     if (what === 'decisions') {
-      const plain = ({ why, ...d }) => d;
+      const plain = ({ candidates, ...d }) => d;
       if (!id) return { body: { decisions: this.decisions.slice(0, Number(query.get('limit') ?? 50)).map(plain) } };
       const found = this.decisions.find((d) => d.id === id);
-      return found ? { body: { ...plain(found), ...found.why } } : missing;
+      return found ? { body: { request: plain(found), plan: this.plan.plan_id, live_as_then: true, candidates: found.candidates } } : missing;
     }
     if (what === 'sites' || what === 'links') {
       const item = this.grid[what].find((x) => x.id === id);
@@ -246,7 +252,7 @@ export async function serveFixture(options = {}) {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-security-policy': policy });
     createReadStream(file).pipe(response);
   });
   await new Promise((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));

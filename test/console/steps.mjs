@@ -96,7 +96,10 @@ export async function restoreSite(page, id) {
 export async function openWhy(page) {
   const decision = byTestId(page, 'decision').first();
   await decision.waitFor();
-  await decision.hover();
+  // The list moves until someone points at it.
+  const list = await page.locator('[data-testid="decision-feed"] ol').boundingBox();
+  await page.mouse.move(list.x + list.width / 2, list.y + 20);
+  await page.getByText('held').waitFor();
   const id = await decision.getAttribute('data-decision');
   await decision.click();
   await byTestId(page, 'why-panel').waitFor();

@@ -1,4 +1,5 @@
 import type { Decision, DecisionWhy, Grid, LinkDetail, LogPage, Plan, Preview, SiteDetail, State } from './contract';
+import { readDecision, readWhy } from './decisions';
 
 // What the server answered instead of what was asked for, in its own words.
 export class ApiError extends Error {
@@ -40,8 +41,10 @@ export const api = {
   site: (id: string, signal?: AbortSignal) => ask<SiteDetail>(`sites/${part(id)}`, { signal }),
   link: (id: string, signal?: AbortSignal) => ask<LinkDetail>(`links/${part(id)}`, { signal }),
   plan: () => ask<Plan>('plan'),
-  decisions: (limit: number) => ask<{ decisions: Decision[] }>(`decisions?limit=${limit}`),
-  decision: (id: string, signal?: AbortSignal) => ask<DecisionWhy>(`decisions/${part(id)}`, { signal }),
+  decisions: async (limit: number): Promise<Decision[]> =>
+    (await ask<{ decisions: unknown[] }>(`decisions?limit=${limit}`)).decisions.map(readDecision),
+  decision: async (id: string, signal?: AbortSignal): Promise<DecisionWhy> =>
+    readWhy(await ask<unknown>(`decisions/${part(id)}`, { signal })),
   log: (from: number, limit: number) => ask<LogPage>(`log?from=${from}&limit=${limit}`),
   preview: (kind: Kind, id: string, state: State, signal?: AbortSignal) =>
     ask<Preview>(`${kind}s/${part(id)}/preview?state=${state}`, { signal }),

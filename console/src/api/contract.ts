@@ -1,4 +1,4 @@
-// What the server says: the native API under /api/v1, field by field. Units are in the names.
+// What the server says: the native API under /api/v1, as far as the console reads it. Units are in the names.
 // Times are RFC 3339 in UTC; ids are opaque strings.
 
 export type Tier = 'device' | 'far_edge' | 'near_edge' | 'core' | 'cloud';
@@ -108,10 +108,11 @@ export interface BrokenPromise {
 // The twin's verdict on a change that nobody has made yet.
 export interface Preview {
   offset: number;
-  promises_broken: BrokenPromise[];
-  promises_kept: number;
-  worst_link: { id: string; utilization: number } | null;
-  cost_eur_per_hour_delta: number;
+  // Absent before the first plan: nothing is promised yet.
+  promises_broken?: BrokenPromise[];
+  promises_kept?: number;
+  worst_link?: { id: string; utilization: number } | null;
+  cost_eur_per_hour_delta?: number;
   way_back: string;
 }
 
@@ -123,6 +124,14 @@ export interface PlanDeployment {
   replicas: number;
 }
 
+export interface Alternative {
+  site: string;
+  cost_eur_per_hour: number | null;
+  ttft_ms: number | null;
+  ruled_out_by: string | null;
+  detail?: string;
+}
+
 export interface PlanDemand {
   id: string;
   tenant: string;
@@ -132,23 +141,27 @@ export interface PlanDemand {
   splits: { deployment: string; site: string; fraction: number }[];
   ttft_ms: number | null;
   ttft_promise_ms: number;
+  rejected?: number; // the fraction that no site answers
   reason: string;
-  blocked_by: string | null;
-  alternatives: { site: string; cost_eur_per_hour: number | null; ttft_ms: number | null; ruled_out_by: string | null }[];
+  blocked_by: string | null; // null or empty when nothing does
+  alternatives: Alternative[];
 }
 
 export interface Plan {
   offset: number;
-  plan_id: string;
-  at: string;
-  cost_eur_per_hour: number;
-  bound_eur_per_hour: number;
-  gap: number;
-  solve_ms: number;
+  plan_id: string | null; // null before the first plan; then only the lists are there, and they are empty
+  at?: string;
+  cost_eur_per_hour?: number;
+  bound_eur_per_hour?: number;
+  gap?: number;
+  solve_ms?: number;
+  moves?: number;
+  replanning?: string; // the plan that is being made
   deployments: PlanDeployment[];
   demands: PlanDemand[];
 }
 
+// Read by decisions.ts from what the gateways record.
 export interface Decision {
   id: string;
   at: string;
@@ -157,10 +170,12 @@ export interface Decision {
   model: string;
   site: string;
   deployment: string;
-  ttft_ms: number | null;
+  ttft_ms: number | null; // of a streamed answer
+  duration_ms: number | null; // to the last byte
   predicted_ttft_ms: number | null;
   reason: string;
   outcome: string;
+  broken: boolean; // a promise was not kept
 }
 
 export interface Candidate {
@@ -172,11 +187,13 @@ export interface Candidate {
   cost_eur_per_million_tokens: number | null;
   round_trip_us: number | null;
   predicted_ttft_ms: number | null;
+  plan_fraction: number; // of the demand, that the plan sends there
 }
 
 export interface DecisionWhy extends Decision {
   offset: number;
   known: Record<string, unknown>;
+  counts_are_of_now: boolean; // the requests in flight were not kept from then
   candidates: Candidate[];
 }
 
@@ -185,6 +202,7 @@ export interface LogEvent {
   at: string;
   kind: string;
   summary: string;
+  actor?: string;
   body?: unknown;
 }
 

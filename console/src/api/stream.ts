@@ -1,4 +1,5 @@
 import type { Decision, LoadDelta, LogEvent, PlanDelta, StateDelta } from './contract';
+import { readDecision } from './decisions';
 
 export interface StreamHandlers {
   state(delta: StateDelta): void;
@@ -30,7 +31,7 @@ export function follow(handlers: StreamHandlers, url = '/api/v1/stream'): () => 
     };
     on<StateDelta>('state', handlers.state);
     on<LoadDelta>('load', handlers.load);
-    on<Decision>('decision', handlers.decision);
+    on<unknown>('decision', (data) => handlers.decision(readDecision(data)));
     on<PlanDelta>('plan', handlers.plan);
     on<LogEvent>('log', handlers.log);
     on('grid', () => handlers.grid());

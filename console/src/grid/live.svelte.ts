@@ -1,4 +1,4 @@
-import { api, ApiError } from '../api/client';
+import { api } from '../api/client';
 import type { Decision, Flow, Goodput, LogEvent, PlanDelta } from '../api/contract';
 import { follow } from '../api/stream';
 import { History } from './history';
@@ -21,12 +21,6 @@ const decisions_kept = 200;
 const log_kept = 500;
 const history_span_s = 15 * 60;
 
-// A grid that has just begun has no plan yet: that is an answer, any other error is one.
-function noPlan(error: unknown): undefined {
-  if (error instanceof ApiError && error.status === 404) return undefined;
-  throw error;
-}
-
 // The live picture, followed over the stream. Large things are kept out of deep reactivity: `model` is replaced when the
 // topology is read again, and `beat` counts the deltas applied to it in place.
 class Live {
@@ -42,6 +36,8 @@ class Live {
   decisions = $state.raw<Decision[]>([]);
   plan = $state.raw<PlanDelta | undefined>();
   tail = $state.raw<LogEvent[]>([]);
+  // What is being searched for; undefined while nobody searches.
+  search = $state<string | undefined>();
   toast = $state.raw<Toast | undefined>();
   now_ms = $state(Date.now());
   painted = new Float32Array(0);
@@ -109,15 +105,17 @@ class Live {
     }
     this.reading = true;
     try {
-      const [grid, recent, plan] = await Promise.all([api.grid(), api.decisions(50), api.plan().catch(noPlan)]);
+      const [grid, recent, plan] = await Promise.all([api.grid(), api.decisions(50), api.plan()]);
       const model = new GridModel(grid);
       this.painted = Float32Array.from(model.links, (l) => model.utilization(l));
       this.model = model;
-      const seen = new Set(recent.decisions.map((d) => d.id));
-      this.decisions = [...this.decisions.filter((d) => !seen.has(d.id)), ...recent.decisions]
+      const seen = new Set(recent.map((d) => d.id));
+      this.decisions = [...this.decisions.filter((d) => !seen.has(d.id)), ...recent]
         .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
         .slice(0, decisions_kept);
-      if (plan && (!this.plan || plan.offset >= this.plan.offset)) this.plan = { ...plan, moves: 0 };
+      const { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves } = plan;
+      if (plan_id && cost_eur_per_hour !== undefined && bound_eur_per_hour !== undefined && gap !== undefined)
+        this.plan = { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves: moves ?? 0 };
       this.failure = '';
       this.beat++;
       document.title = `${grid.name} · Tandem`;

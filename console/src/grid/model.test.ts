@@ -80,6 +80,13 @@ describe('a delta of state', () => {
     expect(model.link('ab')!.state).toBe('down');
   });
 
+  it('takes a state that the log has already run past', () => {
+    const model = world();
+    applyLoad(model, { offset: 40, links: [], flows: [], goodput: { requests_per_s: 0, goodput_fraction: 1, ttft_p50_ms: 1, ttft_p95_ms: 1 } }, new Float32Array(4));
+    expect(applyState(model, { offset: 38, links: [{ id: 'ab', state: 'down' }] }).links).toEqual([{ index: 0, state: 'down' }]);
+    expect(model.offset).toBe(40);
+  });
+
   it('counts what it does not know', () => {
     expect(applyState(world(), { offset: 11, sites: [{ id: 'new', state: 'down' }] }).unknown).toBe(1);
   });

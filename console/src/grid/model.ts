@@ -13,13 +13,15 @@ export class GridModel {
   // For each link, its place among the links between the same two sites, and how many there are.
   readonly parallel: { index: number; count: number }[];
   readonly accelerators_max: number;
-  offset: number;
+  offset: number; // the latest that anything here was read at
+  state_offset: number; // the latest change of state
 
   constructor(readonly grid: Grid) {
     this.sites = grid.sites.map((s) => ({ ...s }));
     this.links = grid.links.map((l) => ({ ...l }));
     this.regions = grid.regions;
     this.offset = grid.offset;
+    this.state_offset = grid.offset;
     this.siteIndex = new Map(this.sites.map((s, i) => [s.id, i]));
     this.linkIndex = new Map(this.links.map((l, i) => [l.id, i]));
     this.regionIndex = new Map(this.regions.map((r, i) => [r.id, i]));
@@ -86,8 +88,10 @@ export interface StateChanges {
 // Applies what changed and returns only what really did; a repeated or older delta changes nothing.
 export function applyState(model: GridModel, delta: StateDelta): StateChanges {
   const changes: StateChanges = { sites: [], links: [], unknown: 0 };
-  if (delta.offset < model.offset) return changes;
-  model.offset = delta.offset;
+  // Other messages run ahead of this one, so it is compared with what is known of states alone.
+  if (delta.offset < model.state_offset) return changes;
+  model.state_offset = delta.offset;
+  model.offset = Math.max(model.offset, delta.offset);
   const patch = (
     items: { state: State }[],
     index: Map<string, number>,

@@ -1,4 +1,4 @@
-import type { Feature, FeatureCollection } from 'geojson';
+import type { Feature, FeatureCollection, Point } from 'geojson';
 import type { GridLink } from '../api/contract';
 import type { GridModel } from '../grid/model';
 import { linkWidth, siteSize } from './scale';
@@ -88,7 +88,7 @@ export function downFeatures(model: GridModel): FeatureCollection {
 }
 
 export interface Focused {
-  kind: 'site' | 'link';
+  kind: 'site' | 'link' | 'region';
   id: string;
   role: 'selected' | 'hover' | 'risk' | 'candidate';
 }
@@ -96,8 +96,13 @@ export interface Focused {
 export function focusFeatures(model: GridModel, focused: Focused[]): FeatureCollection {
   return collection(
     focused.map(({ kind, id, role }) => {
-      const index = (kind === 'site' ? model.siteIndex : model.linkIndex).get(id);
+      const index = { site: model.siteIndex, link: model.linkIndex, region: model.regionIndex }[kind].get(id);
       if (index === undefined) return undefined;
+      if (kind === 'region') {
+        const { longitude_deg, latitude_deg } = model.regions[index]!;
+        const geometry: Point = { type: 'Point', coordinates: [longitude_deg, latitude_deg] };
+        return { type: 'Feature', properties: { role, width: 0 }, geometry };
+      }
       return kind === 'link'
         ? linkFeature(model, index, { role })
         : siteFeature(model, index, { role, width: siteSize(model.sites[index]!.accelerators, model.accelerators_max) });

@@ -54,3 +54,35 @@ export function cameraFor(
     zoom,
   };
 }
+
+// How far the picture has to move, in pixels, so that all points are within the margins: the least that does it.
+// Undefined when they are too far apart for any.
+export function shiftInto(
+  points: { x: number; y: number }[],
+  screen: { width: number; height: number },
+  margins: Margins,
+): { x: number; y: number } | undefined {
+  const along = (values: number[], from: number, to: number): number | undefined => {
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    if (most - least > to - from) return undefined;
+    return least < from ? from - least : most > to ? to - most : 0;
+  };
+  if (points.length === 0) return { x: 0, y: 0 };
+  const x = along(points.map((p) => p.x), margins.left, screen.width - margins.right);
+  const y = along(points.map((p) => p.y), margins.top, screen.height - margins.bottom);
+  return x === undefined || y === undefined ? undefined : { x, y };
+}
+
+// Along the great circle, on a sphere of the Earth's mean radius.
+export function distance_km(
+  a: { latitude_deg: number; longitude_deg: number },
+  b: { latitude_deg: number; longitude_deg: number },
+): number {
+  const rad = Math.PI / 180;
+  const h =
+    Math.sin(((b.latitude_deg - a.latitude_deg) * rad) / 2) ** 2 +
+    Math.cos(a.latitude_deg * rad) *
+      Math.cos(b.latitude_deg * rad) *
+      Math.sin(((b.longitude_deg - a.longitude_deg) * rad) / 2) ** 2;
+  return 2 * 6371.0088 * Math.asin(Math.min(Math.sqrt(h), 1));
+}

@@ -1,17 +1,23 @@
 import maplibregl, { type GeoJSONSource, type Map as MapLibre } from 'maplibre-gl';
 import 'maplibre-gl/dist/maplibre-gl.css';
-import type { Flow } from '../api/contract';
+import type { Flow, GridLink } from '../api/contract';
 import type { GridModel, StateChanges } from '../grid/model';
 import { coarseBasemap, extentOf, fineBasemap, type Basemap, type Extent } from './basemap';
 import { FlowLayer, type FlowPath } from './flows';
 import { downFeatures, focusFeatures, linkFeatures, middleOf, regionFeatures, siteFeatures, type Focused } from './geometry';
 import { crossIcon, icon_radius_px, icon_ratio, tierIcon, tiers } from './icons';
 import { LabelLayer, type Label } from './labels';
-import { cameraFor, mercatorX, mercatorY, type Camera, type Frame, type Margins } from './mercator';
+import { cameraFor, mercatorX, mercatorY, shiftInto, type Camera, type Frame, type Margins } from './mercator';
 import { siteSize, type Theme } from './scale';
 import { layersOf, palettes, styleOf, type StyleOptions } from './style';
 
-export type Picked = { kind: 'site' | 'link'; id: string };
+export type Picked = { kind: 'site' | 'link' | 'region'; id: string };
+
+// Which flows stand out: those from a region, to some sites, or both.
+export interface FlowFocus {
+  region: string | undefined;
+  sites: Set<string> | undefined;
+}
 
 export interface ViewEvents {
   pick(picked: Picked | undefined): void;
@@ -41,6 +47,14 @@ const dataOf = (model: GridModel) => ({
   down: downFeatures(model),
 });
 
+// Both directions, each with an arrow the way it runs on the screen.
+function loadText(model: GridModel, link: GridLink): string {
+  const eastward = (model.site(link.b_site)?.longitude_deg ?? 0) >= (model.site(link.a_site)?.longitude_deg ?? 0);
+  const shown = (utilization: number) => `${Math.round(utilization * 100)} %`;
+  const [left, right] = eastward ? [link.utilization_ba, link.utilization_ab] : [link.utilization_ab, link.utilization_ba];
+  return `← ${shown(left)}   ${shown(right)} →`;
+}
+
 // The map: MapLibre for the ground, the links and the sites; one canvas above it for flows, one for names.
 export class MapView {
   readonly map: MapLibre;
@@ -52,11 +66,12 @@ export class MapView {
   private basemap: Basemap | undefined;
   private labels: Label[] = [];
   private flows: Flow[] = [];
-  private flowFocus: { region: string; sites: Set<string> } | undefined;
+  private flowFocus: FlowFocus | undefined;
   private focused: Focused[] = [];
   private hovered: Focused | undefined;
   private options: StyleOptions;
   private styled = false;
+  private live = true;
   private frameRequest = 0;
   private flowsDrawn = false;
   private labelsStale = true;
@@ -216,6 +231,7 @@ export class MapView {
   setFlows(flows: Flow[]): void {
     this.flows = flows;
     const model = this.model;
+    const focus = this.flowFocus;
     const paths: FlowPath[] = [];
     for (const { region, site, requests_per_s } of flows) {
       const from = model.regions[model.regionIndex.get(region) ?? -1];
@@ -226,8 +242,7 @@ export class MapView {
         from: [mercatorX(from.longitude_deg), mercatorY(from.latitude_deg)],
         to: [mercatorX(to.longitude_deg), mercatorY(to.latitude_deg)],
         requests_per_s,
-        focus: this.flowFocus !== undefined && this.flowFocus.sites.has(site) &&
-          (this.flowFocus.region === '' || this.flowFocus.region === region),
+        focus: focus !== undefined && (focus.sites?.has(site) ?? true) && (focus.region ?? region) === region,
       });
     }
     const extent = this.extent(model);
@@ -242,9 +257,9 @@ export class MapView {
 
   // --- focus
 
-  focus(focused: Focused[], flowFocus: { region: string; sites: string[] } | undefined): void {
+  focus(focused: Focused[], flowFocus: FlowFocus | undefined): void {
     this.focused = focused;
-    this.flowFocus = flowFocus && { region: flowFocus.region, sites: new Set(flowFocus.sites) };
+    this.flowFocus = flowFocus;
     this.setFlows(this.flows);
     void this.ready.then(() => {
       this.paintFocus();
@@ -270,17 +285,16 @@ export class MapView {
       const middle = link && middleOf(model, link);
       if (middle) points.push(middle);
       if (kind === 'site') add(model.site(id));
+      if (kind === 'region') add(model.regions[model.regionIndex.get(id) ?? -1]);
     }
     if (region) add(model.regions[model.regionIndex.get(region) ?? -1]);
     const margins = this.margins();
     const { clientWidth, clientHeight } = this.map.getCanvas();
-    const seen = points.every((at) => {
-      const { x, y } = this.map.project(at);
-      return x > margins.left && y > margins.top && x < clientWidth - margins.right && y < clientHeight - margins.bottom;
-    });
-    if (seen) return;
     const screen = { width: clientWidth, height: clientHeight };
-    this.ease(cameraFor(extentOf(points), screen, margins, this.map.getZoom()), 350);
+    const shift = shiftInto(points.map((at) => this.map.project(at)), screen, margins);
+    if (shift === undefined) this.ease(cameraFor(extentOf(points), screen, margins, this.map.getZoom()), 350);
+    else if (shift.x !== 0 || shift.y !== 0)
+      this.map.panBy([-shift.x, -shift.y], { duration: this.still.matches ? 0 : 350 });
   }
 
   fit(animate: boolean): void {
@@ -301,7 +315,8 @@ export class MapView {
     this.map.easeTo({ zoom: this.map.getZoom() + step, duration: this.still.matches ? 0 : 200 });
   }
 
-  // What to show first: all sites, unless the clouds abroad would make the rest less than two fifths of the picture.
+  // What to show first: all sites, unless the clouds abroad would make the rest less than three fifths of the picture: those are
+  // then named at the edge.
   private extent(model: GridModel): Extent {
     const at = (sites: typeof model.sites) => sites.map((s) => [s.longitude_deg, s.latitude_deg]);
     const all = extentOf(at(model.sites));
@@ -309,10 +324,15 @@ export class MapView {
     if (own.length === 0) return all;
     const home = extentOf(at(own));
     const size = (e: Extent) => Math.max(e.east - e.west, (e.north - e.south) * 1.5, 0.1);
-    return size(home) < 0.4 * size(all) ? home : all;
+    return size(home) < 0.6 * size(all) ? home : all;
   }
 
   // --- looks
+
+  // Flows stand still while nothing is heard of them.
+  setLive(live: boolean): void {
+    this.live = live;
+  }
 
   setTheme(theme: Theme): void {
     if (theme === this.options.theme) return;
@@ -363,6 +383,12 @@ export class MapView {
     ];
     const site = this.map.queryRenderedFeatures(box, { layers: ['sites'] })[0];
     if (site) return { kind: 'site', id: model.sites[Number(site.id)]!.id };
+    const tight: typeof box = [
+      [x - 2, y - 2],
+      [x + 2, y + 2],
+    ];
+    const region = this.map.queryRenderedFeatures(tight, { layers: ['regions'] })[0];
+    if (region) return { kind: 'region', id: model.regions[Number(region.id)]!.id };
     const link = this.map.queryRenderedFeatures(box, { layers: ['down-lines', 'links'] })[0];
     return link && { kind: 'link', id: model.links[Number(link.id)]!.id };
   }
@@ -405,13 +431,13 @@ export class MapView {
     slowness.count++;
     if (slowness.count % 60 === 0) slowness.skip = slowness.ms > frame_slow_ms ? 3 : 1;
     if (document.hidden || slowness.count % slowness.skip !== 0) return;
-    if (this.still.matches && this.flowsDrawn && !this.labelsStale) return;
+    if ((this.still.matches || !this.live) && this.flowsDrawn && !this.labelsStale) return;
     this.drawOverlays(now);
   };
 
   private drawOverlays(now: number): void {
     const frame = this.frame();
-    this.flowLayer.draw(frame, now, !this.still.matches);
+    this.flowLayer.draw(frame, now, this.live && !this.still.matches);
     this.flowsDrawn = true;
     if (!this.labelsStale) return;
     this.labelsStale = false;
@@ -421,8 +447,9 @@ export class MapView {
       strong: palette.label,
       country: palette.country,
       number: palette.label,
+      bad: palette.bad,
       rim: palette.home,
-    });
+    }, this.margins());
   }
 
   private relabel(): void {
@@ -442,6 +469,7 @@ export class MapView {
         rank: strong ? -10 : tierRank[site.tier]! * 10 - size * 5,
         gap_px: icon_radius_px * this.options.density * size + 6,
         style: strong || tierRank[site.tier] === 0 ? 'strong' : 'site',
+        ...(site.state === 'down' ? { pin: 'bad' } : site.tier === 'cloud' ? { pin: 'plain' } : {}),
       });
     }
     if (this.map.getZoom() > this.options.fit + numbers_zoom)
@@ -449,7 +477,7 @@ export class MapView {
         const at = middleOf(model, link);
         if (!at || link.state === 'down') continue;
         labels.push({
-          text: `${Math.round(model.utilization(link) * 100)} %`,
+          text: loadText(model, link),
           x: mercatorX(at[0]),
           y: mercatorY(at[1]),
           rank: 40,
@@ -457,6 +485,19 @@ export class MapView {
           style: 'number',
         });
       }
+    for (const link of model.links) {
+      const at = link.state === 'down' ? middleOf(model, link) : undefined;
+      if (!at) continue;
+      labels.push({
+        text: model.linkName(link),
+        x: mercatorX(at[0]),
+        y: mercatorY(at[1]),
+        rank: -5,
+        gap_px: 12,
+        style: 'site',
+        pin: 'bad',
+      });
+    }
     for (const country of this.basemap?.labels ?? [])
       labels.push({
         text: country.name.toUpperCase().split('').join('\u200a'),
@@ -464,6 +505,7 @@ export class MapView {
         y: mercatorY(country.lat),
         rank: 60 - Math.min(country.span_deg, 50) / 10,
         gap_px: 0,
+        span: country.span_deg / 360,
         style: 'country',
       });
     this.labels = labels.sort((a, b) => a.rank - b.rank);

@@ -1,0 +1,46 @@
+// The last decisions of one gateway, with what is needed to explain them. Internal.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "gateway/live_board.h"
+#include "gateway/record.h"
+
+namespace tandem::gateway {
+
+struct KeptDecision {
+  struct Seen {
+    uint32_t target = 0;
+    routing::TargetLive live;
+  };
+  RequestRecord record;
+  std::weak_ptr<const BoundTable> bound;  // kept alive for the last few tables only
+  routing::RequestFacts facts;
+  std::vector<uint32_t> excluded;
+  double draw = 0;
+  std::vector<Seen> seen;  // the model's targets as they were; empty when not sampled
+};
+
+// Written by the gateway's thread, read by any. The lock is held for pointer copies only.
+class DecisionRing {
+ public:
+  DecisionRing(size_t decisions_max, size_t tables_max) : decisions_max_(decisions_max), tables_max_(tables_max) {}
+
+  void keep(std::shared_ptr<const KeptDecision> decision, const std::shared_ptr<const BoundTable>& bound);
+  std::vector<RequestRecord> recent(size_t count_max) const;
+  std::optional<DecisionStory> explain(std::string_view id) const;
+
+ private:
+  const size_t decisions_max_;
+  const size_t tables_max_;
+  mutable std::mutex mutex_;
+  std::deque<std::shared_ptr<const KeptDecision>> decisions_;  // the latest last
+  std::deque<std::shared_ptr<const BoundTable>> tables_;       // the latest last
+};
+
+}  // namespace tandem::gateway

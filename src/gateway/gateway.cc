@@ -1,0 +1,138 @@
+#include "gateway/gateway.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "gateway/gateway_core.h"
+#include "gateway/request_headers.h"
+#include "gateway/request_run.h"
+
+namespace tandem::gateway {
+
+namespace asio = boost::asio;
+
+std::string GatewayCore::next_id() {
+  return fmt::format("d-{:x}-{:x}-{:x}", started_at.ns / 1'000'000, options.number, ++sequence);
+}
+
+class Gateway::Impl {
+ public:
+  template <class... Arguments>
+  explicit Impl(Arguments&&... arguments) : core(std::forward<Arguments>(arguments)...) {}
+
+  asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
+  asio::awaitable<void> refuse_method(const http::Request& request, http::ResponseWriter& writer, const char* allowed);
+  asio::awaitable<void> send_error(const http::Request& request, http::ResponseWriter& writer, http::Headers headers,
+                                   ApiError error);
+  asio::awaitable<void> list_models(const http::Request& request, http::ResponseWriter& writer);
+
+  GatewayCore core;
+};
+
+namespace {
+
+constexpr std::string_view kModels = "/v1/models";
+
+std::string model_json(std::string_view id) {
+  std::string json = R"({"id":)";
+  append_json_string(json, id);
+  return json + R"(,"object":"model","created":0,"owned_by":"tandem"})";
+}
+
+// The answer to GET /v1/models or /v1/models/{id}: what the key's tenant may use.
+Checked<std::string> models_json(const routing::RoutingTable& table, const http::Request& request) {
+  const auto tenant = authenticate(table, request);
+  if (!tenant) return tl::unexpected(tenant.error());
+  if (request.target != kModels) {
+    const auto name = http::percent_decode(std::string_view(request.target).substr(kModels.size() + 1));
+    const auto model = name ? table.find_model(*name) : std::nullopt;
+    if (!model || !table.may_use(*tenant, *model))
+      return refuse(ErrorCode::not_found, "There is no such model, or your key may not use it.", "model", "model_not_found");
+    return model_json(table.rows().models[*model]);
+  }
+  std::string json = R"({"object":"list","data":[)";
+  bool first = true;
+  for (uint32_t model = 0; model < table.rows().models.size(); ++model) {
+    if (!table.may_use(*tenant, model)) continue;
+    if (!std::exchange(first, false)) json += ',';
+    json += model_json(table.rows().models[model]);
+  }
+  return json + "]}";
+}
+
+}  // namespace
+
+asio::awaitable<void> Gateway::Impl::handle(const http::Request& request, http::ResponseWriter& writer) {
+  const bool chat = request.target == "/v1/chat/completions";
+  if (chat || request.target == "/v1/completions") {
+    if (request.method != "POST") {
+      co_await refuse_method(request, writer, "POST");
+      co_return;
+    }
+    RequestRun run(core, chat ? Surface::chat_completions : Surface::completions, request, writer);
+    co_await run.run();
+    co_return;
+  }
+  const std::string_view target = request.target;
+  const bool one_model = target.starts_with(kModels) && target.size() > kModels.size() + 1 && target[kModels.size()] == '/';
+  if (target == kModels || one_model) {
+    if (request.method == "GET") co_await list_models(request, writer);
+    else co_await refuse_method(request, writer, "GET");
+    co_return;
+  }
+  ApiError error;
+  error.code = ErrorCode::not_found;
+  error.message = fmt::format("There is nothing at {} {}.", request.method, request.target);
+  error.reason = "unknown_url";
+  http::Headers headers = http::json_headers();
+  co_await send_error(request, writer, std::move(headers), std::move(error));
+}
+
+asio::awaitable<void> Gateway::Impl::refuse_method(const http::Request& request, http::ResponseWriter& writer,
+                                                   const char* allowed) {
+  ApiError error;
+  error.code = ErrorCode::invalid_argument;
+  error.status = 405;
+  error.message = fmt::format("{} is not allowed at {}; use {}.", request.method, request.target, allowed);
+  error.reason = "method_not_allowed";
+  http::Headers headers = http::json_headers();
+  headers.add("allow", allowed);
+  co_await send_error(request, writer, std::move(headers), std::move(error));
+}
+
+asio::awaitable<void> Gateway::Impl::send_error(const http::Request& request, http::ResponseWriter& writer,
+                                                http::Headers headers, ApiError error) {
+  if (auto id = request_id(request.headers)) headers.add("x-request-id", *std::move(id));
+  std::string body = body_of(error);
+  const Result<void> sent = co_await writer.respond(status_of(error), std::move(headers), std::move(body));
+  static_cast<void>(sent);  // the client has gone: nobody is left to tell
+}
+
+asio::awaitable<void> Gateway::Impl::list_models(const http::Request& request, http::ResponseWriter& writer) {
+  const auto bound = core.table();
+  Checked<std::string> json = bound == nullptr ? refuse(ErrorCode::unavailable, "The gateway has no routing table yet.")
+                                               : models_json(*bound->table, request);
+  if (!json) {
+    http::Headers headers = http::json_headers();
+    ApiError error = std::move(json.error());
+    co_await send_error(request, writer, std::move(headers), std::move(error));
+    co_return;
+  }
+  const Result<void> sent = co_await writer.respond_json(200, std::move(*json));
+  static_cast<void>(sent);
+}
+
+Gateway::Gateway(asio::io_context& context, SharedState& shared, http::Client& client, Metrics& metrics,
+                 const Clock& clock, RecordSink& sink, GatewayOptions options)
+    : impl_(std::make_unique<Impl>(context, *shared.board_, client, metrics, clock, sink, std::move(options))) {}
+Gateway::~Gateway() = default;
+
+asio::awaitable<void> Gateway::handle(const http::Request& request, http::ResponseWriter& writer) {
+  return impl_->handle(request, writer);
+}
+
+std::vector<RequestRecord> Gateway::recent(size_t count_max) const { return impl_->core.ring.recent(count_max); }
+
+std::optional<DecisionStory> Gateway::explain_decision(std::string_view id) const { return impl_->core.ring.explain(id); }
+
+}  // namespace tandem::gateway

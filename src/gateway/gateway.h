@@ -1,0 +1,108 @@
+// The request path: OpenAI-compatible requests in, each answered by the site that keeps its promise at the lowest cost.
+//
+// A process has one SharedState and, per io_context thread, one Gateway. The core publishes routing tables into the
+// SharedState; gateways never wait for it, and serve on the last table they have.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/time.h"
+#include "gateway/record.h"  // IWYU pragma: export
+#include "grid/nouns.h"
+#include "http/http.h"
+#include "routing/routing.h"
+
+namespace tandem::gateway {
+
+class LiveBoard;
+
+// When an engine that fails is left alone, and how it comes back.
+struct HealthOptions {
+  uint32_t failures_to_eject = 3;          // in a row: one or two are accidents
+  Duration ejection = seconds(1);          // the first time; doubles each time it fails again on its return
+  Duration ejection_max = seconds(30);     // an engine's restart takes about as long
+  // On its return one request is let through, then two, four, …, each time after a success, up to this many.
+  uint32_t recovery_in_flight_max = 32;
+};
+
+struct DeploymentStatus {
+  std::string deployment;
+  uint32_t in_flight = 0;
+  bool healthy = true;
+};
+
+// The table in force and the live state of every deployment, kept by deployment id across tables. Thread-safe.
+class SharedState {
+ public:
+  explicit SharedState(HealthOptions options = {});
+  ~SharedState();
+  SharedState(const SharedState&) = delete;
+  SharedState& operator=(const SharedState&) = delete;
+
+  // Puts a table in force: each gateway uses it from its next request on. O(targets), on the caller's thread.
+  void publish(std::shared_ptr<const routing::RoutingTable> table);
+  std::shared_ptr<const routing::RoutingTable> table() const;  // null before the first
+  std::vector<DeploymentStatus> deployments() const;           // of the table in force, in its order
+
+ private:
+  friend class Gateway;
+  std::unique_ptr<LiveBoard> board_;
+};
+
+struct GatewayOptions {
+  uint32_t number = 0;       // of this gateway within its process: part of its decisions' ids
+  uint64_t seed = 1;         // of the draws among the plan's shares
+  // One more engine when the first fails, and one for the case that both share a fault.
+  uint32_t attempts_max = 3;
+  // Retries as a share of requests (with ten to begin with): an outage must not double the load on what is left.
+  double retry_fraction = 0.2;
+  http::ClientTimeouts timeouts{.connect = seconds(1), .first_byte = seconds(60), .between_bytes = seconds(30)};
+  Duration stream_duration_max = minutes(30);  // the longest contexts at the slowest decode take some ten minutes
+  size_t answer_bytes_max = 16 * 1024 * 1024;  // of a whole answer: as the largest request
+  // Peers whose `x-forwarded-for` is believed; the last address in it that is not such a peer is the client's.
+  std::vector<grid::Prefix> trusted_proxies;
+  // Decisions kept to be explained, and the last tables kept for them. With live counts of up to `sampled_targets_max`
+  // targets each (of models with more, every 64th decision is sampled), 4,096 take at most 8 MB.
+  size_t decisions_kept = 4'096;
+  size_t tables_kept = 8;
+  size_t sampled_targets_max = 128;
+  // Output tokens expected of a request that allows as many or does not say: near the mean of chat traffic (Azure 2023
+  // conversation trace: 211).
+  uint32_t usual_output_tokens = 256;
+};
+
+// Runs on the thread of its io_context; only the methods said to be for any thread may be called from others.
+//
+// Every answer with a decision carries `x-tandem-site`, `x-tandem-decision`, `x-tandem-overhead-us`,
+// `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given, with the request, only
+// `traceparent`, `tracestate` and `x-request-id` of the client's headers; emulated ones also
+// `x-tandem-path-rtt-us`, the round trip that they must add since there is no network under them.
+class Gateway {
+ public:
+  Gateway(boost::asio::io_context& context, SharedState& shared, http::Client& client, Metrics& metrics,
+          const Clock& clock, RecordSink& sink, GatewayOptions options = {});
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // Answers any request whose target is under /v1/: chat/completions, completions, models; others get a 404 object.
+  boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
+
+  // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.
+  std::vector<RequestRecord> recent(size_t count_max) const;
+  std::optional<DecisionStory> explain_decision(std::string_view id) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tandem::gateway

@@ -1,0 +1,75 @@
+// What the requests of one gateway share. Internal.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+
+#include "base/random.h"
+#include "gateway/decision_ring.h"
+#include "gateway/gateway.h"
+#include "gateway/live_board.h"
+#include "gateway/openai_request.h"
+#include "gateway/request_metrics.h"
+
+namespace tandem::gateway {
+
+// Bounds retries to a share of requests, so that an outage does not multiply the load on what is left (the token bucket
+// of Finagle's RetryBudget).
+class RetryBudget {
+ public:
+  static constexpr double kAtStart = 10;  // a gateway that has served nothing yet may retry too
+  static constexpr double kMax = 100;     // what quiet hours may save up
+
+  explicit RetryBudget(double fraction) : fraction_(fraction) {}
+  void note_request() { left_ = std::min(left_ + fraction_, kMax); }
+  bool take() { return left_ >= 1 ? (left_ -= 1, true) : false; }
+
+ private:
+  double fraction_;
+  double left_ = kAtStart;
+};
+
+struct GatewayCore {
+  GatewayCore(boost::asio::io_context& io_context, LiveBoard& live_board, http::Client& http_client, Metrics& registry,
+              const Clock& time, RecordSink& record_sink, GatewayOptions gateway_options)
+      : context(io_context),
+        board(live_board),
+        client(http_client),
+        clock(time),
+        sink(record_sink),
+        options(std::move(gateway_options)),
+        metrics(registry),
+        random(options.seed, options.number),
+        retries(options.retry_fraction),
+        ring(options.decisions_kept, options.tables_kept),
+        started_at(time.now()) {}
+
+  // The table in force; null before the first.
+  const std::shared_ptr<const BoundTable>& table() {
+    const uint64_t before = table_version;
+    board.refresh(bound, table_version);
+    if (table_version != before && bound != nullptr) metrics.table_taken(bound->table->offset());
+    return bound;
+  }
+
+  std::string next_id();
+
+  boost::asio::io_context& context;
+  LiveBoard& board;
+  http::Client& client;
+  const Clock& clock;
+  RecordSink& sink;
+  const GatewayOptions options;
+  RequestMetrics metrics;
+  Random random;
+  RetryBudget retries;
+  DecisionRing ring;
+  RequestReader reader;
+  const Instant started_at;
+  uint64_t sequence = 0;
+  std::shared_ptr<const BoundTable> bound;
+  uint64_t table_version = 0;
+};
+
+}  // namespace tandem::gateway

@@ -1,0 +1,141 @@
+#include "gateway/live_board.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace tandem::gateway {
+
+void EngineState::begin() {
+  live_.in_flight.atomic().fetch_add(1, std::memory_order_relaxed);
+  if (is_steady_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::recovering && live_.in_flight >= allowance_) live_.healthy.atomic() = false;
+}
+
+std::optional<Duration> EngineState::end(AttemptEnd how, Duration now) {
+  const uint32_t before = live_.in_flight.atomic().fetch_sub(1, std::memory_order_relaxed);
+  CHECK(before > 0);
+  if (how != AttemptEnd::failure && is_steady_.load(std::memory_order_acquire)) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (how == AttemptEnd::failure) return fail(now);
+  if (how == AttemptEnd::success) succeed();
+  if (phase_ == Phase::recovering && live_.in_flight < allowance_) live_.healthy.atomic() = true;
+  return std::nullopt;
+}
+
+std::optional<Duration> EngineState::fail(Duration now) {
+  ++failures_;
+  is_steady_.store(false, std::memory_order_release);
+  if (phase_ == Phase::ejected) return std::nullopt;  // one that had begun before
+  if (phase_ != Phase::recovering && failures_ < options_.failures_to_eject) {
+    phase_ = Phase::suspect;
+    return std::nullopt;
+  }
+  phase_ = Phase::ejected;
+  live_.healthy.atomic() = false;
+  Duration pause = options_.ejection;
+  for (uint32_t i = 0; i < ejections_ && pause < options_.ejection_max; ++i) pause = pause * 2;
+  ++ejections_;
+  returns_at_ = now + std::min(pause, options_.ejection_max);
+  return returns_at_;
+}
+
+void EngineState::succeed() {
+  if (phase_ == Phase::ejected) return;  // one that had begun before says nothing about now
+  failures_ = 0;
+  if (phase_ == Phase::recovering) {
+    allowance_ *= 2;
+    if (allowance_ <= options_.recovery_in_flight_max) return;
+  }
+  phase_ = Phase::steady;
+  ejections_ = 0;
+  live_.healthy.atomic() = true;
+  is_steady_.store(true, std::memory_order_release);
+}
+
+bool EngineState::readmit(Duration now) {
+  const std::lock_guard lock(mutex_);
+  if (phase_ != Phase::ejected) return true;
+  if (now < returns_at_) return false;
+  phase_ = Phase::recovering;
+  allowance_ = 1;
+  live_.healthy.atomic() = true;
+  return true;
+}
+
+void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
+  CHECK(table != nullptr);
+  const std::lock_guard publishing(publish_mutex_);
+  auto bound = std::make_shared<BoundTable>();
+  bound->table = std::move(table);
+  for (const routing::Target& target : bound->table->targets()) {
+    std::weak_ptr<EngineState>& known = engines_[target.deployment];
+    std::shared_ptr<EngineState> engine = known.lock();
+    if (engine == nullptr) known = engine = std::make_shared<EngineState>(target.deployment, options_);
+    bound->live.push_back(&engine->live());
+    bound->engines.push_back(std::move(engine));
+  }
+  std::shared_ptr<const BoundTable> previous;  // let go outside the lock
+  {
+    const std::lock_guard lock(mutex_);
+    previous = std::exchange(current_, std::move(bound));
+    version_.fetch_add(1, std::memory_order_release);
+  }
+  previous.reset();
+  std::erase_if(engines_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+std::shared_ptr<const BoundTable> LiveBoard::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+void LiveBoard::refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& version) const {
+  const uint64_t newest = version_.load(std::memory_order_acquire);
+  if (newest == version) return;
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return;  // the next request takes it
+  cached = current_;
+  version = version_.load(std::memory_order_relaxed);
+}
+
+void LiveBoard::note_ejection(std::shared_ptr<EngineState> engine, Duration returns_at) {
+  const std::lock_guard lock(ejected_mutex_);
+  ejected_.emplace_back(returns_at, std::move(engine));
+  next_return_ns_.store(std::min(next_return_ns_.load(std::memory_order_relaxed), returns_at.ns), std::memory_order_relaxed);
+}
+
+void LiveBoard::readmit_due(Duration now) {
+  if (now.ns < next_return_ns_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(ejected_mutex_);
+  int64_t next = INT64_MAX;
+  std::erase_if(ejected_, [&](const auto& entry) {
+    const std::shared_ptr<EngineState> engine = entry.second.lock();
+    if (engine == nullptr || engine->readmit(now)) return true;
+    next = std::min(next, entry.first.ns);
+    return false;
+  });
+  next_return_ns_.store(next, std::memory_order_relaxed);
+}
+
+SharedState::SharedState(HealthOptions options) : board_(std::make_unique<LiveBoard>(options)) {}
+SharedState::~SharedState() = default;
+
+void SharedState::publish(std::shared_ptr<const routing::RoutingTable> table) { board_->publish(std::move(table)); }
+
+std::shared_ptr<const routing::RoutingTable> SharedState::table() const {
+  const auto bound = board_->current();
+  return bound == nullptr ? nullptr : bound->table;
+}
+
+std::vector<DeploymentStatus> SharedState::deployments() const {
+  std::vector<DeploymentStatus> result;
+  const auto bound = board_->current();
+  if (bound == nullptr) return result;
+  for (const auto& engine : bound->engines)
+    result.push_back({engine->deployment(), engine->live().in_flight, engine->live().healthy});
+  return result;
+}
+
+}  // namespace tandem::gateway

@@ -1,0 +1,84 @@
+// The engines as all gateways of a process see them: in flight, health, and the table that names them. Internal.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gateway/gateway.h"
+#include "routing/routing.h"
+
+namespace tandem::gateway {
+
+// How an attempt at an engine ended, for its health.
+enum class AttemptEnd : uint8_t { success, failure, neutral };  // neutral: the client left, or the engine was only busy
+
+// One deployment, for as long as any table or request refers to it. Its own cache line: the threads write it often.
+class alignas(64) EngineState {
+ public:
+  EngineState(std::string deployment, const HealthOptions& options) : options_(options), deployment_(std::move(deployment)) {}
+
+  const std::string& deployment() const { return deployment_; }
+  const routing::TargetLive& live() const { return live_; }
+
+  void begin();
+  // Returns when it has become ejected by this: the time of its return; else nothing.
+  std::optional<Duration> end(AttemptEnd how, Duration now);
+  // Lets it back in, carefully, if its ejection is over. False while it is not.
+  bool readmit(Duration now);
+
+ private:
+  enum class Phase : uint8_t { steady, suspect, ejected, recovering };
+  std::optional<Duration> fail(Duration now);
+  void succeed();
+
+  routing::TargetLive live_;
+  std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
+  const HealthOptions options_;
+  std::string deployment_;
+  std::mutex mutex_;  // guards what is below, which only a troubled engine needs
+  Phase phase_ = Phase::steady;
+  uint32_t failures_ = 0;    // in a row
+  uint32_t ejections_ = 0;   // in a row
+  uint32_t allowance_ = 0;   // in flight at most while recovering
+  Duration returns_at_;
+};
+
+// A table with the state of each of its targets. Immutable.
+struct BoundTable {
+  std::shared_ptr<const routing::RoutingTable> table;
+  std::vector<std::shared_ptr<EngineState>> engines;        // by target
+  std::vector<const routing::TargetLive*> live;             // of each
+};
+
+class LiveBoard {
+ public:
+  explicit LiveBoard(HealthOptions options) : options_(options) {}
+
+  void publish(std::shared_ptr<const routing::RoutingTable> table);
+  std::shared_ptr<const BoundTable> current() const;
+
+  // Takes the newer table if there is one and nobody is publishing at this moment; never waits.
+  void refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& version) const;
+
+  void note_ejection(std::shared_ptr<EngineState> engine, Duration returns_at);
+  // Lets back in every engine whose ejection is over. One relaxed load when there is none.
+  void readmit_due(Duration now);
+
+ private:
+  HealthOptions options_;
+  std::mutex publish_mutex_;     // one publisher at a time
+  mutable std::mutex mutex_;     // guards current_; held for a pointer's copy
+  std::shared_ptr<const BoundTable> current_;
+  std::atomic<uint64_t> version_{0};
+  std::map<std::string, std::weak_ptr<EngineState>> engines_;  // of the last tables, by deployment; publisher only
+
+  std::atomic<int64_t> next_return_ns_{INT64_MAX};
+  std::mutex ejected_mutex_;
+  std::vector<std::pair<Duration, std::weak_ptr<EngineState>>> ejected_;
+};
+
+}  // namespace tandem::gateway

@@ -1,0 +1,23 @@
+#include <cstdlib>
+
+#include "base/json.h"
+#include "gateway/openai_request.h"
+
+// Whatever is read can be rewritten, and stays a request for the model named.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace tandem::gateway;
+  if (size == 0) return 0;
+  const auto surface = (data[0] & 1) != 0 ? Surface::completions : Surface::chat_completions;
+  const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
+  RequestReader reader;
+  const auto request = reader.read(surface, body);
+  if (!request) {
+    if (!tandem::parse_json(body_of(request.error()))) std::abort();
+    return 0;
+  }
+  const std::string rewritten = rewrite(body, *request, "other-model");
+  const auto again = reader.read(surface, rewritten);
+  if (!again || again->model != "other-model" || again->prompt_tokens != request->prompt_tokens) std::abort();
+  if (request->stream && !again->include_usage) std::abort();
+  return 0;
+}

@@ -1,0 +1,76 @@
+#include "gateway/record.h"
+
+#include "base/check.h"
+
+namespace tandem::gateway {
+namespace {
+
+Json optional_us(const std::optional<Microseconds>& value) { return value ? Json(value->value()) : Json(); }
+
+Json to_json(const routing::CandidateVerdict& verdict, const routing::RoutingTable& table) {
+  const routing::Target& target = table.targets()[verdict.target];
+  return Json::Object{{"deployment", target.deployment},
+                      {"site", target.site},
+                      {"pool", target.pool},
+                      {"chosen", verdict.chosen},
+                      {"gate", routing::to_string(verdict.gate)},
+                      {"round_trip_us", verdict.round_trip.value()},
+                      {"predicted_ttft_us", verdict.predicted_ttft.value()},
+                      {"cost_euros", verdict.euros},
+                      {"plan_fraction", verdict.plan_fraction}};
+}
+
+}  // namespace
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::ok: return "ok";
+    case Outcome::client_error: return "client_error";
+    case Outcome::rejected: return "rejected";
+    case Outcome::upstream_error: return "upstream_error";
+    case Outcome::cut: return "cut";
+    case Outcome::cancelled: return "cancelled";
+  }
+  CHECK(false);
+}
+
+Json to_json(const RequestRecord& record) {
+  return Json::Object{{"id", record.id},
+                      {"at", format_rfc3339(record.at)},
+                      {"offset", record.offset},
+                      {"tenant", record.tenant},
+                      {"region", record.region},
+                      {"model", record.model},
+                      {"deployment", record.deployment},
+                      {"site", record.site},
+                      {"reason", routing::to_string(record.reason)},
+                      {"gate", routing::to_string(record.gate)},
+                      {"outcome", to_string(record.outcome)},
+                      {"error", record.error},
+                      {"status", record.status},
+                      {"streamed", record.streamed},
+                      {"attempts", record.attempts},
+                      {"prompt_tokens", record.prompt_tokens},
+                      {"output_tokens", record.output_tokens},
+                      {"tokens_counted", record.tokens_counted},
+                      {"overhead_us", record.overhead.value()},
+                      {"duration_us", record.duration.value()},
+                      {"predicted_ttft_us", record.predicted_ttft.value()},
+                      {"ttft_us", optional_us(record.ttft)},
+                      {"tpot_us", optional_us(record.tpot)},
+                      {"cost_euros", record.cost.value()},
+                      {"promise_ttft_ms", record.promise_ttft.value()},
+                      {"promise_tpot_ms", record.promise_tpot.value()},
+                      {"promise_kept", record.promise_kept}};
+}
+
+Json to_json(const DecisionStory& story) {
+  Json::Array candidates;
+  for (const routing::CandidateVerdict& verdict : story.verdicts) candidates.push_back(to_json(verdict, *story.table));
+  return Json::Object{{"request", to_json(story.record)},
+                      {"plan", story.table->rows().plan_id},
+                      {"live_as_then", story.live_as_then},
+                      {"candidates", std::move(candidates)}};
+}
+
+}  // namespace tandem::gateway

@@ -1,0 +1,81 @@
+// What is known of one request when it has ended, and why it went where it went.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "base/units.h"
+#include "routing/routing.h"
+
+namespace tandem::gateway {
+
+enum class Outcome : uint8_t {
+  ok,              // answered whole, to its last byte
+  client_error,    // the request was at fault: malformed, or refused by the engine with a 4xx
+  rejected,        // no site may or can serve it
+  upstream_error,  // every engine tried failed before the first byte
+  cut,             // the engine failed after the first byte; the client was told
+  cancelled,       // the client left
+};
+std::string_view to_string(Outcome outcome);
+
+// A field that was never known is empty or nothing.
+struct RequestRecord {
+  std::string id;               // of the decision: `x-tandem-decision`
+  Instant at;                   // of arrival
+  uint64_t offset = 0;          // of the routing table it was decided on
+  std::string tenant;
+  std::string region;
+  std::string model;            // its id, never an alias
+  std::string deployment;       // the last one tried
+  std::string site;
+  routing::Reason reason = routing::Reason::rejected;
+  routing::Gate gate = routing::Gate::none;  // where it was rejected
+  Outcome outcome = Outcome::client_error;
+  std::string error;            // of the last engine that failed, also where the next one answered
+  int status = 0;               // of the answer; 499 where the client left before one
+  bool streamed = false;
+  uint32_t attempts = 0;        // engines tried
+  uint64_t prompt_tokens = 0;   // the engine's count, else our estimate
+  uint64_t output_tokens = 0;   // the engine's count, else the tokens seen
+  bool tokens_counted = false;  // by the engine
+  Microseconds overhead;        // spent in the gateway itself before the answer's first byte
+  Microseconds duration;        // from the request's last byte to the answer's last
+  Microseconds predicted_ttft;
+  std::optional<Microseconds> ttft;  // streamed answers: to the first token
+  std::optional<Microseconds> tpot;  // streamed answers of two tokens and more: mean time from one to the next
+  Euros cost;                   // of tokens and transport, at the table's prices
+  Milliseconds promise_ttft;    // 0: none
+  Milliseconds promise_tpot;    // 0: none
+  // A stream: ok, ttft and tpot within the promise. A whole answer: ok, and there when a stream within the promise
+  // would have brought its last token: duration ≤ ttft + tpot × (output tokens − 1).
+  bool promise_kept = false;
+};
+
+Json to_json(const RequestRecord& record);
+
+// Where records go. Called on the gateway's thread when a request has ended: it must not block.
+class RecordSink {
+ public:
+  virtual ~RecordSink() = default;
+  virtual void on_request(const RequestRecord& record) = 0;
+};
+
+// A decision with all it weighed, the chosen target first, then by cost.
+struct DecisionStory {
+  RequestRecord record;
+  std::shared_ptr<const routing::RoutingTable> table;  // that it was made on
+  routing::RequestFacts facts;
+  std::vector<routing::CandidateVerdict> verdicts;
+  bool live_as_then = true;  // false: the in-flight counts weighed here are those of now, for it was not sampled
+};
+
+Json to_json(const DecisionStory& story);
+
+}  // namespace tandem::gateway

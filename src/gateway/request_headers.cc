@@ -1,0 +1,163 @@
+#include "gateway/request_headers.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "base/text.h"
+
+namespace tandem::gateway {
+namespace {
+
+constexpr size_t kRequestIdBytesMax = 128;  // UUIDs and trace ids are under 64
+constexpr double kPromiseMsMax = 1e7;       // three hours: beyond it, it is a mistake in the unit
+
+Checked<std::optional<std::string_view>> single(const http::Headers& headers, std::string_view name) {
+  std::optional<std::string_view> value;
+  for (const http::Header& header : headers) {
+    if (!iequals(header.name, name)) continue;
+    if (value) return refuse(ErrorCode::invalid_argument, fmt::format("The header '{}' occurs twice.", name), std::string(name));
+    value = header.value;
+  }
+  return value;
+}
+
+Checked<std::optional<Milliseconds>> read_promise(const http::Headers& headers, std::string_view metric) {
+  for (const std::string_view prefix : {"x-slo-", "x-llm-d-slo-"}) {
+    const std::string name = fmt::format("{}{}-ms", prefix, metric);
+    const auto text = single(headers, name);
+    if (!text) return tl::unexpected(text.error());
+    if (!*text) continue;
+    const std::optional<double> value = parse_number(trim(**text));
+    if (!value || *value <= 0 || *value > kPromiseMsMax)
+      return refuse(ErrorCode::invalid_argument,
+                    fmt::format("'{}' must be milliseconds above 0 and up to {:.0f}, not '{}'.", name, kPromiseMsMax, **text),
+                    name);
+    return Milliseconds(*value);
+  }
+  return std::nullopt;
+}
+
+// The address the request came from: the peer's, or what a trusted peer says about it.
+std::optional<Address> client_address(const http::Request& request, const std::vector<grid::Prefix>& trusted_proxies) {
+  const auto is_trusted = [&](const Address& address) {
+    return std::any_of(trusted_proxies.begin(), trusted_proxies.end(),
+                       [&](const grid::Prefix& prefix) { return covers(prefix, address); });
+  };
+  std::optional<Address> address = parse_address(request.peer_address);
+  if (!address || !is_trusted(*address)) return address;
+  std::vector<std::string_view> hops;
+  for (const http::Header& header : request.headers)
+    if (iequals(header.name, "x-forwarded-for"))
+      for (const std::string_view hop : split(header.value, ',')) hops.push_back(trim(hop));
+  for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
+    const std::optional<Address> said = parse_address(*hop);
+    if (!said) return address;
+    address = said;
+    if (!is_trusted(*address)) return address;
+  }
+  return address;
+}
+
+}  // namespace
+
+std::optional<Address> parse_address(std::string_view text) {
+  const std::string copy(text);
+  Address address{};
+  if (inet_pton(AF_INET6, copy.c_str(), address.data()) == 1) return address;
+  address = {};
+  address[10] = address[11] = 0xFF;
+  if (inet_pton(AF_INET, copy.c_str(), address.data() + 12) == 1) return address;
+  return std::nullopt;
+}
+
+bool covers(const grid::Prefix& prefix, const Address& address) {
+  for (size_t bit = 0; bit < prefix.length; bit += 8) {
+    const auto mask = static_cast<uint8_t>(prefix.length - bit >= 8 ? 0xFF : 0xFF << (8 - (prefix.length - bit)));
+    if (((prefix.address[bit / 8] ^ address[bit / 8]) & mask) != 0) return false;
+  }
+  return true;
+}
+
+Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::Request& request) {
+  const auto header = single(request.headers, "authorization");
+  if (!header) return tl::unexpected(header.error());
+  if (!*header)
+    return refuse(ErrorCode::unauthenticated,
+                  "You didn't provide an API key. Send it as a header: 'Authorization: Bearer YOUR_KEY'.", {},
+                  "missing_api_key");
+  const std::string_view value = **header;
+  constexpr std::string_view kScheme = "bearer ";
+  std::optional<uint32_t> tenant;
+  if (value.size() > kScheme.size() && iequals(value.substr(0, kScheme.size()), kScheme))
+    tenant = table.find_tenant(sha256(trim(value.substr(kScheme.size()))), request.peer_is_loopback);
+  if (!tenant) return refuse(ErrorCode::unauthenticated, "The API key is not known here.", {}, "invalid_api_key");
+  return *tenant;
+}
+
+std::string_view to_string(RegionSource source) {
+  switch (source) {
+    case RegionSource::header: return "header";
+    case RegionSource::address: return "address";
+    case RegionSource::fallback: return "default";
+  }
+  return "default";
+}
+
+Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http::Request& request,
+                                  const std::vector<grid::Prefix>& trusted_proxies) {
+  const auto header = single(request.headers, "x-tandem-region");
+  if (!header) return tl::unexpected(header.error());
+  if (*header) {
+    if (const auto region = table.find_region(**header)) return ClientRegion{*region, RegionSource::header};
+    const auto meant = nearest(**header, table.rows().regions);
+    return refuse(ErrorCode::invalid_argument,
+                  fmt::format("There is no region '{}'{}.", **header, meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+                  "x-tandem-region", "unknown_region");
+  }
+  if (const auto address = client_address(request, trusted_proxies))
+    if (const auto region = table.find_region_by_address(*address)) return ClientRegion{*region, RegionSource::address};
+  // A plain OpenAI client on the machine itself has no address in any region.
+  if (request.peer_is_loopback && !table.rows().regions.empty()) return ClientRegion{0, RegionSource::fallback};
+  return refuse(ErrorCode::invalid_argument,
+                fmt::format("No region has the address {}; name yours in the header 'x-tandem-region'.", request.peer_address),
+                "x-tandem-region", "unknown_region");
+}
+
+Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable& table, uint32_t tenant,
+                                                     const http::Headers& headers) {
+  const grid::JurisdictionSet residency = table.rows().tenants[tenant].residency;
+  const auto header = single(headers, "x-tandem-residency");
+  if (!header) return tl::unexpected(header.error());
+  if (!*header) return residency;
+  std::vector<std::string_view> codes = split(**header, ',');
+  for (std::string_view& code : codes) {
+    code = trim(code);
+    if (table.find_jurisdictions({&code, 1})) continue;
+    const auto meant = nearest(code, table.rows().jurisdictions);
+    return refuse(ErrorCode::invalid_argument,
+                  fmt::format("'{}' is not a jurisdiction of this grid{}.", code,
+                              meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+                  "x-tandem-residency", "unknown_jurisdiction");
+  }
+  return residency & *table.find_jurisdictions(codes);
+}
+
+Checked<StatedPromise> stated_promise(const http::Headers& headers) {
+  const auto ttft = read_promise(headers, "ttft");
+  if (!ttft) return tl::unexpected(ttft.error());
+  const auto tpot = read_promise(headers, "tpot");
+  if (!tpot) return tl::unexpected(tpot.error());
+  return StatedPromise{*ttft, *tpot};
+}
+
+std::optional<std::string> request_id(const http::Headers& headers) {
+  const auto value = headers.find("x-request-id");
+  if (!value || value->empty() || value->size() > kRequestIdBytesMax) return std::nullopt;
+  const bool plain = std::all_of(value->begin(), value->end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  return plain ? std::optional(std::string(*value)) : std::nullopt;
+}
+
+}  // namespace tandem::gateway

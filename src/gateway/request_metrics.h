@@ -1,0 +1,46 @@
+// What the gateway counts. Internal.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "base/metrics.h"
+#include "gateway/record.h"
+
+namespace tandem::gateway {
+
+// Finds each series once and keeps it, so that a request takes no lock. Of one gateway's thread.
+class RequestMetrics {
+ public:
+  explicit RequestMetrics(Metrics& metrics);
+
+  void record(const RequestRecord& record);
+  void failed_over() { failovers_.add(); }
+  void table_taken(uint64_t offset) { table_offset_.set(static_cast<double>(offset)); }
+  Gauge& in_flight() { return in_flight_; }
+
+ private:
+  static constexpr size_t kSeriesKept = 20'000;  // ~4 MB; then they are looked up anew
+
+  struct Series {
+    Counter* requests = nullptr;
+    Counter* prompt_tokens = nullptr;
+    Counter* output_tokens = nullptr;
+    Counter* cost = nullptr;
+    Counter* promises = nullptr;
+    BucketHistogram* ttft = nullptr;
+  };
+  Series& series_of(const RequestRecord& record);
+
+  Metrics& metrics_;
+  std::unordered_map<std::string, Series> series_;  // looked up, never iterated
+  std::map<std::pair<routing::Reason, routing::Gate>, Counter*> decisions_;
+  Counter& failovers_;
+  Gauge& in_flight_;
+  Gauge& table_offset_;
+  BucketHistogram& overhead_;
+};
+
+}  // namespace tandem::gateway

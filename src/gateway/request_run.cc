@@ -1,0 +1,534 @@
+#include "gateway/request_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <variant>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "base/text.h"
+
+namespace tandem::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
+constexpr int kClientLeft = 499;                // nginx's word for it; nobody reads it on the wire
+
+Microseconds microseconds_of(Duration duration) { return Microseconds(static_cast<double>(duration.ns) * 1e-3); }
+
+// The client's fault in the engine's eyes, to be told as the engine tells it. Other 4xx mean that we and the engine
+// disagree about keys, models or paths, which another engine may not.
+bool is_clients_fault(int status) { return status == 400 || status == 413 || status == 422; }
+
+Error engine_error(int status) {
+  if (status == 429) return {ErrorCode::quota_exceeded, "every engine that may answer is busy", {}};
+  return {ErrorCode::unavailable, fmt::format("the engine answered with status {}", status), {}};
+}
+
+asio::awaitable<void> read_to_end(http::Exchange exchange) {
+  // What ends a stream after "[DONE]" is at most a chunk's trailer; more than that is not worth the connection.
+  const Result<std::optional<std::string>> rest = co_await exchange.read_some();
+  static_cast<void>(rest);
+}
+
+}  // namespace
+
+class RequestRun::Turn {
+ public:
+  Turn(GatewayCore& core, std::shared_ptr<EngineState> engine) : core_(core), engine_(std::move(engine)) {
+    engine_->begin();
+  }
+  ~Turn() {
+    const Duration now = core_.clock.monotonic();
+    if (const auto returns_at = engine_->end(how_, now)) {
+      log_warning("engine {} keeps failing and is left alone for {:.1f} s", engine_->deployment(), (*returns_at - now).seconds());
+      core_.board.note_ejection(std::move(engine_), *returns_at);
+    }
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  void end_as(AttemptEnd how) { how_ = how; }
+
+ private:
+  GatewayCore& core_;
+  std::shared_ptr<EngineState> engine_;
+  AttemptEnd how_ = AttemptEnd::neutral;
+};
+
+RequestRun::RequestRun(GatewayCore& core, Surface surface, const http::Request& request, http::ResponseWriter& writer)
+    : core_(core), surface_(surface), request_(request), writer_(writer), arrived_(core.clock.monotonic()) {
+  record_.at = core.clock.now();
+}
+
+asio::awaitable<void> RequestRun::run() {
+  struct Counted {
+    explicit Counted(Gauge& counted) : gauge(counted) { gauge.add(1); }
+    ~Counted() { gauge.add(-1); }
+    Gauge& gauge;
+  };
+  const Counted counted(core_.metrics.in_flight());
+  Checked<std::monostate> prepared = prepare();
+  if (prepared) {
+    co_await serve();
+  } else {
+    const Outcome outcome =
+        prepared.error().code == ErrorCode::unavailable ? Outcome::rejected : Outcome::client_error;
+    ApiError error = std::move(prepared.error());
+    co_await answer_error(outcome, std::move(error));
+  }
+  finish();
+}
+
+Checked<std::monostate> RequestRun::prepare() {
+  request_id_ = request_id(request_.headers).value_or("");
+  bound_ = core_.table();
+  if (bound_ == nullptr) return refuse(ErrorCode::unavailable, "The gateway has no routing table yet.");
+  const routing::RoutingTable& table = *bound_->table;
+  record_.offset = table.offset();
+
+  const auto tenant = authenticate(table, request_);
+  if (!tenant) return tl::unexpected(tenant.error());
+  facts_.tenant = *tenant;
+  record_.tenant = table.rows().tenants[*tenant].id;
+
+  const auto region = find_region(table, request_, core_.options.trusted_proxies);
+  if (!region) return tl::unexpected(region.error());
+  facts_.region = region->region;
+  region_source_ = region->source;
+  record_.region = table.rows().regions[region->region];
+
+  const auto allowed = allowed_jurisdictions(table, *tenant, request_.headers);
+  if (!allowed) return tl::unexpected(allowed.error());
+  facts_.allowed = *allowed;
+
+  auto completion = core_.reader.read(surface_, request_.body);
+  if (!completion) return tl::unexpected(std::move(completion.error()));
+  completion_ = std::move(*completion);
+  if (auto found = find_model(); !found) return found;
+  if (auto found = find_promise(); !found) return found;
+  return check_freshness();
+}
+
+Checked<std::monostate> RequestRun::find_model() {
+  const routing::RoutingTable& table = *bound_->table;
+  const auto model = table.find_model(completion_.model);
+  if (!model || !table.may_use(facts_.tenant, *model)) {
+    std::vector<std::string> usable;
+    for (const auto& [name, position] : table.rows().model_names)
+      if (table.may_use(facts_.tenant, position)) usable.push_back(name);
+    const auto meant = nearest(completion_.model, usable);
+    return refuse(ErrorCode::not_found,
+                  fmt::format("The model '{}' does not exist or your key may not use it{}.", completion_.model,
+                              meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+                  "model", "model_not_found");
+  }
+  facts_.model = *model;
+  record_.model = table.rows().models[*model];
+  facts_.prompt_tokens = completion_.prompt_tokens;
+  facts_.output_tokens = static_cast<double>(completion_.choices) *
+                         std::min(completion_.output_tokens_max.value_or(UINT32_MAX), core_.options.usual_output_tokens);
+  facts_.bytes = static_cast<double>(request_.body.size());
+  record_.streamed = completion_.stream;
+  record_.prompt_tokens = static_cast<uint64_t>(completion_.prompt_tokens);
+  body_ = rewrite(request_.body, completion_, record_.model);
+  return {};
+}
+
+Checked<std::monostate> RequestRun::find_promise() {
+  const auto stated = stated_promise(request_.headers);
+  if (!stated) return tl::unexpected(stated.error());
+  const auto* planned = bound_->table->split(facts_.tenant, facts_.region, facts_.model);
+  const grid::Promise& usual =
+      planned != nullptr ? planned->promise : bound_->table->rows().tenants[facts_.tenant].promise;
+  facts_.ttft = record_.promise_ttft = stated->ttft.value_or(usual.ttft);
+  facts_.tpot = record_.promise_tpot = stated->tpot.value_or(usual.tpot);
+  return {};
+}
+
+// A table that nobody has renewed may be wrong about where paths lead: what must stay inside a border then stops.
+Checked<std::monostate> RequestRun::check_freshness() const {
+  const routing::TableRows& rows = bound_->table->rows();
+  if (record_.at <= rows.valid_until) return {};
+  const uint64_t everywhere = rows.jurisdictions.size() == grid::kJurisdictionsMax
+                                  ? UINT64_MAX
+                                  : (uint64_t{1} << rows.jurisdictions.size()) - 1;
+  if (facts_.allowed.contains({everywhere})) return {};
+  return refuse(ErrorCode::unavailable,
+                "The routing table is out of date, so the residency of this request cannot be assured.", {},
+                "residency_not_assured");
+}
+
+asio::awaitable<void> RequestRun::serve() {
+  core_.retries.note_request();
+  std::optional<ApiError> last;
+  for (;;) {
+    const routing::Decision decision = decide();
+    if (!decision.target) {
+      const Outcome outcome = last ? Outcome::upstream_error : Outcome::rejected;
+      ApiError error = last ? *std::move(last) : rejection(decision);
+      co_await answer_error(outcome, std::move(error));
+      co_return;
+    }
+    if (record_.attempts > 1) core_.metrics.failed_over();
+    TurnEnd end = co_await take_turn(*decision.target);
+    if (!end) co_return;
+    last = std::move(end);
+    excluded_.push_back(*decision.target);
+    if (record_.attempts < core_.options.attempts_max && core_.retries.take()) continue;
+    ApiError error = *std::move(last);
+    co_await answer_error(Outcome::upstream_error, std::move(error));
+    co_return;
+  }
+}
+
+routing::Decision RequestRun::decide() {
+  core_.board.readmit_due(core_.clock.monotonic());
+  const double draw = core_.random.uniform();
+  const std::span<const routing::TargetLive* const> live(bound_->live);
+  const routing::Decision decision = routing::decide(*bound_->table, facts_, live, excluded_, draw);
+  if (kept_ == nullptr) {
+    kept_ = std::make_shared<KeptDecision>();
+    record_.id = core_.next_id();
+    if (request_id_.empty()) request_id_ = record_.id;
+  }
+  // Where an earlier attempt failed and nothing is left, the decision that was carried out stays on the record.
+  if (!decision.target && record_.attempts > 0) return decision;
+  kept_->draw = draw;
+  kept_->excluded = excluded_;
+  keep_seen();
+  record_.reason = decision.reason;
+  record_.gate = decision.blocking;
+  record_.predicted_ttft = decision.predicted_ttft;
+  if (decision.target) {
+    const routing::Target& target = bound_->table->targets()[*decision.target];
+    target_ = decision.target;
+    record_.deployment = target.deployment;
+    record_.site = target.site;
+    ++record_.attempts;
+  }
+  return decision;
+}
+
+void RequestRun::keep_seen() {
+  constexpr uint64_t kSampledEvery = 64;
+  const auto targets = bound_->table->targets_of_model(facts_.model);
+  if (targets.size() > core_.options.sampled_targets_max && core_.sequence % kSampledEvery != 0) return;
+  kept_->seen.clear();
+  for (const uint32_t target : targets) kept_->seen.push_back({target, *bound_->live[target]});
+}
+
+ApiError RequestRun::rejection(const routing::Decision& decision) const {
+  using routing::Gate;
+  const std::string& model = record_.model;
+  ApiError error;
+  error.code = ErrorCode::unavailable;
+  error.reason = routing::to_string(decision.blocking);
+  switch (decision.blocking) {
+    case Gate::residency:
+      error.code = ErrorCode::permission_denied;
+      error.message = fmt::format("'{}' runs nowhere in the jurisdictions allowed for this request.", model);
+      break;
+    case Gate::path_residency:
+      error.code = ErrorCode::permission_denied;
+      error.message = fmt::format(
+          "Every way from region '{}' to a site with '{}' may touch a jurisdiction not allowed for this request.",
+          record_.region, model);
+      break;
+    case Gate::capacity:
+      error.code = ErrorCode::quota_exceeded;
+      error.message = fmt::format("Every site that may serve '{}' is at its capacity; try again shortly.", model);
+      error.retry_after_s = 1;
+      break;
+    case Gate::unreachable:
+      error.message = fmt::format("Region '{}' is cut off from every site with '{}'.", record_.region, model);
+      break;
+    default:
+      error.message = fmt::format("No site with '{}' is up.", model);
+      error.retry_after_s = 1;
+      break;
+  }
+  return error;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_position) {
+  const routing::Target& target = bound_->table->targets()[target_position];
+  Turn turn(core_, bound_->engines[target_position]);
+  http::Cancellation cancellation;
+  writer_.on_disconnect([cancellation]() mutable { cancellation.cancel(); });
+
+  const Duration sent_at = core_.clock.monotonic();
+  http::Endpoint endpoint{target.host, target.port};
+  http::ClientRequest request = request_for(target);
+  Result<http::Exchange> exchange =
+      co_await core_.client.send(std::move(endpoint), std::move(request), core_.options.timeouts, cancellation);
+  waited_ = waited_ + (core_.clock.monotonic() - sent_at);
+  if (writer_.peer_closed()) co_return leave(turn);
+  if (!exchange) co_return fail_turn(turn, exchange.error());
+  co_return co_await answer(turn, *exchange);
+}
+
+http::ClientRequest RequestRun::request_for(const routing::Target& target) const {
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = target.base_path;
+  request.target += surface_ == Surface::chat_completions ? "/v1/chat/completions" : "/v1/completions";
+  request.headers.add("content-type", "application/json");
+  for (const char* name : {"traceparent", "tracestate"})
+    if (const auto value = request_.headers.find(name)) request.headers.add(name, std::string(*value));
+  request.headers.add("x-request-id", request_id_);
+  if (target.emulated) {
+    const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position).round_trip;
+    request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
+  }
+  request.body = body_;
+  return request;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
+  const int status = exchange.status();
+  if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
+  if (status == 429) {
+    turn.end_as(AttemptEnd::neutral);  // it is alive; the next decision goes elsewhere
+    ApiError busy{ErrorCode::quota_exceeded, "Every engine that may answer is busy; try again shortly.", "", "capacity", 0, 1};
+    co_return busy;
+  }
+  if (status != 200) co_return fail_turn(turn, engine_error(status));
+  if (completion_.stream) co_return co_await answer_stream(turn, exchange);
+  co_return co_await answer_whole(turn, exchange);
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http::Exchange& exchange) {
+  Result<std::string> body = co_await exchange.read_all(kRefusalBytesMax);
+  if (writer_.peer_closed()) co_return leave(turn);
+  if (!body) co_return fail_turn(turn, body.error());
+  turn.end_as(AttemptEnd::success);
+  record_.outcome = Outcome::client_error;
+  record_.status = exchange.status();
+  if (!read_whole_reply(*body)) {  // not an object: put the engine's words into one
+    ApiError error;
+    error.code = ErrorCode::invalid_argument;
+    error.message = fmt::format("The engine refused the request with status {}.", exchange.status());
+    *body = body_of(error);
+  }
+  http::Headers headers = answer_headers("application/json");
+  const Result<void> sent = co_await writer_.respond(record_.status, std::move(headers), std::move(*body));
+  if (!sent) record_.outcome = Outcome::cancelled;
+  co_return std::nullopt;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::Exchange& exchange) {
+  const Duration read_from = core_.clock.monotonic();
+  Result<std::string> body = co_await exchange.read_all(core_.options.answer_bytes_max);
+  waited_ = waited_ + (core_.clock.monotonic() - read_from);
+  if (writer_.peer_closed()) co_return leave(turn);
+  if (!body) co_return fail_turn(turn, body.error());
+  const Result<WholeReply> reply = read_whole_reply(*body);
+  if (!reply) co_return fail_turn(turn, reply.error());
+  turn.end_as(AttemptEnd::success);
+  const auto estimated = static_cast<uint64_t>(routing::estimate_tokens(reply->text_bytes));
+  note_usage(reply->usage, estimated);
+  if (!reply->usage) *body = with_usage(*body, {record_.prompt_tokens, estimated});
+  bytes_down_ = body->size();
+  record_.status = 200;
+  http::Headers headers = answer_headers("application/json");
+  const Result<void> sent = co_await writer_.respond(200, std::move(headers), std::move(*body));
+  record_.outcome = sent ? Outcome::ok : Outcome::cancelled;
+  co_return std::nullopt;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http::Exchange& exchange) {
+  const std::string_view type = exchange.headers().value_or("content-type", "");
+  if (!iequals(trim(split(type, ';').front()), "text/event-stream")) {
+    const Error error{ErrorCode::corrupt, "the engine did not answer with a stream of events", {}};
+    co_return fail_turn(turn, error);
+  }
+  StreamReader reader(!completion_.include_usage);
+  StreamReader::Step held;  // whole events not sent yet: before the first that carries something, nothing is sent
+  while (!reader.ended()) {
+    StreamReader::Step step = co_await read_step(exchange, reader);
+    note_usage(reader.usage(), reader.tokens());
+    if (writer_.peer_closed()) co_return leave(turn);
+    held.forward += step.forward;
+    held.tokens += step.tokens;
+    held.has_data = held.has_data || step.has_data;
+    if (!held.has_data && !writer_.started() && held.forward.size() > StreamReader::kEventBytesMax && !step.error)
+      step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
+    if (held.has_data || writer_.started()) {
+      StreamReader::Step sent = std::exchange(held, {});
+      const bool stays = co_await forward(std::move(sent));
+      if (!stays) co_return leave(turn);
+    }
+    if (step.error && !writer_.started()) co_return fail_turn(turn, *step.error);
+    if (!step.error) continue;
+    Error error = *std::move(step.error);
+    TurnEnd end = co_await break_off(turn, std::move(error));
+    co_return end;
+  }
+  TurnEnd end = co_await end_stream(turn, reader);
+  asio::co_spawn(core_.context, read_to_end(std::move(exchange)), asio::detached);
+  co_return end;
+}
+
+asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchange, StreamReader& reader) {
+  const Duration read_from = core_.clock.monotonic();
+  Result<std::optional<std::string>> piece = co_await exchange.read_some();
+  const Duration now = core_.clock.monotonic();
+  if (!writer_.started()) waited_ = waited_ + (now - read_from);
+  StreamReader::Step step;
+  if (!piece) step.error = std::move(piece.error());
+  else if (!*piece) step.error = Error{ErrorCode::unavailable, "the engine ended its stream without '[DONE]'", {}};
+  else step = reader.feed(**piece);
+  if (!step.error && now - arrived_ > core_.options.stream_duration_max)
+    step.error = Error{ErrorCode::deadline_exceeded, "the stream took longer than is allowed", {}};
+  co_return step;
+}
+
+asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
+  if (!writer_.started()) {
+    http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
+    headers.add("cache-control", "no-cache");
+    record_.status = 200;
+    const Result<void> started = co_await writer_.start(200, std::move(headers));
+    if (!started) co_return false;
+  }
+  const Result<void> written = co_await writer_.write(step.forward);
+  if (!written) co_return false;
+  bytes_down_ += step.forward.size();
+  if (step.tokens > 0) {
+    last_token_at_ = elapsed();
+    if (!first_token_at_) first_token_at_ = last_token_at_;
+  }
+  co_return true;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
+  turn.end_as(AttemptEnd::failure);
+  record_.outcome = Outcome::cut;
+  record_.error = to_string(error);
+  ApiError told;
+  told.code = ErrorCode::unavailable;
+  told.message = "The answer was cut off because the engine failed; what came so far is incomplete.";
+  told.reason = "stream_cut";
+  const std::string event = http::format_sse({}, {}, body_of(told));
+  const Result<void> written = co_await writer_.write(event);
+  if (!written) co_return std::nullopt;
+  const Result<void> finished = co_await writer_.finish();
+  static_cast<void>(finished);  // the client has gone: nothing is left to tell it
+  co_return std::nullopt;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const StreamReader& reader) {
+  turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
+  note_usage(reader.usage(), reader.tokens());
+  std::string last;
+  if (completion_.include_usage && !reader.usage()) {
+    last = fmt::format(R"({{"id":"{}","object":"{}","created":{},"model":)", record_.id,
+                       surface_ == Surface::chat_completions ? "chat.completion.chunk" : "text_completion",
+                       record_.at.ns / 1'000'000'000);
+    append_json_string(last, record_.model);
+    last += R"(,"choices":[],"usage":)" + usage_json({record_.prompt_tokens, record_.output_tokens}) + '}';
+    last = http::format_sse({}, {}, last);
+  }
+  last += "data: [DONE]\n\n";
+  const Result<void> written = co_await writer_.write(last);
+  if (!written) {
+    record_.outcome = Outcome::cancelled;
+    co_return std::nullopt;
+  }
+  const Result<void> finished = co_await writer_.finish();
+  bytes_down_ += last.size();
+  record_.outcome = reader.engine_error() ? Outcome::cut : finished ? Outcome::ok : Outcome::cancelled;
+  co_return std::nullopt;
+}
+
+asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) {
+  record_.outcome = writer_.peer_closed() ? Outcome::cancelled : outcome;
+  record_.status = writer_.peer_closed() ? kClientLeft : status_of(error);
+  http::Headers headers = answer_headers("application/json");
+  if (error.retry_after_s > 0) headers.add("retry-after", fmt::format("{}", error.retry_after_s));
+  std::string body = body_of(error);
+  const Result<void> sent = co_await writer_.respond(status_of(error), std::move(headers), std::move(body));
+  if (!sent) record_.outcome = Outcome::cancelled;
+}
+
+RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, const Error& error) {
+  turn.end_as(AttemptEnd::failure);
+  record_.error = to_string(error);
+  ApiError told;
+  told.code = error.code == ErrorCode::deadline_exceeded ? ErrorCode::deadline_exceeded : ErrorCode::unavailable;
+  told.message = told.code == ErrorCode::deadline_exceeded ? "The engine did not answer in time."
+                                                           : "The engine that was to answer failed; try again shortly.";
+  told.reason = "engine_failed";
+  told.retry_after_s = 1;
+  return told;
+}
+
+RequestRun::TurnEnd RequestRun::leave(Turn& turn) {
+  turn.end_as(AttemptEnd::neutral);
+  record_.outcome = Outcome::cancelled;
+  if (record_.status == 0) record_.status = kClientLeft;
+  return std::nullopt;
+}
+
+http::Headers RequestRun::answer_headers(std::string_view content_type) {
+  record_.overhead = microseconds_of(core_.clock.monotonic() - arrived_ - waited_);
+  http::Headers headers = http::content_type(content_type);
+  if (!request_id_.empty()) headers.add("x-request-id", request_id_);
+  if (record_.id.empty()) return headers;
+  headers.add("x-tandem-decision", record_.id);
+  headers.add("x-tandem-overhead-us", fmt::format("{:.0f}", record_.overhead.value()));
+  headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
+  if (!record_.site.empty()) headers.add("x-tandem-site", record_.site);
+  return headers;
+}
+
+void RequestRun::note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen) {
+  record_.tokens_counted = usage.has_value();
+  if (usage) record_.prompt_tokens = usage->prompt_tokens;
+  record_.output_tokens = usage ? usage->completion_tokens : output_tokens_seen;
+}
+
+Microseconds RequestRun::elapsed() const { return microseconds_of(core_.clock.monotonic() - arrived_); }
+
+void RequestRun::finish() {
+  record_.duration = elapsed();
+  const auto tokens = static_cast<double>(record_.output_tokens);
+  if (record_.streamed && first_token_at_) {
+    record_.ttft = first_token_at_;
+    if (tokens > 1) record_.tpot = (last_token_at_ - *first_token_at_) / (tokens - 1);
+  }
+  if (target_ && record_.outcome != Outcome::upstream_error && record_.outcome != Outcome::client_error) {
+    const routing::Target& target = bound_->table->targets()[*target_];
+    const routing::Leg& leg = bound_->table->leg(facts_.region, target.site_position);
+    record_.cost = Euros(static_cast<double>(record_.prompt_tokens) * target.euros_per_prompt_token +
+                         tokens * target.euros_per_output_token +
+                         (facts_.bytes + static_cast<double>(bytes_down_)) * leg.euros_per_byte);
+  }
+  const auto within = [](Microseconds value, Milliseconds promise) {
+    return promise.value() <= 0 || value <= to_microseconds(promise);
+  };
+  if (record_.outcome == Outcome::ok) {
+    if (record_.streamed)
+      record_.promise_kept = within(record_.ttft.value_or(record_.duration), record_.promise_ttft) &&
+                             within(record_.tpot.value_or(Microseconds()), record_.promise_tpot);
+    else
+      record_.promise_kept = record_.promise_ttft.value() <= 0 || record_.promise_tpot.value() <= 0 ||
+                             within(record_.duration, record_.promise_ttft + record_.promise_tpot * std::max(tokens - 1, 0.0));
+  }
+  core_.metrics.record(record_);
+  core_.sink.on_request(record_);
+  if (kept_ == nullptr) return;
+  kept_->record = std::move(record_);
+  kept_->facts = facts_;
+  kept_->bound = bound_;
+  core_.ring.keep(std::move(kept_), bound_);
+}
+
+}  // namespace tandem::gateway

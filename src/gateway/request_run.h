@@ -1,0 +1,81 @@
+// One completion request from its arrival to its record: checked, decided, tried at up to a few engines, answered.
+// docs/LIFE_OF_A_REQUEST.md tells it in order. Internal.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/api_error.h"
+#include "gateway/gateway_core.h"
+#include "gateway/openai_reply.h"
+#include "gateway/openai_request.h"
+#include "gateway/request_headers.h"
+
+namespace tandem::gateway {
+
+class RequestRun {
+ public:
+  RequestRun(GatewayCore& core, Surface surface, const http::Request& request, http::ResponseWriter& writer);
+  RequestRun(const RequestRun&) = delete;
+  RequestRun& operator=(const RequestRun&) = delete;
+
+  boost::asio::awaitable<void> run();
+
+ private:
+  // One engine's turn. Destroyed where the coroutine ends or is dropped; the engine's count is right either way.
+  class Turn;
+  // Nothing: the client has its answer, or has left. An error: nothing was sent to it and another engine may be tried.
+  using TurnEnd = std::optional<ApiError>;
+
+  Checked<std::monostate> prepare();
+  Checked<std::monostate> find_model();
+  Checked<std::monostate> find_promise();
+  Checked<std::monostate> check_freshness() const;
+  boost::asio::awaitable<void> serve();
+  routing::Decision decide();
+  void keep_seen();
+  ApiError rejection(const routing::Decision& decision) const;
+
+  boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);
+  http::ClientRequest request_for(const routing::Target& target) const;
+  boost::asio::awaitable<TurnEnd> answer(Turn& turn, http::Exchange& exchange);
+  boost::asio::awaitable<TurnEnd> answer_refusal(Turn& turn, http::Exchange& exchange);
+  boost::asio::awaitable<TurnEnd> answer_whole(Turn& turn, http::Exchange& exchange);
+  boost::asio::awaitable<TurnEnd> answer_stream(Turn& turn, http::Exchange& exchange);
+  boost::asio::awaitable<StreamReader::Step> read_step(http::Exchange& exchange, StreamReader& reader);
+  boost::asio::awaitable<bool> forward(StreamReader::Step step);  // false: the client has left
+  boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
+  boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader);
+  boost::asio::awaitable<void> answer_error(Outcome outcome, ApiError error);
+  TurnEnd fail_turn(Turn& turn, const Error& error);
+  TurnEnd leave(Turn& turn);
+
+  http::Headers answer_headers(std::string_view content_type);
+  void note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen);
+  Microseconds elapsed() const;
+  void finish();
+
+  GatewayCore& core_;
+  const Surface surface_;
+  const http::Request& request_;
+  http::ResponseWriter& writer_;
+  const Duration arrived_;
+  std::shared_ptr<const BoundTable> bound_;
+  CompletionRequest completion_;
+  std::string body_;              // for the engine
+  std::string request_id_;
+  RegionSource region_source_ = RegionSource::header;
+  std::shared_ptr<KeptDecision> kept_;
+  RequestRecord record_;
+  routing::RequestFacts facts_;
+  std::vector<uint32_t> excluded_;
+  std::optional<uint32_t> target_;  // of the last attempt
+  Duration waited_;               // for engines, up to the answer's first byte
+  size_t bytes_down_ = 0;
+  std::optional<Microseconds> first_token_at_;  // since arrival
+  Microseconds last_token_at_;
+};
+
+}  // namespace tandem::gateway

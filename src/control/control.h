@@ -30,20 +30,26 @@ struct PendingPlan {
 // All that is believed and decided. A copy is O(1).
 struct State {
   inventory::Snapshot inventory;
-  std::shared_ptr<const grid::Snapshot> grid;    // projection of `inventory`
+  std::shared_ptr<const grid::Snapshot> grid;    // projection of `inventory`, as old as its last change of a value
   std::shared_ptr<const v1::Plan> plan;          // accepted; null before the first
   log::Offset plan_offset = 0;                   // where it was accepted
   std::optional<PendingPlan> pending;            // at most one: a newer request replaces it
   log::Offset replan_after = 0;                  // last change that a plan must take in; 0 when the plan is up to date
+  Instant plan_not_before;                       // after a plan was rejected or failed, when to ask for the next
   log::BatchHeader head;                         // of the last batch folded
 };
 
-// What follows from an intake event in a state: the event itself, when it is admitted, and what it brings about, to be
-// appended in that order; or the reason it is refused (invalid_argument, conflict, not_found), which changes nothing.
+// What follows from an intake event in a state whose `grid` is fresh where a plan is proposed: the event itself, when it
+// is admitted, and what it brings about, to be appended in that order; or the reason it is refused (invalid_argument,
+// conflict, not_found, too_large), which changes nothing.
 Result<std::vector<log::Event>> step(const State& state, const log::Event& event, Instant now);
 
-// Takes in one event that stands on the log. Total.
-void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet* changes);
+// Takes in one event that stands on the log. Total. `State::grid` is left as it is: `refresh` makes it anew from what
+// `changes` gathered since.
+void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes);
+void refresh(State& state, const inventory::ChangeSet& changes);
+
+State empty_state();
 
 // The state after every event of the log, from nothing: no checkpoint, no decision. Errors: corrupt, io.
 Result<State> replay(const log::Log& log);
@@ -51,48 +57,50 @@ Result<State> replay(const log::Log& log);
 // SHA-256 over all of the state that the log determines.
 Digest state_hash(const State& state);
 
+// What is due in a state whatever comes in: a plan is asked for when something has changed since the last one and none
+// is pending, and asked for again when one is overdue.
+std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit);
+
 // Where checkpoints are kept. A checkpoint is a convenience: deleting every one loses nothing but time.
 class CheckpointStore {
  public:
   virtual ~CheckpointStore() = default;
-  virtual Result<void> write(log::Offset offset, std::string_view bytes) = 0;  // atomic
+  virtual Result<void> write(log::Offset offset, std::string_view bytes) = 0;  // durable and atomic
   // The newest that is whole and not after `at_most`; nothing when there is none.
   virtual Result<std::optional<std::string>> read(log::Offset at_most) const = 0;
 };
+// Files in a directory, made when it is not there; the newest three are kept.
 std::unique_ptr<CheckpointStore> directory_checkpoints(std::filesystem::path directory);
+
+// Takes about a second for 10⁶ entities; the state is immutable, so any thread may do it. Errors: io.
+Result<void> write_checkpoint(const State& state, CheckpointStore& checkpoints);
 
 struct CoreOptions {
   log::Epoch epoch = 1;
-  uint64_t checkpoint_every_events = 200'000;  // ~2 s of replay
   uint64_t plan_work_limit = 10'000;
-  Duration plan_timeout = seconds(60);         // a job that has not come back is asked for again
 };
 
 // The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by any.
 class Core {
  public:
-  // Opens at the newest checkpoint and replays the tail.
-  static Result<std::unique_ptr<Core>> open(log::Log& log, CheckpointStore* checkpoints, CoreOptions options);
+  // Opens at the newest checkpoint and replays the tail. Errors: corrupt, io.
+  static Result<std::unique_ptr<Core>> open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options);
   virtual ~Core() = default;
 
-  // Orders the intake into one batch: steps each event on the state the events before it leave, appends, folds,
-  // publishes. A group of the intake is admitted whole or refused whole, and its outcome is the offset of its last
-  // event, durable, or why it was refused. An error of the log itself (fenced, full, io) refuses every group and
-  // changes nothing.
+  // Orders the intake into the log: steps each event on the state the events before it leave, appends, folds. A group
+  // is admitted whole or refused whole, and its outcome is the offset of its last event, durable, or why it was refused.
+  // An error of the log itself (fenced, full, io) refuses every group that is not durable and changes nothing; after io,
+  // nothing more is taken until the log and the core are opened again, for only then is it known what was stored.
   virtual Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) = 0;
 
-  // Time passes: asks again for a plan that is overdue, takes in what piled up. May append a batch.
+  // Time passes: appends what is due.
   virtual Result<void> tick(Instant now) = 0;
 
   virtual const State& state() const = 0;
-  // What the last submit or tick changed.
-  virtual const inventory::ChangeSet& changes() const = 0;
 
-  // The state as it was after `offset`: from a recent snapshot in memory, else the nearest checkpoint and replay.
+  // The state as it was after `offset`: from a recent one in memory, else the nearest checkpoint and replay.
   // Errors: not_found past the head, corrupt, io.
   virtual Result<State> state_at(log::Offset offset) const = 0;
-
-  virtual Result<void> write_checkpoint() = 0;
 };
 
 }  // namespace tandem::control

@@ -1,0 +1,276 @@
+#include "control/control.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/random.h"
+#include "control/replay.h"
+#include "log/simulated_log.h"
+
+namespace tandem::control {
+namespace {
+
+log::Event fact(std::string kind, std::string id, const Json::Object& attributes) {
+  log::Event event;
+  event.set_actor("test");
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
+  facts.set_source("test");
+  facts.set_kind(std::move(kind));
+  facts.set_id(std::move(id));
+  for (const auto& [name, value] : attributes) {
+    v1::Attribute& attribute = *facts.add_attributes();
+    attribute.set_name(name);
+    *attribute.mutable_value() = inventory::from_json_value(value);
+  }
+  return event;
+}
+
+log::Event site(const std::string& id) {
+  return fact("site", id, {{"tier", "core"}, {"latitude_deg", 50}, {"longitude_deg", 10}, {"jurisdiction", "DE"}, {"power_limit_kw", 100}});
+}
+
+log::Event retraction(std::string kind, std::string id) {
+  log::Event event;
+  event.mutable_entity_retracted()->set_kind(std::move(kind));
+  event.mutable_entity_retracted()->set_id(std::move(id));
+  return event;
+}
+
+// A grid with one site, node, pool, region, model, profile, tenant and demand: the least that a plan is asked for.
+std::vector<log::Event> small_grid() {
+  return {site("a"),
+          fact("node", "a-r1", {{"site", "a"}, {"role", "router"}}),
+          fact("accelerator", "gpu", {{"memory_gb", 80}, {"idle_power_w", 60}, {"peak_power_w", 700}, {"price_eur_per_hour", 2}}),
+          fact("pool", "a-gpu", {{"site", "a"}, {"node", "a-r1"}, {"accelerator", "gpu"}, {"count", 4}}),
+          fact("model", "m", {{"parameters_billion", 8}, {"weights_gb", 16}, {"kv_bytes_per_token", 131072}, {"context_tokens", 8192}}),
+          fact("profile", "m-gpu", {{"model", "m"}, {"accelerator", "gpu"}, {"prefill_tokens_per_s", 20000}, {"kv_memory_gb", 50}, {"source", "test"},
+                                    {"points", Json::Array{Json::Object{{"batch", 8}, {"decode_ms_per_token", 10}, {"power_w", 500}}}}}),
+          fact("region", "r", {{"latitude_deg", 50}, {"longitude_deg", 10}, {"prefixes", Json::Array{"10.0.0.0/16"}},
+                               {"anchors", Json::Array{Json::Object{{"node", "a-r1"}, {"access_delay_us", 5000}, {"backhaul_delay_us", 500}}}}}),
+          fact("tenant", "t", {{"ttft_ms", 500}, {"tpot_ms", 50}}),
+          fact("demand", "d", {{"tenant", "t"}, {"region", "r"}, {"model", "m"}, {"rate_per_s", 1}, {"prompt_tokens", 100}, {"output_tokens", 50}})};
+}
+
+struct World {
+  explicit World(CheckpointStore* checkpoints = nullptr) {
+    auto opened = Core::open(log, checkpoints, {});
+    EXPECT_TRUE(opened);
+    core = std::move(*opened);
+  }
+  Result<log::Offset> submit(std::vector<log::Event> group) {
+    now = now + seconds(1);
+    auto outcomes = core->submit({std::move(group)}, now);
+    if (!outcomes) return tl::unexpected(outcomes.error());
+    return std::move(outcomes->front());
+  }
+  void load_small_grid() {
+    const auto loaded = submit(small_grid());
+    ASSERT_TRUE(loaded) << to_string(loaded.error());
+  }
+
+  log::SimulatedLog log{1};
+  std::unique_ptr<Core> core;
+  Instant now{1'000'000'000};
+};
+
+TEST(Step, FactsThatCannotBeAreRefusedWithTheFix) {
+  World world;
+  ASSERT_TRUE(world.submit({site("a")}));
+  const struct {
+    log::Event event;
+    const char* says;
+  } cases[] = {
+      {fact("sit", "b", {}), "did you mean 'site'"},
+      {fact("site", "b", {{"latitude_deg", 91}}), "latitude_deg"},
+      {fact("node", "n", {{"site", "b"}, {"role", "router"}}), "site"},
+      {fact("site", "a", {{"latitude", 1}}), "latitude_deg"},
+      {fact("site", "a b", {}), "id"},
+      {fact("site", "c", {{"name", "no more than a name"}}), "jurisdiction"},
+      {log::Event(), "body"},
+  };
+  const Digest before = state_hash(world.core->state());
+  for (const auto& c : cases) {
+    const auto refused = world.submit({c.event});
+    ASSERT_FALSE(refused) << c.says;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+    EXPECT_NE(to_string(refused.error()).find(c.says), std::string::npos) << to_string(refused.error());
+  }
+  EXPECT_EQ(state_hash(world.core->state()), before);
+}
+
+TEST(Step, WhatIsReferredToStays) {
+  World world;
+  ASSERT_TRUE(world.submit({site("a"), fact("node", "n", {{"site", "a"}, {"role", "router"}})}));
+  EXPECT_EQ(world.submit({retraction("site", "a")}).error().code, ErrorCode::conflict);
+  EXPECT_EQ(world.submit({retraction("site", "b")}).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(world.submit({retraction("node", "n"), retraction("site", "a")}));
+  EXPECT_EQ(world.core->state().inventory.size(), 0u);
+}
+
+TEST(Core, AGroupIsTakenWholeOrNotAtAll) {
+  World world;
+  const auto refused = world.submit({site("a"), site("b"), fact("node", "n", {{"site", "nowhere"}, {"role", "router"}})});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(world.core->state().inventory.size(), 0u);
+  EXPECT_EQ(world.log.head()->last, 0u);
+}
+
+TEST(Core, TheProjectionFollowsEachCommit) {
+  World world;
+  ASSERT_TRUE(world.submit({site("a")}));
+  EXPECT_EQ(world.core->state().grid->sites.size(), 1u);
+  ASSERT_TRUE(world.submit({fact("site", "a", {{"state", "down"}})}));
+  EXPECT_EQ(world.core->state().grid->sites[0].state, grid::State::down);
+}
+
+TEST(Core, AsksForOnePlanAndTakesOnlyThatOne) {
+  World world;
+  world.load_small_grid();
+  ASSERT_TRUE(world.core->state().pending);
+  const PendingPlan pending = *world.core->state().pending;
+  ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 2}})}));
+  EXPECT_EQ(world.core->state().pending, pending);  // one at a time; the change is remembered
+  EXPECT_GT(world.core->state().replan_after, 0u);
+
+  log::Event proposal;
+  proposal.mutable_plan_proposed()->mutable_plan()->set_id("plan-of-another-time");
+  EXPECT_EQ(world.submit({proposal}).error().code, ErrorCode::conflict);
+}
+
+TEST(Core, APlanThatBreaksAConstraintIsRejectedAndAskedForAgain) {
+  World world;
+  world.load_small_grid();
+  log::Event proposal;
+  v1::Plan& plan = *proposal.mutable_plan_proposed()->mutable_plan();
+  plan.set_id(world.core->state().pending->plan_id);
+  v1::PlannedDeployment& deployment = *plan.add_deployments();
+  deployment.set_id("m@nowhere");
+  deployment.set_pool("nowhere");
+  deployment.set_model("m");
+  deployment.set_replicas(1);
+  ASSERT_TRUE(world.submit({proposal}));
+  EXPECT_EQ(world.core->state().plan, nullptr);
+  EXPECT_FALSE(world.core->state().pending);
+  world.now = world.now + seconds(5);
+  ASSERT_TRUE(world.core->tick(world.now));
+  EXPECT_TRUE(world.core->state().pending);
+}
+
+TEST(Core, AnOverduePlanIsAskedForAgain) {
+  World world;
+  world.load_small_grid();
+  const std::string first = world.core->state().pending->plan_id;
+  world.now = world.now + minutes(5);
+  ASSERT_TRUE(world.core->tick(world.now));
+  EXPECT_NE(world.core->state().pending->plan_id, first);
+}
+
+TEST(Core, TimeOnTheLogNeverGoesBack) {
+  World world;
+  ASSERT_TRUE(world.submit({site("a")}));
+  world.now = world.now - hours(1);
+  ASSERT_TRUE(world.submit({site("b")}));
+  const auto batches = world.log.read(1, 1 << 20);
+  EXPECT_GE((*batches)[1].header.at, (*batches)[0].header.at);
+}
+
+TEST(Core, AfterAnUnknownOutcomeNothingIsTakenUntilItIsOpenedAgain) {
+  World world;
+  ASSERT_TRUE(world.submit({site("a")}));
+  world.log.set_faults({.append_unknown = 1});
+  EXPECT_EQ(world.submit({site("b")}).error().code, ErrorCode::io);
+  world.log.set_faults({});
+  EXPECT_EQ(world.submit({site("c")}).error().code, ErrorCode::io);
+  world.log.crash();
+  auto reopened = Core::open(world.log, nullptr, {});
+  ASSERT_TRUE(reopened);
+  EXPECT_EQ((*reopened)->state().inventory.offset(), world.log.head()->last);
+}
+
+TEST(Core, AnyEarlierStateIsTheReplayUpToIt) {
+  World world;
+  world.load_small_grid();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 1 + i}})}));
+  const log::Offset head = world.core->state().inventory.offset();
+  for (log::Offset offset = 0; offset <= head; offset += 7) {
+    const auto state = world.core->state_at(offset);
+    ASSERT_TRUE(state);
+    State replayed = empty_state();
+    ASSERT_TRUE(replay_onto(replayed, world.log, offset));
+    EXPECT_EQ(state_hash(*state), state_hash(replayed)) << offset;
+    EXPECT_EQ(*state->grid, *replayed.grid) << offset;
+  }
+  EXPECT_EQ(world.core->state_at(head + 1).error().code, ErrorCode::not_found);
+}
+
+class Checkpoints : public testing::Test {
+ protected:
+  Checkpoints() : directory_(std::filesystem::temp_directory_path() / ("tandem-checkpoints-" + std::to_string(::getpid()))) {
+    std::filesystem::remove_all(directory_);
+    store_ = directory_checkpoints(directory_);
+  }
+  ~Checkpoints() override { std::filesystem::remove_all(directory_); }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<CheckpointStore> store_;
+};
+
+TEST_F(Checkpoints, OpenToTheSameStateAsReplay) {
+  World world(store_.get());
+  world.load_small_grid();
+  ASSERT_TRUE(write_checkpoint(world.core->state(), *store_));
+  ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 9}})}));
+  const auto opened = Core::open(world.log, store_.get(), {});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(state_hash((*opened)->state()), state_hash(*replay(world.log)));
+  EXPECT_EQ(*(*opened)->state().grid, *world.core->state().grid);
+}
+
+TEST_F(Checkpoints, DamageAndOtherLogsAreSeenAndLeftOut) {
+  World other;
+  other.load_small_grid();
+  ASSERT_TRUE(write_checkpoint(other.core->state(), *store_));
+  World world(store_.get());
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(world.submit({site("s" + std::to_string(i))}));
+  const auto opened = Core::open(world.log, store_.get(), {});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(state_hash((*opened)->state()), state_hash(*replay(world.log)));
+
+  ASSERT_TRUE(write_checkpoint(world.core->state(), *store_));
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file.put('\x7f');
+  }
+  const auto again = Core::open(world.log, store_.get(), {});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(state_hash((*again)->state()), state_hash(world.core->state()));
+}
+
+TEST_F(Checkpoints, MutatedBytesNeverDecodeToAnotherState) {
+  World world;
+  world.load_small_grid();
+  const std::string good = encode_checkpoint(world.core->state());
+  const Digest digest = state_hash(world.core->state());
+  ASSERT_TRUE(decode_checkpoint(good));
+  Random random(11);
+  int refused = 0;
+  for (int round = 0; round < 2'000; ++round) {
+    std::string bytes = good;
+    for (uint64_t edits = 1 + random.below(3); edits > 0; --edits) bytes[random.below(bytes.size())] = static_cast<char>(random.below(256));
+    if (random.chance(0.1)) bytes.resize(random.below(bytes.size()));
+    const auto state = decode_checkpoint(bytes);
+    if (!state)
+      ++refused;
+    else
+      EXPECT_EQ(state_hash(*state), digest);
+  }
+  EXPECT_GT(refused, 1'500);
+}
+
+}  // namespace
+}  // namespace tandem::control

@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "control/control.h"
+#include "control/replay.h"
+
+namespace tandem::control {
+namespace {
+
+constexpr size_t kRecentStates = 64;  // kept to look back a moment; each shares nearly all with the next
+
+// One batch in the making: the state it leads to, and what it holds.
+struct Draft {
+  State state;
+  inventory::ChangeSet stale;  // changed since `state.grid` was made
+  std::vector<log::Event> events;
+  size_t bytes = 0;
+
+  void take(log::Event event, Instant at) {
+    bytes += event.ByteSizeLong();
+    fold(state, event, state.inventory.offset() + 1, at, stale);
+    events.push_back(std::move(event));
+  }
+  void refresh_grid() {
+    refresh(state, stale);
+    stale.clear();
+  }
+};
+
+class Sequencer final : public Core {
+ public:
+  Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state)
+      : log_(log), checkpoints_(checkpoints), options_(options), state_(std::move(state)) {
+    recent_.emplace(state_.inventory.offset(), state_);
+  }
+
+  Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) override;
+  Result<void> tick(Instant now) override;
+  const State& state() const override { return state_; }
+  Result<State> state_at(log::Offset offset) const override;
+
+ private:
+  Instant stamp(Instant now) const { return std::max(now, state_.head.at); }
+  Result<log::Offset> admit(Draft& draft, std::vector<log::Event> group, Instant now) const;
+  Result<log::Offset> admit_one(Draft& draft, log::Event event, Instant now) const;
+  Result<void> commit(Draft draft, Instant at);
+
+  log::Log& log_;
+  const CheckpointStore* checkpoints_;
+  CoreOptions options_;
+  State state_;
+  std::map<log::Offset, State> recent_;
+  std::optional<Error> failed_;
+};
+
+Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event, Instant now) const {
+  if (event.has_plan_proposed()) draft.refresh_grid();
+  TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, event, now));
+  const log::Offset offset = draft.state.inventory.offset() + 1;
+  for (log::Event& following : events) draft.take(std::move(following), stamp(now));
+  return offset;
+}
+
+// A group of several is tried on a copy, so that one that is refused half-way leaves nothing behind.
+Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group, Instant now) const {
+  if (group.empty()) return fail(ErrorCode::invalid_argument, "there is no event in it");
+  if (group.size() > log::kBatchEventsMax / 2)
+    return fail(ErrorCode::too_large, fmt::format("{} events at once; send at most {}", group.size(), log::kBatchEventsMax / 2));
+  if (group.size() == 1) return admit_one(draft, std::move(group.front()), now);
+  Draft trial = draft;
+  log::Offset last = 0;
+  for (log::Event& event : group) {
+    TANDEM_ASSIGN(last, admit_one(trial, std::move(event), now));
+  }
+  draft = std::move(trial);
+  return last;
+}
+
+Result<void> Sequencer::commit(Draft draft, Instant at) {
+  const log::Batch batch = log::make_batch(state_.head, options_.epoch, at, std::move(draft.events));
+  if (auto appended = log_.append(batch); !appended) {
+    if (appended.error().code == ErrorCode::io || appended.error().code == ErrorCode::fenced) failed_ = appended.error();
+    return appended;
+  }
+  draft.refresh_grid();
+  draft.state.head = batch.header;
+  state_ = std::move(draft.state);
+  recent_.insert_or_assign(state_.inventory.offset(), state_);
+  if (recent_.size() > kRecentStates) recent_.erase(recent_.begin());
+  return {};
+}
+
+Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vector<log::Event>> groups, Instant now) {
+  if (failed_) return tl::unexpected(*failed_);
+  std::vector<Result<log::Offset>> outcomes;
+  outcomes.reserve(groups.size());
+  size_t durable = 0;  // outcomes before this one are settled
+  Draft draft;
+  draft.state = state_;
+  const auto flush = [&]() -> Result<void> {
+    for (log::Event& event : due(draft.state, stamp(now), options_.plan_work_limit)) draft.take(std::move(event), stamp(now));
+    if (draft.events.empty()) return {};
+    TANDEM_TRY(commit(std::exchange(draft, {}), stamp(now)));
+    draft.state = state_;
+    durable = outcomes.size();
+    return {};
+  };
+  const auto refuse_rest = [&](const Error& error) {
+    for (size_t i = durable; i < outcomes.size(); ++i) outcomes[i] = tl::unexpected(error);
+    outcomes.resize(groups.size(), tl::unexpected(error));
+  };
+  for (std::vector<log::Event>& group : groups) {
+    // What a group brings about (verdicts, one request) fits the other half of the batch.
+    const bool full = draft.events.size() + group.size() > log::kBatchEventsMax / 2 || draft.bytes > log::kBatchBytesMax / 4;
+    if (full) {
+      if (auto flushed = flush(); !flushed) {
+        if (durable == 0) return tl::unexpected(flushed.error());
+        refuse_rest(flushed.error());
+        return outcomes;
+      }
+    }
+    outcomes.push_back(admit(draft, std::move(group), now));
+  }
+  if (auto flushed = flush(); !flushed) {
+    if (durable == 0) return tl::unexpected(flushed.error());
+    refuse_rest(flushed.error());
+  }
+  return outcomes;
+}
+
+Result<void> Sequencer::tick(Instant now) {
+  if (failed_) return tl::unexpected(*failed_);
+  std::vector<log::Event> events = due(state_, stamp(now), options_.plan_work_limit);
+  if (events.empty()) return {};
+  Draft draft;
+  draft.state = state_;
+  for (log::Event& event : events) draft.take(std::move(event), stamp(now));
+  return commit(std::move(draft), stamp(now));
+}
+
+Result<State> Sequencer::state_at(log::Offset offset) const {
+  if (offset > state_.inventory.offset())
+    return fail(ErrorCode::not_found, fmt::format("offset {} is past the head, {}", offset, state_.inventory.offset()));
+  State from = empty_state();
+  const auto after = recent_.upper_bound(offset);
+  if (after != recent_.begin()) {
+    from = std::prev(after)->second;
+  } else if (checkpoints_ != nullptr) {
+    TANDEM_ASSIGN(const std::optional<std::string> bytes, checkpoints_->read(offset));
+    if (bytes) {
+      auto decoded = decode_checkpoint(*bytes);
+      if (decoded) from = std::move(*decoded);
+    }
+  }
+  TANDEM_TRY(replay_onto(from, log_, offset));
+  return from;
+}
+
+// The newest checkpoint that decodes and stands on this log; an empty state when there is none.
+State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints, log::Offset head) {
+  log::Offset at_most = head;
+  for (;;) {
+    const auto bytes = checkpoints.read(at_most);
+    if (!bytes || !*bytes) return empty_state();
+    auto state = decode_checkpoint(**bytes);
+    if (!state || state->head.count == 0) return empty_state();
+    const auto batches = log.read(state->head.first, 1);
+    if (batches && !batches->empty() && batches->front().header == state->head) return std::move(*state);
+    at_most = state->head.first - 1;  // of another log: look further back
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options) {
+  TANDEM_ASSIGN(const log::Head head, log.head());
+  State state = checkpoints != nullptr ? newest_checkpoint(log, *checkpoints, head.last) : empty_state();
+  TANDEM_TRY(replay_onto(state, log, UINT64_MAX));
+  if (state.inventory.offset() != head.last)
+    return fail(ErrorCode::corrupt, fmt::format("the log ends at offset {}, but its events end at {}", head.last, state.inventory.offset()));
+  return std::make_unique<Sequencer>(log, checkpoints, options, std::move(state));
+}
+
+}  // namespace tandem::control

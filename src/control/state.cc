@@ -1,0 +1,122 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "base/check.h"
+#include "control/control.h"
+#include "control/replay.h"
+
+namespace tandem::control {
+namespace {
+
+constexpr size_t kReadBytes = 16u << 20;  // of the log at a time while replaying
+
+void clear_pending(State& state, const std::string& plan_id) {
+  if (state.pending && state.pending->plan_id == plan_id) state.pending.reset();
+}
+
+void fold_request(State& state, const v1::PlanRequested& requested, Instant at) {
+  PendingPlan pending;
+  pending.plan_id = requested.plan_id();
+  pending.base = requested.base_offset();
+  pending.seed = requested.seed();
+  pending.work_limit = requested.work_limit();
+  pending.requested_at = at;
+  state.pending = std::move(pending);
+  if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
+}
+
+// A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log.
+void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, Instant at) {
+  constexpr Duration kPause = seconds(1);
+  clear_pending(state, plan_id);
+  state.replan_after = offset;
+  state.plan_not_before = at + kPause;
+}
+
+// The same message gives the same bytes in every run of every version that knows its fields.
+std::string deterministic_bytes(const v1::Plan& plan) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  CHECK(plan.SerializeToCodedStream(&coded));
+  coded.Trim();
+  return bytes;
+}
+
+}  // namespace
+
+State empty_state() {
+  State state;
+  state.head.first = 1;
+  state.head.count = 0;
+  state.grid = inventory::project(state.inventory, {}, nullptr);
+  return state;
+}
+
+void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes) {
+  inventory::ChangeSet own;
+  state.inventory.fold(event, offset, &own);
+  if (!own.empty()) {
+    state.replan_after = offset;
+    for (const inventory::Change& change : own) changes.add(change);
+  }
+  switch (event.body_case()) {
+    case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
+    case log::Event::kPlanAccepted:
+      state.plan = std::make_shared<const v1::Plan>(event.plan_accepted().plan());
+      state.plan_offset = offset;
+      clear_pending(state, state.plan->id());
+      break;
+    case log::Event::kPlanRejected: fold_no_plan(state, event.plan_rejected().plan_id(), offset, at); break;
+    case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
+    default: break;  // facts are the inventory's; the rest is kept for people and checks, and changes nothing here
+  }
+}
+
+void refresh(State& state, const inventory::ChangeSet& changes) {
+  if (!changes.empty()) state.grid = inventory::project(state.inventory, changes, state.grid);
+}
+
+Digest state_hash(const State& state) {
+  Hasher hasher;
+  hasher.update(state.inventory.hash().view());
+  hasher.update(state.head.hash.view());
+  hasher.update(state.plan_offset).update(state.replan_after).update(static_cast<uint64_t>(state.plan_not_before.ns));
+  hasher.update(uint64_t{state.plan != nullptr});
+  if (state.plan) hasher.update(sha256(deterministic_bytes(*state.plan)).view());
+  hasher.update(uint64_t{state.pending.has_value()});
+  if (state.pending) {
+    hasher.update(sha256(state.pending->plan_id).view());
+    hasher.update(state.pending->base).update(state.pending->seed).update(state.pending->work_limit);
+    hasher.update(static_cast<uint64_t>(state.pending->requested_at.ns));
+  }
+  return hasher.finish();
+}
+
+Result<void> replay_onto(State& state, const log::Log& log, log::Offset to) {
+  inventory::ChangeSet changes;
+  while (state.inventory.offset() < to) {
+    TANDEM_ASSIGN(const std::vector<log::Batch> batches, log.read(state.inventory.offset() + 1, kReadBytes));
+    if (batches.empty()) break;
+    for (const log::Batch& batch : batches) {
+      for (size_t i = 0; i < batch.events.size(); ++i) {
+        const log::Offset offset = batch.header.first + i;
+        if (offset <= state.inventory.offset()) continue;
+        if (offset > to) break;
+        fold(state, batch.events[i], offset, batch.header.at, changes);
+      }
+      if (batch.header.last() <= to) state.head = batch.header;
+    }
+  }
+  refresh(state, changes);
+  return {};
+}
+
+Result<State> replay(const log::Log& log) {
+  State state = empty_state();
+  TANDEM_TRY(replay_onto(state, log, UINT64_MAX));
+  return state;
+}
+
+}  // namespace tandem::control

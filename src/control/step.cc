@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "control/control.h"
+#include "grid/decode.h"
+#include "grid/schema.h"
+#include "planner/planner.h"
+
+namespace tandem::control {
+namespace {
+
+constexpr size_t kProblemsNamed = 5;       // of one event: enough to mend it, short enough to read
+constexpr size_t kNearestCandidates = 10'000;
+
+// What attributes may refer to, as the inventory has it.
+class Believed final : public grid::References {
+ public:
+  explicit Believed(const inventory::Snapshot& inventory) : inventory_(inventory) {}
+
+  std::optional<size_t> position(std::string_view kind, std::string_view id) const override {
+    return inventory_.has(kind, id) ? std::optional<size_t>(0) : std::nullopt;
+  }
+  std::optional<uint8_t> jurisdiction(std::string_view code) const override {
+    // Referrers ascend by kind, and no kind before "site" names a jurisdiction.
+    const auto first = inventory_.referrers(inventory::kJurisdiction, code, 1);
+    return !first.empty() && first.front().kind == "site" ? std::optional<uint8_t>(0) : std::nullopt;
+  }
+  const grid::Tenant* tenant(grid::TenantIndex) const override { return nullptr; }
+  std::optional<std::string> nearest(std::string_view kind, std::string_view id) const override {
+    std::vector<std::string> candidates;
+    inventory_.for_each(kind, [&](const inventory::Entity& entity) {
+      candidates.push_back(entity.id);
+      return candidates.size() < kNearestCandidates;
+    });
+    return tandem::nearest(id, candidates);
+  }
+
+ private:
+  const inventory::Snapshot& inventory_;
+};
+
+Error refusal(const std::string& entity, const std::vector<grid::Problem>& problems) {
+  std::string message;
+  size_t named = 0;
+  for (const grid::Problem& problem : problems) {
+    if (problem.severity != Diagnostic::Severity::error || named == kProblemsNamed) continue;
+    ++named;
+    const std::string place = problem.path.empty() ? std::string() : grid::to_string(problem.path) + ": ";
+    message += fmt::format("{}{}{}{}{}", message.empty() ? "" : "; ", place, problem.message, problem.fix.empty() ? "" : ", ", problem.fix);
+  }
+  return {ErrorCode::invalid_argument, message, entity};
+}
+
+bool any_error(const std::vector<grid::Problem>& problems) {
+  return std::any_of(problems.begin(), problems.end(), [](const grid::Problem& p) { return p.severity == Diagnostic::Severity::error; });
+}
+
+std::string unknown_kind(std::string_view kind) {
+  std::vector<std::string> names;
+  for (const grid::Kind& known : grid::kinds()) names.emplace_back(known.name);
+  const auto meant = nearest(kind, names);
+  return fmt::format("no kind '{}'{}", kind.substr(0, grid::kIdBytesMax), meant ? fmt::format("; did you mean '{}'?", *meant) : "");
+}
+
+// A site may bring a jurisdiction that no other has; a snapshot can tell only so many apart.
+bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Object& attributes) {
+  const auto found = attributes.find("jurisdiction");
+  if (found == attributes.end() || !inventory.referrers(inventory::kJurisdiction, found->second.text(), 1).empty()) return false;
+  return inventory.referred(inventory::kJurisdiction, grid::kJurisdictionsMax).size() >= grid::kJurisdictionsMax;
+}
+
+// The event with its values in canonical form.
+Result<log::Event> admit_facts(const State& state, const log::Event& event) {
+  const v1::FactsRecorded& facts = event.facts_recorded();
+  const std::string entity = fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
+  const grid::Kind* kind = grid::find_kind(facts.kind());
+  if (kind == nullptr) return fail(ErrorCode::invalid_argument, unknown_kind(facts.kind()));
+  if (const auto wrong = grid::check_id(facts.id())) return fail(ErrorCode::invalid_argument, *wrong, entity);
+
+  Json::Object said;
+  for (const v1::Attribute& attribute : facts.attributes())
+    if (!said.emplace(attribute.name(), inventory::to_json_value(attribute.value())).second)
+      return fail(ErrorCode::invalid_argument, fmt::format("attribute '{}' is named twice", attribute.name()), entity);
+  std::vector<grid::Problem> problems;
+  const Json::Object canonical = check_attributes(*kind, said, problems);
+  if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
+
+  Json::Object whole = state.inventory.attributes(facts.kind(), facts.id());
+  for (const auto& [name, value] : canonical) {
+    if (value.is_null())
+      whole.erase(name);
+    else
+      whole[name] = value;
+  }
+  check_entity(*kind, whole, problems);
+  check_references(*kind, whole, Believed(state.inventory), problems);
+  if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
+  if (kind->name == "site" && too_many_jurisdictions(state.inventory, whole))
+    return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), entity);
+
+  log::Event admitted = event;
+  for (v1::Attribute& attribute : *admitted.mutable_facts_recorded()->mutable_attributes())
+    *attribute.mutable_value() = inventory::from_json_value(canonical.at(attribute.name()));
+  return admitted;
+}
+
+Result<void> admit_retraction(const State& state, const v1::EntityRetracted& retracted) {
+  if (!state.inventory.has(retracted.kind(), retracted.id()))
+    return fail(ErrorCode::not_found, fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
+  const auto referrers = state.inventory.referrers(retracted.kind(), retracted.id(), 1);
+  if (!referrers.empty())
+    return fail(ErrorCode::conflict, fmt::format("{} '{}' still refers to it; retract that first", referrers.front().kind, referrers.front().id),
+                fmt::format("{} {}", retracted.kind(), retracted.id()));
+  return {};
+}
+
+Result<void> is_awaited(const State& state, const std::string& plan_id) {
+  if (state.pending && state.pending->plan_id == plan_id) return {};
+  return fail(ErrorCode::conflict, fmt::format("no plan '{}' is awaited: it came late, or twice", plan_id.substr(0, 64)));
+}
+
+Result<std::vector<log::Event>> settle_plan(const State& state, const log::Event& event) {
+  const v1::PlanProposed& proposed = event.plan_proposed();
+  TANDEM_TRY(is_awaited(state, proposed.plan().id()));
+  std::vector<log::Event> events{event};
+  log::Event& verdict = events.emplace_back();
+  verdict.set_actor("core");
+  const std::vector<std::string> violations = planner::violations(*state.grid, proposed.plan());
+  if (violations.empty()) {
+    *verdict.mutable_plan_accepted()->mutable_plan() = proposed.plan();
+    verdict.mutable_plan_accepted()->set_solve_ms(proposed.solve_ms());
+    // The accepted event holds the plan whole; the proposal need not hold it twice.
+    events.front().mutable_plan_proposed()->mutable_plan()->clear_demands();
+    events.front().mutable_plan_proposed()->mutable_plan()->clear_deployments();
+  } else {
+    verdict.mutable_plan_rejected()->set_plan_id(proposed.plan().id());
+    for (const std::string& violation : violations) verdict.mutable_plan_rejected()->add_violations(violation);
+  }
+  return events;
+}
+
+}  // namespace
+
+Result<std::vector<log::Event>> step(const State& state, const log::Event& event, Instant) {
+  if (event.ByteSizeLong() > log::kEventBytesMax)
+    return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", event.ByteSizeLong(), log::kEventBytesMax));
+  switch (event.body_case()) {
+    case log::Event::kFactsRecorded: {
+      TANDEM_ASSIGN(log::Event admitted, admit_facts(state, event));
+      return std::vector<log::Event>{std::move(admitted)};
+    }
+    case log::Event::kEntityRetracted:
+      TANDEM_TRY(admit_retraction(state, event.entity_retracted()));
+      return std::vector<log::Event>{event};
+    case log::Event::kPlanProposed: return settle_plan(state, event);
+    case log::Event::kPlanFailed:
+      TANDEM_TRY(is_awaited(state, event.plan_failed().plan_id()));
+      return std::vector<log::Event>{event};
+    case log::Event::kWindowSealed:
+    case log::Event::kRoutingTablePublished:
+    case log::Event::kDeploymentsReported: return std::vector<log::Event>{event};
+    case log::Event::kPlanRequested:
+    case log::Event::kPlanAccepted:
+    case log::Event::kPlanRejected:
+      return fail(ErrorCode::invalid_argument, "plans are asked for, accepted and rejected by the core alone");
+    case log::Event::BODY_NOT_SET: break;
+  }
+  return fail(ErrorCode::invalid_argument, "an event without a body says nothing");
+}
+
+std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit) {
+  // A job that has not come back after this long is lost: plans take well under a second.
+  constexpr Duration kPlanOverdue = seconds(60);
+  const bool overdue = state.pending && now - state.pending->requested_at > kPlanOverdue;
+  const bool wanted = !state.pending && state.replan_after > 0 && now >= state.plan_not_before;
+  if (!overdue && !wanted) return {};
+  if (state.inventory.size("pool") == 0 || state.inventory.size("demand") == 0) return {};
+  const log::Offset base = state.inventory.offset();
+  log::Event event;
+  event.set_actor("core");
+  v1::PlanRequested& requested = *event.mutable_plan_requested();
+  requested.set_plan_id(fmt::format("plan-{}", base + 1));
+  requested.set_base_offset(base);
+  requested.set_seed(base);
+  requested.set_work_limit(plan_work_limit);
+  requested.set_reason(overdue ? fmt::format("{} has not come back", state.pending->plan_id)
+                               : fmt::format("the grid changed at offset {}", state.replan_after));
+  return {std::move(event)};
+}
+
+}  // namespace tandem::control

@@ -43,4 +43,17 @@ Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_
 // Durable, and whole or not there at all: written beside its place, synced, and moved. Makes no directory.
 Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
+// The one writer's claim on a directory of files: an advisory lock, which the kernel releases however the process ends.
+// The file holds the owner's process id for the message to whoever comes second.
+class WriterLock {
+ public:
+  // Errors: conflict (another holds it, naming its process), io.
+  static Result<WriterLock> take(const std::filesystem::path& path);
+  // Whether somebody, this process included, holds it now.
+  static bool is_held(const std::filesystem::path& path);
+
+ private:
+  File file_;
+};
+
 }  // namespace tandem

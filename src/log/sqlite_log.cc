@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/file.h"
 #include "base/logging.h"
 #include "log/anchor.h"
 #include "log/batch.h"
@@ -11,7 +12,6 @@
 #include "log/sqlite.h"
 #include "log/sqlite_schema.h"
 #include "log/wal.h"
-#include "log/writer_lock.h"
 
 namespace tandem::log {
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "log/anchor.h"
 #include "log/batch.h"
 #include "log/checksum_vfs.h"
@@ -7,7 +8,6 @@
 #include "log/sqlite.h"
 #include "log/sqlite_schema.h"
 #include "log/wal.h"
-#include "log/writer_lock.h"
 
 namespace tandem::log {
 

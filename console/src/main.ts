@@ -4,4 +4,6 @@ import './app.css';
 import { live } from './grid/live.svelte';
 
 live.start();
-mount(App, { target: document.getElementById('app')! });
+const target = document.getElementById('app')!;
+target.replaceChildren();
+mount(App, { target });

@@ -16,7 +16,7 @@ const policy =
 
 class Fixture {
   constructor(options) {
-    this.grid = makeGrid(options);
+    this.grid = options.grid ? { ...makeGrid(options), ...options.grid } : makeGrid(options);
     this.offset = 1000;
     this.events = [];
     this.decisions = [];

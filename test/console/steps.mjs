@@ -30,7 +30,7 @@ export const clickableLink = (page) =>
     for (const link of model.links) {
       const a = model.site(link.a_site);
       const b = model.site(link.b_site);
-      if (link.state !== 'up' || !a || !b) continue;
+      if (link.state !== 'up' || !a || !b || a === b) continue;
       for (const at of [0.5, 0.35, 0.65]) {
         const { x, y } = project(a.longitude_deg + (b.longitude_deg - a.longitude_deg) * at, midLatitude(a.latitude_deg, b.latitude_deg, at));
         if (document.elementFromPoint(x, y) !== map.getCanvas()) continue;

@@ -20,7 +20,8 @@ export function linkFeature(model: GridModel, index: number, extra: Record<strin
   const link = model.links[index]!;
   const a = model.site(link.a_site);
   const b = model.site(link.b_site);
-  if (!a || !b) return undefined;
+  // A link inside one site has no length on a map; the site's panel lists it.
+  if (!a || !b || a === b) return undefined;
   return {
     type: 'Feature',
     id: index,
@@ -70,7 +71,7 @@ export const regionFeatures = (model: GridModel) =>
 export function middleOf(model: GridModel, link: GridLink): [lon: number, lat: number] | undefined {
   const a = model.site(link.a_site);
   const b = model.site(link.b_site);
-  if (!a || !b) return undefined;
+  if (!a || !b || a === b) return undefined;
   return [(a.longitude_deg + b.longitude_deg) / 2, (a.latitude_deg + b.latitude_deg) / 2];
 }
 

@@ -152,7 +152,7 @@ export class LabelLayer {
     this.context.setTransform(1, 0, 0, 1, 0, 0);
     this.context.clearRect(0, 0, width, height);
     const occupied = new Occupied();
-    this.drawPins(frame, labels, margins, occupied);
+    this.drawPins(frame, labels, 'bad', margins, occupied);
     let placed = 0;
     for (const label of labels) {
       if (placed >= labels_max) break;
@@ -166,6 +166,7 @@ export class LabelLayer {
       placed++;
       this.copy(this.sprite(label, wide, colors[label.style]), left, y);
     }
+    this.drawPins(frame, labels, 'plain', margins, occupied);
   }
 
   // To the right of the point; where that is taken, to its left.
@@ -187,7 +188,7 @@ export class LabelLayer {
   }
 
   // What matters and is out of sight is named at the edge, with the way to it.
-  private drawPins(frame: Frame, labels: Label[], margins: Margins, occupied: Occupied): void {
+  private drawPins(frame: Frame, labels: Label[], pin: Label['pin'], margins: Margins, occupied: Occupied): void {
     const box = {
       left: margins.left,
       top: margins.top / 2,
@@ -198,7 +199,7 @@ export class LabelLayer {
     const context = this.context;
     let drawn = 0;
     for (const label of labels) {
-      if (!label.pin || drawn >= pins_max) continue;
+      if (label.pin !== pin || drawn >= pins_max) continue;
       const x = screenX(frame, label.x);
       const y = screenY(frame, label.y);
       if (x >= 0 && y >= 0 && x <= frame.width && y <= frame.height) continue;
@@ -207,7 +208,7 @@ export class LabelLayer {
       const left = Math.min(Math.max(edge.x, box.left + 12), box.right - wide - 12);
       if (!occupied.take({ left: left - 16, top: edge.y - 9, right: left + wide + 16, bottom: edge.y + 9 })) continue;
       drawn++;
-      const color = label.pin === 'bad' ? this.colors!.bad : this.colors!.strong;
+      const color = pin === 'bad' ? this.colors!.bad : this.colors!.strong;
       const towardsRight = x > frame.width / 2;
       this.copy(this.sprite(label, wide, color), left, edge.y);
       context.save();

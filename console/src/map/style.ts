@@ -85,34 +85,34 @@ export interface StyleOptions {
   density: number; // a factor for the icons, below 1 where there are very many sites
 }
 
-// The layers from the ground up. Data that changes each second is feature state; what is down or in focus are few
-// features in sources of their own, because dashes and filters cannot read feature state.
-export function layersOf({ theme, fit, density }: StyleOptions): LayerSpecification[] {
+const groundLayers = (palette: Palette): LayerSpecification[] => [
+  { id: 'sea', type: 'background', paint: { 'background-color': palette.sea } },
+  {
+    id: 'land',
+    type: 'fill',
+    source: 'land',
+    paint: { 'fill-color': ['case', ['get', 'home'], palette.home, palette.land], 'fill-antialias': true },
+  },
+  {
+    id: 'borders',
+    type: 'line',
+    source: 'land',
+    paint: { 'line-color': palette.border, 'line-width': ['case', ['get', 'home'], 1, 0.6] },
+  },
+];
+
+function linkLayers({ theme, fit }: StyleOptions): LayerSpecification[] {
   const palette = palettes[theme];
   const ramp = utilizationStops(theme).flat();
   const width = grown(['get', 'width'], fit, 2.2);
   const offset = grown(['get', 'lane'], fit, 2.2);
-  const round = { 'line-cap': 'round', 'line-join': 'round' } as const;
   return [
-    { id: 'sea', type: 'background', paint: { 'background-color': palette.sea } },
-    {
-      id: 'land',
-      type: 'fill',
-      source: 'land',
-      paint: { 'fill-color': ['case', ['get', 'home'], palette.home, palette.land], 'fill-antialias': true },
-    },
-    {
-      id: 'borders',
-      type: 'line',
-      source: 'land',
-      paint: { 'line-color': palette.border, 'line-width': ['case', ['get', 'home'], 1, 0.6] },
-    },
     {
       id: 'focus-lines',
       type: 'line',
       source: 'focus',
       filter: ['==', ['geometry-type'], 'LineString'],
-      layout: round,
+      layout: { 'line-cap': 'round', 'line-join': 'round' },
       paint: {
         'line-color': ['match', ['get', 'role'], 'risk', palette.bad, palette.accent],
         'line-width': ['+', 6, ['get', 'width']],
@@ -151,6 +151,13 @@ export function layersOf({ theme, fit, density }: StyleOptions): LayerSpecificat
       filter: ['==', ['geometry-type'], 'LineString'],
       paint: { 'line-color': palette.bad, 'line-width': 2.2, 'line-dasharray': [2.4, 1.8], 'line-offset': offset },
     },
+  ];
+}
+
+function pointLayers({ theme, fit, density }: StyleOptions): LayerSpecification[] {
+  const palette = palettes[theme];
+  const down: ExpressionSpecification = ['boolean', ['feature-state', 'down'], false];
+  return [
     {
       id: 'regions',
       type: 'circle',
@@ -189,7 +196,7 @@ export function layersOf({ theme, fit, density }: StyleOptions): LayerSpecificat
       paint: {
         'icon-color': [
           'case',
-          ['boolean', ['feature-state', 'down'], false],
+          down,
           palette.home,
           ['get', 'equipped'],
           palette.ink,
@@ -197,13 +204,13 @@ export function layersOf({ theme, fit, density }: StyleOptions): LayerSpecificat
         ],
         'icon-halo-color': [
           'case',
-          ['boolean', ['feature-state', 'down'], false],
+          down,
           palette.bad,
           ['get', 'equipped'],
           palette.home,
           palette.ink_soft,
         ],
-        'icon-halo-width': ['case', ['boolean', ['feature-state', 'down'], false], 2, 1.2],
+        'icon-halo-width': ['case', down, 2, 1.2],
       },
     },
     {
@@ -214,6 +221,12 @@ export function layersOf({ theme, fit, density }: StyleOptions): LayerSpecificat
       layout: { 'icon-image': 'cross', 'icon-allow-overlap': true, 'icon-ignore-placement': true },
     },
   ];
+}
+
+// The layers from the ground up. Data that changes each second is feature state; what is down or in focus are few
+// features in sources of their own, because dashes and filters cannot read feature state.
+export function layersOf(options: StyleOptions): LayerSpecification[] {
+  return [...groundLayers(palettes[options.theme]), ...linkLayers(options), ...pointLayers(options)];
 }
 
 export interface StyleData {

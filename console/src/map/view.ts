@@ -1,14 +1,15 @@
 import maplibregl, { type GeoJSONSource, type Map as MapLibre } from 'maplibre-gl';
 import 'maplibre-gl/dist/maplibre-gl.css';
-import type { Flow, GridLink } from '../api/contract';
+import type { Flow } from '../api/contract';
 import type { GridModel, StateChanges } from '../grid/model';
 import { coarseBasemap, extentOf, fineBasemap, type Basemap, type Extent } from './basemap';
 import { FlowLayer, type FlowPath } from './flows';
 import { downFeatures, focusFeatures, linkFeatures, middleOf, regionFeatures, siteFeatures, type Focused } from './geometry';
-import { crossIcon, icon_radius_px, icon_ratio, tierIcon, tiers } from './icons';
+import { crossIcon, icon_ratio, tierIcon, tiers } from './icons';
 import { LabelLayer, type Label } from './labels';
+import { namesOf } from './names';
 import { cameraFor, mercatorX, mercatorY, shiftInto, type Camera, type Frame, type Margins } from './mercator';
-import { siteSize, type Theme } from './scale';
+import type { Theme } from './scale';
 import { layersOf, palettes, styleOf, type StyleOptions } from './style';
 
 export type Picked = { kind: 'site' | 'link' | 'region'; id: string };
@@ -31,7 +32,6 @@ export interface Parts {
   labels: HTMLCanvasElement;
 }
 
-const tierRank: Record<string, number> = { cloud: 0, core: 0, near_edge: 1, far_edge: 2, device: 3 };
 const pick_px = 5;
 const zoom_fit_max = 9;
 const numbers_zoom = 2; // utilisation is written on links this much closer than the whole grid
@@ -46,14 +46,6 @@ const dataOf = (model: GridModel) => ({
   regions: regionFeatures(model),
   down: downFeatures(model),
 });
-
-// Both directions, each with an arrow the way it runs on the screen.
-function loadText(model: GridModel, link: GridLink): string {
-  const eastward = (model.site(link.b_site)?.longitude_deg ?? 0) >= (model.site(link.a_site)?.longitude_deg ?? 0);
-  const shown = (utilization: number) => `${Math.round(utilization * 100)} %`;
-  const [left, right] = eastward ? [link.utilization_ba, link.utilization_ab] : [link.utilization_ab, link.utilization_ba];
-  return `← ${shown(left)}   ${shown(right)} →`;
-}
 
 // The map: MapLibre for the ground, the links and the sites; one canvas above it for flows, one for names.
 export class MapView {
@@ -454,60 +446,12 @@ export class MapView {
 
   private relabel(): void {
     this.labelsStale = true;
-    const model = this.model;
-    const labels: Label[] = [];
-    const important = new Set(
-      [...this.focused, ...(this.hovered ? [this.hovered] : [])].filter((f) => f.kind === 'site').map((f) => f.id),
-    );
-    for (const site of model.sites) {
-      const strong = important.has(site.id) || site.state === 'down';
-      const size = siteSize(site.accelerators, model.accelerators_max);
-      labels.push({
-        text: site.name,
-        x: mercatorX(site.longitude_deg),
-        y: mercatorY(site.latitude_deg),
-        rank: strong ? -10 : tierRank[site.tier]! * 10 - size * 5,
-        gap_px: icon_radius_px * this.options.density * size + 6,
-        style: strong || tierRank[site.tier] === 0 ? 'strong' : 'site',
-        ...(site.state === 'down' ? { pin: 'bad' } : site.tier === 'cloud' ? { pin: 'plain' } : {}),
-      });
-    }
-    if (this.map.getZoom() > this.options.fit + numbers_zoom)
-      for (const link of model.links) {
-        const at = middleOf(model, link);
-        if (!at || link.state === 'down') continue;
-        labels.push({
-          text: loadText(model, link),
-          x: mercatorX(at[0]),
-          y: mercatorY(at[1]),
-          rank: 40,
-          gap_px: 0,
-          style: 'number',
-        });
-      }
-    for (const link of model.links) {
-      const at = link.state === 'down' ? middleOf(model, link) : undefined;
-      if (!at) continue;
-      labels.push({
-        text: model.linkName(link),
-        x: mercatorX(at[0]),
-        y: mercatorY(at[1]),
-        rank: -5,
-        gap_px: 12,
-        style: 'site',
-        pin: 'bad',
-      });
-    }
-    for (const country of this.basemap?.labels ?? [])
-      labels.push({
-        text: country.name.toUpperCase().split('').join('\u200a'),
-        x: mercatorX(country.lon),
-        y: mercatorY(country.lat),
-        rank: 60 - Math.min(country.span_deg, 50) / 10,
-        gap_px: 0,
-        span: country.span_deg / 360,
-        style: 'country',
-      });
-    this.labels = labels.sort((a, b) => a.rank - b.rank);
+    const near = [...this.focused, ...(this.hovered ? [this.hovered] : [])];
+    this.labels = namesOf(this.model, {
+      density: this.options.density,
+      strong: new Set(near.filter((f) => f.kind === 'site').map((f) => f.id)),
+      loads: this.map.getZoom() > this.options.fit + numbers_zoom,
+      countries: this.basemap?.labels ?? [],
+    });
   }
 }

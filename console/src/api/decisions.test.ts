@@ -41,6 +41,7 @@ describe('a decision', () => {
 
   it('names the gate that stopped what came closest', () => {
     const decision = readDecision({ ...record, reason: 'rejected', gate: 'path_residency', outcome: 'rejected', site: '' });
+    expect(decision.predicted_ttft_ms).toBeNull();
     expect(decision.reason).toBe(
       'Nothing may serve it. What came closest was stopped by: a path the packets may take leaves the allowed jurisdictions.',
     );

@@ -65,7 +65,8 @@ export function readDecision(wire: unknown): Decision {
     deployment: text(row, 'deployment'),
     ttft_ms: ms(row, 'ttft'),
     duration_ms: ms(row, 'duration'),
-    predicted_ttft_ms: ms(row, 'predicted_ttft'),
+    // Nothing was predicted where no site was chosen.
+    predicted_ttft_ms: recorded === 'rejected' ? null : ms(row, 'predicted_ttft'),
     reason: gate ? `${why} What came closest was stopped by: ${gates[gate]?.detail ?? gateName(gate)}.` : why,
     outcome: late ? 'late' : recorded,
     broken: late || broken.has(recorded),

@@ -1,0 +1,313 @@
+#include "api/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "api/assets.h"
+#include "api/routes.h"
+#include "api/views.h"
+#include "base/text.h"
+#include "inventory/inventory.h"
+
+namespace tandem::api {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr size_t kDecisionsMax = 1'000;    // a page of them is ~1 MB
+constexpr size_t kEventsMax = 1'000;       // of the log, a page
+constexpr size_t kLogBytesMax = 4u << 20;  // read from disk for one page
+constexpr size_t kFactsMax = 4'096;        // as a batch of the log holds
+
+// What an operation needs of one request.
+struct Call {
+  const http::Request& request;
+  std::vector<std::string> parameters;
+  std::shared_ptr<const Published> published;
+};
+
+asio::awaitable<Result<log::Offset>> submit(CorePort& core, std::vector<log::Event> events) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<log::Offset>)>(
+      [&core](auto handler, std::vector<log::Event> intake) {
+        const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        core.submit(std::move(intake), [shared](Result<log::Offset> result) {
+          auto executor = asio::get_associated_executor(*shared);
+          asio::post(executor, [shared, result = std::move(result)]() mutable { (*shared)(std::move(result)); });
+        });
+      },
+      asio::use_awaitable, std::move(events));
+}
+
+// Changes come from this machine, and not from a page of another site that a browser on it has open.
+Result<void> may_change(const http::Request& request) {
+  if (!request.peer_is_loopback)
+    return fail(ErrorCode::permission_denied, "the grid is changed from this machine only; connect over loopback");
+  const auto origin = request.headers.find("origin");
+  if (!origin) return {};
+  const std::string_view host = request.headers.value_or("host", "");
+  if (*origin == fmt::format("http://{}", host) || *origin == fmt::format("https://{}", host)) return {};
+  return fail(ErrorCode::permission_denied, "a page of another origin may not change the grid");
+}
+
+Result<size_t> read_count(const http::Request& request, std::string_view name, size_t fallback, size_t count_max) {
+  const auto text = http::query_value(request.query, name);
+  if (!text) return fallback;
+  const auto value = parse_integer(*text);
+  if (!value || *value < 0)
+    return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a whole number from 0 on", name));
+  return std::min<size_t>(static_cast<size_t>(*value), count_max);
+}
+
+Result<grid::State> read_state(std::string_view text) {
+  if (text == "up") return grid::State::up;
+  if (text == "down") return grid::State::down;
+  return fail(ErrorCode::invalid_argument, "'state' must be \"up\" or \"down\"");
+}
+
+Result<log::Event> state_event(const Call& call, std::string_view kind) {
+  TANDEM_TRY(may_change(call.request));
+  const grid::Snapshot& grid = *call.published->state.grid;
+  if (!grid.simulated) {
+    return fail(ErrorCode::permission_denied,
+                "only a simulated grid is cut or powered down by hand; set 'simulated: true' in its file if it is one");
+  }
+  const std::string& id = call.parameters.front();
+  const bool known = kind == "site" ? grid.sites.find(id).valid() : grid.links.find(id).valid();
+  if (!known) return fail(ErrorCode::not_found, fmt::format("no {} '{}' in this grid", kind, id.substr(0, 128)));
+  TANDEM_ASSIGN(const Json body, parse_json(call.request.body));
+  TANDEM_ASSIGN(const grid::State state, read_state(body["state"].text()));
+  log::Event event;
+  event.set_actor("operator:console");
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
+  facts.set_source("simulation");
+  facts.set_kind(std::string(kind));
+  facts.set_id(id);
+  v1::Attribute& attribute = *facts.add_attributes();
+  attribute.set_name("state");
+  attribute.mutable_value()->set_text(std::string(to_string(state)));
+  return event;
+}
+
+Result<log::Event> fact_event(const Json& fact, std::string_view source, size_t position) {
+  const std::string where = fmt::format("facts[{}]", position);
+  if (!fact["kind"].is_string() || !fact["id"].is_string() || !fact["attributes"].is_object())
+    return fail(ErrorCode::invalid_argument, "a fact needs 'kind' and 'id', both text, and 'attributes', an object", where);
+  log::Event event;
+  event.set_actor(fmt::format("api:{}", source));
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
+  facts.set_source(fmt::format("api:{}", source));
+  facts.set_kind(std::string(fact["kind"].text()));
+  facts.set_id(std::string(fact["id"].text()));
+  if (!fact["observed_at"].is_null()) {
+    TANDEM_ASSIGN(const Instant observed, parse_rfc3339(fact["observed_at"].text()));
+    facts.set_observed_at_ns(observed.ns);
+  }
+  for (const auto& [name, value] : fact["attributes"].object()) {
+    v1::Attribute& attribute = *facts.add_attributes();
+    attribute.set_name(name);
+    *attribute.mutable_value() = inventory::from_json_value(value);
+  }
+  return event;
+}
+
+Result<std::vector<log::Event>> fact_events(const Call& call) {
+  TANDEM_TRY(may_change(call.request));
+  TANDEM_ASSIGN(const Json body, parse_json(call.request.body));
+  if (!body["source"].is_string() || body["source"].text().empty())
+    return fail(ErrorCode::invalid_argument, "'source' must name who says so");
+  const Json::Array& facts = body["facts"].array();
+  if (facts.empty()) return fail(ErrorCode::invalid_argument, "'facts' must be an array with at least one fact");
+  if (facts.size() > kFactsMax)
+    return fail(ErrorCode::too_large, fmt::format("{} facts at once; send at most {}", facts.size(), kFactsMax));
+  std::vector<log::Event> events;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    TANDEM_ASSIGN(log::Event event, fact_event(facts[i], body["source"].text(), i));
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+}  // namespace
+
+struct Api::Routes {
+  CorePort& core;
+  DecisionSource& decisions;
+  Activity& activity;
+  Feed& feed;
+  const log::Log& log;
+  Metrics& metrics;
+  const Clock& clock;
+
+  Result<Json> read(Operation operation, const Call& call) const;
+  Result<Json> read_log(const Call& call) const;
+  Result<Json> preview(const Call& call, Thing thing) const;
+  Result<std::vector<log::Event>> events(Operation operation, const Call& call) const;
+  Result<Json> ready(const Call& call) const;
+};
+
+Result<Json> Api::Routes::read_log(const Call& call) const {
+  TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", 100, kEventsMax));
+  const log::Offset last = call.published->state.head.last();
+  const log::Offset fallback = last > limit ? last - limit + 1 : 1;
+  TANDEM_ASSIGN(const size_t from, read_count(call.request, "from", fallback, SIZE_MAX));
+  TANDEM_ASSIGN(const std::vector<log::Batch> batches, log.read(std::max<size_t>(from, 1), kLogBytesMax));
+  return events_view(batches, std::max<size_t>(from, 1), limit);
+}
+
+Result<Json> Api::Routes::preview(const Call& call, Thing thing) const {
+  TANDEM_ASSIGN(const grid::State state, read_state(http::query_value(call.request.query, "state").value_or("down")));
+  return state_preview(*call.published, thing, call.parameters.front(), state);
+}
+
+Result<Json> Api::Routes::ready(const Call& call) const {
+  const auto& table = call.published->table;
+  if (!table) return fail(ErrorCode::unavailable, "no routing table is published yet");
+  const bool valid = clock.now() <= table->rows().valid_until;
+  Json::Object answer{{"offset", call.published->state.head.last()},
+                      {"table_offset", table->offset()},
+                      {"plan_id", table->rows().plan_id},
+                      {"table_valid_until", format_rfc3339(table->rows().valid_until)},
+                      {"serving_on_last_table", !valid}};
+  return answer;
+}
+
+Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
+  const Published& published = *call.published;
+  switch (operation) {
+    case Operation::get_grid: return grid_view(published);
+    case Operation::get_site: return site_view(published, activity, call.parameters.front());
+    case Operation::get_link: return link_view(published, call.parameters.front());
+    case Operation::preview_site: return preview(call, Thing::site);
+    case Operation::preview_link: return preview(call, Thing::link);
+    case Operation::get_plan: return plan_view(published);
+    case Operation::get_decisions: {
+      TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", 50, kDecisionsMax));
+      return Json(Json::Object{{"decisions", decisions.recent(limit)}});
+    }
+    case Operation::get_decision: {
+      auto explained = decisions.explain(call.parameters.front());
+      if (!explained) return fail(ErrorCode::not_found, "that decision is not, or no longer, kept; recent ones are at /api/v1/decisions");
+      return std::move(*explained);
+    }
+    case Operation::get_log: return read_log(call);
+    case Operation::get_usage: return activity.usage();
+    case Operation::get_openapi: return openapi_document();
+    case Operation::get_health: return Json(Json::Object{{"status", "ok"}});
+    case Operation::get_ready: return ready(call);
+    default: break;
+  }
+  return fail(ErrorCode::internal, "an operation without a reader");
+}
+
+Result<std::vector<log::Event>> Api::Routes::events(Operation operation, const Call& call) const {
+  if (operation == Operation::post_facts) return fact_events(call);
+  TANDEM_ASSIGN(log::Event event, state_event(call, operation == Operation::set_site_state ? "site" : "link"));
+  return std::vector<log::Event>{std::move(event)};
+}
+
+Api::Api(CorePort& core, DecisionSource& decisions, Activity& activity, Feed& feed, const log::Log& log, Metrics& metrics,
+         const Clock& clock)
+    : routes_(new Routes{core, decisions, activity, feed, log, metrics, clock}) {}
+
+Api::~Api() = default;
+
+namespace {
+
+// A path that no file has belongs to the console's own router, unless it is an API's.
+const Asset* find_asset(std::string_view path) {
+  const auto assets = console_assets();
+  const auto find = [&](std::string_view wanted) {
+    const auto found = std::find_if(assets.begin(), assets.end(), [&](const Asset& a) { return a.path == wanted; });
+    return found == assets.end() ? nullptr : &*found;
+  };
+  if (const Asset* asset = find(path)) return asset;
+  const bool page = path.find('.') == std::string_view::npos && !path.starts_with("/api/") && !path.starts_with("/v1/");
+  return page ? find("/index.html") : nullptr;
+}
+
+asio::awaitable<void> serve_asset(const Asset& asset, const http::Request& request, http::ResponseWriter& writer) {
+  const bool gzip = request.headers.value_or("accept-encoding", "").find("gzip") != std::string_view::npos;
+  http::Headers headers = http::content_type(asset.content_type);
+  // Vite names what is under /assets/ by its content.
+  headers.set("cache-control", asset.path.starts_with("/assets/") ? "public, max-age=31536000, immutable" : "no-cache");
+  headers.set("vary", "accept-encoding");
+  headers.set("x-content-type-options", "nosniff");
+  headers.set("content-security-policy",
+              "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; "
+              "connect-src 'self'; frame-ancestors 'none'");
+  if (gzip) headers.set("content-encoding", "gzip");
+  std::string body(gzip ? asset.gzip : asset.identity);
+  co_await writer.respond(200, std::move(headers), std::move(body));
+}
+
+asio::awaitable<void> respond_result(Result<Json> result, http::ResponseWriter& writer) {
+  if (!result) {
+    co_await writer.respond_error(result.error());
+    co_return;
+  }
+  std::string body = to_json(*result);
+  co_await writer.respond_json(200, std::move(body));
+}
+
+}  // namespace
+
+asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWriter& writer) {
+  Match found = match(request.method, request.target);
+  if (found.route == nullptr) {
+    const bool reading = request.method == "GET" || request.method == "HEAD";
+    const Asset* asset = reading && !found.path_known ? find_asset(request.target) : nullptr;
+    if (asset != nullptr) {
+      co_await serve_asset(*asset, request, writer);
+      co_return;
+    }
+    Error error{ErrorCode::not_found, "nothing is at this path; the API is described at /api/v1/openapi.json", ""};
+    if (found.path_known) error = {ErrorCode::invalid_argument, "this path has no such method", ""};
+    std::string body = http::json_error_body(error);
+    http::Headers headers = http::json_headers();
+    co_await writer.respond(found.path_known ? 405 : 404, std::move(headers), std::move(body));
+    co_return;
+  }
+  const Operation operation = found.route->operation;
+  Call call{request, std::move(found.parameters), routes_->core.published()};
+  const bool needs_state = operation != Operation::get_health && operation != Operation::get_metrics;
+  if (needs_state && !call.published) {
+    const Error error{ErrorCode::unavailable, "the grid is still being read; try again in a moment", ""};
+    co_await writer.respond_error(error);
+    co_return;
+  }
+  switch (operation) {
+    case Operation::get_stream: co_await routes_->feed.serve(writer); co_return;
+    case Operation::get_metrics: {
+      http::Headers headers = http::content_type("text/plain; version=0.0.4; charset=utf-8");
+      std::string text = routes_->metrics.prometheus_text();
+      co_await writer.respond(200, std::move(headers), std::move(text));
+      co_return;
+    }
+    case Operation::set_site_state:
+    case Operation::set_link_state:
+    case Operation::post_facts: {
+      auto events = routes_->events(operation, call);
+      if (!events) {
+        co_await writer.respond_error(events.error());
+        co_return;
+      }
+      auto offset = co_await submit(routes_->core, std::move(*events));
+      Result<Json> answer = offset ? Result<Json>(Json::Object{{"offset", *offset}})
+                                   : Result<Json>(tl::unexpected(std::move(offset.error())));
+      co_await respond_result(std::move(answer), writer);
+      co_return;
+    }
+    default: {
+      auto answer = routes_->read(operation, call);
+      co_await respond_result(std::move(answer), writer);
+    }
+  }
+}
+
+}  // namespace tandem::api

@@ -1,0 +1,191 @@
+// The surfaces over real sockets, with a core of the test's own behind them.
+#include "api/api.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <thread>
+
+#include "log/simulated_log.h"
+
+namespace tandem::api {
+namespace {
+
+namespace asio = boost::asio;
+
+// Two sites, one link.
+grid::Snapshot drawn(bool simulated) {
+  grid::Rows rows;
+  rows.name = "Test grid";
+  rows.simulated = simulated;
+  rows.jurisdictions = {"DE"};
+  for (const char* id : {"a", "b"}) {
+    grid::Site site;
+    site.id = id;
+    site.name = id;
+    rows.sites.push_back(site);
+    grid::Node node;
+    node.id = std::string(id) + "-r1";
+    node.site = grid::SiteIndex(rows.sites.size() - 1);
+    rows.nodes.push_back(node);
+  }
+  grid::Link link;
+  link.id = "a-b";
+  link.a = grid::NodeIndex(0);
+  link.b = grid::NodeIndex(1);
+  link.capacity_ab = link.capacity_ba = Gbps(100);
+  rows.links.push_back(link);
+  return make_snapshot(std::move(rows), 7);
+}
+
+class TestCore final : public CorePort {
+ public:
+  explicit TestCore(bool simulated) {
+    auto first = std::make_shared<Published>();
+    first->state.grid = std::make_shared<const grid::Snapshot>(drawn(simulated));
+    first->forecast = twin::forecast(*first->state.grid, {});
+    published_ = std::move(first);
+  }
+  std::shared_ptr<const Published> published() const override { return published_; }
+  void submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override {
+    for (log::Event& event : events) submitted.push_back(std::move(event));
+    done(refusal ? Result<log::Offset>(tl::unexpected(*refusal)) : Result<log::Offset>(41 + submitted.size()));
+  }
+
+  std::vector<log::Event> submitted;
+  std::optional<Error> refusal;
+
+ private:
+  std::shared_ptr<const Published> published_;
+};
+
+class NoDecisions final : public DecisionSource {
+  Json recent(size_t) const override { return Json::Array{}; }
+  std::optional<Json> explain(std::string_view) const override { return std::nullopt; }
+};
+
+class NoActivity final : public Activity {
+  Deployment deployment(std::string_view) const override { return {}; }
+  Json usage() const override { return Json::Object{}; }
+};
+
+struct Answer {
+  int status = 0;
+  http::Headers headers;
+  std::string text;
+  Json json;
+};
+
+// An Api behind a real server, and a client; `ask` runs the loop until the answer is there.
+class Surface {
+ public:
+  explicit Surface(bool simulated = true) : core(simulated) {
+    auto listening = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
+      return api_.handle(request, writer);
+    });
+    EXPECT_TRUE(listening);
+    server_ = std::move(*listening);
+  }
+
+  Answer ask(std::string method, std::string target, std::string body = {}, http::Headers headers = {}) {
+    Answer answer;
+    bool ended = false;
+    http::ClientRequest request{std::move(method), std::move(target), std::move(headers), std::move(body)};
+    asio::co_spawn(context_, exchange(std::move(request), answer, ended), asio::detached);
+    while (!ended) context_.run_one();
+    return answer;
+  }
+
+  TestCore core;
+  Feed feed;
+
+ private:
+  asio::awaitable<void> exchange(http::ClientRequest request, Answer& answer, bool& ended) {
+    http::Endpoint endpoint{"127.0.0.1", server_->port()};
+    auto sent = co_await client_.send(std::move(endpoint), std::move(request), {});
+    if (sent) {
+      answer.status = sent->status();
+      answer.headers = sent->headers();
+      auto body = co_await sent->read_all(1 << 20);
+      if (body) answer.text = std::move(*body);
+      if (auto parsed = parse_json(answer.text)) answer.json = std::move(*parsed);
+    }
+    ended = true;
+  }
+
+  asio::io_context context_;
+  http::Client client_{context_};
+  NoDecisions decisions_;
+  NoActivity activity_;
+  Metrics metrics_;
+  SystemClock clock_;
+  log::SimulatedLog log_;
+  Api api_{core, decisions_, activity_, feed, log_, metrics_, clock_};
+  std::unique_ptr<http::Server> server_;
+};
+
+TEST(Api, ShowsTheGridAndItsParts) {
+  Surface surface;
+  const Answer grid = surface.ask("GET", "/api/v1/grid");
+  EXPECT_EQ(grid.status, 200);
+  EXPECT_EQ(grid.json["name"].text(), "Test grid");
+  EXPECT_EQ(grid.json["links"].array().at(0)["a_site"].text(), "a");
+  EXPECT_EQ(surface.ask("GET", "/api/v1/links/a-b").json["capacity_gbps"].number(), 100);
+  EXPECT_EQ(surface.ask("GET", "/api/v1/sites/a").json["links"].array().size(), 1u);
+  EXPECT_EQ(surface.ask("GET", "/api/v1/sites/nowhere").status, 404);
+}
+
+TEST(Api, ACutBecomesAFact) {
+  Surface surface;
+  const Answer cut = surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})");
+  EXPECT_EQ(cut.status, 200) << cut.text;
+  EXPECT_EQ(cut.json["offset"].integer(), 42);
+  ASSERT_EQ(surface.core.submitted.size(), 1u);
+  EXPECT_EQ(surface.core.submitted[0].facts_recorded().id(), "a-b");
+  EXPECT_EQ(surface.core.submitted[0].facts_recorded().attributes(0).value().text(), "down");
+}
+
+TEST(Api, OnlyASimulatedGridIsCutByHand) {
+  Surface surface(false);
+  EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})").status, 403);
+  EXPECT_TRUE(surface.core.submitted.empty());
+}
+
+TEST(Api, APageOfAnotherOriginChangesNothing) {
+  Surface surface;
+  http::Headers foreign;
+  foreign.set("origin", "http://elsewhere.example");
+  EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})", foreign).status, 403);
+  EXPECT_TRUE(surface.core.submitted.empty());
+}
+
+TEST(Api, BadInputIsNamedAndChangesNothing) {
+  Surface surface;
+  for (const char* body : {"", "{", "[]", R"({"state":"sideways"})", R"({"state":1})"})
+    EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", body).status, 400) << body;
+  for (const char* body : {R"({"facts":[]})", R"({"source":"x","facts":[]})", R"({"source":"x","facts":[{"kind":"link"}]})",
+                           R"({"source":"x","facts":[{"kind":"link","id":"a","attributes":{},"observed_at":"now"}]})"})
+    EXPECT_EQ(surface.ask("POST", "/api/v1/facts", body).status, 400) << body;
+  EXPECT_EQ(surface.ask("GET", "/api/v1/log?limit=-1").status, 400);
+  EXPECT_EQ(surface.ask("DELETE", "/api/v1/grid").status, 405);
+  EXPECT_TRUE(surface.core.submitted.empty());
+}
+
+TEST(Api, ARefusalReachesTheCaller) {
+  Surface surface;
+  surface.core.refusal = Error{ErrorCode::resource_exhausted, "full", ""};
+  const Answer refused = surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.json["error"]["message"].text(), "full");
+}
+
+TEST(Api, ReadinessNeedsATable) {
+  Surface surface;
+  EXPECT_EQ(surface.ask("GET", "/readyz").status, 503);
+  EXPECT_EQ(surface.ask("GET", "/healthz").status, 200);
+}
+
+}  // namespace
+}  // namespace tandem::api

@@ -1,0 +1,35 @@
+#include "api/routes.h"
+
+#include <gtest/gtest.h>
+
+namespace tandem::api {
+namespace {
+
+TEST(Routes, MatchByMethodAndPath) {
+  const Match found = match("GET", "/api/v1/links/ber%2Dham");
+  ASSERT_NE(found.route, nullptr);
+  EXPECT_EQ(found.route->operation, Operation::get_link);
+  EXPECT_EQ(found.parameters, std::vector<std::string>{"ber-ham"});
+  EXPECT_EQ(match("HEAD", "/api/v1/grid").route->operation, Operation::get_grid);
+}
+
+TEST(Routes, TellAnUnknownPathFromAnUnknownMethod) {
+  EXPECT_FALSE(match("GET", "/api/v1/nothing").path_known);
+  const Match found = match("DELETE", "/api/v1/grid");
+  EXPECT_EQ(found.route, nullptr);
+  EXPECT_TRUE(found.path_known);
+  EXPECT_FALSE(match("GET", "/api/v1/links/").path_known);
+  EXPECT_FALSE(match("GET", "/api/v1/links/%zz").path_known);
+}
+
+TEST(Routes, EveryRouteIsDescribed) {
+  const Json document = openapi_document();
+  for (const Route& route : routes()) {
+    const Json& operation = document["paths"][route.pattern][route.method == "GET" ? "get" : "post"];
+    EXPECT_EQ(operation["summary"].text(), route.summary) << route.pattern;
+    EXPECT_EQ(operation["requestBody"].is_null(), route.request_body.empty()) << route.pattern;
+  }
+}
+
+}  // namespace
+}  // namespace tandem::api

@@ -1,0 +1,23 @@
+// Views: JSON documents of a published state. Pure functions; each names the offset it was read at.
+#pragma once
+
+#include <string_view>
+
+#include "api/api.h"
+#include "base/json.h"
+
+namespace tandem::api {
+
+Json grid_view(const Published& published);
+Result<Json> site_view(const Published& published, const Activity& activity, std::string_view id);
+Result<Json> link_view(const Published& published, std::string_view id);
+Json plan_view(const Published& published);
+
+enum class Thing : uint8_t { site, link };
+// What the twin predicts if that site or link went to that state now and nothing were planned anew.
+// Errors: not_found.
+Result<Json> state_preview(const Published& published, Thing thing, std::string_view id, grid::State state);
+
+Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit);
+
+}  // namespace tandem::api

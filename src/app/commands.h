@@ -1,0 +1,87 @@
+// The commands of the tool. Each returns the exit status: 0 done, 1 failed, 2 the input is wrong.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tandem::app {
+
+struct UpOptions {
+  std::filesystem::path grid;  // empty: what the log holds
+  std::filesystem::path data = "data";
+  std::string listen = "127.0.0.1:8080";
+  unsigned threads = 0;        // of the gateway; 0: one a core
+};
+int run_up(const UpOptions& options);
+
+struct ImportOptions {
+  std::filesystem::path input;
+  std::string format = "auto";
+  std::filesystem::path output;
+  uint64_t seed = 1;
+  double route_factor = 0;     // 0: the importer's own
+  bool json = false;
+};
+int run_import(const ImportOptions& options);
+
+struct CheckOptions {
+  std::filesystem::path grid;
+  bool json = false;
+};
+int run_check(const CheckOptions& options);
+
+struct PlanOptions {
+  std::filesystem::path grid;
+  uint64_t seed = 1;
+  uint64_t work = 10'000;
+  bool json = false;
+};
+int run_plan(const PlanOptions& options);
+
+struct LogOptions {
+  std::filesystem::path data = "data";
+  uint64_t from = 0;           // 0: the last `count`
+  uint64_t count = 20;
+  uint64_t offset = 0;         // of `show`
+  bool follow = false;
+  bool json = false;
+};
+int run_log_tail(const LogOptions& options);
+int run_log_show(const LogOptions& options);
+int run_log_verify(const LogOptions& options);
+int run_log_hash(const LogOptions& options);
+
+struct EngineOptions {
+  std::string model = "llama-3.1-8b";
+  std::filesystem::path grid;  // where its profiles are
+  std::string accelerator;
+  std::string listen = "127.0.0.1:8000";
+  unsigned replicas = 1;
+};
+int run_engine(const EngineOptions& options);
+
+struct LoadCommandOptions {
+  std::string url = "http://127.0.0.1:8080";
+  std::string key = "sk-demo";
+  std::vector<std::string> models;
+  std::vector<std::string> regions;
+  std::string process = "steady";
+  std::filesystem::path trace;
+  double speed_up = 1;
+  double rate_per_s = 10;
+  double duration_s = 30;
+  uint32_t concurrency = 0;    // > 0: closed loop
+  uint64_t requests_max = 0;   // 0: as many as the duration brings
+  double ttft_ms = 0;          // 0: the tenant's own promise
+  double tpot_ms = 0;
+  double prompt_tokens = 300;
+  double output_tokens = 100;
+  uint64_t seed = 1;
+  bool json = false;
+};
+int run_load(const LoadCommandOptions& options);
+
+}  // namespace tandem::app

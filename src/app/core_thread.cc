@@ -1,0 +1,157 @@
+#include "app/core_thread.h"
+
+#include <fmt/format.h>
+
+#include <future>
+
+#include "base/logging.h"
+
+namespace tandem::app {
+namespace {
+
+constexpr size_t kLogReadBytes = 8u << 20;  // of what was just committed, to tell observers
+
+}  // namespace
+
+CoreThread::CoreThread(std::unique_ptr<control::Core> core, const log::Log& log, const Clock& clock,
+                       CoreThreadOptions options, CoreObserver& observer)
+    : core_(std::move(core)), log_(log), clock_(clock), options_(std::move(options)), observer_(observer) {}
+
+CoreThread::~CoreThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  for (Group& group : intake_) group.done(fail(ErrorCode::unavailable, "the grid is shutting down"));
+}
+
+void CoreThread::start() {
+  publish_if_changed();
+  thread_ = std::thread([this] { run(); });
+}
+
+std::shared_ptr<const api::Published> CoreThread::published() const { return published_.load(); }
+
+void CoreThread::submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) {
+  bool full = false;
+  bool stopping = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping = stopping_;
+    full = intake_events_ + events.size() > kIntakeEventsMax;
+    if (!full && !stopping) {
+      intake_events_ += events.size();
+      intake_.push_back({std::move(events), std::move(done)});
+    }
+  }
+  if (stopping)
+    done(fail(ErrorCode::unavailable, "the grid is shutting down"));
+  else if (full)
+    done(fail(ErrorCode::resource_exhausted, fmt::format("{} events are waiting to be logged; try again in a second", kIntakeEventsMax)));
+  else
+    wake_.notify_one();
+}
+
+Result<log::Offset> CoreThread::submit_and_wait(std::vector<log::Event> events) {
+  std::promise<Result<log::Offset>> promise;
+  auto future = promise.get_future();
+  submit(std::move(events), [&promise](Result<log::Offset> result) { promise.set_value(std::move(result)); });
+  return future.get();
+}
+
+// As many whole groups as one batch of the log holds, at least one when there is one.
+std::vector<CoreThread::Group> CoreThread::take_groups() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::chrono::nanoseconds(options_.tick.ns), [this] { return stopping_ || !intake_.empty(); });
+  std::vector<Group> groups;
+  size_t events = 0;
+  while (!intake_.empty() && !stopping_) {
+    const size_t size = intake_.front().events.size();
+    if (!groups.empty() && events + size > log::kBatchEventsMax / 2) break;
+    events += size;
+    intake_events_ -= size;
+    groups.push_back(std::move(intake_.front()));
+    intake_.pop_front();
+  }
+  return groups;
+}
+
+void CoreThread::run() {
+  for (;;) {
+    std::vector<Group> groups = take_groups();
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    const log::Offset before = core_->state().head.last();
+    if (!groups.empty()) process(std::move(groups));
+    if (auto ticked = core_->tick(clock_.now()); !ticked) log_error("the core cannot go on: {}", to_string(ticked.error()));
+    tell_committed(before);
+    publish_if_changed();
+  }
+}
+
+void CoreThread::process(std::vector<Group> groups) {
+  std::vector<std::vector<log::Event>> intake;
+  intake.reserve(groups.size());
+  for (Group& group : groups) intake.push_back(std::move(group.events));
+  auto outcomes = core_->submit(std::move(intake), clock_.now());
+  // Published before the callers are told, so that who was told reads a state with their change in it.
+  publish_if_changed();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (outcomes)
+      groups[i].done(std::move((*outcomes)[i]));
+    else
+      groups[i].done(tl::unexpected(outcomes.error()));
+  }
+  if (!outcomes) log_error("nothing could be logged: {}", to_string(outcomes.error()));
+}
+
+void CoreThread::tell_committed(log::Offset after) {
+  const log::Offset last = core_->state().head.last();
+  if (last == after) return;
+  auto batches = log_.read(after + 1, kLogReadBytes);
+  if (batches)
+    observer_.committed(*batches);
+  else
+    log_error("the log was written and cannot be read: {}", to_string(batches.error()));
+}
+
+void CoreThread::publish_if_changed() {
+  const control::State& state = core_->state();
+  const auto before = published_.load();
+  const Instant now = clock_.now();
+  const bool grid_same = before && before->state.grid == state.grid && before->state.plan == state.plan;
+  const bool lease_fresh = before && before->table && before->table->rows().valid_until - now > Duration{options_.table_validity.ns / 2};
+  if (grid_same && lease_fresh && before->state.head.last() == state.head.last()) return;
+
+  auto next = std::make_shared<api::Published>();
+  next->state = state;
+  if (grid_same) {
+    next->forecast = before->forecast;
+  } else {
+    observer_.before_publish(state);
+    next->forecast = twin::forecast(*state.grid, state.plan ? planner::assignment_of(*state.grid, *state.plan) : twin::Assignment{});
+  }
+  if (grid_same && lease_fresh) {
+    next->table = before->table;
+  } else {
+    const v1::Plan none;
+    planner::TableOptions options;
+    options.offset = state.head.last();
+    options.published_at = now;
+    options.valid_until = now + options_.table_validity;
+    options.emulator = options_.emulator;
+    next->table = planner::make_routing_table(*state.grid, state.plan ? *state.plan : none, options);
+  }
+  published_.store(next);
+  observer_.published(before.get(), next);
+  if (state.pending && state.pending->plan_id != wanted_plan_) {
+    wanted_plan_ = state.pending->plan_id;
+    observer_.plan_wanted(*state.pending, state);
+  }
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,30 @@
+#include "app/grid_file.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/diagnostics.h"
+#include "base/file.h"
+#include "ingest/ingest.h"
+
+namespace tandem::app {
+
+std::optional<grid::Snapshot> load_grid(const std::filesystem::path& file) {
+  const auto bytes = read_file(file, ingest::kGridFileBytesMax);
+  if (!bytes) {
+    report(bytes.error());
+    return std::nullopt;
+  }
+  ingest::GridSnapshot read = ingest::read_grid(*bytes, file.string());
+  for (const Diagnostic& diagnostic : read.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  return std::move(read.snapshot);
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "tandem: {}\n", error.context.empty() ? error.message : fmt::format("{} ({})", error.message, error.context));
+  const int status = describe(error.code).http_status;
+  return status >= 400 && status < 500 ? 2 : 1;
+}
+
+}  // namespace tandem::app

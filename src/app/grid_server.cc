@@ -1,0 +1,286 @@
+#include "app/grid_server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <thread>
+
+#include "api/api.h"
+#include "app/activity_monitor.h"
+#include "app/core_thread.h"
+#include "app/emulated_engines.h"
+#include "app/grid_file_events.h"
+#include "app/plan_worker.h"
+#include "base/file.h"
+#include "base/logging.h"
+#include "gateway/gateway.h"
+#include "ingest/ingest.h"
+#include "log/log.h"
+#include "runtime/emulator.h"
+#include "series/series.h"
+
+namespace tandem::app {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Duration kDrain = seconds(5);       // for requests under way at a stop
+constexpr size_t kLogMessagesMax = 50;        // of one commit, told to the console: more scroll past unread
+constexpr size_t kEventsPerGroup = 2'000;     // of a grid file: half of what a batch of the log holds
+
+// One thread of the gateway and the API: its own io_context, client, and listener on the shared port.
+struct Front {
+  asio::io_context context{1};
+  http::Client client{context};
+  std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<http::Server> server;
+  std::thread thread;
+};
+
+class RunningGrid final : public GridServer, public CoreObserver, public api::DecisionSource {
+ public:
+  ~RunningGrid() override { stop(); }
+
+  Result<void> open(const GridServerOptions& options);
+  Result<size_t> apply_grid_file(const std::filesystem::path& file) override;
+  bool empty() const override { return core_->published()->state.head.last() == 0; }
+  uint16_t port() const override { return fronts_.front()->server->port(); }
+  void stop() override;
+
+ private:
+  Result<void> open_engines();
+  Result<void> open_core(const GridServerOptions& options);
+  Result<void> open_fronts(const GridServerOptions& options);
+  asio::awaitable<void> dispatch(Front& front, const http::Request& request, http::ResponseWriter& writer);
+
+  // CoreObserver, on the core's thread.
+  void before_publish(const control::State& state) override;
+  void published(const api::Published* before, const std::shared_ptr<const api::Published>& now) override;
+  void committed(const std::vector<log::Batch>& batches) override;
+  void plan_wanted(const control::PendingPlan& wanted, const control::State& state) override;
+
+  // api::DecisionSource, on any thread.
+  Json recent(size_t count_max) const override;
+  std::optional<Json> explain(std::string_view id) const override;
+
+  void submit_quietly(std::vector<log::Event> events, const char* what);
+  void power_sites(const grid::Snapshot& grid);
+
+  SystemClock clock_;
+  Metrics metrics_;
+  api::Feed feed_;
+  gateway::SharedState gateways_;
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<control::CheckpointStore> checkpoints_;
+  std::unique_ptr<series::Store> series_;
+  asio::io_context engines_context_{1};
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> engines_work_;
+  std::unique_ptr<runtime::EngineHost> engines_;
+  std::thread engines_thread_;
+  std::vector<std::string> dark_sites_;  // cut at the engines, ascending; of the core's thread
+  std::unique_ptr<PlanWorker> planner_;
+  std::unique_ptr<CoreThread> core_;
+  std::unique_ptr<ActivityMonitor> activity_;
+  std::unique_ptr<api::Api> api_;
+  std::vector<std::unique_ptr<Front>> fronts_;
+};
+
+Result<void> RunningGrid::open(const GridServerOptions& options) {
+  TANDEM_TRY(open_engines());
+  TANDEM_TRY(open_core(options));
+  return open_fronts(options);
+}
+
+Result<void> RunningGrid::open_engines() {
+  TANDEM_ASSIGN(engines_, runtime::EngineHost::listen(engines_context_, clock_, {}));
+  engines_work_.emplace(engines_context_.get_executor());
+  engines_thread_ = std::thread([this] { engines_context_.run(); });
+  return {};
+}
+
+Result<void> RunningGrid::open_core(const GridServerOptions& options) {
+  log::SqliteLogOptions log_options;
+  log_options.directory = options.data / "log";
+  TANDEM_ASSIGN(log_, log::open_sqlite_log(log_options));
+  checkpoints_ = control::directory_checkpoints(options.data / "checkpoints");
+  TANDEM_ASSIGN(series_, series::Store::open({.directory = options.data / "series"}));
+  TANDEM_ASSIGN(const log::Head head, log_->head());
+  control::CoreOptions core_options;
+  core_options.epoch = head.header.epoch + 1;
+  TANDEM_ASSIGN(std::unique_ptr<control::Core> core, control::Core::open(*log_, checkpoints_.get(), core_options));
+  planner_ = std::make_unique<PlanWorker>(clock_, [this](PlanWorker::Result result) {
+    log::Event event;
+    event.set_actor("job:planner");
+    event.mutable_plan_proposed()->set_solve_ms(result.solve_ms);
+    *event.mutable_plan_proposed()->mutable_plan() = std::move(result.plan);
+    submit_quietly({std::move(event)}, "a plan");
+  });
+  CoreThreadOptions thread_options;
+  thread_options.emulator = {"127.0.0.1", engines_->port(), "", true};
+  core_ = std::make_unique<CoreThread>(std::move(core), *log_, clock_, thread_options, *this);
+  activity_ = std::make_unique<ActivityMonitor>(
+      clock_, *series_, feed_, metrics_, gateways_, [this] { return core_->published(); },
+      [this](const std::vector<v1::WindowSealed>& windows) {
+        std::vector<log::Event> events;
+        for (const v1::WindowSealed& window : windows) {
+          log::Event& event = events.emplace_back();
+          event.set_actor("core");
+          *event.mutable_window_sealed() = window;
+        }
+        return core_->submit_and_wait(std::move(events)).has_value();
+      });
+  api_ = std::make_unique<api::Api>(*core_, *this, *activity_, feed_, *log_, metrics_, clock_);
+  core_->start();
+  return {};
+}
+
+Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
+  uint16_t port = options.port;
+  for (unsigned i = 0; i < options.gateway_threads; ++i) {
+    auto front = std::make_unique<Front>();
+    gateway::GatewayOptions gateway_options;
+    gateway_options.number = i;
+    gateway_options.seed = static_cast<uint64_t>(clock_.now().ns) + i;
+    front->gateway = std::make_unique<gateway::Gateway>(front->context, gateways_, front->client, metrics_, clock_,
+                                                        *activity_, gateway_options);
+    http::ServerOptions server_options;
+    server_options.address = options.address;
+    server_options.port = port;
+    server_options.reuse_port = options.gateway_threads > 1;
+    Front& own = *front;
+    TANDEM_ASSIGN(front->server, http::Server::listen(front->context, server_options,
+                                                      [this, &own](const http::Request& request, http::ResponseWriter& writer) {
+                                                        return dispatch(own, request, writer);
+                                                      }));
+    port = front->server->port();
+    fronts_.push_back(std::move(front));
+  }
+  for (auto& front : fronts_) front->thread = std::thread([&context = front->context] { context.run(); });
+  return {};
+}
+
+asio::awaitable<void> RunningGrid::dispatch(Front& front, const http::Request& request, http::ResponseWriter& writer) {
+  if (request.target.starts_with("/v1/")) return front.gateway->handle(request, writer);
+  return api_->handle(request, writer);
+}
+
+void RunningGrid::stop() {
+  for (auto& front : fronts_)
+    asio::post(front->context, [&server = *front->server] { server.close(kDrain); });
+  for (auto& front : fronts_)
+    if (front->thread.joinable()) front->thread.join();
+  planner_.reset();
+  activity_.reset();
+  core_.reset();  // writes nothing: what was acknowledged is on the log
+  if (engines_work_) {
+    engines_work_.reset();
+    engines_context_.stop();
+    engines_thread_.join();
+  }
+  fronts_.clear();
+}
+
+Result<size_t> RunningGrid::apply_grid_file(const std::filesystem::path& file) {
+  TANDEM_ASSIGN(const std::string bytes, read_file(file, ingest::kGridFileBytesMax));
+  ingest::GridFile parsed = ingest::parse_grid_file(bytes, file.string());
+  if (has_errors(parsed.diagnostics)) {
+    std::string all;
+    for (const Diagnostic& diagnostic : parsed.diagnostics) all += "\n  " + to_string(diagnostic);
+    return fail(ErrorCode::invalid_argument, fmt::format("the grid file has errors and was not taken in:{}", all));
+  }
+  const std::vector<log::Event> events = grid_file_events(parsed.entities, core_->published()->state.inventory);
+  for (size_t start = 0; start < events.size(); start += kEventsPerGroup) {
+    const size_t end = std::min(events.size(), start + kEventsPerGroup);
+    std::vector<log::Event> group(events.begin() + static_cast<ptrdiff_t>(start), events.begin() + static_cast<ptrdiff_t>(end));
+    TANDEM_TRY(core_->submit_and_wait(std::move(group)));
+  }
+  return events.size();
+}
+
+void RunningGrid::power_sites(const grid::Snapshot& grid) {
+  std::vector<std::string> dark;
+  for (const grid::Site& site : grid.sites)
+    if (site.state == grid::State::down) dark.push_back(site.id);
+  std::sort(dark.begin(), dark.end());
+  for (const std::string& site : dark)
+    if (!std::binary_search(dark_sites_.begin(), dark_sites_.end(), site)) engines_->cut_site(site);
+  for (const std::string& site : dark_sites_)
+    if (!std::binary_search(dark.begin(), dark.end(), site)) engines_->restore_site(site);
+  dark_sites_ = std::move(dark);
+}
+
+void RunningGrid::before_publish(const control::State& state) {
+  power_sites(*state.grid);
+  if (!state.plan) return;
+  if (auto set = engines_->set_engines(emulated_engines(*state.grid, *state.plan)); !set)
+    log_error("the plan's engines could not be started: {}", to_string(set.error()));
+}
+
+void RunningGrid::published(const api::Published* before, const std::shared_ptr<const api::Published>& now) {
+  if (before == nullptr || before->table != now->table) gateways_.publish(now->table);
+  const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
+  if (same) return;
+  if (before != nullptr)
+    if (const auto message = api::state_message(*before->state.grid, *now->state.grid)) feed_.publish("state", to_json(*message));
+  if (now->state.plan && (before == nullptr || before->state.plan != now->state.plan))
+    feed_.publish("plan", to_json(api::plan_message(*now)));
+  if (now->state.head.last() == 0) return;
+  log::Event event;
+  event.set_actor("core");
+  v1::RoutingTablePublished& table = *event.mutable_routing_table_published();
+  table.set_from_offset(now->table->offset());
+  table.set_plan_id(now->table->rows().plan_id);
+  table.set_valid_until_ns(now->table->rows().valid_until.ns);
+  table.set_sha256(std::string(routing::digest(*now->table).view()));
+  submit_quietly({std::move(event)}, "a published routing table");
+}
+
+void RunningGrid::committed(const std::vector<log::Batch>& batches) {
+  if (feed_.listeners() == 0) return;
+  size_t told = 0;
+  for (const log::Batch& batch : batches)
+    for (size_t i = 0; i < batch.events.size() && told < kLogMessagesMax; ++i, ++told)
+      feed_.publish("log", to_json(api::log_message(batch.events[i], batch.header.first + i, batch.header.at)));
+}
+
+void RunningGrid::plan_wanted(const control::PendingPlan& wanted, const control::State& state) {
+  planner_->want(wanted, state.grid, state.plan);
+}
+
+Json RunningGrid::recent(size_t count_max) const {
+  std::vector<gateway::RequestRecord> records;
+  for (const auto& front : fronts_)
+    for (gateway::RequestRecord& record : front->gateway->recent(count_max)) records.push_back(std::move(record));
+  std::stable_sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.at > b.at; });
+  if (records.size() > count_max) records.resize(count_max);
+  Json::Array list;
+  for (const gateway::RequestRecord& record : records) list.push_back(gateway::to_json(record));
+  return list;
+}
+
+std::optional<Json> RunningGrid::explain(std::string_view id) const {
+  for (const auto& front : fronts_)
+    if (const auto story = front->gateway->explain_decision(id)) return gateway::to_json(*story);
+  return std::nullopt;
+}
+
+void RunningGrid::submit_quietly(std::vector<log::Event> events, const char* what) {
+  core_->submit(std::move(events), [what](Result<log::Offset> result) {
+    // Late and overtaken results are refused with `conflict`: that is how it should be.
+    if (!result && result.error().code != ErrorCode::conflict)
+      log_warning("{} was not logged: {}", what, to_string(result.error()));
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GridServer>> GridServer::start(const GridServerOptions& options) {
+  auto grid = std::make_unique<RunningGrid>();
+  TANDEM_TRY(grid->open(options));
+  return grid;
+}
+
+}  // namespace tandem::app

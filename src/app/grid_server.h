@@ -1,0 +1,35 @@
+// One running grid: the log and its core, the plan worker, the emulated engines, the gateways and the surfaces, wired.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace tandem::app {
+
+struct GridServerOptions {
+  std::filesystem::path data;
+  std::string address = "127.0.0.1";
+  uint16_t port = 8080;          // 0: any free one
+  unsigned gateway_threads = 1;
+};
+
+class GridServer {
+ public:
+  virtual ~GridServer() = default;  // stops everything, in order
+
+  // Reads the log in `options.data`, made when it is not there, and starts to serve what it holds.
+  // Errors: unavailable (another process has that log open), corrupt, io, invalid_argument (address).
+  static Result<std::unique_ptr<GridServer>> start(const GridServerOptions& options);
+
+  // Takes in a grid file: everything at first, later what differs from the file before. Returns events recorded.
+  virtual Result<size_t> apply_grid_file(const std::filesystem::path& file) = 0;
+  virtual bool empty() const = 0;  // nothing is on the log yet
+  virtual uint16_t port() const = 0;
+  // Drops nothing that is under way for up to a few seconds, then returns.
+  virtual void stop() = 0;
+};
+
+}  // namespace tandem::app

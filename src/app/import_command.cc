@@ -1,0 +1,55 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/commands.h"
+#include "app/grid_file.h"
+#include "base/diagnostics.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "ingest/ingest.h"
+
+namespace tandem::app {
+namespace {
+
+Result<ingest::TopologyFormat> format_of(const std::string& name) {
+  const auto format = ingest::topology_format(name);
+  if (!format)
+    return fail(ErrorCode::invalid_argument, fmt::format("no format '{}'; one of auto, topology-zoo, sndlib, repetita", name));
+  return *format;
+}
+
+Result<void> import_file(const ImportOptions& options) {
+  TANDEM_ASSIGN(const ingest::TopologyFormat format, format_of(options.format));
+  TANDEM_ASSIGN(const std::string bytes, read_file(options.input, ingest::kGridFileBytesMax));
+  ingest::ImportOptions import_options;
+  import_options.seed = options.seed;
+  if (options.route_factor > 0) import_options.route_factor = options.route_factor;
+  const ingest::Imported imported = ingest::import_topology(bytes, options.input.string(), format, import_options);
+  for (const Diagnostic& diagnostic : imported.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);
+  if (has_errors(imported.diagnostics)) return fail(ErrorCode::invalid_argument, "nothing was imported");
+  TANDEM_TRY(write_file_durably(options.output, ingest::write_grid_file(imported.entities)));
+  const auto count = [&](std::string_view kind) {
+    return std::count_if(imported.entities.begin(), imported.entities.end(), [&](const grid::Entity& e) { return e.kind == kind; });
+  };
+  if (options.json) {
+    const Json::Object report{{"output", options.output.string()}, {"sites", int64_t{count("site")}}, {"links", int64_t{count("link")}},
+                              {"regions", int64_t{count("region")}}, {"pools", int64_t{count("pool")}}, {"demands", int64_t{count("demand")}},
+                              {"warnings", static_cast<int64_t>(imported.diagnostics.size())}};
+    fmt::print("{}\n", to_json_pretty(report));
+  } else {
+    fmt::print("{}: {} sites, {} links, {} regions, {} pools, {} demands; run it with: tandem up --grid {}\n", options.output.string(),
+               count("site"), count("link"), count("region"), count("pool"), count("demand"), options.output.string());
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_import(const ImportOptions& options) {
+  const auto done = import_file(options);
+  return done ? 0 : report(done.error());
+}
+
+}  // namespace tandem::app

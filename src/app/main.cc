@@ -1,0 +1,140 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "app/commands.h"
+
+namespace {
+
+using namespace tandem::app;
+
+// Runs when the command line named this command; its status is the program's.
+template <class Options>
+void run_with(CLI::App* command, const std::shared_ptr<Options>& options, int (*run)(const Options&), int& status) {
+  command->callback([options, run, &status] { status = run(*options); });
+}
+
+void add_up(CLI::App& app, int& status) {
+  auto options = std::make_shared<UpOptions>();
+  CLI::App* command = app.add_subcommand("up", "Run a grid: everything, in one process");
+  command->add_option("--grid", options->grid, "Grid file to start from, and to take changes of at a later start");
+  command->add_option("--data", options->data, "Directory of the log, checkpoints and series")->capture_default_str();
+  command->add_option("--listen", options->listen, "Address and port")->capture_default_str();
+  command->add_option("--threads", options->threads, "Gateway threads; 0: one a core")->capture_default_str();
+  command->footer("Example:\n  tandem up --grid examples/national.yaml\n"
+                  "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");
+  run_with(command, options, run_up, status);
+}
+
+void add_import(CLI::App& app, int& status) {
+  auto options = std::make_shared<ImportOptions>();
+  CLI::App* command = app.add_subcommand("import", "Make a grid file of a public or foreign topology");
+  command->add_option("path", options->input, "File to import")->required();
+  command->add_option("-o,--output", options->output, "Grid file to write")->required();
+  command->add_option("--format", options->format, "auto, topology-zoo, sndlib or repetita")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")->capture_default_str();
+  command->add_option("--route-factor", options->route_factor, "Fibre length over great-circle length");
+  command->add_flag("--json", options->json, "Report as JSON");
+  command->footer("Example:\n  tandem import germany50.txt -o germany50.yaml && tandem up --grid germany50.yaml");
+  run_with(command, options, run_import, status);
+}
+
+void add_check(CLI::App& app, int& status) {
+  auto options = std::make_shared<CheckOptions>();
+  CLI::App* command = app.add_subcommand("check", "List all that is wrong with a grid file, each with file:line");
+  command->add_option("file", options->grid, "Grid file")->required();
+  command->add_flag("--json", options->json, "As JSON");
+  command->footer("Example:\n  tandem check examples/national.yaml\nExit status 2 when there are errors.");
+  run_with(command, options, run_check, status);
+}
+
+void add_plan(CLI::App& app, int& status) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* command = app.add_subcommand("plan", "Plan a grid file: deployments, splits, cost, bound, blocked demands");
+  command->add_option("--grid", options->grid, "Grid file")->required();
+  command->add_option("--seed", options->seed, "Of the search")->capture_default_str();
+  command->add_option("--work", options->work, "Iterations of improvement")->capture_default_str();
+  command->add_flag("--json", options->json, "As JSON");
+  command->footer("Example:\n  tandem plan --grid examples/national.yaml");
+  run_with(command, options, run_plan, status);
+}
+
+void add_log(CLI::App& app, int& status) {
+  CLI::App* command = app.add_subcommand("log", "Read the log of a grid and check its chain");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* description, int (*run)(const LogOptions&)) {
+    auto options = std::make_shared<LogOptions>();
+    CLI::App* subcommand = command->add_subcommand(name, description);
+    subcommand->add_option("--data", options->data, "Directory of the log")->capture_default_str();
+    subcommand->add_flag("--json", options->json, "As JSON, a line each");
+    run_with(subcommand, options, run, status);
+    return std::pair(subcommand, options);
+  };
+  auto [tail, tail_options] = add("tail", "The last events", run_log_tail);
+  tail->add_option("-n,--count", tail_options->count, "How many")->capture_default_str();
+  tail->add_option("--from", tail_options->from, "From this offset on");
+  tail->add_flag("-f,--follow", tail_options->follow, "Keep printing what is appended");
+  auto [show, show_options] = add("show", "One event, whole", run_log_show);
+  show->add_option("offset", show_options->offset, "Its offset")->required();
+  auto [verify, verify_options] = add("verify", "Check every byte and the hash chain; exit status 1 on damage", run_log_verify);
+  auto [hash, hash_options] = add("hash", "Replay the log and print the state's hash", run_log_hash);
+  command->footer("Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
+}
+
+void add_engine(CLI::App& app, int& status) {
+  auto options = std::make_shared<EngineOptions>();
+  CLI::App* command = app.add_subcommand("engine", "Run an emulated LLM server, calibrated by a profile, with the OpenAI API");
+  command->add_option("--model", options->model, "Model id")->capture_default_str();
+  command->add_option("--grid", options->grid, "Grid file with the model and its profiles")->required();
+  command->add_option("--accelerator", options->accelerator, "Whose profile; the first of the model when not given");
+  command->add_option("--replicas", options->replicas, "Replicas")->capture_default_str();
+  command->add_option("--listen", options->listen, "Address and port")->capture_default_str();
+  command->footer("Example:\n  tandem engine --grid examples/national.yaml --model llama-3.1-8b --listen 127.0.0.1:8000");
+  run_with(command, options, run_engine, status);
+}
+
+void add_load(CLI::App& app, int& status) {
+  auto options = std::make_shared<LoadCommandOptions>();
+  CLI::App* command = app.add_subcommand("load", "Drive a gateway as its customers would, and report goodput and delays");
+  command->add_option("--url", options->url, "Base URL, without /v1")->capture_default_str();
+  command->add_option("--key", options->key, "API key")->capture_default_str();
+  command->add_option("--model", options->models, "Models to ask; all the key may use when not given");
+  command->add_option("--region", options->regions, "Regions to come from; the gateway's choice when not given");
+  command->add_option("--process", options->process, "steady, diurnal, burst or trace")->capture_default_str();
+  command->add_option("--trace", options->trace, "Azure LLM CSV or Mooncake JSONL; implies --process trace");
+  command->add_option("--speed-up", options->speed_up, "Replay the trace this much faster")->capture_default_str();
+  command->add_option("--rate", options->rate_per_s, "Requests a second, mean")->capture_default_str();
+  command->add_option("--duration", options->duration_s, "Seconds")->capture_default_str();
+  command->add_option("--requests", options->requests_max, "Stop after so many");
+  command->add_option("--concurrency", options->concurrency, "Closed loop with so many at once, instead of --rate");
+  command->add_option("--ttft-ms", options->ttft_ms, "Promise on the first token; the tenant's own when not given");
+  command->add_option("--tpot-ms", options->tpot_ms, "Promise per token; the tenant's own when not given");
+  command->add_option("--prompt-tokens", options->prompt_tokens, "Mean")->capture_default_str();
+  command->add_option("--output-tokens", options->output_tokens, "Mean")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of arrivals and sizes")->capture_default_str();
+  command->add_flag("--json", options->json, "Report as JSON");
+  command->footer("Examples:\n  tandem load --rate 20 --duration 30\n  tandem load --trace azure-llm-2023-conv.csv --speed-up 4");
+  run_with(command, options, run_load, status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Tandem: the AI-grid control plane for telecom operators.\nCompute and connectivity, decided in tandem.", "tandem");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
+  int status = 0;
+  add_up(app, status);
+  add_import(app, status);
+  add_check(app, status);
+  add_plan(app, status);
+  add_log(app, status);
+  add_engine(app, status);
+  add_load(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the library's way to say --help, --version and wrong usage
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+  return status;
+}

@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "app/commands.h"
+#include "app/grid_file.h"
+#include "app/grid_server.h"
+#include "http/http.h"
+
+namespace tandem::app {
+namespace {
+
+// From now on SIGINT and SIGTERM wait to be taken by `wait_for_signal`, in every thread started after this.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+Result<void> up(const UpOptions& options) {
+  TANDEM_ASSIGN(const http::Endpoint listen, http::parse_endpoint(options.listen));
+  const sigset_t signals = block_signals();
+  GridServerOptions server_options;
+  server_options.data = options.data;
+  server_options.address = listen.host;
+  server_options.port = listen.port;
+  server_options.gateway_threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  TANDEM_ASSIGN(const std::unique_ptr<GridServer> grid, GridServer::start(server_options));
+  size_t recorded = 0;
+  if (!options.grid.empty()) {
+    TANDEM_ASSIGN(recorded, grid->apply_grid_file(options.grid));
+  } else if (grid->empty()) {
+    return fail(ErrorCode::invalid_argument, fmt::format("the log in '{}' is empty; name a grid to start from with --grid, for example --grid examples/national.yaml", options.data.string()));
+  }
+  fmt::print("tandem: http://{}:{}\n", listen.host, grid->port());
+  fmt::print("  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n", listen.host,
+             grid->port(), (options.data / "log").string(), recorded);
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  fmt::print("tandem: stopping\n");
+  std::fflush(stdout);
+  grid->stop();
+  return {};
+}
+
+}  // namespace
+
+int run_up(const UpOptions& options) {
+  const auto done = up(options);
+  return done ? 0 : report(done.error());
+}
+
+}  // namespace tandem::app

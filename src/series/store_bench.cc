@@ -29,7 +29,9 @@ void append_and_flush(benchmark::State& state) {
     for (const Usage& row : rows) CHECK(store->append(row).has_value());
     CHECK(store->flush().has_value());
     state.PauseTiming();
-    for (const auto& event : *store->seal(kStart + minutes(++minute))) CHECK(store->confirm(event).has_value());
+    const auto events = store->seal(kStart + minutes(++minute));
+    CHECK(events.has_value());
+    for (const auto& event : *events) CHECK(store->confirm(event).has_value());
     state.ResumeTiming();
   }
   state.SetItemsProcessed(state.iterations() * 10'000);

@@ -9,7 +9,7 @@ Cancellation::Cancellation() : state_(std::make_shared<State>()) {}
 
 void Cancellation::cancel() {
   state_->cancelled = true;
-  if (const auto end = std::exchange(state_->end, nullptr)) end();
+  if (state_->serving != nullptr) state_->serving->cancel();
 }
 
 bool Cancellation::cancelled() const { return state_->cancelled; }

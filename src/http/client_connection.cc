@@ -31,14 +31,14 @@ ClientConnection::~ClientConnection() { detach(); }
 void ClientConnection::attach(const Cancellation& cancellation, ClientTimeouts timeouts) {
   detach();
   cancellation_ = cancellation.state_;
-  cancellation_->end = [this] { cancel(); };
+  cancellation_->serving = this;
   timeouts_ = timeouts;
   is_complete_ = false;
   got_bytes_ = false;
 }
 
 void ClientConnection::detach() {
-  if (cancellation_) cancellation_->end = nullptr;
+  if (cancellation_ && cancellation_->serving == this) cancellation_->serving = nullptr;  // it may serve another by now
   cancellation_.reset();
   deadline_.clear();
 }

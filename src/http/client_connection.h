@@ -18,7 +18,7 @@ namespace tandem::http {
 
 struct Cancellation::State {
   bool cancelled = false;
-  std::function<void()> end;  // closes the connection that serves the request now; empty when there is none
+  ClientConnection* serving = nullptr;  // the request now; none before it has a connection and after its end
 };
 
 class ClientConnection {

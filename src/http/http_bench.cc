@@ -6,6 +6,7 @@
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <ctime>
 #include <thread>
 
 #include "base/check.h"
@@ -79,12 +80,23 @@ asio::awaitable<void> ask(Client& client, uint16_t port, int64_t requests, int64
   }
 }
 
+double thread_cpu_us() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) * 1e-3;
+}
+
 // The server on one thread, the client on another, `connections` of them at once.
 void serve(benchmark::State& state, Handler handler) {
   asio::io_context server_context;
   auto server = Server::listen(server_context, {}, std::move(handler));
   CHECK(server);
-  std::thread thread([&] { server_context.run(); });
+  double server_cpu_us = 0;
+  std::thread thread([&] {
+    server_context.run();
+    server_cpu_us = thread_cpu_us();
+  });
+  const double client_cpu_us_before = thread_cpu_us();
   asio::io_context context;
   Client client(context);
   const auto connections = state.range(0);
@@ -101,6 +113,9 @@ void serve(benchmark::State& state, Handler handler) {
   state.SetItemsProcessed(answered);
   server_context.stop();
   thread.join();
+  // Processor time of each side for one request: it stays the same when other work shares the machine.
+  state.counters["server_cpu_us"] = server_cpu_us / static_cast<double>(answered);
+  state.counters["client_cpu_us"] = (thread_cpu_us() - client_cpu_us_before) / static_cast<double>(answered);
 }
 
 void BM_RequestsWhole1KB(benchmark::State& state) { serve(state, answer); }

@@ -19,8 +19,9 @@ namespace tandem::http {
 class Connection;
 class ServerState;
 
-// How a handler answers. Exactly one of `respond`, or `start`, `write`…, `finish`. A handler that returns without an
-// answer gives a 500; one that returns between `start` and `finish` breaks the stream as `abort` does.
+// How a handler answers, from one coroutine at a time. Exactly one of `respond`, or `start`, `write`…, `finish`. A
+// handler that returns without an answer gives a 500; one that returns between `start` and `finish` breaks the stream
+// as `abort` does.
 //
 // Errors of the awaitables: unavailable (the client has gone), deadline_exceeded (it reads too slowly),
 // invalid_argument (a header that cannot be sent, or a call out of order). After one, nothing more can be sent.

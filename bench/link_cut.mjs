@@ -25,7 +25,7 @@ for (let i = 0; i < cuts; ++i) {
     ++tries;
     const elapsed = performance.now() - start;
     const decision = await grid.get(`/api/v1/decisions/${answer.headers.get('x-tandem-decision')}`);
-    if (decision.status === 200 && decision.body.offset >= body.offset) {
+    if (decision.status === 200 && decision.body.request.offset >= body.offset) {
       routed.push(elapsed);
       break;
     }

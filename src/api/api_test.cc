@@ -121,7 +121,7 @@ class Surface {
   NoActivity activity_;
   Metrics metrics_;
   SystemClock clock_;
-  log::SimulatedLog log_;
+  log::SimulatedLog log_{1};
   Api api_{core, decisions_, activity_, feed, log_, metrics_, clock_};
   std::unique_ptr<http::Server> server_;
 };

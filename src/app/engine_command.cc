@@ -6,7 +6,7 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
-#include "http/http.h"
+#include "app/listen.h"
 #include "runtime/emulator.h"
 
 namespace tandem::app {
@@ -29,7 +29,7 @@ Result<grid::ProfileIndex> profile_of(const grid::Snapshot& grid, grid::ModelInd
 }
 
 Result<void> run(const EngineOptions& options, const grid::Snapshot& grid) {
-  TANDEM_ASSIGN(const http::Endpoint listen, http::parse_endpoint(options.listen));
+  TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const grid::ModelIndex model = grid.models.find(options.model);
   if (!model.valid()) return fail(ErrorCode::not_found, fmt::format("no model '{}' in that grid", options.model));
   TANDEM_ASSIGN(const grid::ProfileIndex profile, profile_of(grid, model, options.accelerator));

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "app/activity_monitor.h"
+#include "app/checkpoint_writer.h"
 #include "app/core_thread.h"
 #include "app/emulated_engines.h"
 #include "app/grid_file_events.h"
@@ -75,6 +76,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   gateway::SharedState gateways_;
   std::unique_ptr<log::Log> log_;
   std::unique_ptr<control::CheckpointStore> checkpoints_;
+  std::unique_ptr<CheckpointWriter> checkpoint_writer_;
   std::unique_ptr<series::Store> series_;
   asio::io_context engines_context_{1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> engines_work_;
@@ -111,6 +113,7 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   control::CoreOptions core_options;
   core_options.epoch = head.header.epoch + 1;
   TANDEM_ASSIGN(std::unique_ptr<control::Core> core, control::Core::open(*log_, checkpoints_.get(), core_options));
+  checkpoint_writer_ = std::make_unique<CheckpointWriter>(*checkpoints_, core->state().inventory.offset());
   planner_ = std::make_unique<PlanWorker>(clock_, [this](PlanWorker::Result result) {
     log::Event event;
     event.set_actor("job:planner");
@@ -175,6 +178,7 @@ void RunningGrid::stop() {
   planner_.reset();
   activity_.reset();
   core_.reset();  // writes nothing: what was acknowledged is on the log
+  checkpoint_writer_.reset();
   if (engines_work_) {
     engines_work_.reset();
     engines_context_.stop();
@@ -220,6 +224,7 @@ void RunningGrid::before_publish(const control::State& state) {
 }
 
 void RunningGrid::published(const api::Published* before, const std::shared_ptr<const api::Published>& now) {
+  checkpoint_writer_->offer(now->state);
   if (before == nullptr || before->table != now->table) gateways_.publish(now->table);
   const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
   if (same) return;

@@ -8,7 +8,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/grid_server.h"
-#include "http/http.h"
+#include "app/listen.h"
 
 namespace tandem::app {
 namespace {
@@ -25,7 +25,7 @@ sigset_t block_signals() {
 }
 
 Result<void> up(const UpOptions& options) {
-  TANDEM_ASSIGN(const http::Endpoint listen, http::parse_endpoint(options.listen));
+  TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const sigset_t signals = block_signals();
   GridServerOptions server_options;
   server_options.data = options.data;

@@ -150,8 +150,10 @@ std::string summary_of_body(const Event& event) {
     case Event::kPlanRequested:
       return fmt::format("{} on {}: {}", event.plan_requested().plan_id(), event.plan_requested().base_offset(),
                          event.plan_requested().reason());
-    case Event::kPlanProposed:
-      return summary_of(event.plan_proposed().plan());
+    case Event::kPlanProposed:  // the plan stands whole in the event that accepts it
+      return fmt::format("{}: {:.2f} EUR/h, bound {:.2f}, in {:.0f} ms", event.plan_proposed().plan().id(),
+                         event.plan_proposed().plan().cost_eur_per_hour(), event.plan_proposed().plan().bound_eur_per_hour(),
+                         event.plan_proposed().solve_ms());
     case Event::kPlanAccepted:
       return summary_of(event.plan_accepted().plan());
     case Event::kPlanRejected:

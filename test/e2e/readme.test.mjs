@@ -1,0 +1,44 @@
+// The README's commands, run as they stand there, but for the port and the names of the files.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Grid, binary, example, hasSharedData, root, sharedData, temporaryDirectory } from './tandem.mjs';
+
+const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
+const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map((found) => found[1]);
+const commands = blocks.join('\n').replaceAll('\\\n', ' ').split('\n').map((line) => line.replace(/\s+#.*$/, '').trim()).filter(Boolean);
+
+describe('the README', () => {
+  const directory = temporaryDirectory();
+  let grid;
+  before(async () => { grid = await Grid.start({ grid: example, data: path.join(directory, 'data') }); });
+  after(() => grid?.stop());
+  const run = (line, timeout = 60_000) => execFileSync('bash', ['-c', line
+    .replaceAll('http://127.0.0.1:8080', grid.url)
+    .replaceAll('build/tandem', binary)
+    .replaceAll('--data data', `--data ${path.join(directory, 'data')}`)
+    .replaceAll('germany50.txt', path.join(sharedData, 'sndlib/germany50.txt'))
+    .replaceAll('germany50.yaml', path.join(directory, 'germany50.yaml'))], { encoding: 'utf8', timeout });
+
+  test('names only make targets that exist', () => {
+    const makefile = readFileSync(path.join(root, 'Makefile'), 'utf8');
+    const targets = commands.filter((command) => command.startsWith('make ')).map((command) => command.split(' ')[1]);
+    assert.ok(targets.length >= 4);
+    for (const target of targets) assert.match(makefile, new RegExp(`^${target}:`, 'm'));
+  });
+
+  test('its request streams an answer', () => {
+    const curl = commands.find((command) => command.startsWith('curl '));
+    const answer = run(curl);
+    assert.match(answer, /data: \{/);
+    assert.match(answer, /\[DONE\]/);
+  });
+
+  test('its tool commands work', { skip: hasSharedData ? false : 'skipped: no ../shared/data' }, () => {
+    for (const command of commands.filter((line) => /tandem (import|check|plan)/.test(line))) run(command);
+    const tail = commands.find((line) => line.includes('log tail'));
+    assert.match(run(tail.replace(' -f', '')), /plan_accepted/);
+  });
+});

@@ -20,18 +20,18 @@ using Event = v1::Event;
 using Offset = uint64_t;  // of an event: 1 for the first, then without gaps; 0 is before the first
 using Epoch = uint64_t;   // of a writer: a larger one fences every smaller
 
-inline constexpr size_t kBatchEventsMax = 4'096;        // a few ms of commit; one batch folds without starving readers
-inline constexpr size_t kBatchBytesMax = 16u << 20;     // one blob of SQLite stays far under its limit of 1 GB
-inline constexpr size_t kEventBytesMax = 4u << 20;      // a plan for 10⁴ demands is ~2 MB
+inline constexpr size_t kBatchEventsMax = 4'096;     // a few ms of commit; one batch folds without starving readers
+inline constexpr size_t kBatchBytesMax = 16u << 20;  // one blob of SQLite stays far under its limit of 1 GB
+inline constexpr size_t kEventBytesMax = 4u << 20;   // a plan for 10⁴ demands is ~2 MB
 
 struct BatchHeader {
   Epoch epoch = 0;
-  Offset first = 1;          // offset of its first event
-  uint32_t count = 0;        // events, ≥ 1
-  Instant at;                // stamped once, by the sequencer; never before the previous batch's
-  Digest body_sha256;        // of the stored bytes of its events
-  Digest previous;           // hash of the header before; zero for the first
-  Digest hash;               // of everything above, in this order; see hash_of
+  Offset first = 1;    // offset of its first event
+  uint32_t count = 0;  // events, ≥ 1
+  Instant at;          // stamped once, by the sequencer; never before the previous batch's
+  Digest body_sha256;  // of the stored bytes of its events
+  Digest previous;     // hash of the header before; zero for the first
+  Digest hash;         // of everything above, in this order; see hash_of
 
   Offset last() const { return first + count - 1; }
   bool operator==(const BatchHeader&) const = default;
@@ -53,8 +53,8 @@ Result<std::vector<Event>> decode_events(std::string_view bytes, uint32_t count)
 Batch make_batch(const BatchHeader& previous, Epoch epoch, Instant at, std::vector<Event> events);
 
 struct Head {
-  Offset last = 0;           // of the last event; 0 for an empty log
-  BatchHeader header;        // of the last batch; a default one for an empty log
+  Offset last = 0;     // of the last event; 0 for an empty log
+  BatchHeader header;  // of the last batch; a default one for an empty log
 };
 
 // One writer, any number of readers on other threads.
@@ -80,19 +80,19 @@ struct Verification {
   uint64_t batches = 0;
   uint64_t events = 0;
   Offset last = 0;
-  Digest head;                        // hash of the last header
+  Digest head;  // hash of the last header
   struct Damage {
-    Offset offset = 0;                // of the first event that can no longer be trusted
+    Offset offset = 0;  // of the first event that can no longer be trusted
     std::string what;
   };
-  std::vector<Damage> damage;         // empty: every byte is as it was written
+  std::vector<Damage> damage;  // empty: every byte is as it was written
 };
 
 // The embedded driver: SQLite in WAL mode, synchronous=FULL, one row a batch. Every page carries a checksum and an
 // anchor file beside the database records the head after each commit, so that no flipped byte and no lost tail passes
 // for a shorter or different log.
 struct SqliteLogOptions {
-  std::filesystem::path directory;    // made when it is not there; holds log.db and log.anchor
+  std::filesystem::path directory;  // made when it is not there; holds log.db and log.anchor
   bool read_only = false;
 };
 Result<std::unique_ptr<Log>> open_sqlite_log(const SqliteLogOptions& options);

@@ -45,20 +45,6 @@ void add(v1::UsageTotal& sum, const v1::UsageTotal& more) {
   sum.set_cost_eur(sum.cost_eur() + more.cost_eur());
 }
 
-// Adds up neighbours of one key.
-std::vector<v1::UsageTotal> merged(std::vector<v1::UsageTotal> totals) {
-  std::stable_sort(totals.begin(), totals.end(), before);
-  std::vector<v1::UsageTotal> sums;
-  for (v1::UsageTotal& total : totals) {
-    if (!sums.empty() && key_of(sums.back()) == key_of(total)) {
-      add(sums.back(), total);
-    } else {
-      sums.push_back(std::move(total));
-    }
-  }
-  return sums;
-}
-
 // Which names of a column a query takes: all for an empty one.
 std::vector<bool> wanted(const NameColumn& column, std::string_view name) {
   std::vector<bool> takes(column.names().size());
@@ -271,6 +257,19 @@ std::string encode(const SampleRows& rows) { return SampleCodec::encode(rows); }
 Result<UsageRows> decode_usage(std::string_view bytes) { return UsageCodec::decode(bytes); }
 Result<SampleRows> decode_samples(std::string_view bytes) { return SampleCodec::decode(bytes); }
 
+std::vector<v1::UsageTotal> merged(std::vector<v1::UsageTotal> totals) {
+  std::stable_sort(totals.begin(), totals.end(), before);
+  std::vector<v1::UsageTotal> sums;
+  for (v1::UsageTotal& total : totals) {
+    if (!sums.empty() && key_of(sums.back()) == key_of(total)) {
+      add(sums.back(), total);
+    } else {
+      sums.push_back(std::move(total));
+    }
+  }
+  return sums;
+}
+
 std::vector<v1::UsageTotal> totals_of(const UsageRows& rows, const UsageQuery& query) {
   const std::vector<bool> tenants = wanted(rows.tenant, query.tenant);
   const std::vector<bool> models = wanted(rows.model, query.model);
@@ -298,11 +297,6 @@ std::vector<v1::UsageTotal> totals_of(const UsageRows& rows, const UsageQuery& q
     total.set_cost_eur(total.cost_eur() + rows.cost_eur[i]);
   }
   return merged(std::move(totals));
-}
-
-void add_totals(std::vector<v1::UsageTotal>& sums, const std::vector<v1::UsageTotal>& more) {
-  sums.insert(sums.end(), more.begin(), more.end());
-  sums = merged(std::move(sums));
 }
 
 std::vector<v1::UsageTotal> at_most(std::vector<v1::UsageTotal> totals, size_t totals_max) {

@@ -78,7 +78,8 @@ Result<SampleRows> decode_samples(std::string_view bytes);
 
 // Totals by (tenant, model, site), ascending, of the rows that the query takes in.
 std::vector<v1::UsageTotal> totals_of(const UsageRows& rows, const UsageQuery& query);
-void add_totals(std::vector<v1::UsageTotal>& sums, const std::vector<v1::UsageTotal>& more);
+// Ascending, those of one (tenant, model, site) added up.
+std::vector<v1::UsageTotal> merged(std::vector<v1::UsageTotal> totals);
 // Where there are more than `totals_max`, sites are counted together under an empty site; if that is not enough, models
 // too; then tenants.
 std::vector<v1::UsageTotal> at_most(std::vector<v1::UsageTotal> totals, size_t totals_max);

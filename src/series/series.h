@@ -23,10 +23,12 @@
 
 namespace tandem::series {
 
-inline constexpr Duration kWindow = minutes(1);       // of a sealed chunk; windows begin at whole minutes, UTC
-inline constexpr size_t kTextBytesMax = 128;          // of each name in a row: ids are short, and a window's totals must fit one event
-inline constexpr size_t kSeriesBytesMax = 512;        // of a sample's series: a metric's name with a handful of labels
-inline constexpr size_t kTotalsMax = 8'000;           // (tenant, model, site) in one event, under the log's limit of 4 MB an event
+inline constexpr Duration kWindow = minutes(1);  // of a sealed chunk; windows begin at whole minutes, UTC
+inline constexpr size_t kTextBytesMax =
+    128;  // of each name in a row: ids are short, and a window's totals must fit one event
+inline constexpr size_t kSeriesBytesMax = 512;  // of a sample's series: a metric's name with a handful of labels
+inline constexpr size_t kTotalsMax =
+    8'000;  // (tenant, model, site) in one event, under the log's limit of 4 MB an event
 
 enum class Outcome : uint8_t {
   completed,
@@ -37,23 +39,24 @@ enum class Outcome : uint8_t {
 
 // One request as it ended. Texts are UTF-8 of at most kTextBytesMax bytes; empty where it got no further.
 struct Usage {
-  Instant at{};                 // when it ended
+  Instant at{};  // when it ended
   std::string tenant{}, model{}, region{}, site{}, deployment{};
   uint32_t prompt_tokens = 0;
   uint32_t output_tokens = 0;
-  uint64_t ttft_us = 0;         // time to the first token; 0 when there was none
-  uint64_t tpot_us = 0;         // mean time of each further token
+  uint64_t ttft_us = 0;  // time to the first token; 0 when there was none
+  uint64_t tpot_us = 0;  // mean time of each further token
   uint64_t duration_us = 0;
-  double cost_eur = 0;          // finite, ≥ 0
+  double cost_eur = 0;  // finite, ≥ 0
   Outcome outcome = Outcome::completed;
-  bool kept = false;            // completed within its promise
+  bool kept = false;  // completed within its promise
   bool operator==(const Usage&) const = default;
 };
 
 struct Sample {
   Instant at;
-  std::string series;           // UTF-8, 1 to kSeriesBytesMax bytes: name and labels as Prometheus writes them: `link_load_gbps{link="a-b"}`
-  double value = 0;             // any double, NaN included
+  std::string series;  // UTF-8, 1 to kSeriesBytesMax bytes: name and labels as Prometheus writes them:
+                       // `link_load_gbps{link="a-b"}`
+  double value = 0;    // any double, NaN included
 };
 
 // Half-open: from ≤ t < to.
@@ -63,13 +66,13 @@ struct Range {
 };
 
 struct UsageQuery {
-  Range range;                  // of `at`
+  Range range;                            // of `at`
   std::string tenant{}, model{}, site{};  // empty: any
 };
 
 struct SampleQuery {
-  Range range;                  // of `at`
-  std::string series{};         // a whole series, or everything that begins with it when `prefix`
+  Range range;           // of `at`
+  std::string series{};  // a whole series, or everything that begins with it when `prefix`
   bool prefix = false;
 };
 
@@ -82,9 +85,10 @@ struct Bucket {
 };
 
 struct StoreOptions {
-  std::filesystem::path directory;      // made when it is not there
-  size_t queue_rows = 65'536;           // taken between two flushes, each table; a power of two; 65k requests/s at one flush a second
-  size_t open_rows_max = 4'000'000;     // not yet sealed, each table: ~400 MB
+  std::filesystem::path directory;  // made when it is not there
+  size_t queue_rows =
+      65'536;  // taken between two flushes, each table; a power of two; 65k requests/s at one flush a second
+  size_t open_rows_max = 4'000'000;  // not yet sealed, each table: ~400 MB
 };
 
 class Store {
@@ -105,8 +109,9 @@ class Store {
   // are still held, and the next flush tries again. Errors: resource_exhausted (disk full), io.
   virtual Result<void> flush() = 0;
 
-  // Seals every window that ends at or before `before`, durably, and returns its event, as well as those of windows that
-  // were not confirmed, in order of table and time. Windows without rows have none. Flushes first; errors as there.
+  // Seals every window that ends at or before `before`, durably, and returns its event, as well as those of windows
+  // that were not confirmed, in order of table and time. Windows without rows have none. Flushes first; errors as
+  // there.
   virtual Result<std::vector<v1::WindowSealed>> seal(Instant before) = 0;
 
   // The event is on the log.

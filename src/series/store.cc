@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
@@ -101,7 +102,11 @@ class FileStore final : public Store {
   Result<void> write_journals();
   template <class Rows>
   Result<void> seal_table(Table<Rows>& table, int64_t before_ns);
-  // Calls `visit` with the rows of each chunk and open window that may hold some of the range, until it returns false.
+  // Calls `visit_chunk` and `visit_open` with each chunk and open window that may hold some of the range, until one
+  // returns false.
+  template <class Rows, class VisitChunk, class VisitOpen>
+  Result<void> each_part(const Table<Rows>& table, Range range, VisitChunk visit_chunk, VisitOpen visit_open) const;
+  // The same with their rows.
   template <class Rows, class Decode, class Visit>
   Result<void> each_block(const Table<Rows>& table, Range range, Decode decode, Visit visit) const;
 
@@ -226,8 +231,9 @@ Result<void> FileStore::expire(Instant before) {
   return samples_.chunks.expire(before);
 }
 
-template <class Rows, class Decode, class Visit>
-Result<void> FileStore::each_block(const Table<Rows>& table, Range range, Decode decode, Visit visit) const {
+template <class Rows, class VisitChunk, class VisitOpen>
+Result<void> FileStore::each_part(const Table<Rows>& table, Range range, VisitChunk visit_chunk,
+                                  VisitOpen visit_open) const {
   std::vector<fs::path> paths;
   std::vector<Rows> open;  // copies, so that a slow reader holds up nobody
   {
@@ -236,9 +242,7 @@ Result<void> FileStore::each_block(const Table<Rows>& table, Range range, Decode
     for (const auto& [from_ns, window] : table.open) {
       if (window.rows.size() == 0) continue;
       const auto [first_ns, last_ns] = std::ranges::minmax(window.rows.at_ns);
-      if (last_ns >= range.from.ns && first_ns < range.to.ns) {
-        open.push_back(window.rows);
-      }
+      if (last_ns >= range.from.ns && first_ns < range.to.ns) open.push_back(window.rows);
     }
   }
   for (const fs::path& path : paths) {
@@ -246,28 +250,39 @@ Result<void> FileStore::each_block(const Table<Rows>& table, Range range, Decode
     if (!bytes) continue;  // expired since
     const auto chunk = decode_chunk(*bytes);
     if (!chunk) return fail(chunk.error().code, chunk.error().message, path.string());
-    const auto rows = decode(chunk->rows);
-    if (!rows) return fail(rows.error().code, rows.error().message, path.string());
-    if (rows->size() != chunk->head.rows) return fail(ErrorCode::corrupt, "a chunk lacks rows", path.string());
-    if (!visit(*rows)) return {};
+    const Result<bool> more = visit_chunk(*chunk);
+    if (!more) return fail(more.error().code, more.error().message, path.string());
+    if (!*more) return {};
   }
   for (const Rows& rows : open) {
-    if (!visit(rows)) return {};
+    if (!visit_open(rows)) return {};
   }
   return {};
+}
+
+template <class Rows, class Decode, class Visit>
+Result<void> FileStore::each_block(const Table<Rows>& table, Range range, Decode decode, Visit visit) const {
+  const auto visit_chunk = [&](const Chunk& chunk) -> Result<bool> {
+    TANDEM_ASSIGN(const Rows rows, decode(chunk.rows));
+    if (rows.size() != chunk.head.rows) return fail(ErrorCode::corrupt, "a chunk lacks rows");
+    return visit(rows);
+  };
+  return each_part(table, range, visit_chunk, visit);
+}
+
+bool takes(const UsageQuery& query, std::string_view tenant, std::string_view model, std::string_view site) {
+  const auto fits = [](std::string_view wanted, std::string_view name) { return wanted.empty() || wanted == name; };
+  return fits(query.tenant, tenant) && fits(query.model, model) && fits(query.site, site);
 }
 
 bool within(Range range, int64_t at_ns) { return at_ns >= range.from.ns && at_ns < range.to.ns; }
 
 Result<void> FileStore::scan(const UsageQuery& query, const std::function<bool(const Usage&)>& visit) const {
-  const auto takes = [](std::string_view wanted, std::string_view name) { return wanted.empty() || wanted == name; };
   return each_block(usage_, query.range, decode_usage, [&](const UsageRows& rows) {
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (!within(query.range, rows.at_ns[i]) || !takes(query.tenant, rows.tenant[i]) ||
-          !takes(query.model, rows.model[i]) || !takes(query.site, rows.site[i])) {
-        continue;
-      }
-      if (!visit(rows.row(i))) return false;
+      const bool wanted =
+          within(query.range, rows.at_ns[i]) && takes(query, rows.tenant[i], rows.model[i], rows.site[i]);
+      if (wanted && !visit(rows.row(i))) return false;
     }
     return true;
   });
@@ -287,12 +302,31 @@ Result<void> FileStore::scan(const SampleQuery& query, const std::function<bool(
 }
 
 Result<std::vector<v1::UsageTotal>> FileStore::totals(const UsageQuery& query) const {
+  constexpr size_t kUnmergedMax = 50'000;  // merging sorts: not at every chunk
   std::vector<v1::UsageTotal> sums;
-  TANDEM_TRY(each_block(usage_, query.range, decode_usage, [&](const UsageRows& rows) {
-    add_totals(sums, totals_of(rows, query));
+  const auto add = [&](const std::vector<v1::UsageTotal>& more) {
+    sums.insert(sums.end(), more.begin(), more.end());
+    if (sums.size() > kUnmergedMax) sums = merged(std::move(sums));
     return true;
-  }));
-  return sums;
+  };
+  const auto add_chunk = [&](const Chunk& chunk) -> Result<bool> {
+    // A chunk that lies in the range as a whole has its totals ready, unless sites had to be counted together.
+    const bool whole = within(query.range, chunk.head.at_min_ns) && within(query.range, chunk.head.at_max_ns);
+    const bool exact =
+        std::ranges::any_of(chunk.event.usage(), [](const auto& total) { return !total.site().empty(); });
+    if (whole && exact) {
+      std::vector<v1::UsageTotal> wanted;
+      std::ranges::copy_if(chunk.event.usage(), std::back_inserter(wanted), [&](const v1::UsageTotal& total) {
+        return takes(query, total.tenant(), total.model(), total.site());
+      });
+      return add(wanted);
+    }
+    TANDEM_ASSIGN(const UsageRows rows, decode_usage(chunk.rows));
+    return add(totals_of(rows, query));
+  };
+  TANDEM_TRY(
+      each_part(usage_, query.range, add_chunk, [&](const UsageRows& rows) { return add(totals_of(rows, query)); }));
+  return merged(std::move(sums));
 }
 
 Result<std::vector<Bucket>> FileStore::roll_up(const SampleQuery& query, Duration step) const {

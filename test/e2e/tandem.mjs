@@ -34,6 +34,7 @@ export class Grid {
     const args = ['up', '--data', data, '--listen', '127.0.0.1:0'];
     if (grid) args.push('--grid', grid);
     const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    process.on('exit', () => child.kill('SIGKILL'));  // a failed test leaves nothing running
     let log = '';
     child.stderr.on('data', (piece) => { log = (log + piece).slice(-20_000); });
     const url = await new Promise((resolve, reject) => {

@@ -199,12 +199,8 @@ asio::awaitable<void> serve(std::shared_ptr<HostedEngines> engines, const http::
                             http::ResponseWriter& writer) {
   const auto route = parse_route(request.target);
   HostedPool* pool = route ? engines->find_pool(route->pool) : nullptr;
-  // (Errors are made before they are awaited with: GCC 12 destroys braced temporaries in a co_await twice.)
-  const Error no_pool{ErrorCode::not_found, "no engine has ever run under this path", {}};
-  const Error no_path{ErrorCode::not_found, "nothing is served under this path", {}};
-  const Error no_method{ErrorCode::invalid_argument, "this path is served to POST or to GET, not to this method", {}};
   if (pool == nullptr) {
-    co_await refuse(writer, no_pool);
+    co_await refuse(writer, Error(ErrorCode::not_found, "no engine has ever run under this path"));
     co_return;
   }
   if (engines->is_cut(*pool)) {
@@ -216,7 +212,7 @@ asio::awaitable<void> serve(std::shared_ptr<HostedEngines> engines, const http::
   const bool posts = chat || path == "/v1/completions";
   const bool gets = path == "/v1/models" || path == "/metrics" || path == "/health";
   if ((posts && request.method != "POST") || (gets && request.method != "GET")) {
-    co_await refuse(writer, no_method, 405);
+    co_await refuse(writer, Error(ErrorCode::invalid_argument, posts ? "use POST" : "use GET"), 405);
   } else if (posts) {
     co_await complete(engines, *pool, chat ? CompletionKind::chat : CompletionKind::text, request, writer);
   } else if (path == "/v1/models") {
@@ -226,7 +222,7 @@ asio::awaitable<void> serve(std::shared_ptr<HostedEngines> engines, const http::
   } else if (path == "/health") {
     co_await reply(writer, emulated("text/plain"), std::string());
   } else {
-    co_await refuse(writer, no_path);
+    co_await refuse(writer, Error(ErrorCode::not_found, "nothing is served under this path"));
   }
 }
 

@@ -61,8 +61,8 @@ class EngineHost {
 
   uint16_t port() const;
 
-  // From now on exactly these run. Those that ran already with the same figures go on undisturbed, also with another
-  // number of replicas; one that is no longer named, or with other figures, takes no more requests and ends with its
+  // From now on exactly these run. Those that ran already with the same figures go on undisturbed, also with other
+  // replicas or prefix hits; one that is no longer named, or with other figures, takes no more requests and ends with its
   // last. Errors: invalid_argument, naming the first spec that cannot run or is named twice; then nothing has changed.
   Result<void> set_engines(std::vector<EngineSpec> specs);
 

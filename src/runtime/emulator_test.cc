@@ -408,6 +408,7 @@ TEST_F(Emulator, EnginesGoOnWhenTheyAreNamedAgainAndRunEmptyWhenNot) {
     auto first = co_await client_.send(endpoint(), request, http::ClientTimeouts());
     EngineSpec more = spec("ber-h100", 1);
     more.replicas = 3;
+    more.prefix_hit = 0.5;
     EXPECT_TRUE(host_->set_engines({more}).has_value());
     const double running = co_await metric("vllm:num_requests_running");
     EXPECT_EQ(running, 1);

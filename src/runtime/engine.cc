@@ -127,6 +127,11 @@ void EngineModel::set_replicas(uint32_t replicas, Duration now) {
   run_until(now.ns);
 }
 
+void EngineModel::set_prefix_hit(double prefix_hit) {
+  CHECK(prefix_hit >= 0 && prefix_hit < 1);
+  options_.prefix_hit = prefix_hit;
+}
+
 void EngineModel::clear(Duration now) {
   start_call(now.ns);
   for (uint32_t slot = 0; slot < sequences_.size(); ++slot)

@@ -124,6 +124,8 @@ class EngineModel {
   // More replicas take from the queue at once; the last ones over the new number take no more and run empty.
   void set_replicas(uint32_t replicas, Duration now);  // [1, kReplicasMax]
 
+  void set_prefix_hit(double prefix_hit);  // [0, 1); of requests submitted from now on
+
   // Ends everything at once without events, as a loss of power does.
   void clear(Duration now);
 

@@ -20,10 +20,12 @@ constexpr Duration kTickMax = milliseconds(50);
 // median and 211 at the mean), never longer than a long answer.
 constexpr double kOutputMedian = 180, kOutputDeviation = 0.7, kOutputMax = 4'096;
 
-bool same_but_replicas(const EngineSpec& a, const EngineSpec& b) {
-  EngineSpec with_its_replicas = a;
-  with_its_replicas.replicas = b.replicas;
-  return with_its_replicas == b;
+// All but what a running engine can take over: replicas and prefix hits, which change with every plan.
+bool same_engine(const EngineSpec& a, const EngineSpec& b) {
+  EngineSpec adjusted = a;
+  adjusted.replicas = b.replicas;
+  adjusted.prefix_hit = b.prefix_hit;
+  return adjusted == b;
 }
 
 }  // namespace
@@ -61,11 +63,12 @@ void HostedEngines::set_engines(Checked specs) {
     HostedPool& pool = pools_[spec.pool];
     pool.site = spec.site;
     const auto found = std::find_if(pool.engines.begin(), pool.engines.end(),
-                                    [&](const auto& engine) { return same_but_replicas(engine->spec, spec); });
+                                    [&](const auto& engine) { return same_engine(engine->spec, spec); });
     if (found != pool.engines.end()) {
       HostedEngine& engine = **found;
-      engine.draining = false;
       wanted.insert(&engine);
+      engine.spec.prefix_hit = spec.prefix_hit;
+      engine.model.set_prefix_hit(spec.prefix_hit);
       if (engine.spec.replicas == spec.replicas) continue;
       engine.spec.replicas = spec.replicas;
       engine.model.set_replicas(spec.replicas, now);

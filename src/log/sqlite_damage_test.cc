@@ -2,6 +2,7 @@
 // writer leaves, it does not.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -313,6 +314,40 @@ void kill_writers(int rounds) {
 TEST(SqliteDamage, AKilledWriterLosesNothingItAcknowledged) { kill_writers(15); }
 TEST(SqliteDamageSoak, AKilledWriterLosesNothingItAcknowledged) {
   for (int i = 0; i < 5; ++i) kill_writers(20);
+}
+
+// A disk that refuses to write more, here by a limit on the size of files.
+TEST(SqliteDamage, AfterAFailedWriteNothingIsTakenUntilTheLogIsOpenedAgain) {
+  const TemporaryDirectory directory;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    auto log = open_sqlite_log({directory.path()});
+    if (!log) ::_exit(100);
+    const rlimit limit{.rlim_cur = 400'000, .rlim_max = 400'000};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(101);
+    for (int acknowledged = 0;; ++acknowledged) {
+      const BatchHeader head = (*log)->head()->header;
+      const Batch batch = make_batch(head, 1, Instant{head.at.ns + 1}, some_events(1, 100));
+      const auto appended = (*log)->append(batch);
+      if (appended) continue;
+      const auto again = (*log)->append(batch);
+      const bool refused = appended.error().code == ErrorCode::io && !again && again.error().code == ErrorCode::io;
+      ::_exit(refused && (*log)->head()->header == head ? acknowledged : 102);
+    }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  const int acknowledged = WEXITSTATUS(status);
+  ASSERT_GT(acknowledged, 3);
+  ASSERT_LT(acknowledged, 100);
+  EXPECT_TRUE(verify(directory.path()).damage.empty()) << list(verify(directory.path()));
+  auto log = open(directory.path());
+  EXPECT_GE(log->head()->last, Offset(acknowledged) * 100);
+  append(*log, 1'000);
+  EXPECT_TRUE(verify(directory.path()).damage.empty()) << list(verify(directory.path()));
 }
 
 }  // namespace

@@ -174,7 +174,6 @@ class SqliteLog final : public Log {
   Result<void> open_database();
   Result<void> open_anchor();
   Result<void> store(const BatchHeader& header, std::string_view body);
-  Result<void> commit();
   Result<void> write_anchor();
   Result<void> empty_wal();
 
@@ -289,7 +288,14 @@ SqliteLog::~SqliteLog() {
 Result<void> SqliteLog::append(const Batch& batch) {
   if (failed_) return tl::unexpected(*failed_);
   TANDEM_ASSIGN(const std::string body, encode_next(head_, batch));
-  TANDEM_TRY(store(batch.header, body));
+  if (auto stored = store(batch.header, body); !stored) {
+    // A failed write or sync leaves open what is on the disk: only reading it afresh can tell.
+    if (stored.error().code == ErrorCode::io) {
+      failed_ = stored.error();
+      failed_->message += "; whether the batch is stored shows when the log is opened again";
+    }
+    return stored;
+  }
   {
     const std::lock_guard guard(head_mutex_);
     head_ = batch.header;
@@ -330,7 +336,10 @@ Result<void> SqliteLog::store(const BatchHeader& header, std::string_view body) 
     const auto inserted = insert_.step();
     insert_.reset();
     if (!inserted) return tl::unexpected(inserted.error());
-    return commit();
+    const auto committed = commit_.step();
+    commit_.reset();
+    if (!committed) return tl::unexpected(committed.error());
+    return {};
   }();
   if (!stored && sqlite3_get_autocommit(database_.handle()) == 0) {
     const auto rolled_back = rollback_.step();
@@ -338,19 +347,6 @@ Result<void> SqliteLog::store(const BatchHeader& header, std::string_view body) 
     if (!rolled_back) failed_ = rolled_back.error();
   }
   return stored;
-}
-
-Result<void> SqliteLog::commit() {
-  const auto committed = commit_.step();
-  commit_.reset();
-  if (committed) return {};
-  // A failed sync leaves open what is on the disk: only reading it afresh can tell.
-  if (committed.error().code == ErrorCode::io) {
-    failed_ = committed.error();
-    failed_->message += "; whether the batch is stored shows when the log is opened again";
-    return tl::unexpected(*failed_);
-  }
-  return tl::unexpected(committed.error());
 }
 
 Result<void> SqliteLog::write_anchor() {

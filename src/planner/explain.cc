@@ -14,6 +14,7 @@ struct PoolVerdict {
   uint32_t candidate = UINT32_MAX;
   uint32_t option = UINT32_MAX;  // when every gate of its own was passed
   Problem::Verdict verdict;
+  uint32_t accelerators_free = 0;
   double eur_per_hour = 0;       // more than now, if the demand went here; 0 when not known
 };
 
@@ -48,7 +49,7 @@ std::string detail_of(const Problem& problem, const DemandRow& demand, const Poo
     case Gate::promise_tpot: return fmt::format("{:.1f} ms a token, promised {:.1f} ms", v.measured, v.allowed);
     case Gate::promise_ttft: return fmt::format("first token after {:.0f} ms, promised {:.0f} ms", v.measured, v.allowed);
     case Gate::accelerators:
-      return fmt::format("{} accelerators beside the radio reserve, all in use or too few", problem.pool_spare[at.pool]);
+      return fmt::format("{} of {} accelerators beside the radio reserve are free", at.accelerators_free, problem.pool_spare[at.pool]);
     case Gate::power: return fmt::format("{} has no power or cooling left at worst case", s.sites[pool.site].id);
     case Gate::link_capacity: return "a link on the way is filled to its headroom";
     case Gate::cost: return fmt::format("{:+.2f} €/h against this plan", at.eur_per_hour);
@@ -103,7 +104,7 @@ void price(const Problem& problem, Search& search, double chosen_eur, PoolVerdic
 std::string served_reason(const DemandRow& demand, const v1::DemandPlan& planned, size_t passing) {
   double ttft_ms = 0;
   for (const v1::PlannedSplit& split : planned.splits()) ttft_ms = std::max(ttft_ms, split.ttft_ms());
-  const char* sites = planned.splits_size() > 1 ? "split over the cheapest" : "the cheapest";
+  const char* sites = planned.splits_size() > 1 ? "split over the least added cost" : "the least added cost";
   return fmt::format("{} of {} pools that pass every gate; first token within {:.0f} ms of {:.0f} ms promised at {:g}", sites,
                      passing, ttft_ms, demand.row->promise.ttft.value(), demand.row->promise.quantile);
 }
@@ -113,6 +114,7 @@ PoolVerdict nearest_miss(const Problem& problem, Search& search, uint32_t d, con
   PoolVerdict nearest;
   nearest.verdict.gate = problem.demands[d].blocked != Gate::none ? problem.demands[d].blocked : Gate::model;
   for (PoolVerdict v : pools) {
+    v.accelerators_free = search.accelerators_free(v.pool);
     if (v.option != UINT32_MAX) {
       const Gate in_the_way = search.quote(v.option, 1).fit.blocked;  // of the smallest part
       v.verdict.gate = in_the_way == Gate::none ? Gate::cost : in_the_way;
@@ -159,6 +161,7 @@ void explain(Problem& problem, Search& search, uint32_t d, v1::DemandPlan* plann
   const double with = search.objective();
   search.without(d, [&] {
     const double chosen_eur = with - search.objective() + search.rejection_eur_per_hour(d);
+    for (PoolVerdict& v : shown) v.accelerators_free = search.accelerators_free(v.pool);
     for (PoolVerdict& v : shown)
       if (v.option != UINT32_MAX) price(problem, search, chosen_eur, &v);
   });

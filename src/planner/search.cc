@@ -77,7 +77,7 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
   bool any_fits = false;
   for (uint32_t o = row.option_first; o < row.option_end; ++o) {
     const Option& option = problem_.options[o];
-    if (option.candidate == forbidden) continue;
+    if (option.candidate == forbidden || (blink_ > 0 && random_.chance(blink_))) continue;
     const double fractional = option.fractional_eur_per_hour * part;
     const bool alone = deployed_[option.candidate].fit.replicas == 0 && problem_.candidates[option.candidate].incumbent == 0;
     const double added_min = alone ? (share == kWhole ? option.alone_eur_per_hour : problem_.candidates[option.candidate].replica_eur_per_hour)
@@ -291,7 +291,9 @@ void Search::ruin_and_recreate() {
   });
   constexpr double kOpeningWeights[] = {1, 1, 0.5, 0.1};
   const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
+  blink_ = 0.02;  // so that the same ruin does not always end the same (Christiaens, Vanden Berghe, Transp. Sci. 54, 2020)
   for (const uint32_t d : homeless) place(d, weight, kNobody);
+  blink_ = 0;
   keep_if_better(mark, gain_min());
 }
 

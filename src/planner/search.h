@@ -73,6 +73,7 @@ class Search {
   const Deployed& deployed(uint32_t candidate) const { return deployed_[candidate]; }
   const Placement& placement(uint32_t demand) const { return placements_[demand]; }
   double power_w(uint32_t candidate) const;
+  uint32_t accelerators_free(uint32_t pool) const { return problem_.pool_spare[pool] - pool_used_[pool]; }
   double rejection_eur_per_hour(uint32_t demand) const { return penalty(demand); }  // as the objective counts it
 
   // Serving that share more of the demand with the option: what it adds per hour, or what blocks it.
@@ -128,6 +129,7 @@ class Search {
   uint64_t iterations_ = 0, iterations_max_;
   std::stop_token stop_;
   bool warm_ = false;
+  double blink_ = 0;                      // chance that an option is overlooked
 
   std::vector<Deployed> deployed_;        // by candidate
   std::vector<Placement> placements_;     // by demand

@@ -83,7 +83,7 @@ namespace {
 
 bool waits_hold(const Requirements& requirements, const twin::Serving& serving) {
   for (size_t i = 0; i < requirements.wait_count; ++i)
-    if (serving.wait(requirements.waits[i].quantile).value() > requirements.waits[i].slack_ms) return false;
+    if (!serving.waits_within(requirements.waits[i].quantile, Milliseconds(requirements.waits[i].slack_ms))) return false;
   return true;
 }
 

@@ -28,10 +28,10 @@ double kv_requests_max(const grid::Model& model, const grid::Profile& profile, d
 double erlang_c(uint32_t servers, double utilization) {
   if (utilization >= 1 || servers == 0) return 1;
   if (utilization <= 0) return 0;
-  const double offered = servers * utilization;  // Erlangs
-  double inverse_b = 1;                          // 1 / B(k, offered), from B(0) = 1
+  const double inverse_offered = 1 / (servers * utilization);  // of Erlangs
+  double inverse_b = 1;                                        // 1 / B(k, offered), from B(0) = 1
   for (uint32_t k = 1; k <= servers; ++k) {
-    inverse_b = 1 + inverse_b * k / offered;
+    inverse_b = 1 + inverse_b * (k * inverse_offered);
     if (inverse_b > 1e30) return 0;  // B only falls as servers are added, and C ≤ B / (1 − ρ)
   }
   return 1 / (inverse_b * (1 - utilization) + utilization);
@@ -65,27 +65,32 @@ Serving serve(const grid::OperatingPoint& point, uint32_t replicas, const Mix& m
   const double work = mix.prefill_s_per_s + mix.tokens_per_s * step_ms * 1e-3 / point.batch;
   serving.utilization = replicas > 0 ? work / replicas : work > 0 ? 1e300 : 0;
   serving.tpot = prefill_share < 1 ? Milliseconds(step_ms / (1 - prefill_share)) : kForever;
-  if (mix.requests_per_s <= 0) return serving;
-  if (serving.utilization >= 1) {
-    serving.place_probability = serving.prefill_probability = 1;
-    serving.place_mean_ms = serving.prefill_mean_ms = kForever.value();
-    return serving;
-  }
-  const uint32_t places = replicas * point.batch;
+  serving.places = replicas * point.batch;
+  serving.replicas = replicas;
+  serving.prefill_share = prefill_share;
+  if (mix.requests_per_s <= 0 || serving.utilization >= 1) return serving;
   const double prefill_ms = 1e3 * mix.prefill_s_per_s / mix.requests_per_s;
   const double request_ms = prefill_ms + mix.tokens_per_s / mix.requests_per_s * serving.tpot.value();
-  serving.place_probability = erlang_c(places, serving.utilization);
-  serving.place_mean_ms = request_ms / (places * (1 - serving.utilization));
-  serving.prefill_probability = erlang_c(replicas, prefill_share);
+  serving.place_mean_ms = request_ms / (serving.places * (1 - serving.utilization));
   serving.prefill_mean_ms = prefill_ms / (replicas * (1 - prefill_share));
   return serving;
 }
 
 Milliseconds Serving::wait(double quantile) const {
-  if (place_mean_ms >= kForever.value()) return kForever;
+  if (utilization >= 1) return kForever;
   const double tail = (1 - quantile) / 2;
-  return Milliseconds(exceeded_at(place_probability, place_mean_ms, tail) +
-                      exceeded_at(prefill_probability, prefill_mean_ms, tail));
+  return Milliseconds(exceeded_at(erlang_c(places, utilization), place_mean_ms, tail) +
+                      exceeded_at(erlang_c(replicas, prefill_share), prefill_mean_ms, tail));
+}
+
+bool Serving::waits_within(double quantile, Milliseconds most) const {
+  if (utilization >= 1) return false;
+  const double tail = (1 - quantile) / 2;
+  const double for_prefills = exceeded_at(erlang_c(replicas, prefill_share), prefill_mean_ms, tail);
+  if (for_prefills > most.value()) return false;
+  const auto within = [&](double probability) { return for_prefills + exceeded_at(probability, place_mean_ms, tail) <= most.value(); };
+  constexpr uint32_t kFew = 16;
+  return within(utilization) || (places > kFew && within(erlang_c(kFew, utilization))) || within(erlang_c(places, utilization));
 }
 
 Watts average_power(const grid::OperatingPoint& point, Watts idle, double replicas, double utilization) {

@@ -116,6 +116,18 @@ TEST(Serve, HalfLoadAndOverload) {
   EXPECT_EQ(serve(profile.points[0], 1, Mix{}).wait(0.95).value(), 0);
 }
 
+TEST(Serve, WaitsWithinIsTheComparisonItStandsFor) {
+  Random random(11);
+  for (int i = 0; i < 20'000; ++i) {
+    const grid::OperatingPoint point{static_cast<uint32_t>(1 + random.below(64)), Milliseconds(1 + 30 * random.uniform()), Watts(0)};
+    const Mix mix{10 * random.uniform(), 2 * random.uniform(), 2000 * random.uniform()};
+    const Serving serving = serve(point, static_cast<uint32_t>(1 + random.below(12)), mix);
+    const double quantile = 0.5 + 0.499 * random.uniform();
+    const Milliseconds most(500 * random.uniform());
+    ASSERT_EQ(serving.waits_within(quantile, most), serving.wait(quantile) <= most) << i;
+  }
+}
+
 TEST(Power, IdlePlusLoad) {
   const grid::OperatingPoint point{8, Milliseconds(20), Watts(1000)};
   EXPECT_DOUBLE_EQ(average_power(point, Watts(200), 3, 0).value(), 600);

@@ -62,8 +62,8 @@ class Relaxation {
       const Option& option = problem_.options[o];
       if ((option.points >> p & 1) == 0) continue;
       const DemandRow& demand = problem_.demands[option.demand];
-      const double work = demand.row->rate_per_s * option.prefill_ms * 1e-3 + demand.tokens_per_s * decode;
-      columns_.push_back({option.demand, option.transport_eur_per_hour + work * active, work});
+      const double busy = demand.row->rate_per_s * option.prefill_ms * 1e-3 + demand.tokens_per_s * decode;
+      columns_.push_back({option.demand, option.transport_eur_per_hour + busy * active, busy / kUtilizationMax});
     }
   }
 
@@ -208,10 +208,12 @@ class Ascent {
 }  // namespace
 
 double lower_bound(const Problem& problem, double upper_eur_per_hour, uint32_t rounds) {
+  constexpr double kStepFirst = 0.25;  // of Polyak's; a whole step overshoots where prices start near their best
+  constexpr uint32_t kPatience = 3;    // steps without gain before they are halved
   const Ascent ascent(problem);
   Relaxation relaxation(problem);
   Prices prices = ascent.start(), best_prices = prices;
-  double value = relaxation.evaluate(prices), best = value, step = 1;
+  double value = relaxation.evaluate(prices), best = value, step = kStepFirst;
   uint32_t without_gain = 0;
   for (uint32_t round = 1; round < rounds && best < upper_eur_per_hour; ++round) {
     ascent.step(relaxation, step * std::max(0.0, upper_eur_per_hour - value), prices);
@@ -220,7 +222,7 @@ double lower_bound(const Problem& problem, double upper_eur_per_hour, uint32_t r
       best = value;
       best_prices = prices;
       without_gain = 0;
-    } else if (++without_gain >= 5) {
+    } else if (++without_gain >= kPatience) {
       step /= 2;
       without_gain = 0;
       prices = best_prices;

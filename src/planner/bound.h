@@ -14,7 +14,7 @@ namespace tandem::planner {
 //   φ_c = min over an operating point, replicas n ≥ what is pinned and shares x ∈ [0, 1] with Σ work_d · x_d ≤ n of
 //         n · (replica + λ_p · accelerators + μ_s · kw) − Σ_d (v_d − energy_d − transport_d) · x_d
 //
-// costs no more than any plan: the plan's own n and x are feasible in every φ_c; Σ_c x_d + rejected_d = 1 makes v cancel
+// (work_d: the replicas that d fills to kUtilizationMax) costs no more than any plan: the plan's own n and x are feasible in every φ_c; Σ_c x_d + rejected_d = 1 makes v cancel
 // (v_d · rejected_d ≤ penalty_d · rejected_d); the plan keeps to spare and kw, so λ and μ only take away. Moves are left
 // out: they only add. φ_c is a fractional knapsack for each n, concave in n, so one pass over the items by gain per work
 // solves it.

@@ -131,8 +131,16 @@ void Problem::read_incumbent(const v1::Plan& incumbent) {
 
 void Problem::add_demands() {
   demands.resize(snapshot.demands.size());
+  std::map<uint32_t, double> precedence;
+  for (const grid::Demand& row : snapshot.demands) precedence[row.priority] = 1;
+  double next = 1;
+  for (auto& [priority, value] : precedence) {
+    value = next;
+    next = std::min(next * kPrecedence, 1e4);
+  }
   for (uint32_t d = 0; d < demands.size(); ++d) {
     const grid::Demand& row = snapshot.demands[size_t{d}];
+    demands[d].precedence = precedence[row.priority];
     const grid::Tenant& tenant = snapshot.tenants[row.tenant];
     DemandRow& demand = demands[d];
     demand.row = &row;
@@ -194,8 +202,9 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
     fastest_ms = std::min(fastest_ms, step_ms);
     if (step_ms > row.promise.tpot.value()) continue;
     points |= 1u << p;
-    const double work = prefill_work + demand.tokens_per_s * step_ms * 1e-3 / point.batch;
-    const double active = work * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
+    const double busy = prefill_work + demand.tokens_per_s * step_ms * 1e-3 / point.batch;
+    const double work = busy / kUtilizationMax;  // replicas it fills
+    const double active = busy * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
     fractional = std::min(fractional, work * candidate.replica_eur_per_hour + active);
     alone = std::min(alone, std::max(1.0, std::ceil(work)) * candidate.replica_eur_per_hour + active);
   }

@@ -40,6 +40,13 @@ std::string_view to_string(Gate gate);
 inline constexpr uint32_t kWhole = 1024;
 inline constexpr size_t kPointsMax = 32;  // operating points read of a profile: a set of them is one machine word
 
+// No plan fills replicas beyond this: above it the wait grows so fast with small errors of the forecast that no promise is
+// worth much. (At 0.95 a demand 5 % above its forecast meets the edge of what there is.)
+inline constexpr double kUtilizationMax = 0.95;
+
+// Where not all can be served, turning away a demand of one priority counts as turning away this many of the next lower.
+inline constexpr double kPrecedence = 16;
+
 // One way a pool could run a model: a profile in a pool. At most one deployment stands on it.
 struct Candidate {
   uint32_t pool = 0, site = 0, node = 0, model = 0;
@@ -74,6 +81,7 @@ struct DemandRow {
   Gate blocked = Gate::none;           // ruled out everywhere
   double penalty_eur_per_hour = 0;     // of rejecting all of it
   bool served_before = false;          // by the incumbent: is not given up for cost
+  double precedence = 1;               // of its priority: kPrecedence times that of the next lower one in the grid
   double tokens_per_s = 0;             // output
   double up_gbps = 0, back_gbps = 0;
   uint32_t option_first = 0, option_end = 0;

@@ -9,7 +9,9 @@ namespace tandem::planner {
 namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
-constexpr double kGainMin = 1e-6;  // €/h; below it a gain is rounding
+// Below these a gain is rounding: of a sum, and of sums of that size.
+constexpr double kGainMin = 1e-6;  // €/h
+constexpr double kGainMinRelative = 1e-11;
 
 }  // namespace
 
@@ -22,7 +24,8 @@ bool Search::may_go_on() {
 // A plan that follows another one is not turned over for small change: each move must earn a tenth of what moving one
 // replica costs.
 double Search::gain_min() const {
-  return warm_ ? std::max(kGainMin, 0.1 * problem_.snapshot.policy.move_penalty.value()) : kGainMin;
+  const double rounding = kGainMin + kGainMinRelative * std::abs(objective_);
+  return warm_ ? std::max(rounding, 0.1 * problem_.snapshot.policy.move_penalty.value()) : rounding;
 }
 
 bool Search::keep_if_better(const Mark& mark, double gain) {
@@ -176,6 +179,39 @@ bool Search::relocate_all() {
   return improved;
 }
 
+// Fills what running replicas have left with parts of a demand, then places the rest whole.
+void Search::spread(uint32_t demand) {
+  const DemandRow& row = problem_.demands[demand];
+  for (uint32_t o = row.option_first; o < row.option_end && placements_[demand].unserved > 0; ++o) {
+    const uint32_t running = deployed_[problem_.options[o].candidate].fit.replicas;
+    if (running == 0) continue;
+    uint32_t fits = 0, fails = links_allow(problem_.options[o], placements_[demand].unserved) + 1;
+    Fit best;
+    while (fails - fits > 1) {
+      const uint32_t middle = fits + (fails - fits) / 2;
+      const Quote offer = quote(o, middle);
+      const bool free = offer.fit.blocked == Gate::none && offer.fit.replicas <= running;
+      (free ? fits : fails) = middle;
+      if (free) best = offer.fit;
+    }
+    // Less than a sixteenth is not worth another site.
+    if (fits >= kWhole / 16) put(o, fits, best);
+  }
+  place(demand, 1, kNobody);
+}
+
+bool Search::spread_all() {
+  bool improved = false;
+  for (uint32_t d = 0; d < placements_.size(); ++d) {
+    if (problem_.demands[d].option_end - problem_.demands[d].option_first < 2) continue;
+    if (!may_go_on()) break;
+    const Mark mark = begin();
+    if (take_out(d)) spread(d);
+    improved |= keep_if_better(mark, gain_min());
+  }
+  return improved;
+}
+
 bool Search::close_all() {
   bool improved = false;
   for (uint32_t c = 0; c < deployed_.size(); ++c) {
@@ -256,11 +292,11 @@ bool Search::open_all() {
 
 // Empties a few deployments that compete for the same demands or resources and places what was on them anew, in random
 // order.
-void Search::ruin_and_recreate() {
+bool Search::ruin_and_recreate() {
   std::vector<uint32_t> open;
   for (uint32_t c = 0; c < deployed_.size(); ++c)
     if (!deployed_[c].members.empty()) open.push_back(c);
-  if (open.empty()) return;
+  if (open.empty()) return false;
   const uint32_t centre = open[random_.below(open.size())];
   const Candidate& at = problem_.candidates[centre];
   std::vector<uint32_t> related;
@@ -284,7 +320,17 @@ void Search::ruin_and_recreate() {
     sound = ruin(related[i]);
     related.erase(related.begin() + static_cast<std::ptrdiff_t>(i));
   }
-  if (!sound) return roll_back(mark);
+  // What was left out competes for the room again.
+  for (uint32_t d = 0; sound && d < placements_.size(); ++d) {
+    if (placements_[d].unserved == 0 || problem_.demands[d].option_first == problem_.demands[d].option_end) continue;
+    if (std::find(homeless.begin(), homeless.end(), d) != homeless.end()) continue;
+    homeless.push_back(d);
+    sound = placements_[d].members.empty() || take_out(d);
+  }
+  if (!sound) {
+    roll_back(mark);
+    return false;
+  }
   for (size_t i = homeless.size(); i > 1; --i) std::swap(homeless[i - 1], homeless[random_.below(i)]);
   std::stable_sort(homeless.begin(), homeless.end(), [&](uint32_t a, uint32_t b) {
     return problem_.demands[a].row->priority > problem_.demands[b].row->priority;
@@ -294,7 +340,13 @@ void Search::ruin_and_recreate() {
   blink_ = 0.02;  // so that the same ruin does not always end the same (Christiaens, Vanden Berghe, Transp. Sci. 54, 2020)
   for (const uint32_t d : homeless) place(d, weight, kNobody);
   blink_ = 0;
-  keep_if_better(mark, gain_min());
+  return keep_if_better(mark, gain_min());
+}
+
+bool Search::something_left_out() const {
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    if (placements_[d].unserved > 0 && problem_.demands[d].option_first < problem_.demands[d].option_end) return true;
+  return false;
 }
 
 void Search::improve() {
@@ -303,17 +355,13 @@ void Search::improve() {
     improved = close_all();
     improved |= relocate_all();
     improved |= open_all();
+    improved |= spread_all();
   }
-  if (warm_) return;  // a plan in service is mended, not searched for anew
+  // A plan in service is mended, not searched for anew, unless that leaves out what might yet be served.
+  if (warm_ && !something_left_out()) return;
   // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid.
   constexpr uint32_t kPatience = 200;
-  double best = objective_;
-  for (uint32_t since_best = 0; since_best < kPatience && may_go_on(); ++since_best) {
-    ruin_and_recreate();
-    if (objective_ >= best) continue;
-    best = objective_;
-    since_best = 0;
-  }
+  for (uint32_t since_best = 0; since_best < kPatience && may_go_on();) since_best = ruin_and_recreate() ? 0 : since_best + 1;
 }
 
 }  // namespace tandem::planner

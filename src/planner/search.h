@@ -118,10 +118,13 @@ class Search {
   bool may_go_on();
   bool keep_if_better(const Mark& mark, double gain_min);
   bool relocate_all();
+  bool spread_all();
+  void spread(uint32_t demand);
   bool close_all();
   bool open_all();
   bool open(uint32_t candidate);
-  void ruin_and_recreate();
+  bool ruin_and_recreate();
+  bool something_left_out() const;
   double gain_min() const;
 
   Problem& problem_;

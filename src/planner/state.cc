@@ -7,9 +7,6 @@
 
 namespace tandem::planner {
 
-// Above this the wait grows so fast with small errors of the forecast that no promise could be kept.
-constexpr double kUtilizationMax = 0.95;
-
 void Requirements::add(const Problem& problem, const Option& option, uint32_t share) {
   const DemandRow& demand = problem.demands[option.demand];
   const double fraction = static_cast<double>(share) / kWhole;
@@ -51,10 +48,11 @@ void Search::reset() {
   commit();
 }
 
-// What was served before is not given up to save money: its rejection costs more than all else together could.
+// Rejection as the search counts it: priorities go before money, and what was served before is not given up to save any.
+// (The plan's cost has the policy's penalty alone.)
 double Search::penalty(uint32_t demand) const {
   const DemandRow& row = problem_.demands[demand];
-  return row.served_before ? 1e4 * row.penalty_eur_per_hour : row.penalty_eur_per_hour;
+  return row.penalty_eur_per_hour * row.precedence * (row.served_before ? 1e4 : 1);
 }
 
 double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
@@ -116,7 +114,7 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   }
   Fit best{scarce, 0, 0, std::numeric_limits<double>::infinity()};
   if (requirements.points == 0) best.blocked = Gate::promise_tpot;  // no one point suits all that share it
-  for (uint32_t p = 0; p < std::min(points.size(), kPointsMax); ++p) {
+  for (uint32_t p = static_cast<uint32_t>(std::min(points.size(), kPointsMax)); p-- > 0;) {  // the largest batch is mostly best
     if ((requirements.points >> p & 1) == 0) continue;
     const double least = std::max(replicas_min(requirements, points[p]), static_cast<double>(candidate.pinned));
     if (least > most) continue;

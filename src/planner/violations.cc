@@ -169,8 +169,8 @@ class Checker {
 
   void check_promises() {
     for (const auto& [id, d] : deployments_)
-      if (const double used = twin::serve(d.point, d.row->replicas(), d.mix).utilization; used >= 1)
-        say("deployment {} is overloaded: utilisation {:.2f}", id, used);
+      if (const double used = twin::serve(d.point, d.row->replicas(), d.mix).utilization; used > kUtilizationMax * (1 + kTolerance))
+        say("deployment {} is overloaded: utilisation {:.3f}, at most {}", id, used, kUtilizationMax);
     for (const auto& [demand, d] : served_) {
       const twin::Serving serving = twin::serve(d->point, d->row->replicas(), d->mix);
       const double ttft_ms = twin::round_trip(reach(demand->region), snapshot_.pools[d->pool].node).value() * 1e-3 +

@@ -66,9 +66,11 @@ struct GatewayOptions {
   double retry_fraction = 0.2;
   http::ClientTimeouts timeouts{.connect = seconds(1), .first_byte = seconds(60), .between_bytes = seconds(30)};
   Duration stream_duration_max = minutes(30);  // the longest contexts at the slowest decode take some ten minutes
+  // Bodies of all requests under way: with the copy that is sent, half a gigabyte. Beyond it, requests get a 503.
+  size_t body_bytes_in_flight_max = 256 * 1024 * 1024;
   size_t answer_bytes_max = 16 * 1024 * 1024;  // of a whole answer: as the largest request
   // Peers whose `x-forwarded-for` is believed; the last address in it that is not such a peer is the client's.
-  std::vector<grid::Prefix> trusted_proxies;
+  std::vector<grid::Prefix> trusted_proxies = {};
   // Decisions kept to be explained, and the last tables kept for them. With live counts of up to `sampled_targets_max`
   // targets each (of models with more, every 64th decision is sampled), 4,096 take at most 8 MB.
   size_t decisions_kept = 4'096;

@@ -67,6 +67,7 @@ struct GatewayCore {
   DecisionRing ring;
   RequestReader reader;
   const Instant started_at;
+  size_t body_bytes_in_flight = 0;
   uint64_t sequence = 0;
   std::shared_ptr<const BoundTable> bound;
   uint64_t table_version = 0;

@@ -45,8 +45,9 @@ void EngineState::succeed() {
   if (phase_ == Phase::ejected) return;  // one that had begun before says nothing about now
   failures_ = 0;
   if (phase_ == Phase::recovering) {
-    allowance_ *= 2;
-    if (allowance_ <= options_.recovery_in_flight_max) return;
+    step_ *= 2;
+    allowance_ = live_.in_flight + step_;
+    if (step_ <= options_.recovery_in_flight_max) return;
   }
   phase_ = Phase::steady;
   ejections_ = 0;
@@ -59,7 +60,8 @@ bool EngineState::readmit(Duration now) {
   if (phase_ != Phase::ejected) return true;
   if (now < returns_at_) return false;
   phase_ = Phase::recovering;
-  allowance_ = 1;
+  step_ = 1;
+  allowance_ = live_.in_flight + step_;
   live_.healthy.atomic() = true;
   return true;
 }

@@ -43,7 +43,8 @@ class alignas(64) EngineState {
   Phase phase_ = Phase::steady;
   uint32_t failures_ = 0;    // in a row
   uint32_t ejections_ = 0;   // in a row
-  uint32_t allowance_ = 0;   // in flight at most while recovering
+  uint32_t step_ = 0;        // while recovering: requests let in beyond those in flight at the last success
+  uint32_t allowance_ = 0;   // while recovering: in flight at most
   Duration returns_at_;
 };
 

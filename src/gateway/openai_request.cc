@@ -292,8 +292,13 @@ class MemberScanner {
   }
   void skip_string() {
     CHECK(peek() == '"');
-    for (++at_; peek() != '"'; ++at_)
-      if (peek() == '\\') ++at_;
+    for (++at_;; ++at_) {
+      at_ = text_.find('"', at_);
+      CHECK(at_ != std::string_view::npos);
+      size_t backslashes = 0;
+      while (text_[at_ - 1 - backslashes] == '\\') ++backslashes;  // ends at the opening quote at the latest
+      if (backslashes % 2 == 0) break;
+    }
     ++at_;
   }
   void skip_value() {

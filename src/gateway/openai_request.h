@@ -25,7 +25,7 @@ struct CompletionRequest {
   std::string stream_options_rest;         // its other members, as JSON text "\"a\":1", comma-separated
 };
 
-// Checks the whole body: strict JSON (RFC 8259), valid UTF-8, nesting up to 64, no member that matters here twice (two
+// Checks the whole body: strict JSON (RFC 8259), valid UTF-8, integers within 64 bits, nesting up to 64, no member that matters here twice (two
 // parsers could take different ones). What it does not know it leaves to the engine. Keeps its buffers from call to
 // call up to kKeptBytes.
 class RequestReader {

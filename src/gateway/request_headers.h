@@ -21,6 +21,9 @@ using Address = std::array<uint8_t, 16>;
 std::optional<Address> parse_address(std::string_view text);
 bool covers(const grid::Prefix& prefix, const Address& address);
 
+// From this machine itself: a loopback peer that speaks for nobody else.
+bool is_local(const http::Request& request);
+
 // Any of these headers twice is refused: two readers could take different ones.
 Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::Request& request);
 

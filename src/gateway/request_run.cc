@@ -65,22 +65,23 @@ class RequestRun::Turn {
 RequestRun::RequestRun(GatewayCore& core, Surface surface, const http::Request& request, http::ResponseWriter& writer)
     : core_(core), surface_(surface), request_(request), writer_(writer), arrived_(core.clock.monotonic()) {
   record_.at = core.clock.now();
+  core_.metrics.in_flight().add(1);
+  core_.body_bytes_in_flight += request_.body.size();
+}
+
+RequestRun::~RequestRun() {
+  core_.metrics.in_flight().add(-1);
+  core_.body_bytes_in_flight -= request_.body.size();
 }
 
 asio::awaitable<void> RequestRun::run() {
-  struct Counted {
-    explicit Counted(Gauge& counted) : gauge(counted) { gauge.add(1); }
-    ~Counted() { gauge.add(-1); }
-    Gauge& gauge;
-  };
-  const Counted counted(core_.metrics.in_flight());
   Checked<std::monostate> prepared = prepare();
   if (prepared) {
     co_await serve();
   } else {
-    const Outcome outcome =
-        prepared.error().code == ErrorCode::unavailable ? Outcome::rejected : Outcome::client_error;
     ApiError error = std::move(prepared.error());
+    const bool clients_fault = status_of(error) < 500;
+    const Outcome outcome = clients_fault ? Outcome::client_error : Outcome::rejected;
     co_await answer_error(outcome, std::move(error));
   }
   finish();
@@ -97,6 +98,9 @@ Checked<std::monostate> RequestRun::prepare() {
   if (!tenant) return tl::unexpected(tenant.error());
   facts_.tenant = *tenant;
   record_.tenant = table.rows().tenants[*tenant].id;
+
+  if (core_.body_bytes_in_flight > core_.options.body_bytes_in_flight_max)
+    return refuse(ErrorCode::resource_exhausted, "The gateway holds as many request bodies as it may; try again shortly.");
 
   const auto region = find_region(table, request_, core_.options.trusted_proxies);
   if (!region) return tl::unexpected(region.error());
@@ -137,7 +141,6 @@ Checked<std::monostate> RequestRun::find_model() {
   facts_.bytes = static_cast<double>(request_.body.size());
   record_.streamed = completion_.stream;
   record_.prompt_tokens = static_cast<uint64_t>(completion_.prompt_tokens);
-  body_ = rewrite(request_.body, completion_, record_.model);
   return {};
 }
 
@@ -287,7 +290,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
     const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
   }
-  request.body = body_;
+  request.body = rewrite(request_.body, completion_, record_.model);
   return request;
 }
 

@@ -18,6 +18,7 @@ namespace tandem::gateway {
 class RequestRun {
  public:
   RequestRun(GatewayCore& core, Surface surface, const http::Request& request, http::ResponseWriter& writer);
+  ~RequestRun();
   RequestRun(const RequestRun&) = delete;
   RequestRun& operator=(const RequestRun&) = delete;
 
@@ -64,7 +65,6 @@ class RequestRun {
   const Duration arrived_;
   std::shared_ptr<const BoundTable> bound_;
   CompletionRequest completion_;
-  std::string body_;              // for the engine
   std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;

@@ -1,0 +1,148 @@
+#include "gateway/openai_reply.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "base/random.h"
+
+namespace tandem::gateway {
+namespace {
+
+const std::string kRole = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+const std::string kToken = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":null}\n\n";
+const std::string kUsage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n";
+const std::string kDone = "data: [DONE]\n\n";
+
+TEST(StreamReader, PassesEventsOnUnchangedAndCountsThem) {
+  StreamReader reader(false);
+  const std::string text = ": hello\n\n" + kRole + kToken + "event: x\r\ndata: {\"choices\":[{\"text\":\"a\"}]}\r\n\r\n" + kUsage;
+  const StreamReader::Step step = reader.feed(text + kDone + "data: late\n\n");
+  EXPECT_EQ(step.forward, text);
+  EXPECT_TRUE(step.has_data);
+  EXPECT_EQ(step.tokens, 2u);
+  EXPECT_EQ(step.error, std::nullopt);
+  EXPECT_TRUE(reader.ended());
+  EXPECT_EQ(reader.usage(), (Usage{5, 2}));
+  EXPECT_EQ(reader.feed(kToken).forward, "");
+}
+
+TEST(StreamReader, KeepsTheUsageChunkBackWhereTold) {
+  StreamReader reader(true);
+  EXPECT_EQ(reader.feed(kToken + kUsage + kToken).forward, kToken + kToken);
+  EXPECT_EQ(reader.usage(), (Usage{5, 2}));
+  // One that carries output too is passed on.
+  const std::string both = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":6,\"completion_tokens\":3}}\n\n";
+  EXPECT_EQ(reader.feed(both).forward, both);
+  EXPECT_EQ(reader.usage(), (Usage{6, 3}));
+}
+
+TEST(StreamReader, HoldsAnIncompleteEventBack) {
+  StreamReader reader(false);
+  EXPECT_EQ(reader.feed(kToken.substr(0, 20)).forward, "");
+  EXPECT_FALSE(reader.feed(kToken.substr(20, 10)).has_data);
+  EXPECT_EQ(reader.feed(kToken.substr(30)).forward, kToken);
+}
+
+TEST(StreamReader, ToolCallsAndReasoningAreOutput) {
+  StreamReader reader(false);
+  EXPECT_EQ(reader.feed("data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n").tokens, 1u);
+  EXPECT_EQ(reader.feed("data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n").tokens, 1u);
+  EXPECT_EQ(reader.feed("data: {\"choices\":[{\"delta\":{\"tool_calls\":[]}}]}\n\n").tokens, 0u);
+}
+
+TEST(StreamReader, RefusesWhatIsNoStreamOfChunks) {
+  for (const char* bad : {"data: hello\n\n", "data: [1]\n\n", "data: {\"a\":\n\n", "data:\n\n", "data: {}{}\n\n"}) {
+    StreamReader reader(false);
+    const StreamReader::Step step = reader.feed(kToken + bad + kToken);
+    ASSERT_TRUE(step.error.has_value()) << bad;
+    EXPECT_EQ(step.error->code, ErrorCode::corrupt);
+    EXPECT_EQ(step.forward, kToken);
+    EXPECT_EQ(reader.feed(kToken).forward, "");
+  }
+}
+
+TEST(StreamReader, AnErrorFirstIsAFailureAndLaterIsHandedOn) {
+  const std::string error = "data: {\"error\":{\"message\":\"no memory\"}}\n\n";
+  StreamReader first(false);
+  EXPECT_EQ(first.feed(error).error->message, "no memory");
+  StreamReader later(false);
+  EXPECT_EQ(later.feed(kToken + error).forward, kToken + error);
+  EXPECT_TRUE(later.engine_error());
+}
+
+TEST(StreamReader, AnEventIsBounded) {
+  StreamReader reader(false);
+  const std::string piece(100'000, 'a');
+  std::optional<Error> error;
+  for (int i = 0; i < 20 && !error; ++i) error = reader.feed(piece).error;
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code, ErrorCode::too_large);
+}
+
+TEST(StreamReaderProperty, CutsOfTheBytesDoNotMatter) {
+  Random random(4);
+  const std::vector<std::string> parts{kRole, kToken, kUsage, ": c\n\n", "data: {\"choices\":\r\ndata: []}\r\n\r\n",
+                                       "\n\n", "data: x\n\n", kDone, "retry: 1\n", "\r\n\r\n"};
+  for (int round = 0; round < 5'000; ++round) {
+    std::string text;
+    for (uint64_t i = 1 + random.below(8); i > 0; --i) text += parts[random.below(parts.size())];
+    const bool strip = random.chance(0.5);
+    StreamReader whole(strip);
+    const StreamReader::Step expected = whole.feed(text);
+    StreamReader cut(strip);
+    std::string forward;
+    bool failed = false;
+    for (size_t at = 0; at < text.size() && !failed;) {
+      const size_t size = 1 + random.below(9);
+      const StreamReader::Step step = cut.feed(std::string_view(text).substr(at, size));
+      forward += step.forward;
+      failed = step.error.has_value();
+      at += size;
+    }
+    ASSERT_EQ(forward, expected.forward) << text;
+    EXPECT_EQ(failed, expected.error.has_value());
+    EXPECT_EQ(cut.tokens(), whole.tokens());
+    EXPECT_EQ(cut.ended(), whole.ended());
+    EXPECT_EQ(cut.usage(), whole.usage());
+  }
+}
+
+TEST(StreamReaderMutation, AnyBytesAreReadOrRefused) {
+  Random random(5);
+  const std::string seed = kRole + kToken + kToken + kUsage + kDone;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text = seed;
+    for (uint64_t edits = 1 + random.below(5); edits > 0; --edits) {
+      const size_t at = random.below(text.size());
+      if (random.chance(0.6)) text[at] = static_cast<char>(random.below(256));
+      else text.erase(at, 1 + random.below(8));
+    }
+    StreamReader reader(true);
+    const StreamReader::Step step = reader.feed(text);
+    EXPECT_LE(step.forward.size(), text.size());
+    if (step.error) {
+      EXPECT_FALSE(step.error->message.empty());
+    }
+  }
+}
+
+TEST(WholeReply, IsReadForUsageAndText) {
+  const auto reply = read_whole_reply(
+      R"({"choices":[{"message":{"content":"1234"}},{"text":"12"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->usage, (Usage{1, 2}));
+  EXPECT_EQ(reply->text_bytes, 6u);
+  EXPECT_EQ(read_whole_reply(R"({"usage":{"prompt_tokens":-1,"completion_tokens":2}})")->usage, std::nullopt);
+  EXPECT_EQ(read_whole_reply(R"({"usage":7})")->usage, std::nullopt);
+  for (const char* bad : {"", "[]", "null", "{", "{}x", "<html>"}) EXPECT_FALSE(read_whole_reply(bad)) << bad;
+}
+
+TEST(WholeReply, CanBeGivenItsUsage) {
+  EXPECT_EQ(with_usage("{ } ", {1, 2}), R"({ "usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}} )");
+  const std::string given = with_usage(R"({"a":"}"})", {1, 2});
+  EXPECT_EQ(read_whole_reply(given)->usage, (Usage{1, 2}));
+  EXPECT_EQ((*parse_json(given))["a"].text(), "}");
+}
+
+}  // namespace
+}  // namespace tandem::gateway

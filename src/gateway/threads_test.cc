@@ -1,0 +1,95 @@
+// Two gateways on their own threads, sharing what they share, while tables are published and decisions explained.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <thread>
+
+#include "gateway/test_world.h"
+
+namespace tandem::gateway {
+namespace {
+
+class CountingSink final : public RecordSink {
+ public:
+  void on_request(const RequestRecord& record) override { ok += record.outcome == Outcome::ok; }
+  std::atomic<int> ok = 0;
+};
+
+// One gateway with its own clients, asking it the same thing over and over.
+class GatewayThread {
+ public:
+  GatewayThread(uint32_t number, SharedState& shared, Metrics& metrics, const Clock& clock, CountingSink& sink, int requests)
+      : client_(context_), gateway_(context_, shared, client_, metrics, clock, sink, {.number = number}) {
+    auto listening = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
+      return gateway_.handle(request, writer);
+    });
+    server_ = std::move(*listening);
+    for (int i = 0; i < 4; ++i) asio::co_spawn(context_, ask(requests / 4), asio::detached);
+    thread_ = std::thread([this] { context_.run(); });
+  }
+  void join() { thread_.join(); }
+  Gateway& gateway() { return gateway_; }
+
+ private:
+  asio::awaitable<void> ask(int count) {
+    ++asking_;
+    for (int i = 0; i < count; ++i) {
+      http::Endpoint endpoint{"127.0.0.1", server_->port()};
+      http::ClientRequest request = chat(i % 2 == 0 ? kWholeBody : kStreamBody);
+      auto exchange = co_await client_.send(std::move(endpoint), std::move(request), {});
+      if (!exchange) continue;
+      const Result<std::string> body = co_await exchange->read_all(1'000'000);
+      EXPECT_TRUE(body);
+    }
+    if (--asking_ == 0) context_.stop();
+  }
+
+  asio::io_context context_;
+  http::Client client_;
+  Gateway gateway_;
+  std::unique_ptr<http::Server> server_;
+  std::thread thread_;
+  int asking_ = 0;
+};
+
+TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
+  constexpr int kRequests = 200;
+  asio::io_context engine_context;
+  FakeEngine a(engine_context, "a"), b(engine_context, "b");
+  b.behaviour = Behaviour::fails;
+  std::thread engines([&] {
+    const auto work = asio::make_work_guard(engine_context);
+    engine_context.run();
+  });
+  SharedState shared({.failures_to_eject = 2, .ejection = milliseconds(5)});
+  const auto publish = [&](int round) {
+    shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(fmt::format(
+        "jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme\n"
+        "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small port={} concurrency=100\nleg r s rtt=1\n",
+        round % 3, a.port(), b.port()))));
+  };
+  publish(0);
+  Metrics metrics;
+  SystemClock clock;
+  CountingSink sink;
+  GatewayThread first(1, shared, metrics, clock, sink, kRequests);
+  GatewayThread second(2, shared, metrics, clock, sink, kRequests);
+  for (int round = 0; round < 50; ++round) {
+    publish(round);
+    for (GatewayThread* one : {&first, &second})
+      for (const RequestRecord& record : one->gateway().recent(3)) one->gateway().explain_decision(record.id);
+    static_cast<void>(metrics.prometheus_text());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  first.join();
+  second.join();
+  engine_context.stop();
+  engines.join();
+  EXPECT_EQ(sink.ok, 2 * kRequests);
+  for (const DeploymentStatus& status : shared.deployments()) EXPECT_EQ(status.in_flight, 0u);
+}
+
+}  // namespace
+}  // namespace tandem::gateway

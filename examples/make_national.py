@@ -154,6 +154,7 @@ MODELS = {
     "llama-3.3-70b": ("Llama 3.3 70B Instruct, FP8", ["llama-3.3-70b-instruct"], 70.6, 70.6, 1, 80, 8, 128, 131072),
     "llama-2-70b": ("Llama 2 70B Chat", ["llama2-70b"], 69.0, 69.0, 2, 80, 8, 128, 4096),
     "mixtral-8x7b": ("Mixtral 8x7B Instruct", ["mixtral"], 46.7, 12.9, 2, 32, 8, 128, 32768),
+    "qwen2.5-vl-3b": ("Qwen2.5 VL 3B Instruct", ["qwen2.5-vl-3b-instruct"], 3.75, 3.75, 2, 36, 2, 128, 32768),
     "bloom-176b": ("BLOOM 176B", ["bloom"], 176.2, 176.2, 2, 70, 112, 128, 2048),
 }
 
@@ -164,7 +165,8 @@ mistral-small-24b:a100-80gb:1 mistral-small-24b:h100-80gb:1 mistral-small-24b:h2
 qwen2.5-32b:l40s:2 qwen2.5-32b:a100-80gb:2 qwen2.5-32b:h100-80gb:2 qwen2.5-32b:h200:1 qwen2.5-32b:mi300x:1
 llama-3.3-70b:l40s:4 llama-3.3-70b:a100-80gb:2 llama-3.3-70b:h100-80gb:2 llama-3.3-70b:h200:1 llama-3.3-70b:mi300x:1
 llama-2-70b:h200:2 llama-2-70b:mi300x:1 mixtral-8x7b:l40s:4 mixtral-8x7b:a100-80gb:2 mixtral-8x7b:h100-80gb:2
-mixtral-8x7b:h200:1 mixtral-8x7b:mi300x:1 bloom-176b:mi300x:4""".split()
+mixtral-8x7b:h200:1 mixtral-8x7b:mi300x:1 qwen2.5-vl-3b:l4:1 qwen2.5-vl-3b:l40s:1 qwen2.5-vl-3b:a100-80gb:1
+qwen2.5-vl-3b:h100-80gb:1 qwen2.5-vl-3b:mi300x:1 bloom-176b:mi300x:4""".split()
 
 # Medians of the measurements published with splitwise-sim (MIT licence): time per token at a prompt of 512 tokens, by
 # batch; prefill from the slope between prompts of 512 and 2048 tokens. `power` is the mean draw over the peak, measured
@@ -249,11 +251,11 @@ POOLS = {
     "haj": [("a100-80gb", 16)], "vie": [("h100-80gb", 16), ("l40s", 8)], "lnz": [("a100-80gb", 16)],
     "dub": [("h200", 16), ("a100-80gb", 8)], "iad": [("mi300x", 48), ("h100-80gb", 16)],
 }
-NEAR_EDGE_POOL = [("l40s", 4), ("l4", 2)]
-FAR_EDGE_POOL = [("l4", 2)]
-DEVICE_POOL = [("l4", 1)]
-NO_POOL = {"hof", "tri", "cot", "fle"}       # huts with fibre but no room
-RADIO_RESERVE = {"far_edge": 1, "near_edge": 1}  # of the L4s, in the evening peak of the radio network
+NEAR_EDGE_POOL = [("l40s", 4)]
+FAR_EDGE_POOL = [("l4", 4)]
+DEVICE_POOL = [("l4", 4)]
+NO_POOL = {"hof", "tri", "cot", "fle", "old", "osn", "bie", "got", "jen", "che", "aac", "hei", "wel", "wrn", "lub"}  # no room
+RADIO_RESERVE = {"far_edge": 2, "near_edge": 1}  # accelerators that the radio network takes in its evening peak
 
 # tier: EUR/kWh, g CO2/kWh (Germany), PUE, spare kW beside the accelerators
 POWER = {"core": (0.19, 360, 1.25), "near_edge": (0.24, 360, 1.45), "far_edge": (0.29, 360, 1.7), "device": (0.31, 360, 1.9)}
@@ -310,10 +312,16 @@ REGIONS = {
     "vorarlberg": ("Vorarlberg", 47.45, 9.75, 400_000, [("inn", 4600, 1400), ("brg", 4600, 2600)]),
     "steiermark": ("Steiermark", 47.10, 15.40, 1_300_000, [("grz", 4000, 250), ("vie", 4000, 1400)]),
     "kaernten": ("Kärnten", 46.65, 14.20, 600_000, [("klu", 4500, 300), ("grz", 4500, 900)]),
+    # Campus networks with an anchor of their own, so that what fills their links need not leave the premises.
+    "werk-wolfsburg": ("Werk Wolfsburg", 52.43, 10.79, 60_000, [("wob", 1200, 20), ("haj", 3800, 600)]),
+    "hafen-hamburg": ("Hafen Hamburg", 53.53, 9.92, 15_000, [("haf", 1200, 20), ("ham", 3000, 150)]),
+    "klinik-berlin": ("Klinik Berlin", 52.53, 13.38, 13_000, [("kli", 1200, 20), ("ber", 3000, 150)]),
+    "stadion-muenchen": ("Stadion München", 48.22, 11.63, 75_000, [("are", 1500, 20), ("muc", 3100, 200)]),
+    "werk-linz": ("Werk Linz", 48.28, 14.34, 12_000, [("voe", 1200, 20), ("lnz", 3800, 250)]),
 }
-GERMAN = [r for r in REGIONS if r not in ("wien", "niederoesterreich", "oberoesterreich", "salzburg", "tirol", "vorarlberg",
-                                          "steiermark", "kaernten")]
-AUSTRIAN = [r for r in REGIONS if r not in GERMAN]
+CAMPUSES = ["werk-wolfsburg", "hafen-hamburg", "klinik-berlin", "stadion-muenchen", "werk-linz"]
+AUSTRIAN = ["wien", "niederoesterreich", "oberoesterreich", "salzburg", "tirol", "vorarlberg", "steiermark", "kaernten"]
+GERMAN = [r for r in REGIONS if r not in AUSTRIAN + CAMPUSES]
 LOCAL_REGION = "berlin"  # gets the loopback addresses, so that a client on this machine is somewhere
 
 # ---- Tenants and demands -----------------------------------------------------------------------------------------
@@ -325,24 +333,31 @@ TENANTS = {
     "ministerium": ("Bundesministerium für Beispiele", "sk-ministry-example", ["AT"], "personal", ["mistral-small-24b", "llama-3.1-8b"], 1200, 70, 0.95, 7),
     "sturmspiel": ("Sturmspiel Studios", "sk-game-example", None, "public", ["llama-3.2-3b", "llama-3.1-8b"], 110, 30, 0.95, 5),
     "werkstatt": ("Werkstatt Automobil", "sk-factory-example", ["AT", "DE"], "internal", ["llama-3.1-8b", "mistral-small-24b"], 350, 45, 0.99, 6),
+    "sichtwerk": ("Sichtwerk Video", "sk-video-example", ["AT", "DE"], "personal", ["qwen2.5-vl-3b"], 700, 60, 0.95, 4),
     "zahlenwerk": ("Zahlenwerk Analytics", "sk-batch-example", None, "public", ["llama-2-70b", "mixtral-8x7b", "llama-3.1-8b"], 20_000, 200, 0.9, 1),
     "sprachlabor": ("Sprachlabor an der Universität", "sk-lab-example", ["AT", "DE", "IE"], "internal", ["bloom-176b", "qwen2.5-32b"], 4_000, 120, 0.9, 2),
     "demo": ("Demonstration", "sk-demo", None, "public", [], 1_500, 100, 0.95, 3),
 }
 
+CLIP_BYTES = 25_000_000  # ten seconds of video: what makes it cheaper to answer nearby than to carry
+
 # tenant, model, regions, requests/s per million people, prompt tokens, output tokens, prefix hit
 DEMANDS = [
-    ("rheinbank", "llama-3.3-70b", GERMAN, 1.26, 900, 220, 0.35),
+    ("rheinbank", "llama-3.3-70b", GERMAN, 1.1, 900, 220, 0.35),
     ("rheinbank", "mistral-small-24b", ["rhein-main", "duesseldorf", "hamburg", "berlin", "oberbayern", "stuttgart"], 1.68, 1500, 180, 0.5),
     ("klinikum", "llama-3.3-70b", ["berlin", "hamburg", "schleswig-holstein", "mecklenburg", "vorpommern", "bremen", "hannover"], 1.26, 2400, 350, 0.2),
     ("klinikum", "qwen2.5-32b", ["berlin", "hamburg", "hannover", "leipzig", "sachsen"], 1.44, 1800, 260, 0.2),
-    ("ministerium", "mistral-small-24b", AUSTRIAN, 3.84, 1200, 260, 0.3),
+    ("ministerium", "mistral-small-24b", AUSTRIAN, 3.2, 1200, 260, 0.3),
     ("ministerium", "llama-3.1-8b", AUSTRIAN, 3.6, 700, 200, 0.3),
-    ("sturmspiel", "llama-3.2-3b", [r for r in REGIONS if r not in ("vorpommern", "mecklenburg", "kaernten")], 3.12, 350, 60, 0.6),
+    ("sturmspiel", "llama-3.2-3b", [r for r in REGIONS if r not in CAMPUSES + ["vorpommern", "mecklenburg", "kaernten"]] + ["stadion-muenchen"], 3.12, 350, 60, 0.6),
     ("werkstatt", "llama-3.1-8b", ["hannover", "stuttgart", "oberbayern", "leipzig", "ruhr", "steiermark", "oberoesterreich"], 5.4, 420, 90, 0.4),
     ("werkstatt", "mistral-small-24b", ["hannover", "stuttgart", "oberbayern", "oberoesterreich"], 1.92, 900, 160, 0.4),
-    ("zahlenwerk", "llama-2-70b", ["rhein-main", "berlin", "hamburg", "oberbayern", "wien"], 1.56, 1500, 500, 0.0),
-    ("zahlenwerk", "mixtral-8x7b", ["rhein-main", "berlin", "duesseldorf", "wien"], 5.4, 2000, 400, 0.0),
+    ("werkstatt", "llama-3.1-8b", ["werk-wolfsburg", "werk-linz"], 30, 420, 90, 0.4),
+    ("sichtwerk", "qwen2.5-vl-3b", CAMPUSES, 50, 1500, 60, 0.0),
+    ("sichtwerk", "qwen2.5-vl-3b", ["ruhr", "rheinland", "franken", "sachsen", "rhein-neckar", "schleswig-holstein", "bremen", "steiermark",
+                                    "breisgau", "muensterland", "tirol", "kaernten"], 3.5, 1500, 60, 0.0),
+    ("zahlenwerk", "llama-2-70b", ["rhein-main", "berlin", "hamburg", "oberbayern", "wien"], 1.3, 1500, 500, 0.0),
+    ("zahlenwerk", "mixtral-8x7b", ["rhein-main", "berlin", "duesseldorf", "wien"], 4.8, 2000, 400, 0.0),
     ("sprachlabor", "bloom-176b", ["berlin", "leipzig", "stuttgart", "wien"], 0.36, 600, 120, 0.0),
     ("demo", "llama-3.1-8b", ["berlin", "rhein-main", "oberbayern", "hamburg", "wien"], 1.44, 400, 150, 0.2),
     ("demo", "llama-3.2-3b", ["berlin", "wien"], 0.96, 300, 120, 0.2),
@@ -406,13 +421,13 @@ def links():
 
 
 def anchor_node(city):
-    return f"{city}-upf" if CITIES[city][4] == "core" else f"{city}-bng"
+    return {"core": f"{city}-upf", "near_edge": f"{city}-bng"}.get(CITIES[city][4], f"{city}-r1")
 
 
 def nodes():
     result = []
     for city, (_, _, _, _, tier) in CITIES.items():
-        result.append((f"{city}-r1", city, "router"))
+        result.append((f"{city}-r1", city, "upf" if tier == "device" else "router"))
         if tier == "core":
             result += [(f"{city}-r2", city, "router"), (f"{city}-upf", city, "upf")]
         elif tier == "near_edge":
@@ -423,7 +438,9 @@ def nodes():
 def traffic():
     """Everyday traffic: from each anchor's site to the two core sites nearest to it and to Frankfurt, by population."""
     load = {}
-    for _, _, _, population, anchors in REGIONS.values():
+    for region, (_, _, _, population, anchors) in REGIONS.items():
+        if region in CAMPUSES:
+            continue
         city = anchors[0][0]
         near = sorted((c for c in CORES if c != city and CITIES[c][3] == CITIES[city][3]), key=lambda c: great_circle_km(city, c))
         for core in dict.fromkeys(near[:1] + (["fra"] if city != "fra" else ["ber"])):
@@ -532,7 +549,7 @@ def write_compute(out):
     for city, (_, _, _, _, tier) in CITIES.items():
         for accelerator, count in pools_of(city):
             fields = {"id": f"{city}-{accelerator}", "site": city, "node": f"{city}-r1", "accelerator": accelerator, "count": count}
-            if accelerator == "l4" and tier in RADIO_RESERVE:
+            if tier in RADIO_RESERVE:
                 fields["radio_reserve"] = [{"from_hour": 17, "to_hour": 22, "accelerators": RADIO_RESERVE[tier]}]
             entity(out, fields)
     out.append("\nmodels:")
@@ -559,8 +576,11 @@ def write_business(out):
     out.append("\ndemands:")
     for tenant, model, regions, per_million, prompt, output, hit in DEMANDS:
         for region in regions:
-            entity(out, {"id": f"{tenant}-{region}-{model}", "tenant": tenant, "region": region, "model": model,
-                         "rate_per_s": rate(region, per_million), "prompt_tokens": prompt, "output_tokens": output, "prefix_hit": hit})
+            fields = {"id": f"{tenant}-{region}-{model}", "tenant": tenant, "region": region, "model": model,
+                      "rate_per_s": rate(region, per_million), "prompt_tokens": prompt, "output_tokens": output}
+            if model == "qwen2.5-vl-3b":
+                fields["upload_bytes"] = CLIP_BYTES
+            entity(out, fields | ({"prefix_hit": hit} if hit else {}))
     out.append("\n# Everyday traffic that is there whatever is decided: by population, between anchors and the core.\ntraffic:")
     for bg, a, b, gbps in traffic():
         entity(out, {"id": bg, "from": a, "to": b, "rate_gbps": gbps})

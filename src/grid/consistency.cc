@@ -49,7 +49,8 @@ class Rules {
     problems_.push_back({kind, position, {std::move(path), std::move(message), std::move(fix)}});
   }
   void warning(std::string_view kind, size_t position, Path path, std::string message, std::string fix) {
-    problems_.push_back({kind, position, {std::move(path), std::move(message), std::move(fix), Diagnostic::Severity::warning}});
+    problems_.push_back(
+        {kind, position, {std::move(path), std::move(message), std::move(fix), Diagnostic::Severity::warning}});
   }
   template <class Row>
   bool sound(std::string_view kind, Index<Row> index) const {
@@ -61,7 +62,9 @@ class Rules {
       error(kGrid, 0, {}, fmt::format("the grid has {} jurisdictions", rows_.jurisdictions.size()),
             fmt::format("at most {} are allowed", kJurisdictionsMax));
     if (rows_.sites.empty()) error(kGrid, 0, {}, "the grid has no site", "list at least one under 'sites'");
-    if (rows_.regions.empty()) error(kGrid, 0, {}, "the grid has no region, so nobody can ask for anything", "list at least one under 'regions'");
+    if (rows_.regions.empty())
+      error(kGrid, 0, {}, "the grid has no region, so nobody can ask for anything",
+            "list at least one under 'regions'");
   }
 
   void links() {
@@ -90,7 +93,8 @@ class Rules {
         const auto [other, fresh] = first.try_emplace({prefixes[k].address, prefixes[k].length}, i);
         if (!fresh)
           error("region", i, {std::string("prefixes"), k},
-                fmt::format("the prefix {} also belongs to region '{}'", to_string(prefixes[k]), rows_.regions[other->second].id),
+                fmt::format("the prefix {} also belongs to region '{}'", to_string(prefixes[k]),
+                            rows_.regions[other->second].id),
                 "give each prefix to one region");
       }
     }
@@ -114,7 +118,8 @@ class Rules {
   // Reserves that overlap add up.
   void reserves(size_t position, const Pool& pool) {
     const auto covers = [](const RadioReserve& r, double hour) {
-      return r.from_hour <= r.to_hour ? hour >= r.from_hour && hour < r.to_hour : hour >= r.from_hour || hour < r.to_hour;
+      return r.from_hour <= r.to_hour ? hour >= r.from_hour && hour < r.to_hour
+                                      : hour >= r.from_hour || hour < r.to_hour;
     };
     for (const RadioReserve& start : pool.radio_reserve) {
       uint64_t kept = 0;
@@ -122,7 +127,8 @@ class Rules {
         if (covers(reserve, start.from_hour)) kept += reserve.accelerators;
       if (kept <= pool.count) continue;
       error("pool", position, {std::string("radio_reserve")},
-            fmt::format("at {} h, {} accelerators are kept for radio, of {} there are", start.from_hour, kept, pool.count),
+            fmt::format("at {} h, {} accelerators are kept for radio, of {} there are", start.from_hour, kept,
+                        pool.count),
             "reserve at most the count at any hour");
       return;
     }
@@ -133,9 +139,10 @@ class Rules {
     const Site& site = rows_.sites[pool.site.value];
     const Accelerator& accelerator = rows_.accelerators[pool.accelerator.value];
     if (site.power_limit.value() * 1e3 < accelerator.peak_power.value())
-      warning("pool", position, {},
-              fmt::format("site '{}' has {} kW, too little for one {}", site.id, site.power_limit.value(), accelerator.id),
-              "raise the site's power_limit_kw, or the pool can serve nothing");
+      warning(
+          "pool", position, {},
+          fmt::format("site '{}' has {} kW, too little for one {}", site.id, site.power_limit.value(), accelerator.id),
+          "raise the site's power_limit_kw, or the pool can serve nothing");
   }
 
   void models() {
@@ -163,14 +170,17 @@ class Rules {
       }
       const auto [other, fresh] = profile_of_.try_emplace({p.model, p.accelerator, p.tensor_parallel}, i);
       if (!fresh)
-        error("profile", i, {}, fmt::format("profile '{}' is for the same model, accelerator and tensor_parallel", rows_.profiles[other->second].id),
+        error("profile", i, {},
+              fmt::format("profile '{}' is for the same model, accelerator and tensor_parallel",
+                          rows_.profiles[other->second].id),
               "keep one of them");
       if (!sound("model", p.model) || !sound("accelerator", p.accelerator)) continue;
       const double there = rows_.accelerators[p.accelerator.value].memory.value() * p.tensor_parallel;
       const double needed = rows_.models[p.model.value].weights.value() + p.kv_memory.value();
       if (needed > there * (1 + 1e-9))
         error("profile", i, {std::string("kv_memory_gb")},
-              fmt::format("weights and KV cache need {:.4g} GB, and {} accelerators have {:.4g} GB", needed, p.tensor_parallel, there),
+              fmt::format("weights and KV cache need {:.4g} GB, and {} accelerators have {:.4g} GB", needed,
+                          p.tensor_parallel, there),
               "raise tensor_parallel or lower kv_memory_gb");
     }
   }
@@ -181,15 +191,18 @@ class Rules {
       const Deployment& d = rows_.deployments[i];
       if (!soundness_.sound("deployment", i) || !sound("pool", d.pool) || !d.model.valid()) continue;
       const Pool& pool = rows_.pools[d.pool.value];
-      if (profiles_sound_ && pool.accelerator.valid() && !profile_of_.contains({d.model, pool.accelerator, d.tensor_parallel}))
+      if (profiles_sound_ && pool.accelerator.valid() &&
+          !profile_of_.contains({d.model, pool.accelerator, d.tensor_parallel}))
         error("deployment", i, {},
               fmt::format("there is no profile of model '{}' on accelerator '{}' with tensor_parallel {}",
-                          rows_.models[d.model.value].id, rows_.accelerators[pool.accelerator.value].id, d.tensor_parallel),
+                          rows_.models[d.model.value].id, rows_.accelerators[pool.accelerator.value].id,
+                          d.tensor_parallel),
               "add that profile, or deploy what has one");
       used[d.pool] += uint64_t{d.tensor_parallel} * d.replicas;
       if (used[d.pool] > pool.count)
         error("deployment", i, {std::string("replicas")},
-              fmt::format("deployments at pool '{}' need {} accelerators, of {} there are", pool.id, used[d.pool], pool.count),
+              fmt::format("deployments at pool '{}' need {} accelerators, of {} there are", pool.id, used[d.pool],
+                          pool.count),
               "deploy fewer replicas or add accelerators");
     }
   }
@@ -202,7 +215,8 @@ class Rules {
         const auto [other, fresh] = first.try_emplace(keys[k].sha256, i);
         if (!fresh)
           error("tenant", i, {std::string("keys"), k},
-                fmt::format("that key also belongs to tenant '{}'", rows_.tenants[other->second].id), "give each key to one tenant");
+                fmt::format("that key also belongs to tenant '{}'", rows_.tenants[other->second].id),
+                "give each key to one tenant");
       }
     }
   }
@@ -214,21 +228,23 @@ class Rules {
       if (!soundness_.sound("demand", i) || !sound("tenant", d.tenant) || !sound("model", d.model)) continue;
       const Tenant& tenant = rows_.tenants[d.tenant.value];
       const Model& model = rows_.models[d.model.value];
-      if (!tenant.models.empty() && std::find(tenant.models.begin(), tenant.models.end(), d.model) == tenant.models.end())
-        error("demand", i, {std::string("model")}, fmt::format("tenant '{}' may not use model '{}'", tenant.id, model.id),
-              "add it to the tenant's models");
+      if (!tenant.models.empty() &&
+          std::find(tenant.models.begin(), tenant.models.end(), d.model) == tenant.models.end())
+        error("demand", i, {std::string("model")},
+              fmt::format("tenant '{}' may not use model '{}'", tenant.id, model.id), "add it to the tenant's models");
       if (d.prompt_tokens + d.output_tokens > model.context_tokens)
         error("demand", i, {std::string("prompt_tokens")},
-              fmt::format("prompt and output are {} tokens, and the context of '{}' holds {}", d.prompt_tokens + d.output_tokens,
-                          model.id, model.context_tokens),
+              fmt::format("prompt and output are {} tokens, and the context of '{}' holds {}",
+                          d.prompt_tokens + d.output_tokens, model.id, model.context_tokens),
               "ask for less, or of a model with a longer context");
       if (profiles_sound_ && !profiled_models_.contains(d.model))
-        warning("demand", i, {std::string("model")}, fmt::format("model '{}' has no profile, so nothing can serve it", model.id),
-                "add a profile of it");
+        warning("demand", i, {std::string("model")},
+                fmt::format("model '{}' has no profile, so nothing can serve it", model.id), "add a profile of it");
       if (!d.region.valid()) continue;
       const auto [other, fresh] = first.try_emplace({d.tenant, d.region, d.model}, i);
       if (!fresh)
-        error("demand", i, {}, fmt::format("demand '{}' has the same tenant, region and model", rows_.demands[other->second].id),
+        error("demand", i, {},
+              fmt::format("demand '{}' has the same tenant, region and model", rows_.demands[other->second].id),
               "make one demand of them");
     }
   }
@@ -237,8 +253,8 @@ class Rules {
     for (size_t i = 0; i < rows_.traffic.size(); ++i) {
       const Traffic& t = rows_.traffic[i];
       if (t.from.valid() && t.from == t.to)
-        error("traffic", i, {std::string("to")}, fmt::format("it goes from '{}' to itself", rows_.nodes[t.from.value].id),
-              "traffic joins two nodes");
+        error("traffic", i, {std::string("to")},
+              fmt::format("it goes from '{}' to itself", rows_.nodes[t.from.value].id), "traffic joins two nodes");
     }
   }
 
@@ -254,7 +270,8 @@ class Rules {
     }
     const auto check = [&](NodeIndex node, std::string_view kind, size_t position, Path path) {
       if (node.valid() && !linked[node.value])
-        warning(kind, position, std::move(path), fmt::format("node '{}' has no link", rows_.nodes[node.value].id), "link it to the network");
+        warning(kind, position, std::move(path), fmt::format("node '{}' has no link", rows_.nodes[node.value].id),
+                "link it to the network");
     };
     for (size_t i = 0; i < rows_.pools.size(); ++i) check(rows_.pools[i].node, "pool", i, {std::string("node")});
     for (size_t i = 0; i < rows_.regions.size(); ++i)
@@ -274,10 +291,14 @@ class Rules {
 
 Soundness::Soundness(const Rows& rows) : by_kind_(kinds().size()) {
   by_kind_[0].assign(1, true);
-  for_each_table(rows, [&](std::string_view kind, const auto& table) { by_kind_[kind_position(kind)].assign(table.size(), true); });
+  for_each_table(rows, [&](std::string_view kind, const auto& table) {
+    by_kind_[kind_position(kind)].assign(table.size(), true);
+  });
 }
 
-void Soundness::mark_unsound(std::string_view kind, size_t position) { by_kind_[kind_position(kind)][position] = false; }
+void Soundness::mark_unsound(std::string_view kind, size_t position) {
+  by_kind_[kind_position(kind)][position] = false;
+}
 
 bool Soundness::sound(std::string_view kind, size_t position) const { return by_kind_[kind_position(kind)][position]; }
 

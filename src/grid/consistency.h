@@ -15,8 +15,8 @@ struct RowProblem {
   Problem problem;
 };
 
-// Which rows have no problem of their own; a rule is applied only where every row it reads is sound, so that one mistake
-// is reported once.
+// Which rows have no problem of their own; a rule is applied only where every row it reads is sound, so that one
+// mistake is reported once.
 class Soundness {
  public:
   explicit Soundness(const Rows& rows);

@@ -234,7 +234,8 @@ Pool decode(std::string_view id, const Json::Object& attributes, const Reference
             .radio_reserve = {},
             .engine_url = r.text("engine_url")};
   for (const Reader& reserve : r.records("radio_reserve"))
-    pool.radio_reserve.push_back({reserve.number("from_hour"), reserve.number("to_hour"), reserve.count("accelerators")});
+    pool.radio_reserve.push_back(
+        {reserve.number("from_hour"), reserve.number("to_hour"), reserve.count("accelerators")});
   return pool;
 }
 
@@ -266,7 +267,8 @@ Profile decode(std::string_view id, const Json::Object& attributes, const Refere
                   .points = {},
                   .source = r.text("source")};
   for (const Reader& point : r.records("points"))
-    profile.points.push_back({point.count("batch"), point.quantity<Milliseconds>("decode_ms_per_token"), point.quantity<Watts>("power_w")});
+    profile.points.push_back(
+        {point.count("batch"), point.quantity<Milliseconds>("decode_ms_per_token"), point.quantity<Watts>("power_w")});
   return profile;
 }
 
@@ -285,16 +287,18 @@ template <>
 Tenant decode(std::string_view id, const Json::Object& attributes, const References& references) {
   static const auto& schema = schema_of("tenant");
   const Reader r(schema, attributes, &references);
-  Tenant tenant{.id = std::string(id),
-                .name = name_or_id(r, id),
-                .keys = {},
-                .residency = JurisdictionSet::all(),
-                .data_class = r.text("data_class"),
-                .models = r.references<Model>("models"),
-                .promise = {r.quantity<Milliseconds>("ttft_ms"), r.quantity<Milliseconds>("tpot_ms"), r.number("quantile")},
-                .priority = r.count("priority")};
+  Tenant tenant{
+      .id = std::string(id),
+      .name = name_or_id(r, id),
+      .keys = {},
+      .residency = JurisdictionSet::all(),
+      .data_class = r.text("data_class"),
+      .models = r.references<Model>("models"),
+      .promise = {r.quantity<Milliseconds>("ttft_ms"), r.quantity<Milliseconds>("tpot_ms"), r.number("quantile")},
+      .priority = r.count("priority")};
   for (const Reader& key : r.records("keys"))
-    if (const auto digest = digest_from_hex(key.text("sha256"))) tenant.keys.push_back({*digest, key.boolean("loopback_only")});
+    if (const auto digest = digest_from_hex(key.text("sha256")))
+      tenant.keys.push_back({*digest, key.boolean("loopback_only")});
   if (r.has("residency")) {
     tenant.residency = {};
     for (const Json& code : r.get("residency").array())

@@ -41,24 +41,37 @@ class References {
 void check_references(const Kind& kind, const Json::Object& attributes, const References& references,
                       std::vector<Problem>& problems);
 
-// The row of an entity whose attributes are canonical. Total: what is absent takes the schema's default, and a reference
-// to nothing becomes an index that is not valid(). A demand takes what it lacks of a promise from its tenant, so it must
-// be decoded again when the tenant changes.
+// The row of an entity whose attributes are canonical. Total: what is absent takes the schema's default, and a
+// reference to nothing becomes an index that is not valid(). A demand takes what it lacks of a promise from its tenant,
+// so it must be decoded again when the tenant changes.
 template <class Row>
 Row decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Site decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Node decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> SharedRiskGroup decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Link decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Region decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Accelerator decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Pool decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Model decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Profile decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Deployment decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Tenant decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Demand decode(std::string_view id, const Json::Object& attributes, const References& references);
-template <> Traffic decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Site decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Node decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+SharedRiskGroup decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Link decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Region decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Accelerator decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Pool decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Model decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Profile decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Deployment decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Tenant decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Demand decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
+Traffic decode(std::string_view id, const Json::Object& attributes, const References& references);
 
 // The kind "grid".
 struct GridAttributes {
@@ -94,13 +107,13 @@ struct EntityProblem {
 };
 
 struct GridRows {
-  Rows rows;                             // of use only where there is no error
-  std::vector<EntityProblem> problems;   // by entity, in the order given
+  Rows rows;                            // of use only where there is no error
+  std::vector<EntityProblem> problems;  // by entity, in the order given
 };
 
 // All entities of a grid, in any order, to rows ascending by id (bytewise), so that one grid has one form. Checks each
-// entity (required, agreeing), references, duplicates, and the rules that span entities (see consistency.h). Positions in
-// `faulty` are entities with problems already known: they count as being there and are not reported again.
+// entity (required, agreeing), references, duplicates, and the rules that span entities (see consistency.h). Positions
+// in `faulty` are entities with problems already known: they count as being there and are not reported again.
 GridRows make_rows(std::span<const Entity> entities, std::span<const size_t> faulty = {});
 
 }  // namespace tandem::grid

@@ -10,42 +10,64 @@ namespace {
 
 constexpr std::string_view kIdPattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$";
 
-Json::Object id_schema() {
-  return {{"type", "string"}, {"pattern", kIdPattern}, {"maxLength", uint64_t{kIdBytesMax}}};
-}
+Json::Object id_schema() { return {{"type", "string"}, {"pattern", kIdPattern}, {"maxLength", uint64_t{kIdBytesMax}}}; }
 
 // A bound or default as people write it: 100, not 100.0.
 Json plain(const Json& value) {
-  if (!value.is_number() || value.number() != std::nearbyint(value.number()) || std::fabs(value.number()) > 9e15) return value;
+  if (!value.is_number() || value.number() != std::nearbyint(value.number()) || std::fabs(value.number()) > 9e15)
+    return value;
   return static_cast<int64_t>(value.number());
 }
 
-Json record_schema(const std::vector<Attribute>& attributes, Json::Object properties, Json::Array required, std::string_view description);
+Json record_schema(const std::vector<Attribute>& attributes, Json::Object properties, Json::Array required,
+                   std::string_view description);
 
 Json::Object item_schema(const Attribute& attribute) {
   Json::Object schema;
   switch (attribute.type) {
-    case Type::boolean: schema["type"] = "boolean"; break;
-    case Type::integer: schema["type"] = "integer"; break;
-    case Type::number: schema["type"] = "number"; break;
+    case Type::boolean:
+      schema["type"] = "boolean";
+      break;
+    case Type::integer:
+      schema["type"] = "integer";
+      break;
+    case Type::number:
+      schema["type"] = "number";
+      break;
     case Type::choice: {
       Json::Array choices;
       for (const std::string_view choice : attribute.choices) choices.emplace_back(choice);
       schema["enum"] = std::move(choices);
       break;
     }
-    case Type::reference: schema = id_schema(); break;
-    case Type::record: return record_schema(attribute.fields, {}, {}, "").object();
-    case Type::text: schema["type"] = "string"; break;
+    case Type::reference:
+      schema = id_schema();
+      break;
+    case Type::record:
+      return record_schema(attribute.fields, {}, {}, "").object();
+    case Type::text:
+      schema["type"] = "string";
+      break;
   }
-  if (attribute.minimum) schema[attribute.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = plain(*attribute.minimum);
-  if (attribute.maximum) schema[attribute.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = plain(*attribute.maximum);
+  if (attribute.minimum)
+    schema[attribute.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = plain(*attribute.minimum);
+  if (attribute.maximum)
+    schema[attribute.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = plain(*attribute.maximum);
   switch (attribute.format) {
-    case Format::any: break;
-    case Format::jurisdiction: schema["pattern"] = "^[A-Z]{2}$"; break;
-    case Format::sha256: schema["pattern"] = "^[0-9A-Fa-f]{64}$"; break;
-    case Format::prefix: schema["pattern"] = "^[0-9A-Fa-f.:]+/[0-9]{1,3}$"; break;
-    case Format::url: schema["pattern"] = "^(https?://.*)?$"; break;
+    case Format::any:
+      break;
+    case Format::jurisdiction:
+      schema["pattern"] = "^[A-Z]{2}$";
+      break;
+    case Format::sha256:
+      schema["pattern"] = "^[0-9A-Fa-f]{64}$";
+      break;
+    case Format::prefix:
+      schema["pattern"] = "^[0-9A-Fa-f.:]+/[0-9]{1,3}$";
+      break;
+    case Format::url:
+      schema["pattern"] = "^(https?://.*)?$";
+      break;
   }
   if (attribute.type == Type::text) schema["maxLength"] = uint64_t{kTextBytesMax};
   return schema;
@@ -64,7 +86,8 @@ Json attribute_schema(const Attribute& attribute) {
   return schema;
 }
 
-Json record_schema(const std::vector<Attribute>& attributes, Json::Object properties, Json::Array required, std::string_view description) {
+Json record_schema(const std::vector<Attribute>& attributes, Json::Object properties, Json::Array required,
+                   std::string_view description) {
   for (const Attribute& attribute : attributes) {
     properties[std::string(attribute.name)] = attribute_schema(attribute);
     if (attribute.required) required.emplace_back(attribute.name);

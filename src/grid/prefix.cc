@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
-bool is_mapped(const std::array<uint8_t, 16>& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
+bool is_mapped(const std::array<uint8_t, 16>& address) {
+  return std::equal(kMapped.begin(), kMapped.end(), address.begin());
+}
 
 bool has_host_bits(const Prefix& prefix) {
   for (size_t bit = prefix.length; bit < 128; ++bit)
@@ -44,7 +46,8 @@ Result<Prefix> parse_prefix(std::string_view text) {
   const auto length = parse_integer(text.substr(slash + 1));
   const int64_t length_max = ipv4 ? 32 : 128;
   if (!length || *length < 0 || *length > length_max)
-    return fail(ErrorCode::invalid_argument, fmt::format("the length of that prefix is a number from 0 to {}", length_max));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("the length of that prefix is a number from 0 to {}", length_max));
   prefix.length = static_cast<uint8_t>(*length + (ipv4 ? 96 : 0));
   if (has_host_bits(prefix))
     return fail(ErrorCode::invalid_argument, fmt::format("bits beyond the first {} must be zero", *length));

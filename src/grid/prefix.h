@@ -10,7 +10,8 @@
 
 namespace tandem::grid {
 
-// "10.1.0.0/16" or "2001:db8::/32". Errors: invalid_argument: no address, a length out of range, host bits that are set.
+// "10.1.0.0/16" or "2001:db8::/32". Errors: invalid_argument: no address, a length out of range, host bits that are
+// set.
 Result<Prefix> parse_prefix(std::string_view text);
 
 // An IPv4 or IPv6 address in the form Prefix holds it. Errors: invalid_argument.

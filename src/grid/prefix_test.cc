@@ -18,8 +18,9 @@ TEST(Prefix, ReadsAndWritesBothFamilies) {
 }
 
 TEST(Prefix, RefusesTheRest) {
-  for (const char* text : {"", "/", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.1/8", "10.0.0/8", "::/129", "x/8", "10.0.0.0/8 ",
-                           "2001:db8::1/32", "010.0.0.0/8", "999999999999999999999999999999999999999999999999/8"})
+  for (const char* text :
+       {"", "/", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.1/8", "10.0.0/8", "::/129", "x/8", "10.0.0.0/8 ",
+        "2001:db8::1/32", "010.0.0.0/8", "999999999999999999999999999999999999999999999999/8"})
     EXPECT_FALSE(parse_prefix(text)) << text;
   EXPECT_FALSE(parse_address(std::string_view("1.2.3.4\0", 8)));
 }
@@ -29,7 +30,8 @@ TEST(Geography, GreatCircleDistances) {
   EXPECT_NEAR(great_circle(berlin, munich).value(), 504.4, 1);
   EXPECT_EQ(great_circle(berlin, berlin).value(), 0);
   EXPECT_NEAR(great_circle({Degrees(0), Degrees(0)}, {Degrees(0), Degrees(180)}).value(), 20015.1, 0.1);
-  EXPECT_NEAR(great_circle({Degrees(0), Degrees(179)}, {Degrees(0), Degrees(-179)}).value(), 222.4, 0.1) << "over the date line";
+  EXPECT_NEAR(great_circle({Degrees(0), Degrees(179)}, {Degrees(0), Degrees(-179)}).value(), 222.4, 0.1)
+      << "over the date line";
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ constexpr size_t kNearestComparisonsMax = 2'000'000;  // over one grid: about a 
 
 class RowMaker final : public References {
  public:
-  RowMaker(std::span<const Entity> entities, std::span<const size_t> faulty) : entities_(entities), faulty_(entities.size()) {
+  RowMaker(std::span<const Entity> entities, std::span<const size_t> faulty)
+      : entities_(entities), faulty_(entities.size()) {
     for (const size_t position : faulty) faulty_[position] = true;
   }
 
@@ -78,20 +79,24 @@ class RowMaker final : public References {
     for (size_t i = 0; i < entities_.size(); ++i) {
       const auto found = by_kind_.find(entities_[i].kind);
       if (found == by_kind_.end())
-        report(i, {{}, fmt::format("there is no kind '{}'", entities_[i].kind), "see the grid's schema for the kinds there are"});
+        report(i, {{},
+                   fmt::format("there is no kind '{}'", entities_[i].kind),
+                   "see the grid's schema for the kinds there are"});
       else
         found->second.entities.push_back(i);
     }
     const auto id_of = [&](size_t entity) -> const std::string& { return entities_[entity].id; };
     for (auto& [kind, sorted] : by_kind_) {
-      std::stable_sort(sorted.entities.begin(), sorted.entities.end(), [&](size_t a, size_t b) { return id_of(a) < id_of(b); });
+      std::stable_sort(sorted.entities.begin(), sorted.entities.end(),
+                       [&](size_t a, size_t b) { return id_of(a) < id_of(b); });
       std::vector<size_t> unique;
       for (const size_t entity : sorted.entities) {
         if (unique.empty() || id_of(unique.back()) != id_of(entity)) {
           sorted.positions.emplace(id_of(entity), unique.size());
           unique.push_back(entity);
         } else if (!faulty_[entity]) {
-          report(entity, {{}, fmt::format("there are two {}s with the id '{}'", kind, id_of(entity)), "give each its own id"});
+          report(entity,
+                 {{}, fmt::format("there are two {}s with the id '{}'", kind, id_of(entity)), "give each its own id"});
         }
       }
       sorted.entities = std::move(unique);
@@ -117,7 +122,8 @@ class RowMaker final : public References {
   void decode_table(std::string_view kind, std::vector<Row>& rows) {
     const auto& sorted = by_kind_.at(kind).entities;
     rows.reserve(sorted.size());
-    for (const size_t entity : sorted) rows.push_back(decode<Row>(entities_[entity].id, entities_[entity].attributes, *this));
+    for (const size_t entity : sorted)
+      rows.push_back(decode<Row>(entities_[entity].id, entities_[entity].attributes, *this));
   }
 
   void check_entities() {

@@ -17,7 +17,8 @@ const std::vector<std::string_view> kRoles{"router", "switch", "server", "base_s
 Attribute name_attribute() { return {.name = "name", .description = "For people; default: the id."}; }
 
 Attribute state_attribute() {
-  return {.name = "state", .type = Type::choice, .absent = "up", .choices = kStates, .description = "As last reported."};
+  return {
+      .name = "state", .type = Type::choice, .absent = "up", .choices = kStates, .description = "As last reported."};
 }
 
 Attribute reference(std::string_view name, std::string_view kind, std::string_view description) {
@@ -26,51 +27,88 @@ Attribute reference(std::string_view name, std::string_view kind, std::string_vi
 
 // A number that must be there, ≥ 0.
 Attribute amount(std::string_view name, double maximum, std::string_view description) {
-  return {.name = name, .type = Type::number, .required = true, .minimum = 0, .maximum = maximum,
+  return {.name = name,
+          .type = Type::number,
+          .required = true,
+          .minimum = 0,
+          .maximum = maximum,
           .description = description};
 }
 
 // A number that must be there, > 0.
 Attribute positive(std::string_view name, double maximum, std::string_view description) {
-  return {.name = name, .type = Type::number, .required = true, .minimum = 0, .maximum = maximum,
-          .exclusive_minimum = true, .description = description};
+  return {.name = name,
+          .type = Type::number,
+          .required = true,
+          .minimum = 0,
+          .maximum = maximum,
+          .exclusive_minimum = true,
+          .description = description};
 }
 
 // A number ≥ 0 with a default.
 Attribute amount_or(std::string_view name, double absent, double maximum, std::string_view description) {
-  return {.name = name, .type = Type::number, .absent = absent, .minimum = 0, .maximum = maximum,
+  return {.name = name,
+          .type = Type::number,
+          .absent = absent,
+          .minimum = 0,
+          .maximum = maximum,
           .description = description};
 }
 
 Attribute latitude() {
-  return {.name = "latitude_deg", .type = Type::number, .required = true, .minimum = -90, .maximum = 90,
+  return {.name = "latitude_deg",
+          .type = Type::number,
+          .required = true,
+          .minimum = -90,
+          .maximum = 90,
           .description = "WGS 84."};
 }
 
 Attribute longitude() {
-  return {.name = "longitude_deg", .type = Type::number, .required = true, .minimum = -180, .maximum = 180,
+  return {.name = "longitude_deg",
+          .type = Type::number,
+          .required = true,
+          .minimum = -180,
+          .maximum = 180,
           .description = "WGS 84."};
 }
 
 Attribute count(std::string_view name, bool required, double minimum, double maximum, std::string_view description) {
-  return {.name = name, .type = Type::integer, .required = required, .absent = required ? Json() : Json(int64_t{1}),
-          .minimum = minimum, .maximum = maximum, .description = description};
+  return {.name = name,
+          .type = Type::integer,
+          .required = required,
+          .absent = required ? Json() : Json(int64_t{1}),
+          .minimum = minimum,
+          .maximum = maximum,
+          .description = description};
 }
 
 Attribute priority(Json absent, std::string_view description) {
-  return {.name = "priority", .type = Type::integer, .absent = std::move(absent), .minimum = 0, .maximum = 1000,
+  return {.name = "priority",
+          .type = Type::integer,
+          .absent = std::move(absent),
+          .minimum = 0,
+          .maximum = 1000,
           .description = description};
 }
 
 // Of a tenant, who must make one, or of a demand, which may leave it to its tenant.
 std::vector<Attribute> promise(bool required) {
-  Attribute ttft = positive("ttft_ms", 3.6e6, required ? "Promise: time to first token, as the client sees it."
-                                                       : "Promise: time to first token. Default: the tenant's.");
-  Attribute tpot = positive("tpot_ms", 3.6e6, required ? "Promise: time per output token after the first."
-                                                       : "Promise: time per output token. Default: the tenant's.");
+  Attribute ttft = positive("ttft_ms", 3.6e6,
+                            required ? "Promise: time to first token, as the client sees it."
+                                     : "Promise: time to first token. Default: the tenant's.");
+  Attribute tpot = positive("tpot_ms", 3.6e6,
+                            required ? "Promise: time per output token after the first."
+                                     : "Promise: time per output token. Default: the tenant's.");
   ttft.required = tpot.required = required;
-  const Attribute quantile{.name = "quantile", .type = Type::number, .absent = required ? Json(0.95) : Json(),
-                           .minimum = 0, .maximum = 1, .exclusive_minimum = true, .exclusive_maximum = true,
+  const Attribute quantile{.name = "quantile",
+                           .type = Type::number,
+                           .absent = required ? Json(0.95) : Json(),
+                           .minimum = 0,
+                           .maximum = 1,
+                           .exclusive_minimum = true,
+                           .exclusive_maximum = true,
                            .description = required ? "The fraction of requests that the promise covers."
                                                    : "The fraction that the promise covers. Default: the tenant's."};
   return {ttft, tpot, quantile};
@@ -82,49 +120,86 @@ std::vector<Attribute> operator+(std::vector<Attribute> a, const std::vector<Att
 }
 
 Kind grid_kind() {
-  return {.name = kGrid, .section = "", .description = "The grid as a whole.", .attributes = {
-    {.name = "name", .absent = "", .description = "The operator's name for this grid."},
-    {.name = "simulated", .type = Type::boolean, .absent = false,
-     .description = "The world behind this grid is simulated: links may be cut and sites powered down by a click."},
-    {.name = "policy", .type = Type::record, .fields = {
-      {.name = "link_headroom", .type = Type::number, .absent = 0.8, .minimum = 0, .maximum = 1,
-       .exclusive_minimum = true, .description = "The fraction of a link's capacity that plans may fill."},
-      {.name = "rejection_penalty_eur", .type = Type::number, .absent = 0.05, .minimum = 0, .maximum = 1e6,
-       .exclusive_minimum = true, .description = "What turning away one request costs in the plan's eyes."},
-      amount_or("move_penalty_eur", 0.5, 1e6, "Per replica that a new plan starts or stops.")},
-     .description = "The operator's limits on what a plan may do."}}};
+  return {.name = kGrid,
+          .section = "",
+          .description = "The grid as a whole.",
+          .attributes = {
+              {.name = "name", .absent = "", .description = "The operator's name for this grid."},
+              {.name = "simulated",
+               .type = Type::boolean,
+               .absent = false,
+               .description =
+                   "The world behind this grid is simulated: links may be cut and sites powered down by a click."},
+              {.name = "policy",
+               .type = Type::record,
+               .fields = {{.name = "link_headroom",
+                           .type = Type::number,
+                           .absent = 0.8,
+                           .minimum = 0,
+                           .maximum = 1,
+                           .exclusive_minimum = true,
+                           .description = "The fraction of a link's capacity that plans may fill."},
+                          {.name = "rejection_penalty_eur",
+                           .type = Type::number,
+                           .absent = 0.05,
+                           .minimum = 0,
+                           .maximum = 1e6,
+                           .exclusive_minimum = true,
+                           .description = "What turning away one request costs in the plan's eyes."},
+                          amount_or("move_penalty_eur", 0.5, 1e6, "Per replica that a new plan starts or stops.")},
+               .description = "The operator's limits on what a plan may do."}}};
 }
 
 Kind site_kind() {
-  return {.name = "site", .section = "sites", .description = "A place with power: a building, a mast, a room, a device.",
-    .attributes = {
-      name_attribute(),
-      {.name = "tier", .type = Type::choice, .required = true, .choices = kTiers,
-       .description = "How far from the user it stands."},
-      latitude(), longitude(),
-      {.name = "jurisdiction", .required = true, .format = Format::jurisdiction,
-       .description = "Whose law holds there: an ISO 3166 alpha-2 code."},
-      amount_or("power_limit_kw", 0, 1e6, "IT load that its feeds can carry. Default: none."),
-      {.name = "power_feeds", .list = true, .absent = Json::Array{}, .description = "Names of its power feeds."},
-      amount_or("power_price_eur_per_kwh", 0, 100, "What a kilowatt-hour costs there."),
-      amount_or("carbon_g_per_kwh", 0, 5'000, "CO2 equivalent of the power it draws."),
-      {.name = "pue", .type = Type::number, .absent = 1.0, .minimum = 1, .maximum = 10,
-       .description = "Total power over IT power (ISO/IEC 30134-2)."},
-      {.name = "cooling_limit_kw", .type = Type::number, .minimum = 0, .maximum = 1e6,
-       .description = "Heat that can be removed. Default: the power limit."},
-      state_attribute()}};
+  return {
+      .name = "site",
+      .section = "sites",
+      .description = "A place with power: a building, a mast, a room, a device.",
+      .attributes = {
+          name_attribute(),
+          {.name = "tier",
+           .type = Type::choice,
+           .required = true,
+           .choices = kTiers,
+           .description = "How far from the user it stands."},
+          latitude(),
+          longitude(),
+          {.name = "jurisdiction",
+           .required = true,
+           .format = Format::jurisdiction,
+           .description = "Whose law holds there: an ISO 3166 alpha-2 code."},
+          amount_or("power_limit_kw", 0, 1e6, "IT load that its feeds can carry. Default: none."),
+          {.name = "power_feeds", .list = true, .absent = Json::Array{}, .description = "Names of its power feeds."},
+          amount_or("power_price_eur_per_kwh", 0, 100, "What a kilowatt-hour costs there."),
+          amount_or("carbon_g_per_kwh", 0, 5'000, "CO2 equivalent of the power it draws."),
+          {.name = "pue",
+           .type = Type::number,
+           .absent = 1.0,
+           .minimum = 1,
+           .maximum = 10,
+           .description = "Total power over IT power (ISO/IEC 30134-2)."},
+          {.name = "cooling_limit_kw",
+           .type = Type::number,
+           .minimum = 0,
+           .maximum = 1e6,
+           .description = "Heat that can be removed. Default: the power limit."},
+          state_attribute()}};
 }
 
 Kind node_kind() {
-  return {.name = "node", .section = "nodes", .description = "What forwards packets or ends links, at a site.",
-    .attributes = {
-      reference("site", "site", "Where it stands."),
-      {.name = "role", .type = Type::choice, .absent = "router", .choices = kRoles, .description = "What it does."},
-      state_attribute()}};
+  return {
+      .name = "node",
+      .section = "nodes",
+      .description = "What forwards packets or ends links, at a site.",
+      .attributes = {
+          reference("site", "site", "Where it stands."),
+          {.name = "role", .type = Type::choice, .absent = "router", .choices = kRoles, .description = "What it does."},
+          state_attribute()}};
 }
 
 Kind shared_risk_group_kind() {
-  return {.name = "shared_risk_group", .section = "shared_risk_groups",
+  return {.name = "shared_risk_group",
+          .section = "shared_risk_groups",
           .description = "A duct, span or other thing whose loss takes several links at once.",
           .attributes = {name_attribute()}};
 }
@@ -132,147 +207,252 @@ Kind shared_risk_group_kind() {
 Kind link_kind() {
   Attribute reverse = positive("capacity_reverse_gbps", 1e6, "From b to a. Default: capacity_gbps.");
   reverse.required = false;
-  return {.name = "link", .section = "links", .description = "A link between two nodes, both ways.", .attributes = {
-      reference("a", "node", "One end."), reference("b", "node", "The other end."),
-      positive("capacity_gbps", 1e6, "From a to b."), reverse,
-      {.name = "delay_us", .type = Type::number, .minimum = 0, .maximum = 1e6,
-       .description = "One way. Default: length_km x 4.9 us/km."},
-      amount_or("length_km", 0, 50'000, "Of fibre, not of the map; 0 where it is not known."),
-      {.name = "igp_metric", .type = Type::number, .absent = 1.0, .minimum = 1, .maximum = 4294967295.0,
-       .description = "Paths minimise its sum."},
-      amount_or("cost_eur_per_gb", 0, 1'000, "Of carrying one gigabyte."),
-      {.name = "shared_risk_groups", .type = Type::reference, .list = true, .absent = Json::Array{},
-       .refers_to = "shared_risk_group", .description = "What it rides on together with other links."},
-      state_attribute()}};
+  return {.name = "link",
+          .section = "links",
+          .description = "A link between two nodes, both ways.",
+          .attributes = {reference("a", "node", "One end."),
+                         reference("b", "node", "The other end."),
+                         positive("capacity_gbps", 1e6, "From a to b."),
+                         reverse,
+                         {.name = "delay_us",
+                          .type = Type::number,
+                          .minimum = 0,
+                          .maximum = 1e6,
+                          .description = "One way. Default: length_km x 4.9 us/km."},
+                         amount_or("length_km", 0, 50'000, "Of fibre, not of the map; 0 where it is not known."),
+                         {.name = "igp_metric",
+                          .type = Type::number,
+                          .absent = 1.0,
+                          .minimum = 1,
+                          .maximum = 4294967295.0,
+                          .description = "Paths minimise its sum."},
+                         amount_or("cost_eur_per_gb", 0, 1'000, "Of carrying one gigabyte."),
+                         {.name = "shared_risk_groups",
+                          .type = Type::reference,
+                          .list = true,
+                          .absent = Json::Array{},
+                          .refers_to = "shared_risk_group",
+                          .description = "What it rides on together with other links."},
+                         state_attribute()}};
 }
 
 Kind region_kind() {
-  return {.name = "region", .section = "regions", .description = "An access area: where users are.", .attributes = {
-      name_attribute(), latitude(), longitude(),
-      amount_or("population", 0, 1e10, "People."),
-      {.name = "prefixes", .list = true, .absent = Json::Array{}, .format = Format::prefix,
-       .description = "Its clients' addresses, in CIDR notation."},
-      {.name = "anchors", .type = Type::record, .list = true, .required = true, .items_min = 1, .fields = {
-         reference("node", "node", "UPF or BNG where the traffic surfaces."),
-         amount_or("access_delay_us", 0, 1e6, "One way, device to base station or access node."),
-         amount_or("backhaul_delay_us", 0, 1e6, "One way, from there to the anchor.")},
-       .description = "In order of preference: the first that is up and connected is used."}}};
+  return {.name = "region",
+          .section = "regions",
+          .description = "An access area: where users are.",
+          .attributes = {
+              name_attribute(),
+              latitude(),
+              longitude(),
+              amount_or("population", 0, 1e10, "People."),
+              {.name = "prefixes",
+               .list = true,
+               .absent = Json::Array{},
+               .format = Format::prefix,
+               .description = "Its clients' addresses, in CIDR notation."},
+              {.name = "anchors",
+               .type = Type::record,
+               .list = true,
+               .required = true,
+               .items_min = 1,
+               .fields = {reference("node", "node", "UPF or BNG where the traffic surfaces."),
+                          amount_or("access_delay_us", 0, 1e6, "One way, device to base station or access node."),
+                          amount_or("backhaul_delay_us", 0, 1e6, "One way, from there to the anchor.")},
+               .description = "In order of preference: the first that is up and connected is used."}}};
 }
 
 Kind accelerator_kind() {
-  return {.name = "accelerator", .section = "accelerators", .description = "A type of accelerator.", .attributes = {
-      name_attribute(),
-      positive("memory_gb", 1e5, "Of one accelerator."),
-      amount("idle_power_w", 1e5, "Drawn when nothing runs."),
-      positive("peak_power_w", 1e5, "Drawn at full load; at least the idle power."),
-      amount("price_eur_per_hour", 1e5, "Of one accelerator for one hour, amortised, without energy.")}};
+  return {
+      .name = "accelerator",
+      .section = "accelerators",
+      .description = "A type of accelerator.",
+      .attributes = {name_attribute(), positive("memory_gb", 1e5, "Of one accelerator."),
+                     amount("idle_power_w", 1e5, "Drawn when nothing runs."),
+                     positive("peak_power_w", 1e5, "Drawn at full load; at least the idle power."),
+                     amount("price_eur_per_hour", 1e5, "Of one accelerator for one hour, amortised, without energy.")}};
 }
 
 Kind pool_kind() {
-  return {.name = "pool", .section = "pools", .description = "Accelerators of one type at one site.", .attributes = {
-      reference("site", "site", "Where they stand."),
-      reference("node", "node", "Where their traffic meets the network; at the same site."),
-      reference("accelerator", "accelerator", "Their type."),
-      count("count", true, 0, 1e6, "How many there are."),
-      {.name = "radio_reserve", .type = Type::record, .list = true, .absent = Json::Array{}, .fields = {
-         {.name = "from_hour", .type = Type::number, .required = true, .minimum = 0, .maximum = 24,
-          .exclusive_maximum = true, .description = "Of the day, UTC."},
-         {.name = "to_hour", .type = Type::number, .required = true, .minimum = 0, .maximum = 24,
-          .description = "Of the day, UTC; before from_hour, it wraps over midnight."},
-         count("accelerators", true, 0, 1e6, "Kept back in those hours.")},
-       .description = "Accelerators kept for the radio network over the day."},
-      {.name = "engine_url", .absent = "", .format = Format::url,
-       .description = "A real OpenAI-compatible server. Default: emulated."}}};
+  return {.name = "pool",
+          .section = "pools",
+          .description = "Accelerators of one type at one site.",
+          .attributes = {reference("site", "site", "Where they stand."),
+                         reference("node", "node", "Where their traffic meets the network; at the same site."),
+                         reference("accelerator", "accelerator", "Their type."),
+                         count("count", true, 0, 1e6, "How many there are."),
+                         {.name = "radio_reserve",
+                          .type = Type::record,
+                          .list = true,
+                          .absent = Json::Array{},
+                          .fields = {{.name = "from_hour",
+                                      .type = Type::number,
+                                      .required = true,
+                                      .minimum = 0,
+                                      .maximum = 24,
+                                      .exclusive_maximum = true,
+                                      .description = "Of the day, UTC."},
+                                     {.name = "to_hour",
+                                      .type = Type::number,
+                                      .required = true,
+                                      .minimum = 0,
+                                      .maximum = 24,
+                                      .description = "Of the day, UTC; before from_hour, it wraps over midnight."},
+                                     count("accelerators", true, 0, 1e6, "Kept back in those hours.")},
+                          .description = "Accelerators kept for the radio network over the day."},
+                         {.name = "engine_url",
+                          .absent = "",
+                          .format = Format::url,
+                          .description = "A real OpenAI-compatible server. Default: emulated."}}};
 }
 
 Kind model_kind() {
-  return {.name = "model", .section = "models", .description = "A model that can be served.", .attributes = {
-      name_attribute(),
-      {.name = "aliases", .list = true, .absent = Json::Array{}, .description = "Further names that requests may use."},
-      {.name = "version", .absent = "", .description = "As its maker numbers it."},
-      positive("parameters_billion", 1e5, "All of them, whether active for a token or not."),
-      positive("weights_gb", 1e5, "Memory of one replica's weights."),
-      amount("kv_bytes_per_token", 1e9, "Of KV cache, over the whole replica."),
-      count("context_tokens", true, 1, 1e9, "Prompt and output together, at most.")}};
+  return {.name = "model",
+          .section = "models",
+          .description = "A model that can be served.",
+          .attributes = {name_attribute(),
+                         {.name = "aliases",
+                          .list = true,
+                          .absent = Json::Array{},
+                          .description = "Further names that requests may use."},
+                         {.name = "version", .absent = "", .description = "As its maker numbers it."},
+                         positive("parameters_billion", 1e5, "All of them, whether active for a token or not."),
+                         positive("weights_gb", 1e5, "Memory of one replica's weights."),
+                         amount("kv_bytes_per_token", 1e9, "Of KV cache, over the whole replica."),
+                         count("context_tokens", true, 1, 1e9, "Prompt and output together, at most.")}};
 }
 
 Kind profile_kind() {
-  return {.name = "profile", .section = "profiles", .description = "What one replica of a model does on an accelerator.",
-    .attributes = {
-      reference("model", "model", "Which model."), reference("accelerator", "accelerator", "On which accelerator."),
-      count("tensor_parallel", false, 1, 1024, "Accelerators per replica."),
-      positive("prefill_tokens_per_s", 1e9, "Prompt tokens that one replica takes in."),
-      amount_or("prefill_overhead_ms", 0, 1e6, "Fixed cost of a prefill."),
-      positive("kv_memory_gb", 1e6, "For KV cache, over the whole replica."),
-      {.name = "points", .type = Type::record, .list = true, .required = true, .items_min = 1, .fields = {
-         count("batch", true, 1, 1e6, "Requests running at once."),
-         positive("decode_ms_per_token", 1e6, "Time between tokens of one request."),
-         amount("power_w", 1e7, "Of all the replica's accelerators together.")},
-       .description = "Operating points, by ascending batch."},
-      {.name = "source", .required = true, .description = "Where the figures come from."}}};
+  return {.name = "profile",
+          .section = "profiles",
+          .description = "What one replica of a model does on an accelerator.",
+          .attributes = {reference("model", "model", "Which model."),
+                         reference("accelerator", "accelerator", "On which accelerator."),
+                         count("tensor_parallel", false, 1, 1024, "Accelerators per replica."),
+                         positive("prefill_tokens_per_s", 1e9, "Prompt tokens that one replica takes in."),
+                         amount_or("prefill_overhead_ms", 0, 1e6, "Fixed cost of a prefill."),
+                         positive("kv_memory_gb", 1e6, "For KV cache, over the whole replica."),
+                         {.name = "points",
+                          .type = Type::record,
+                          .list = true,
+                          .required = true,
+                          .items_min = 1,
+                          .fields = {count("batch", true, 1, 1e6, "Requests running at once."),
+                                     positive("decode_ms_per_token", 1e6, "Time between tokens of one request."),
+                                     amount("power_w", 1e7, "Of all the replica's accelerators together.")},
+                          .description = "Operating points, by ascending batch."},
+                         {.name = "source", .required = true, .description = "Where the figures come from."}}};
 }
 
 Kind deployment_kind() {
-  return {.name = "deployment", .section = "deployments",
-          .description = "Replicas pinned by hand: plans keep and pay for them.", .attributes = {
-      reference("pool", "pool", "Where they run."), reference("model", "model", "What they run."),
-      count("tensor_parallel", false, 1, 1024, "Accelerators per replica."),
-      count("replicas", false, 1, 1e6, "How many.")}};
+  return {.name = "deployment",
+          .section = "deployments",
+          .description = "Replicas pinned by hand: plans keep and pay for them.",
+          .attributes = {reference("pool", "pool", "Where they run."), reference("model", "model", "What they run."),
+                         count("tensor_parallel", false, 1, 1024, "Accelerators per replica."),
+                         count("replicas", false, 1, 1e6, "How many.")}};
 }
 
 Kind tenant_kind() {
-  return {.name = "tenant", .section = "tenants", .description = "A customer with its promise and its limits.",
-    .attributes = std::vector<Attribute>{
-      name_attribute(),
-      {.name = "keys", .type = Type::record, .list = true, .absent = Json::Array{}, .fields = {
-         {.name = "sha256", .required = true, .format = Format::sha256,
-          .description = "Of the key's bytes; the key itself is never stored."},
-         {.name = "loopback_only", .type = Type::boolean, .absent = false,
-          .description = "Accepted only from 127.0.0.0/8 and ::1."}},
-       .description = "Its API keys."},
-      {.name = "residency", .list = true, .items_min = 1, .format = Format::jurisdiction,
-       .description = "Jurisdictions where its data may be processed or pass. Default: anywhere."},
-      {.name = "data_class", .absent = "", .description = "The operator's own word: public, personal, health."},
-      {.name = "models", .type = Type::reference, .list = true, .absent = Json::Array{}, .refers_to = "model",
-       .description = "What it may use. Default: all."}} + promise(true) + std::vector<Attribute>{
-      priority(int64_t{0}, "Larger is served first.")}};
+  return {
+      .name = "tenant",
+      .section = "tenants",
+      .description = "A customer with its promise and its limits.",
+      .attributes =
+          std::vector<Attribute>{
+              name_attribute(),
+              {.name = "keys",
+               .type = Type::record,
+               .list = true,
+               .absent = Json::Array{},
+               .fields = {{.name = "sha256",
+                           .required = true,
+                           .format = Format::sha256,
+                           .description = "Of the key's bytes; the key itself is never stored."},
+                          {.name = "loopback_only",
+                           .type = Type::boolean,
+                           .absent = false,
+                           .description = "Accepted only from 127.0.0.0/8 and ::1."}},
+               .description = "Its API keys."},
+              {.name = "residency",
+               .list = true,
+               .items_min = 1,
+               .format = Format::jurisdiction,
+               .description = "Jurisdictions where its data may be processed or pass. Default: anywhere."},
+              {.name = "data_class", .absent = "", .description = "The operator's own word: public, personal, health."},
+              {.name = "models",
+               .type = Type::reference,
+               .list = true,
+               .absent = Json::Array{},
+               .refers_to = "model",
+               .description = "What it may use. Default: all."}} +
+          promise(true) + std::vector<Attribute>{priority(int64_t{0}, "Larger is served first.")}};
 }
 
 Kind demand_kind() {
-  return {.name = "demand", .section = "demands",
+  return {.name = "demand",
+          .section = "demands",
           .description = "What a tenant's users in a region are expected to ask of a model.",
-    .attributes = std::vector<Attribute>{
-      reference("tenant", "tenant", "Whose."), reference("region", "region", "Where its users are."),
-      reference("model", "model", "What they ask for."),
-      amount("rate_per_s", 1e7, "Requests."),
-      {.name = "prompt_tokens", .type = Type::number, .required = true, .minimum = 1, .maximum = 1e8, .description = "Mean."},
-      {.name = "output_tokens", .type = Type::number, .required = true, .minimum = 1, .maximum = 1e8, .description = "Mean."},
-      {.name = "upload_bytes", .type = Type::number, .minimum = 0, .maximum = 1e12,
-       .description = "Per request, mean. Default: 4 a prompt token."},
-      {.name = "download_bytes", .type = Type::number, .minimum = 0, .maximum = 1e12,
-       .description = "Per request, mean. Default: 250 an output token, as a stream of server-sent events has."},
-      {.name = "prefix_hit", .type = Type::number, .absent = 0.0, .minimum = 0, .maximum = 1, .exclusive_maximum = true,
-       .description = "The fraction of prompt tokens found in cache."}} + promise(false) + std::vector<Attribute>{
-      priority(Json(), "Larger is served first. Default: the tenant's.")}};
+          .attributes =
+              std::vector<Attribute>{
+                  reference("tenant", "tenant", "Whose."),
+                  reference("region", "region", "Where its users are."),
+                  reference("model", "model", "What they ask for."),
+                  amount("rate_per_s", 1e7, "Requests."),
+                  {.name = "prompt_tokens",
+                   .type = Type::number,
+                   .required = true,
+                   .minimum = 1,
+                   .maximum = 1e8,
+                   .description = "Mean."},
+                  {.name = "output_tokens",
+                   .type = Type::number,
+                   .required = true,
+                   .minimum = 1,
+                   .maximum = 1e8,
+                   .description = "Mean."},
+                  {.name = "upload_bytes",
+                   .type = Type::number,
+                   .minimum = 0,
+                   .maximum = 1e12,
+                   .description = "Per request, mean. Default: 4 a prompt token."},
+                  {.name = "download_bytes",
+                   .type = Type::number,
+                   .minimum = 0,
+                   .maximum = 1e12,
+                   .description =
+                       "Per request, mean. Default: 250 an output token, as a stream of server-sent events has."},
+                  {.name = "prefix_hit",
+                   .type = Type::number,
+                   .absent = 0.0,
+                   .minimum = 0,
+                   .maximum = 1,
+                   .exclusive_maximum = true,
+                   .description = "The fraction of prompt tokens found in cache."}} +
+              promise(false) +
+              std::vector<Attribute>{priority(Json(), "Larger is served first. Default: the tenant's.")}};
 }
 
 Kind traffic_kind() {
-  return {.name = "traffic", .section = "traffic", .description = "Traffic that is there whatever is decided.",
+  return {.name = "traffic",
+          .section = "traffic",
+          .description = "Traffic that is there whatever is decided.",
           .attributes = {reference("from", "node", "Where it enters."), reference("to", "node", "Where it leaves."),
                          amount("rate_gbps", 1e6, "How much.")}};
 }
 
 const std::vector<Kind>& table() {
-  static const std::vector<Kind> kKinds{
-      grid_kind(), site_kind(), node_kind(), shared_risk_group_kind(), link_kind(), region_kind(), accelerator_kind(),
-      pool_kind(), model_kind(), profile_kind(), deployment_kind(), tenant_kind(), demand_kind(), traffic_kind()};
+  static const std::vector<Kind> kKinds{grid_kind(),   site_kind(),    node_kind(),        shared_risk_group_kind(),
+                                        link_kind(),   region_kind(),  accelerator_kind(), pool_kind(),
+                                        model_kind(),  profile_kind(), deployment_kind(),  tenant_kind(),
+                                        demand_kind(), traffic_kind()};
   return kKinds;
 }
 
 }  // namespace
 
 const Attribute* Kind::find(std::string_view attribute) const {
-  const auto found = std::find_if(attributes.begin(), attributes.end(), [&](const Attribute& a) { return a.name == attribute; });
+  const auto found =
+      std::find_if(attributes.begin(), attributes.end(), [&](const Attribute& a) { return a.name == attribute; });
   return found == attributes.end() ? nullptr : &*found;
 }
 
@@ -301,11 +481,25 @@ std::string to_string(const Path& path) {
 }
 
 std::string_view unit_of(std::string_view attribute) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kUnits{{
-      {"_eur_per_kwh", "EUR/kWh"}, {"_g_per_kwh", "g/kWh"}, {"_eur_per_gb", "EUR/GB"}, {"_eur_per_hour", "EUR/h"},
-      {"_tokens_per_s", "tokens/s"}, {"_ms_per_token", "ms/token"}, {"_bytes_per_token", "bytes/token"},
-      {"_gbps", "Gbit/s"}, {"_us", "microseconds"}, {"_ms", "milliseconds"}, {"_km", "km"}, {"_deg", "degrees"},
-      {"_kw", "kW"}, {"_w", "W"}, {"_gb", "GB"}, {"_eur", "EUR"}, {"_per_s", "requests/s"}, {"_hour", "hours"}}};
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kUnits{
+      {{"_eur_per_kwh", "EUR/kWh"},
+       {"_g_per_kwh", "g/kWh"},
+       {"_eur_per_gb", "EUR/GB"},
+       {"_eur_per_hour", "EUR/h"},
+       {"_tokens_per_s", "tokens/s"},
+       {"_ms_per_token", "ms/token"},
+       {"_bytes_per_token", "bytes/token"},
+       {"_gbps", "Gbit/s"},
+       {"_us", "microseconds"},
+       {"_ms", "milliseconds"},
+       {"_km", "km"},
+       {"_deg", "degrees"},
+       {"_kw", "kW"},
+       {"_w", "W"},
+       {"_gb", "GB"},
+       {"_eur", "EUR"},
+       {"_per_s", "requests/s"},
+       {"_hour", "hours"}}};
   for (const auto& [suffix, unit] : kUnits)
     if (attribute.ends_with(suffix)) return unit;
   return {};

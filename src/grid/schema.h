@@ -27,26 +27,26 @@ enum class Format : uint8_t {
 };
 
 struct Attribute {
-  std::string_view name;              // a number's unit is the end of its name
+  std::string_view name;  // a number's unit is the end of its name
   Type type = Type::text;
-  bool list = false;                  // a list of values of that type
+  bool list = false;  // a list of values of that type
   bool required = false;
-  size_t items_min = 0;               // of a list
-  Json absent = {};                   // the value where it is left out; null: the description says
-  std::optional<double> minimum = {}; // of a number
+  size_t items_min = 0;                // of a list
+  Json absent = {};                    // the value where it is left out; null: the description says
+  std::optional<double> minimum = {};  // of a number
   std::optional<double> maximum = {};
-  bool exclusive_minimum = false;     // the minimum itself is not allowed
+  bool exclusive_minimum = false;  // the minimum itself is not allowed
   bool exclusive_maximum = false;
   std::vector<std::string_view> choices = {};
-  std::string_view refers_to = {};    // the kind that a reference names by id
+  std::string_view refers_to = {};  // the kind that a reference names by id
   Format format = Format::any;
-  std::vector<Attribute> fields = {}; // of a record
+  std::vector<Attribute> fields = {};  // of a record
   std::string_view description = {};
 };
 
 struct Kind {
-  std::string_view name;              // "site"
-  std::string_view section;           // of a grid file: "sites"; empty for "grid", whose attributes stand at the top
+  std::string_view name;     // "site"
+  std::string_view section;  // of a grid file: "sites"; empty for "grid", whose attributes stand at the top
   std::string_view description;
   std::vector<Attribute> attributes;  // in the order a file is written
 
@@ -55,10 +55,10 @@ struct Kind {
 
 // The one entity that speaks of the grid as a whole: kind "grid", id "grid".
 inline constexpr std::string_view kGrid = "grid";
-inline constexpr int kFileFormat = 1;               // the value of a grid file's key `tandem`
-inline constexpr size_t kIdBytesMax = 128;          // ids stand in URLs, headers and metric labels
-inline constexpr size_t kTextBytesMax = 2'000;      // a sentence or two, not a document
-inline constexpr size_t kListItemsMax = 100'000;    // the largest list that means anything: prefixes of a region
+inline constexpr int kFileFormat = 1;             // the value of a grid file's key `tandem`
+inline constexpr size_t kIdBytesMax = 128;        // ids stand in URLs, headers and metric labels
+inline constexpr size_t kTextBytesMax = 2'000;    // a sentence or two, not a document
+inline constexpr size_t kListItemsMax = 100'000;  // the largest list that means anything: prefixes of a region
 
 // "grid" first, then every kind after the kinds it refers to.
 std::span<const Kind> kinds();
@@ -71,9 +71,9 @@ using Path = std::vector<PathStep>;
 std::string to_string(const Path& path);  // "anchors[2].node"
 
 struct Problem {
-  Path path;                          // empty: the entity as a whole
-  std::string message;                // what is wrong
-  std::string fix;                    // what would be right; may be empty
+  Path path;            // empty: the entity as a whole
+  std::string message;  // what is wrong
+  std::string fix;      // what would be right; may be empty
   Diagnostic::Severity severity = Diagnostic::Severity::error;
 
   bool operator==(const Problem&) const = default;
@@ -83,8 +83,8 @@ struct Problem {
 // digit. Else what is wrong with it.
 std::optional<std::string> check_id(std::string_view id);
 
-// `value` in its canonical form (numbers are doubles, integers int64, digests lower-case), for an attribute that accepts
-// it; else null and at least one problem more.
+// `value` in its canonical form (numbers are doubles, integers int64, digests lower-case), for an attribute that
+// accepts it; else null and at least one problem more.
 Json check_value(const Attribute& attribute, const Json& value, Path path, std::vector<Problem>& problems);
 
 // What a fact may say: some of the kind's attributes, null to take one back. Returns the good ones in canonical form.

@@ -34,23 +34,30 @@ std::string bounds(const Attribute& attribute) {
   std::string text;
   if (attribute.minimum) text += fmt::format(" {} {}", attribute.exclusive_minimum ? ">" : "≥", *attribute.minimum);
   if (attribute.maximum)
-    text += fmt::format("{} {} {}", attribute.minimum ? " and" : "", attribute.exclusive_maximum ? "<" : "≤", *attribute.maximum);
+    text += fmt::format("{} {} {}", attribute.minimum ? " and" : "", attribute.exclusive_maximum ? "<" : "≤",
+                        *attribute.maximum);
   return text;
 }
 
 std::string what_is_right(const Attribute& attribute) {
   const std::string_view unit = unit_of(attribute.name);
   switch (attribute.type) {
-    case Type::boolean: return "write true or false";
-    case Type::integer: return fmt::format("write a whole number{}", bounds(attribute));
+    case Type::boolean:
+      return "write true or false";
+    case Type::integer:
+      return fmt::format("write a whole number{}", bounds(attribute));
     case Type::number: {
       const std::string plain = unit.empty() ? "write a number" : fmt::format("write a plain number of {}", unit);
       return plain + bounds(attribute);
     }
-    case Type::text: return "write a text";
-    case Type::choice: return fmt::format("write one of {}", fmt::join(attribute.choices, ", "));
-    case Type::reference: return fmt::format("write the id of a {}", attribute.refers_to);
-    case Type::record: return "write a record (key: value, …)";
+    case Type::text:
+      return "write a text";
+    case Type::choice:
+      return fmt::format("write one of {}", fmt::join(attribute.choices, ", "));
+    case Type::reference:
+      return fmt::format("write the id of a {}", attribute.refers_to);
+    case Type::record:
+      return "write a record (key: value, …)";
   }
   return {};
 }
@@ -66,7 +73,8 @@ class Checker {
     if (!value.is_array())
       return wrong(fmt::format("{} is {}, not a list", attribute_.name, describe(value)), "write a list: [ … ]");
     if (value.array().size() < attribute_.items_min)
-      return wrong(fmt::format("{} is empty", attribute_.name), "name at least one, or leave the key out if it has a default");
+      return wrong(fmt::format("{} is empty", attribute_.name),
+                   "name at least one, or leave the key out if it has a default");
     if (value.array().size() > kListItemsMax)
       return wrong(fmt::format("{} has {} items", attribute_.name, value.array().size()),
                    fmt::format("at most {} are allowed", kListItemsMax));
@@ -91,13 +99,19 @@ class Checker {
 
   Json one(const Json& value) {
     switch (attribute_.type) {
-      case Type::boolean: return value.is_bool() ? value : wrong_type(value);
+      case Type::boolean:
+        return value.is_bool() ? value : wrong_type(value);
       case Type::integer:
-      case Type::number: return number(value);
-      case Type::text: return value.is_string() ? text(value) : wrong_type(value);
-      case Type::choice: return choice(value);
-      case Type::reference: return reference(value);
-      case Type::record: return record(value);
+      case Type::number:
+        return number(value);
+      case Type::text:
+        return value.is_string() ? text(value) : wrong_type(value);
+      case Type::choice:
+        return choice(value);
+      case Type::reference:
+        return reference(value);
+      case Type::record:
+        return record(value);
     }
     return nullptr;
   }
@@ -106,8 +120,10 @@ class Checker {
     if (!value.is_number() || !std::isfinite(value.number())) return wrong_type(value);
     const double n = value.number();
     if (attribute_.type == Type::integer && (std::nearbyint(n) != n || std::fabs(n) > 9e15)) return wrong_type(value);
-    const bool low = attribute_.minimum && (attribute_.exclusive_minimum ? n <= *attribute_.minimum : n < *attribute_.minimum);
-    const bool high = attribute_.maximum && (attribute_.exclusive_maximum ? n >= *attribute_.maximum : n > *attribute_.maximum);
+    const bool low =
+        attribute_.minimum && (attribute_.exclusive_minimum ? n <= *attribute_.minimum : n < *attribute_.minimum);
+    const bool high =
+        attribute_.maximum && (attribute_.exclusive_maximum ? n >= *attribute_.maximum : n > *attribute_.maximum);
     if (low || high) return wrong(fmt::format("{} is {}", attribute_.name, describe(value)), what_is_right(attribute_));
     if (attribute_.type == Type::integer) return static_cast<int64_t>(n);
     return n == 0 ? 0.0 : n;  // −0 is 0
@@ -140,8 +156,9 @@ class Checker {
                                       [&key = name](const Attribute& a) { return a.name == key; });
       if (field == attribute_.fields.end()) {
         const auto meant = nearest(name, names);
-        wrong(fmt::format("{} has no key {}", attribute_.name, describe(name)),
-              meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("its keys are {}", fmt::join(names, ", ")));
+        wrong(
+            fmt::format("{} has no key {}", attribute_.name, describe(name)),
+            meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("its keys are {}", fmt::join(names, ", ")));
       } else if (!item.is_null() || field->required) {
         canonical[name] = check_value(*field, item, path_, problems_);
       }
@@ -156,10 +173,13 @@ class Checker {
   Json text(const Json& value) {
     const std::string_view given = value.text();
     if (given.size() > kTextBytesMax)
-      return wrong(fmt::format("{} has {} bytes", attribute_.name, given.size()), fmt::format("at most {} are allowed", kTextBytesMax));
-    const bool control = std::any_of(given.begin(), given.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; });
+      return wrong(fmt::format("{} has {} bytes", attribute_.name, given.size()),
+                   fmt::format("at most {} are allowed", kTextBytesMax));
+    const bool control =
+        std::any_of(given.begin(), given.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; });
     if (control || !is_utf8(given))
-      return wrong(fmt::format("{} has control characters or is not UTF-8", attribute_.name), "write plain text on one line");
+      return wrong(fmt::format("{} has control characters or is not UTF-8", attribute_.name),
+                   "write plain text on one line");
     return formatted(value);
   }
 
@@ -167,13 +187,16 @@ class Checker {
     const std::string_view given = value.text();
     const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
     switch (attribute_.format) {
-      case Format::any: return value;
+      case Format::any:
+        return value;
       case Format::jurisdiction:
         if (given.size() == 2 && capital(given[0]) && capital(given[1])) return value;
-        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)), "write an ISO 3166 alpha-2 code such as DE");
+        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)),
+                     "write an ISO 3166 alpha-2 code such as DE");
       case Format::sha256:
         if (const auto digest = digest_from_hex(given)) return to_hex(*digest);
-        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)), "write the 64 hexadecimal digits of a SHA-256");
+        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)),
+                     "write the 64 hexadecimal digits of a SHA-256");
       case Format::prefix: {
         const auto prefix = parse_prefix(given);
         if (prefix) return to_string(*prefix);
@@ -192,11 +215,16 @@ class Checker {
 };
 
 void check_link(const Json::Object& link, std::vector<Problem>& problems) {
-  const auto get = [&](std::string_view name) { const auto found = link.find(name); return found == link.end() ? Json() : found->second; };
+  const auto get = [&](std::string_view name) {
+    const auto found = link.find(name);
+    return found == link.end() ? Json() : found->second;
+  };
   if (get("a").is_string() && get("a") == get("b"))
-    problems.push_back({{std::string("b")}, fmt::format("both ends are '{}'", get("a").text()), "a link joins two nodes"});
+    problems.push_back(
+        {{std::string("b")}, fmt::format("both ends are '{}'", get("a").text()), "a link joins two nodes"});
   if (get("delay_us").is_null() && get("length_km").number() == 0)
-    problems.push_back({{}, "neither delay_us nor length_km is known", "give delay_us, or length_km for 4.9 us/km of fibre"});
+    problems.push_back(
+        {{}, "neither delay_us nor length_km is known", "give delay_us, or length_km for 4.9 us/km of fibre"});
 }
 
 void check_pool(const Json::Object& pool, std::vector<Problem>& problems) {
@@ -206,9 +234,10 @@ void check_pool(const Json::Object& pool, std::vector<Problem>& problems) {
   for (size_t i = 0; i < reserve->second.array().size(); ++i) {
     const int64_t kept = reserve->second.array()[i]["accelerators"].integer();
     if (kept > count->second.integer())
-      problems.push_back({{std::string("radio_reserve"), i, std::string("accelerators")},
-                          fmt::format("{} accelerators are kept for radio, of {} there are", kept, count->second.integer()),
-                          "reserve at most the count"});
+      problems.push_back(
+          {{std::string("radio_reserve"), i, std::string("accelerators")},
+           fmt::format("{} accelerators are kept for radio, of {} there are", kept, count->second.integer()),
+           "reserve at most the count"});
   }
 }
 
@@ -218,9 +247,10 @@ void check_profile(const Json::Object& profile, std::vector<Problem>& problems) 
   const Json::Array& list = points->second.array();
   for (size_t i = 1; i < list.size(); ++i) {
     if (list[i]["batch"].integer() <= list[i - 1]["batch"].integer())
-      problems.push_back({{std::string("points"), i, std::string("batch")},
-                          fmt::format("batch {} follows batch {}", list[i]["batch"].integer(), list[i - 1]["batch"].integer()),
-                          "list the points by ascending batch"});
+      problems.push_back(
+          {{std::string("points"), i, std::string("batch")},
+           fmt::format("batch {} follows batch {}", list[i]["batch"].integer(), list[i - 1]["batch"].integer()),
+           "list the points by ascending batch"});
   }
 }
 
@@ -228,13 +258,16 @@ void check_accelerator(const Json::Object& accelerator, std::vector<Problem>& pr
   const auto idle = accelerator.find("idle_power_w");
   const auto peak = accelerator.find("peak_power_w");
   if (idle != accelerator.end() && peak != accelerator.end() && idle->second.number() > peak->second.number())
-    problems.push_back({{std::string("peak_power_w")}, "the peak power is below the idle power", "write at least idle_power_w"});
+    problems.push_back(
+        {{std::string("peak_power_w")}, "the peak power is below the idle power", "write at least idle_power_w"});
 }
 
 }  // namespace
 
 std::optional<std::string> check_id(std::string_view id) {
-  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
   if (id.empty()) return "an id is not empty";
   if (id.size() > kIdBytesMax) return fmt::format("an id has at most {} characters", kIdBytesMax);
   if (!alphanumeric(id.front())) return "an id starts with a letter or a digit";
@@ -257,9 +290,10 @@ Json::Object check_attributes(const Kind& kind, const Json::Object& attributes, 
       std::vector<std::string> names{"id"};
       for (const Attribute& known : kind.attributes) names.emplace_back(known.name);
       const auto meant = nearest(name, names);
-      problems.push_back({{name}, fmt::format("a {} has no key {}", kind.name, describe(name)),
-                          meant ? fmt::format("did you mean '{}'?", *meant)
-                                : fmt::format("its keys are {}", fmt::join(names, ", "))});
+      problems.push_back(
+          {{name},
+           fmt::format("a {} has no key {}", kind.name, describe(name)),
+           meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("its keys are {}", fmt::join(names, ", "))});
     } else if (!value.is_null()) {
       const size_t before = problems.size();
       Json good = check_value(*attribute, value, {name}, problems);

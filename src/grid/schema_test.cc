@@ -48,7 +48,8 @@ TEST(Schema, DefaultsAreThemselvesAllowed) {
     for (const Attribute& attribute : kind.attributes) {
       if (attribute.absent.is_null()) continue;
       std::vector<Problem> problems;
-      EXPECT_EQ(check_value(attribute, attribute.absent, {}, problems), attribute.absent) << kind.name << "." << attribute.name;
+      EXPECT_EQ(check_value(attribute, attribute.absent, {}, problems), attribute.absent)
+          << kind.name << "." << attribute.name;
       EXPECT_TRUE(problems.empty()) << kind.name << "." << attribute.name;
     }
   }
@@ -101,23 +102,36 @@ TEST(Schema, UnknownKeysNameTheNearest) {
 }
 
 TEST(Schema, ProblemsWithinRecordsCarryTheirPath) {
-  const auto problems = problems_of(
-      "region", {{"latitude_deg", 1}, {"longitude_deg", 1}, {"anchors", Json::Array{Json::Object{{"node", "x"}, {"acces_delay_us", 3}}}}});
+  const auto problems =
+      problems_of("region", {{"latitude_deg", 1},
+                             {"longitude_deg", 1},
+                             {"anchors", Json::Array{Json::Object{{"node", "x"}, {"acces_delay_us", 3}}}}});
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(to_string(problems[0].path), "anchors[0].acces_delay_us");
   EXPECT_THAT(problems[0].fix, HasSubstr("access_delay_us"));
 }
 
 TEST(Schema, AttributesOfOneEntityMustAgree) {
-  const auto point = [](int batch) { return Json::Object{{"batch", batch}, {"decode_ms_per_token", 1}, {"power_w", 1}}; };
-  Json::Object profile{{"model", "m"}, {"accelerator", "a"}, {"prefill_tokens_per_s", 1}, {"kv_memory_gb", 1},
-                       {"points", Json::Array{point(1), point(4), point(4)}}, {"source", "s"}};
+  const auto point = [](int batch) {
+    return Json::Object{{"batch", batch}, {"decode_ms_per_token", 1}, {"power_w", 1}};
+  };
+  Json::Object profile{{"model", "m"},
+                       {"accelerator", "a"},
+                       {"prefill_tokens_per_s", 1},
+                       {"kv_memory_gb", 1},
+                       {"points", Json::Array{point(1), point(4), point(4)}},
+                       {"source", "s"}};
   const auto unordered = problems_of("profile", profile);
   ASSERT_EQ(unordered.size(), 1u);
   EXPECT_EQ(to_string(unordered[0].path), "points[2].batch");
 
   const Json::Object reserve{{"from_hour", 1}, {"to_hour", 2}, {"accelerators", 5}};
-  EXPECT_EQ(problems_of("pool", {{"site", "s"}, {"node", "n"}, {"accelerator", "a"}, {"count", 4}, {"radio_reserve", Json::Array{reserve}}}).size(), 1u);
+  EXPECT_EQ(
+      problems_of(
+          "pool",
+          {{"site", "s"}, {"node", "n"}, {"accelerator", "a"}, {"count", 4}, {"radio_reserve", Json::Array{reserve}}})
+          .size(),
+      1u);
 }
 
 TEST(Schema, Ids) {

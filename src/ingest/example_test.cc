@@ -32,11 +32,11 @@ TEST(Example, IsCleanAndOfTheSizeItSays) {
   EXPECT_EQ(s.sites.size(), 65u);
   EXPECT_EQ(s.links.size(), 159u);
   EXPECT_EQ(s.shared_risk_groups.size(), 92u);
-  EXPECT_EQ(s.models.size(), 8u);
+  EXPECT_EQ(s.models.size(), 9u);
   EXPECT_EQ(s.accelerators.size(), 6u);
-  EXPECT_EQ(s.tenants.size(), 8u);
+  EXPECT_EQ(s.tenants.size(), 9u);
   EXPECT_GE(s.demands.size(), 100u);
-  EXPECT_GE(s.regions.size(), 20u);
+  EXPECT_EQ(s.regions.size(), 39u);
   EXPECT_EQ(s.jurisdictions, (std::vector<std::string>{"AT", "DE", "IE", "US"}));
   std::set<grid::Tier> tiers;
   for (const grid::Site& site : s.sites) tiers.insert(site.tier);

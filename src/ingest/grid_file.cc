@@ -30,10 +30,12 @@ Json plain_scalar(std::string_view text) {
 Json to_json(const YamlNode& node, const Attribute* attribute) {
   using Type = YamlNode::Type;
   switch (node.type) {
-    case Type::null: return nullptr;
+    case Type::null:
+      return nullptr;
     case Type::scalar: {
-      const bool text_wanted = attribute != nullptr && (attribute->type == grid::Type::text || attribute->type == grid::Type::choice ||
-                                                        attribute->type == grid::Type::reference);
+      const bool text_wanted =
+          attribute != nullptr && (attribute->type == grid::Type::text || attribute->type == grid::Type::choice ||
+                                   attribute->type == grid::Type::reference);
       return node.plain && !text_wanted ? plain_scalar(node.text) : Json(node.text);
     }
     case Type::list: {
@@ -87,7 +89,8 @@ class GridFileReader {
 
   GridFile read(std::string_view bytes) {
     if (bytes.size() > kGridFileBytesMax) {
-      report(0, fmt::format("the file has {} bytes", bytes.size()), fmt::format("at most {} are allowed", kGridFileBytesMax));
+      report(0, fmt::format("the file has {} bytes", bytes.size()),
+             fmt::format("at most {} are allowed", kGridFileBytesMax));
       return std::move(result_);
     }
     auto root = parse_yaml(bytes, file_, result_.diagnostics);
@@ -104,8 +107,8 @@ class GridFileReader {
   }
 
  private:
-
-  void report(int line, std::string message, std::string fix, Diagnostic::Severity severity = Diagnostic::Severity::error) {
+  void report(int line, std::string message, std::string fix,
+              Diagnostic::Severity severity = Diagnostic::Severity::error) {
     result_.diagnostics.push_back({severity, file_, line, std::move(message), std::move(fix)});
   }
 
@@ -118,7 +121,8 @@ class GridFileReader {
       if (key == kFormatKey) {
         format_given = true;
         if (to_json(root_.items[i], nullptr) != Json(grid::kFileFormat))
-          report(root_.key_lines[i], "this format of grid file is not known", fmt::format("write tandem: {}", grid::kFileFormat));
+          report(root_.key_lines[i], "this format of grid file is not known",
+                 fmt::format("write tandem: {}", grid::kFileFormat));
       } else if (const Attribute* attribute = grid_kind.find(key)) {
         attributes[key] = to_json(root_.items[i], attribute);
       } else if (grid::find_section(key) == nullptr) {
@@ -144,12 +148,14 @@ class GridFileReader {
   void read_section(const Kind& kind, const YamlNode& section, int line) {
     if (section.type == YamlNode::Type::null) return;
     if (section.type != YamlNode::Type::list)
-      return report(line, fmt::format("'{}' is not a list", kind.section), "write each entry on its own line, starting with '- '");
+      return report(line, fmt::format("'{}' is not a list", kind.section),
+                    "write each entry on its own line, starting with '- '");
     for (const YamlNode& item : section.items) {
       if (item.type == YamlNode::Type::map)
         read_entity(kind, item);
       else
-        report(item.line, fmt::format("this entry of '{}' is not a record", kind.section), "write id: …, and the other keys");
+        report(item.line, fmt::format("this entry of '{}' is not a record", kind.section),
+               "write id: …, and the other keys");
     }
   }
 
@@ -168,7 +174,9 @@ class GridFileReader {
       id = id_node->text;
       const auto fault = grid::check_id(id);
       id_good = !fault;
-      if (fault) report(id_node->line, fmt::format("the id '{}' cannot be used: {}", id.substr(0, kIdShownMax), *fault), "choose another");
+      if (fault)
+        report(id_node->line, fmt::format("the id '{}' cannot be used: {}", id.substr(0, kIdShownMax), *fault),
+               "choose another");
     }
     add_entity(kind, std::move(id), attributes, node, id_good);
   }
@@ -181,9 +189,12 @@ class GridFileReader {
     grid::check_entity(kind, attributes, problems);
     // What is there but wrong was reported as such, and is not missing as well.
     const auto is_echo = [&](const Problem& problem) {
-      return std::any_of(given.begin(), given.end(), [&](const auto& entry) { return problem.message == entry.first + " is missing"; });
+      return std::any_of(given.begin(), given.end(),
+                         [&](const auto& entry) { return problem.message == entry.first + " is missing"; });
     };
-    if (own > 0) problems.erase(std::remove_if(problems.begin() + static_cast<ptrdiff_t>(own), problems.end(), is_echo), problems.end());
+    if (own > 0)
+      problems.erase(std::remove_if(problems.begin() + static_cast<ptrdiff_t>(own), problems.end(), is_echo),
+                     problems.end());
     for (const Problem& problem : problems) report_problem(kind.name, id, node, problem);
     if (!id_good) return;
 
@@ -200,7 +211,9 @@ class GridFileReader {
   }
 
   void report_problem(std::string_view kind, std::string_view id, const YamlNode& node, const Problem& problem) {
-    const std::string who = kind == grid::kGrid ? std::string() : id.empty() ? fmt::format("{}: ", kind) : fmt::format("{} '{}': ", kind, id.substr(0, kIdShownMax));
+    const std::string who = kind == grid::kGrid ? std::string()
+                            : id.empty()        ? fmt::format("{}: ", kind)
+                                                : fmt::format("{} '{}': ", kind, id.substr(0, kIdShownMax));
     report(line_at(node, problem.path), who + problem.message, problem.fix, problem.severity);
   }
 
@@ -217,7 +230,8 @@ class GridFileReader {
 
   void order_diagnostics() {
     auto& list = result_.diagnostics;
-    std::stable_sort(list.begin(), list.end(), [](const Diagnostic& a, const Diagnostic& b) { return a.line < b.line; });
+    std::stable_sort(list.begin(), list.end(),
+                     [](const Diagnostic& a, const Diagnostic& b) { return a.line < b.line; });
     if (list.size() <= kDiagnosticsMax) return;
     const size_t more = list.size() - kDiagnosticsMax;
     list.resize(kDiagnosticsMax);
@@ -236,7 +250,9 @@ class GridFileReader {
 
 }  // namespace
 
-GridFile parse_grid_file(std::string_view bytes, std::string_view file_name) { return GridFileReader(file_name).read(bytes); }
+GridFile parse_grid_file(std::string_view bytes, std::string_view file_name) {
+  return GridFileReader(file_name).read(bytes);
+}
 
 GridSnapshot read_grid(std::string_view bytes, std::string_view file_name) {
   GridFile file = parse_grid_file(bytes, file_name);

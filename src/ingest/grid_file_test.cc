@@ -82,9 +82,11 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
        "g.yaml:18: error: there are two nodes with the id 'muc-r'; the first is in line 17; give each its own\n"},
       {"      - {node: sbg-r, access_delay_us: 4000}", "      - {node: sbg-r, access_delay: 4000}",
        "g.yaml:35: error: region 'oberland': anchors has no key 'access_delay'; did you mean 'access_delay_us'?\n"},
-      {"{batch: 8,", "{batch: 1,", "g.yaml:54: error: profile 'small-8b-l4': batch 1 follows batch 1; list the points by ascending batch\n"},
+      {"{batch: 8,", "{batch: 1,",
+       "g.yaml:54: error: profile 'small-8b-l4': batch 1 follows batch 1; list the points by ascending batch\n"},
       {"accelerators: 2}]", "accelerators: 20}]",
-       "g.yaml:39: error: pool 'muc-l4': 20 accelerators are kept for radio, of 8 there are; reserve at most the count\n"},
+       "g.yaml:39: error: pool 'muc-l4': 20 accelerators are kept for radio, of 8 there are; reserve at most the "
+       "count\n"},
       {"tandem: 1", "tandem: 2", "g.yaml:1: error: this format of grid file is not known; write tandem: 1\n"},
       {"name: \"Kleinnetz: a test\"", "name: [x]", "g.yaml:2: error: name is a list; write a text\n"},
       {"simulated: true", "simulated: yes", "g.yaml:3: error: simulated is 'yes'; write true or false\n"},
@@ -92,18 +94,28 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
       {"    population: 300000", "    population: 300000\n    name: Twice",
        "g.yaml:32: error: the key 'name' is there twice; keep this one or the one in line 28\n"},
       {"{id: bg, ", "{", "g.yaml:65: error: a traffic has no id; write id: with a name of its own\n"},
-      {"id: bg,", "id: b g,", "g.yaml:65: error: the id 'b g' cannot be used: an id has only ASCII letters, digits and . _ - :; choose another\n"},
-      {"  - {id: bg,", "  - just text\n  - {id: bg,", "g.yaml:65: error: this entry of 'traffic' is not a record; write id: …, and the other keys\n"},
-      {"power_feeds: [north, south]", "power_feeds: north", "g.yaml:7: error: site 'muc': power_feeds is 'north', not a list; write a list: [ … ]\n"},
-      {"count: 8", "count: 8.5", "g.yaml:39: error: pool 'muc-l4': count is 8.5; write a whole number ≥ 0 and ≤ 1000000\n"},
+      {"id: bg,", "id: b g,",
+       "g.yaml:65: error: the id 'b g' cannot be used: an id has only ASCII letters, digits and . _ - :; choose "
+       "another\n"},
+      {"  - {id: bg,", "  - just text\n  - {id: bg,",
+       "g.yaml:65: error: this entry of 'traffic' is not a record; write id: …, and the other keys\n"},
+      {"power_feeds: [north, south]", "power_feeds: north",
+       "g.yaml:7: error: site 'muc': power_feeds is 'north', not a list; write a list: [ … ]\n"},
+      {"count: 8", "count: 8.5",
+       "g.yaml:39: error: pool 'muc-l4': count is 8.5; write a whole number ≥ 0 and ≤ 1000000\n"},
       {"rate_per_s: 2.5", "rate_per_s: \"2.5\"",
-       "g.yaml:62: error: demand 'bank-oberland': rate_per_s is '2.5'; write a plain number of requests/s ≥ 0 and ≤ 10000000\n"},
-      {"10.1.0.0/16", "10.1.2.0/16", "g.yaml:32: error: region 'oberland': prefixes has '10.1.2.0/16'; bits beyond the first 16 must be zero\n"},
+       "g.yaml:62: error: demand 'bank-oberland': rate_per_s is '2.5'; write a plain number of requests/s ≥ 0 and ≤ "
+       "10000000\n"},
+      {"10.1.0.0/16", "10.1.2.0/16",
+       "g.yaml:32: error: region 'oberland': prefixes has '10.1.2.0/16'; bits beyond the first 16 must be zero\n"},
       {"residency: [DE]", "residency: []",
-       "g.yaml:60: error: tenant 'bank': residency is empty; name at least one, or leave the key out if it has a default\n"},
-      {"residency: [DE]", "residency: [Germany]", "g.yaml:60: error: tenant 'bank': residency is 'Germany'; write an ISO 3166 alpha-2 code such as DE\n"},
+       "g.yaml:60: error: tenant 'bank': residency is empty; name at least one, or leave the key out if it has a "
+       "default\n"},
+      {"residency: [DE]", "residency: [Germany]",
+       "g.yaml:60: error: tenant 'bank': residency is 'Germany'; write an ISO 3166 alpha-2 code such as DE\n"},
   };
-  for (const Fault& fault : faults) EXPECT_THAT(problems_of(with(fault.from, fault.to)), HasSubstr(fault.diagnostic)) << fault.to;
+  for (const Fault& fault : faults)
+    EXPECT_THAT(problems_of(with(fault.from, fault.to)), HasSubstr(fault.diagnostic)) << fault.to;
 }
 
 TEST(GridFile, ListsAllProblemsByLine) {
@@ -123,7 +135,8 @@ TEST(GridFile, RefusesWhatIsNotAGridAtAll) {
   EXPECT_THAT(problems_of("a: [1\nb: 2\n"), HasSubstr("this is not YAML"));
   EXPECT_THAT(problems_of("tandem: 1\n---\ntandem: 1\n"), HasSubstr("g.yaml:2: error: a second document starts here"));
   EXPECT_THAT(problems_of("tandem: 1\nname: \"M\xFCnchen\"\n"), HasSubstr("g.yaml:2: error: the bytes are not UTF-8"));
-  EXPECT_THAT(problems_of(std::string_view("tandem: 1\nname: a\0b\n", 20)), HasSubstr("g.yaml:2: error: there is a control character"));
+  EXPECT_THAT(problems_of(std::string_view("tandem: 1\nname: a\0b\n", 20)),
+              HasSubstr("g.yaml:2: error: there is a control character"));
   EXPECT_THAT(problems_of("tandem: 1\nsites: {a: b}\n"), HasSubstr("'sites' is not a list"));
   EXPECT_THAT(problems_of("tandem: 1\n? [a]\n: b\n"), HasSubstr("a key must be a name"));
 }
@@ -133,7 +146,8 @@ TEST(GridFile, RefusesYamlThatExpands) {
   EXPECT_THAT(problems_of("tandem: 1\nname: *x\n"), HasSubstr("g.yaml:2: error:"));
   EXPECT_THAT(problems_of("tandem: 1\nname: !!binary aGk=\n"), HasSubstr("tags (!name) are not allowed"));
   EXPECT_THAT(problems_of("tandem: 1\nname: " + std::string(100'000, '[')), HasSubstr("g.yaml:2: error:"));
-  EXPECT_THAT(problems_of("tandem: 1\nname: " + std::string(50, '[') + std::string(50, ']')), HasSubstr("nesting is deeper than"));
+  EXPECT_THAT(problems_of("tandem: 1\nname: " + std::string(50, '[') + std::string(50, ']')),
+              HasSubstr("nesting is deeper than"));
   std::string block = "tandem: 1\n";
   for (size_t depth = 0; depth < 2'000; ++depth) block += std::string(depth, ' ') + "a:\n";
   EXPECT_THAT(problems_of(block), HasSubstr("nesting is deeper than"));
@@ -150,16 +164,53 @@ TEST(GridFile, SaysHowManyProblemsItLeftOut) {
 
 // One to four random edits: bytes flipped, removed or added, lines repeated, moved or cut short.
 std::string mutate(std::string text, Random& random) {
-  static constexpr std::string_view kPieces[] = {"- ", ": ", "{", "}", "[", "]", "\"", "'", "\n", "  ", "#", "&a ", "*a", "!!str ", "-1", "1e308", ".nan",
-                                                 "null", "~", "? ", "|\n", ">\n", "---\n", "...\n", "%YAML 9\n", "\t", "\xC3", "id: ", "99999999999999999999"};
+  static constexpr std::string_view kPieces[] = {"- ",
+                                                 ": ",
+                                                 "{",
+                                                 "}",
+                                                 "[",
+                                                 "]",
+                                                 "\"",
+                                                 "'",
+                                                 "\n",
+                                                 "  ",
+                                                 "#",
+                                                 "&a ",
+                                                 "*a",
+                                                 "!!str ",
+                                                 "-1",
+                                                 "1e308",
+                                                 ".nan",
+                                                 "null",
+                                                 "~",
+                                                 "? ",
+                                                 "|\n",
+                                                 ">\n",
+                                                 "---\n",
+                                                 "...\n",
+                                                 "%YAML 9\n",
+                                                 "\t",
+                                                 "\xC3",
+                                                 "id: ",
+                                                 "99999999999999999999"};
   for (uint64_t edits = 1 + random.below(4); edits > 0 && !text.empty(); --edits) {
     const size_t at = random.below(text.size());
     switch (random.below(6)) {
-      case 0: text[at] = static_cast<char>(random.below(256)); break;
-      case 1: text.erase(at, 1 + random.below(8)); break;
-      case 2: text.insert(at, kPieces[random.below(std::size(kPieces))]); break;
-      case 3: text.insert(at, text.substr(random.below(text.size()), random.below(200))); break;
-      case 4: text.resize(at); break;
+      case 0:
+        text[at] = static_cast<char>(random.below(256));
+        break;
+      case 1:
+        text.erase(at, 1 + random.below(8));
+        break;
+      case 2:
+        text.insert(at, kPieces[random.below(std::size(kPieces))]);
+        break;
+      case 3:
+        text.insert(at, text.substr(random.below(text.size()), random.below(200)));
+        break;
+      case 4:
+        text.resize(at);
+        break;
       default: {
         const size_t line_start = text.rfind('\n', at) + 1;
         const size_t line_end = std::min(text.find('\n', at), text.size() - 1) + 1;

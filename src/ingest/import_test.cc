@@ -83,7 +83,9 @@ TEST(ImportTopologyZoo, MendsAndReportsWhatTheFileLacks) {
   EXPECT_NEAR(halfway.latitude.value(), (47.37 + 50.95) / 2, 0.05);
   const std::string report = text_of(imported.diagnostics);
   EXPECT_THAT(report, HasSubstr("test.gml:6: warning: the label 'Köln' is also in line 5; this node is 'koeln-2'"));
-  EXPECT_THAT(report, HasSubstr("test.gml:7: warning: node 'Halfway' has no coordinates; it is placed at the mean of its neighbours"));
+  EXPECT_THAT(
+      report,
+      HasSubstr("test.gml:7: warning: node 'Halfway' has no coordinates; it is placed at the mean of its neighbours"));
   EXPECT_THAT(report, HasSubstr("test.gml:7: warning: the country 'Atlantis' is not known; its jurisdiction is XX"));
   EXPECT_THAT(report, HasSubstr("test.gml:16: warning: this edge goes from 'Köln' to itself; it is dropped"));
   EXPECT_THAT(report, HasSubstr("there is another edge between"));
@@ -100,7 +102,8 @@ TEST(ImportTopologyZoo, DelayIsTheGreatCircleTimesTheRouteFactor) {
 }
 
 TEST(ImportTopologyZoo, Latin1TextIsRead) {
-  const Imported imported = import_topology("graph [ node [ id 1 label \"D\xFCsseldorf\" Latitude 51 Longitude 7 ] ]", "x.gml", TopologyFormat::automatic, {});
+  const Imported imported = import_topology("graph [ node [ id 1 label \"D\xFCsseldorf\" Latitude 51 Longitude 7 ] ]",
+                                            "x.gml", TopologyFormat::automatic, {});
   EXPECT_EQ(snapshot_of(imported).sites[size_t{0}].name, "Düsseldorf");
 }
 
@@ -110,9 +113,11 @@ TEST(ImportTopologyZoo, ErrorsHaveTheirLine) {
     parse_topology_zoo(text, "x.gml", diagnostics);
     return text_of(diagnostics);
   };
-  EXPECT_THAT(problems("graph [\n node [ id 1 ]\n node [ id 1 ]\n]"), HasSubstr("x.gml:3: error: there are two nodes with the id 1"));
+  EXPECT_THAT(problems("graph [\n node [ id 1 ]\n node [ id 1 ]\n]"),
+              HasSubstr("x.gml:3: error: there are two nodes with the id 1"));
   EXPECT_THAT(problems("graph [\n node [ label \"a\" ]\n]"), HasSubstr("x.gml:2: error: a node has no id"));
-  EXPECT_THAT(problems("graph [\n node [ id 1 ]\n edge [ source 1 target 7 ]\n]"), HasSubstr("x.gml:3: error: the target of this edge is '7', which is no node"));
+  EXPECT_THAT(problems("graph [\n node [ id 1 ]\n edge [ source 1 target 7 ]\n]"),
+              HasSubstr("x.gml:3: error: the target of this edge is '7', which is no node"));
   EXPECT_THAT(problems("graph [\n node [ id 1"), HasSubstr("does not end"));
   EXPECT_THAT(problems("nothing"), HasSubstr("there is no graph"));
   std::string deep = "graph [";
@@ -160,8 +165,10 @@ TEST(ImportSndlib, ErrorsHaveTheirLine) {
     return text_of(diagnostics);
   };
   EXPECT_THAT(problems("NODES (\n"), HasSubstr("x.txt:1: error: the first line is not SNDlib's"));
-  EXPECT_THAT(problems("?SNDlib native format\nNODES (\n A ( x 1 )\n)\n"), HasSubstr("x.txt:3: error: the place of node 'A' cannot be read"));
-  EXPECT_THAT(problems("?SNDlib native format\nNODES (\n A ( 1 1 )\n)\nLINKS (\n L ( A Q ) 1 0 0 0 ( )\n)\n"), HasSubstr("x.txt:6: error: there is no node 'Q'"));
+  EXPECT_THAT(problems("?SNDlib native format\nNODES (\n A ( x 1 )\n)\n"),
+              HasSubstr("x.txt:3: error: the place of node 'A' cannot be read"));
+  EXPECT_THAT(problems("?SNDlib native format\nNODES (\n A ( 1 1 )\n)\nLINKS (\n L ( A Q ) 1 0 0 0 ( )\n)\n"),
+              HasSubstr("x.txt:6: error: there is no node 'Q'"));
 }
 
 constexpr std::string_view kGraph = R"(NODES 3
@@ -199,7 +206,8 @@ TEST(ImportRepetita, PairsDirectedEdges) {
 
 TEST(ImportRepetita, WhereThereIsNoGeographyTheFilesDelayCounts) {
   std::string text(kGraph);
-  for (const char* place : {"16.37 48.2", "15.44 47.07", "14.29 48.31"}) text.replace(text.find(place), std::string_view(place).size(), "0.0 0.0");
+  for (const char* place : {"16.37 48.2", "15.44 47.07", "14.29 48.31"})
+    text.replace(text.find(place), std::string_view(place).size(), "0.0 0.0");
   const grid::Snapshot s = snapshot_of(import_topology(text, "x.graph", TopologyFormat::automatic, {}));
   EXPECT_NEAR(s.links[s.links.find("wien--graz")].delay.value(), 700, 0.01);
 }
@@ -208,7 +216,8 @@ TEST(ImportRepetita, ErrorsHaveTheirLine) {
   const auto problems = [](std::string_view text) {
     std::vector<Diagnostic> diagnostics;
     Topology topology = parse_repetita(text, "x.graph", diagnostics);
-    if (!has_errors(diagnostics)) parse_repetita_demands("DEMANDS 1\nlabel src dest bw\nd 0 9 1\n", "x.demands", topology, diagnostics);
+    if (!has_errors(diagnostics))
+      parse_repetita_demands("DEMANDS 1\nlabel src dest bw\nd 0 9 1\n", "x.demands", topology, diagnostics);
     return text_of(diagnostics);
   };
   EXPECT_THAT(problems(kGraph), HasSubstr("x.demands:3: error: '9' is no node"));
@@ -218,7 +227,9 @@ TEST(ImportRepetita, ErrorsHaveTheirLine) {
 
 TEST(Import, TheSameSeedGivesTheSameGrid) {
   ImportOptions options;
-  const auto text = [&] { return write_grid_file(import_topology(kGml, "x.gml", TopologyFormat::automatic, options).entities); };
+  const auto text = [&] {
+    return write_grid_file(import_topology(kGml, "x.gml", TopologyFormat::automatic, options).entities);
+  };
   const std::string first = text();
   EXPECT_EQ(text(), first);
   options.seed = 2;
@@ -226,8 +237,10 @@ TEST(Import, TheSameSeedGivesTheSameGrid) {
 }
 
 TEST(Import, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(text_of(import_topology("hello", "x", TopologyFormat::automatic, {}).diagnostics), HasSubstr("no topology that is known"));
-  EXPECT_THAT(text_of(import_topology("graph [ ]", "x.gml", TopologyFormat::automatic, {}).diagnostics), HasSubstr("has no node"));
+  EXPECT_THAT(text_of(import_topology("hello", "x", TopologyFormat::automatic, {}).diagnostics),
+              HasSubstr("no topology that is known"));
+  EXPECT_THAT(text_of(import_topology("graph [ ]", "x.gml", TopologyFormat::automatic, {}).diagnostics),
+              HasSubstr("has no node"));
   ImportOptions options;
   options.route_factor = 0.5;
   options.jurisdiction = "Germany";
@@ -244,7 +257,9 @@ TEST(Import, Countries) {
 
 TEST(Import, Entities) {
   EXPECT_EQ(decode_entities("M&#252;nchen &amp; &Ouml;tz &nope; & &#x;"), "München & Ötz &nope; & &#x;");
-  EXPECT_EQ(clean_label(" a\x01" "b\n "), "ab");
+  EXPECT_EQ(clean_label(" a\x01"
+                        "b\n "),
+            "ab");
 }
 
 std::vector<fs::path> public_topologies() {
@@ -254,7 +269,9 @@ std::vector<fs::path> public_topologies() {
   for (const char* folder : {"topology-zoo", "sndlib", "repetita"})
     if (fs::exists(data / folder))
       for (const auto& entry : fs::directory_iterator(data / folder))
-        if (const auto extension = entry.path().extension(); extension == ".gml" || extension == ".txt" || extension == ".graph") paths.push_back(entry.path());
+        if (const auto extension = entry.path().extension();
+            extension == ".gml" || extension == ".txt" || extension == ".graph")
+          paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -270,7 +287,8 @@ TEST(ImportPublic, EveryPublicTopologyBecomesAGridThatIsClean) {
     ImportOptions options;
     options.demands = matrix;
     options.demands_file_name = demands.native();
-    const grid::Snapshot s = snapshot_of(import_topology(read(path), path.native(), TopologyFormat::automatic, options));
+    const grid::Snapshot s =
+        snapshot_of(import_topology(read(path), path.native(), TopologyFormat::automatic, options));
     EXPECT_GE(s.sites.size(), 9u);
     EXPECT_GE(s.links.size(), s.sites.size() / 2);
     EXPECT_GE(s.pools.size(), 2u);
@@ -286,11 +304,20 @@ void mutate_and_import(std::string_view original, TopologyFormat format, const c
     for (uint64_t edits = 1 + random.below(5); edits > 0 && !text.empty(); --edits) {
       const size_t at = random.below(text.size());
       switch (random.below(5)) {
-        case 0: text[at] = static_cast<char>(random.below(256)); break;
-        case 1: text.erase(at, 1 + random.below(30)); break;
-        case 2: text.insert(at, text.substr(random.below(text.size()), random.below(60))); break;
-        case 3: text.insert(at, random.chance(0.5) ? "[" : "-1e300"); break;
-        default: text.resize(at);
+        case 0:
+          text[at] = static_cast<char>(random.below(256));
+          break;
+        case 1:
+          text.erase(at, 1 + random.below(30));
+          break;
+        case 2:
+          text.insert(at, text.substr(random.below(text.size()), random.below(60)));
+          break;
+        case 3:
+          text.insert(at, random.chance(0.5) ? "[" : "-1e300");
+          break;
+        default:
+          text.resize(at);
       }
     }
     ImportOptions options;

@@ -44,18 +44,19 @@ std::optional<TopologyFormat> topology_format(std::string_view name);
 
 struct ImportOptions {
   uint64_t seed = 1;
-  double route_factor = 1.3;               // fibre length over great circle, [1, 5]
-  std::string jurisdiction = "XX";         // where the file names no country: an ISO 3166 alpha-2 code, XX for unknown
-  std::string_view demands;                // the bytes of a REPETITA `.demands` file; may be empty
+  double route_factor = 1.3;        // fibre length over great circle, [1, 5]
+  std::string jurisdiction = "XX";  // where the file names no country: an ISO 3166 alpha-2 code, XX for unknown
+  std::string_view demands;         // the bytes of a REPETITA `.demands` file; may be empty
   std::string_view demands_file_name;
 };
 
 // A foreign network as a grid that can be served at once: docs/IMPORT.md states every rule.
 struct Imported {
-  std::vector<grid::Entity> entities;      // for write_grid_file; empty when there is an error
-  std::vector<Diagnostic> diagnostics;     // warnings: what was dropped or mended, by line
-  std::vector<std::string> notes;          // what was assumed, for the whole file, as sentences
+  std::vector<grid::Entity> entities;   // for write_grid_file; empty when there is an error
+  std::vector<Diagnostic> diagnostics;  // warnings: what was dropped or mended, by line
+  std::vector<std::string> notes;       // what was assumed, for the whole file, as sentences
 };
-Imported import_topology(std::string_view bytes, std::string_view file_name, TopologyFormat format, const ImportOptions& options);
+Imported import_topology(std::string_view bytes, std::string_view file_name, TopologyFormat format,
+                         const ImportOptions& options);
 
 }  // namespace tandem::ingest

@@ -13,8 +13,12 @@ namespace tandem::ingest {
 class ErrorSink {
  public:
   ErrorSink(std::string_view file, std::vector<Diagnostic>& diagnostics) : file_(file), diagnostics_(diagnostics) {}
-  void error(int line, std::string message, std::string fix) { add(Diagnostic::Severity::error, line, std::move(message), std::move(fix)); }
-  void warning(int line, std::string message, std::string fix) { add(Diagnostic::Severity::warning, line, std::move(message), std::move(fix)); }
+  void error(int line, std::string message, std::string fix) {
+    add(Diagnostic::Severity::error, line, std::move(message), std::move(fix));
+  }
+  void warning(int line, std::string message, std::string fix) {
+    add(Diagnostic::Severity::warning, line, std::move(message), std::move(fix));
+  }
   bool full() const { return added_ >= kErrorsMax; }
 
  private:

@@ -15,14 +15,14 @@ namespace tandem::ingest {
 namespace {
 
 constexpr double kFibreMicrosecondsPerKm = 4.9;
-constexpr double kLengthKmMin = 0.5;             // two nodes of one city
-constexpr double kLengthKmUnknown = 100;         // where a file has neither geography nor delay
+constexpr double kLengthKmMin = 0.5;      // two nodes of one city
+constexpr double kLengthKmUnknown = 100;  // where a file has neither geography nor delay
 constexpr double kCapacityGbpsUnknown = 100;
-constexpr double kCapacityGbpsMin = 10;          // older files have lines that no operator lights today
+constexpr double kCapacityGbpsMin = 10;  // older files have lines that no operator lights today
 constexpr double kCapacityGbpsMax = 1e6;
-constexpr double kLargestGbps = 400;             // of a file that states no unit
+constexpr double kLargestGbps = 400;  // of a file that states no unit
 constexpr double kMetricMax = 4294967295.0;
-constexpr size_t kSlugBytesMax = 60;             // leaves room for what is put behind it
+constexpr size_t kSlugBytesMax = 60;  // leaves room for what is put behind it
 
 // `wanted`, or with -2, -3, … behind it when it is taken.
 std::string unique_id(std::string wanted, std::set<std::string>& taken) {
@@ -45,7 +45,8 @@ std::string readable(std::string_view label, size_t position) {
 // Builds a Network from a Topology, step by step.
 class NetworkMaker {
  public:
-  NetworkMaker(const Topology& topology, const ImportOptions& options, ErrorSink& report, std::vector<std::string>& notes)
+  NetworkMaker(const Topology& topology, const ImportOptions& options, ErrorSink& report,
+               std::vector<std::string>& notes)
       : topology_(topology), options_(options), report_(report), notes_(notes) {}
 
   Network make() {
@@ -79,18 +80,21 @@ class NetworkMaker {
       made.id = unique_id(std::move(id), taken);
       const auto [first, fresh] = first_lines.try_emplace(made.name, node.line);
       if (!fresh)
-        report_.warning(node.line, fmt::format("the label '{}' is also in line {}", made.name, first->second), fmt::format("this node is '{}'", made.id));
+        report_.warning(node.line, fmt::format("the label '{}' is also in line {}", made.name, first->second),
+                        fmt::format("this node is '{}'", made.id));
       made.place = places[i];
       made.junction = node.junction || (node.label.empty() && !node.place);
       const auto code = node.country.empty() ? std::nullopt : country_code(node.country);
       made.jurisdiction = std::string(code.value_or(options_.jurisdiction));
       if (node.country.empty()) ++without_country;
       if (!node.country.empty() && !code && unknown_countries.insert(node.country).second)
-        report_.warning(node.line, fmt::format("the country '{}' is not known", node.country), fmt::format("its jurisdiction is {}", options_.jurisdiction));
+        report_.warning(node.line, fmt::format("the country '{}' is not known", node.country),
+                        fmt::format("its jurisdiction is {}", options_.jurisdiction));
       network_.nodes.push_back(std::move(made));
     }
     if (without_country > 0)
-      notes_.push_back(fmt::format("{} of {} nodes name no country: their jurisdiction is {}.", without_country, topology_.nodes.size(), options_.jurisdiction));
+      notes_.push_back(fmt::format("{} of {} nodes name no country: their jurisdiction is {}.", without_country,
+                                   topology_.nodes.size(), options_.jurisdiction));
     limit_jurisdictions();
   }
 
@@ -106,7 +110,8 @@ class NetworkMaker {
     for (size_t i = 0; i < grid::kJurisdictionsMax - 2; ++i) kept.insert(order[i].second);
     for (NetworkNode& node : network_.nodes)
       if (!kept.contains(node.jurisdiction)) node.jurisdiction = options_.jurisdiction;
-    notes_.push_back(fmt::format("The file names {} countries: the rarest are {}.", count.size(), options_.jurisdiction));
+    notes_.push_back(
+        fmt::format("The file names {} countries: the rarest are {}.", count.size(), options_.jurisdiction));
   }
 
   // A node without a link can neither serve nor be served.
@@ -126,7 +131,8 @@ class NetworkMaker {
     double largest = 0;
     for (const TopologyEdge& edge : topology_.edges) largest = std::max(largest, edge.capacity);
     if (largest == 0) return 1;
-    notes_.push_back(fmt::format("The file states no unit of capacity: capacities keep their ratio, the largest is {} Gbit/s.", kLargestGbps));
+    notes_.push_back(fmt::format(
+        "The file states no unit of capacity: capacities keep their ratio, the largest is {} Gbit/s.", kLargestGbps));
     return kLargestGbps / largest;
   }
 
@@ -143,7 +149,8 @@ class NetworkMaker {
   void add_links() {
     std::vector<bool> used(topology_.edges.size());
     std::map<std::pair<size_t, size_t>, std::vector<size_t>> by_ends;  // of directed edges, in the order of the file
-    for (size_t i = 0; i < topology_.edges.size(); ++i) by_ends[{topology_.edges[i].from, topology_.edges[i].to}].push_back(i);
+    for (size_t i = 0; i < topology_.edges.size(); ++i)
+      by_ends[{topology_.edges[i].from, topology_.edges[i].to}].push_back(i);
     std::set<std::string> taken;
     std::map<std::pair<size_t, size_t>, size_t> between;
     for (size_t i = 0; i < topology_.edges.size(); ++i) {
@@ -151,25 +158,31 @@ class NetworkMaker {
       if (used[i]) continue;
       used[i] = true;
       if (edge.from == edge.to) {
-        report_.warning(edge.line, fmt::format("this edge goes from '{}' to itself", topology_.nodes[edge.from].label), "it is dropped");
+        report_.warning(edge.line, fmt::format("this edge goes from '{}' to itself", topology_.nodes[edge.from].label),
+                        "it is dropped");
         continue;
       }
       const TopologyEdge* reverse = topology_.directed ? take_reverse(by_ends, used, edge) : &edge;
       add_link(edge, reverse == nullptr ? edge : *reverse, taken);
       if (++between[std::minmax(edge.from, edge.to)] == 2)
-        report_.warning(edge.line, fmt::format("there is another edge between '{}' and '{}'", topology_.nodes[edge.from].label, topology_.nodes[edge.to].label), "both are kept, as parallel links");
+        report_.warning(edge.line,
+                        fmt::format("there is another edge between '{}' and '{}'", topology_.nodes[edge.from].label,
+                                    topology_.nodes[edge.to].label),
+                        "both are kept, as parallel links");
     }
     note_links();
   }
 
-  const TopologyEdge* take_reverse(const std::map<std::pair<size_t, size_t>, std::vector<size_t>>& by_ends, std::vector<bool>& used, const TopologyEdge& edge) {
+  const TopologyEdge* take_reverse(const std::map<std::pair<size_t, size_t>, std::vector<size_t>>& by_ends,
+                                   std::vector<bool>& used, const TopologyEdge& edge) {
     const auto found = by_ends.find({edge.to, edge.from});
     if (found != by_ends.end()) {
       for (const size_t candidate : found->second) {
         if (used[candidate]) continue;
         used[candidate] = true;
         if (topology_.edges[candidate].weight != edge.weight)
-          report_.warning(topology_.edges[candidate].line, "this edge and the one back have different weights", "both directions get the weight of the first");
+          report_.warning(topology_.edges[candidate].line, "this edge and the one back have different weights",
+                          "both directions get the weight of the first");
         return &topology_.edges[candidate];
       }
     }
@@ -196,11 +209,17 @@ class NetworkMaker {
 
   void note_links() {
     if (geographic_)
-      notes_.push_back(fmt::format("Links are as long as the great circle x {:g}, at {} us/km; at least {} km.", options_.route_factor, kFibreMicrosecondsPerKm, kLengthKmMin));
+      notes_.push_back(fmt::format("Links are as long as the great circle x {:g}, at {} us/km; at least {} km.",
+                                   options_.route_factor, kFibreMicrosecondsPerKm, kLengthKmMin));
     else
-      notes_.push_back(fmt::format("Links take the file's delay; where it has none, {:g} km of fibre.", kLengthKmUnknown));
-    if (unknown_capacities_ > 0) notes_.push_back(fmt::format("{} capacities are not known: {:g} Gbit/s.", unknown_capacities_, kCapacityGbpsUnknown));
-    if (raised_capacities_ > 0) notes_.push_back(fmt::format("{} capacities are below {:g} Gbit/s and raised to it.", raised_capacities_, kCapacityGbpsMin));
+      notes_.push_back(
+          fmt::format("Links take the file's delay; where it has none, {:g} km of fibre.", kLengthKmUnknown));
+    if (unknown_capacities_ > 0)
+      notes_.push_back(
+          fmt::format("{} capacities are not known: {:g} Gbit/s.", unknown_capacities_, kCapacityGbpsUnknown));
+    if (raised_capacities_ > 0)
+      notes_.push_back(
+          fmt::format("{} capacities are below {:g} Gbit/s and raised to it.", raised_capacities_, kCapacityGbpsMin));
   }
 
   const Topology& topology_;
@@ -240,11 +259,13 @@ std::vector<size_t> tree_from(size_t source, const Network& network, const std::
 
 }  // namespace
 
-Network make_network(const Topology& topology, const ImportOptions& options, ErrorSink& report, std::vector<std::string>& notes) {
+Network make_network(const Topology& topology, const ImportOptions& options, ErrorSink& report,
+                     std::vector<std::string>& notes) {
   return NetworkMaker(topology, options, report, notes).make();
 }
 
-std::vector<NetworkTraffic> scale_traffic(const Topology& topology, const Network& network, std::vector<std::string>& notes) {
+std::vector<NetworkTraffic> scale_traffic(const Topology& topology, const Network& network,
+                                          std::vector<std::string>& notes) {
   std::map<std::pair<size_t, size_t>, double> rates;
   for (const TopologyDemand& demand : topology.demands)
     if (demand.from != demand.to && demand.rate > 0) rates[{demand.from, demand.to}] += demand.rate;
@@ -252,9 +273,11 @@ std::vector<NetworkTraffic> scale_traffic(const Topology& topology, const Networ
   for (const auto& [ends, rate] : rates) traffic.push_back({ends.first, ends.second, Gbps(rate)});
   if (traffic.size() > kTrafficMax) {
     std::stable_sort(traffic.begin(), traffic.end(), [](const auto& x, const auto& y) { return x.rate > y.rate; });
-    notes.push_back(fmt::format("The file has {} demands between nodes: the largest {} are background traffic.", traffic.size(), kTrafficMax));
+    notes.push_back(fmt::format("The file has {} demands between nodes: the largest {} are background traffic.",
+                                traffic.size(), kTrafficMax));
     traffic.resize(kTrafficMax);
-    std::sort(traffic.begin(), traffic.end(), [](const auto& x, const auto& y) { return std::tie(x.from, x.to) < std::tie(y.from, y.to); });
+    std::sort(traffic.begin(), traffic.end(),
+              [](const auto& x, const auto& y) { return std::tie(x.from, x.to) < std::tie(y.from, y.to); });
   }
   std::vector<std::vector<size_t>> links_at(network.nodes.size());
   for (size_t l = 0; l < network.links.size(); ++l) {
@@ -273,10 +296,13 @@ std::vector<NetworkTraffic> scale_traffic(const Topology& topology, const Networ
   }
   double busiest = 0;
   for (size_t l = 0; l < network.links.size(); ++l)
-    busiest = std::max({busiest, ab[l] / network.links[l].capacity_ab.value(), ba[l] / network.links[l].capacity_ba.value()});
+    busiest =
+        std::max({busiest, ab[l] / network.links[l].capacity_ab.value(), ba[l] / network.links[l].capacity_ba.value()});
   if (busiest == 0) return {};
   for (NetworkTraffic& t : traffic) t.rate = Gbps(t.rate.value() * kBusiestFill / busiest);
-  notes.push_back(fmt::format("The file's demands are background traffic, scaled so that the busiest link is {:g} % full on shortest paths.", kBusiestFill * 100));
+  notes.push_back(fmt::format(
+      "The file's demands are background traffic, scaled so that the busiest link is {:g} % full on shortest paths.",
+      kBusiestFill * 100));
   return traffic;
 }
 

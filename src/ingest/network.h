@@ -1,4 +1,5 @@
-// A foreign topology made whole: every node at a place with an id of its own, every link with length, delay and capacity.
+// A foreign topology made whole: every node at a place with an id of its own, every link with length, delay and
+// capacity.
 #pragma once
 
 #include <string>
@@ -12,20 +13,20 @@
 namespace tandem::ingest {
 
 struct NetworkNode {
-  std::string id;            // unique
+  std::string id;  // unique
   std::string name;
   std::string jurisdiction;  // ISO 3166 alpha-2
   grid::Place place;
-  bool junction = false;     // carries traffic, serves nobody
-  size_t degree = 0;         // links
+  bool junction = false;  // carries traffic, serves nobody
+  size_t degree = 0;      // links
 };
 
 struct NetworkLink {
-  std::string id;            // unique
+  std::string id;  // unique
   size_t a = 0, b = 0;
   Gbps capacity_ab, capacity_ba;
-  Kilometres length;         // of fibre, > 0
-  Microseconds delay;        // > 0
+  Kilometres length;   // of fibre, > 0
+  Microseconds delay;  // > 0
   double igp_metric = 1;
 };
 
@@ -42,7 +43,8 @@ struct Network {
 };
 
 // The rules are in docs/IMPORT.md. Warnings go to `report`, assumptions to `notes`.
-Network make_network(const Topology& topology, const ImportOptions& options, ErrorSink& report, std::vector<std::string>& notes);
+Network make_network(const Topology& topology, const ImportOptions& options, ErrorSink& report,
+                     std::vector<std::string>& notes);
 
 // A place for every node; `geographic` is false where the file's own places are not on a map.
 struct Places {
@@ -55,6 +57,7 @@ Places place_nodes(const Topology& topology, ErrorSink& report, std::vector<std:
 // kBusiestFill of its capacity when each follows one shortest path.
 inline constexpr size_t kTrafficMax = 2'000;
 inline constexpr double kBusiestFill = 0.4;
-std::vector<NetworkTraffic> scale_traffic(const Topology& topology, const Network& network, std::vector<std::string>& notes);
+std::vector<NetworkTraffic> scale_traffic(const Topology& topology, const Network& network,
+                                          std::vector<std::string>& notes);
 
 }  // namespace tandem::ingest

@@ -73,7 +73,8 @@ std::vector<grid::Place> draw(const Topology& topology) {
       x = std::numbers::sqrt2 * ((topology.nodes[i].place->longitude.value() - low_x) / extent - 0.5);
       y = std::numbers::sqrt2 * ((topology.nodes[i].place->latitude.value() - low_y) / extent - 0.5);
     }
-    places.push_back({Degrees(kNowhere.latitude.value() + kDrawingRadiusDegrees * y), Degrees(kNowhere.longitude.value() + kDrawingRadiusDegrees * x)});
+    places.push_back({Degrees(kNowhere.latitude.value() + kDrawingRadiusDegrees * y),
+                      Degrees(kNowhere.longitude.value() + kDrawingRadiusDegrees * x)});
   }
   return places;
 }
@@ -96,7 +97,9 @@ std::vector<std::vector<size_t>> neighbours(const Topology& topology) {
 
 Places place_nodes(const Topology& topology, ErrorSink& report, std::vector<std::string>& notes) {
   if (!is_geographic(topology)) {
-    notes.push_back("The file has no geographic coordinates: sites are drawn within a few kilometres of 50 N, 10 E, for the eye only.");
+    notes.push_back(
+        "The file has no geographic coordinates: sites are drawn within a few kilometres of 50 N, 10 E, for the eye "
+        "only.");
     return {draw(topology), false};
   }
   std::vector<std::optional<grid::Place>> places;
@@ -116,7 +119,8 @@ Places place_nodes(const Topology& topology, ErrorSink& report, std::vector<std:
     for (const auto& [node, place] : found) {
       places[node] = place;
       progress = true;
-      report.warning(topology.nodes[node].line, fmt::format("node '{}' has no coordinates", topology.nodes[node].label), "it is placed at the mean of its neighbours");
+      report.warning(topology.nodes[node].line, fmt::format("node '{}' has no coordinates", topology.nodes[node].label),
+                     "it is placed at the mean of its neighbours");
     }
   }
   std::vector<grid::Place> known;
@@ -126,7 +130,9 @@ Places place_nodes(const Topology& topology, ErrorSink& report, std::vector<std:
   Places result;
   for (size_t i = 0; i < places.size(); ++i) {
     if (!places[i])
-      report.warning(topology.nodes[i].line, fmt::format("node '{}' has no coordinates and no neighbour that has", topology.nodes[i].label), "it is placed in the middle of the network");
+      report.warning(topology.nodes[i].line,
+                     fmt::format("node '{}' has no coordinates and no neighbour that has", topology.nodes[i].label),
+                     "it is placed in the middle of the network");
     result.places.push_back(places[i].value_or(middle));
   }
   return result;

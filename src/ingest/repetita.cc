@@ -40,7 +40,8 @@ class FieldLines {
 
 class RepetitaReader {
  public:
-  RepetitaReader(std::string_view text, ErrorSink& errors, Topology& topology) : lines_(text), errors_(errors), topology_(topology) {}
+  RepetitaReader(std::string_view text, ErrorSink& errors, Topology& topology)
+      : lines_(text), errors_(errors), topology_(topology) {}
 
   void read_graph() {
     topology_.directed = true;
@@ -48,7 +49,8 @@ class RepetitaReader {
     for (size_t i = 0; i < count_ && next_row(3); ++i) read_node();
     if (errors_.full() || !open_section("EDGES", "label src dest weight bw delay", kTopologyEdgesMax)) return;
     for (size_t i = 0; i < count_ && next_row(6); ++i) read_edge();
-    if (lines_.next()) errors_.error(lines_.line, "there is more than the edges", "the counts of NODES and EDGES must be right");
+    if (lines_.next())
+      errors_.error(lines_.line, "there is more than the edges", "the counts of NODES and EDGES must be right");
   }
 
   void read_demands() {
@@ -65,14 +67,18 @@ class RepetitaReader {
   // "<name> <count>" and the line that names the columns.
   bool open_section(std::string_view name, std::string_view columns, size_t count_max) {
     const bool there = lines_.next();
-    const auto count = there && lines_.current.size() == 2 && lines_.current[0] == name ? parse_integer(lines_.current[1]) : std::nullopt;
+    const auto count = there && lines_.current.size() == 2 && lines_.current[0] == name
+                           ? parse_integer(lines_.current[1])
+                           : std::nullopt;
     if (!count || *count < 0 || static_cast<uint64_t>(*count) > count_max) {
-      errors_.error(std::max(1, lines_.line), fmt::format("'{}' and a count were expected here", name), fmt::format("write a count of at most {}", count_max));
+      errors_.error(std::max(1, lines_.line), fmt::format("'{}' and a count were expected here", name),
+                    fmt::format("write a count of at most {}", count_max));
       return false;
     }
     count_ = static_cast<size_t>(*count);
     if (!lines_.next() || lines_.current != fields(columns)) {
-      errors_.error(lines_.line, fmt::format("the names of the columns of {} were expected here", name), fmt::format("write: {}", columns));
+      errors_.error(lines_.line, fmt::format("the names of the columns of {} were expected here", name),
+                    fmt::format("write: {}", columns));
       return false;
     }
     return true;
@@ -85,7 +91,8 @@ class RepetitaReader {
       return false;
     }
     if (lines_.current.size() == columns) return true;
-    errors_.error(lines_.line, fmt::format("this row has {} fields, not {}", lines_.current.size(), columns), "write one row a line");
+    errors_.error(lines_.line, fmt::format("this row has {} fields, not {}", lines_.current.size(), columns),
+                  "write one row a line");
     return false;
   }
 
@@ -95,7 +102,8 @@ class RepetitaReader {
     node.label = clean_label(f[0]);
     node.line = lines_.line;
     const auto x = parse_number(f[1]), y = parse_number(f[2]);
-    if (!x || !y) return errors_.error(lines_.line, "the coordinates cannot be read", "write: label longitude latitude");
+    if (!x || !y)
+      return errors_.error(lines_.line, "the coordinates cannot be read", "write: label longitude latitude");
     node.place = grid::Place{Degrees(*y), Degrees(*x)};
     topology_.nodes.push_back(std::move(node));
   }
@@ -111,14 +119,18 @@ class RepetitaReader {
   std::optional<double> number(std::string_view text, std::string_view what) {
     const auto value = parse_number(text);
     if (value && *value >= 0) return value;
-    errors_.error(lines_.line, fmt::format("the {} '{}' is not a number from 0", what, text.substr(0, 40)), "write a number");
+    errors_.error(lines_.line, fmt::format("the {} '{}' is not a number from 0", what, text.substr(0, 40)),
+                  "write a number");
     return std::nullopt;
   }
 
   std::optional<size_t> node(std::string_view text) {
     const auto position = parse_integer(text);
-    if (position && *position >= 0 && static_cast<size_t>(*position) < topology_.nodes.size()) return static_cast<size_t>(*position);
-    errors_.error(lines_.line, fmt::format("'{}' is no node", text.substr(0, 40)), fmt::format("nodes are numbered from 0 to {}", topology_.nodes.empty() ? 0 : topology_.nodes.size() - 1));
+    if (position && *position >= 0 && static_cast<size_t>(*position) < topology_.nodes.size())
+      return static_cast<size_t>(*position);
+    errors_.error(
+        lines_.line, fmt::format("'{}' is no node", text.substr(0, 40)),
+        fmt::format("nodes are numbered from 0 to {}", topology_.nodes.empty() ? 0 : topology_.nodes.size() - 1));
     return std::nullopt;
   }
 
@@ -130,7 +142,8 @@ class RepetitaReader {
 
 bool small_enough(std::string_view bytes, ErrorSink& errors) {
   if (bytes.size() <= kTopologyBytesMax) return true;
-  errors.error(0, fmt::format("the file has {} bytes", bytes.size()), fmt::format("at most {} are allowed", kTopologyBytesMax));
+  errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
+               fmt::format("at most {} are allowed", kTopologyBytesMax));
   return false;
 }
 
@@ -145,7 +158,8 @@ Topology parse_repetita(std::string_view bytes, std::string_view file_name, std:
   return topology;
 }
 
-void parse_repetita_demands(std::string_view bytes, std::string_view file_name, Topology& topology, std::vector<Diagnostic>& diagnostics) {
+void parse_repetita_demands(std::string_view bytes, std::string_view file_name, Topology& topology,
+                            std::vector<Diagnostic>& diagnostics) {
   ErrorSink errors(file_name, diagnostics);
   if (!small_enough(bytes, errors)) return;
   const std::string text = to_utf8(bytes);

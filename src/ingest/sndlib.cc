@@ -27,7 +27,8 @@ class SndlibReader {
       if (content.empty() || content.front() == '#' || content.front() == '?') continue;
       read_line(line, fields(content));
     }
-    if (!header) errors_.error(1, "the first line is not SNDlib's", "it starts with '?SNDlib native format; type: network'");
+    if (!header)
+      errors_.error(1, "the first line is not SNDlib's", "it starts with '?SNDlib native format; type: network'");
     if (section_ != Section::none) errors_.error(0, "the last section does not end", "close it with )");
     if (header && topology_.nodes.empty()) errors_.error(0, "there is no node", "list them under NODES (");
     return std::move(topology_);
@@ -44,11 +45,15 @@ class SndlibReader {
       return;
     }
     switch (section_) {
-      case Section::nodes: return read_node(line, f);
-      case Section::links: return read_link(line, f);
-      case Section::demands: return read_demand(line, f);
+      case Section::nodes:
+        return read_node(line, f);
+      case Section::links:
+        return read_link(line, f);
+      case Section::demands:
+        return read_demand(line, f);
       case Section::none:
-      case Section::other: return;
+      case Section::other:
+        return;
     }
   }
 
@@ -63,36 +68,48 @@ class SndlibReader {
   }
 
   void open_section(int line, const std::vector<std::string_view>& f) {
-    if (f.size() < 2 || f[1] != "(") return errors_.error(line, "a section was expected here", "sections start like 'NODES ('");
-    section_ = f[0] == "NODES" ? Section::nodes : f[0] == "LINKS" ? Section::links : f[0] == "DEMANDS" ? Section::demands : Section::other;
+    if (f.size() < 2 || f[1] != "(")
+      return errors_.error(line, "a section was expected here", "sections start like 'NODES ('");
+    section_ = f[0] == "NODES"     ? Section::nodes
+               : f[0] == "LINKS"   ? Section::links
+               : f[0] == "DEMANDS" ? Section::demands
+                                   : Section::other;
     if (f.size() == 3 && f[2] == ")") section_ = Section::none;
   }
 
   // <node_id> [( <longitude> <latitude> )]
   void read_node(int line, const std::vector<std::string_view>& f) {
     if (topology_.nodes.size() == kTopologyNodesMax)
-      return errors_.error(line, fmt::format("there are more than {} nodes", kTopologyNodesMax), "import a smaller network");
+      return errors_.error(line, fmt::format("there are more than {} nodes", kTopologyNodesMax),
+                           "import a smaller network");
     TopologyNode node;
     node.label = clean_label(f[0]);
     node.line = line;
     if (!positions_.emplace(f[0], topology_.nodes.size()).second)
       return errors_.error(line, fmt::format("there are two nodes '{}'", node.label), "give each its own name");
     if (f.size() > 1) {
-      const auto longitude = f.size() == 5 ? parse_number(f[2]) : std::nullopt, latitude = f.size() == 5 ? parse_number(f[3]) : std::nullopt;
+      const auto longitude = f.size() == 5 ? parse_number(f[2]) : std::nullopt,
+                 latitude = f.size() == 5 ? parse_number(f[3]) : std::nullopt;
       if (!longitude || !latitude || f[1] != "(" || f[4] != ")")
-        errors_.error(line, fmt::format("the place of node '{}' cannot be read", node.label), "write ( longitude latitude )");
+        errors_.error(line, fmt::format("the place of node '{}' cannot be read", node.label),
+                      "write ( longitude latitude )");
       else
         node.place = grid::Place{Degrees(*latitude), Degrees(*longitude)};
     }
     topology_.nodes.push_back(std::move(node));
   }
 
-  // <link_id> ( <source> <target> ) <capacity> <cost> <routing_cost> <setup_cost> ( {<module_capacity> <module_cost>}* )
+  // <link_id> ( <source> <target> ) <capacity> <cost> <routing_cost> <setup_cost> ( {<module_capacity> <module_cost>}*
+  // )
   void read_link(int line, const std::vector<std::string_view>& f) {
     if (topology_.edges.size() == kTopologyEdgesMax)
-      return errors_.error(line, fmt::format("there are more than {} links", kTopologyEdgesMax), "import a smaller network");
-    const bool shaped = f.size() >= 11 && f[1] == "(" && f[4] == ")" && f[9] == "(" && f.back() == ")" && f.size() % 2 == 1;
-    if (!shaped) return errors_.error(line, "this link cannot be read", "write: id ( source target ) capacity cost routing setup ( modules )");
+      return errors_.error(line, fmt::format("there are more than {} links", kTopologyEdgesMax),
+                           "import a smaller network");
+    const bool shaped =
+        f.size() >= 11 && f[1] == "(" && f[4] == ")" && f[9] == "(" && f.back() == ")" && f.size() % 2 == 1;
+    if (!shaped)
+      return errors_.error(line, "this link cannot be read",
+                           "write: id ( source target ) capacity cost routing setup ( modules )");
     const auto from = find(line, f[2]), to = find(line, f[3]);
     if (!from || !to) return;
     TopologyEdge edge;
@@ -119,7 +136,8 @@ class SndlibReader {
   // <demand_id> ( <source> <target> ) <routing_unit> <demand_value> <max_path_length>
   void read_demand(int line, const std::vector<std::string_view>& f) {
     if (topology_.demands.size() == kTopologyDemandsMax)
-      return errors_.error(line, fmt::format("there are more than {} demands", kTopologyDemandsMax), "import a smaller network");
+      return errors_.error(line, fmt::format("there are more than {} demands", kTopologyDemandsMax),
+                           "import a smaller network");
     if (f.size() < 7 || f[1] != "(" || f[4] != ")")
       return errors_.error(line, "this demand cannot be read", "write: id ( source target ) unit value length");
     const auto from = find(line, f[2]), to = find(line, f[3]);
@@ -154,7 +172,8 @@ class SndlibReader {
 Topology parse_sndlib(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics) {
   ErrorSink errors(file_name, diagnostics);
   if (bytes.size() > kTopologyBytesMax) {
-    errors.error(0, fmt::format("the file has {} bytes", bytes.size()), fmt::format("at most {} are allowed", kTopologyBytesMax));
+    errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
+                 fmt::format("at most {} are allowed", kTopologyBytesMax));
     return {};
   }
   const std::string text = to_utf8(bytes);

@@ -12,40 +12,40 @@
 namespace tandem::ingest {
 
 inline constexpr size_t kTopologyBytesMax = 64u << 20;
-inline constexpr size_t kTopologyNodesMax = 10'000;     // the largest published networks have a few thousand
+inline constexpr size_t kTopologyNodesMax = 10'000;  // the largest published networks have a few thousand
 inline constexpr size_t kTopologyEdgesMax = 200'000;
 inline constexpr size_t kTopologyDemandsMax = 4'000'000;  // every pair of 2,000 nodes
 
 struct TopologyNode {
-  std::string label;                  // UTF-8; may be empty and need not be unique
-  std::optional<grid::Place> place;   // as the file has it, when it is one
-  std::string country;                // a name, as the file has it; empty where it has none
-  bool junction = false;              // stands for a shared medium or for somebody else's network
+  std::string label;                 // UTF-8; may be empty and need not be unique
+  std::optional<grid::Place> place;  // as the file has it, when it is one
+  std::string country;               // a name, as the file has it; empty where it has none
+  bool junction = false;             // stands for a shared medium or for somebody else's network
   int line = 0;
 };
 
 struct TopologyEdge {
   std::string label;
-  size_t from = 0, to = 0;            // positions in Topology::nodes
-  double capacity = 0;                // in Topology::capacity_unit; 0 where it is not known
-  double weight = 0;                  // of the IGP; 0 where it is not known
-  double delay_us = 0;                // one way; 0 where it is not known
+  size_t from = 0, to = 0;  // positions in Topology::nodes
+  double capacity = 0;      // in Topology::capacity_unit; 0 where it is not known
+  double weight = 0;        // of the IGP; 0 where it is not known
+  double delay_us = 0;      // one way; 0 where it is not known
   int line = 0;
 };
 
 struct TopologyDemand {
   std::string label;
   size_t from = 0, to = 0;
-  double rate = 0;                    // in Topology::capacity_unit
+  double rate = 0;  // in Topology::capacity_unit
 };
 
 struct Topology {
   enum class CapacityUnit : uint8_t { gbps, not_stated };
 
-  std::string name;                   // as the file gives it; may be empty
+  std::string name;  // as the file gives it; may be empty
   std::vector<TopologyNode> nodes;
   std::vector<TopologyEdge> edges;
-  bool directed = false;              // each edge is one direction only
+  bool directed = false;  // each edge is one direction only
   std::vector<TopologyDemand> demands;
   CapacityUnit capacity_unit = CapacityUnit::gbps;
 };
@@ -53,8 +53,8 @@ struct Topology {
 // Each parser reads all it can and adds an error with its line for whatever it cannot: with no error the topology is
 // whole, and every edge and demand refers to nodes that are there.
 
-// Topology Zoo: GML with Latitude, Longitude, Country, LinkSpeedRaw (bit/s). Text is UTF-8 or ISO-8859-1, labels may have
-// HTML entities (S. Knight et al., "The Internet Topology Zoo", IEEE JSAC 29(9), 2011; M. Himsolt, "GML", 1997).
+// Topology Zoo: GML with Latitude, Longitude, Country, LinkSpeedRaw (bit/s). Text is UTF-8 or ISO-8859-1, labels may
+// have HTML entities (S. Knight et al., "The Internet Topology Zoo", IEEE JSAC 29(9), 2011; M. Himsolt, "GML", 1997).
 Topology parse_topology_zoo(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics);
 
 // SNDlib native format, networks (S. Orlowski et al., "SNDlib 1.0", Networks 55(3), 2010).

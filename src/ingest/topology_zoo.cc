@@ -97,7 +97,9 @@ class GmlReader {
       const Token key = lexer_.next();
       if (key.type == Token::Type::close && depth > 0) return record;
       if (key.type == Token::Type::end) {
-        if (depth > 0) errors_.error(key.line, fmt::format("the list of '{}' does not end", within.substr(0, 40)), "close it with ]");
+        if (depth > 0)
+          errors_.error(key.line, fmt::format("the list of '{}' does not end", within.substr(0, 40)),
+                        "close it with ]");
         return record;
       }
       if (key.type != Token::Type::word) {
@@ -141,7 +143,8 @@ class GmlReader {
 
   bool add_node(const Record& record) {
     if (topology_.nodes.size() == kTopologyNodesMax) {
-      errors_.error(record.line, fmt::format("there are more than {} nodes", kTopologyNodesMax), "import a smaller network");
+      errors_.error(record.line, fmt::format("there are more than {} nodes", kTopologyNodesMax),
+                    "import a smaller network");
       return false;
     }
     const auto id = record.number("id");
@@ -164,7 +167,8 @@ class GmlReader {
       if (std::abs(*latitude) <= 90 && std::abs(*longitude) <= 180)
         node.place = grid::Place{Degrees(*latitude), Degrees(*longitude)};
       else
-        errors_.warning(record.line, fmt::format("{}, {} is nowhere on Earth", *latitude, *longitude), "the node is placed by its neighbours");
+        errors_.warning(record.line, fmt::format("{}, {} is nowhere on Earth", *latitude, *longitude),
+                        "the node is placed by its neighbours");
     }
     topology_.nodes.push_back(std::move(node));
     return true;
@@ -172,7 +176,8 @@ class GmlReader {
 
   bool add_edge(const Record& record) {
     if (edges_.size() == kTopologyEdgesMax) {
-      errors_.error(record.line, fmt::format("there are more than {} edges", kTopologyEdgesMax), "import a smaller network");
+      errors_.error(record.line, fmt::format("there are more than {} edges", kTopologyEdgesMax),
+                    "import a smaller network");
       return false;
     }
     edges_.push_back(record);
@@ -197,7 +202,9 @@ class GmlReader {
     const auto id = record.number(end);
     const auto found = id ? positions_.find(*id) : positions_.end();
     if (found != positions_.end()) return found->second;
-    errors_.error(record.line, fmt::format("the {} of this edge is '{}', which is no node", end, record.text(end).substr(0, 40)), "name the id of a node");
+    errors_.error(record.line,
+                  fmt::format("the {} of this edge is '{}', which is no node", end, record.text(end).substr(0, 40)),
+                  "name the id of a node");
     return std::nullopt;
   }
 
@@ -214,7 +221,8 @@ class GmlReader {
 Topology parse_topology_zoo(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics) {
   ErrorSink errors(file_name, diagnostics);
   if (bytes.size() > kTopologyBytesMax) {
-    errors.error(0, fmt::format("the file has {} bytes", bytes.size()), fmt::format("at most {} are allowed", kTopologyBytesMax));
+    errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
+                 fmt::format("at most {} are allowed", kTopologyBytesMax));
     return {};
   }
   const std::string text = to_utf8(bytes);

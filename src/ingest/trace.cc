@@ -55,7 +55,8 @@ void finish(std::vector<TimedRequest> timed, ErrorSink& errors, Trace& trace) {
 
 bool small_enough(std::string_view bytes, ErrorSink& errors) {
   if (bytes.size() <= kTraceBytesMax) return true;
-  errors.error(0, fmt::format("the file has {} bytes", bytes.size()), fmt::format("at most {} are allowed", kTraceBytesMax));
+  errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
+               fmt::format("at most {} are allowed", kTraceBytesMax));
   return false;
 }
 
@@ -80,7 +81,8 @@ Trace parse_azure_trace(std::string_view bytes, std::string_view file_name) {
   for_each_line(bytes, [&](int line, std::string_view content) {
     if (!std::exchange(header, true)) {
       if (content == "TIMESTAMP,ContextTokens,GeneratedTokens") return true;
-      errors.error(line, "the names of the columns were expected here", "write: TIMESTAMP,ContextTokens,GeneratedTokens");
+      errors.error(line, "the names of the columns were expected here",
+                   "write: TIMESTAMP,ContextTokens,GeneratedTokens");
       return false;
     }
     if (timed.size() == kTraceRequestsMax) {
@@ -135,7 +137,8 @@ Trace parse_mooncake_trace(std::string_view bytes, std::string_view file_name) {
 }
 
 Trace parse_trace(std::string_view bytes, std::string_view file_name) {
-  return trim(bytes.substr(0, 64)).starts_with('{') ? parse_mooncake_trace(bytes, file_name) : parse_azure_trace(bytes, file_name);
+  return trim(bytes.substr(0, 64)).starts_with('{') ? parse_mooncake_trace(bytes, file_name)
+                                                    : parse_azure_trace(bytes, file_name);
 }
 
 }  // namespace tandem::ingest

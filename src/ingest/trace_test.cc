@@ -27,7 +27,8 @@ constexpr std::string_view kAzure = R"(TIMESTAMP,ContextTokens,GeneratedTokens
 2023-11-16 18:17:04.5,110,27
 )";
 
-constexpr std::string_view kMooncake = R"({"timestamp": 100, "input_length": 1100, "output_length": 6, "hash_ids": [0, 1, 2]}
+constexpr std::string_view kMooncake =
+    R"({"timestamp": 100, "input_length": 1100, "output_length": 6, "hash_ids": [0, 1, 2]}
 {"timestamp": 140, "input_length": 600, "output_length": 3, "hash_ids": [0, 7]}
 )";
 
@@ -42,18 +43,25 @@ TEST(AzureTrace, ArrivalsCountFromTheFirst) {
 }
 
 TEST(AzureTrace, OffsetsFromUtcAreRead) {
-  const Trace trace = parse_azure_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00.009930+00:00,1,1\n2024-05-10 01:00:00.009930+01:00,1,1\n", "a.csv");
+  const Trace trace = parse_azure_trace(
+      "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00.009930+00:00,1,1\n2024-05-10 "
+      "01:00:00.009930+01:00,1,1\n",
+      "a.csv");
   EXPECT_EQ(text_of(trace), "");
   EXPECT_EQ(trace.requests[1].arrival, Duration{0});
 }
 
 TEST(AzureTrace, ErrorsHaveTheirLine) {
-  const auto problems = [](std::string rows) { return text_of(parse_azure_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows, "a.csv")); };
-  EXPECT_THAT(problems("2023-11-16 18:17:03,1,1\nyesterday,1,1\n"), HasSubstr("a.csv:3: error: this request cannot be read"));
+  const auto problems = [](std::string rows) {
+    return text_of(parse_azure_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows, "a.csv"));
+  };
+  EXPECT_THAT(problems("2023-11-16 18:17:03,1,1\nyesterday,1,1\n"),
+              HasSubstr("a.csv:3: error: this request cannot be read"));
   EXPECT_THAT(problems("2023-11-16 18:17:03,-1,1\n"), HasSubstr("a.csv:2: error:"));
   EXPECT_THAT(problems("2023-11-16 18:17:03,1\n"), HasSubstr("a.csv:2: error:"));
   EXPECT_THAT(problems(""), HasSubstr("no request"));
-  EXPECT_THAT(problems("2023-11-16 18:17:04,1,1\n2023-11-16 18:17:03,2,1\n"), HasSubstr("warning: the requests are not in order"));
+  EXPECT_THAT(problems("2023-11-16 18:17:04,1,1\n2023-11-16 18:17:03,2,1\n"),
+              HasSubstr("warning: the requests are not in order"));
   EXPECT_THAT(text_of(parse_azure_trace("a,b\n", "a.csv")), HasSubstr("a.csv:1: error: the names of the columns"));
 }
 
@@ -70,7 +78,9 @@ TEST(MooncakeTrace, BlocksShowWhatPromptsShare) {
 TEST(MooncakeTrace, ErrorsHaveTheirLine) {
   EXPECT_THAT(text_of(parse_mooncake_trace("{\"timestamp\": 1}\n{", "m.jsonl")), HasSubstr("m.jsonl:1: error:"));
   EXPECT_THAT(text_of(parse_mooncake_trace("{\"timestamp\": 1}\n{", "m.jsonl")), HasSubstr("m.jsonl:2: error:"));
-  EXPECT_THAT(text_of(parse_mooncake_trace(R"({"timestamp": 1e300, "input_length": 1, "output_length": 1})", "m.jsonl")), HasSubstr("error"));
+  EXPECT_THAT(
+      text_of(parse_mooncake_trace(R"({"timestamp": 1e300, "input_length": 1, "output_length": 1})", "m.jsonl")),
+      HasSubstr("error"));
 }
 
 TEST(TraceMutations, EachIsReadOrExplained) {
@@ -94,7 +104,8 @@ TEST(TracePublic, TheWholeTracesAreRead) {
   const char* set = std::getenv("TANDEM_DATA");
   const std::filesystem::path data = set != nullptr ? set : TANDEM_SOURCE_DIR "/../shared/data";
   if (!std::filesystem::exists(data / "traces")) GTEST_SKIP() << "skipped: no ../shared/data";
-  const std::pair<const char*, size_t> files[] = {{"azure-llm-2023-conv.csv", 19'366}, {"azure-llm-2023-code.csv", 8'819}, {"mooncake-synthetic.jsonl", 1'000}};
+  const std::pair<const char*, size_t> files[] = {
+      {"azure-llm-2023-conv.csv", 19'366}, {"azure-llm-2023-code.csv", 8'819}, {"mooncake-synthetic.jsonl", 1'000}};
   for (const auto& [name, at_least] : files) {
     std::ifstream stream(data / "traces" / name, std::ios::binary);
     std::stringstream text;

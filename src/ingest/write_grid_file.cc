@@ -15,7 +15,9 @@ constexpr size_t kColumnsMax = 118;
 // Whether a text can stand in a flow mapping without quotes and still be read as that text.
 bool is_plain(std::string_view text) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '/'; };
+  const auto inner = [&](char c) {
+    return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '/';
+  };
   if (text.empty() || !letter(text.front()) || !std::all_of(text.begin(), text.end(), inner)) return false;
   for (const char* special : {"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
     if (iequals(text, special)) return false;
@@ -53,9 +55,11 @@ class FlowWriter {
   size_t indent_;
 };
 
-void write_value(FlowWriter& writer, std::string prefix, const grid::Attribute& attribute, const Json& value, std::string suffix);
+void write_value(FlowWriter& writer, std::string prefix, const grid::Attribute& attribute, const Json& value,
+                 std::string suffix);
 
-void write_record(FlowWriter& writer, std::string prefix, const std::vector<grid::Attribute>& fields, const Json& value, std::string suffix) {
+void write_record(FlowWriter& writer, std::string prefix, const std::vector<grid::Attribute>& fields, const Json& value,
+                  std::string suffix) {
   std::vector<const grid::Attribute*> present;
   for (const grid::Attribute& field : fields)
     if (!value[field.name].is_null()) present.push_back(&field);
@@ -65,18 +69,22 @@ void write_record(FlowWriter& writer, std::string prefix, const std::vector<grid
                 value[present[i]->name], i + 1 == present.size() ? "}" + suffix : ", ");
 }
 
-void write_one(FlowWriter& writer, std::string prefix, const grid::Attribute& attribute, const Json& value, std::string suffix) {
-  if (attribute.type == grid::Type::record) return write_record(writer, std::move(prefix), attribute.fields, value, std::move(suffix));
+void write_one(FlowWriter& writer, std::string prefix, const grid::Attribute& attribute, const Json& value,
+               std::string suffix) {
+  if (attribute.type == grid::Type::record)
+    return write_record(writer, std::move(prefix), attribute.fields, value, std::move(suffix));
   append_scalar(prefix, value);
   writer.part(prefix + suffix);
 }
 
-void write_value(FlowWriter& writer, std::string prefix, const grid::Attribute& attribute, const Json& value, std::string suffix) {
+void write_value(FlowWriter& writer, std::string prefix, const grid::Attribute& attribute, const Json& value,
+                 std::string suffix) {
   if (!attribute.list) return write_one(writer, std::move(prefix), attribute, value, std::move(suffix));
   const Json::Array& items = value.array();
   if (items.empty()) return writer.part(prefix + "[]" + suffix);
   for (size_t i = 0; i < items.size(); ++i)
-    write_one(writer, i == 0 ? prefix + "[" : std::string(), attribute, items[i], i + 1 == items.size() ? "]" + suffix : ", ");
+    write_one(writer, i == 0 ? prefix + "[" : std::string(), attribute, items[i],
+              i + 1 == items.size() ? "]" + suffix : ", ");
 }
 
 void write_entity(std::string& out, const grid::Kind& kind, const grid::Entity& entity) {
@@ -85,12 +93,13 @@ void write_entity(std::string& out, const grid::Kind& kind, const grid::Entity& 
   append_scalar(first, entity.id);
   std::vector<const grid::Attribute*> present;
   for (const grid::Attribute& attribute : kind.attributes)
-    if (const auto found = entity.attributes.find(attribute.name); found != entity.attributes.end() && !found->second.is_null())
+    if (const auto found = entity.attributes.find(attribute.name);
+        found != entity.attributes.end() && !found->second.is_null())
       present.push_back(&attribute);
   writer.part(first + (present.empty() ? "}" : ", "));
   for (size_t i = 0; i < present.size(); ++i)
-    write_value(writer, std::string(present[i]->name) + ": ", *present[i], entity.attributes.find(present[i]->name)->second,
-                i + 1 == present.size() ? "}" : ", ");
+    write_value(writer, std::string(present[i]->name) + ": ", *present[i],
+                entity.attributes.find(present[i]->name)->second, i + 1 == present.size() ? "}" : ", ");
   out += '\n';
 }
 
@@ -112,7 +121,8 @@ std::string write_grid_file(std::span<const grid::Entity> entities) {
     std::vector<const grid::Entity*> own;
     for (const grid::Entity& entity : entities)
       if (entity.kind == kind.name) own.push_back(&entity);
-    std::stable_sort(own.begin(), own.end(), [](const grid::Entity* a, const grid::Entity* b) { return a->id < b->id; });
+    std::stable_sort(own.begin(), own.end(),
+                     [](const grid::Entity* a, const grid::Entity* b) { return a->id < b->id; });
     if (own.empty()) continue;
     if (kind.section.empty()) {
       write_grid_attributes(out, kind, *own.front());

@@ -53,7 +53,8 @@ class TreeBuilder final : public YAML::EventHandler {
     throw Refused(line_of(mark), "aliases (*name) are not allowed", "write the value out");
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     YamlNode node;
@@ -64,12 +65,14 @@ class TreeBuilder final : public YAML::EventHandler {
     add(mark, std::move(node), /*is_scalar=*/true);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, YamlNode::Type::list);
   }
   void OnSequenceEnd() override { open_.pop_back(); }
 
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, YamlNode::Type::map);
   }
   void OnMapEnd() override {
@@ -96,7 +99,8 @@ class TreeBuilder final : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     if (open_.size() == kDepthMax)
-      throw Refused(line_of(mark), fmt::format("the nesting is deeper than {} levels", kDepthMax), "a grid file needs 6");
+      throw Refused(line_of(mark), fmt::format("the nesting is deeper than {} levels", kDepthMax),
+                    "a grid file needs 6");
     YamlNode node;
     node.type = type;
     node.line = line_of(mark);
@@ -105,7 +109,8 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   YamlNode* add(const YAML::Mark& mark, YamlNode node, bool is_scalar) {
-    if (++nodes_ > kNodesMax) throw Refused(line_of(mark), fmt::format("there are more than {} values", kNodesMax), "split the grid");
+    if (++nodes_ > kNodesMax)
+      throw Refused(line_of(mark), fmt::format("there are more than {} values", kNodesMax), "split the grid");
     if (open_.empty()) {
       root_ = std::move(node);
       return &root_;
@@ -118,7 +123,8 @@ class TreeBuilder final : public YAML::EventHandler {
       parent.node->key_lines.push_back(node.line);
       return nullptr;
     }
-    if (node.type == YamlNode::Type::null && parent.node->type == YamlNode::Type::map) node.line = parent.node->key_lines.back();
+    if (node.type == YamlNode::Type::null && parent.node->type == YamlNode::Type::map)
+      node.line = parent.node->key_lines.back();
     parent.node->items.push_back(std::move(node));
     return &parent.node->items.back();
   }
@@ -185,11 +191,13 @@ bool check_text(std::string_view bytes, std::string_view file, std::vector<Diagn
 
 }  // namespace
 
-std::optional<YamlNode> parse_yaml(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics) {
+std::optional<YamlNode> parse_yaml(std::string_view bytes, std::string_view file_name,
+                                   std::vector<Diagnostic>& diagnostics) {
   YamlNode root;
   if (!check_text(bytes, file_name, diagnostics)) return std::nullopt;
   const auto report = [&](int line, std::string message, std::string fix) {
-    diagnostics.push_back({Diagnostic::Severity::error, std::string(file_name), line, std::move(message), std::move(fix)});
+    diagnostics.push_back(
+        {Diagnostic::Severity::error, std::string(file_name), line, std::move(message), std::move(fix)});
   };
   TreeBuilder builder(root, file_name, diagnostics);
   try {

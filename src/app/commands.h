@@ -23,6 +23,7 @@ struct ImportOptions {
   std::filesystem::path output;
   uint64_t seed = 1;
   double route_factor = 0;     // 0: the importer's own
+  std::string jurisdiction;    // where the file names no country; empty: the importer's own
   bool json = false;
 };
 int run_import(const ImportOptions& options);

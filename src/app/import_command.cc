@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
@@ -8,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "ingest/ingest.h"
+#include "ingest/topology.h"
 
 namespace tandem::app {
 namespace {
@@ -19,12 +21,32 @@ Result<ingest::TopologyFormat> format_of(const std::string& name) {
   return *format;
 }
 
+// The demands that REPETITA keeps beside a graph: X.demands, else the first of several, X.0000.demands. A graph alone is
+// imported without background traffic.
+std::filesystem::path demands_beside(const std::filesystem::path& graph) {
+  if (graph.extension() != ".graph") return {};
+  for (const char* extension : {"demands", "0000.demands"}) {
+    auto path = std::filesystem::path(graph).replace_extension(extension);
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) return path;
+  }
+  return {};
+}
+
 Result<void> import_file(const ImportOptions& options) {
   TANDEM_ASSIGN(const ingest::TopologyFormat format, format_of(options.format));
   TANDEM_ASSIGN(const std::string bytes, read_file(options.input, ingest::kGridFileBytesMax));
   ingest::ImportOptions import_options;
   import_options.seed = options.seed;
   if (options.route_factor > 0) import_options.route_factor = options.route_factor;
+  if (!options.jurisdiction.empty()) import_options.jurisdiction = options.jurisdiction;
+  const std::filesystem::path demands_file = demands_beside(options.input);
+  std::string demands;
+  if (!demands_file.empty()) {
+    TANDEM_ASSIGN(demands, read_file(demands_file, ingest::kTopologyBytesMax));
+    import_options.demands = demands;
+    import_options.demands_file_name = demands_file.native();
+  }
   const ingest::Imported imported = ingest::import_topology(bytes, options.input.string(), format, import_options);
   for (const Diagnostic& diagnostic : imported.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
   for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);

@@ -33,6 +33,7 @@ void add_import(CLI::App& app, int& status) {
   command->add_option("--format", options->format, "auto, topology-zoo, sndlib or repetita")->capture_default_str();
   command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")->capture_default_str();
   command->add_option("--route-factor", options->route_factor, "Fibre length over great-circle length");
+  command->add_option("--jurisdiction", options->jurisdiction, "Of nodes whose country the file does not name, such as DE");
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer("Example:\n  tandem import germany50.txt -o germany50.yaml && tandem up --grid germany50.yaml");
   run_with(command, options, run_import, status);

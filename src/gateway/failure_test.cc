@@ -163,24 +163,33 @@ TEST(GatewayFailure, AClientThatLeavesFreesItsEngine) {
 TEST(GatewayFailure, AClientThatLeavesBeforeAnAnswerFreesItsEngine) {
   TestWorld world(kThreeEngines, three_engines());
   world.engine("far").behaviour = Behaviour::hangs;
-  bool sent = false;
-  http::Cancellation cancellation;
-  asio::co_spawn(
-      world.context,
-      [&]() -> asio::awaitable<void> {
-        http::Endpoint endpoint{"127.0.0.1", world.server->port()};
-        http::ClientRequest request = chat(kWholeBody);
-        const auto exchange = co_await world.client.send(std::move(endpoint), std::move(request), {}, cancellation);
-        EXPECT_FALSE(exchange);
-        sent = true;
-      },
-      asio::detached);
+  Reply reply;
+  http::Cancellation cancellation = world.start(chat(kWholeBody), reply);
   world.wait_until([&] { return world.engine("far").requests.size() == 1; });
   cancellation.cancel();
-  world.wait_until([&] { return sent && world.engine("far").left == 1 && !world.records.all.empty(); });
+  world.wait_until([&] { return world.engine("far").left == 1 && !world.records.all.empty(); });
   EXPECT_EQ(world.last().outcome, Outcome::cancelled);
   EXPECT_EQ(world.last().status, 499);
   EXPECT_EQ(world.last().attempts, 1u);
+}
+
+TEST(GatewayFailure, AGatewayMayGoBeforeTheRequestsItServes) {
+  TestWorld world(kThreeEngines, three_engines());
+  world.engine("far").behaviour = Behaviour::hangs;
+  auto gateway = std::make_unique<Gateway>(world.context, world.shared, world.gateway_client, world.metrics, world.clock,
+                                           world.records);
+  auto server = http::Server::listen(world.context, {}, [&](const http::Request& request, http::ResponseWriter& writer) {
+    return gateway->handle(request, writer);
+  });
+  std::swap(world.server, *server);
+  Reply reply;
+  world.start(chat(kWholeBody), reply);
+  world.wait_until([&] { return world.engine("far").requests.size() == 1; });
+  gateway.reset();
+  world.engine("far").behaviour = Behaviour::answers;
+  world.server.reset();
+  world.wait_until([&] { return world.shared.deployments()[2].in_flight == 0; });
+  std::swap(world.server, *server);
 }
 
 TEST(GatewayFailure, AFullGridAnswersWithTooManyRequests) {

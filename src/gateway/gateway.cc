@@ -18,7 +18,8 @@ std::string GatewayCore::next_id() {
 class Gateway::Impl {
  public:
   template <class... Arguments>
-  explicit Impl(Arguments&&... arguments) : core(std::forward<Arguments>(arguments)...) {}
+  explicit Impl(Arguments&&... arguments)
+      : core(std::make_shared<GatewayCore>(std::forward<Arguments>(arguments)...)) {}
 
   asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
   asio::awaitable<void> refuse_method(const http::Request& request, http::ResponseWriter& writer, const char* allowed);
@@ -26,7 +27,7 @@ class Gateway::Impl {
                                    ApiError error);
   asio::awaitable<void> list_models(const http::Request& request, http::ResponseWriter& writer);
 
-  GatewayCore core;
+  const std::shared_ptr<GatewayCore> core;
 };
 
 namespace {
@@ -109,7 +110,7 @@ asio::awaitable<void> Gateway::Impl::send_error(const http::Request& request, ht
 }
 
 asio::awaitable<void> Gateway::Impl::list_models(const http::Request& request, http::ResponseWriter& writer) {
-  const auto bound = core.table();
+  const auto bound = core->table();
   Checked<std::string> json = bound == nullptr ? refuse(ErrorCode::unavailable, "The gateway has no routing table yet.")
                                                : models_json(*bound->table, request);
   if (!json) {
@@ -131,8 +132,8 @@ asio::awaitable<void> Gateway::handle(const http::Request& request, http::Respon
   return impl_->handle(request, writer);
 }
 
-std::vector<RequestRecord> Gateway::recent(size_t count_max) const { return impl_->core.ring.recent(count_max); }
+std::vector<RequestRecord> Gateway::recent(size_t count_max) const { return impl_->core->ring.recent(count_max); }
 
-std::optional<DecisionStory> Gateway::explain_decision(std::string_view id) const { return impl_->core.ring.explain(id); }
+std::optional<DecisionStory> Gateway::explain_decision(std::string_view id) const { return impl_->core->ring.explain(id); }
 
 }  // namespace tandem::gateway

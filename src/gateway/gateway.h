@@ -81,7 +81,8 @@ struct GatewayOptions {
   uint32_t usual_output_tokens = 256;
 };
 
-// Runs on the thread of its io_context; only the methods said to be for any thread may be called from others.
+// Runs on the thread of its io_context; only the methods said to be for any thread may be called from others. It may go
+// before the requests it serves; what it was made with must stay until their coroutines are done or dropped.
 //
 // Every answer with a decision carries `x-tandem-site`, `x-tandem-decision`, `x-tandem-overhead-us`,
 // `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given, with the request, only

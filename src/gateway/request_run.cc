@@ -62,9 +62,15 @@ class RequestRun::Turn {
   AttemptEnd how_ = AttemptEnd::neutral;
 };
 
-RequestRun::RequestRun(GatewayCore& core, Surface surface, const http::Request& request, http::ResponseWriter& writer)
-    : core_(core), surface_(surface), request_(request), writer_(writer), arrived_(core.clock.monotonic()) {
-  record_.at = core.clock.now();
+RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
+                       http::ResponseWriter& writer)
+    : held_(std::move(core)),
+      core_(*held_),
+      surface_(surface),
+      request_(request),
+      writer_(writer),
+      arrived_(core_.clock.monotonic()) {
+  record_.at = core_.clock.now();
   core_.metrics.in_flight().add(1);
   core_.body_bytes_in_flight += request_.body.size();
 }

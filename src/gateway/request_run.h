@@ -17,7 +17,7 @@ namespace tandem::gateway {
 
 class RequestRun {
  public:
-  RequestRun(GatewayCore& core, Surface surface, const http::Request& request, http::ResponseWriter& writer);
+  RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request, http::ResponseWriter& writer);
   ~RequestRun();
   RequestRun(const RequestRun&) = delete;
   RequestRun& operator=(const RequestRun&) = delete;
@@ -58,6 +58,7 @@ class RequestRun {
   Microseconds elapsed() const;
   void finish();
 
+  const std::shared_ptr<GatewayCore> held_;  // a request may outlive its gateway: until its coroutine is dropped
   GatewayCore& core_;
   const Surface surface_;
   const http::Request& request_;

@@ -223,6 +223,13 @@ class TestWorld {
     return reply;
   }
 
+  // Returns at once; the answer comes while something waits. It has no answer if it was cancelled or cut off.
+  http::Cancellation start(http::ClientRequest request, Reply& reply) {
+    http::Cancellation cancellation;
+    asio::co_spawn(context, send(std::move(request), reply, cancellation), asio::detached);
+    return cancellation;
+  }
+
   void run(asio::awaitable<void> work) {
     bool done = false;
     asio::co_spawn(context, std::move(work), [&done](std::exception_ptr error) {
@@ -252,6 +259,12 @@ class TestWorld {
   std::unique_ptr<http::Server> server;
 
  private:
+  asio::awaitable<void> send(http::ClientRequest request, Reply& reply, http::Cancellation cancellation) {
+    http::Endpoint endpoint{"127.0.0.1", server->port()};
+    const auto exchange = co_await client.send(std::move(endpoint), std::move(request), {}, cancellation);
+    if (exchange) reply.status = exchange->status();
+  }
+
   asio::awaitable<void> ask_into(http::ClientRequest request, Reply& reply, size_t pieces_max) {
     http::Endpoint endpoint{"127.0.0.1", server->port()};
     auto exchange = co_await client.send(std::move(endpoint), std::move(request), {});

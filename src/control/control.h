@@ -83,7 +83,8 @@ struct CoreOptions {
 // The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by any.
 class Core {
  public:
-  // Opens at the newest checkpoint and replays the tail. Errors: corrupt, io.
+  // Opens at the newest checkpoint of this log and replays the tail. Errors: fenced (a newer epoch has written), corrupt,
+  // io.
   static Result<std::unique_ptr<Core>> open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options);
   virtual ~Core() = default;
 
@@ -91,6 +92,7 @@ class Core {
   // is admitted whole or refused whole, and its outcome is the offset of its last event, durable, or why it was refused.
   // An error of the log itself (fenced, full, io) refuses every group that is not durable and changes nothing; after io,
   // nothing more is taken until the log and the core are opened again, for only then is it known what was stored.
+  // Batches are stamped with `now`, or, where the clock was set back, with the time before plus what has passed since.
   virtual Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) = 0;
 
   // Time passes: appends what is due.

@@ -28,6 +28,19 @@ struct Draft {
   }
 };
 
+// The newest checkpoint that decodes and stands on this log; an empty state when there is none.
+State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints, log::Offset at_most) {
+  for (;;) {
+    const auto bytes = checkpoints.read(at_most);
+    if (!bytes || !*bytes) return empty_state();
+    auto state = decode_checkpoint(**bytes);
+    if (!state || state->head.count == 0) return empty_state();
+    const auto batches = log.read(state->head.first, 1);
+    if (batches && !batches->empty() && batches->front().header == state->head) return std::move(*state);
+    at_most = state->head.first - 1;  // of another log: look further back
+  }
+}
+
 class Sequencer final : public Core {
  public:
   Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state)
@@ -41,9 +54,9 @@ class Sequencer final : public Core {
   Result<State> state_at(log::Offset offset) const override;
 
  private:
-  Instant stamp(Instant now) const { return std::max(now, state_.head.at); }
-  Result<log::Offset> admit(Draft& draft, std::vector<log::Event> group, Instant now) const;
-  Result<log::Offset> admit_one(Draft& draft, log::Event event, Instant now) const;
+  void pass_time(Instant now);
+  Result<log::Offset> admit(Draft& draft, std::vector<log::Event> group) const;
+  Result<log::Offset> admit_one(Draft& draft, log::Event event) const;
   Result<void> commit(Draft draft, Instant at);
 
   log::Log& log_;
@@ -52,26 +65,36 @@ class Sequencer final : public Core {
   State state_;
   std::map<log::Offset, State> recent_;
   std::optional<Error> failed_;
+  std::optional<Instant> clock_;  // as it was last read
+  Instant time_;                  // what batches are stamped with
 };
 
-Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event, Instant now) const {
+// The log's time is the clock's, but never goes back: where the clock is set back, it goes on from where it was at the
+// clock's pace, so that what waits for a while does not wait for the clock to catch up.
+void Sequencer::pass_time(Instant now) {
+  if (clock_ && now > *clock_) time_ = time_ + (now - *clock_);
+  clock_ = now;
+  time_ = std::max({time_, now, state_.head.at});
+}
+
+Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
   if (event.has_plan_proposed()) draft.refresh_grid();
-  TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, event, now));
+  TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, event, time_));
   const log::Offset offset = draft.state.inventory.offset() + 1;
-  for (log::Event& following : events) draft.take(std::move(following), stamp(now));
+  for (log::Event& following : events) draft.take(std::move(following), time_);
   return offset;
 }
 
 // A group of several is tried on a copy, so that one that is refused half-way leaves nothing behind.
-Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group, Instant now) const {
+Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group) const {
   if (group.empty()) return fail(ErrorCode::invalid_argument, "there is no event in it");
   if (group.size() > log::kBatchEventsMax / 2)
     return fail(ErrorCode::too_large, fmt::format("{} events at once; send at most {}", group.size(), log::kBatchEventsMax / 2));
-  if (group.size() == 1) return admit_one(draft, std::move(group.front()), now);
+  if (group.size() == 1) return admit_one(draft, std::move(group.front()));
   Draft trial = draft;
   log::Offset last = 0;
   for (log::Event& event : group) {
-    TANDEM_ASSIGN(last, admit_one(trial, std::move(event), now));
+    TANDEM_ASSIGN(last, admit_one(trial, std::move(event)));
   }
   draft = std::move(trial);
   return last;
@@ -93,15 +116,16 @@ Result<void> Sequencer::commit(Draft draft, Instant at) {
 
 Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vector<log::Event>> groups, Instant now) {
   if (failed_) return tl::unexpected(*failed_);
+  pass_time(now);
   std::vector<Result<log::Offset>> outcomes;
   outcomes.reserve(groups.size());
   size_t durable = 0;  // outcomes before this one are settled
   Draft draft;
   draft.state = state_;
   const auto flush = [&]() -> Result<void> {
-    for (log::Event& event : due(draft.state, stamp(now), options_.plan_work_limit)) draft.take(std::move(event), stamp(now));
+    for (log::Event& event : due(draft.state, time_, options_.plan_work_limit)) draft.take(std::move(event), time_);
     if (draft.events.empty()) return {};
-    TANDEM_TRY(commit(std::exchange(draft, {}), stamp(now)));
+    TANDEM_TRY(commit(std::exchange(draft, {}), time_));
     draft.state = state_;
     durable = outcomes.size();
     return {};
@@ -120,7 +144,7 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
         return outcomes;
       }
     }
-    outcomes.push_back(admit(draft, std::move(group), now));
+    outcomes.push_back(admit(draft, std::move(group)));
   }
   if (auto flushed = flush(); !flushed) {
     if (durable == 0) return tl::unexpected(flushed.error());
@@ -131,12 +155,13 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
 
 Result<void> Sequencer::tick(Instant now) {
   if (failed_) return tl::unexpected(*failed_);
-  std::vector<log::Event> events = due(state_, stamp(now), options_.plan_work_limit);
+  pass_time(now);
+  std::vector<log::Event> events = due(state_, time_, options_.plan_work_limit);
   if (events.empty()) return {};
   Draft draft;
   draft.state = state_;
-  for (log::Event& event : events) draft.take(std::move(event), stamp(now));
-  return commit(std::move(draft), stamp(now));
+  for (log::Event& event : events) draft.take(std::move(event), time_);
+  return commit(std::move(draft), time_);
 }
 
 Result<State> Sequencer::state_at(log::Offset offset) const {
@@ -147,34 +172,18 @@ Result<State> Sequencer::state_at(log::Offset offset) const {
   if (after != recent_.begin()) {
     from = std::prev(after)->second;
   } else if (checkpoints_ != nullptr) {
-    TANDEM_ASSIGN(const std::optional<std::string> bytes, checkpoints_->read(offset));
-    if (bytes) {
-      auto decoded = decode_checkpoint(*bytes);
-      if (decoded) from = std::move(*decoded);
-    }
+    from = newest_checkpoint(log_, *checkpoints_, offset);
   }
   TANDEM_TRY(replay_onto(from, log_, offset));
   return from;
-}
-
-// The newest checkpoint that decodes and stands on this log; an empty state when there is none.
-State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints, log::Offset head) {
-  log::Offset at_most = head;
-  for (;;) {
-    const auto bytes = checkpoints.read(at_most);
-    if (!bytes || !*bytes) return empty_state();
-    auto state = decode_checkpoint(**bytes);
-    if (!state || state->head.count == 0) return empty_state();
-    const auto batches = log.read(state->head.first, 1);
-    if (batches && !batches->empty() && batches->front().header == state->head) return std::move(*state);
-    at_most = state->head.first - 1;  // of another log: look further back
-  }
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options) {
   TANDEM_ASSIGN(const log::Head head, log.head());
+  if (head.header.epoch > options.epoch)
+    return fail(ErrorCode::fenced, fmt::format("epoch {} has written to this log; this writer's is {}", head.header.epoch, options.epoch));
   State state = checkpoints != nullptr ? newest_checkpoint(log, *checkpoints, head.last) : empty_state();
   TANDEM_TRY(replay_onto(state, log, UINT64_MAX));
   if (state.inventory.offset() != head.last)

@@ -55,12 +55,11 @@ State empty_state() {
 }
 
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes) {
-  inventory::ChangeSet own;
-  state.inventory.fold(event, offset, &own);
-  if (!own.empty()) {
-    state.replan_after = offset;
-    for (const inventory::Change& change : own) changes.add(change);
-  }
+  state.inventory.fold(event, offset, &changes);
+  const bool changed =
+      (event.has_facts_recorded() && state.inventory.changed(event.facts_recorded().kind()) == offset) ||
+      (event.has_entity_retracted() && state.inventory.changed(event.entity_retracted().kind()) == offset);
+  if (changed) state.replan_after = offset;
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted:

@@ -12,7 +12,10 @@ namespace tandem::control {
 namespace {
 
 constexpr size_t kProblemsNamed = 5;       // of one event: enough to mend it, short enough to read
-constexpr size_t kNearestCandidates = 10'000;
+constexpr size_t kNearestCandidates = 200;  // compared to say what was probably meant: ~50 µs, also for each of a flood
+constexpr size_t kNameBytesMax = 256;      // of an actor or a source: "api:<caller>", a feed
+constexpr size_t kReportedMax = 100'000;   // totals in a window, deployments in a report: sites × models
+constexpr size_t kViolationsNamed = 20;    // of a rejected plan, which may break thousands
 
 // What attributes may refer to, as the inventory has it.
 class Believed final : public grid::References {
@@ -29,12 +32,15 @@ class Believed final : public grid::References {
   }
   const grid::Tenant* tenant(grid::TenantIndex) const override { return nullptr; }
   std::optional<std::string> nearest(std::string_view kind, std::string_view id) const override {
-    std::vector<std::string> candidates;
-    inventory_.for_each(kind, [&](const inventory::Entity& entity) {
-      candidates.push_back(entity.id);
-      return candidates.size() < kNearestCandidates;
-    });
-    return tandem::nearest(id, candidates);
+    // Of many, those that begin alike: what was meant differs in at most a third.
+    for (const std::string_view begin : {id.substr(0, id.size() - id.size() / 3), id.substr(0, 1), id.substr(0, 0)}) {
+      std::vector<std::string> candidates;
+      inventory_.for_each_id(
+          kind, [&](const std::string& known) { return candidates.push_back(known), candidates.size() < kNearestCandidates; },
+          begin);
+      if (auto meant = tandem::nearest(id, candidates)) return meant;
+    }
+    return std::nullopt;
   }
 
  private:
@@ -64,6 +70,11 @@ std::string unknown_kind(std::string_view kind) {
   return fmt::format("no kind '{}'{}", kind.substr(0, grid::kIdBytesMax), meant ? fmt::format("; did you mean '{}'?", *meant) : "");
 }
 
+Result<void> check_source(const std::string& source) {
+  if (source.size() <= kNameBytesMax && is_utf8(source)) return {};
+  return fail(ErrorCode::invalid_argument, fmt::format("a source is named in at most {} bytes of UTF-8", kNameBytesMax));
+}
+
 // A site may bring a jurisdiction that no other has; a snapshot can tell only so many apart.
 bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Object& attributes) {
   const auto found = attributes.find("jurisdiction");
@@ -78,6 +89,9 @@ Result<log::Event> admit_facts(const State& state, const log::Event& event) {
   const grid::Kind* kind = grid::find_kind(facts.kind());
   if (kind == nullptr) return fail(ErrorCode::invalid_argument, unknown_kind(facts.kind()));
   if (const auto wrong = grid::check_id(facts.id())) return fail(ErrorCode::invalid_argument, *wrong, entity);
+  if (facts.kind() == grid::kGrid && facts.id() != grid::kGrid)
+    return fail(ErrorCode::invalid_argument, "the one entity of kind 'grid' has the id 'grid'", entity);
+  TANDEM_TRY(check_source(facts.source()));
 
   Json::Object said;
   for (const v1::Attribute& attribute : facts.attributes())
@@ -107,6 +121,7 @@ Result<log::Event> admit_facts(const State& state, const log::Event& event) {
 }
 
 Result<void> admit_retraction(const State& state, const v1::EntityRetracted& retracted) {
+  TANDEM_TRY(check_source(retracted.source()));
   if (!state.inventory.has(retracted.kind(), retracted.id()))
     return fail(ErrorCode::not_found, fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
   const auto referrers = state.inventory.referrers(retracted.kind(), retracted.id(), 1);
@@ -136,9 +151,37 @@ Result<std::vector<log::Event>> settle_plan(const State& state, const log::Event
     events.front().mutable_plan_proposed()->mutable_plan()->clear_deployments();
   } else {
     verdict.mutable_plan_rejected()->set_plan_id(proposed.plan().id());
-    for (const std::string& violation : violations) verdict.mutable_plan_rejected()->add_violations(violation);
+    v1::PlanRejected& rejected = *verdict.mutable_plan_rejected();
+    for (size_t i = 0; i < std::min(violations.size(), kViolationsNamed); ++i) rejected.add_violations(violations[i]);
+    if (violations.size() > kViolationsNamed)
+      rejected.add_violations(fmt::format("and {} more", violations.size() - kViolationsNamed));
   }
   return events;
+}
+
+// Protobuf writes text that is not UTF-8 and then refuses to read it: such an event must not come to a batch, where the
+// log would refuse all that is with it. Facts are checked in every part by the schema, other events by a reading.
+Result<void> check_readable(const log::Event& event) {
+  if (event.actor().size() > kNameBytesMax || !is_utf8(event.actor()))
+    return fail(ErrorCode::invalid_argument, fmt::format("an actor is named in at most {} bytes of UTF-8", kNameBytesMax));
+  if (event.has_facts_recorded() || event.has_entity_retracted()) return {};
+  if (log::Event read; read.ParseFromString(event.SerializeAsString())) return {};
+  return fail(ErrorCode::invalid_argument, "a text of the event is not UTF-8");
+}
+
+Result<void> check_report(const State& state, const log::Event& event) {
+  const auto wrong = [](std::string message) { return fail(ErrorCode::invalid_argument, std::move(message)); };
+  if (event.has_window_sealed()) {
+    const v1::WindowSealed& window = event.window_sealed();
+    if (window.from_ns() >= window.to_ns()) return wrong("a window ends after it begins");
+    if (static_cast<size_t>(window.usage_size()) > kReportedMax) return wrong("a window has too many totals");
+  } else if (event.has_routing_table_published()) {
+    if (event.routing_table_published().from_offset() > state.inventory.offset())
+      return wrong("a routing table is made from an offset that is on the log");
+  } else if (static_cast<size_t>(event.deployments_reported().deployments_size()) > kReportedMax) {
+    return wrong("a report has too many deployments");
+  }
+  return {};
 }
 
 }  // namespace
@@ -146,6 +189,7 @@ Result<std::vector<log::Event>> settle_plan(const State& state, const log::Event
 Result<std::vector<log::Event>> step(const State& state, const log::Event& event, Instant) {
   if (event.ByteSizeLong() > log::kEventBytesMax)
     return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", event.ByteSizeLong(), log::kEventBytesMax));
+  TANDEM_TRY(check_readable(event));
   switch (event.body_case()) {
     case log::Event::kFactsRecorded: {
       TANDEM_ASSIGN(log::Event admitted, admit_facts(state, event));
@@ -160,7 +204,9 @@ Result<std::vector<log::Event>> step(const State& state, const log::Event& event
       return std::vector<log::Event>{event};
     case log::Event::kWindowSealed:
     case log::Event::kRoutingTablePublished:
-    case log::Event::kDeploymentsReported: return std::vector<log::Event>{event};
+    case log::Event::kDeploymentsReported:
+      TANDEM_TRY(check_report(state, event));
+      return std::vector<log::Event>{event};
     case log::Event::kPlanRequested:
     case log::Event::kPlanAccepted:
     case log::Event::kPlanRejected:

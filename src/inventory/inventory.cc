@@ -161,6 +161,14 @@ void Snapshot::for_each(std::string_view kind, const std::function<bool(const En
     if (const auto [id, record] = *i; !visit(entity_of(kind, id, record.view()))) return;
 }
 
+void Snapshot::for_each_id(std::string_view kind, const std::function<bool(const std::string&)>& visit,
+                           std::string_view from) const {
+  const KindTable* table = kinds_.find(kind);
+  if (!table) return;
+  for (auto i = table->entities.lower_bound(from); i != table->entities.end(); ++i)
+    if (!visit((*i).first)) return;
+}
+
 void Snapshot::for_each_json(std::string_view kind,
                              const std::function<bool(const std::string&, Json::Object)>& visit) const {
   const KindTable* table = kinds_.find(kind);

@@ -89,7 +89,9 @@ class Snapshot {
 
   // Entities of one kind in ascending order of id, from the first not below `from`, until `visit` returns false.
   void for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit, std::string_view from = {}) const;
-  // The same without making an Entity of each: id and attributes as JSON.
+  // The same without making an Entity of each: the id, or the id and the attributes as JSON.
+  void for_each_id(std::string_view kind, const std::function<bool(const std::string& id)>& visit,
+                   std::string_view from = {}) const;
   void for_each_json(std::string_view kind, const std::function<bool(const std::string& id, Json::Object)>& visit) const;
   std::vector<std::string> kinds() const;         // that have an entity, ascending
   // Of the last event that changed a value of any entity of the kind, added or removed one; 0 when none has.

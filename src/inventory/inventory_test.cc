@@ -94,6 +94,9 @@ TEST(Snapshot, ListsByKindInOrderOfId) {
   std::vector<std::string> page;
   snapshot.for_each("site", [&](const Entity& entity) { return page.push_back(entity.id), page.size() < 2; }, "site-10");
   EXPECT_EQ(page, (std::vector<std::string>{"site-10", "site-11"}));
+  std::vector<std::string> same;
+  snapshot.for_each_id("site", [&](const std::string& id) { return same.push_back(id), true; }, "site-2");
+  EXPECT_EQ(same.size(), 8u);
   snapshot.for_each("nothing", [](const Entity&) -> bool { throw std::runtime_error("there is none"); });
   const auto kinds = snapshot.kinds();
   EXPECT_EQ(kinds.size(), 12u);  // no deployment, no traffic

@@ -42,7 +42,7 @@ inline std::string pool_id(size_t i) { return "pool-" + std::to_string(i); }
 inline log::Event site_fact(size_t i) {
   return fact("site", site_id(i),
               {{"tier", i == 0 ? "core" : "near_edge"},
-               {"latitude_deg", 48.0 + 0.1 * static_cast<double>(i)},
+               {"latitude_deg", 48.0 + 0.1 * static_cast<double>(i % 100)},
                {"longitude_deg", 8.0},
                {"jurisdiction", i % 3 == 2 ? "AT" : "DE"},
                {"power_limit_kw", 100.0}});

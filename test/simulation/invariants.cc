@@ -1,0 +1,161 @@
+#include "simulation/invariants.h"
+
+#include <fmt/format.h>
+
+#include "planner/planner.h"
+
+namespace tandem::simulation {
+namespace {
+
+// A request may replace a pending one only when that is overdue; the core waits this long.
+constexpr Duration kPlanOverdue = seconds(60);
+
+}  // namespace
+
+Witness::Witness() : state_(control::empty_state()), states_{control::state_hash(state_)}, actors_(1) {}
+
+Broken Witness::follow(const log::Log& log) {
+  if (last() > 0) {
+    const auto tail = log.read(last(), 1);
+    if (!tail) return fmt::format("the log cannot be read at {}: {}", last(), to_string(tail.error()));
+    if (tail->empty() || tail->front().header.hash != headers_.back())
+      return fmt::format("the batch that ended at {} is no longer there", last());
+  }
+  for (;;) {
+    const auto batches = log.read(last() + 1, 1u << 20);
+    if (!batches) return fmt::format("the log cannot be read after {}: {}", last(), to_string(batches.error()));
+    if (batches->empty()) return std::nullopt;
+    for (const log::Batch& batch : *batches)
+      if (auto broken = follow_batch(batch)) return broken;
+  }
+}
+
+Broken Witness::follow_batch(const log::Batch& batch) {
+  const log::BatchHeader& header = batch.header;
+  const log::BatchHeader& before = state_.head;
+  if (header.first != last() + 1) return fmt::format("a batch begins at {} after {}", header.first, last());
+  if (header.count != batch.events.size() || header.count == 0)
+    return fmt::format("the batch at {} counts {} events and holds {}", header.first, header.count, batch.events.size());
+  if (header.previous != before.hash) return fmt::format("the batch at {} is not chained to the one before", header.first);
+  if (log::hash_of(header) != header.hash) return fmt::format("the header at {} does not match its hash", header.first);
+  if (sha256(log::encode_events(batch.events)) != header.body_sha256)
+    return fmt::format("the events at {} do not match their digest", header.first);
+  if (before.count > 0 && header.at < before.at) return fmt::format("time goes back at {}", header.first);
+  if (header.epoch < before.epoch) return fmt::format("an earlier writer wrote at {}", header.first);
+  for (size_t i = 0; i < batch.events.size(); ++i) {
+    const log::Offset offset = header.first + i;
+    if (auto broken = follow_event(batch.events[i], offset, header.at)) return broken;
+    if (i + 1 == batch.events.size()) state_.head = header;
+    states_.push_back(control::state_hash(state_));
+    actors_.push_back(batch.events[i].actor());
+  }
+  headers_.push_back(header.hash);
+  return std::nullopt;
+}
+
+Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instant at) {
+  const auto wait_for = [&](const std::string& plan_id) -> Broken {
+    if (state_.pending && state_.pending->plan_id == plan_id) return std::nullopt;
+    return fmt::format("'{}' is settled at {} and was not pending", plan_id, offset);
+  };
+  Broken broken;
+  switch (event.body_case()) {
+    case log::Event::kPlanRequested:
+      if (state_.pending && at - state_.pending->requested_at < kPlanOverdue)
+        broken = fmt::format("two plans are pending at {}", offset);
+      break;
+    case log::Event::kPlanAccepted:
+      broken = wait_for(event.plan_accepted().plan().id());
+      if (!broken) broken = check_acceptance(event.plan_accepted().plan(), offset);
+      break;
+    case log::Event::kPlanRejected: broken = wait_for(event.plan_rejected().plan_id()); break;
+    case log::Event::kPlanFailed: broken = wait_for(event.plan_failed().plan_id()); break;
+    default: break;
+  }
+  control::fold(state_, event, offset, at, unprojected_);
+  return broken;
+}
+
+Broken Witness::check_acceptance(const v1::Plan& plan, log::Offset offset) {
+  const auto grid = inventory::project(state_.inventory, {}, nullptr);
+  if (const auto violations = planner::violations(*grid, plan); !violations.empty())
+    return fmt::format("the plan accepted at {} breaks a constraint: {}", offset, violations.front());
+  return check_residency(*grid, plan);
+}
+
+Broken check_residency(const grid::Snapshot& grid, const v1::Plan& plan) {
+  std::map<std::string, std::string> pools;
+  for (const v1::PlannedDeployment& deployment : plan.deployments()) pools[deployment.id()] = deployment.pool();
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    const auto demand = grid.demands.find(planned.demand());
+    if (!demand.valid()) continue;
+    const grid::Tenant& tenant = grid.tenants[grid.demands[demand].tenant];
+    for (const v1::PlannedSplit& split : planned.splits()) {
+      const auto pool = grid.pools.find(pools[split.deployment()]);
+      if (!pool.valid()) return fmt::format("'{}' is served by '{}', which is nowhere", planned.demand(), split.deployment());
+      if (!tenant.residency.contains(grid.jurisdiction_of(grid.pools[pool].site)))
+        return fmt::format("'{}' is served outside its residency by '{}'", planned.demand(), split.deployment());
+    }
+  }
+  return std::nullopt;
+}
+
+Broken Witness::check_whole(const log::Log& log) const {
+  size_t position = 0;
+  for (log::Offset next = 1; next <= last();) {
+    const auto batches = log.read(next, 1u << 20);
+    if (!batches) return fmt::format("the log cannot be read at {}: {}", next, to_string(batches.error()));
+    if (batches->empty()) return fmt::format("the log ends at {} and went to {}", next - 1, last());
+    for (const log::Batch& batch : *batches) {
+      if (position >= headers_.size()) break;
+      if (batch.header.hash != headers_[position++]) return fmt::format("the batch at {} is another now", batch.header.first);
+      next = batch.header.last() + 1;
+    }
+  }
+  const auto replayed = control::replay(log);
+  if (!replayed) return fmt::format("the log does not replay: {}", to_string(replayed.error()));
+  if (replayed->inventory.offset() == last() && control::state_hash(*replayed) != states_.back())
+    return fmt::format("replay to {} gives another state", last());
+  return std::nullopt;
+}
+
+Broken Witness::acknowledged(log::Offset offset, const std::string& actor) {
+  if (offset >= actors_.size()) return fmt::format("{} was acknowledged at {}, which the log does not reach", actor, offset);
+  if (actors_[offset] != actor) return fmt::format("{} was acknowledged at {}, where '{}' stands", actor, offset, actors_[offset]);
+  acknowledged_[offset] = actor;
+  return std::nullopt;
+}
+
+Broken Witness::check_live(const control::State& state) const {
+  if (state.inventory.offset() != last()) return fmt::format("the core is at {}, its log at {}", state.inventory.offset(), last());
+  if (control::state_hash(state) != states_.back()) return fmt::format("the core's state at {} is not what its log says", last());
+  return check_projection(state);
+}
+
+Broken check_projection(const control::State& state) {
+  if (!state.grid) return "the core shows no grid";
+  std::vector<std::string> left_out;
+  grid::Snapshot anew = *inventory::project(state.inventory, {}, nullptr, &left_out);
+  if (!left_out.empty()) return fmt::format("something unsound was admitted: {}", left_out.front());
+  anew.offset = state.grid->offset;
+  if (!(*state.grid == anew)) return fmt::format("the patched projection at {} is not the one made anew", state.inventory.offset());
+  return std::nullopt;
+}
+
+Broken Witness::check_past(log::Offset offset, const control::State& state) const {
+  if (offset >= states_.size()) return fmt::format("a state is given for {}, which the log does not reach", offset);
+  if (control::state_hash(state) != states_[offset]) return fmt::format("the state given for {} is not what replay gives", offset);
+  return check_projection(state);
+}
+
+Broken Witness::check_settled() const {
+  if (state_.pending) return fmt::format("'{}' is still pending", state_.pending->plan_id);
+  if (!state_.plan) return "no plan was ever accepted";
+  if (state_.replan_after != 0) return fmt::format("the change at {} is in no plan", state_.replan_after);
+  const auto grid = inventory::project(state_.inventory, {}, nullptr);
+  const auto violations = planner::violations(*grid, *state_.plan);
+  if (!violations.empty()) return fmt::format("the plan breaks a constraint of the latest state: {}", violations.front());
+  return std::nullopt;
+}
+
+}  // namespace tandem::simulation

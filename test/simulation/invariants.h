@@ -1,0 +1,64 @@
+// What must hold whatever happens, checked from outside: a witness that follows the log itself, folds it with the same
+// `fold` and trusts nothing the core says.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/control.h"
+#include "log/log.h"
+
+namespace tandem::simulation {
+
+// What was broken, as a sentence; nothing when all holds.
+using Broken = std::optional<std::string>;
+
+class Witness {
+ public:
+  Witness();
+
+  // Takes in what is new on the log. The log must still hold all it held before; new batches must be chained without a
+  // gap, with time that does not go back; plans must be asked for, accepted and rejected as they may be.
+  Broken follow(const log::Log& log);
+  Broken follow_batch(const log::Batch& batch);
+
+  // Reads the log from its beginning: every batch that was ever seen is there, and replay gives the state folded so far.
+  Broken check_whole(const log::Log& log) const;
+
+  // A message was acknowledged at that offset: the event there is its sender's.
+  Broken acknowledged(log::Offset offset, const std::string& actor);
+
+  // The state of a live core is what its log says, and its projection is the one made anew.
+  Broken check_live(const control::State& state) const;
+
+  // The state that a core gives for an earlier offset.
+  Broken check_past(log::Offset offset, const control::State& state) const;
+
+  // Faults are healed and time has passed: nothing is pending, and the accepted plan is of the latest state.
+  Broken check_settled() const;
+
+  log::Offset last() const { return state_.inventory.offset(); }
+  const control::State& state() const { return state_; }
+
+ private:
+  Broken follow_event(const log::Event& event, log::Offset offset, Instant at);
+  Broken check_acceptance(const v1::Plan& plan, log::Offset offset);
+
+  control::State state_;                 // folded by the witness
+  inventory::ChangeSet unprojected_;     // since state_.grid
+  std::vector<Digest> headers_;          // hash of each batch
+  std::vector<Digest> states_;           // after each offset; [0] before the first
+  std::vector<std::string> actors_;      // of each offset; [0] empty
+  std::map<log::Offset, std::string> acknowledged_;
+};
+
+// The projection patched so far against one made anew; their offsets aside, since a patch is made only where something
+// changed.
+Broken check_projection(const control::State& state);
+
+// Each share of a demand runs where its tenant's data may be, by the rows alone.
+Broken check_residency(const grid::Snapshot& grid, const v1::Plan& plan);
+
+}  // namespace tandem::simulation

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <queue>
 #include <utility>
 
@@ -8,17 +6,6 @@
 #include "twin/twin.h"
 
 namespace tandem::twin {
-
-Kilometres great_circle(Degrees latitude_a, Degrees longitude_a, Degrees latitude_b, Degrees longitude_b) {
-  constexpr double kEarthRadiusKm = 6371.0088;
-  constexpr double kRadians = std::numbers::pi / 180;
-  const double half_latitude = (latitude_b.value() - latitude_a.value()) * kRadians / 2;
-  const double half_longitude = (longitude_b.value() - longitude_a.value()) * kRadians / 2;
-  const double h = std::sin(half_latitude) * std::sin(half_latitude) +
-                   std::cos(latitude_a.value() * kRadians) * std::cos(latitude_b.value() * kRadians) *
-                       std::sin(half_longitude) * std::sin(half_longitude);
-  return Kilometres(2 * kEarthRadiusKm * std::asin(std::sqrt(std::min(1.0, h))));
-}
 
 std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot) {
   auto network = std::make_shared<Network>();

@@ -24,12 +24,6 @@ double fraction_on(const std::vector<PathTree::ArcShare>& shares, const grid::Sn
   return sum;
 }
 
-TEST(GreatCircle, KnownDistances) {
-  EXPECT_NEAR(great_circle(Degrees(52.52), Degrees(13.405), Degrees(48.1372), Degrees(11.5755)).value(), 504.4, 0.6);
-  EXPECT_NEAR(great_circle(Degrees(0), Degrees(0), Degrees(0), Degrees(180)).value(), M_PI * 6371.0088, 1e-6);
-  EXPECT_DOUBLE_EQ(great_circle(Degrees(10), Degrees(20), Degrees(10), Degrees(20)).value(), 0);
-}
-
 TEST(PathTree, ChainAddsDelaysAndJurisdictions) {
   const auto s = drawn_grid(R"(
     a-b 1ms 100G cost=0.01

@@ -11,15 +11,6 @@
 
 namespace tandem::twin {
 
-// ---- Delay -------------------------------------------------------------------------------------------------------
-
-// Propagation in silica fibre: group index 1.468 / c = 4.90 µs/km (ITU-T G.652 fibre at 1550 nm).
-inline constexpr double kFibreDelayUsPerKm = 4.9;
-
-// Great-circle distance by the haversine formula on a sphere of mean radius 6,371.0088 km (IUGG); within 0.5 % of the
-// ellipsoid.
-Kilometres great_circle(Degrees latitude_a, Degrees longitude_a, Degrees latitude_b, Degrees longitude_b);
-
 // ---- Paths -------------------------------------------------------------------------------------------------------
 
 // The usable arcs of a snapshot as dense rows: what path computation reads. Built once, shared by every tree.

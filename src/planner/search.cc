@@ -360,7 +360,7 @@ void Search::improve() {
   // A plan in service is mended, not searched for anew, unless that leaves out what might yet be served.
   if (warm_ && !something_left_out()) return;
   // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid.
-  constexpr uint32_t kPatience = 200;
+  constexpr uint32_t kPatience = 100;
   for (uint32_t since_best = 0; since_best < kPatience && may_go_on();) since_best = ruin_and_recreate() ? 0 : since_best + 1;
 }
 

@@ -1,11 +1,11 @@
 #include "log/batch.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/arena.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "base/check.h"
+#include "log/readable.h"
 
 namespace tandem::log {
 
@@ -75,19 +75,14 @@ Batch make_batch(const BatchHeader& previous, Epoch epoch, Instant at, std::vect
 
 namespace {
 
-// Protobuf writes what it then refuses to read: text that is not UTF-8, messages nested over 100 deep. Such an event
-// would make the log unreadable from there on, so each is read back before it is stored, on an arena for speed.
-Result<void> check_readable(std::string_view body) {
-  pb::Arena arena;
+Result<void> check_all_readable(std::string_view body) {
   pb::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(body.data()), static_cast<int>(body.size()));
   uint32_t size = 0;
   for (size_t i = 0; in.ReadVarint32(&size); ++i) {
-    const char* event = body.data() + in.CurrentPosition();
-    if (!pb::Arena::CreateMessage<Event>(&arena)->ParseFromArray(event, static_cast<int>(size))) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("event {} of the batch could not be read back: a text is not UTF-8, or a value is nested "
-                              "too deeply",
-                              i));
+    auto readable = check_readable(body.substr(static_cast<size_t>(in.CurrentPosition()), size));
+    if (!readable) {
+      readable.error().context = fmt::format("event {} of the batch", i);
+      return readable;
     }
     in.Skip(static_cast<int>(size));
   }
@@ -123,7 +118,7 @@ Result<std::string> encode_next(const BatchHeader& head, const Batch& batch) {
   if (sha256(body) != header.body_sha256 || hash_of(header) != header.hash) {
     return fail(ErrorCode::conflict, "the batch's digests are not those of its events and header");
   }
-  TANDEM_TRY(check_readable(body));
+  TANDEM_TRY(check_all_readable(body));
   return body;
 }
 

@@ -88,19 +88,50 @@ TEST(Batch, OnlyTheNextOneFollows) {
   EXPECT_EQ(encode_next(first.header, changed).error().code, ErrorCode::conflict);
 }
 
-// Protobuf would write these and never read them again.
+// Protobuf would write these and never read them again. What is admitted is what it reads.
 TEST(Batch, WhatCouldNotBeReadBackIsRefused) {
+  google::protobuf::SetLogHandler(nullptr);
   std::vector<Event> events = some_events(1, 2);
   events[1].set_actor("\xff");
-  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, events)).error().code, ErrorCode::invalid_argument);
-  const auto nested = [](int depth) {
+  const auto refused = encode_next({}, make_batch({}, 1, Instant{}, events));
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(refused.error().context, "event 1 of the batch");
+  for (int depth = 40; depth < 60; ++depth) {
     Event event;
     v1::Value* value = event.mutable_facts_recorded()->add_attributes()->mutable_value();
     for (int i = 0; i < depth; ++i) value = value->mutable_list()->add_items();
-    return std::vector<Event>{event};
-  };
-  EXPECT_TRUE(encode_next({}, make_batch({}, 1, Instant{}, nested(40))));
-  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, nested(60))).error().code, ErrorCode::invalid_argument);
+    const auto body = encode_next({}, make_batch({}, 1, Instant{}, {event}));
+    EXPECT_EQ(body.has_value(), depth <= 46) << depth;
+    EXPECT_TRUE(!body || decode_events(*body, 1)) << depth;
+  }
+}
+
+TEST(Batch, WhatIsAdmittedIsWhatProtobufReads) {
+  google::protobuf::SetLogHandler(nullptr);
+  Random random(4);
+  const std::vector<std::string> texts = {"plain",
+                                          "Köln",
+                                          "\xed\xa0\x80",
+                                          "\xc0\x80",
+                                          "\xf4\x90\x80\x80",
+                                          "\xf0\x9f\x99\x82",
+                                          "cut \xe2\x82",
+                                          std::string("\0", 1)};
+  size_t admitted = 0;
+  for (int round = 0; round < 3'000; ++round) {
+    std::vector<Event> events = some_events(static_cast<uint64_t>(round), 1);
+    auto& facts = *events[0].mutable_facts_recorded();
+    const auto text = [&] { return random.chance(0.7) ? "plain" : texts[random.below(texts.size())]; };
+    facts.set_source(text());
+    facts.mutable_attributes(0)->set_name(text());
+    facts.mutable_attributes(1)->mutable_value()->mutable_list()->add_items()->set_text(text());
+    const std::string body = encode_events(events);
+    const bool taken = encode_next({}, make_batch({}, 1, Instant{}, events)).has_value();
+    EXPECT_EQ(taken, decode_events(body, 1).has_value());
+    admitted += taken ? 1 : 0;
+  }
+  EXPECT_GT(admitted, 500u);
+  EXPECT_LT(admitted, 2'900u);
 }
 
 TEST(Batch, LimitsHoldAtTheirEdge) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "planner/planner.h"
 
 namespace tandem::simulation {
@@ -61,15 +63,23 @@ Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instan
   Broken broken;
   switch (event.body_case()) {
     case log::Event::kPlanRequested:
+      ++plans_.requested;
       if (state_.pending && at - state_.pending->requested_at < kPlanOverdue)
         broken = fmt::format("two plans are pending at {}", offset);
       break;
     case log::Event::kPlanAccepted:
+      ++plans_.accepted;
       broken = wait_for(event.plan_accepted().plan().id());
       if (!broken) broken = check_acceptance(event.plan_accepted().plan(), offset);
       break;
-    case log::Event::kPlanRejected: broken = wait_for(event.plan_rejected().plan_id()); break;
-    case log::Event::kPlanFailed: broken = wait_for(event.plan_failed().plan_id()); break;
+    case log::Event::kPlanRejected:
+      ++plans_.rejected;
+      broken = wait_for(event.plan_rejected().plan_id());
+      break;
+    case log::Event::kPlanFailed:
+      ++plans_.failed;
+      broken = wait_for(event.plan_failed().plan_id());
+      break;
     default: break;
   }
   control::fold(state_, event, offset, at, unprojected_);
@@ -119,10 +129,9 @@ Broken Witness::check_whole(const log::Log& log) const {
   return std::nullopt;
 }
 
-Broken Witness::acknowledged(log::Offset offset, const std::string& actor) {
+Broken Witness::acknowledged(log::Offset offset, const std::string& actor) const {
   if (offset >= actors_.size()) return fmt::format("{} was acknowledged at {}, which the log does not reach", actor, offset);
   if (actors_[offset] != actor) return fmt::format("{} was acknowledged at {}, where '{}' stands", actor, offset, actors_[offset]);
-  acknowledged_[offset] = actor;
   return std::nullopt;
 }
 

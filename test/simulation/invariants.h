@@ -2,7 +2,6 @@
 // `fold` and trusts nothing the core says.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +26,9 @@ class Witness {
   // Reads the log from its beginning: every batch that was ever seen is there, and replay gives the state folded so far.
   Broken check_whole(const log::Log& log) const;
 
-  // A message was acknowledged at that offset: the event there is its sender's.
-  Broken acknowledged(log::Offset offset, const std::string& actor);
+  // A message was acknowledged at that offset: the event there is its sender's. (That it stays there is what `follow`
+  // and `check_whole` see to.)
+  Broken acknowledged(log::Offset offset, const std::string& actor) const;
 
   // The state of a live core is what its log says, and its projection is the one made anew.
   Broken check_live(const control::State& state) const;
@@ -39,6 +39,10 @@ class Witness {
   // Faults are healed and time has passed: nothing is pending, and the accepted plan is of the latest state.
   Broken check_settled() const;
 
+  struct Plans {
+    uint64_t requested = 0, accepted = 0, rejected = 0, failed = 0;
+  };
+  const Plans& plans() const { return plans_; }
   log::Offset last() const { return state_.inventory.offset(); }
   const control::State& state() const { return state_; }
 
@@ -51,7 +55,7 @@ class Witness {
   std::vector<Digest> headers_;          // hash of each batch
   std::vector<Digest> states_;           // after each offset; [0] before the first
   std::vector<std::string> actors_;      // of each offset; [0] empty
-  std::map<log::Offset, std::string> acknowledged_;
+  Plans plans_;
 };
 
 // The projection patched so far against one made anew; their offsets aside, since a patch is made only where something

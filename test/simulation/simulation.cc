@@ -3,7 +3,6 @@
 // Runs seeded worlds and says which broke an invariant, with its last happenings. Exit status 1 when one did.
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdio>
 #include <string_view>
 
@@ -51,14 +50,19 @@ int run(const Arguments& arguments) {
     total.crashes += report.crashes;
     total.takeovers += report.takeovers;
     total.refused += report.refused;
+    total.plans.accepted += report.plans.accepted;
+    total.plans.rejected += report.plans.rejected;
+    total.plans.failed += report.plans.failed;
     if (!report.broken) continue;
     ++broken;
     fmt::print("seed {} broke at tick {}: {}\n", seed, report.tick, *report.broken);
     for (const std::string& happening : report.last_happenings) fmt::print("    {}\n", happening);
     fmt::print("run it again with: simulation --seed {} --verbose\n", seed);
   }
-  fmt::print("{} seeds, {} events, {} crashes, {} takeovers, {} messages refused; {} broke an invariant\n", arguments.count,
-             total.events, total.crashes, total.takeovers, total.refused, broken);
+  fmt::print("{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, plans {} accepted {} rejected {} failed; "
+             "{} broke an invariant\n",
+             arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.plans.accepted,
+             total.plans.rejected, total.plans.failed, broken);
   return broken == 0 ? 0 : 1;
 }
 

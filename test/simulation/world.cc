@@ -90,6 +90,7 @@ Report World::run() {
   if (unsettled) expect(fmt::format("the world does not settle: {}", *unsettled));
   if (!report_.broken) expect(witness_.check_whole(log_));
   report_.events = witness_.last();
+  report_.plans = witness_.plans();
   report_.last_happenings = {happenings_.begin(), happenings_.end()};
   return report_;
 }

@@ -48,7 +48,8 @@ struct Report {
   Broken broken;               // nothing: every invariant held and the world settled
   Tick tick = 0;               // when it broke
   std::vector<std::string> last_happenings;
-  uint64_t events = 0, batches = 0, crashes = 0, takeovers = 0, plans_accepted = 0, plans_rejected = 0, refused = 0;
+  uint64_t events = 0, crashes = 0, takeovers = 0, refused = 0;
+  Witness::Plans plans;
 };
 
 class World {
@@ -63,6 +64,7 @@ class World {
   log::SimulatedLog& log() { return log_; }
   SimulatedCheckpoints& checkpoints() { return checkpoints_; }
   void crash();                // the core dies and its disk comes back
+  log::Epoch epoch() const { return epoch_; }
 
  private:
   struct Job {

@@ -243,6 +243,7 @@ class SampleCodec {
     for (size_t name = 0; name < names && in.good(); ++name) {
       rows.series.names_.emplace_back(in.text(kSeriesBytesMax));
       const size_t size = in.count(kRowsMax - rows.size());
+      if (size == 0) in.refuse();  // a series without samples is not written
       in.times(rows.at_ns, size);
       in.column(rows.value, size, [&] { return in.number(); });
       if (in.good()) rows.series.ids_.insert(rows.series.ids_.end(), size, static_cast<uint32_t>(name));

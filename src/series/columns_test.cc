@@ -194,9 +194,15 @@ TEST(Columns, MutatedBytesAreReadOrRefused) {
     if (const auto samples = decode_samples(bytes)) {
       ++read;
       for (size_t i = 0; i < samples->size(); ++i) samples->row(i);
+      EXPECT_TRUE(decode_samples(encode(*samples)));
     }
   }
   EXPECT_GT(read, 100u);
+}
+
+TEST(Columns, ASeriesWithoutSamplesIsRefused) {
+  EXPECT_FALSE(decode_samples(std::string("\1\0\0", 3)));
+  EXPECT_TRUE(decode_samples(std::string("\0", 1)));
 }
 
 TEST(Chunk, ReadsBackWithItsEvent) {

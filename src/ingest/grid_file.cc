@@ -5,8 +5,8 @@
 #include <map>
 
 #include "base/text.h"
+#include "base/yaml_tree.h"
 #include "ingest/ingest.h"
-#include "ingest/yaml_tree.h"
 
 namespace tandem::ingest {
 namespace {
@@ -16,15 +16,6 @@ using grid::Kind;
 using grid::Problem;
 
 constexpr std::string_view kFormatKey = "tandem";
-
-// A plain scalar as YAML's core schema takes it, without its rarer spellings (hexadecimal, .inf, True).
-Json plain_scalar(std::string_view text) {
-  if (text == "true") return true;
-  if (text == "false") return false;
-  if (const auto integer = parse_integer(text)) return *integer;
-  if (const auto number = parse_number(text)) return *number;
-  return text;
-}
 
 // The value of a node where `attribute` is expected: texts stay texts even when they look like numbers.
 Json to_json(const YamlNode& node, const Attribute* attribute) {
@@ -36,7 +27,7 @@ Json to_json(const YamlNode& node, const Attribute* attribute) {
       const bool text_wanted =
           attribute != nullptr && (attribute->type == grid::Type::text || attribute->type == grid::Type::choice ||
                                    attribute->type == grid::Type::reference);
-      return node.plain && !text_wanted ? plain_scalar(node.text) : Json(node.text);
+      return node.plain && !text_wanted ? yaml_scalar(node.text) : Json(node.text);
     }
     case Type::list: {
       Json::Array array;
@@ -55,12 +46,6 @@ Json to_json(const YamlNode& node, const Attribute* attribute) {
       return object;
     }
   }
-  return nullptr;
-}
-
-const YamlNode* find(const YamlNode& map, std::string_view key) {
-  for (size_t i = 0; i < map.keys.size(); ++i)
-    if (map.keys[i] == key) return &map.items[i];
   return nullptr;
 }
 
@@ -163,7 +148,7 @@ class GridFileReader {
     Json::Object attributes;
     for (size_t i = 0; i < node.keys.size(); ++i)
       if (node.keys[i] != "id") attributes[node.keys[i]] = to_json(node.items[i], kind.find(node.keys[i]));
-    const YamlNode* id_node = find(node, "id");
+    const YamlNode* id_node = node.find("id");
     std::string id;
     bool id_good = false;
     if (id_node == nullptr) {

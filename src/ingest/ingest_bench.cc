@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/yaml_tree.h"
 #include "ingest/ingest.h"
-#include "ingest/yaml_tree.h"
 
 namespace tandem::ingest {
 namespace {

@@ -1,4 +1,4 @@
-#include "ingest/yaml_tree.h"
+#include "base/yaml_tree.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -14,7 +14,7 @@
 
 #include "base/text.h"
 
-namespace tandem::ingest {
+namespace tandem {
 namespace {
 
 constexpr size_t kDepthMax = 16;         // a grid file needs 6
@@ -38,7 +38,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (std::exchange(started_, true))
-      throw Refused(line_of(mark), "a second document starts here", "write one grid in one document");
+      throw Refused(line_of(mark), "a second document starts here", "write all of it in one document");
   }
   void OnDocumentEnd() override {}
 
@@ -100,7 +100,7 @@ class TreeBuilder final : public YAML::EventHandler {
     refuse_tag(mark, tag);
     if (open_.size() == kDepthMax)
       throw Refused(line_of(mark), fmt::format("the nesting is deeper than {} levels", kDepthMax),
-                    "a grid file needs 6");
+                    "write it flatter");
     YamlNode node;
     node.type = type;
     node.line = line_of(mark);
@@ -110,7 +110,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   YamlNode* add(const YAML::Mark& mark, YamlNode node, bool is_scalar) {
     if (++nodes_ > kNodesMax)
-      throw Refused(line_of(mark), fmt::format("there are more than {} values", kNodesMax), "split the grid");
+      throw Refused(line_of(mark), fmt::format("there are more than {} values", kNodesMax), "split the file");
     if (open_.empty()) {
       root_ = std::move(node);
       return &root_;
@@ -191,6 +191,20 @@ bool check_text(std::string_view bytes, std::string_view file, std::vector<Diagn
 
 }  // namespace
 
+const YamlNode* YamlNode::find(std::string_view key) const {
+  for (size_t i = 0; i < keys.size(); ++i)
+    if (keys[i] == key) return &items[i];
+  return nullptr;
+}
+
+Json yaml_scalar(std::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  if (const auto integer = parse_integer(text)) return *integer;
+  if (const auto number = parse_number(text)) return *number;
+  return text;
+}
+
 std::optional<YamlNode> parse_yaml(std::string_view bytes, std::string_view file_name,
                                    std::vector<Diagnostic>& diagnostics) {
   YamlNode root;
@@ -216,4 +230,4 @@ std::optional<YamlNode> parse_yaml(std::string_view bytes, std::string_view file
   return std::nullopt;
 }
 
-}  // namespace tandem::ingest
+}  // namespace tandem

@@ -99,9 +99,12 @@ std::string name_or_id(const Reader& reader, std::string_view id) {
 
 void check_reference(const Attribute& attribute, const Json& id, const Path& path, const References& references,
                      std::vector<Problem>& problems) {
-  if (!id.is_string() || references.position(attribute.refers_to, id.text())) return;
-  const auto meant = references.nearest(attribute.refers_to, id.text());
-  problems.push_back({path, fmt::format("{}: there is no {} '{}'", attribute.name, attribute.refers_to, id.text()),
+  if (!id.is_string()) return;
+  const Target target = target_of(attribute, id.text());
+  if (references.position(target.kind, target.id)) return;
+  auto meant = references.nearest(target.kind, target.id);
+  if (meant && !attribute.refers_to_any.empty()) meant = fmt::format("{}/{}", target.kind, *meant);
+  problems.push_back({path, fmt::format("{}: there is no {} '{}'", attribute.name, target.kind, target.id),
                       meant ? fmt::format("did you mean '{}'?", *meant) : std::string()});
 }
 

@@ -57,6 +57,7 @@ Json::Object item_schema(const Attribute& attribute) {
     case Format::any:
       break;
     case Format::jurisdiction:
+    case Format::country:
       schema["pattern"] = "^[A-Z]{2}$";
       break;
     case Format::sha256:
@@ -67,6 +68,24 @@ Json::Object item_schema(const Attribute& attribute) {
       break;
     case Format::url:
       schema["pattern"] = "^(https?://.*)?$";
+      break;
+    case Format::address:
+      schema["pattern"] = "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
+      break;
+    case Format::mac_address:
+      schema["pattern"] = "^[0-9A-Fa-f.:-]{12,17}$";
+      break;
+    case Format::date:
+      schema["format"] = "date";
+      break;
+    case Format::instant:
+      schema["format"] = "date-time";
+      break;
+    case Format::email:
+      schema["format"] = "email";
+      break;
+    case Format::external_id:
+      schema["pattern"] = "^[A-Za-z0-9._-]+:.+$";
       break;
   }
   if (attribute.type == Type::text) schema["maxLength"] = uint64_t{kTextBytesMax};

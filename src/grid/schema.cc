@@ -469,6 +469,13 @@ const Kind* find_section(std::string_view section) {
   return found == table().end() ? nullptr : &*found;
 }
 
+Target target_of(const Attribute& reference, std::string_view value) {
+  if (reference.refers_to_any.empty()) return {reference.refers_to, value};
+  const size_t slash = value.find('/');
+  if (slash == std::string_view::npos) return {{}, value};
+  return {value.substr(0, slash), value.substr(slash + 1)};
+}
+
 std::string to_string(const Path& path) {
   std::string text;
   for (const PathStep& step : path) {
@@ -481,25 +488,52 @@ std::string to_string(const Path& path) {
 }
 
 std::string_view unit_of(std::string_view attribute) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kUnits{
-      {{"_eur_per_kwh", "EUR/kWh"},
-       {"_g_per_kwh", "g/kWh"},
-       {"_eur_per_gb", "EUR/GB"},
-       {"_eur_per_hour", "EUR/h"},
-       {"_tokens_per_s", "tokens/s"},
-       {"_ms_per_token", "ms/token"},
-       {"_bytes_per_token", "bytes/token"},
-       {"_gbps", "Gbit/s"},
-       {"_us", "microseconds"},
-       {"_ms", "milliseconds"},
-       {"_km", "km"},
-       {"_deg", "degrees"},
-       {"_kw", "kW"},
-       {"_w", "W"},
-       {"_gb", "GB"},
-       {"_eur", "EUR"},
-       {"_per_s", "requests/s"},
-       {"_hour", "hours"}}};
+  using Unit = std::pair<std::string_view, std::string_view>;
+  // The first that fits: a longer end stands before its own end.
+  static constexpr std::array kUnits{Unit{"_eur_per_kwh", "EUR/kWh"},
+                                     Unit{"_g_per_kwh", "g/kWh"},
+                                     Unit{"_eur_per_gb", "EUR/GB"},
+                                     Unit{"_eur_per_hour", "EUR/h"},
+                                     Unit{"_eur_per_month", "EUR/month"},
+                                     Unit{"_tokens_per_s", "tokens/s"},
+                                     Unit{"_ms_per_token", "ms/token"},
+                                     Unit{"_bytes_per_token", "bytes/token"},
+                                     Unit{"_db_per_km", "dB/km"},
+                                     Unit{"_gbps", "Gbit/s"},
+                                     Unit{"_mbps", "Mbit/s"},
+                                     Unit{"_us", "microseconds"},
+                                     Unit{"_ms", "milliseconds"},
+                                     Unit{"_km", "km"},
+                                     Unit{"_mm", "mm"},
+                                     Unit{"_ps_per_nm", "ps/nm"},
+                                     Unit{"_nm", "nm"},
+                                     Unit{"_m", "m"},
+                                     Unit{"_m2", "m2"},
+                                     Unit{"_u", "rack units"},
+                                     Unit{"_kg", "kg"},
+                                     Unit{"_deg", "degrees"},
+                                     Unit{"_celsius", "degrees Celsius"},
+                                     Unit{"_kw", "kW"},
+                                     Unit{"_w", "W"},
+                                     Unit{"_v", "V"},
+                                     Unit{"_ampere", "A"},
+                                     Unit{"_ah", "Ah"},
+                                     Unit{"_thz", "THz"},
+                                     Unit{"_ghz", "GHz"},
+                                     Unit{"_mhz", "MHz"},
+                                     Unit{"_khz", "kHz"},
+                                     Unit{"_dbm", "dBm"},
+                                     Unit{"_dbi", "dBi"},
+                                     Unit{"_db", "dB"},
+                                     Unit{"_gb", "GB"},
+                                     Unit{"_bytes", "bytes"},
+                                     Unit{"_eur", "EUR"},
+                                     Unit{"_per_s", "requests/s"},
+                                     Unit{"_hour", "hours"},
+                                     Unit{"_days", "days"},
+                                     Unit{"_min", "minutes"},
+                                     Unit{"_s", "seconds"},
+                                     Unit{"_fraction", "of 1"}};
   for (const auto& [suffix, unit] : kUnits)
     if (attribute.ends_with(suffix)) return unit;
   return {};

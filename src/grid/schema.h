@@ -24,6 +24,13 @@ enum class Format : uint8_t {
   sha256,        // 64 hexadecimal digits
   prefix,        // IPv4 or IPv6 in CIDR notation, without host bits
   url,           // http:// or https://
+  country,       // two capital letters: ISO 3166-1 alpha-2
+  address,       // IPv4 or IPv6, with the length of its network where that is known: 10.0.0.1 or 10.0.0.1/24
+  mac_address,   // six pairs of hexadecimal digits
+  date,          // 2026-11-21
+  instant,       // RFC 3339: 2026-11-21T08:16:00Z
+  email,         // name@host
+  external_id,   // "<system>:<id>": what another system calls it
 };
 
 struct Attribute {
@@ -39,10 +46,22 @@ struct Attribute {
   bool exclusive_maximum = false;
   std::vector<std::string_view> choices = {};
   std::string_view refers_to = {};  // the kind that a reference names by id
+  // The kinds of a reference that may name one of several: its value is "<kind>/<id>", and `refers_to` is empty.
+  std::vector<std::string_view> refers_to_any = {};
   Format format = Format::any;
   std::vector<Attribute> fields = {};  // of a record
   std::string_view description = {};
+  bool personal = false;  // says something of a living person
 };
+
+// What the value of a reference names: views of the attribute and of the value.
+struct Target {
+  std::string_view kind;
+  std::string_view id;
+  bool operator==(const Target&) const = default;
+};
+// Of a value that check_value has let pass; of any other, what it would name, whose kind may be empty.
+Target target_of(const Attribute& reference, std::string_view value);
 
 struct Kind {
   std::string_view name;     // "site"

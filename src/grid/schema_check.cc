@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/digest.h"
 #include "base/text.h"
-#include "grid/prefix.h"
 #include "grid/schema.h"
+#include "grid/text_format.h"
 
 namespace tandem::grid {
 namespace {
@@ -39,6 +38,14 @@ std::string bounds(const Attribute& attribute) {
   return text;
 }
 
+// "rack, room or site"; of very many, the first few.
+std::string named(const std::vector<std::string_view>& kinds) {
+  constexpr size_t kNamed = 8;
+  if (kinds.size() > kNamed) return fmt::format("{} …", fmt::join(kinds.begin(), kinds.begin() + kNamed, ", "));
+  if (kinds.size() == 1) return std::string(kinds.front());
+  return fmt::format("{} or {}", fmt::join(kinds.begin(), kinds.end() - 1, ", "), kinds.back());
+}
+
 std::string what_is_right(const Attribute& attribute) {
   const std::string_view unit = unit_of(attribute.name);
   switch (attribute.type) {
@@ -55,7 +62,9 @@ std::string what_is_right(const Attribute& attribute) {
     case Type::choice:
       return fmt::format("write one of {}", fmt::join(attribute.choices, ", "));
     case Type::reference:
-      return fmt::format("write the id of a {}", attribute.refers_to);
+      return attribute.refers_to_any.empty()
+                 ? fmt::format("write the id of a {}", attribute.refers_to)
+                 : fmt::format("write kind/id, of a {}", named(attribute.refers_to_any));
     case Type::record:
       return "write a record (key: value, …)";
   }
@@ -140,7 +149,16 @@ class Checker {
 
   Json reference(const Json& value) {
     if (!value.is_string()) return wrong_type(value);
-    if (const auto fault = check_id(value.text()))
+    const Target target = target_of(attribute_, value.text());
+    if (!attribute_.refers_to_any.empty()) {
+      const auto& kinds = attribute_.refers_to_any;
+      if (std::find(kinds.begin(), kinds.end(), target.kind) == kinds.end()) {
+        const auto meant = nearest(target.kind, std::vector<std::string>(kinds.begin(), kinds.end()));
+        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)),
+                     meant ? fmt::format("did you mean '{}/{}'?", *meant, target.id) : what_is_right(attribute_));
+      }
+    }
+    if (const auto fault = check_id(target.id))
       return wrong(fmt::format("{} is {}: {}", attribute_.name, describe(value), *fault), what_is_right(attribute_));
     return value;
   }
@@ -184,29 +202,10 @@ class Checker {
   }
 
   Json formatted(const Json& value) {
-    const std::string_view given = value.text();
-    const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
-    switch (attribute_.format) {
-      case Format::any:
-        return value;
-      case Format::jurisdiction:
-        if (given.size() == 2 && capital(given[0]) && capital(given[1])) return value;
-        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)),
-                     "write an ISO 3166 alpha-2 code such as DE");
-      case Format::sha256:
-        if (const auto digest = digest_from_hex(given)) return to_hex(*digest);
-        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)),
-                     "write the 64 hexadecimal digits of a SHA-256");
-      case Format::prefix: {
-        const auto prefix = parse_prefix(given);
-        if (prefix) return to_string(*prefix);
-        return wrong(fmt::format("{} has {}", attribute_.name, describe(value)), prefix.error().message);
-      }
-      case Format::url:
-        if (given.empty() || given.starts_with("http://") || given.starts_with("https://")) return value;
-        return wrong(fmt::format("{} is {}", attribute_.name, describe(value)), "write http://host:port/path");
-    }
-    return nullptr;
+    Result<std::string> canonical = canonical_text(attribute_.format, value.text());
+    if (canonical) return std::move(*canonical);
+    const std::string_view verb = attribute_.format == Format::prefix ? "has" : "is";
+    return wrong(fmt::format("{} {} {}", attribute_.name, verb, describe(value)), canonical.error().message);
   }
 
   const Attribute& attribute_;

@@ -30,7 +30,8 @@ struct PendingPlan {
 // All that is believed and decided. A copy is O(1).
 struct State {
   inventory::Snapshot inventory;
-  std::shared_ptr<const grid::Snapshot> grid;    // projection of `inventory`, as old as its last change of a value
+  // Projection of `inventory`, as old as its last change of a value; null where it was not asked for yet.
+  std::shared_ptr<const grid::Snapshot> grid;
   std::shared_ptr<const v1::Plan> plan;          // accepted; null before the first
   log::Offset plan_offset = 0;                   // where it was accepted
   std::optional<PendingPlan> pending;            // at most one: a newer request replaces it
@@ -42,10 +43,10 @@ struct State {
 // What follows from an intake event in a state whose `grid` is fresh where a plan is proposed: the event itself, when it
 // is admitted, and what it brings about, to be appended in that order; or the reason it is refused (invalid_argument,
 // conflict, not_found, too_large), which changes nothing.
-Result<std::vector<log::Event>> step(const State& state, const log::Event& event, Instant now);
+Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant now);
 
 // Takes in one event that stands on the log. Total. `State::grid` is left as it is: `refresh` makes it anew from what
-// `changes` gathered since.
+// `changes` gathered since, or from nothing where there is none.
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes);
 void refresh(State& state, const inventory::ChangeSet& changes);
 
@@ -98,6 +99,7 @@ class Core {
   // Time passes: appends what is due.
   virtual Result<void> tick(Instant now) = 0;
 
+  // With its grid: the first call after changes makes it, O(rows) where entities came or went.
   virtual const State& state() const = 0;
 
   // The state as it was after `offset`: from a recent one in memory, else the nearest checkpoint and replay.

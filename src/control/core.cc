@@ -8,23 +8,27 @@
 namespace tandem::control {
 namespace {
 
-constexpr size_t kRecentStates = 64;  // kept to look back a moment; each shares nearly all with the next
+constexpr size_t kRecentStates = 64;      // kept to look back a moment; each shares nearly all with the next
+constexpr size_t kStaleChangesMax = 50'000;  // past it, making the grid anew is cheaper than knowing what changed
 
 // One batch in the making: the state it leads to, and what it holds.
 struct Draft {
   State state;
-  inventory::ChangeSet stale;  // changed since `state.grid` was made
+  inventory::ChangeSet changes;  // that `state.grid` does not show yet, beyond what it did not show at the start
+  bool grid_fresh = false;       // it shows all
   std::vector<log::Event> events;
   size_t bytes = 0;
 
   void take(log::Event event, Instant at) {
     bytes += event.ByteSizeLong();
-    fold(state, event, state.inventory.offset() + 1, at, stale);
+    fold(state, event, state.inventory.offset() + 1, at, changes);
     events.push_back(std::move(event));
   }
-  void refresh_grid() {
-    refresh(state, stale);
-    stale.clear();
+  void refresh_grid(const inventory::ChangeSet& stale_at_start) {
+    if (!grid_fresh) refresh(state, stale_at_start);
+    refresh(state, changes);
+    changes.clear();
+    grid_fresh = true;
   }
 };
 
@@ -50,7 +54,7 @@ class Sequencer final : public Core {
 
   Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) override;
   Result<void> tick(Instant now) override;
-  const State& state() const override { return state_; }
+  const State& state() const override;
   Result<State> state_at(log::Offset offset) const override;
 
  private:
@@ -62,8 +66,10 @@ class Sequencer final : public Core {
   log::Log& log_;
   const CheckpointStore* checkpoints_;
   CoreOptions options_;
-  State state_;
-  std::map<log::Offset, State> recent_;
+  // The grid follows on asking, so that a load of many batches projects once. Recent states have none until then.
+  mutable State state_;
+  mutable inventory::ChangeSet stale_;  // what `state_.grid` does not show yet
+  mutable std::map<log::Offset, State> recent_;
   std::optional<Error> failed_;
   std::optional<Instant> clock_;  // as it was last read
   Instant time_;                  // what batches are stamped with
@@ -78,8 +84,8 @@ void Sequencer::pass_time(Instant now) {
 }
 
 Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
-  if (event.has_plan_proposed()) draft.refresh_grid();
-  TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, event, time_));
+  if (event.has_plan_proposed()) draft.refresh_grid(stale_);
+  TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, std::move(event), time_));
   const log::Offset offset = draft.state.inventory.offset() + 1;
   for (log::Event& following : events) draft.take(std::move(following), time_);
   return offset;
@@ -106,10 +112,16 @@ Result<void> Sequencer::commit(Draft draft, Instant at) {
     if (appended.error().code == ErrorCode::io || appended.error().code == ErrorCode::fenced) failed_ = appended.error();
     return appended;
   }
-  draft.refresh_grid();
   draft.state.head = batch.header;
   state_ = std::move(draft.state);
-  recent_.insert_or_assign(state_.inventory.offset(), state_);
+  if (draft.grid_fresh) stale_.clear();
+  for (const inventory::Change& change : draft.changes) stale_.add(change);
+  if (stale_.size() > kStaleChangesMax) {
+    state_.grid.reset();
+    stale_.clear();
+  }
+  State& kept = recent_.insert_or_assign(state_.inventory.offset(), state_).first->second;
+  if (!stale_.empty()) kept.grid.reset();
   if (recent_.size() > kRecentStates) recent_.erase(recent_.begin());
   return {};
 }
@@ -162,6 +174,14 @@ Result<void> Sequencer::tick(Instant now) {
   draft.state = state_;
   for (log::Event& event : events) draft.take(std::move(event), time_);
   return commit(std::move(draft), time_);
+}
+
+const State& Sequencer::state() const {
+  if (state_.grid && stale_.empty()) return state_;
+  refresh(state_, stale_);
+  stale_.clear();
+  recent_.insert_or_assign(state_.inventory.offset(), state_);
+  return state_;
 }
 
 Result<State> Sequencer::state_at(log::Offset offset) const {

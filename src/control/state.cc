@@ -74,7 +74,7 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
 }
 
 void refresh(State& state, const inventory::ChangeSet& changes) {
-  if (!changes.empty()) state.grid = inventory::project(state.inventory, changes, state.grid);
+  if (!state.grid || !changes.empty()) state.grid = inventory::project(state.inventory, changes, state.grid);
 }
 
 Digest state_hash(const State& state) {

@@ -83,7 +83,7 @@ bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Ob
 }
 
 // The event with its values in canonical form.
-Result<log::Event> admit_facts(const State& state, const log::Event& event) {
+Result<log::Event> admit_facts(const State& state, log::Event event) {
   const v1::FactsRecorded& facts = event.facts_recorded();
   const std::string entity = fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
   const grid::Kind* kind = grid::find_kind(facts.kind());
@@ -114,10 +114,10 @@ Result<log::Event> admit_facts(const State& state, const log::Event& event) {
   if (kind->name == "site" && too_many_jurisdictions(state.inventory, whole))
     return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), entity);
 
-  log::Event admitted = event;
-  for (v1::Attribute& attribute : *admitted.mutable_facts_recorded()->mutable_attributes())
-    *attribute.mutable_value() = inventory::from_json_value(canonical.at(attribute.name()));
-  return admitted;
+  for (v1::Attribute& attribute : *event.mutable_facts_recorded()->mutable_attributes())
+    if (const Json& value = canonical.at(attribute.name()); value != said.at(attribute.name()))
+      *attribute.mutable_value() = inventory::from_json_value(value);
+  return event;
 }
 
 Result<void> admit_retraction(const State& state, const v1::EntityRetracted& retracted) {
@@ -136,19 +136,19 @@ Result<void> is_awaited(const State& state, const std::string& plan_id) {
   return fail(ErrorCode::conflict, fmt::format("no plan '{}' is awaited: it came late, or twice", plan_id.substr(0, 64)));
 }
 
-Result<std::vector<log::Event>> settle_plan(const State& state, const log::Event& event) {
-  const v1::PlanProposed& proposed = event.plan_proposed();
-  TANDEM_TRY(is_awaited(state, proposed.plan().id()));
-  std::vector<log::Event> events{event};
-  log::Event& verdict = events.emplace_back();
+Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event) {
+  TANDEM_TRY(is_awaited(state, event.plan_proposed().plan().id()));
+  std::vector<log::Event> events;
+  v1::PlanProposed& proposed = *events.emplace_back(std::move(event)).mutable_plan_proposed();
+  log::Event verdict;
   verdict.set_actor("core");
   const std::vector<std::string> violations = planner::violations(*state.grid, proposed.plan());
   if (violations.empty()) {
     *verdict.mutable_plan_accepted()->mutable_plan() = proposed.plan();
     verdict.mutable_plan_accepted()->set_solve_ms(proposed.solve_ms());
     // The accepted event holds the plan whole; the proposal need not hold it twice.
-    events.front().mutable_plan_proposed()->mutable_plan()->clear_demands();
-    events.front().mutable_plan_proposed()->mutable_plan()->clear_deployments();
+    proposed.mutable_plan()->clear_demands();
+    proposed.mutable_plan()->clear_deployments();
   } else {
     verdict.mutable_plan_rejected()->set_plan_id(proposed.plan().id());
     v1::PlanRejected& rejected = *verdict.mutable_plan_rejected();
@@ -156,6 +156,7 @@ Result<std::vector<log::Event>> settle_plan(const State& state, const log::Event
     if (violations.size() > kViolationsNamed)
       rejected.add_violations(fmt::format("and {} more", violations.size() - kViolationsNamed));
   }
+  events.push_back(std::move(verdict));
   return events;
 }
 
@@ -184,29 +185,35 @@ Result<void> check_report(const State& state, const log::Event& event) {
   return {};
 }
 
+std::vector<log::Event> alone(log::Event event) {
+  std::vector<log::Event> events;
+  events.push_back(std::move(event));
+  return events;
+}
+
 }  // namespace
 
-Result<std::vector<log::Event>> step(const State& state, const log::Event& event, Instant) {
+Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant) {
   if (event.ByteSizeLong() > log::kEventBytesMax)
     return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", event.ByteSizeLong(), log::kEventBytesMax));
   TANDEM_TRY(check_readable(event));
   switch (event.body_case()) {
     case log::Event::kFactsRecorded: {
-      TANDEM_ASSIGN(log::Event admitted, admit_facts(state, event));
-      return std::vector<log::Event>{std::move(admitted)};
+      TANDEM_ASSIGN(log::Event admitted, admit_facts(state, std::move(event)));
+      return alone(std::move(admitted));
     }
     case log::Event::kEntityRetracted:
       TANDEM_TRY(admit_retraction(state, event.entity_retracted()));
-      return std::vector<log::Event>{event};
-    case log::Event::kPlanProposed: return settle_plan(state, event);
+      return alone(std::move(event));
+    case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
     case log::Event::kPlanFailed:
       TANDEM_TRY(is_awaited(state, event.plan_failed().plan_id()));
-      return std::vector<log::Event>{event};
+      return alone(std::move(event));
     case log::Event::kWindowSealed:
     case log::Event::kRoutingTablePublished:
     case log::Event::kDeploymentsReported:
       TANDEM_TRY(check_report(state, event));
-      return std::vector<log::Event>{event};
+      return alone(std::move(event));
     case log::Event::kPlanRequested:
     case log::Event::kPlanAccepted:
     case log::Event::kPlanRejected:

@@ -4,7 +4,8 @@
 // that another map also holds; a node held once is changed in place, so a load of n entries into one map allocates no
 // more than a mutable tree would. Nodes hold between a half and all of kFanout entries (the last leaf of an ascending
 // load aside, which is left full), so depth is at most log₈(n).
-// Complexity: find, set, erase O(log n); iteration O(1) an entry; copy O(1).
+// Complexity: find, set, erase O(log n); iteration O(1) an entry; copy O(1); difference of two maps of which one came
+// from the other by d changes O(d · log n), since what they share is stepped over unseen.
 // Threads: one map is for one thread, copies of it may be used by others at once (counts are atomic). Every thread sees
 // only const nodes or nodes that are its own.
 // Reference: R. Bayer, E. McCreight, "Organization and Maintenance of Large Ordered Indexes", 1972; in-place change of
@@ -437,6 +438,111 @@ class PersistentMap {
     found.position_ = leaf_position(*found.leaf_, key);
     if (found.position_ == found.leaf_->count) found.next_leaf();
     return found;
+  }
+
+  // Calls visit(key, before, after) for each key whose values in two maps are not the same, ascending from the first not
+  // below `from`, until it returns false: `before` is null where the key is only in `after`, and the other way round.
+  // Values are compared by same(before, after), never where both maps share the node that holds them.
+  template <class Visit, class Same, class K>
+  static void difference(const PersistentMap& before, const PersistentMap& after, Visit visit, Same same, const K& from) {
+    compare(Walk(before, from), Walk(after, from), visit, same);
+  }
+  template <class Visit, class Same = std::equal_to<>>
+  static void difference(const PersistentMap& before, const PersistentMap& after, Visit visit, Same same = {}) {
+    compare(Walk(before), Walk(after), visit, same);
+  }
+
+ private:
+  // Steps through a tree by whole subtrees or by entries, as its user chooses. Never changed while it is walked.
+  class Walk {
+   public:
+    explicit Walk(const PersistentMap& map) : node_(map.root_.get()) { measure(); }
+    template <class K>
+    Walk(const PersistentMap& map, const K& from) : Walk(map) {
+      while (node_ && !node_->leaf) enter(child_position(as_inner(node_), from));
+      if (!node_) return;
+      entry_ = leaf_position(as_leaf(node_), from);
+      if (entry_ == node_->count) step_over();
+    }
+
+    const Node* node() const { return node_; }              // the subtree that comes next; null at the end
+    size_t height() const { return root_height_ - depth_; }  // of that subtree: 0 for a leaf
+    size_t entry() const { return entry_; }                 // the next one where the subtree is a leaf
+    const Key& key() const { return as_leaf(node_).keys[entry_]; }
+    const Value& value() const { return as_leaf(node_).values[entry_]; }
+
+    void enter(size_t child = 0) {
+      CHECK(depth_ < kDepthMax);
+      path_[depth_++] = {&as_inner(node_), child};
+      node_ = as_inner(node_).children[child].get();
+    }
+    void step_over() {
+      entry_ = 0;
+      for (node_ = nullptr; depth_ > 0; --depth_) {
+        auto& [inner, child] = path_[depth_ - 1];
+        if (++child == inner->count) continue;
+        node_ = inner->children[child].get();
+        return;
+      }
+    }
+    void step() {
+      if (++entry_ == node_->count) step_over();
+    }
+
+   private:
+    static constexpr size_t kDepthMax = Iterator::kDepthMax;
+
+    void measure() {
+      for (const Node* node = node_; node && !node->leaf; node = as_inner(node).children[0].get()) ++root_height_;
+    }
+
+    const Node* node_;
+    size_t root_height_ = 0;
+    std::array<std::pair<const Inner*, size_t>, kDepthMax> path_;
+    size_t depth_ = 0;
+    size_t entry_ = 0;
+  };
+
+  // Both walks stand at the same place in the order of keys. The higher subtree is entered until both are leaves, so that
+  // a subtree that both share comes next in both at once and is stepped over.
+  template <class Visit, class Same>
+  static void compare(Walk before, Walk after, Visit& visit, Same& same) {
+    while (before.node() && after.node()) {
+      if (before.node() == after.node() && before.entry() == after.entry()) {
+        before.step_over();
+        after.step_over();
+      } else if (before.height() > 0 && before.height() >= after.height()) {
+        before.enter();
+      } else if (after.height() > 0) {
+        after.enter();
+      } else if (Less{}(before.key(), after.key())) {
+        if (!visit(before.key(), &before.value(), static_cast<const Value*>(nullptr))) return;
+        before.step();
+      } else if (Less{}(after.key(), before.key())) {
+        if (!visit(after.key(), static_cast<const Value*>(nullptr), &after.value())) return;
+        after.step();
+      } else {
+        if (!same(before.value(), after.value()) && !visit(before.key(), &before.value(), &after.value())) return;
+        before.step();
+        after.step();
+      }
+    }
+    while (before.node()) {
+      if (before.height() > 0) {
+        before.enter();
+      } else {
+        if (!visit(before.key(), &before.value(), static_cast<const Value*>(nullptr))) return;
+        before.step();
+      }
+    }
+    while (after.node()) {
+      if (after.height() > 0) {
+        after.enter();
+      } else {
+        if (!visit(after.key(), static_cast<const Value*>(nullptr), &after.value())) return;
+        after.step();
+      }
+    }
   }
 };
 

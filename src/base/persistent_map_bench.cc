@@ -84,5 +84,21 @@ void load(benchmark::State& state) {
 }
 BENCHMARK(load)->ArgName("ascending")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
 
+// What two maps of `entries` do not share after `changes` to one of them: the cost is the change's, not the map's.
+void difference(benchmark::State& state) {
+  const auto entries = static_cast<uint64_t>(state.range(0));
+  Map before;
+  for (uint64_t i = 0; i < entries; ++i) before.set(key_of(i), SharedBytes("a record"));
+  Map after = before;
+  Random random(3);
+  for (int64_t i = 0; i < state.range(1); ++i) after.set(key_of(random.below(entries)), SharedBytes("another"));
+  for (auto _ : state) {
+    size_t differ = 0;
+    Map::difference(before, after, [&](const auto&, const auto*, const auto*) { return ++differ, true; });
+    benchmark::DoNotOptimize(differ);
+  }
+}
+BENCHMARK(difference)->ArgNames({"entries", "changes"})->ArgsProduct({{10'000, 100'000, 1'000'000}, {10, 1'000}})->Unit(benchmark::kMicrosecond);
+
 }  // namespace
 }  // namespace tandem

@@ -155,5 +155,122 @@ TEST(PersistentMap, ReleasesItsValues) {
   EXPECT_EQ(value.use_count(), 1);
 }
 
+
+// What `difference` says, as text a line: "- key", "+ key", "~ key".
+using Lines = std::vector<std::string>;
+
+Lines differences(const Map& before, const Map& after, const std::string& from = {}) {
+  Lines lines;
+  Map::difference(
+      before, after,
+      [&](const std::string& key, const uint64_t* old_value, const uint64_t* new_value) {
+        if (old_value) { EXPECT_EQ(old_value, before.find(key)); }
+        if (new_value) { EXPECT_EQ(new_value, after.find(key)); }
+        lines.push_back((!new_value ? "- " : !old_value ? "+ " : "~ ") + key);
+        return true;
+      },
+      std::equal_to<>(), from);
+  return lines;
+}
+
+Lines differences(const Reference& before, const Reference& after, const std::string& from = {}) {
+  Lines lines;
+  auto a = before.lower_bound(from), b = after.lower_bound(from);
+  while (a != before.end() || b != after.end()) {
+    if (b == after.end() || (a != before.end() && a->first < b->first)) {
+      lines.push_back("- " + (a++)->first);
+    } else if (a == before.end() || b->first < a->first) {
+      lines.push_back("+ " + (b++)->first);
+    } else {
+      if (a->second != b->second) lines.push_back("~ " + a->first);
+      ++a, ++b;
+    }
+  }
+  return lines;
+}
+
+TEST(PersistentMapDifference, OfEqualAndOfEmptyMaps) {
+  Map map;
+  EXPECT_EQ(differences(map, map), Lines());
+  map.set("a", 1);
+  Map other;
+  EXPECT_EQ(differences(other, map), Lines{"+ a"});
+  EXPECT_EQ(differences(map, other), Lines{"- a"});
+  other.set("a", 1);  // equal, not shared
+  EXPECT_EQ(differences(map, other), Lines());
+  other.set("a", 2);
+  EXPECT_EQ(differences(map, other), Lines{"~ a"});
+}
+
+// Two maps that grew apart from one, in many steps, by any mixture of changes: bursts that split and join nodes among them.
+void grow_apart(uint64_t seed, uint64_t key_range, size_t steps) {
+  Random random(seed);
+  Map map;
+  Reference reference;
+  for (uint64_t i = 0; i < key_range; ++i)
+    if (random.chance(0.5)) {
+      map.set(key_of(i), i);
+      reference[key_of(i)] = i;
+    }
+  Map maps[2] = {map, map};
+  Reference references[2] = {reference, reference};
+  for (size_t step = 0; step < steps; ++step) {
+    const size_t side = random.below(2);
+    const uint64_t first = random.below(key_range), length = random.chance(0.1) ? random.below(key_range / 4 + 1) : 1;
+    const bool erase = random.chance(0.5);
+    for (uint64_t key = first; key < first + length; ++key) {
+      if (erase) {
+        maps[side].erase(key_of(key));
+        references[side].erase(key_of(key));
+      } else {
+        maps[side].set(key_of(key), step);
+        references[side][key_of(key)] = step;
+      }
+    }
+    ASSERT_EQ(differences(maps[0], maps[1]), differences(references[0], references[1])) << seed << " " << step;
+    const std::string from = key_of(random.below(key_range));
+    ASSERT_EQ(differences(maps[0], maps[1], from), differences(references[0], references[1], from)) << seed << " " << step;
+    if (random.chance(0.05)) {  // together again
+      maps[side] = maps[1 - side];
+      references[side] = references[1 - side];
+    }
+  }
+}
+
+TEST(PersistentMapDifference, AgreesWithTheStandardMap) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) grow_apart(seed, 1 + seed * seed * 4, 60);
+}
+
+TEST(PersistentMapDifferenceSoak, AgreesWithTheStandardMap) {
+  for (uint64_t seed = 100; seed < 120; ++seed) grow_apart(seed, 20'000, 120);
+}
+
+TEST(PersistentMapDifference, StopsWhenItsVisitorHasEnough) {
+  Map before, after;
+  for (uint64_t i = 0; i < 100; ++i) after.set(key_of(i), i);
+  size_t seen = 0;
+  const auto visit = [&](const std::string&, const uint64_t*, const uint64_t*) { return ++seen < 7; };
+  Map::difference(before, after, visit);
+  EXPECT_EQ(seen, 7u);
+  Map::difference(after, before, visit);
+  EXPECT_EQ(seen, 8u);
+}
+
+// The cost of a difference is that of the change: values are looked at only in the nodes that a change has copied.
+TEST(PersistentMapDifference, LooksOnlyAtWhatIsNotShared) {
+  for (const uint64_t entries : {1'000u, 100'000u}) {
+    PersistentMap<uint64_t, uint64_t> map;
+    for (uint64_t i = 0; i < entries; ++i) map.set(i, i);
+    const auto before = map;
+    for (uint64_t i = 0; i < 10; ++i) map.set(i * entries / 10, 0);
+    size_t compared = 0, differ = 0;
+    PersistentMap<uint64_t, uint64_t>::difference(
+        before, map, [&](uint64_t, const uint64_t*, const uint64_t*) { return ++differ, true; },
+        [&](uint64_t a, uint64_t b) { return ++compared, a == b; });
+    EXPECT_EQ(differ, 9u);  // the first was 0 before
+    EXPECT_LE(compared, 10 * map.kFanout);
+  }
+}
+
 }  // namespace
 }  // namespace tandem

@@ -12,7 +12,7 @@
 namespace tandem::control {
 namespace {
 
-constexpr std::string_view kMagic = "TNDMCKP1";
+constexpr std::string_view kMagic = "TNDMCKP2";
 constexpr size_t kEnvelopeBytes = 8 + 32;  // magic and SHA-256 of what follows
 constexpr uint64_t kFileBytesMax = uint64_t{16} << 30;  // above what the largest inventory we promise takes
 constexpr size_t kKept = 3;                // one may be damaged, one of a log that was put back
@@ -102,7 +102,23 @@ std::unique_ptr<CheckpointStore> directory_checkpoints(std::filesystem::path dir
   return std::make_unique<DirectoryCheckpoints>(std::move(directory));
 }
 
-// The length of the part below as 8 little-endian bytes, that part, the inventory.
+void put_length(std::string& out, uint64_t length) {
+  for (int i = 0; i < 8; ++i) out += static_cast<char>(length >> (8 * i));
+}
+
+// A part that stands behind its length; nothing where it is cut short.
+std::optional<std::string_view> take_part(std::string_view& bytes) {
+  uint64_t size = 0;
+  if (bytes.size() < 8) return std::nullopt;
+  for (int i = 0; i < 8; ++i) size |= uint64_t{static_cast<unsigned char>(bytes[static_cast<size_t>(i)])} << (8 * i);
+  bytes.remove_prefix(8);
+  if (size > bytes.size()) return std::nullopt;
+  const std::string_view part = bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  return part;
+}
+
+// What follows here and the branches, each behind its length as 8 little-endian bytes; then the inventory.
 std::string encode_checkpoint(const State& state) {
   v1::Checkpoint checkpoint;
   encode_head(state.head, *checkpoint.mutable_head());
@@ -120,24 +136,28 @@ std::string encode_checkpoint(const State& state) {
     pending.set_requested_at_ns(state.pending->requested_at.ns);
   }
   const std::string part = checkpoint.SerializeAsString();
+  std::string branches;
+  state.branches.write(state.inventory, branches);
   std::string bytes;
-  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(uint64_t{part.size()} >> (8 * i));
+  put_length(bytes, part.size());
   bytes += part;
+  put_length(bytes, branches.size());
+  bytes += branches;
   state.inventory.write(bytes);
   return bytes;
 }
 
 Result<State> decode_checkpoint(std::string_view bytes) {
-  uint64_t size = 0;
-  if (bytes.size() < 8) return fail(ErrorCode::corrupt, "a checkpoint is cut short");
-  for (int i = 0; i < 8; ++i) size |= uint64_t{static_cast<unsigned char>(bytes[static_cast<size_t>(i)])} << (8 * i);
-  bytes.remove_prefix(8);
+  const auto part = take_part(bytes);
+  const auto branches = part ? take_part(bytes) : std::nullopt;
+  if (!branches) return fail(ErrorCode::corrupt, "a checkpoint is cut short");
   v1::Checkpoint checkpoint;
-  if (size > bytes.size() || size > INT32_MAX || !checkpoint.ParseFromArray(bytes.data(), static_cast<int>(size)))
+  if (part->size() > INT32_MAX || !checkpoint.ParseFromArray(part->data(), static_cast<int>(part->size())))
     return fail(ErrorCode::corrupt, "a checkpoint's first part does not decode");
   State state;
   TANDEM_ASSIGN(state.head, decode_head(checkpoint.head()));
-  TANDEM_ASSIGN(state.inventory, inventory::Snapshot::read(bytes.substr(size)));
+  TANDEM_ASSIGN(state.inventory, inventory::Snapshot::read(bytes));
+  TANDEM_ASSIGN(state.branches, inventory::Branches::read(state.inventory, *branches));
   if (checkpoint.has_plan()) state.plan = std::make_shared<const v1::Plan>(std::move(*checkpoint.mutable_plan()));
   state.plan_offset = checkpoint.plan_offset();
   state.replan_after = checkpoint.replan_after();

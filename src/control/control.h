@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "grid/snapshot.h"
+#include "inventory/branch.h"
 #include "inventory/inventory.h"
 #include "log/log.h"
 #include "tandem/v1/plan.pb.h"
@@ -30,6 +31,7 @@ struct PendingPlan {
 // All that is believed and decided. A copy is O(1).
 struct State {
   inventory::Snapshot inventory;
+  inventory::Branches branches;                  // of the inventory
   // Projection of `inventory`, as old as its last change of a value; null where it was not asked for yet.
   std::shared_ptr<const grid::Snapshot> grid;
   std::shared_ptr<const v1::Plan> plan;          // accepted; null before the first

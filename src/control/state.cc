@@ -59,7 +59,8 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
   const bool changed =
       (event.has_facts_recorded() && state.inventory.changed(event.facts_recorded().kind()) == offset) ||
       (event.has_entity_retracted() && state.inventory.changed(event.entity_retracted().kind()) == offset);
-  if (changed) state.replan_after = offset;
+  const bool merged = state.branches.fold(event, offset, at, state.inventory, &changes);
+  if (changed || merged) state.replan_after = offset;
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted:
@@ -80,6 +81,7 @@ void refresh(State& state, const inventory::ChangeSet& changes) {
 Digest state_hash(const State& state) {
   Hasher hasher;
   hasher.update(state.inventory.hash().view());
+  hasher.update(state.branches.hash(state.inventory).view());
   hasher.update(state.head.hash.view());
   hasher.update(state.plan_offset).update(state.replan_after).update(static_cast<uint64_t>(state.plan_not_before.ns));
   hasher.update(uint64_t{state.plan != nullptr});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "control/admit.h"
 #include "control/control.h"
 #include "grid/decode.h"
 #include "grid/schema.h"
@@ -82,9 +83,9 @@ bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Ob
   return inventory.referred(inventory::kJurisdiction, grid::kJurisdictionsMax).size() >= grid::kJurisdictionsMax;
 }
 
-// The event with its values in canonical form.
-Result<log::Event> admit_facts(const State& state, log::Event event) {
-  const v1::FactsRecorded& facts = event.facts_recorded();
+}  // namespace
+
+Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
   const std::string entity = fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
   const grid::Kind* kind = grid::find_kind(facts.kind());
   if (kind == nullptr) return fail(ErrorCode::invalid_argument, unknown_kind(facts.kind()));
@@ -101,7 +102,7 @@ Result<log::Event> admit_facts(const State& state, log::Event event) {
   const Json::Object canonical = check_attributes(*kind, said, problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
 
-  Json::Object whole = state.inventory.attributes(facts.kind(), facts.id());
+  Json::Object whole = inventory.attributes(facts.kind(), facts.id());
   for (const auto& [name, value] : canonical) {
     if (value.is_null())
       whole.erase(name);
@@ -109,27 +110,29 @@ Result<log::Event> admit_facts(const State& state, log::Event event) {
       whole[name] = value;
   }
   check_entity(*kind, whole, problems);
-  check_references(*kind, whole, Believed(state.inventory), problems);
+  check_references(*kind, whole, Believed(inventory), problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
-  if (kind->name == "site" && too_many_jurisdictions(state.inventory, whole))
+  if (kind->name == "site" && too_many_jurisdictions(inventory, whole))
     return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), entity);
 
-  for (v1::Attribute& attribute : *event.mutable_facts_recorded()->mutable_attributes())
+  for (v1::Attribute& attribute : *facts.mutable_attributes())
     if (const Json& value = canonical.at(attribute.name()); value != said.at(attribute.name()))
       *attribute.mutable_value() = inventory::from_json_value(value);
-  return event;
+  return {};
 }
 
-Result<void> admit_retraction(const State& state, const v1::EntityRetracted& retracted) {
+Result<void> admit_retraction(const inventory::Snapshot& inventory, const v1::EntityRetracted& retracted) {
   TANDEM_TRY(check_source(retracted.source()));
-  if (!state.inventory.has(retracted.kind(), retracted.id()))
+  if (!inventory.has(retracted.kind(), retracted.id()))
     return fail(ErrorCode::not_found, fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
-  const auto referrers = state.inventory.referrers(retracted.kind(), retracted.id(), 1);
+  const auto referrers = inventory.referrers(retracted.kind(), retracted.id(), 1);
   if (!referrers.empty())
     return fail(ErrorCode::conflict, fmt::format("{} '{}' still refers to it; retract that first", referrers.front().kind, referrers.front().id),
                 fmt::format("{} {}", retracted.kind(), retracted.id()));
   return {};
 }
+
+namespace {
 
 Result<void> is_awaited(const State& state, const std::string& plan_id) {
   if (state.pending && state.pending->plan_id == plan_id) return {};
@@ -198,12 +201,11 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
     return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", event.ByteSizeLong(), log::kEventBytesMax));
   TANDEM_TRY(check_readable(event));
   switch (event.body_case()) {
-    case log::Event::kFactsRecorded: {
-      TANDEM_ASSIGN(log::Event admitted, admit_facts(state, std::move(event)));
-      return alone(std::move(admitted));
-    }
+    case log::Event::kFactsRecorded:
+      TANDEM_TRY(admit_facts(state.inventory, *event.mutable_facts_recorded()));
+      return alone(std::move(event));
     case log::Event::kEntityRetracted:
-      TANDEM_TRY(admit_retraction(state, event.entity_retracted()));
+      TANDEM_TRY(admit_retraction(state.inventory, event.entity_retracted()));
       return alone(std::move(event));
     case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
     case log::Event::kPlanFailed:
@@ -214,6 +216,14 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
     case log::Event::kDeploymentsReported:
       TANDEM_TRY(check_report(state, event));
       return alone(std::move(event));
+    case log::Event::kBranchCreated:
+    case log::Event::kBranchEdited:
+    case log::Event::kBranchRebased:
+    case log::Event::kBranchMerged:
+    case log::Event::kBranchDiscarded: {
+      TANDEM_ASSIGN(log::Event admitted, step_branch(state, std::move(event)));
+      return alone(std::move(admitted));
+    }
     case log::Event::kPlanRequested:
     case log::Event::kPlanAccepted:
     case log::Event::kPlanRejected:

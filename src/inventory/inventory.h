@@ -69,12 +69,15 @@ class ChangeSet {
 // Jurisdictions are no entities, but what names one refers to it under this kind.
 inline constexpr std::string_view kJurisdiction = "jurisdiction";
 
-// One entity that names another.
-struct Referrer {
+// Which entity. In order of kind, then id.
+struct EntityKey {
   std::string kind;
   std::string id;
-  bool operator==(const Referrer&) const = default;
+  auto operator<=>(const EntityKey&) const = default;
 };
+
+// One entity that names another.
+using Referrer = EntityKey;
 
 // All entities at one offset. A value: a copy is O(1), shares everything, and may be read by another thread.
 class Snapshot {
@@ -106,6 +109,16 @@ class Snapshot {
   // as they are; where there are none, the change is in place. O(bytes of the entity + log entities).
   void fold(const log::Event& event, log::Offset offset, ChangeSet* changes = nullptr);
 
+  // Entities of which the two hold something different, be it only who said it and when: ascending by kind, then id, from
+  // the first not below `from` until `visit` returns false. What both share is stepped over unseen, so between a snapshot
+  // and one made from it the cost is that of the changes.
+  static void for_each_difference(const Snapshot& before, const Snapshot& after,
+                                  const std::function<bool(const EntityKey&)>& visit, const EntityKey& from = {});
+  // True when both hold the same of this entity.
+  bool holds_same(const Snapshot& other, std::string_view kind, std::string_view id) const;
+  // Holds from now on what `other` does of one entity; its kind counts as changed by the event at `offset`.
+  void take_over(const Snapshot& other, const EntityKey& entity, log::Offset offset);
+
   // SHA-256 of what `write` gives. The encoding is injective, so two snapshots that differ have different digests as
   // surely as SHA-256 resists collisions. O(bytes of all entities), ~1 s for 10⁶ entities: for checkpoints and tests.
   Digest hash() const;
@@ -116,6 +129,11 @@ class Snapshot {
   // Errors: corrupt, for bytes that `write` does not give.
   static Result<Snapshot> read(std::string_view bytes);
 
+  // Canonical bytes of what this snapshot holds other than `from`, appended to `out`, and the snapshot that they make of
+  // `from`. Errors: corrupt, for bytes that `write_difference` from this `from` does not give.
+  void write_difference(const Snapshot& from, std::string& out) const;
+  static Result<Snapshot> read_difference(const Snapshot& from, std::string_view bytes);
+
  private:
   struct KindTable {
     PersistentMap<std::string, SharedBytes> entities;  // records (record.h) by id
@@ -125,6 +143,8 @@ class Snapshot {
   void retract(const v1::EntityRetracted& retracted, log::Offset offset, ChangeSet* changes);
   void index_references(std::string_view kind, std::string_view id, std::string_view before, std::string_view after);
   Result<void> read_kind(std::string_view& bytes, std::string& previous_kind);
+  Result<void> read_changed_kind(std::string_view& bytes, std::string& previous_kind);
+  bool hold(const EntityKey& entity, const SharedBytes& record);  // false: it is held already
 
   PersistentMap<std::string, KindTable> kinds_;
   // "kind \0 id \0 kind of the referrer \0 its id", and how often it refers. Follows from kinds_, so it is not written.

@@ -45,4 +45,16 @@ std::vector<Reference> references_of(std::string_view name, std::string_view rec
   return references;
 }
 
+std::vector<Reference> references_of(std::string_view name, const Json::Object& attributes) {
+  std::vector<Reference> references;
+  const grid::Kind* kind = grid::find_kind(name);
+  if (!kind) return references;
+  for (const auto& [known, value] : attributes) {
+    const grid::Attribute* attribute = kind->find(known);
+    if (attribute && refers(*attribute)) collect(*attribute, value, references);
+  }
+  std::ranges::sort(references);
+  return references;
+}
+
 }  // namespace tandem::inventory

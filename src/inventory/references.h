@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "inventory/record.h"
 
 namespace tandem::inventory {
@@ -20,5 +21,7 @@ bool may_refer(std::string_view kind);
 
 // What the record of an entity of that kind refers to, sorted, as often as it does.
 std::vector<Reference> references_of(std::string_view kind, std::string_view record);
+// The same of its attributes as JSON.
+std::vector<Reference> references_of(std::string_view kind, const Json::Object& attributes);
 
 }  // namespace tandem::inventory

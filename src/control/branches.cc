@@ -36,7 +36,7 @@ size_t depth_of(const State& state, const Branch& branch) {
   return depth;
 }
 
-Result<log::Event> create(const State& state, const log::Event& event) {
+Result<log::Event> create(const State& state, log::Event event) {
   const v1::BranchCreated& created = event.branch_created();
   if (const auto wrong = inventory::check_branch_name(created.name())) return fail(ErrorCode::invalid_argument, *wrong);
   if (created.purpose().size() > inventory::kBranchPurposeBytesMax)
@@ -89,9 +89,10 @@ class Editing {
     return fmt::format("{} {}", entity.kind.substr(0, grid::kIdBytesMax), entity.id.substr(0, grid::kIdBytesMax));
   }
 
-  Result<void> say(const v1::FactsRecorded& facts) {
+  Result<void> say(v1::FactsRecorded facts) {
+    TANDEM_TRY(admit_facts(trial_.head, facts));
     v1::BranchEdit edit;
-    TANDEM_ASSIGN(*edit.mutable_facts(), admit_facts(trial_.head, facts));
+    *edit.mutable_facts() = std::move(facts);
     return put(std::move(edit));
   }
 
@@ -156,7 +157,7 @@ class Editing {
       }
     }
     TANDEM_TRY(put(std::move(edit)));
-    return whole ? say(*whole) : Result<void>();
+    return whole ? say(std::move(*whole)) : Result<void>();
   }
 
   static void add(v1::ParentSeen& seen, const std::string& name, const Json& value) {
@@ -225,7 +226,7 @@ Error obstacles(const Branch& branch, std::string_view what, const std::vector<C
   return {ErrorCode::conflict, std::move(message), "branch " + branch.name};
 }
 
-Result<log::Event> rebase(const State& state, const log::Event& event) {
+Result<log::Event> rebase(const State& state, log::Event event) {
   TANDEM_ASSIGN(const BranchPointer branch, find_branch(state, event.branch_rebased().name()));
   const auto conflicts = inventory::conflicts(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
   if (!conflicts.empty()) return tl::unexpected(obstacles(*branch, "rebased", conflicts, {}));
@@ -239,7 +240,7 @@ Result<void> has_no_children(const State& state, const Branch& branch) {
   return fail(ErrorCode::conflict, fmt::format("branch '{}' stands on it; merge or discard that first", children.front()), "branch " + branch.name);
 }
 
-Result<log::Event> merge(const State& state, const log::Event& event) {
+Result<log::Event> merge(const State& state, log::Event event) {
   TANDEM_ASSIGN(const BranchPointer branch, find_branch(state, event.branch_merged().name()));
   TANDEM_TRY(has_no_children(state, *branch));
   const auto outcome = inventory::try_merge(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
@@ -254,13 +255,12 @@ Result<log::Event> merge(const State& state, const log::Event& event) {
         return fail(ErrorCode::too_large, fmt::format("branch '{}' would hold more than {} edits of {} '{}'", parent->name,
                                                       inventory::kEntityEditsMax, entity.kind, entity.id));
   }
-  log::Event admitted = event;
-  admitted.mutable_branch_merged()->set_parent(branch->parent);
-  admitted.mutable_branch_merged()->set_edits(branch->edit_count);
-  return admitted;
+  event.mutable_branch_merged()->set_parent(branch->parent);
+  event.mutable_branch_merged()->set_edits(branch->edit_count);
+  return event;
 }
 
-Result<log::Event> discard(const State& state, const log::Event& event) {
+Result<log::Event> discard(const State& state, log::Event event) {
   TANDEM_ASSIGN(const BranchPointer branch, find_branch(state, event.branch_discarded().name()));
   TANDEM_TRY(has_no_children(state, *branch));
   return event;
@@ -268,13 +268,13 @@ Result<log::Event> discard(const State& state, const log::Event& event) {
 
 }  // namespace
 
-Result<log::Event> step_branch(const State& state, const log::Event& event) {
+Result<log::Event> step_branch(const State& state, log::Event event) {
   switch (event.body_case()) {
-    case log::Event::kBranchCreated: return create(state, event);
+    case log::Event::kBranchCreated: return create(state, std::move(event));
     case log::Event::kBranchEdited: return edit(state, event);
-    case log::Event::kBranchRebased: return rebase(state, event);
-    case log::Event::kBranchMerged: return merge(state, event);
-    case log::Event::kBranchDiscarded: return discard(state, event);
+    case log::Event::kBranchRebased: return rebase(state, std::move(event));
+    case log::Event::kBranchMerged: return merge(state, std::move(event));
+    case log::Event::kBranchDiscarded: return discard(state, std::move(event));
     default: return fail(ErrorCode::invalid_argument, "that is not about a branch");
   }
 }

@@ -245,6 +245,8 @@ Result<log::Event> merge(const State& state, log::Event event) {
   TANDEM_TRY(has_no_children(state, *branch));
   const auto outcome = inventory::try_merge(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
   if (!outcome.clean()) return tl::unexpected(obstacles(*branch, "merged", outcome.conflicts, outcome.violations));
+  if (outcome.merged.referred(inventory::kJurisdiction, grid::kJurisdictionsMax + 1).size() > grid::kJurisdictionsMax)
+    return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), "branch " + branch->name);
   if (const auto parent = state.branches.find(branch->parent)) {
     if (parent->edit_count + branch->edit_count > inventory::kBranchEditsMax)
       return fail(ErrorCode::too_large, fmt::format("branch '{}' would hold more than {} edits", parent->name, inventory::kBranchEditsMax));

@@ -5,72 +5,27 @@
 #include "control/control.h"
 #include "control/replay.h"
 #include "log/simulated_log.h"
+#include "support/branch_events.h"
 #include "support/small_world.h"
 
 namespace tandem::control {
 namespace {
 
 using inventory::EntityKey;
+using test_support::about_branches;
+using test_support::created;
+using test_support::discarded;
+using test_support::edited;
 using test_support::fact;
+using test_support::merged;
+using test_support::rebased;
 using test_support::retraction;
+using test_support::settled;
 using test_support::small_world;
+using test_support::taken_back;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-log::Event event_of(const std::function<void(log::Event&)>& fill) {
-  log::Event event;
-  event.set_actor("operator:ann");
-  fill(event);
-  return event;
-}
-
-log::Event created(const std::string& name, const std::string& parent = {}) {
-  return event_of([&](log::Event& e) {
-    e.mutable_branch_created()->set_name(name);
-    e.mutable_branch_created()->set_parent(parent);
-  });
-}
-log::Event merged(const std::string& name) {
-  return event_of([&](log::Event& e) { e.mutable_branch_merged()->set_name(name); });
-}
-log::Event rebased(const std::string& name) {
-  return event_of([&](log::Event& e) { e.mutable_branch_rebased()->set_name(name); });
-}
-log::Event discarded(const std::string& name) {
-  return event_of([&](log::Event& e) { e.mutable_branch_discarded()->set_name(name); });
-}
-log::Event edited(const std::string& branch, const std::vector<log::Event>& edits) {
-  return event_of([&](log::Event& e) {
-    e.mutable_branch_edited()->set_branch(branch);
-    for (const log::Event& one : edits) {
-      v1::BranchEdit& edit = *e.mutable_branch_edited()->add_edits();
-      if (one.has_facts_recorded())
-        *edit.mutable_facts() = one.facts_recorded();
-      else
-        *edit.mutable_retraction() = one.entity_retracted();
-    }
-  });
-}
-log::Event settled(const std::string& branch, const EntityKey& entity, v1::ConflictSettled::Take take,
-                   const std::vector<std::string>& attributes = {}) {
-  return event_of([&](log::Event& e) {
-    e.mutable_branch_edited()->set_branch(branch);
-    v1::ConflictSettled& settled = *e.mutable_branch_edited()->add_edits()->mutable_settled();
-    settled.set_kind(entity.kind);
-    settled.set_id(entity.id);
-    settled.set_take(take);
-    for (const std::string& attribute : attributes) settled.add_attributes(attribute);
-  });
-}
-log::Event taken_back(const std::string& branch, const EntityKey& entity) {
-  return event_of([&](log::Event& e) {
-    e.mutable_branch_edited()->set_branch(branch);
-    v1::EditsTakenBack& back = *e.mutable_branch_edited()->add_edits()->mutable_taken_back();
-    back.set_kind(entity.kind);
-    back.set_id(entity.id);
-  });
-}
 
 constexpr auto kOurs = v1::ConflictSettled::TAKE_OURS;
 constexpr auto kTheirs = v1::ConflictSettled::TAKE_THEIRS;
@@ -153,7 +108,7 @@ TEST_F(BranchSteps, ANameIsCheckedAndUnique) {
   refuse(created("a b"), ErrorCode::invalid_argument, "name");
   refuse(created(std::string(inventory::kBranchNameBytesMax + 1, 'x')), ErrorCode::invalid_argument, "64");
   refuse(created("c", "bb"), ErrorCode::not_found, "no branch 'bb'");
-  refuse(event_of([](log::Event& e) {
+  refuse(about_branches([](log::Event& e) {
            e.mutable_branch_created()->set_name("c");
            e.mutable_branch_created()->set_purpose(std::string(inventory::kBranchPurposeBytesMax + 1, 'x'));
          }),
@@ -238,12 +193,12 @@ TEST_F(BranchSteps, ABranchThatOthersStandOnStays) {
 
 TEST_F(BranchSteps, WhatOnlyTheCoreSaysIsRefused) {
   take({created("b")});
-  refuse(event_of([](log::Event& e) {
+  refuse(about_branches([](log::Event& e) {
            e.mutable_branch_edited()->set_branch("b");
            e.mutable_branch_edited()->add_edits()->mutable_seen()->set_kind("link");
          }),
          ErrorCode::invalid_argument, "noted by the core");
-  refuse(event_of([](log::Event& e) {
+  refuse(about_branches([](log::Event& e) {
            e.mutable_branch_edited()->set_branch("b");
            e.mutable_branch_edited()->add_edits();
          }),

@@ -6,69 +6,25 @@
 #include <map>
 
 #include "base/random.h"
+#include "support/branch_events.h"
 #include "support/small_world.h"
 
 namespace tandem::inventory {
 namespace {
 
+using test_support::created;
+using test_support::discarded;
+using test_support::edited;
 using test_support::fact;
+using test_support::merged;
+using test_support::rebased;
 using test_support::retraction;
 using test_support::small_world;
+using test_support::taken_back;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-log::Event created(const std::string& name, const std::string& parent = {}) {
-  log::Event event;
-  event.set_actor("operator:test");
-  event.mutable_branch_created()->set_name(name);
-  event.mutable_branch_created()->set_parent(parent);
-  return event;
-}
-
-// Facts and retractions as edits of a branch.
-log::Event edited(const std::string& branch, const std::vector<log::Event>& edits) {
-  log::Event event;
-  event.set_actor("operator:test");
-  event.mutable_branch_edited()->set_branch(branch);
-  for (const log::Event& one : edits) {
-    v1::BranchEdit& edit = *event.mutable_branch_edited()->add_edits();
-    if (one.has_facts_recorded())
-      *edit.mutable_facts() = one.facts_recorded();
-    else
-      *edit.mutable_retraction() = one.entity_retracted();
-  }
-  return event;
-}
-
-log::Event taken_back(const std::string& branch, const EntityKey& entity, const std::vector<std::string>& attributes = {}) {
-  log::Event event;
-  event.mutable_branch_edited()->set_branch(branch);
-  v1::EditsTakenBack& back = *event.mutable_branch_edited()->add_edits()->mutable_taken_back();
-  back.set_kind(entity.kind);
-  back.set_id(entity.id);
-  for (const std::string& attribute : attributes) back.add_attributes(attribute);
-  return event;
-}
-
-log::Event merged(const std::string& name) {
-  log::Event event;
-  event.mutable_branch_merged()->set_name(name);
-  return event;
-}
-
-log::Event rebased(const std::string& name) {
-  log::Event event;
-  event.mutable_branch_rebased()->set_name(name);
-  return event;
-}
-
-log::Event discarded(const std::string& name) {
-  log::Event event;
-  event.mutable_branch_discarded()->set_name(name);
-  return event;
-}
 
 const std::vector<log::Event> kNothing;
 

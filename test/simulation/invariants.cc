@@ -82,7 +82,53 @@ Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instan
       break;
     default: break;
   }
+  const auto merged = state_.branches.find(event.branch_merged().name());
+  const control::State before = state_;
   control::fold(state_, event, offset, at, unprojected_);
+  if (event.has_branch_merged() && !broken) {
+    ++merges_;
+    if (!merged) return fmt::format("a branch that is not there is merged at {}", offset);
+    const inventory::Snapshot* onto = before.branches.head(merged->parent, before.inventory);
+    const inventory::Snapshot* now = state_.branches.head(merged->parent, state_.inventory);
+    if (!onto || !now) return fmt::format("a branch is merged into nothing at {}", offset);
+    if (const auto outcome = inventory::try_merge(*merged, *onto, 1); !outcome.clean())
+      return fmt::format("a merge at {} was admitted although {}", offset,
+                         outcome.conflicts.empty() ? outcome.violations[0].message : outcome.conflicts[0].message);
+    broken = check_merge(*merged, *onto, *now);
+  }
+  return broken ? broken : check_branches();
+}
+
+Broken Witness::check_branches() const {
+  for (const auto& branch : state_.branches.all()) {
+    const inventory::Snapshot* parent = state_.branches.head(branch->parent, state_.inventory);
+    if (!parent) return fmt::format("branch '{}' stands on nothing", branch->name);
+    if (branch->edit_count > inventory::kBranchEditsMax) return fmt::format("branch '{}' holds too many edits", branch->name);
+  }
+  return std::nullopt;
+}
+
+Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& before, const inventory::Snapshot& after) {
+  Broken broken;
+  inventory::Snapshot::for_each_difference(before, after, [&](const inventory::EntityKey& entity) {
+    if (!branch.edits.find(entity))
+      broken = fmt::format("merging '{}' changed {} '{}', which it does not touch", branch.name, entity.kind, entity.id);
+    return !broken;
+  });
+  for (const auto& [entity, edits] : branch.edits) {
+    if (broken || inventory::edit_count(branch, entity) == 0) continue;
+    if (after.has(entity.kind, entity.id) != branch.head.has(entity.kind, entity.id))
+      broken = fmt::format("after merging '{}', {} '{}' is not there or away as in the branch", branch.name, entity.kind, entity.id);
+  }
+  inventory::for_each_edit(branch, [&](const inventory::EntityKey& entity, const v1::HeldEdit& edit) {
+    const Json::Object values = after.attributes(entity.kind, entity.id), ours = branch.head.attributes(entity.kind, entity.id);
+    for (const v1::Attribute& said : edit.edit().facts().attributes()) {
+      const auto value = values.find(said.name()), own = ours.find(said.name());
+      if ((value == values.end() ? Json() : value->second) != (own == ours.end() ? Json() : own->second))
+        broken = fmt::format("after merging '{}', {} of {} '{}' is not as in the branch", branch.name, said.name(), entity.kind, entity.id);
+    }
+    return !broken;
+  });
   return broken;
 }
 
@@ -126,6 +172,10 @@ Broken Witness::check_whole(const log::Log& log) const {
   if (!replayed) return fmt::format("the log does not replay: {}", to_string(replayed.error()));
   if (replayed->inventory.offset() == last() && control::state_hash(*replayed) != states_.back())
     return fmt::format("replay to {} gives another state", last());
+  for (const auto& branch : state_.branches.all())
+    if (const auto again = replayed->branches.find(branch->name);
+        replayed->inventory.offset() == last() && (!again || again->head.hash() != branch->head.hash()))
+      return fmt::format("replay to {} gives another head of branch '{}'", last(), branch->name);
   return std::nullopt;
 }
 

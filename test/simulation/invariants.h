@@ -42,6 +42,7 @@ class Witness {
   struct Plans {
     uint64_t requested = 0, accepted = 0, rejected = 0, failed = 0;
   };
+  uint64_t merges() const { return merges_; }
   const Plans& plans() const { return plans_; }
   log::Offset last() const { return state_.inventory.offset(); }
   const control::State& state() const { return state_; }
@@ -49,6 +50,7 @@ class Witness {
  private:
   Broken follow_event(const log::Event& event, log::Offset offset, Instant at);
   Broken check_acceptance(const v1::Plan& plan, log::Offset offset);
+  Broken check_branches() const;
 
   control::State state_;                 // folded by the witness
   inventory::ChangeSet unprojected_;     // since state_.grid
@@ -56,11 +58,16 @@ class Witness {
   std::vector<Digest> states_;           // after each offset; [0] before the first
   std::vector<std::string> actors_;      // of each offset; [0] empty
   Plans plans_;
+  uint64_t merges_ = 0;                  // into main or another branch
 };
 
 // The projection patched so far against one made anew; their offsets aside, since a patch is made only where something
 // changed.
 Broken check_projection(const control::State& state);
+
+// A merge is all or nothing: after it, what the branch's edits touch is as in the branch where they say it, and nothing
+// else is otherwise than before. `before` and `after` are of the parent.
+Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& before, const inventory::Snapshot& after);
 
 // Each share of a demand runs where its tenant's data may be, by the rows alone.
 Broken check_residency(const grid::Snapshot& grid, const v1::Plan& plan);

@@ -6,6 +6,7 @@
 
 #include "log/simulated_log.h"
 #include "planner/planner.h"
+#include "support/branch_events.h"
 #include "support/small_world.h"
 
 namespace tandem::simulation {
@@ -188,6 +189,39 @@ TEST_F(WitnessTest, SeesAStaleProjection) {
   expect_broken(check_projection(state), "unsound was admitted");
   state.grid = nullptr;
   expect_broken(check_projection(state), "no grid");
+}
+
+TEST_F(WitnessTest, SeesAMergeThatShouldNotHaveBeen) {
+  using test_support::created;
+  using test_support::edited;
+  using test_support::merged;
+  expect_holds(witness_.follow_batch(next({created("b"), edited("b", {fact("link", "link-0", {{"delay_us", 7.0}})})})));
+  const auto after = [&](std::vector<log::Event> events) {
+    return log::make_batch(witness_.state().head, 1, kNow, std::move(events));
+  };
+  Witness witness = witness_;
+  expect_broken(witness.follow_batch(after({fact("link", "link-0", {{"delay_us", 9.0}}), merged("b")})), "was admitted although");
+  witness = witness_;
+  expect_broken(witness.follow_batch(after({merged("c")})), "is not there");
+  witness = witness_;
+  expect_broken(witness.follow_batch(after({created("c", "b"), merged("b")})), "stands on nothing");
+  expect_holds(witness_.follow_batch(after({merged("b")})));
+}
+
+TEST_F(WitnessTest, SeesAMergeByHalves) {
+  inventory::Branches branches;
+  inventory::Snapshot main = core_->state().inventory;
+  const inventory::Snapshot before = main;
+  const auto fold = [&](const log::Event& event) { branches.fold(event, main.offset() + 1, kNow, main); };
+  fold(test_support::created("b"));
+  fold(test_support::edited("b", {fact("link", "link-0", {{"delay_us", 7.0}}), fact("link", "link-1", {{"delay_us", 7.0}})}));
+  const inventory::Branch branch = *branches.find("b");
+  expect_broken(check_merge(branch, before, before), "is not as in the branch");
+  fold(test_support::merged("b"));
+  expect_holds(check_merge(branch, before, main));
+  inventory::Snapshot more = main;
+  more.fold(fact("link", "link-2", {{"delay_us", 7.0}}), main.offset() + 2);
+  expect_broken(check_merge(branch, before, more), "does not touch");
 }
 
 TEST_F(WitnessTest, SeesWhatDoesNotSettle) {

@@ -50,6 +50,7 @@ int run(const Arguments& arguments) {
     total.crashes += report.crashes;
     total.takeovers += report.takeovers;
     total.refused += report.refused;
+    total.merges += report.merges;
     total.plans.accepted += report.plans.accepted;
     total.plans.rejected += report.plans.rejected;
     total.plans.failed += report.plans.failed;
@@ -59,9 +60,9 @@ int run(const Arguments& arguments) {
     for (const std::string& happening : report.last_happenings) fmt::print("    {}\n", happening);
     fmt::print("run it again with: simulation --seed {} --verbose\n", seed);
   }
-  fmt::print("{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, plans {} accepted {} rejected {} failed; "
-             "{} broke an invariant\n",
-             arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.plans.accepted,
+  fmt::print("{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, {} merges, "
+             "plans {} accepted {} rejected {} failed; {} broke an invariant\n",
+             arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.merges, total.plans.accepted,
              total.plans.rejected, total.plans.failed, broken);
   return broken == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "planner/planner.h"
+#include "support/branch_events.h"
 #include "support/small_world.h"
 
 namespace tandem::simulation {
@@ -91,6 +92,7 @@ Report World::run() {
   if (!report_.broken) expect(witness_.check_whole(log_));
   report_.events = witness_.last();
   report_.plans = witness_.plans();
+  report_.merges = witness_.merges();
   report_.last_happenings = {happenings_.begin(), happenings_.end()};
   return report_;
 }
@@ -231,9 +233,29 @@ std::vector<log::Event> World::happening() {
   }
 }
 
+std::vector<log::Event> World::branching() {
+  const auto name = [&] { return fmt::format("branch-{}", random_.below(3)); };
+  const std::string branch = name(), link = test_support::link_id(random_.below(sites_));
+  const auto take = random_.chance(0.5) ? v1::ConflictSettled::TAKE_OURS : v1::ConflictSettled::TAKE_THEIRS;
+  switch (random_.below(12)) {
+    case 0:
+    case 1: return {test_support::created(branch, random_.chance(0.3) ? name() : std::string())};
+    case 2: return {test_support::rebased(branch)};
+    case 3:
+    case 4: return {test_support::merged(branch)};
+    case 5: return {test_support::discarded(branch)};
+    case 6: return {test_support::taken_back(branch, {"link", link}, random_.chance(0.5) ? std::vector<std::string>{"state"} : std::vector<std::string>())};
+    case 7: return {test_support::settled(branch, {"link", link}, take)};
+    case 8: {  // settled and merged at once, or neither
+      return {test_support::settled(branch, {"link", link}, take), test_support::merged(branch)};
+    }
+    default: return {test_support::edited(branch, happening())};
+  }
+}
+
 void World::live() {
   if (tick_ > options_.faulty_ticks * 9 / 10) return;
-  for (uint64_t n = random_.below(3); n > 0; --n) network_.send(happening());
+  for (uint64_t n = random_.below(3); n > 0; --n) network_.send(random_.chance(0.3) ? branching() : happening());
 }
 
 void World::deliver() {

@@ -50,6 +50,7 @@ struct Report {
   std::vector<std::string> last_happenings;
   uint64_t events = 0, crashes = 0, takeovers = 0, refused = 0;
   Witness::Plans plans;
+  uint64_t merges = 0;
 };
 
 class World {
@@ -89,6 +90,7 @@ class World {
   void check_readers();
   log::Event result_of_job(const control::State& state);
   std::vector<log::Event> happening();
+  std::vector<log::Event> branching();  // what is done with branches
 
   template <class... Args>
   void say(fmt::format_string<Args...> format, Args&&... args);

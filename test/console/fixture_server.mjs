@@ -1,10 +1,12 @@
 // Serves the built console and answers its contract from a synthetic grid, so that the console can be tested without the
-// engine. Run by hand: node fixture_server.mjs [--port 8090] [--sites 72] [--links 130].
+// engine. Run by hand:
+// node fixture_server.mjs [--port 8090] [--sites 72] [--links 130].
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeGrid } from './fixture_grid.mjs';
+import { FixtureInventory } from './fixture_inventory.mjs';
 
 const dist = fileURLToPath(new URL('../../console/dist/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
@@ -26,6 +28,11 @@ class Fixture {
     for (let i = 0; i < 180; i++) this.record('fact', `fixture fact ${i}: a pool reported its accelerators`, { fact: i });
     this.replan();
     for (let i = 0; i < 30; i++) this.decide();
+    this.inventory = new FixtureInventory(this.grid, (kind, summary) => {
+      this.record(kind, summary, {});
+      return this.offset;
+    });
+    this.offset = Math.max(this.offset, this.inventory.offset);
   }
 
   up(id) {
@@ -196,6 +203,8 @@ class Fixture {
       const { name, simulated, sites, links, regions, models, tenants } = this.grid;
       return { body: { offset: this.offset, name, simulated, sites, links: links.map(({ base, phase, ...l }) => l), regions: regions.map(({ weight, ...r }) => r), models, tenants } };
     }
+    const known = this.inventory.answer(method, parts, query, body);
+    if (known) return known;
     if (what === 'plan') return { body: this.plan };
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);

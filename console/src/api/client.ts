@@ -6,12 +6,14 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    readonly body: unknown = undefined, // what else it said, as far as it was JSON
   ) {
     super(message);
   }
 }
 
-async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+// GET, or as `init` says, of a path under /api/v1.
+export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`/api/v1/${path}`, init);
@@ -28,12 +30,13 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   }
   if (!response.ok) {
     const message = (body as { error?: { message?: string } }).error?.message;
-    throw new ApiError(response.status, message ?? `The server answered ${response.status}.`);
+    throw new ApiError(response.status, message ?? `The server answered ${response.status}.`, body);
   }
   return body as T;
 }
 
-const part = encodeURIComponent;
+export const part = encodeURIComponent;
+export const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 export type Kind = 'site' | 'link';
 
 export const api = {

@@ -1,0 +1,202 @@
+// What the server says about the inventory: entities and their claims, history, branches, the ontology and SQL. Every
+// read takes a branch and a time; absent ones mean main and now. Times are RFC 3339 in UTC.
+import type { View } from '../place.svelte';
+import { part } from './client';
+
+export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
+export type Attributes = Record<string, Value>;
+export type Standing = 'observed' | 'discovered' | 'intended';
+
+export interface Item {
+  kind: string;
+  id: string;
+  attributes: Attributes;
+  created?: number;
+  changed?: number;
+}
+
+export interface Page {
+  offset: number;
+  items: Item[]; // fewer than were asked for, even none, where many had to be looked at
+  next: string | null; // the cursor of the page after it; null at the end
+  total: number; // of the kind, whatever was asked for
+}
+
+export interface Entity {
+  offset: number;
+  kind: string;
+  id: string;
+  attributes: Attributes;
+  created_at?: string;
+  changed_at?: string;
+  etag: string;
+}
+
+export interface Claim {
+  attribute: string;
+  source: string;
+  standing: Standing;
+  confidence: number; // 0..1
+  valid_from: string;
+  valid_to: string | null;
+  recorded_at: string;
+  offset: number;
+  value: Value; // null: the source says that it is empty
+  believed: boolean;
+}
+
+export interface Presence {
+  source: string;
+  first_seen: string;
+  last_seen: string;
+  unseen_since: string | null;
+}
+
+export interface Claims {
+  claims: Claim[];
+  presences: Presence[];
+}
+
+export interface TimelineEvent {
+  offset: number;
+  at: string;
+  source: string;
+  attribute: string | null; // null: the entity as a whole
+  before: Value;
+  after: Value;
+}
+
+export interface Relation {
+  attribute: string; // of the entity that names the other; empty: the server does not say
+  kind: string;
+  id: string;
+}
+
+export interface Relations {
+  outgoing: Relation[];
+  incoming: Relation[];
+  truncated: boolean; // there are more than were asked for
+}
+
+export interface Found {
+  kind: string;
+  id: string;
+  name: string;
+  matched: string; // the attribute that matched
+}
+
+export interface Verification {
+  what: string; // to do
+  who?: string; // to send
+  latitude_deg?: number;
+  longitude_deg?: number;
+}
+
+export interface Discrepancy {
+  key: string; // tells it from the others of one answer
+  type: string;
+  kind: string; // of the entity it is about
+  id: string;
+  attribute: string | null;
+  summary: string;
+  since: string;
+  evidence: { source: string; standing: Standing; value: Value; at: string }[];
+  verification: Verification;
+}
+
+export interface BranchEntry {
+  name: string;
+  parent: string; // empty: main
+  created_at: string;
+  created_by: string;
+  edits: number;
+}
+
+export type Change = 'added' | 'changed' | 'removed';
+
+export interface Difference {
+  kind: string;
+  id: string;
+  change: Change;
+  attributes: { attribute: string; before: Value; after: Value }[];
+}
+
+// Something that stands against a merge.
+export interface Obstacle {
+  what: 'conflict' | 'violation';
+  message: string;
+  fix: string;
+  entities: { kind: string; id: string }[];
+  attribute: string | null;
+  expected?: Value;
+  found?: Value;
+  wanted?: Value;
+}
+
+export interface AttributeSpec {
+  name: string;
+  type: string; // boolean integer number text choice reference record
+  unit: string;
+  list: boolean;
+  required: boolean;
+  minimum?: number;
+  maximum?: number;
+  above?: number; // a minimum that is itself not allowed
+  below?: number;
+  choices: string[];
+  format: string; // of text: date, address, url …; empty: any
+  absent?: Value; // what holds where nobody says anything
+  personal: boolean;
+  refers_to: string[]; // kinds; "any" for all of them
+  description: string;
+}
+
+export interface RelationSpec {
+  attribute: string; // of the entity that names the other; "anchors.node" in the records of one
+  name: string; // "mounted_in"
+  inverse: string; // "holds"
+  targets: string[]; // kinds
+  many: boolean;
+  required: boolean;
+  impact: string; // on_holder: what names the target fails with it; on_target: the other way round
+  description: string;
+}
+
+export interface KindSpec {
+  name: string;
+  group: string; // "hardware"; empty where there is none
+  description: string;
+  attributes: AttributeSpec[];
+  relations: RelationSpec[];
+  incoming: { kind: string; attribute: string; name: string }[];
+  constraints: string[]; // as sentences
+  mappings: { system: string; name: string }[];
+}
+
+export interface KindCount {
+  kind: string;
+  count: number;
+  description: string;
+}
+
+export interface Table {
+  columns: string[];
+  rows: Value[][];
+  truncated: boolean;
+  offset: number;
+}
+
+export interface EditRequest {
+  kind: string;
+  id: string;
+  attributes: Attributes;
+}
+
+type Params = Record<string, string | number | undefined>;
+
+// A path with what is asked after `?`, in the branch and at the time of `view`.
+export function path(base: string, view: View, params: Params = {}): string {
+  const all = { ...params, branch: view.branch, as_of: view.as_of };
+  const kept = Object.entries(all).filter((e) => e[1] !== undefined && e[1] !== '') as [string, string | number][];
+  return kept.length === 0 ? base : `${base}?${kept.map(([key, value]) => `${part(key)}=${part(value)}`).join('&')}`;
+}

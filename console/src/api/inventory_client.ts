@@ -1,0 +1,103 @@
+// The calls behind the pages of the inventory, each answered as inventory.ts says.
+import type { View } from '../place.svelte';
+import { ask, part } from './client';
+import {
+  path,
+  type Attributes,
+  type BranchEntry,
+  type Claims,
+  type Difference,
+  type Discrepancy,
+  type EditRequest,
+  type Entity,
+  type Found,
+  type KindCount,
+  type Obstacle,
+  type Page,
+  type Relations,
+  type Table,
+  type TimelineEvent,
+  type KindSpec,
+} from './inventory';
+import {
+  readBranch,
+  readCount,
+  readDifferences,
+  readDiscrepancies,
+  readFound,
+  readKind,
+  readObstacles,
+  readPage,
+  readRelations,
+} from './inventory_read';
+
+type Raw = Record<string, unknown>;
+const json = (method: string, body: unknown): RequestInit => ({
+  method,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+const entityPath = (kind: string, id: string, more = '') => `inventory/${part(kind)}/${part(id)}${more}`;
+
+const relations_max = 1000; // what the server gives at once
+const search_max = 100; // results that the server gives, and ids that a list takes
+
+export interface Wanted {
+  text?: string; // words that must occur in what is searched: ids, names, serials, addresses
+  conditions?: Record<string, string>; // attribute, or attribute[comparison], to value
+}
+
+async function search(text: string, view: View, of: { kind?: string; limit: number }, signal?: AbortSignal): Promise<Found[]> {
+  return (await ask<{ results: Raw[] }>(path('search', view, { q: text, ...of }), { signal })).results.map(readFound);
+}
+
+// A page of one kind. Words are looked up in the search index first: what it finds is then listed.
+async function list(kind: string, view: View, wanted: Wanted & { limit: number; cursor?: string | undefined }, signal?: AbortSignal): Promise<Page> {
+  const conditions = { ...wanted.conditions };
+  if (wanted.text) {
+    const found = await search(wanted.text, view, { kind, limit: search_max }, signal);
+    if (found.length === 0) return { offset: 0, items: [], next: null, total: 0 };
+    conditions['id[in]'] = found.map((f) => f.id).join(',');
+  }
+  const { limit, cursor } = wanted;
+  return readPage(await ask<Raw>(path(`inventory/${part(kind)}`, view, { ...conditions, limit, cursor }), { signal }), kind);
+}
+
+export const inventory = {
+  kinds: async (view: View, signal?: AbortSignal): Promise<KindCount[]> =>
+    (await ask<{ kinds: Raw[] }>(path('inventory', view), { signal })).kinds.map(readCount),
+
+  list,
+  search,
+  entity: (kind: string, id: string, view: View, signal?: AbortSignal) => ask<Entity>(path(entityPath(kind, id), view), { signal }),
+  claims: (kind: string, id: string, view: View, signal?: AbortSignal) => ask<Claims>(path(entityPath(kind, id, '/claims'), view), { signal }),
+  relations: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Relations> =>
+    readRelations(await ask<Raw>(path(entityPath(kind, id, '/relations'), view, { limit: relations_max }), { signal })),
+  // The whole history, whatever time is looked at: the slider needs what came after as well.
+  timeline: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<TimelineEvent[]> =>
+    (await ask<{ events: TimelineEvent[] }>(path(entityPath(kind, id, '/timeline'), { ...view, as_of: undefined }), { signal })).events,
+
+  discrepancies: async (view: View, of: { kind?: string; id?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Discrepancy[]> =>
+    readDiscrepancies(await ask<Raw>(path('discrepancies', view, of), { signal })),
+
+  ontology: async (signal?: AbortSignal): Promise<KindSpec[]> =>
+    (await ask<{ kinds: Raw[] }>('ontology', { signal })).kinds.map(readKind),
+
+  query: (sql: string, view: View, signal?: AbortSignal) => ask<Table>(path('query', view), { ...json('POST', { sql }), signal: signal ?? null }),
+};
+
+export const branches = {
+  list: async (signal?: AbortSignal): Promise<BranchEntry[]> =>
+    (await ask<{ branches: Raw[] }>('branches', { signal })).branches.map(readBranch),
+  read: async (name: string, signal?: AbortSignal): Promise<BranchEntry> => readBranch(await ask<Raw>(`branches/${part(name)}`, { signal })),
+  create: (name: string, parent: string) => ask<{ offset: number }>('branches', json('POST', parent ? { name, parent } : { name })),
+  edit: (name: string, items: EditRequest[]) => ask<{ offset: number }>(`branches/${part(name)}/edits`, json('POST', { items })),
+  diff: async (name: string, signal?: AbortSignal): Promise<Difference[]> =>
+    readDifferences(await ask<Raw>(`branches/${part(name)}/diff`, { signal })),
+  obstacles: async (name: string, signal?: AbortSignal): Promise<Obstacle[]> =>
+    readObstacles(await ask<Raw>(`branches/${part(name)}/conflicts`, { signal })),
+  merge: (name: string) => ask<{ offset: number }>(`branches/${part(name)}/merge`, json('POST', {})),
+  discard: (name: string) => ask<{ offset: number }>(`branches/${part(name)}`, { method: 'DELETE' }),
+};
+
+export const editOf = (kind: string, id: string, attributes: Attributes): EditRequest => ({ kind, id, attributes });

@@ -55,6 +55,12 @@ int run_log_show(const LogOptions& options);
 int run_log_verify(const LogOptions& options);
 int run_log_hash(const LogOptions& options);
 
+struct OntologyOptions {
+  std::string kind;            // empty: all
+  bool json = false;
+};
+int run_ontology(const OntologyOptions& options);
+
 struct EngineOptions {
   std::string model = "llama-3.1-8b";
   std::filesystem::path grid;  // where its profiles are

@@ -1,41 +1,17 @@
 #include "base/json.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <cmath>
 
 #include "base/check.h"
+#include "base/json_element.h"
 #include "base/text.h"
 
 namespace tandem {
 namespace {
 
 constexpr size_t kDepthMax = 128;  // deeper documents are attacks, not data
-
-Json convert(simdjson::dom::element element) {
-  switch (element.type()) {
-    case simdjson::dom::element_type::ARRAY: {
-      Json::Array array;
-      const simdjson::dom::array items = element;
-      for (const auto item : items) array.push_back(convert(item));
-      return array;
-    }
-    case simdjson::dom::element_type::OBJECT: {
-      Json::Object object;
-      const simdjson::dom::object fields = element;
-      for (const auto field : fields) object[std::string(field.key)] = convert(field.value);
-      return object;
-    }
-    case simdjson::dom::element_type::INT64: return int64_t(element);
-    case simdjson::dom::element_type::UINT64: return static_cast<double>(uint64_t(element));
-    case simdjson::dom::element_type::DOUBLE: return double(element);
-    case simdjson::dom::element_type::STRING: return std::string_view(element);
-    case simdjson::dom::element_type::BOOL: return bool(element);
-    case simdjson::dom::element_type::NULL_VALUE: return nullptr;
-  }
-  return nullptr;
-}
 
 struct Writer {
   std::string out;
@@ -151,6 +127,30 @@ const Json& Json::operator[](std::string_view key) const {
   return found == members.end() ? kNull : found->second;
 }
 
+Json to_json_value(simdjson::dom::element element) {
+  switch (element.type()) {
+    case simdjson::dom::element_type::ARRAY: {
+      Json::Array array;
+      const simdjson::dom::array items = element;
+      for (const auto item : items) array.push_back(to_json_value(item));
+      return array;
+    }
+    case simdjson::dom::element_type::OBJECT: {
+      Json::Object object;
+      const simdjson::dom::object fields = element;
+      for (const auto field : fields) object[std::string(field.key)] = to_json_value(field.value);
+      return object;
+    }
+    case simdjson::dom::element_type::INT64: return int64_t(element);
+    case simdjson::dom::element_type::UINT64: return static_cast<double>(uint64_t(element));
+    case simdjson::dom::element_type::DOUBLE: return double(element);
+    case simdjson::dom::element_type::STRING: return std::string_view(element);
+    case simdjson::dom::element_type::BOOL: return bool(element);
+    case simdjson::dom::element_type::NULL_VALUE: return nullptr;
+  }
+  return nullptr;
+}
+
 Result<Json> parse_json(std::string_view text) {
   simdjson::dom::parser parser;
   if (parser.allocate(text.size(), kDepthMax) != simdjson::SUCCESS)
@@ -158,7 +158,7 @@ Result<Json> parse_json(std::string_view text) {
   simdjson::dom::element element;
   const auto error = parser.parse(text.data(), text.size()).get(element);
   if (error) return fail(ErrorCode::invalid_argument, fmt::format("not valid JSON: {}", simdjson::error_message(error)));
-  return convert(element);
+  return to_json_value(element);
 }
 
 std::string to_json(const Json& value) {

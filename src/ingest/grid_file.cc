@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/yaml_tree.h"
 #include "ingest/ingest.h"
+#include "ingest/yaml_value.h"
 
 namespace tandem::ingest {
 namespace {
@@ -16,38 +17,6 @@ using grid::Kind;
 using grid::Problem;
 
 constexpr std::string_view kFormatKey = "tandem";
-
-// The value of a node where `attribute` is expected: texts stay texts even when they look like numbers.
-Json to_json(const YamlNode& node, const Attribute* attribute) {
-  using Type = YamlNode::Type;
-  switch (node.type) {
-    case Type::null:
-      return nullptr;
-    case Type::scalar: {
-      const bool text_wanted =
-          attribute != nullptr && (attribute->type == grid::Type::text || attribute->type == grid::Type::choice ||
-                                   attribute->type == grid::Type::reference);
-      return node.plain && !text_wanted ? yaml_scalar(node.text) : Json(node.text);
-    }
-    case Type::list: {
-      Json::Array array;
-      for (const YamlNode& item : node.items) array.push_back(to_json(item, attribute));
-      return array;
-    }
-    case Type::map: {
-      Json::Object object;
-      for (size_t i = 0; i < node.keys.size(); ++i) {
-        const Attribute* field = nullptr;
-        if (attribute != nullptr)
-          for (const Attribute& candidate : attribute->fields)
-            if (candidate.name == node.keys[i]) field = &candidate;
-        object[node.keys[i]] = to_json(node.items[i], field);
-      }
-      return object;
-    }
-  }
-  return nullptr;
-}
 
 // The line of the deepest part of `path` that is in the file.
 int line_at(const YamlNode& node, const grid::Path& path) {
@@ -105,11 +74,11 @@ class GridFileReader {
       const std::string& key = root_.keys[i];
       if (key == kFormatKey) {
         format_given = true;
-        if (to_json(root_.items[i], nullptr) != Json(grid::kFileFormat))
+        if (yaml_value(root_.items[i], nullptr) != Json(grid::kFileFormat))
           report(root_.key_lines[i], "this format of grid file is not known",
                  fmt::format("write tandem: {}", grid::kFileFormat));
       } else if (const Attribute* attribute = grid_kind.find(key)) {
-        attributes[key] = to_json(root_.items[i], attribute);
+        attributes[key] = yaml_value(root_.items[i], attribute);
       } else if (grid::find_section(key) == nullptr) {
         unknown_section(key, root_.key_lines[i]);
       }
@@ -147,7 +116,7 @@ class GridFileReader {
   void read_entity(const Kind& kind, const YamlNode& node) {
     Json::Object attributes;
     for (size_t i = 0; i < node.keys.size(); ++i)
-      if (node.keys[i] != "id") attributes[node.keys[i]] = to_json(node.items[i], kind.find(node.keys[i]));
+      if (node.keys[i] != "id") attributes[node.keys[i]] = yaml_value(node.items[i], kind.find(node.keys[i]));
     const YamlNode* id_node = node.find("id");
     std::string id;
     bool id_good = false;

@@ -1,0 +1,146 @@
+#include "inventory/staged_rows.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace tandem::inventory {
+namespace {
+
+constexpr size_t kBlockBytes = 1u << 20;
+
+// FNV-1a, with a final mix so that both halves are good (Fowler, Noll, Vo; finaliser of SplitMix64). Feeds that collide
+// on purpose cost themselves time, and nothing more.
+uint64_t hash_of(std::string_view a, std::string_view b = {}) {
+  uint64_t hash = 14695981039346656037u;
+  const auto mix = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    hash = (hash ^ 0xFF) * 1099511628211u;
+  };
+  mix(a);
+  mix(b);
+  hash = (hash ^ (hash >> 30)) * 0xBF58476D1CE4E5B9u;
+  hash = (hash ^ (hash >> 27)) * 0x94D049BB133111EBu;
+  return hash ^ (hash >> 31);
+}
+
+}  // namespace
+
+void HashedPositions::put(uint64_t hash_low, uint32_t tag, uint32_t position) {
+  size_t i = hash_low & (slots_.size() - 1);
+  while (slots_[i].position != kFree) i = (i + 1) & (slots_.size() - 1);
+  slots_[i] = {position, tag};
+}
+
+void HashedPositions::add(uint64_t hash, uint32_t position) {
+  const auto low = static_cast<uint32_t>(hash);
+  const auto tag = static_cast<uint32_t>(hash >> 32);
+  lows_.push_back(low);
+  added_.push_back({position, tag});
+  if (added_.size() * 2 > slots_.size()) {
+    slots_.assign(std::max<size_t>(64, slots_.size() * 4), {});
+    for (size_t i = 0; i < added_.size(); ++i) put(lows_[i], added_[i].tag, added_[i].position);
+    return;
+  }
+  put(low, tag, position);
+}
+
+size_t StagedRows::add() {
+  CHECK(rows_.size() < UINT32_MAX);
+  rows_.emplace_back();
+  return rows_.size() - 1;
+}
+
+StagedRows::Text StagedRows::put(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  if (blocks_.empty() || blocks_.back().size() + bytes.size() > blocks_.back().capacity()) {
+    blocks_.emplace_back();
+    blocks_.back().reserve(std::max(kBlockBytes, bytes.size()));
+  }
+  const Text text{(uint64_t{blocks_.size() - 1} << 32) | blocks_.back().size(), static_cast<uint32_t>(bytes.size())};
+  blocks_.back() += bytes;
+  return text;
+}
+
+std::string_view StagedRows::text(const Text& text) const {
+  if (text.bytes == 0) return {};
+  return std::string_view(blocks_[text.at >> 32]).substr(text.at & UINT32_MAX, text.bytes);
+}
+
+void StagedRows::set_id(size_t row, std::string_view kind, std::string_view id) {
+  StagedRow& staged = rows_[row];
+  staged.id = put(id);
+  if (kind.empty()) return;
+  const auto found = std::find(kinds_.begin(), kinds_.end(), kind);
+  staged.kind = static_cast<uint16_t>(found - kinds_.begin());
+  if (found == kinds_.end()) kinds_.emplace_back(kind);
+}
+
+void StagedRows::settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids,
+                        std::string_view event) {
+  set_id(row, kind, id);
+  by_id_.add(hash_of(kind, id), static_cast<uint32_t>(row));
+  for (const std::string& external_id : external_ids) {
+    external_ids_.push_back({put(external_id), static_cast<uint32_t>(row)});
+    by_external_id_.add(hash_of(external_id), static_cast<uint32_t>(external_ids_.size() - 1));
+  }
+  if (!event.empty()) add_event(row, event);
+}
+
+void StagedRows::add_event(size_t row, std::string_view event) {
+  events_.push_back({put(event), static_cast<uint32_t>(row)});
+}
+
+void StagedRows::withdraw(size_t row) { rows_[row].withdrawn = true; }
+
+UpsertCounts StagedRows::counts() const {
+  UpsertCounts counts;
+  for (const StagedRow& row : rows_) {
+    counts.created += row.outcome == Outcome::created;
+    counts.changed += row.outcome == Outcome::changed;
+    counts.unchanged += row.outcome == Outcome::unchanged;
+    counts.refused += row.outcome == Outcome::refused;
+  }
+  return counts;
+}
+
+std::optional<size_t> StagedRows::find(std::string_view kind, std::string_view id) const {
+  const auto found = by_id_.find(hash_of(kind, id), [&](uint32_t row) { return this->id(row) == id && this->kind(row) == kind; });
+  return found ? std::optional<size_t>(*found) : std::nullopt;
+}
+
+std::optional<size_t> StagedRows::find_external(std::string_view external_id) const {
+  const auto found = by_external_id_.find(hash_of(external_id), [&](uint32_t i) { return text(external_ids_[i].text) == external_id; });
+  return found ? std::optional<size_t>(external_ids_[*found].row) : std::nullopt;
+}
+
+void StagedRows::for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const {
+  for (const StagedEvent& staged : events_) {
+    if (rows_[staged.row].withdrawn) continue;
+    const std::string_view bytes = text(staged.bytes);
+    log::Event event;
+    CHECK(event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    if (!take(std::move(event), staged.row)) return;
+  }
+}
+
+std::optional<Referrer> ExternalIds::find(const std::string& external_id) const {
+  if (!std::exchange(read_, true)) read_all();
+  const auto found = std::lower_bound(owners_.begin(), owners_.end(), external_id,
+                                      [](const auto& owner, const std::string& wanted) { return owner.first < wanted; });
+  if (found == owners_.end() || found->first != external_id) return std::nullopt;
+  return found->second;
+}
+
+void ExternalIds::read_all() const {
+  for (const std::string& kind : believed_.kinds()) {
+    believed_.for_each_json(kind, [&](const std::string& id, const Json::Object& attributes) {
+      if (const auto found = attributes.find(kExternalIds); found != attributes.end())
+        for (const Json& item : found->second.array()) owners_.emplace_back(item.text(), Referrer{kind, id});
+      return true;
+    });
+  }
+  std::sort(owners_.begin(), owners_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+}
+
+}  // namespace tandem::inventory

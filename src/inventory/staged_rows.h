@@ -1,0 +1,109 @@
+// What the rows of a feed have come to so far, compactly: ~40 bytes a row and its id, external ids and event.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inventory/upsert.h"
+
+namespace tandem::inventory {
+
+// Positions by a hash of what stands there, open addressing with linear probing. What stands there is told from what
+// only hashes alike by who asks.
+class HashedPositions {
+ public:
+  void add(uint64_t hash, uint32_t position);
+  // The first position of that hash for which `is_it` says so.
+  template <class IsIt>
+  std::optional<uint32_t> find(uint64_t hash, const IsIt& is_it) const {
+    if (slots_.empty()) return std::nullopt;
+    const auto tag = static_cast<uint32_t>(hash >> 32);
+    for (size_t i = hash & (slots_.size() - 1); slots_[i].position != kFree; i = (i + 1) & (slots_.size() - 1))
+      if (slots_[i].tag == tag && is_it(slots_[i].position)) return slots_[i].position;
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr uint32_t kFree = UINT32_MAX;
+  struct Slot {
+    uint32_t position = kFree;
+    uint32_t tag = 0;  // the upper half of the hash
+  };
+  void put(uint64_t hash_low, uint32_t tag, uint32_t position);
+
+  std::vector<Slot> slots_;       // a power of two, at most half full
+  std::vector<uint32_t> lows_;    // lower halves of the hashes, by order of adding, to grow by
+  std::vector<Slot> added_;
+};
+
+class StagedRows {
+ public:
+  size_t add();  // a row, refused until it is settled; its number
+  size_t size() const { return rows_.size(); }
+  void set_outcome(size_t row, Outcome outcome) { rows_[row].outcome = outcome; }
+  void set_id(size_t row, std::string_view kind, std::string_view id);
+  // The row stands: it is found under its id and external ids from now on. `event` may be empty.
+  void settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids,
+              std::string_view event);
+  void add_event(size_t row, std::string_view event);
+  void withdraw(size_t row);  // none of its events count
+
+  std::string_view kind(size_t row) const { return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind]; }
+  std::string_view id(size_t row) const { return text(rows_[row].id); }
+  Outcome outcome(size_t row) const { return rows_[row].outcome; }
+  UpsertCounts counts() const;
+
+  std::optional<size_t> find(std::string_view kind, std::string_view id) const;
+  std::optional<size_t> find_external(std::string_view external_id) const;
+  void for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const;
+
+ private:
+  static constexpr uint16_t kNoKind = UINT16_MAX;
+  struct Text {
+    uint64_t at = 0;
+    uint32_t bytes = 0;
+  };
+  struct StagedRow {
+    Text id;
+    uint16_t kind = kNoKind;
+    Outcome outcome = Outcome::refused;
+    bool withdrawn = false;
+  };
+  struct StagedEvent {
+    Text bytes;
+    uint32_t row = 0;
+  };
+  struct StagedExternalId {
+    Text text;
+    uint32_t row = 0;
+  };
+  Text put(std::string_view bytes);
+  std::string_view text(const Text& text) const;
+
+  std::vector<StagedRow> rows_;
+  std::vector<std::string> kinds_;
+  std::vector<StagedEvent> events_;  // in the order in which rows were settled
+  std::vector<StagedExternalId> external_ids_;
+  HashedPositions by_id_, by_external_id_;
+  std::vector<std::string> blocks_;  // of kBlockBytes each, so that growing copies nothing
+};
+
+// Whose the external ids are that the inventory knows.
+class ExternalIds {
+ public:
+  explicit ExternalIds(const Snapshot& believed) : believed_(believed) {}
+  std::optional<Referrer> find(const std::string& external_id) const;
+
+ private:
+  void read_all() const;
+
+  const Snapshot& believed_;
+  mutable bool read_ = false;  // read when first asked for
+  mutable std::vector<std::pair<std::string, Referrer>> owners_;  // ascending by external id
+};
+
+}  // namespace tandem::inventory

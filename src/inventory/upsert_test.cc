@@ -1,0 +1,125 @@
+#include "inventory/upsert.h"
+
+#include <gtest/gtest.h>
+
+#include "support/small_world.h"
+
+namespace tandem::inventory {
+namespace {
+
+using test_support::fact;
+
+Row site(std::string id, Json::Object more = {}) {
+  Row row{"site", std::move(id), "", {{"tier", "core"}, {"latitude_deg", 48.5}, {"longitude_deg", 8.0}, {"jurisdiction", "DE"}, {"power_limit_kw", 10.0}}, {}};
+  for (auto& [name, value] : more) row.attributes[name] = std::move(value);
+  return row;
+}
+
+Row node(std::string id, std::string site, std::string name = "") {
+  Row row{"node", std::move(id), std::move(name), {{"site", std::move(site)}}, {}};
+  return row;
+}
+
+std::vector<log::Event> events_of(const Upsert& upsert) {
+  std::vector<log::Event> events;
+  upsert.for_each_event([&](log::Event event, size_t) { return events.push_back(std::move(event)), true; });
+  return events;
+}
+
+struct Fed {
+  UpsertCounts counts;
+  std::vector<RowProblem> problems;
+  std::vector<log::Event> events;
+  std::vector<std::string> ids;
+  Snapshot after;
+};
+
+Fed feed(const Snapshot& believed, std::vector<Row> rows, bool partial = false) {
+  Upsert upsert(believed, {.source = "test", .actor = "operator:test", .partial = partial});
+  const size_t count = rows.size();
+  for (Row& row : rows) upsert.add(std::move(row));
+  upsert.finish();
+  Fed fed{upsert.counts(), upsert.problems(), events_of(upsert), {}, believed};
+  for (size_t i = 0; i < count; ++i) fed.ids.push_back(upsert.id(i));
+  for (const log::Event& event : fed.events) fed.after.fold(event, fed.after.offset() + 1);
+  return fed;
+}
+
+TEST(Upsert, MakesChangesAndLeavesAlone) {
+  const Fed first = feed({}, {site("a"), site("b"), node("n", "a")});
+  EXPECT_EQ(first.counts, (UpsertCounts{.created = 3}));
+  EXPECT_EQ(first.events.size(), 3u);
+  const Fed again = feed(first.after, {site("a"), site("b"), node("n", "a")});
+  EXPECT_EQ(again.counts, (UpsertCounts{.unchanged = 3}));
+  EXPECT_TRUE(again.events.empty());
+  const Fed other = feed(first.after, {site("a", {{"power_limit_kw", 12.0}}), node("n", "b")});
+  EXPECT_EQ(other.counts, (UpsertCounts{.changed = 2}));
+  ASSERT_EQ(other.events.size(), 2u);
+  EXPECT_EQ(other.events[0].facts_recorded().attributes_size(), 1);  // only what differs
+  EXPECT_EQ(other.after.find("node", "n")->find("site")->text(), "b");
+}
+
+TEST(Upsert, RowsMayComeInAnyOrder) {
+  const Fed fed = feed({}, {node("n", "a"), node("m", "a"), site("a")});
+  EXPECT_EQ(fed.counts, (UpsertCounts{.created = 3}));
+  ASSERT_EQ(fed.events.size(), 3u);
+  EXPECT_EQ(fed.events[0].facts_recorded().kind(), "site");
+  EXPECT_EQ(fed.events[1].facts_recorded().id(), "n");
+}
+
+TEST(Upsert, OneProblemRefusesAllUnlessPartial) {
+  std::vector<Row> rows{site("a"), node("n", "nowhere"), site("b", {{"tier", "cellar"}})};
+  const Fed strict = feed({}, rows);
+  EXPECT_TRUE(strict.events.empty());
+  ASSERT_EQ(strict.problems.size(), 2u);
+  EXPECT_EQ(strict.problems[0].row, 1u);
+  EXPECT_EQ(strict.problems[0].attribute, "site");
+  EXPECT_EQ(strict.problems[1].attribute, "tier");
+  EXPECT_EQ(strict.counts, (UpsertCounts{.created = 1, .refused = 2}));
+  const Fed partial = feed({}, rows, /*partial=*/true);
+  EXPECT_EQ(partial.events.size(), 1u);
+  EXPECT_TRUE(partial.after.has("site", "a"));
+}
+
+TEST(Upsert, NamesWhatIsWrongWithARow) {
+  const auto problem = [](Row row) {
+    const Fed fed = feed({}, {std::move(row)});
+    EXPECT_EQ(fed.counts.refused, 1u);
+    return fed.problems.empty() ? std::string() : fed.problems[0].message;
+  };
+  EXPECT_EQ(problem({"sit", "x", "", {}, {}}), "no kind 'sit'; did you mean 'site'?");
+  EXPECT_NE(problem(site("not an id")).find("cannot be used"), std::string::npos);
+  EXPECT_NE(problem({"site", "", "", {}, {}}).find("no id, no name and no external id"), std::string::npos);
+  EXPECT_NE(problem(site("x", {{"towel", true}})).find("towel"), std::string::npos);
+  const Fed twice = feed({}, {site("a"), site("a")});
+  ASSERT_EQ(twice.problems.size(), 1u);
+  EXPECT_EQ(twice.problems[0].row, 1u);
+  EXPECT_EQ(twice.problems[0].fix, "the first is row 1; say all of an entity in one row");
+}
+
+TEST(Upsert, MakesIdsOfNames) {
+  Row first = site("");
+  first.name = "München Süd";
+  Row second = first;
+  const Fed fed = feed({}, {first, second});
+  EXPECT_EQ(fed.ids, (std::vector<std::string>{"muenchen-sued", "muenchen-sued-2"}));
+}
+
+TEST(Upsert, RefusedRowsKeepTheirPlace) {
+  Upsert upsert({}, {.source = "test", .actor = "operator:test"});
+  upsert.add(site("a"));
+  upsert.add_refused({0, "site", "b", "", "", "no cells", ""});
+  upsert.also_wrong({0, "site", "b", "", "", "and more", ""});
+  upsert.add(site("c"));
+  upsert.finish();
+  EXPECT_EQ(upsert.outcome(0), Outcome::created);
+  EXPECT_EQ(upsert.outcome(1), Outcome::refused);
+  EXPECT_EQ(upsert.id(1), "b");
+  EXPECT_EQ(upsert.outcome(2), Outcome::created);
+  ASSERT_EQ(upsert.problems().size(), 2u);
+  EXPECT_EQ(upsert.problems()[1].row, 1u);
+  EXPECT_FALSE(upsert.accepted());
+}
+
+}  // namespace
+}  // namespace tandem::inventory

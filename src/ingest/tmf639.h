@@ -1,0 +1,39 @@
+// How TMF639 names what an entity has: shared by the reader and the writer.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tandem::ingest {
+
+// A member of a resource and the attribute that takes it, as a text.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kTmf639Members{
+    {{"name", "name"}, {"description", "description"}, {"serialNumber", "serial"}}};
+
+// Of ResourceStatusType and of the attribute `status`. What has no counterpart is said by the characteristic alone.
+struct Tmf639Status {
+  std::string_view theirs, ours;
+};
+inline constexpr std::array<Tmf639Status, 5> kTmf639Statuses{{{"available", "active"},
+                                                              {"reserved", "planned"},
+                                                              {"standby", "staged"},
+                                                              {"suspended", "maintenance"},
+                                                              {"alarm", "failed"}}};
+
+constexpr std::string_view tmf639_status(std::string_view theirs) {
+  for (const auto& status : kTmf639Statuses)
+    if (status.theirs == theirs) return status.ours;
+  return {};
+}
+
+// The id of an entity of ours as a resource: "rack:par1-r1".
+inline std::string tmf639_id(std::string_view kind, std::string_view id) {
+  std::string joined(kind);
+  joined += ':';
+  joined += id;
+  return joined;
+}
+
+}  // namespace tandem::ingest

@@ -55,11 +55,38 @@ int run_log_show(const LogOptions& options);
 int run_log_verify(const LogOptions& options);
 int run_log_hash(const LogOptions& options);
 
-struct OntologyOptions {
-  std::string kind;            // empty: all
+struct InventoryImportOptions {
+  std::vector<std::filesystem::path> files;
+  std::string format = "auto";
+  std::string source;          // empty: "import:<format>"
+  std::string standing = "observed";
+  std::string system;          // in front of foreign ids; empty: the format's name
+  std::string kind;            // of every row of a CSV file without a column `kind`
+  std::vector<std::string> defaults;  // "site.tier=core": what new entities have where their row does not say
+  bool full = false;
+  bool dry_run = false;
+  bool partial = false;
+  std::filesystem::path data = "data";
   bool json = false;
 };
-int run_ontology(const OntologyOptions& options);
+int run_inventory_import(const InventoryImportOptions& options);
+
+struct InventoryExportOptions {
+  std::string format = "csv";
+  std::vector<std::string> kinds;  // empty: all
+  std::string system;
+  std::filesystem::path data = "data";
+  std::filesystem::path output;    // empty: standard output
+};
+int run_inventory_export(const InventoryExportOptions& options);
+
+struct InventoryGenerateOptions {
+  uint64_t devices = 1'000;
+  uint64_t interfaces = 50'000;
+  uint64_t seed = 1;
+  std::filesystem::path output;  // a directory of CSV files, one a kind
+};
+int run_inventory_generate(const InventoryGenerateOptions& options);
 
 struct EngineOptions {
   std::string model = "llama-3.1-8b";

@@ -81,13 +81,56 @@ void add_log(CLI::App& app, int& status) {
   command->footer("Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
 }
 
-void add_ontology(CLI::App& app, int& status) {
-  auto options = std::make_shared<OntologyOptions>();
-  CLI::App* command = app.add_subcommand("ontology", "What a grid may hold: kinds, attributes, relations, constraints, mappings");
-  command->add_option("kind", options->kind, "One kind, whole; a list of all when not given");
-  command->add_flag("--json", options->json, "As JSON");
-  command->footer("Examples:\n  tandem ontology\n  tandem ontology device");
-  run_with(command, options, run_ontology, status);
+void add_inventory_import(CLI::App& inventory, int& status) {
+  auto options = std::make_shared<InventoryImportOptions>();
+  CLI::App* command = inventory.add_subcommand("import", "Take in CSV, YAML, NetBox or TMF639 files: all of it, or nothing where any of it is wrong");
+  command->add_option("files", options->files, "Files of one feed")->required();
+  command->add_option("--format", options->format, "auto, csv, yaml, netbox or tmf639")->capture_default_str();
+  command->add_option("--source", options->source, "Who says so; import:FORMAT when not given");
+  command->add_option("--standing", options->standing, "observed, discovered or intended")->capture_default_str();
+  command->add_option("--system", options->system, "In front of foreign ids: netbox:dcim.device/12; the format when not given");
+  command->add_option("--kind", options->kind, "Of every row of a CSV file without a column 'kind'");
+  command->add_option("--default", options->defaults, "KIND.ATTRIBUTE=VALUE of new entities whose row does not say; may be repeated");
+  command->add_flag("--full", options->full, "The feed is complete: what this source said before and no longer lists is unseen");
+  command->add_flag("--dry-run", options->dry_run, "Say what would change and change nothing; works beside a running grid");
+  command->add_flag("--partial", options->partial, "Take in the good rows though others are wrong");
+  command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")->capture_default_str();
+  command->add_flag("--json", options->json, "Report as JSON");
+  command->footer("Examples:\n  tandem inventory import racks.csv --kind rack --dry-run\n"
+                  "  tandem inventory import netbox/*.json --source netbox --standing discovered --full --default site.tier=core\n"
+                  "docs/IMPORT.md states what each field becomes. Exit status 2 when a row is refused.");
+  run_with(command, options, run_inventory_import, status);
+}
+
+void add_inventory_export(CLI::App& inventory, int& status) {
+  auto options = std::make_shared<InventoryExportOptions>();
+  CLI::App* command = inventory.add_subcommand("export", "Write entities so that importing them again changes nothing");
+  command->add_option("--format", options->format, "csv, yaml, netbox or tmf639")->capture_default_str();
+  command->add_option("--kind", options->kinds, "Kinds; all when not given");
+  command->add_option("--system", options->system, "Whose ids are the numbers of NetBox objects")->capture_default_str();
+  command->add_option("--data", options->data, "Directory of the log; may be in use")->capture_default_str();
+  command->add_option("-o,--output", options->output, "File to write; standard output when not given");
+  command->footer("Example:\n  tandem inventory export --format csv --kind rack -o racks.csv");
+  run_with(command, options, run_inventory_export, status);
+}
+
+void add_inventory_generate(CLI::App& inventory, int& status) {
+  auto options = std::make_shared<InventoryGenerateOptions>();
+  CLI::App* command = inventory.add_subcommand("generate", "Make up a large inventory as CSV files, for load tests");
+  command->add_option("--devices", options->devices, "Devices")->capture_default_str();
+  command->add_option("--interfaces", options->interfaces, "Interfaces, over all devices")->capture_default_str();
+  command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
+  command->add_option("-o,--output", options->output, "Directory")->required();
+  command->footer("Example:\n  tandem inventory generate --devices 1000 --interfaces 50000 -o big && tandem inventory import big/*.csv --data data");
+  run_with(command, options, run_inventory_generate, status);
+}
+
+void add_inventory(CLI::App& app, int& status) {
+  CLI::App* command = app.add_subcommand("inventory", "Take entities in from files, and write them out");
+  command->require_subcommand(1);
+  add_inventory_import(*command, status);
+  add_inventory_export(*command, status);
+  add_inventory_generate(*command, status);
 }
 
 void add_engine(CLI::App& app, int& status) {
@@ -138,7 +181,7 @@ int main(int argc, char** argv) {
   add_check(app, status);
   add_plan(app, status);
   add_log(app, status);
-  add_ontology(app, status);
+  add_inventory(app, status);
   add_engine(app, status);
   add_load(app, status);
   try {

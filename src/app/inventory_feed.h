@@ -1,0 +1,75 @@
+// The files of one feed, read into an upsert, and where in them its rows stand.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostics.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "ingest/feed.h"
+#include "inventory/upsert.h"
+
+namespace tandem::app {
+
+// How far it is, in one line of a terminal, a few times a second.
+class FeedProgress {
+ public:
+  explicit FeedProgress(bool shown) : shown_(shown) {}
+  void tell(std::string_view doing, size_t count);
+  void end();  // takes the line away
+
+ private:
+  bool shown_;
+  bool told_ = false;
+  SystemClock clock_;
+  Duration last_;
+};
+
+struct FeedOfFiles {
+  std::vector<std::filesystem::path> files;
+  ingest::FeedFormat format = ingest::FeedFormat::automatic;
+  ingest::FeedOptions options;
+};
+
+// The format of that name, or, for "auto", the one that all the files are of. Errors: invalid_argument, not_found, io.
+Result<ingest::FeedFormat> format_of_files(const std::string& name, const std::vector<std::filesystem::path>& files);
+
+class Feed final : public ingest::FeedSink {
+ public:
+  // Both must outlive the feed.
+  Feed(FeedOfFiles files, inventory::Upsert& upsert, FeedProgress& progress);
+
+  Result<void> read();  // errors: not_found, io
+  size_t rows() const { return places_.size(); }
+  std::vector<std::string> notes() const;
+
+  Diagnostic diagnostic(const inventory::RowProblem& problem) const;
+  Json describe(const inventory::RowProblem& problem) const;
+  // What became of each row, as [{file, line, kind?, id, outcome}]; the first kOutcomesMax that are not unchanged.
+  Json outcomes(const inventory::Upsert& upsert) const;
+
+  // ingest::FeedSink
+  void row(inventory::Row row, const ingest::FeedPlace& place) override;
+  void fault(ingest::FeedFault fault, bool first) override;
+
+ private:
+  static constexpr size_t kOutcomesMax = 10'000;  // a report people or scripts read; the counts say the rest
+  struct Place {
+    ingest::FeedPlace place;
+    uint16_t file = 0;
+  };
+  std::string column(const inventory::RowProblem& problem) const;
+
+  FeedOfFiles files_;
+  inventory::Upsert& upsert_;
+  FeedProgress& progress_;
+  std::vector<std::unique_ptr<ingest::FeedReader>> readers_;  // one a file
+  std::vector<Place> places_;                                 // of each row
+};
+
+}  // namespace tandem::app

@@ -91,18 +91,24 @@ export class FixtureInventory {
     this.say(sources.telemetry, 'observed', this.now_ms - 5 * day_ms, 'device', moved.id, { software_version: '7.10.1' });
     this.say(sources.telemetry, 'observed', this.now_ms - 600_000, 'device', moved.id, { software_version: '7.11.3' });
     this.say(sources.planning, 'intended', this.now_ms - day_ms, 'device', moved.id, { description: 'Aggregation router with a long description, so that a page shows what becomes of text that does not fit on one line of a table of facts.' });
-    const evidence = (d, attribute) => d.claims.filter((c) => c.attribute === attribute).map(({ source, standing, value, recorded_at }) => ({ source, standing, value, recorded_at }));
+    const evidence = (d, attribute) => {
+      const says = ['intended', 'discovered'].map((standing) => d.claims.filter((c) => c.attribute === attribute && c.standing === standing).at(-1)).filter(Boolean);
+      return says.map(({ source, standing, value, valid_from, offset }) => ({ source, standing, attribute, value, since: valid_from, offset, believed: standing === 'discovered' }));
+    };
     const place = { latitude_deg: sites[0].latitude_deg, longitude_deg: sites[0].longitude_deg };
     this.planted.push({
-      type: 'moved', kind: 'device', id: moved.id, attribute: 'rack', since: iso(this.now_ms - 2 * day_ms), evidence: evidence(moved, 'rack').slice(-2),
+      id: `moved:device:${moved.id}`, type: 'moved', about: { kind: 'device', id: moved.id }, also: [], attribute: null, since: iso(this.now_ms - 2 * day_ms),
+      evidence: [...evidence(moved, 'rack'), ...evidence(moved, 'position_u')],
       summary: `discovery sees it in rack ${there}; planning has it in rack ${this.values(moved, Infinity, (c) => c.standing === 'intended').rack}`,
-      verification: { what: `Read the serial number on the device in rack ${there}, unit 30, and look whether the planned place is empty.`, who: 'Fixture field force north', ...place },
+      verification: { action: 'Read the serial number on the device, and look whether the planned place is empty.', who: 'field technician', site: sites[0].id, place: `rack ${there}, unit 30`, ...place },
     });
     const ghost = devices.find((d) => d.id.includes('server') && this.values(d).site === sites[1].id);
     ghost.unseen_since = iso(this.now_ms - 9 * day_ms);
     this.planted.push({
-      type: 'ghost', kind: 'device', id: ghost.id, attribute: null, since: ghost.unseen_since, evidence: [],
-      summary: 'discovery lists every device of this site, but no longer this one', verification: { what: `Look whether anything stands in rack ${this.values(ghost).rack}, unit ${this.values(ghost).position_u}.`, who: 'Fixture field force north', ...place },
+      id: `ghost:device:${ghost.id}`, type: 'ghost', about: { kind: 'device', id: ghost.id }, also: [], attribute: null, since: ghost.unseen_since,
+      evidence: [{ source: sources.discovery, standing: 'discovered', attribute: null, value: false, since: ghost.unseen_since, offset: 0, believed: false }],
+      summary: 'discovery lists every device of this site, but no longer this one',
+      verification: { action: 'Look whether anything stands there.', who: 'field technician', site: sites[1].id, place: `rack ${this.values(ghost).rack}, unit ${this.values(ghost).position_u}`, latitude_deg: sites[1].latitude_deg, longitude_deg: sites[1].longitude_deg },
     });
   }
 
@@ -135,11 +141,15 @@ export class FixtureInventory {
       if (e.created > offset) continue;
       found.set(`${e.kind}/${e.id}`, { kind: e.kind, id: e.id, attributes: this.values(e, offset), created: e.created, changed: e.changed });
     }
-    const chain = [];
-    for (let b = branch; b; b = this.branches.get(b.parent)) chain.unshift(b);
-    for (const b of chain) for (const edit of b.edits) {
+    return branch ? this.head(branch) : found;
+  }
+
+  // A branch is its parent as it was when the branch began, with the branch's edits on top.
+  head(branch) {
+    const found = new Map(branch.base);
+    for (const edit of branch.edits) {
       const key = `${edit.kind}/${edit.id}`;
-      const before = found.get(key) ?? { kind: edit.kind, id: edit.id, attributes: {}, created: b.offset, changed: b.offset };
+      const before = found.get(key) ?? { kind: edit.kind, id: edit.id, attributes: {}, created: edit.offset, changed: edit.offset };
       found.set(key, { ...before, attributes: Object.fromEntries(Object.entries({ ...before.attributes, ...edit.attributes }).filter(([, v]) => v !== null)) });
     }
     return found;
@@ -150,7 +160,7 @@ export class FixtureInventory {
     if (query.get('branch') && !this.branches.has(query.get('branch'))) return refusal(404, `no branch '${query.get('branch')}'`);
     if (what === 'ontology') return { body: { kinds } };
     if (what === 'search') return this.search(query);
-    if (what === 'discrepancies') return { body: { offset: this.offset, discrepancies: this.planted.filter((d) => (!query.get('kind') || d.kind === query.get('kind')) && (!query.get('id') || d.id === query.get('id'))), truncated: false } };
+    if (what === 'discrepancies') return { body: { offset: this.offset, discrepancies: this.planted.filter((d) => (!query.get('kind') || d.about.kind === query.get('kind')) && (!query.get('id') || d.about.id === query.get('id'))), truncated: false } };
     if (what === 'query') return this.sql(JSON.parse(body).sql, query);
     if (what === 'branches') return this.branchAnswer(method, first, second, body ? JSON.parse(body) : {});
     if (what !== 'inventory') return undefined;
@@ -215,7 +225,7 @@ export class FixtureInventory {
         const unseen_since = source === sources.discovery ? (entity.unseen_since ?? null) : null;
         return { source, first_seen: own[0].recorded_at, last_seen: unseen_since ?? iso(this.now_ms - 240_000), unseen_since };
       });
-      return { body: { offset: this.offset, kind, id, claims: claims.map((c) => ({ ...c, believed: believed.get(c.attribute) === c })), presences } };
+      return { body: { offset: this.offset, kind, id, claims: claims.map((c) => ({ ...c, believed: believed.get(c.attribute) === c, holds: !claims.some((o) => o.attribute === c.attribute && o.source === c.source && o.standing === c.standing && o.offset > c.offset) })), presences } };
     }
     if (what !== 'timeline') return refusal(404, 'nothing is at this path');
     const before = {};
@@ -257,78 +267,90 @@ export class FixtureInventory {
   }
 
   branchAnswer(method, name, verb, body) {
-    const shown = (b) => ({ name: b.name, parent: b.parent, created_at: b.at, created_by: 'api:operator', offset: b.offset, edits: b.edits.length });
+    const shown = (b) => ({
+      offset: this.offset, name: b.name, parent: b.parent || null, purpose: b.purpose, author: 'operator:api', created: b.offset, created_at: b.at, base_offset: b.base_offset,
+      changed: b.edits.at(-1)?.offset ?? b.offset, edits: b.edits.length, children: [...this.branches.values()].filter((c) => c.parent === b.name).map((c) => c.name),
+    });
     if (name === undefined && method === 'GET') return { body: { offset: this.offset, branches: [...this.branches.values()].map(shown) } };
     if (name === undefined) {
-      if (!/^[A-Za-z0-9][\w.-]*$/.test(body.name ?? '')) return refusal(400, "a branch's name is letters, digits and . _ -");
+      if (!/^[A-Za-z0-9][\w.:-]*$/.test(body.name ?? '')) return refusal(400, 'a name is 1 to 64 of letters, digits and ". _ - :", starting with a letter or digit');
       if (this.branches.has(body.name)) return refusal(409, `there is a branch '${body.name}' already`);
       const offset = this.record('branch.created', `fixture branch ${body.name}`);
-      this.branches.set(body.name, { name: body.name, parent: body.parent ?? '', at: iso(Date.now()), offset, edits: [] });
-      return { status: 201, body: { offset, ...shown(this.branches.get(body.name)) } };
+      const base = this.seen(this.branches.get(body.parent));
+      this.branches.set(body.name, { name: body.name, parent: body.parent ?? '', purpose: body.purpose ?? '', at: iso(Date.now()), offset, base_offset: offset, base, edits: [], settled: new Set() });
+      return { status: 201, body: shown(this.branches.get(body.name)) };
     }
     const branch = this.branches.get(name);
     if (!branch) return refusal(404, `no branch '${name}'`);
     if (verb === undefined && method === 'DELETE') {
+      if (shown(branch).children.length > 0) return refusal(409, `other branches stand on '${name}'`);
       this.branches.delete(name);
-      return { body: { offset: this.record('branch.discarded', `fixture branch ${name} is discarded`) } };
+      return { body: { offset: this.record('branch.discarded', `fixture branch ${name} is discarded`), name } };
     }
-    if (verb === undefined) return { body: { offset: this.offset, ...shown(branch) } };
-    if (verb === 'edits') return this.edit(branch, body);
-    if (verb === 'diff') return { body: { offset: this.offset, branch: name, differences: this.differences(branch) } };
-    if (verb === 'conflicts') return { body: { offset: this.offset, branch: name, ...this.obstacles(branch) } };
+    if (verb === undefined) return { body: shown(branch) };
+    if (verb === 'edits') return this.edit(branch, body, shown);
+    if (verb === 'diff') return { body: { offset: this.offset, branch: name, base_offset: branch.base_offset, differences: this.differences(branch), next: null } };
+    if (verb === 'conflicts') return { body: this.obstacles(branch) };
+    if (verb === 'rebase') {
+      branch.base_offset = this.record('branch.rebased', `fixture branch ${name} is brought up to date`);
+      branch.base = this.seen(this.branches.get(branch.parent));
+      return { body: shown(branch) };
+    }
     if (verb === 'merge') return this.merge(branch);
     return refusal(404, 'nothing is at this path');
   }
 
-  edit(branch, body) {
-    const before = this.seen(branch);
-    for (const item of body.items ?? []) {
-      const offset = this.record('branch.edited', `fixture branch ${branch.name}: ${item.kind} ${item.id}`);
-      const base = this.seen(this.branches.get(branch.parent)).get(`${item.kind}/${item.id}`)?.attributes ?? {};
-      const expected = Object.fromEntries(Object.keys(item.attributes).map((a) => [a, base[a] ?? null]));
-      branch.edits.push({ kind: item.kind, id: item.id, attributes: item.attributes, expected, offset, at: iso(Date.now()), before: before.get(`${item.kind}/${item.id}`) });
+  edit(branch, { items = [], take_back = [], settle = [] }, shown) {
+    const offset = this.record('branch.edited', `fixture branch ${branch.name} is edited`);
+    for (const { kind, id, attributes } of items) branch.edits.push({ kind, id, attributes, offset, at: iso(Date.now()) });
+    for (const { kind, id } of take_back) branch.edits = branch.edits.filter((e) => e.kind !== kind || e.id !== id);
+    for (const { kind, id, take, attributes } of settle) {
+      if (take === 'ours') for (const a of attributes) branch.settled.add(`${kind}/${id}/${a}`);
+      else for (const e of branch.edits.filter((x) => x.kind === kind && x.id === id)) for (const a of attributes) delete e.attributes[a];
     }
-    return { body: { offset: this.offset, branch: branch.name, edits: branch.edits.length } };
+    branch.edits = branch.edits.filter((e) => Object.keys(e.attributes).length > 0);
+    return { body: shown(branch) };
   }
 
   differences(branch) {
-    const base = this.seen(this.branches.get(branch.parent));
-    const head = this.seen(branch);
+    const head = this.head(branch);
     return [...new Set(branch.edits.map((e) => `${e.kind}/${e.id}`))].sort().flatMap((key) => {
-      const [before, after] = [base.get(key), head.get(key)];
-      const names = [...new Set([...Object.keys(before?.attributes ?? {}), ...Object.keys(after?.attributes ?? {})])].filter((n) => !same(before?.attributes[n], after?.attributes[n]));
+      const [before, after] = [branch.base.get(key), head.get(key)];
+      const names = [...new Set([...Object.keys(before?.attributes ?? {}), ...Object.keys(after?.attributes ?? {})])].filter((n) => !same(before?.attributes[n], after?.attributes[n])).sort();
       if (names.length === 0) return [];
-      return [{ kind: after.kind, id: after.id, change: before ? 'changed' : 'added', attributes: names.map((n) => ({ attribute: n, before: before?.attributes[n] ?? null, after: after.attributes[n] ?? null })) }];
+      return [{ what: before ? 'changed' : 'added', kind: after.kind, id: after.id, attributes: names.map((n) => ({ name: n, before: before?.attributes[n] ?? null, after: after.attributes[n] ?? null })) }];
     });
   }
 
   obstacles(branch) {
     const onto = this.seen(this.branches.get(branch.parent));
-    const head = this.seen(branch);
-    const conflicts = branch.edits.flatMap((e) =>
-      Object.entries(e.expected).flatMap(([attribute, expected]) => {
-        const found = onto.get(`${e.kind}/${e.id}`)?.attributes[attribute] ?? null;
-        if (same(found, expected) || same(found, e.attributes[attribute])) return [];
-        return [{ kind: e.kind, id: e.id, attribute, expected, found, wanted: e.attributes[attribute], message: `${e.kind} ${e.id}: ${attribute} changed on main after the branch was edited`, fix: `Edit ${attribute} again on the branch, or set it to what main says.` }];
+    const parent = branch.parent || 'main';
+    const value = (entities, e, attribute) => entities.get(`${e.kind}/${e.id}`)?.attributes[attribute] ?? null;
+    const head = this.head(branch);
+    const conflicts = this.differences(branch).flatMap((d) =>
+      d.attributes.flatMap(({ name, before, after }) => {
+        const theirs = value(onto, d, name);
+        if (same(theirs, before) || same(theirs, after) || branch.settled.has(`${d.kind}/${d.id}/${name}`)) return [];
+        return [{ what: 'both_changed', kind: d.kind, id: d.id, attribute: name, base: before, ours: after, theirs, ours_offset: 0, theirs_offset: 0, message: `${d.kind} '${d.id}': ${name} is changed to ${after} here, and to ${theirs} on ${parent}`, fix: `say which stands, or give ${name} another value` }];
       }));
-    const violations = branch.edits.filter((e) => e.kind === 'device').flatMap((e) => {
-      const d = head.get(`device/${e.id}`);
-      const top = (x) => x.attributes.position_u + (x.attributes.height_u ?? 1);
-      const meets = (a, b) => (a.attributes.face ?? 'both') === 'both' || (b.attributes.face ?? 'both') === 'both' || a.attributes.face === b.attributes.face;
-      const other = [...head.values()].find((o) => o.kind === 'device' && o.id !== d.id && o.attributes.rack === d.attributes.rack && o.attributes.position_u < top(d) && d.attributes.position_u < top(o) && meets(o, d));
-      if (!other) return [];
-      return [{ rule: 'no_overlap', entities: [{ kind: 'device', id: d.id }, { kind: 'device', id: other.id }], attribute: 'position_u', message: `devices ${d.id} and ${other.id} overlap in rack ${d.attributes.rack}, from unit ${Math.max(d.attributes.position_u, other.attributes.position_u)}`, fix: `Give ${d.id} a free position_u, or move ${other.id} first.` }];
+    const top = (x) => x.attributes.position_u + (x.attributes.height_u ?? 1);
+    const meets = (a, b) => (a.attributes.face ?? 'both') === 'both' || (b.attributes.face ?? 'both') === 'both' || a.attributes.face === b.attributes.face;
+    const violations = [...new Set(branch.edits.filter((e) => e.kind === 'device').map((e) => e.id))].flatMap((id) => {
+      const d = head.get(`device/${id}`);
+      const others = [...onto.values()].filter((o) => o.kind === 'device' && o.id !== id && o.attributes.rack === d.attributes.rack && o.attributes.position_u < top(d) && d.attributes.position_u < top(o) && meets(o, d));
+      if (others.length === 0) return [];
+      return [{ kind: 'device', id, constraint: 'no_overlap rack', message: `device '${id}' and device '${others[0].id}' overlap in rack '${d.attributes.rack}', from unit ${Math.max(d.attributes.position_u, others[0].attributes.position_u)}`, fix: `give device '${id}' free units, or move '${others[0].id}' first`, others: others.slice(0, 1).map((o) => ({ kind: 'device', id: o.id })) }];
     });
-    return { conflicts, violations };
+    return { offset: this.offset, branch: branch.name, clean: conflicts.length + violations.length === 0, conflicts, violations, truncated: false };
   }
 
   merge(branch) {
-    const { conflicts, violations } = this.obstacles(branch);
-    if (conflicts.length + violations.length > 0) return refusal(409, `${conflicts.length} conflicts and ${violations.length} violations stand against merging '${branch.name}'`, { conflicts, violations });
+    const obstacles = this.obstacles(branch);
+    if (!obstacles.clean) return refusal(409, `'${branch.name}' cannot be merged as it is`, obstacles);
     const offset = this.record('branch.merged', `fixture branch ${branch.name} is merged`);
-    this.offset = Math.max(this.offset, offset);
     for (const e of branch.edits) this.say('api:operator', 'observed', Date.now(), e.kind, e.id, e.attributes, offset);
+    this.offset = Math.max(this.offset, offset + 1);
     this.branches.delete(branch.name);
-    return { body: { offset } };
+    return { body: { offset, name: branch.name } };
   }
 }

@@ -44,7 +44,7 @@ for (const colorScheme of ['dark', 'light'])
     assert.equal(await rack.count(), 3, 'planning and discovery stand side by side');
     assert.match(await page.locator('[data-testid="comparison-row"][data-attribute="rack"] td[data-believed="true"]').innerText(), /2c/);
     await page.getByTestId('verification').waitFor();
-    assert.match(await page.getByTestId('verification').innerText(), /serial number.*\d+\.\d{4}, \d+\.\d{4}/s);
+    assert.match(await page.getByTestId('verification').innerText(), /serial number.*unit 30.*\d+\.\d{4}, \d+\.\d{4}/s);
     await picture(page, `entity-${colorScheme}`);
 
     await page.locator('[data-testid="fact"][data-attribute="software_version"]').getByTestId('fact-claims').click();
@@ -93,11 +93,12 @@ for (const colorScheme of ['dark', 'light'])
     const before = first.attributes.position_u;
     inventory.say('api:operator', 'observed', Date.now(), 'device', first.id, { position_u: 39 });
     await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]', { timeout: 15_000 });
-    assert.match(await page.getByTestId('conflict-sides').innerText(), /39/);
+    assert.match(await page.getByTestId('conflict-sides').innerText(), new RegExp(`was ${before}.*is now 39`, 's'));
     await picture(page, `branch-conflict-${colorScheme}`);
-    inventory.say('api:operator', 'observed', Date.now(), 'device', first.id, { position_u: before });
+    await page.getByTestId('settle-ours').click();
+    await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]', { state: 'detached' });
 
-    await page.goto(`${server.url}/#/inventory/device/${first.id}?branch=${branch}`);
+    await page.locator('[data-testid="diff-entity"] a').first().click();
     await page.getByTestId('facts').waitFor();
     await editIntoBranch(page, 'position_u', '36', branch);
     await openBranch(page, branch);
@@ -117,10 +118,19 @@ test('a branch is made and discarded on its page', inBrowser({ refusals: /status
   await page.getByTestId('branch-create').click();
   await page.getByTestId('branch-failure').waitFor();
   await page.getByTestId('branch-name').fill('window-12');
+  await page.getByTestId('branch-purpose').fill('Swap the fixture routers of the first rack');
   await page.getByTestId('branch-create').click();
   await page.getByTestId('branch-open').click();
   await page.getByTestId('diff-none').waitFor();
   assert.equal(await page.getByTestId('branch-merge').isDisabled(), true);
+  await page.goto(`${server.url}/#/inventory/site/site-0003?branch=window-12`);
+  await page.getByTestId('facts').waitFor();
+  await editIntoBranch(page, 'power_limit_kw', '12.5', 'window-12');
+  await openBranch(page, 'window-12');
+  await page.getByTestId('branch-rebase').click();
+  await page.getByTestId('diff-entity').hover();
+  await page.getByTestId('take-back').click();
+  await page.getByTestId('diff-none').waitFor();
   await page.getByTestId('branch-discard').click();
   await page.getByTestId('branch-discard-sure').click();
   await page.getByTestId('branches-none').waitFor();

@@ -42,6 +42,7 @@ export interface Claim {
   recorded_at: string;
   offset: number;
   value: Value; // null: the source says that it is empty
+  holds: boolean; // at the time that is looked at
   believed: boolean;
 }
 
@@ -86,10 +87,12 @@ export interface Found {
 }
 
 export interface Verification {
-  what: string; // to do
-  who?: string; // to send
-  latitude_deg?: number;
-  longitude_deg?: number;
+  action: string; // what to look at, and what each outcome means
+  who: string; // to send
+  place: string; // where at the site
+  site: string; // id; empty where nobody has to travel
+  latitude_deg: number | null;
+  longitude_deg: number | null;
 }
 
 export interface Discrepancy {
@@ -98,18 +101,22 @@ export interface Discrepancy {
   kind: string; // of the entity it is about
   id: string;
   attribute: string | null;
+  also: EntityName[]; // others that have part in it
   summary: string;
   since: string;
-  evidence: { source: string; standing: Standing; value: Value; at: string }[];
+  evidence: { source: string; standing: Standing; attribute: string | null; value: Value; since: string; believed: boolean }[];
   verification: Verification;
 }
 
 export interface BranchEntry {
   name: string;
   parent: string; // empty: main
+  purpose: string;
+  author: string;
   created_at: string;
-  created_by: string;
+  base_offset: number; // of its parent as the branch sees it
   edits: number;
+  children: string[];
 }
 
 export type Change = 'added' | 'changed' | 'removed';
@@ -117,20 +124,49 @@ export type Change = 'added' | 'changed' | 'removed';
 export interface Difference {
   kind: string;
   id: string;
-  change: Change;
-  attributes: { attribute: string; before: Value; after: Value }[];
+  what: Change;
+  attributes: { name: string; before: Value; after: Value }[];
 }
 
-// Something that stands against a merge.
-export interface Obstacle {
-  what: 'conflict' | 'violation';
+export interface Differences {
+  differences: Difference[];
+  base_offset: number;
+  next: string | null; // there are more
+}
+
+export interface EntityName {
+  kind: string;
+  id: string;
+}
+
+// The parent has changed, since the branch began, what the branch has changed too.
+export interface Conflict {
+  what: 'both_changed' | 'removed_there' | 'removed_here';
+  kind: string;
+  id: string;
+  attribute: string | null; // null: the entity as a whole
+  base: Value; // as it was when the branch began
+  ours: Value; // on the branch
+  theirs: Value; // on the parent
   message: string;
   fix: string;
-  entities: { kind: string; id: string }[];
-  attribute: string | null;
-  expected?: Value;
-  found?: Value;
-  wanted?: Value;
+}
+
+// What no inventory may hold, and the merged one would.
+export interface Violation {
+  kind: string;
+  id: string;
+  constraint: string;
+  message: string;
+  fix: string;
+  others: EntityName[];
+}
+
+export interface Obstacles {
+  clean: boolean; // a merge would be taken
+  truncated: boolean;
+  conflicts: Conflict[];
+  violations: Violation[];
 }
 
 export interface AttributeSpec {
@@ -186,10 +222,11 @@ export interface Table {
   offset: number;
 }
 
-export interface EditRequest {
-  kind: string;
-  id: string;
-  attributes: Attributes;
+// What a branch takes: entities as they are to be, what it no longer says, which side stands in a conflict.
+export interface BranchEdits {
+  items?: (EntityName & { attributes: Attributes })[];
+  take_back?: (EntityName & { attributes?: string[] })[];
+  settle?: (EntityName & { take: 'ours' | 'theirs'; attributes?: string[] })[];
 }
 
 type Params = Record<string, string | number | undefined>;

@@ -3,16 +3,15 @@ import type { View } from '../place.svelte';
 import { ask, part } from './client';
 import {
   path,
-  type Attributes,
   type BranchEntry,
   type Claims,
-  type Difference,
+  type BranchEdits,
+  type Differences,
   type Discrepancy,
-  type EditRequest,
   type Entity,
   type Found,
   type KindCount,
-  type Obstacle,
+  type Obstacles,
   type Page,
   type Relations,
   type Table,
@@ -21,6 +20,7 @@ import {
 } from './inventory';
 import {
   readBranch,
+  readClaims,
   readCount,
   readDifferences,
   readDiscrepancies,
@@ -40,6 +40,7 @@ const json = (method: string, body: unknown): RequestInit => ({
 const entityPath = (kind: string, id: string, more = '') => `inventory/${part(kind)}/${part(id)}${more}`;
 
 const relations_max = 1000; // what the server gives at once
+const differences_max = 1000;
 const search_max = 100; // results that the server gives, and ids that a list takes
 
 export interface Wanted {
@@ -70,7 +71,8 @@ export const inventory = {
   list,
   search,
   entity: (kind: string, id: string, view: View, signal?: AbortSignal) => ask<Entity>(path(entityPath(kind, id), view), { signal }),
-  claims: (kind: string, id: string, view: View, signal?: AbortSignal) => ask<Claims>(path(entityPath(kind, id, '/claims'), view), { signal }),
+  claims: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Claims> =>
+    readClaims(await ask<Raw>(path(entityPath(kind, id, '/claims'), view), { signal })),
   relations: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Relations> =>
     readRelations(await ask<Raw>(path(entityPath(kind, id, '/relations'), view, { limit: relations_max }), { signal })),
   // The whole history, whatever time is looked at: the slider needs what came after as well.
@@ -90,14 +92,15 @@ export const branches = {
   list: async (signal?: AbortSignal): Promise<BranchEntry[]> =>
     (await ask<{ branches: Raw[] }>('branches', { signal })).branches.map(readBranch),
   read: async (name: string, signal?: AbortSignal): Promise<BranchEntry> => readBranch(await ask<Raw>(`branches/${part(name)}`, { signal })),
-  create: (name: string, parent: string) => ask<{ offset: number }>('branches', json('POST', parent ? { name, parent } : { name })),
-  edit: (name: string, items: EditRequest[]) => ask<{ offset: number }>(`branches/${part(name)}/edits`, json('POST', { items })),
-  diff: async (name: string, signal?: AbortSignal): Promise<Difference[]> =>
-    readDifferences(await ask<Raw>(`branches/${part(name)}/diff`, { signal })),
-  obstacles: async (name: string, signal?: AbortSignal): Promise<Obstacle[]> =>
+  create: (name: string, parent: string, purpose = '') =>
+    ask<{ offset: number }>('branches', json('POST', { name, ...(parent ? { parent } : {}), ...(purpose ? { purpose } : {}) })),
+  edit: (name: string, edits: BranchEdits) => ask<{ offset: number }>(`branches/${part(name)}/edits`, json('POST', edits)),
+  diff: async (name: string, signal?: AbortSignal): Promise<Differences> =>
+    readDifferences(await ask<Raw>(`branches/${part(name)}/diff?limit=${differences_max}`, { signal })),
+  obstacles: async (name: string, signal?: AbortSignal): Promise<Obstacles> =>
     readObstacles(await ask<Raw>(`branches/${part(name)}/conflicts`, { signal })),
+  // The branch stands on its parent as it is now.
+  rebase: (name: string) => ask<{ offset: number }>(`branches/${part(name)}/rebase`, json('POST', {})),
   merge: (name: string) => ask<{ offset: number }>(`branches/${part(name)}/merge`, json('POST', {})),
   discard: (name: string) => ask<{ offset: number }>(`branches/${part(name)}`, { method: 'DELETE' }),
 };
-
-export const editOf = (kind: string, id: string, attributes: Attributes): EditRequest => ({ kind, id, attributes });

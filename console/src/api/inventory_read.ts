@@ -5,13 +5,16 @@ import type {
   AttributeSpec,
   BranchEntry,
   Change,
-  Difference,
+  Claims,
+  Conflict,
+  Differences,
   Discrepancy,
+  EntityName,
   Found,
   Item,
   KindCount,
   KindSpec,
-  Obstacle,
+  Obstacles,
   Page,
   Relation,
   Relations,
@@ -119,69 +122,101 @@ export function readKind(raw: Raw): KindSpec {
 export const readBranch = (raw: Raw): BranchEntry => ({
   name: text(raw.name),
   parent: text(raw.parent),
+  purpose: text(raw.purpose),
+  author: text(raw.author),
   created_at: text(raw.created_at),
-  created_by: text(raw.created_by),
+  base_offset: number(raw.base_offset) ?? 0,
   edits: number(raw.edits) ?? 0,
+  children: texts(raw.children),
 });
 
-const changes: Record<string, Change> = { added: 'added', changed: 'changed', removed: 'removed' };
-
-export const readDifferences = (raw: Raw): Difference[] =>
-  list(raw.differences ?? raw.items).map((d) => ({
+export const readDifferences = (raw: Raw): Differences => ({
+  differences: list(raw.differences).map((d) => ({
     kind: text(d.kind),
     id: text(d.id),
-    change: changes[text(d.change)] ?? 'changed',
-    attributes: list(d.attributes).map((a) => ({ attribute: text(a.attribute), before: (a.before ?? null) as Value, after: (a.after ?? null) as Value })),
-  }));
+    what: (text(d.what) || 'changed') as Change,
+    attributes: list(d.attributes).map((a) => ({ name: text(a.name), before: (a.before ?? null) as Value, after: (a.after ?? null) as Value })),
+  })),
+  base_offset: number(raw.base_offset) ?? 0,
+  next: text(raw.next) || null,
+});
 
-const entities = (raw: Raw): { kind: string; id: string }[] => {
-  const named = list(raw.entities).map((e) => ({ kind: text(e.kind), id: text(e.id) }));
-  return named.length > 0 ? named : text(raw.id) ? [{ kind: text(raw.kind), id: text(raw.id) }] : [];
-};
+const names = (value: unknown): EntityName[] => list(value).map((e) => ({ kind: text(e.kind), id: text(e.id) }));
 
-function readObstacle(raw: Raw, what: Obstacle['what']): Obstacle {
-  return {
-    what,
-    message: text(raw.message),
-    fix: text(raw.fix),
-    entities: entities(raw),
-    attribute: text(raw.attribute) || null,
-    ...('expected' in raw ? { expected: raw.expected as Value } : {}),
-    ...('found' in raw ? { found: raw.found as Value } : {}),
-    ...('wanted' in raw ? { wanted: raw.wanted as Value } : {}),
-  };
-}
+export const readObstacles = (raw: Raw): Obstacles => ({
+  clean: raw.clean === true,
+  truncated: raw.truncated === true,
+  conflicts: list(raw.conflicts).map((c) => ({
+    what: text(c.what) as Conflict['what'],
+    kind: text(c.kind),
+    id: text(c.id),
+    attribute: text(c.attribute) || null,
+    base: (c.base ?? null) as Value,
+    ours: (c.ours ?? null) as Value,
+    theirs: (c.theirs ?? null) as Value,
+    message: text(c.message),
+    fix: text(c.fix),
+  })),
+  violations: list(raw.violations).map((v) => ({
+    kind: text(v.kind),
+    id: text(v.id),
+    constraint: text(v.constraint),
+    message: text(v.message),
+    fix: text(v.fix),
+    others: names(v.others),
+  })),
+});
 
-// What a branch would be refused for: what others changed meanwhile, then what no inventory may hold.
-export const readObstacles = (raw: Raw): Obstacle[] => [
-  ...list(raw.conflicts).map((c) => readObstacle(c, 'conflict')),
-  ...list(raw.violations).map((v) => readObstacle(v, 'violation')),
-];
+export const readClaims = (raw: Raw): Claims => ({
+  claims: list(raw.claims).map((c) => ({
+    attribute: text(c.attribute),
+    source: text(c.source),
+    standing: (text(c.standing) || 'observed') as Standing,
+    confidence: number(c.confidence) || 1, // 0: it did not say
+    valid_from: text(c.valid_from),
+    valid_to: text(c.valid_to) || null,
+    recorded_at: text(c.recorded_at) || text(c.valid_from),
+    offset: number(c.offset) ?? 0,
+    value: (c.value ?? null) as Value,
+    holds: c.holds !== false,
+    believed: c.believed === true,
+  })),
+  presences: list(raw.presences).map((p) => ({
+    source: text(p.source),
+    first_seen: text(p.first_seen),
+    last_seen: text(p.last_seen),
+    unseen_since: text(p.unseen_since) || null,
+  })),
+});
 
 export const readDiscrepancies = (raw: Raw): Discrepancy[] =>
-  list(raw.discrepancies ?? raw.items).map((d, i) => {
+  list(raw.discrepancies).map((d) => {
+    const about = record(d.about);
     const verification = record(d.verification);
-    const place = record(verification.place ?? verification);
-    const latitude = number(place.latitude_deg);
-    const longitude = number(place.longitude_deg);
     return {
-      key: `${text(d.type)}/${text(d.kind)}/${text(d.id)}/${i}`,
+      key: text(d.id),
       type: text(d.type),
-      kind: text(d.kind),
-      id: text(d.id),
+      kind: text(about.kind),
+      id: text(about.id),
+      also: names(d.also),
       attribute: text(d.attribute) || null,
       summary: text(d.summary),
       since: text(d.since),
       evidence: list(d.evidence).map((e) => ({
         source: text(e.source),
         standing: (text(e.standing) || 'observed') as Standing,
+        attribute: text(e.attribute) || null,
         value: (e.value ?? null) as Value,
-        at: text(e.at) || text(e.recorded_at),
+        since: text(e.since),
+        believed: e.believed === true,
       })),
       verification: {
-        what: text(verification.what) || text(d.verification),
-        ...(text(verification.who) ? { who: text(verification.who) } : {}),
-        ...(latitude === undefined || longitude === undefined ? {} : { latitude_deg: latitude, longitude_deg: longitude }),
+        action: text(verification.action),
+        who: text(verification.who),
+        place: text(verification.place),
+        site: text(verification.site),
+        latitude_deg: number(verification.latitude_deg) ?? null,
+        longitude_deg: number(verification.longitude_deg) ?? null,
       },
     };
   });

@@ -134,5 +134,5 @@ function treeOf(rooms: readonly Item[], racks: readonly Item[]): TreeNode[] {
   const rackNode = (rack: Item) => node(rack, number(rack.attributes.height_u) === undefined ? '' : `${number(rack.attributes.height_u)} U`, []);
   const inRoom = (room: string) => all.filter((rack) => text(rack.attributes.room) === room);
   const loose = all.filter((rack) => !rooms.some((room) => room.id === text(rack.attributes.room)));
-  return [...rooms.map((room) => node(room, text(room.attributes.floor), inRoom(room.id).map(rackNode))), ...loose.map(rackNode)];
+  return [...rooms.map((room) => node(room, text(room.attributes.floor) ? `floor ${text(room.attributes.floor)}` : '', inRoom(room.id).map(rackNode))), ...loose.map(rackNode)];
 }

@@ -1,5 +1,5 @@
 // What the sources say of one entity, arranged for reading: what is believed and by whose word, and where they differ.
-import type { Claim, Standing, Value } from '../api/inventory';
+import type { Claim, Standing } from '../api/inventory';
 import { same } from './values';
 
 // One column of the comparison: a source in one of its standings.
@@ -18,11 +18,8 @@ export interface Fact {
 
 const voiceKey = (c: Voice): string => `${c.standing}\n${c.source}`;
 
-// A voice says what it recorded last among those valid at `now_ms`.
-const covers = (claim: Claim, now_ms: number): boolean =>
-  Date.parse(claim.valid_from) <= now_ms && (claim.valid_to === null || now_ms < Date.parse(claim.valid_to));
-
-export function factsOf(claims: readonly Claim[], now_ms: number): Fact[] {
+// A voice says what it recorded last among those that hold.
+export function factsOf(claims: readonly Claim[]): Fact[] {
   const byAttribute = new Map<string, Claim[]>();
   for (const claim of claims) {
     const group = byAttribute.get(claim.attribute);
@@ -32,9 +29,9 @@ export function factsOf(claims: readonly Claim[], now_ms: number): Fact[] {
   return [...byAttribute].map(([attribute, group]) => {
     const current = new Map<string, Claim>();
     for (const claim of group) {
+      if (!claim.holds && !claim.believed) continue;
       const said = current.get(voiceKey(claim));
-      if (claim.believed || (covers(claim, now_ms) && (!said || (!said.believed && said.offset <= claim.offset))))
-        current.set(voiceKey(claim), claim);
+      if (!said || claim.believed || (!said.believed && said.offset <= claim.offset)) current.set(voiceKey(claim), claim);
     }
     const believed = group.find((c) => c.believed);
     const speaking = [...current.values()].sort((a, b) => Number(b.believed) - Number(a.believed) || b.offset - a.offset);
@@ -71,9 +68,4 @@ export function inOrder<T extends { attribute: string }>(facts: readonly T[], or
   const place = new Map(order.map((name, i) => [name, i]));
   const at = (f: T): number => place.get(f.attribute) ?? order.length;
   return [...facts].sort((a, b) => at(a) - at(b) || (a.attribute < b.attribute ? -1 : 1));
-}
-
-// What is believed, taken from attributes where claims are not there to say by whom.
-export function believedOf(fact: Fact | undefined, attributes: Record<string, Value>, attribute: string): Value {
-  return fact?.believed ? fact.believed.value : (attributes[attribute] ?? null);
 }

@@ -47,19 +47,19 @@ describe('values', () => {
 
 const claim = (attribute: string, source: string, value: Claim['value'], more: Partial<Claim> = {}): Claim => ({
   attribute, source, value, standing: 'observed', confidence: 1, valid_from: '2026-01-01T00:00:00Z', valid_to: null,
-  recorded_at: '2026-01-01T00:00:00Z', offset: 1, believed: false, ...more,
+  recorded_at: '2026-01-01T00:00:00Z', offset: 1, holds: true, believed: false, ...more,
 });
 const now_ms = Date.parse('2026-06-01T00:00:00Z');
 
 describe('claims', () => {
   it('of one voice hide its earlier ones', () => {
-    const [fact] = factsOf([claim('serial', 'scan', 'A', { offset: 1 }), claim('serial', 'scan', 'B', { offset: 2, believed: true })], now_ms);
+    const [fact] = factsOf([claim('serial', 'scan', 'A', { offset: 1 }), claim('serial', 'scan', 'B', { offset: 2, believed: true })]);
     expect(fact!.current.map((c) => c.value)).toEqual(['B']);
     expect(fact!.past.map((c) => c.value)).toEqual(['A']);
     expect(fact!.disputed).toBe(false);
   });
   it('that have ended say nothing', () => {
-    const [fact] = factsOf([claim('serial', 'old', 'A', { valid_to: '2026-02-01T00:00:00Z' }), claim('serial', 'scan', 'B', { believed: true })], now_ms);
+    const [fact] = factsOf([claim('serial', 'old', 'A', { holds: false }), claim('serial', 'scan', 'B', { believed: true })]);
     expect(fact!.current.map((c) => c.source)).toEqual(['scan']);
   });
   it('are compared where they differ, by standing and source', () => {
@@ -70,7 +70,6 @@ describe('claims', () => {
         claim('serial', 'scan', 'X', { standing: 'discovered', believed: true }),
         claim('serial', 'planning', 'X', { standing: 'intended' }),
       ],
-      now_ms,
     );
     const { voices, rows } = comparisonOf(facts);
     expect(voices.map((v) => v.source)).toEqual(['planning', 'scan']);

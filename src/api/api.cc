@@ -197,6 +197,7 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
     }
     case Operation::get_log: return read_log(call);
     case Operation::get_usage: return activity.usage();
+    case Operation::get_ontology: return ontology_view(http::query_value(call.request.query, "kind").value_or(""));
     case Operation::get_openapi: return openapi_document();
     case Operation::get_health: return Json(Json::Object{{"status", "ok"}});
     case Operation::get_ready: return ready(call);

@@ -181,6 +181,19 @@ TEST(Api, ARefusalReachesTheCaller) {
   EXPECT_EQ(refused.json["error"]["message"].text(), "full");
 }
 
+TEST(Api, TheOntologyDescribesItself) {
+  Surface surface;
+  const Answer all = surface.ask("GET", "/api/v1/ontology");
+  ASSERT_EQ(all.status, 200);
+  EXPECT_GT(all.json["kinds"].array().size(), 50u);
+  const Answer rack = surface.ask("GET", "/api/v1/ontology?kind=rack");
+  ASSERT_EQ(rack.status, 200);
+  EXPECT_EQ(rack.json["mappings"]["netbox"].text(), "dcim.rack");
+  const Answer none = surface.ask("GET", "/api/v1/ontology?kind=rak");
+  EXPECT_EQ(none.status, 404);
+  EXPECT_NE(none.text.find("did you mean 'rack'?"), std::string::npos);
+}
+
 TEST(Api, ReadinessNeedsATable) {
   Surface surface;
   EXPECT_EQ(surface.ask("GET", "/readyz").status, 503);

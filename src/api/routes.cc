@@ -33,6 +33,7 @@ constexpr std::array kRoutes{
     Route{Operation::get_log, "GET", "/api/v1/log", "Events of the log from an offset on.", "from limit", ""},
     Route{Operation::get_stream, "GET", "/api/v1/stream", "Live updates as server-sent events: state, load, decision, plan, log.", "", ""},
     Route{Operation::get_usage, "GET", "/api/v1/usage", "Requests, tokens and cost by tenant, model and site.", "", ""},
+    Route{Operation::get_ontology, "GET", "/api/v1/ontology", "Every kind of entity: attributes, relations both ways, constraints, mappings; or one kind.", "kind", ""},
     Route{Operation::get_openapi, "GET", "/api/v1/openapi.json", "This description.", "", ""},
     Route{Operation::get_health, "GET", "/healthz", "The process runs.", "", ""},
     Route{Operation::get_ready, "GET", "/readyz", "A routing table is published and valid.", "", ""},

@@ -11,7 +11,7 @@ namespace tandem::api {
 
 enum class Operation : uint8_t {
   get_grid, get_site, get_link, preview_site, preview_link, set_site_state, set_link_state, post_facts, get_plan,
-  get_decisions, get_decision, get_log, get_stream, get_usage, get_openapi, get_health, get_ready, get_metrics,
+  get_decisions, get_decision, get_log, get_stream, get_usage, get_ontology, get_openapi, get_health, get_ready, get_metrics,
 };
 
 struct Route {

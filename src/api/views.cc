@@ -7,6 +7,7 @@
 
 #include "inventory/inventory.h"
 #include "log/print.h"
+#include "ontology/ontology.h"
 #include "planner/planner.h"
 
 namespace tandem::api {
@@ -258,6 +259,14 @@ Json plan_message(const Published& published) {
                       {"bound_eur_per_hour", plan.bound_eur_per_hour()},
                       {"gap", cost > 0 ? (cost - plan.bound_eur_per_hour()) / cost : 0.0},
                       {"moves", plan.moves()}};
+}
+
+Result<Json> ontology_view(std::string_view kind) {
+  const auto& built_in = ontology::Ontology::built_in();
+  if (kind.empty()) return to_json(built_in);
+  const ontology::Kind* found = built_in.find(kind);
+  if (!found) return fail(ErrorCode::not_found, built_in.unknown_kind(kind));
+  return to_json(built_in, *found);
 }
 
 Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit) {

@@ -18,6 +18,9 @@ enum class Thing : uint8_t { site, link };
 // Errors: not_found.
 Result<Json> state_preview(const Published& published, Thing thing, std::string_view id, grid::State state);
 
+// Every kind there is, or the one. Errors: not_found.
+Result<Json> ontology_view(std::string_view kind);
+
 Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit);
 
 }  // namespace tandem::api

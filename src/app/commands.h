@@ -55,6 +55,12 @@ int run_log_show(const LogOptions& options);
 int run_log_verify(const LogOptions& options);
 int run_log_hash(const LogOptions& options);
 
+struct OntologyOptions {
+  std::string kind;            // empty: all
+  bool json = false;
+};
+int run_ontology(const OntologyOptions& options);
+
 struct InventoryImportOptions {
   std::vector<std::filesystem::path> files;
   std::string format = "auto";

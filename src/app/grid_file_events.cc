@@ -36,8 +36,11 @@ void add_differences(std::vector<log::Event>& events, const grid::Entity& entity
     const v1::Value* old = believed->find(name);
     if (old == nullptr || inventory::to_json_value(*old) != value) differences[name] = value;
   }
-  for (const inventory::Attribute& attribute : believed->attributes)
-    if (attribute.name != "state" && !entity.attributes.contains(attribute.name)) differences[attribute.name] = nullptr;
+  const grid::Kind& kind = *grid::find_kind(entity.kind);
+  for (const inventory::Attribute& attribute : believed->attributes) {
+    const bool in_files = kind.find(attribute.name) && attribute.name != "state";  // the rest others say
+    if (in_files && !entity.attributes.contains(attribute.name)) differences[attribute.name] = nullptr;
+  }
   if (differences.empty()) return;
   v1::FactsRecorded& facts = add_facts(events, entity);
   for (const auto& [name, value] : differences) add_attribute(facts, name, value);

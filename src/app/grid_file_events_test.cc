@@ -51,6 +51,17 @@ TEST(GridFileEvents, AStateThatOthersReportedStays) {
   EXPECT_TRUE(grid_file_events(two_sites(), believed).empty());
 }
 
+TEST(GridFileEvents, WhatNoFileCanSayStays) {
+  log::Event said;
+  said.mutable_facts_recorded()->set_kind("site");
+  said.mutable_facts_recorded()->set_id("a");
+  v1::Attribute& attribute = *said.mutable_facts_recorded()->add_attributes();
+  attribute.set_name("country");
+  attribute.mutable_value()->set_text("DE");
+  const inventory::Snapshot believed = folded({said}, folded(grid_file_events(two_sites(), {})));
+  EXPECT_TRUE(grid_file_events(two_sites(), believed).empty());
+}
+
 TEST(GridFileEvents, WhatLeftTheFileIsRetractedReferrersFirst) {
   const inventory::Snapshot believed = folded(grid_file_events(two_sites(), {}));
   const auto events = grid_file_events(std::vector<grid::Entity>{two_sites()[2]}, believed);

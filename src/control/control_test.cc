@@ -111,6 +111,74 @@ TEST(Step, WhatIsReferredToStays) {
   EXPECT_EQ(world.core->state().inventory.size(), 0u);
 }
 
+TEST(Step, FactsOfAnyKindOfTheOntologyAreAdmittedAndChecked) {
+  World world;
+  const auto admitted = world.submit({site("a"), fact("rack", "r1", {{"site", "a"}, {"height_u", 42}}),
+                                      fact("device", "d1", {{"rack", "r1"}, {"position_u", 3}, {"serial", "X1"}}),
+                                      fact("interface", "d1:eth0", {{"device", "d1"}, {"name", "eth0"}}),
+                                      fact("cable", "c1", {{"a_end", "interface/d1:eth0"}, {"b_end", "site/a"}})});
+  ASSERT_TRUE(admitted) << to_string(admitted.error());
+  const inventory::Snapshot& inventory = world.core->state().inventory;
+  EXPECT_EQ(inventory.referrers("interface", "d1:eth0", 9), (std::vector<inventory::Referrer>{{"cable", "c1"}}));
+  EXPECT_EQ(inventory.referrers("site", "a", 9), (std::vector<inventory::Referrer>{{"cable", "c1"}, {"rack", "r1"}}));
+
+  const struct {
+    log::Event event;
+    const char* says;
+  } cases[] = {
+      {fact("devise", "x", {}), "did you mean 'device'"},
+      {fact("device", "x", {{"seriel", "X2"}}), "did you mean 'serial'"},
+      {fact("device", "x", {{"rack", "r2"}}), "there is no rack 'r2', did you mean 'r1'"},
+      {fact("cable", "c2", {{"a_end", "interface/d1:eth1"}}), "did you mean 'interface/d1:eth0'"},
+      {fact("cable", "c2", {{"a_end", "d1:eth0"}}), "write kind/id"},
+      {fact("device", "d1", {{"power_max_w", -1}}), "write a plain number of W"},
+      {fact("device", "d1", {{"power_max_w", 5}, {"power_typical_w", 6}}), "write at least 6"},
+      {fact("interface", "x", {{"mac_address", "00:11"}}), "six pairs"},
+  };
+  for (const auto& c : cases) {
+    const auto refused = world.submit({c.event});
+    ASSERT_FALSE(refused) << c.says;
+    EXPECT_NE(to_string(refused.error()).find(c.says), std::string::npos) << to_string(refused.error());
+  }
+  EXPECT_EQ(world.submit({retraction("rack", "r1")}).error().code, ErrorCode::conflict);
+}
+
+TEST(Step, WhatAnAlarmWasAboutMayGo) {
+  World world;
+  ASSERT_TRUE(world.submit({site("a"), fact("device", "d1", {{"site", "a"}}),
+                            fact("alarm", "al1", {{"severity", "major"}, {"about", "device/d1"}})}));
+  EXPECT_FALSE(world.submit({fact("alarm", "al2", {{"severity", "major"}, {"about", "device/d2"}})}));
+  ASSERT_TRUE(world.submit({retraction("device", "d1")}));
+  const auto cleared = world.submit({fact("alarm", "al1", {{"severity", "cleared"}})});
+  EXPECT_TRUE(cleared) << to_string(cleared.error());
+}
+
+TEST(Step, NounsTakeTheAttributesThatTheOntologyAdds) {
+  World world;
+  world.load_small_grid();
+  const auto before = world.core->state().grid;
+  ASSERT_TRUE(world.submit({fact("site", "a", {{"external_ids", Json::Array{"netbox:1"}}, {"country", "DE"}})}));
+  EXPECT_EQ(world.core->state().grid->sites, before->sites);
+  ASSERT_TRUE(world.submit({fact("node", "a-r1", {{"status", "planned"}})}));
+  EXPECT_TRUE(world.core->state().grid->nodes.empty());  // what is planned carries no load
+  ASSERT_TRUE(world.submit({fact("node", "a-r1", {{"status", "active"}})}));
+  EXPECT_EQ(world.core->state().grid->nodes.size(), 1u);
+}
+
+TEST(Core, OnlyWhatPlansAreMadeFromAsksForAPlan) {
+  World world;
+  world.load_small_grid();
+  ASSERT_TRUE(world.core->tick(world.now));
+  ASSERT_TRUE(world.core->state().pending);
+  EXPECT_EQ(world.core->state().replan_after, 0u);
+  ASSERT_TRUE(world.submit({fact("rack", "r1", {{"site", "a"}}), fact("rack", "r2", {{"site", "a"}}), retraction("rack", "r2")}));
+  ASSERT_TRUE(world.submit({fact("site", "a", {{"country", "DE"}})}));
+  EXPECT_EQ(world.core->state().replan_after, 0u);
+  const auto changed = world.submit({fact("pool", "a-gpu", {{"count", 3}})});
+  ASSERT_TRUE(changed);
+  EXPECT_EQ(world.core->state().replan_after, *changed);
+}
+
 TEST(Core, AGroupIsTakenWholeOrNotAtAll) {
   World world;
   const auto refused = world.submit({site("a"), site("b"), fact("node", "n", {{"site", "nowhere"}, {"role", "router"}})});

@@ -1,9 +1,12 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "control/control.h"
 #include "control/replay.h"
+#include "grid/schema.h"
 
 namespace tandem::control {
 namespace {
@@ -23,6 +26,20 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
   pending.requested_at = at;
   state.pending = std::move(pending);
   if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
+}
+
+// True when the event changed what a plan is made from: the nouns, and of them what the grid snapshot holds.
+bool concerns_plans(const log::Event& event, const inventory::Snapshot& inventory, log::Offset offset) {
+  if (event.has_entity_retracted()) {
+    const std::string& kind = event.entity_retracted().kind();
+    return grid::find_kind(kind) && inventory.changed(kind) == offset;
+  }
+  if (!event.has_facts_recorded()) return false;
+  const v1::FactsRecorded& facts = event.facts_recorded();
+  const grid::Kind* noun = grid::find_kind(facts.kind());
+  if (!noun || inventory.changed(facts.kind()) != offset) return false;
+  const auto read = [&](const v1::Attribute& attribute) { return inventory::is_projected(*noun, attribute.name()); };
+  return facts.attributes().empty() || std::ranges::any_of(facts.attributes(), read);
 }
 
 // A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log.
@@ -56,11 +73,10 @@ State empty_state() {
 
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes) {
   state.inventory.fold(event, offset, &changes);
-  const bool changed =
-      (event.has_facts_recorded() && state.inventory.changed(event.facts_recorded().kind()) == offset) ||
-      (event.has_entity_retracted() && state.inventory.changed(event.entity_retracted().kind()) == offset);
   const bool merged = state.branches.fold(event, offset, at, state.inventory, &changes);
-  if (changed || merged) state.replan_after = offset;
+  const auto changed = [&](const grid::Kind& noun) { return state.inventory.changed(noun.name) == offset; };
+  if (concerns_plans(event, state.inventory, offset) || (merged && std::ranges::any_of(grid::kinds(), changed)))
+    state.replan_after = offset;
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted:

@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "grid/decode.h"
 #include "grid/schema.h"
+#include "ontology/ontology.h"
 #include "planner/planner.h"
 
 namespace tandem::control {
@@ -64,13 +65,6 @@ bool any_error(const std::vector<grid::Problem>& problems) {
   return std::any_of(problems.begin(), problems.end(), [](const grid::Problem& p) { return p.severity == Diagnostic::Severity::error; });
 }
 
-std::string unknown_kind(std::string_view kind) {
-  std::vector<std::string> names;
-  for (const grid::Kind& known : grid::kinds()) names.emplace_back(known.name);
-  const auto meant = nearest(kind, names);
-  return fmt::format("no kind '{}'{}", kind.substr(0, grid::kIdBytesMax), meant ? fmt::format("; did you mean '{}'?", *meant) : "");
-}
-
 Result<void> check_source(const std::string& source) {
   if (source.size() <= kNameBytesMax && is_utf8(source)) return {};
   return fail(ErrorCode::invalid_argument, fmt::format("a source is named in at most {} bytes of UTF-8", kNameBytesMax));
@@ -83,12 +77,29 @@ bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Ob
   return inventory.referred(inventory::kJurisdiction, grid::kJurisdictionsMax).size() >= grid::kJurisdictionsMax;
 }
 
+// Who would be left with the name of something that is gone, and must not be.
+std::optional<inventory::Referrer> holder(const inventory::Snapshot& inventory, const std::string& kind, const std::string& id) {
+  constexpr size_t kFirst = 16;  // nearly always one of them holds, or there are no more
+  for (const size_t limit : {kFirst, SIZE_MAX}) {
+    std::vector<inventory::Referrer> referrers = inventory.referrers(kind, id, limit);
+    for (inventory::Referrer& referrer : referrers) {
+      if (referrer.kind == kind && referrer.id == id) continue;
+      const ontology::Kind* known = ontology::Ontology::built_in().find(referrer.kind);
+      const auto strong = [&](const ontology::Relation& relation) { return !relation.weak && relation.may_name(kind); };
+      if (!known || std::ranges::any_of(known->relations, strong)) return std::move(referrer);
+    }
+    if (referrers.size() < limit) break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
   const std::string entity = fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
-  const grid::Kind* kind = grid::find_kind(facts.kind());
-  if (kind == nullptr) return fail(ErrorCode::invalid_argument, unknown_kind(facts.kind()));
+  const ontology::Kind* kind = ontology::Ontology::built_in().find(facts.kind());
+  if (kind == nullptr)
+    return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(facts.kind()));
   if (const auto wrong = grid::check_id(facts.id())) return fail(ErrorCode::invalid_argument, *wrong, entity);
   if (facts.kind() == grid::kGrid && facts.id() != grid::kGrid)
     return fail(ErrorCode::invalid_argument, "the one entity of kind 'grid' has the id 'grid'", entity);
@@ -109,8 +120,10 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
     else
       whole[name] = value;
   }
-  check_entity(*kind, whole, problems);
-  check_references(*kind, whole, Believed(inventory), problems);
+  ontology::check_entity(*kind, whole, problems);
+  for (const ontology::Relation& relation : kind->relations)
+    if (relation.weak && !canonical.contains(relation.attribute)) whole.erase(std::string(relation.attribute));
+  grid::check_references(*kind, whole, Believed(inventory), problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
   if (kind->name == "site" && too_many_jurisdictions(inventory, whole))
     return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), entity);
@@ -125,9 +138,8 @@ Result<void> admit_retraction(const inventory::Snapshot& inventory, const v1::En
   TANDEM_TRY(check_source(retracted.source()));
   if (!inventory.has(retracted.kind(), retracted.id()))
     return fail(ErrorCode::not_found, fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
-  const auto referrers = inventory.referrers(retracted.kind(), retracted.id(), 1);
-  if (!referrers.empty())
-    return fail(ErrorCode::conflict, fmt::format("{} '{}' still refers to it; retract that first", referrers.front().kind, referrers.front().id),
+  if (const auto held = holder(inventory, retracted.kind(), retracted.id()))
+    return fail(ErrorCode::conflict, fmt::format("{} '{}' still refers to it; retract that first", held->kind, held->id),
                 fmt::format("{} {}", retracted.kind(), retracted.id()));
   return {};
 }

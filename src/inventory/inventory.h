@@ -15,6 +15,7 @@
 #include "base/persistent_map.h"
 #include "base/result.h"
 #include "base/shared_bytes.h"
+#include "grid/schema.h"
 #include "grid/snapshot.h"
 #include "log/log.h"
 
@@ -157,10 +158,13 @@ class Snapshot {
 // changed is made anew: a changed value patches its row, an entity that comes or goes, or a value that other rows are
 // made from (an end of a link, a jurisdiction, a tenant's promise), rebuilds the tables.
 // Total: an entity that does not decode (it was admitted by an older version, say) is left out, as is what
-// refers to it. Where the tables are rebuilt, each is named in `left_out` with the reason.
+// refers to it. So is what is only planned, staged, stored or retired. Where the tables are rebuilt, each is named in `left_out` with the reason.
 std::shared_ptr<const grid::Snapshot> project(const Snapshot& snapshot, const ChangeSet& changes,
                                               const std::shared_ptr<const grid::Snapshot>& previous,
                                               std::vector<std::string>* left_out = nullptr);
+
+// True when the rows of the noun are made from that attribute.
+bool is_projected(const grid::Kind& noun, std::string_view attribute);
 
 // Lists become arrays, records objects. Numbers keep their kind: an integer is not a number with a fraction of zero.
 Json to_json_value(const v1::Value& value);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 
 #include "grid/decode.h"
@@ -13,10 +14,24 @@ namespace {
 
 bool is_error(const grid::Problem& problem) { return problem.severity == Diagnostic::Severity::error; }
 
-// The attributes as the schema has them, where they make a whole entity that refers only to rows there are; else nothing
-// and the reason.
-std::optional<Json::Object> sound_attributes(const grid::Kind& kind, const Json::Object& attributes,
+constexpr std::string_view kStatus = "status";  // of every kind, by the ontology
+
+// True in the parts of a life in which a thing carries no load.
+bool is_out_of_use(const Json::Object& attributes) {
+  static constexpr std::array<std::string_view, 4> kOutOfUse{"planned", "staged", "stored", "retired"};
+  const auto status = attributes.find(kStatus);
+  return status != attributes.end() && std::ranges::find(kOutOfUse, status->second.text()) != kOutOfUse.end();
+}
+
+// The attributes as the schema of the nouns has them, where they make a whole entity in use that refers only to rows
+// there are; else nothing and the reason.
+std::optional<Json::Object> sound_attributes(const grid::Kind& kind, Json::Object attributes,
                                              const grid::References& references, std::string& reason) {
+  if (is_out_of_use(attributes)) {
+    reason = fmt::format("its status is {}", attributes.find(kStatus)->second.text());
+    return std::nullopt;
+  }
+  std::erase_if(attributes, [&](const auto& attribute) { return !kind.find(attribute.first); });
   std::vector<grid::Problem> problems;
   Json::Object canonical = grid::check_attributes(kind, attributes, problems);
   grid::check_entity(kind, canonical, problems);
@@ -82,9 +97,9 @@ class Rebuild final : public grid::References {
     const grid::Kind& kind = *grid::find_kind(name);
     auto& positions = positions_[name];
     rows.reserve(snapshot_.size(name));
-    snapshot_.for_each_json(name, [&](const std::string& id, const Json::Object& attributes) {
+    snapshot_.for_each_json(name, [&](const std::string& id, Json::Object attributes) {
       std::string reason;
-      if (const auto sound = sound_attributes(kind, attributes, *this, reason)) {
+      if (const auto sound = sound_attributes(kind, std::move(attributes), *this, reason)) {
         positions.emplace(id, rows.size());
         rows.push_back(grid::decode<Row>(id, *sound, *this));
       } else if (left_out_) {
@@ -145,10 +160,9 @@ class Patch final : public grid::References {
 
   bool apply(const Change& change) {
     if (change.kind == grid::kGrid) return apply_grid();
-    const Json::Object attributes = snapshot_.attributes(change.kind, change.id);
     const grid::Kind& kind = *grid::find_kind(change.kind);
     std::string reason;
-    const auto sound = sound_attributes(kind, attributes, *this, reason);
+    const auto sound = sound_attributes(kind, snapshot_.attributes(change.kind, change.id), *this, reason);
     bool replaced = false;
     grid::for_each_table(patched_, [&]<class Row>(std::string_view name, grid::Table<Row>& table) {
       if (name != change.kind || !sound) return;
@@ -178,6 +192,10 @@ bool worth_patching(const ChangeSet& changes, const Snapshot& snapshot) {
 }
 
 }  // namespace
+
+bool is_projected(const grid::Kind& noun, std::string_view attribute) {
+  return attribute == kStatus || noun.find(attribute);
+}
 
 std::shared_ptr<const grid::Snapshot> project(const Snapshot& snapshot, const ChangeSet& changes,
                                               const std::shared_ptr<const grid::Snapshot>& previous,

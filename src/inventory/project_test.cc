@@ -119,6 +119,23 @@ TEST(Project, LeavesOutWhatIsUnsoundAndWhatRefersToIt) {
   EXPECT_EQ(world.grid().policy, grid::Policy());
 }
 
+TEST(Project, WhatTheOntologyAddsToANounLeavesItsRowAlone) {
+  Projected world(small_world(3));
+  const auto before = world.grid();
+  world.fold(fact("site", "site-1", {{"country", "DE"}, {"external_ids", Json::Array{"netbox:7"}}}));
+  EXPECT_EQ(world.grid().sites, before.sites);
+}
+
+TEST(Project, WhatIsOnlyPlannedIsLeftOutWithWhatRefersToIt) {
+  Projected world(small_world(3));
+  world.fold(fact("link", "link-1", {{"status", "planned"}}));
+  EXPECT_EQ(world.grid().links.size(), 2u);
+  world.fold(fact("link", "link-1", {{"status", "active"}}));
+  EXPECT_EQ(world.grid().links.size(), 3u);
+  world.fold(fact("model", "chat", {{"status", "retired"}}));
+  EXPECT_TRUE(world.grid().demands.empty());
+}
+
 TEST(Project, SixtyFourJurisdictionsAreTheLimit) {
   std::vector<log::Event> events;
   for (int i = 0; i < 66; ++i)

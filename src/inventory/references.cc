@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "grid/schema.h"
 #include "inventory/inventory.h"
+#include "ontology/ontology.h"
 
 namespace tandem::inventory {
 namespace {
@@ -17,7 +17,9 @@ void collect(const grid::Attribute& attribute, const Json& value, std::vector<Re
   if (value.is_array()) {
     for (const Json& item : value.array()) collect(attribute, item, out);
   } else if (attribute.type == grid::Type::reference) {
-    if (value.is_string()) out.push_back({attribute.refers_to, std::string(value.text())});
+    if (!value.is_string()) return;
+    const grid::Target target = grid::target_of(attribute, value.text());
+    if (const auto* kind = ontology::Ontology::built_in().find(target.kind)) out.push_back({kind->name, std::string(target.id)});
   } else if (attribute.format == grid::Format::jurisdiction) {
     if (value.is_string()) out.push_back({kJurisdiction, std::string(value.text())});
   } else if (attribute.type == grid::Type::record) {
@@ -29,13 +31,13 @@ void collect(const grid::Attribute& attribute, const Json& value, std::vector<Re
 }  // namespace
 
 bool may_refer(std::string_view name) {
-  const grid::Kind* kind = grid::find_kind(name);
+  const ontology::Kind* kind = ontology::Ontology::built_in().find(name);
   return kind && std::ranges::any_of(kind->attributes, refers);
 }
 
 std::vector<Reference> references_of(std::string_view name, std::string_view record) {
   std::vector<Reference> references;
-  const grid::Kind* kind = grid::find_kind(name);
+  const ontology::Kind* kind = ontology::Ontology::built_in().find(name);
   if (!kind || record.empty()) return references;
   for (const AttributeView& view : view_of(record).attributes) {
     const grid::Attribute* attribute = kind->find(view.name);
@@ -47,7 +49,7 @@ std::vector<Reference> references_of(std::string_view name, std::string_view rec
 
 std::vector<Reference> references_of(std::string_view name, const Json::Object& attributes) {
   std::vector<Reference> references;
-  const grid::Kind* kind = grid::find_kind(name);
+  const ontology::Kind* kind = ontology::Ontology::built_in().find(name);
   if (!kind) return references;
   for (const auto& [known, value] : attributes) {
     const grid::Attribute* attribute = kind->find(known);

@@ -101,6 +101,7 @@ Json relation_json(const Kind& kind, const Relation& relation) {
                     {"many_inverse", !is_exclusive(kind, relation)},
                     {"required", relation.required},
                     {"located_in", relation.located_in},
+                    {"weak", relation.weak},
                     {"impact", name_of(relation.impact)},
                     {"description", relation.description}};
   if (!relation.field.empty()) json["field"] = relation.field;
@@ -149,6 +150,22 @@ Json mapping_json(const Mapping& mapping) {
 
 }  // namespace
 
+std::string name_of(const Constraint& constraint) {
+  const auto joined = [](const std::vector<std::string_view>& names) { return fmt::format("{}", fmt::join(names, ", ")); };
+  return std::visit(
+      Overloaded{
+          [&](const Unique& r) {
+            return fmt::format("unique {}{}{}", joined(r.attributes), r.within.empty() ? "" : " in ", joined(r.within));
+          },
+          [&](const NoOverlap& r) { return fmt::format("no_overlap in {}", r.relation); },
+          [&](const Exclusive& r) { return fmt::format("exclusive {}", joined(r.relations)); },
+          [&](const SumAtMost& r) { return fmt::format("sum_at_most {} in {}", r.limit, r.relation); },
+          [&](const Inside& r) { return fmt::format("{} inside {}", r.attribute, r.relation); },
+          [&](const Ordered& r) { return fmt::format("ordered {}, {}", r.lower, r.upper); },
+          [&](const Acyclic& r) { return fmt::format("acyclic {}", r.relation); }},
+      constraint);
+}
+
 std::string describe(const Constraint& constraint, const Kind& kind) {
   const auto joined = [](const std::vector<std::string_view>& names) { return fmt::format("{}", fmt::join(names, " and ")); };
   return std::visit(
@@ -183,6 +200,7 @@ Json to_json(const Ontology& ontology, const Kind& kind) {
   for (const Incoming& in : ontology.incoming(kind.name)) incoming.push_back(incoming_json(in));
   for (const Constraint& constraint : kind.constraints) {
     Json::Object json = rule_json(constraint);
+    json["name"] = name_of(constraint);
     json["text"] = describe(constraint, kind);
     constraints.push_back(std::move(json));
   }

@@ -151,6 +151,7 @@ class KindReader {
     if (!is_name(relation.name) || !is_name(relation.inverse))
       reports_.error(fields.line(), fmt::format("{} is not named from both ends", path), "write as: mounted_in, inverse: holds");
     relation.located_in = fields.boolean("located_in");
+    relation.weak = fields.boolean("weak");
     relation.impact = static_cast<Impact>(fields.choice("impact", kImpacts, 0));
     if (kind.find(relation.attribute))
       take_over(fields, relation, kind);

@@ -11,6 +11,8 @@
 
 namespace tandem::ontology {
 
+bool Relation::may_name(std::string_view kind) const { return std::ranges::binary_search(targets, kind); }
+
 const Relation* Kind::relation(std::string_view attribute) const {
   const auto found = std::ranges::find(relations, attribute, &Relation::attribute);
   return found == relations.end() ? nullptr : &*found;

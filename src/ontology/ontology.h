@@ -35,8 +35,11 @@ struct Relation {
   bool many = false;                      // one entity may name several
   bool required = false;
   bool located_in = false;                // the target is where the entity stands; these never form a cycle
+  bool weak = false;                      // the target may go and leave its name behind: what an alarm was about
   Impact impact = Impact::none;
   std::string_view description;
+
+  bool may_name(std::string_view kind) const;
 };
 
 // No two entities with the same values of all of `within` have the same values of all of `attributes`. Absence is a value
@@ -80,7 +83,7 @@ struct Ordered {
 struct Acyclic {
   std::string_view relation;
 };
-// Of every kind besides: what a relation names exists, and relations that locate form no cycle.
+// Of every kind besides: what a relation names exists, unless it is weak, and relations that locate form no cycle.
 using Constraint = std::variant<Unique, NoOverlap, Exclusive, SumAtMost, Inside, Ordered, Acyclic>;
 
 // What others call the kind; empty where they have no such thing.
@@ -145,7 +148,10 @@ void check_entity(const Kind& kind, const Json::Object& attributes, std::vector<
 // The values an entity claims under a unique constraint, each an opaque text; two entities clash where they share one.
 std::vector<std::string> unique_values(const Kind& kind, const Unique& unique, const Json::Object& attributes);
 
-// "no two interfaces of the same device have the same name".
+// "unique name in device", "no_overlap in rack": unique among the constraints of a kind.
+std::string name_of(const Constraint& constraint);
+
+// "no two of kind interface of the same device have the same name".
 std::string describe(const Constraint& constraint, const Kind& kind);
 
 // All of it as JSON: attributes with units and ranges, relations both ways, constraints, mappings.

@@ -57,6 +57,13 @@ TEST(BuiltIn, EveryKindHasTheCommonAttributesAndAGroup) {
   }
 }
 
+TEST(BuiltIn, ConstraintsOfAKindHaveNamesOfTheirOwn) {
+  for (const Kind& kind : Ontology::built_in().kinds()) {
+    std::set<std::string> names;
+    for (const Constraint& constraint : kind.constraints) EXPECT_TRUE(names.insert(name_of(constraint)).second) << kind.name;
+  }
+}
+
 TEST(BuiltIn, EveryRelationIsSeenFromItsTargets) {
   const Ontology& ontology = Ontology::built_in();
   for (const Kind& kind : ontology.kinds())

@@ -37,7 +37,7 @@ describe('the README', () => {
   });
 
   test('its tool commands work', { skip: hasSharedData ? false : 'skipped: no ../shared/data' }, () => {
-    for (const command of commands.filter((line) => /tandem (import|check|plan)/.test(line))) run(command);
+    for (const command of commands.filter((line) => /tandem (import|check|plan|ontology)/.test(line))) run(command);
     const tail = commands.find((line) => line.includes('log tail'));
     assert.match(run(tail.replace(' -f', '')), /plan_accepted/);
   });

@@ -55,12 +55,6 @@ int run_log_show(const LogOptions& options);
 int run_log_verify(const LogOptions& options);
 int run_log_hash(const LogOptions& options);
 
-struct OntologyOptions {
-  std::string kind;            // empty: all
-  bool json = false;
-};
-int run_ontology(const OntologyOptions& options);
-
 struct InventoryImportOptions {
   std::vector<std::filesystem::path> files;
   std::string format = "auto";
@@ -93,6 +87,12 @@ struct InventoryGenerateOptions {
   std::filesystem::path output;  // a directory of CSV files, one a kind
 };
 int run_inventory_generate(const InventoryGenerateOptions& options);
+
+struct OntologyOptions {
+  std::string kind;            // empty: all
+  bool json = false;
+};
+int run_ontology(const OntologyOptions& options);
 
 struct EngineOptions {
   std::string model = "llama-3.1-8b";

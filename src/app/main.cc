@@ -81,13 +81,6 @@ void add_log(CLI::App& app, int& status) {
   command->footer("Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
 }
 
-void add_ontology(CLI::App& app, int& status) {
-  auto options = std::make_shared<OntologyOptions>();
-  CLI::App* command = app.add_subcommand("ontology", "What a grid may hold: kinds, attributes, relations, constraints, mappings");
-  command->add_option("kind", options->kind, "One kind, whole; a list of all when not given");
-  command->add_flag("--json", options->json, "As JSON");
-  command->footer("Examples:\n  tandem ontology\n  tandem ontology device");
-  run_with(command, options, run_ontology, status);
 void add_inventory_import(CLI::App& inventory, int& status) {
   auto options = std::make_shared<InventoryImportOptions>();
   CLI::App* command = inventory.add_subcommand("import", "Take in CSV, YAML, NetBox or TMF639 files: all of it, or nothing where any of it is wrong");
@@ -140,6 +133,15 @@ void add_inventory(CLI::App& app, int& status) {
   add_inventory_generate(*command, status);
 }
 
+void add_ontology(CLI::App& app, int& status) {
+  auto options = std::make_shared<OntologyOptions>();
+  CLI::App* command = app.add_subcommand("ontology", "What a grid may hold: kinds, attributes, relations, constraints, mappings");
+  command->add_option("kind", options->kind, "One kind, whole; a list of all when not given");
+  command->add_flag("--json", options->json, "As JSON");
+  command->footer("Examples:\n  tandem ontology\n  tandem ontology device");
+  run_with(command, options, run_ontology, status);
+}
+
 void add_engine(CLI::App& app, int& status) {
   auto options = std::make_shared<EngineOptions>();
   CLI::App* command = app.add_subcommand("engine", "Run an emulated LLM server, calibrated by a profile, with the OpenAI API");
@@ -188,8 +190,10 @@ int main(int argc, char** argv) {
   add_check(app, status);
   add_plan(app, status);
   add_log(app, status);
-  add_ontology(app, status);
   add_inventory(app, status);
+}
+
+  add_ontology(app, status);
   add_engine(app, status);
   add_load(app, status);
   try {

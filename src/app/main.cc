@@ -191,8 +191,6 @@ int main(int argc, char** argv) {
   add_plan(app, status);
   add_log(app, status);
   add_inventory(app, status);
-}
-
   add_ontology(app, status);
   add_engine(app, status);
   add_load(app, status);

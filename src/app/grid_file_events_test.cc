@@ -13,7 +13,7 @@ std::vector<grid::Entity> two_sites() {
 }
 
 inventory::Snapshot folded(const std::vector<log::Event>& events, inventory::Snapshot snapshot = {}) {
-  for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1);
+  for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1, {});
   return snapshot;
 }
 

@@ -28,18 +28,11 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
   if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
 }
 
-// True when the event changed what a plan is made from: the nouns, and of them what the grid snapshot holds.
-bool concerns_plans(const log::Event& event, const inventory::Snapshot& inventory, log::Offset offset) {
-  if (event.has_entity_retracted()) {
-    const std::string& kind = event.entity_retracted().kind();
-    return grid::find_kind(kind) && inventory.changed(kind) == offset;
-  }
-  if (!event.has_facts_recorded()) return false;
-  const v1::FactsRecorded& facts = event.facts_recorded();
-  const grid::Kind* noun = grid::find_kind(facts.kind());
-  if (!noun || inventory.changed(facts.kind()) != offset) return false;
-  const auto read = [&](const v1::Attribute& attribute) { return inventory::is_projected(*noun, attribute.name()); };
-  return facts.attributes().empty() || std::ranges::any_of(facts.attributes(), read);
+// True where it is of what a plan is made from: the nouns, and of them what the grid snapshot holds.
+bool concerns_plans(const inventory::Change& change) {
+  const grid::Kind* noun = grid::find_kind(change.kind);
+  if (!noun || change.what != inventory::Change::What::changed) return noun != nullptr;
+  return std::ranges::any_of(change.attributes, [&](const std::string& name) { return inventory::is_projected(*noun, name); });
 }
 
 // A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log.
@@ -72,11 +65,11 @@ State empty_state() {
 }
 
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes) {
-  state.inventory.fold(event, offset, &changes);
-  const bool merged = state.branches.fold(event, offset, at, state.inventory, &changes);
-  const auto changed = [&](const grid::Kind& noun) { return state.inventory.changed(noun.name) == offset; };
-  if (concerns_plans(event, state.inventory, offset) || (merged && std::ranges::any_of(grid::kinds(), changed)))
-    state.replan_after = offset;
+  inventory::ChangeSet own;
+  state.inventory.fold(event, offset, at, &own);
+  state.branches.fold(event, offset, at, state.inventory, &own);
+  if (std::ranges::any_of(own, concerns_plans)) state.replan_after = offset;
+  for (const inventory::Change& change : own) changes.add(change);
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted:

@@ -93,6 +93,20 @@ std::optional<inventory::Referrer> holder(const inventory::Snapshot& inventory, 
   return std::nullopt;
 }
 
+Result<void> check_claim(const v1::FactsRecorded& facts, const std::string& entity) {
+  const auto wrong = [&](const char* message) { return fail(ErrorCode::invalid_argument, message, entity); };
+  if (!v1::Standing_IsValid(facts.standing())) return wrong("what is said is observed, discovered or intended");
+  if (!(facts.confidence() >= 0 && facts.confidence() <= 1)) return wrong("confidence is from 0 to 1");
+  if (facts.valid_to_ns() != 0 && facts.valid_to_ns() <= facts.valid_from_ns()) return wrong("what is said ends after it begins");
+  return {};
+}
+
+Result<void> admit_unseen(const inventory::Snapshot& inventory, const v1::EntityUnseen& unseen) {
+  TANDEM_TRY(check_source(unseen.source()));
+  if (inventory.has(unseen.kind(), unseen.id())) return {};
+  return fail(ErrorCode::not_found, fmt::format("no {} '{}'", unseen.kind().substr(0, 64), unseen.id().substr(0, 128)));
+}
+
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
@@ -104,6 +118,7 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   if (facts.kind() == grid::kGrid && facts.id() != grid::kGrid)
     return fail(ErrorCode::invalid_argument, "the one entity of kind 'grid' has the id 'grid'", entity);
   TANDEM_TRY(check_source(facts.source()));
+  TANDEM_TRY(check_claim(facts, entity));
 
   Json::Object said;
   for (const v1::Attribute& attribute : facts.attributes())
@@ -113,13 +128,10 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   const Json::Object canonical = check_attributes(*kind, said, problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
 
-  Json::Object whole = inventory.attributes(facts.kind(), facts.id());
-  for (const auto& [name, value] : canonical) {
-    if (value.is_null())
-      whole.erase(name);
-    else
-      whole[name] = value;
-  }
+  for (v1::Attribute& attribute : *facts.mutable_attributes())
+    if (const Json& value = canonical.at(attribute.name()); value != said.at(attribute.name()))
+      *attribute.mutable_value() = inventory::from_json_value(value);
+  Json::Object whole = inventory.attributes_with(facts, inventory.time());
   ontology::check_entity(*kind, whole, problems);
   for (const ontology::Relation& relation : kind->relations)
     if (relation.weak && !canonical.contains(relation.attribute)) whole.erase(std::string(relation.attribute));
@@ -127,10 +139,6 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
   if (kind->name == "site" && too_many_jurisdictions(inventory, whole))
     return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), entity);
-
-  for (v1::Attribute& attribute : *facts.mutable_attributes())
-    if (const Json& value = canonical.at(attribute.name()); value != said.at(attribute.name()))
-      *attribute.mutable_value() = inventory::from_json_value(value);
   return {};
 }
 
@@ -218,6 +226,9 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
       return alone(std::move(event));
     case log::Event::kEntityRetracted:
       TANDEM_TRY(admit_retraction(state.inventory, event.entity_retracted()));
+      return alone(std::move(event));
+    case log::Event::kEntityUnseen:
+      TANDEM_TRY(admit_unseen(state.inventory, event.entity_unseen()));
       return alone(std::move(event));
     case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
     case log::Event::kPlanFailed:

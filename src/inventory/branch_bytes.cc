@@ -2,9 +2,9 @@
 //
 //   branches = format, number, branch*         those on main first, the newest base first; then those on them, and so on
 //   branch   = name, parent, purpose, author, created, created_at, base_offset, changed,
-//              base, number of entities, (kind, id, v1::HeldEdits)*
+//              base, head, number of entities, (kind, id, v1::HeldEdits)*
 // A base is the difference from the base before it, where that is main's too, else from its parent as it is now: what
-// many branches share is written once. The head follows from the base and the edits.
+// many branches share is written once. A head is the difference from its base: it has a past that edits taken back left.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace tandem::inventory {
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 
 using BranchPointer = std::shared_ptr<const Branch>;
 
@@ -82,20 +82,6 @@ std::optional<v1::HeldEdits> checked_edits(const EntityKey& entity, std::string_
   return held;
 }
 
-// The head of a branch whose base and edits are known: each edit again, in the order of their events.
-void make_head(Branch& branch) {
-  std::vector<std::pair<EntityKey, v1::HeldEdit>> edits;
-  for_each_edit(branch, [&](const EntityKey& entity, const v1::HeldEdit& said) { return edits.emplace_back(entity, said), true; });
-  std::ranges::stable_sort(edits, {}, [](const auto& edit) { return edit.second.offset(); });
-  branch.head = branch.base;
-  for (const auto& [entity, said] : edits) {
-    if (said.edit().has_taken_back())
-      branch.head.take_over(branch.base, entity, said.offset());
-    else
-      apply_edit(said.edit(), said.offset(), {said.at_ns()}, branch.head);
-  }
-}
-
 Result<void> read_edits(std::string_view& bytes, Branch& branch) {
   const auto count = take_integer(bytes);
   if (!count) return corrupt("a branch is cut short");
@@ -129,6 +115,9 @@ void Branches::write(const Snapshot& main, std::string& out) const {
     std::string base;
     branch->base.write_difference(reference_of(*branch, before, *head(branch->parent, main)), base);
     put_text(out, base);
+    std::string head_bytes;
+    branch->head.write_difference(branch->base, head_bytes);
+    put_text(out, head_bytes);
     put_integer(out, branch->edits.size());
     for (const auto& [entity, held] : branch->edits) {
       put_text(out, entity.kind);
@@ -146,7 +135,7 @@ Digest Branches::hash(const Snapshot& main) const {
 }
 
 Result<Branches> Branches::read(const Snapshot& main, std::string_view bytes) {
-  if (take_integer(bytes) != kFormat) return corrupt("the format is not 1");
+  if (take_integer(bytes) != kFormat) return corrupt("the format is not 2");
   const auto count = take_integer(bytes);
   if (!count || *count > kBranchesMax) return corrupt("there are too many");
   Branches branches;
@@ -157,10 +146,11 @@ Result<Branches> Branches::read(const Snapshot& main, std::string_view bytes) {
     const Snapshot* parent_head = branches.head(branch->parent, main);
     if (!parent_head || branches.find(branch->name)) return corrupt("a branch is out of order");
     const auto base = take_text(bytes);
-    if (!base) return corrupt("a base is cut short");
+    const auto head_bytes = base ? take_text(bytes) : std::nullopt;
+    if (!head_bytes) return corrupt("a base or a head is cut short");
     TANDEM_ASSIGN(branch->base, Snapshot::read_difference(reference_of(*branch, before, *parent_head), *base));
+    TANDEM_ASSIGN(branch->head, Snapshot::read_difference(branch->base, *head_bytes));
     TANDEM_TRY(read_edits(bytes, *branch));
-    make_head(*branch);
     branches.put(branch);
     before = branch;
   }

@@ -36,7 +36,7 @@ struct World {
   bool fold(const log::Event& event) {
     const log::Offset offset = main.offset() + 1;
     const Instant at{static_cast<int64_t>(offset) * 1'000'000'000};
-    main.fold(event, offset, &changes);
+    main.fold(event, offset, at, &changes);
     return branches.fold(event, offset, at, main, &changes);
   }
   const Branch& branch(const std::string& name) const { return *branches.find(name); }

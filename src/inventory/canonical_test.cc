@@ -13,7 +13,7 @@ using test_support::small_world;
 
 Snapshot folded(const std::vector<log::Event>& events) {
   Snapshot snapshot;
-  for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1);
+  for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1, {});
   return snapshot;
 }
 
@@ -26,7 +26,7 @@ std::string written(const Snapshot& snapshot) {
 TEST(Canonical, ReadsBackWhatItWrote) {
   for (const size_t sites : {3, 40}) {
     Snapshot snapshot = folded(small_world(sites));
-    snapshot.fold(retraction("demand", "bank-0"), snapshot.offset() + 5);
+    snapshot.fold(retraction("demand", "bank-0"), snapshot.offset() + 5, {});
     const auto read = Snapshot::read(written(snapshot));
     ASSERT_TRUE(read) << to_string(read.error());
     EXPECT_EQ(read->offset(), snapshot.offset());
@@ -41,14 +41,13 @@ TEST(Canonical, ReadsBackWhatItWrote) {
 }
 
 TEST(Canonical, OneStateHasOneEncodingHoweverItCame) {
-  // The same entities by other events: what differs is which event said what, so that is made the same.
+  // The same claims by other events: what differs is which event said what, so that is made the same.
   Snapshot a, b;
-  a.fold(fact("site", "x", {{"name", "X"}, {"tier", "core"}}), 1);
-  a.fold(fact("node", "n", {{"site", "x"}}), 2);
-  b.fold(fact("node", "m", {{"site", "x"}}), 1);
-  b.fold(retraction("node", "m"), 1);
-  b.fold(fact("site", "x", {{"tier", "core"}, {"name", "X"}}), 1);
-  b.fold(fact("node", "n", {{"site", "x"}}), 2);
+  a.fold(fact("site", "x", {{"name", "X"}, {"tier", "core"}}), 1, {});
+  a.fold(fact("node", "n", {{"site", "x"}}), 2, {});
+  b.fold(fact("site", "x", {{"tier", "core"}}), 1, {});
+  b.fold(fact("site", "x", {{"name", "X"}}), 1, {});
+  b.fold(fact("node", "n", {{"site", "x"}}), 2, {});
   EXPECT_EQ(a.hash(), b.hash());
 }
 
@@ -97,7 +96,7 @@ std::string mutated(std::string bytes, Random& random) {
 
 TEST(Canonical, MutatedBytesAreRefusedOrCanonical) {
   Snapshot snapshot = folded(small_world(3));
-  snapshot.fold(fact("site", "site-1", {{"extra", Json::Object{{"a", Json::Array{int64_t{-1}, nullptr, true}}, {"b", 0.5}}}}), 99);
+  snapshot.fold(fact("site", "site-1", {{"extra", Json::Object{{"a", Json::Array{int64_t{-1}, nullptr, true}}, {"b", 0.5}}}}), 99, {});
   const std::string good = written(snapshot);
   Random random(11);
   for (int i = 0; i < 20'000; ++i) expect_refused_or_canonical(mutated(good, random));

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "grid/schema.h"
-#include "inventory/references.h"
+#include "inventory/schema_index.h"
 
 namespace tandem::inventory {
 namespace {
@@ -49,7 +49,7 @@ class Checker {
   void check_references(const EntityKey& entity, const Json::Object& attributes) {
     std::vector<EntityKey> missing;
     for (const Reference& target : references_of(entity.kind, attributes))
-      if (target.kind != kJurisdiction && !snapshot_.has(target.kind, target.id)) missing.push_back({std::string(target.kind), target.id});
+      if (target.kind != kJurisdiction && !snapshot_.has(target.kind, target.id)) missing.push_back({target.kind, target.id});
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
     for (EntityKey& target : missing) {
       std::string message = fmt::format("{} '{}' refers to {} '{}', which is not there", entity.kind, entity.id, target.kind, target.id);

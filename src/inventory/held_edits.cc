@@ -18,13 +18,13 @@ size_t count_of(const v1::HeldEdits& held) {
   return static_cast<size_t>(std::ranges::count_if(held.edits(), [](const v1::HeldEdit& said) { return !said.edit().has_taken_back(); }));
 }
 
-void apply_edit(const v1::BranchEdit& edit, log::Offset offset, Instant, Snapshot& snapshot, ChangeSet* changes) {
+void apply_edit(const v1::BranchEdit& edit, log::Offset offset, Instant at, Snapshot& snapshot, ChangeSet* changes) {
   log::Event event;
   if (edit.has_facts())
     *event.mutable_facts_recorded() = edit.facts();
   else if (edit.has_retraction())
     *event.mutable_entity_retracted() = edit.retraction();
-  snapshot.fold(event, offset, changes);
+  snapshot.fold(event, offset, at, changes);
 }
 
 }  // namespace tandem::inventory

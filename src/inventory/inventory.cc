@@ -1,94 +1,15 @@
+// The fold: what events make of a snapshot's tables.
 #include "inventory/inventory.h"
 
 #include <algorithm>
 
-#include "inventory/record.h"
-#include "inventory/references.h"
+#include "base/check.h"
+#include "inventory/revision.h"
+#include "inventory/tables.h"
+#include "inventory/upkeep.h"
 
 namespace tandem::inventory {
 namespace {
-
-// Attributes of a fact by name, the last of each name: pointers into the event.
-std::vector<const v1::Attribute*> sorted(const v1::FactsRecorded& facts) {
-  std::vector<const v1::Attribute*> attributes;
-  attributes.reserve(static_cast<size_t>(facts.attributes_size()));
-  for (const v1::Attribute& attribute : facts.attributes()) attributes.push_back(&attribute);
-  std::ranges::stable_sort(attributes, {}, [](const v1::Attribute* a) -> const std::string& { return a->name(); });
-  std::vector<const v1::Attribute*> last;
-  for (size_t i = 0; i < attributes.size(); ++i)
-    if (i + 1 == attributes.size() || attributes[i]->name() != attributes[i + 1]->name()) last.push_back(attributes[i]);
-  return last;
-}
-
-// A record with facts taken in.
-struct Merge {
-  explicit Merge(std::string_view record) : record_before(record) {}
-
-  void take_in(const std::vector<const v1::Attribute*>& facts, log::Offset offset) {
-    // The views point into `values`, so that must not move while it grows.
-    size_t known = 0;
-    values.reserve(facts.size());
-    const auto keep_until = [&](const std::string* name) {
-      while (known < before.attributes.size() && (!name || before.attributes[known].name < *name))
-        after.attributes.push_back(before.attributes[known++]);
-    };
-    for (const v1::Attribute* fact : facts) {
-      keep_until(&fact->name());
-      const bool had = known < before.attributes.size() && before.attributes[known].name == fact->name();
-      const std::string_view old = had ? before.attributes[known++].value : std::string_view();
-      if (is_null(fact->value())) {
-        if (had) changed.push_back(fact->name());
-        continue;
-      }
-      put_value(values.emplace_back(), fact->value());
-      if (values.back() != old) changed.push_back(fact->name());
-      after.attributes.push_back({fact->name(), offset, values.back()});
-    }
-    keep_until(nullptr);
-  }
-
-  std::string_view record_before;
-  RecordView before = record_before.empty() ? RecordView() : view_of(record_before);
-  RecordView after;
-  std::vector<std::string> values;
-  std::vector<std::string> changed;  // names, ascending
-};
-
-std::string join_key(std::string_view kind, std::string_view id) {
-  std::string key(kind);
-  key += '\0';
-  key += id;
-  return key;
-}
-
-std::string referrer_key(const Reference& target, std::string_view kind, std::string_view id) {
-  std::string key = join_key(target.kind, target.id);
-  key += '\0';
-  key += join_key(kind, id);
-  return key;
-}
-
-Entity entity_of(std::string_view kind, std::string_view id, std::string_view record) {
-  const RecordView view = view_of(record);
-  Entity entity{std::string(kind), std::string(id), {}, view.created, view.changed};
-  entity.attributes.reserve(view.attributes.size());
-  for (const AttributeView& attribute : view.attributes)
-    entity.attributes.push_back({std::string(attribute.name), value_of(attribute.value), attribute.offset});
-  return entity;
-}
-
-Json::Object json_attributes(std::string_view record) {
-  Json::Object attributes;
-  for (const AttributeView& attribute : view_of(record).attributes)
-    attributes.emplace_hint(attributes.end(), attribute.name, json_of(attribute.value));
-  return attributes;
-}
-
-std::vector<std::string> names_of(std::string_view record) {
-  std::vector<std::string> names;
-  for (const AttributeView& attribute : view_of(record).attributes) names.emplace_back(attribute.name);
-  return names;
-}
 
 void unite(std::vector<std::string>& names, const std::vector<std::string>& more) {
   std::vector<std::string> all;
@@ -96,7 +17,180 @@ void unite(std::vector<std::string>& names, const std::vector<std::string>& more
   names = std::move(all);
 }
 
+// One event taken into the tables.
+class Fold {
+ public:
+  Fold(Tables& tables, log::Offset offset, ChangeSet* changes) : tables_(tables), offset_(offset), changes_(changes) {}
+
+  void take(const log::Event& event, Instant at) {
+    tables_.offset = offset_;
+    const bool crossed = pass_time(std::max(tables_.time_ns, at.ns));
+    const bool ours = event.has_facts_recorded() || event.has_entity_retracted() || event.has_entity_unseen();
+    if (ours || crossed) mark_time();
+    if (policy_touched_) renew_policy();
+    if (event.has_facts_recorded())
+      record(event.facts_recorded());
+    else if (event.has_entity_retracted())
+      retract(event.entity_retracted());
+    else if (event.has_entity_unseen())
+      unseen(event.entity_unseen());
+    if (policy_touched_) renew_policy();
+  }
+  void renew_policy();
+
+ private:
+  bool pass_time(int64_t now_ns);
+  void mark_time();
+  void record(const v1::FactsRecorded& facts);
+  void retract(const v1::EntityRetracted& retracted);
+  void unseen(const v1::EntityUnseen& unseen);
+
+  SourceId intern(const std::string& source);
+  Lens lens(std::string_view kind, const Policy& policy) const {
+    return {tables_.time_ns, &policy_for(kind, policy), kind};
+  }
+  Lens lens(std::string_view kind) const { return lens(kind, *tables_.policy); }
+  // Puts a revision in the place of what it was made of.
+  void close(const EntityKey& key, KindTable& table, Held& held, Revision& revision);
+  void tell(const EntityKey& key, Change::What what, std::vector<std::string> attributes) {
+    if (changes_) changes_->add({key.kind, key.id, what, std::move(attributes)});
+  }
+
+  Tables& tables_;
+  log::Offset offset_;
+  ChangeSet* changes_;
+  bool policy_touched_ = false;
+};
+
+SourceId Fold::intern(const std::string& source) {
+  if (const SourceId* known = tables_.source_ids.find(source)) return *known;
+  const auto id = static_cast<SourceId>(tables_.source_ids.size());
+  tables_.source_ids.set(source, id);
+  tables_.source_names.set(id, source);
+  return id;
+}
+
+// Claims that begin or end to hold by `now_ns` do so now.
+bool Fold::pass_time(int64_t now_ns) {
+  bool crossed = false;
+  const int64_t before_ns = tables_.time_ns;
+  tables_.time_ns = now_ns;
+  while (!tables_.due.empty() && (*tables_.due.begin()).first.at_ns <= now_ns) {
+    crossed = true;
+    const Due due = (*tables_.due.begin()).first;
+    tables_.due.erase(due);
+    KindTable& table = tables_.kinds.edit(due.entity.kind);
+    Held& held = table.entities.edit(due.entity.id);
+    const SharedBytes record = held.record;
+    const Lens now = lens(due.entity.kind);
+    Revision revision(record.view(), {before_ns, now.policy, now.kind}, now);
+    revision.settle();
+    close(due.entity, table, held, revision);
+  }
+  return crossed;
+}
+
+void Fold::mark_time() {
+  const int64_t before_ns = tables_.marked_ns;
+  if (!tables_.marks.empty() && before_ns == tables_.time_ns) return;
+  tables_.marks.set({offset_, tables_.time_ns}, before_ns);
+  tables_.marked_ns = tables_.time_ns;
+}
+
+void Fold::record(const v1::FactsRecorded& facts) {
+  const EntityKey key{facts.kind(), facts.id()};
+  const Saying saying(facts, intern(facts.source()), offset_, {tables_.time_ns});
+  KindTable& table = tables_.kinds.edit(key.kind);
+  Held& held = table.entities.edit(key.id);
+  if (held.record.view().empty() && !table.removed.empty())
+    if (const Past* past = table.removed.find(key.id)) {
+      held.past = *past;
+      table.removed.erase(key.id);
+    }
+  const SharedBytes record = held.record;
+  Revision revision(record.view(), lens(key.kind), lens(key.kind));
+  revision.say(saying, held.past);
+  if (revision.is_new() && key.kind == kSource) intern(key.id);
+  close(key, table, held, revision);
+}
+
+void Fold::close(const EntityKey& key, KindTable& table, Held& held, Revision& revision) {
+  const bool is_new = revision.is_new();
+  PastGroup group;
+  held.record = SharedBytes(revision.finish(offset_, group));
+  if (!group.empty()) held.past.append(std::move(group));
+  keep_due(tables_, key, is_new ? nullptr : &revision.before(), &revision.after());
+  keep_disputed(tables_, key, is_new ? nullptr : &revision.before(), &revision.after());
+  if (revision.changed() || !revision.unbelieved().empty())
+    keep_indexes(tables_, key, revision.believed_before(), revision.believed_after(), revision.unbelieved());
+  if (!revision.changed()) return;
+  table.changed = tables_.changed = offset_;
+  tables_.size += is_new;
+  policy_touched_ = policy_touched_ || key.kind == kSource;
+  tell(key, is_new ? Change::What::added : Change::What::changed,
+       is_new ? std::vector<std::string>() : revision.changed_attributes());
+}
+
+void Fold::retract(const v1::EntityRetracted& retracted) {
+  const EntityKey key{retracted.kind(), retracted.id()};
+  const KindTable* known = tables_.kinds.find(key.kind);
+  if (!known || !known->entities.find(key.id)) return;
+  KindTable& table = tables_.kinds.edit(key.kind);
+  const Held held = *table.entities.find(key.id);
+  table.entities.erase(key.id);
+  RecordView record;
+  view_of(held.record.view(), record);
+  std::vector<ClaimView> believed;
+  believed_of(record.claims, lens(key.kind), believed);
+  keep_due(tables_, key, &record, nullptr);
+  keep_disputed(tables_, key, &record, nullptr);
+  keep_indexes(tables_, key, believed, {}, {});
+  std::vector<std::string> names;
+  for (const ClaimView& claim : believed) names.emplace_back(claim.attribute);
+  Past past = held.past;
+  past.append({offset_, record.changed, record.created, std::move(record.claims)});
+  table.removed.set(key.id, std::move(past));
+  table.changed = tables_.changed = offset_;
+  --tables_.size;
+  policy_touched_ = policy_touched_ || key.kind == kSource;
+  tell(key, Change::What::removed, std::move(names));
+}
+
+void Fold::unseen(const v1::EntityUnseen& unseen) {
+  const KindTable* known = tables_.kinds.find(unseen.kind());
+  const SourceId* source = tables_.source_ids.find(unseen.source());
+  if (!known || !source || !known->entities.find(unseen.id())) return;
+  Held& held = tables_.kinds.edit(unseen.kind()).entities.edit(unseen.id());
+  const SharedBytes before = held.record;
+  RecordView record;
+  view_of(before.view(), record);
+  const auto presence = std::ranges::find(record.presences, *source, &SourcePresence::source);
+  const int64_t seen_ns = unseen.observed_at_ns() != 0 ? unseen.observed_at_ns() : tables_.time_ns;
+  if (presence == record.presences.end() || presence->unseen_ns || seen_ns < presence->last_ns) return;
+  presence->unseen_ns = seen_ns;
+  held.record = SharedBytes(encode_record(record));
+}
+
+// What is believed by another policy can only differ where claims do.
+void Fold::renew_policy() {
+  policy_touched_ = false;
+  auto renewed = std::make_shared<const Policy>(policy_of(tables_, nullptr));
+  if (*renewed == *tables_.policy) return;
+  const std::shared_ptr<const Policy> before = std::exchange(tables_.policy, std::move(renewed));
+  const auto disputed = tables_.disputed;
+  for (const auto& [key, nothing] : disputed) {
+    const SharedBytes record = tables_.kinds.find(key.kind)->entities.find(key.id)->record;
+    Revision revision(record.view(), lens(key.kind, *before), lens(key.kind));
+    revision.settle();
+    if (!revision.changed()) continue;
+    KindTable& table = tables_.kinds.edit(key.kind);
+    close(key, table, table.entities.edit(key.id), revision);
+  }
+}
+
 }  // namespace
+
+void renew_policy(Tables& tables, log::Offset offset, ChangeSet* changes) { Fold(tables, offset, changes).renew_policy(); }
 
 const v1::Value* Entity::find(std::string_view attribute) const {
   const auto found = std::ranges::lower_bound(attributes, attribute, {}, &Attribute::name);
@@ -131,140 +225,32 @@ void ChangeSet::clear() {
   positions_.clear();
 }
 
-size_t Snapshot::size(std::string_view kind) const {
-  const KindTable* table = kinds_.find(kind);
-  return table ? table->entities.size() : 0;
+Snapshot::Snapshot() : tables_(std::make_unique<Tables>()) {}
+Snapshot::Snapshot(const Snapshot& other) : tables_(std::make_unique<Tables>(*other.tables_)), view_(other.view_) {}
+Snapshot::Snapshot(Snapshot&& other) noexcept = default;
+Snapshot& Snapshot::operator=(const Snapshot& other) { return *this = Snapshot(other); }
+Snapshot& Snapshot::operator=(Snapshot&& other) noexcept = default;
+Snapshot::~Snapshot() = default;
+
+void Snapshot::fold(const log::Event& event, log::Offset offset, Instant at, ChangeSet* changes) {
+  CHECK(!view_);
+  Fold(*tables_, offset, changes).take(event, at);
 }
 
-bool Snapshot::has(std::string_view kind, std::string_view id) const {
-  const KindTable* table = kinds_.find(kind);
-  return table && table->entities.find(id);
-}
-
-std::optional<Entity> Snapshot::find(std::string_view kind, std::string_view id) const {
-  const KindTable* table = kinds_.find(kind);
-  const SharedBytes* record = table ? table->entities.find(id) : nullptr;
-  return record ? std::optional(entity_of(kind, id, record->view())) : std::nullopt;
-}
-
-Json::Object Snapshot::attributes(std::string_view kind, std::string_view id) const {
-  const KindTable* table = kinds_.find(kind);
-  const SharedBytes* record = table ? table->entities.find(id) : nullptr;
-  return record ? json_attributes(record->view()) : Json::Object();
-}
-
-void Snapshot::for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit,
-                        std::string_view from) const {
-  const KindTable* table = kinds_.find(kind);
-  if (!table) return;
-  for (auto i = table->entities.lower_bound(from); i != table->entities.end(); ++i)
-    if (const auto [id, record] = *i; !visit(entity_of(kind, id, record.view()))) return;
-}
-
-void Snapshot::for_each_id(std::string_view kind, const std::function<bool(const std::string&)>& visit,
-                           std::string_view from) const {
-  const KindTable* table = kinds_.find(kind);
-  if (!table) return;
-  for (auto i = table->entities.lower_bound(from); i != table->entities.end(); ++i)
-    if (!visit((*i).first)) return;
-}
-
-void Snapshot::for_each_json(std::string_view kind,
-                             const std::function<bool(const std::string&, Json::Object)>& visit) const {
-  const KindTable* table = kinds_.find(kind);
-  if (!table) return;
-  for (const auto& [id, record] : table->entities)
-    if (!visit(id, json_attributes(record.view()))) return;
-}
-
-std::vector<std::string> Snapshot::kinds() const {
-  std::vector<std::string> names;
-  for (const auto& [kind, table] : kinds_)
-    if (!table.entities.empty()) names.push_back(kind);
-  return names;
-}
-
-log::Offset Snapshot::changed(std::string_view kind) const {
-  const KindTable* table = kinds_.find(kind);
-  return table ? table->changed : 0;
-}
-
-std::vector<Referrer> Snapshot::referrers(std::string_view kind, std::string_view id, size_t limit) const {
-  const std::string prefix = join_key(kind, id) + '\0';
-  std::vector<Referrer> found;
-  for (auto i = referrers_.lower_bound(prefix); i != referrers_.end() && found.size() < limit; ++i) {
-    const std::string_view key = (*i).first;
-    if (!key.starts_with(prefix)) break;
-    const std::string_view referrer = key.substr(prefix.size());
-    const size_t end = referrer.find('\0');
-    found.push_back({std::string(referrer.substr(0, end)), std::string(referrer.substr(end + 1))});
-  }
-  return found;
-}
-
-std::vector<std::string> Snapshot::referred(std::string_view kind, size_t limit) const {
-  const std::string prefix = join_key(kind, {});
-  std::vector<std::string> ids;
-  auto i = referrers_.lower_bound(prefix);
-  while (i != referrers_.end() && ids.size() < limit && (*i).first.starts_with(prefix)) {
-    const std::string_view rest = std::string_view((*i).first).substr(prefix.size());
-    ids.emplace_back(rest.substr(0, rest.find('\0')));
-    i = referrers_.lower_bound(prefix + ids.back() + '\x01');  // past every referrer of that id
-  }
-  return ids;
-}
-
-void Snapshot::fold(const log::Event& event, log::Offset offset, ChangeSet* changes) {
-  offset_ = offset;
-  if (event.has_facts_recorded())
-    record(event.facts_recorded(), offset, changes);
-  else if (event.has_entity_retracted())
-    retract(event.entity_retracted(), offset, changes);
-}
-
-void Snapshot::record(const v1::FactsRecorded& facts, log::Offset offset, ChangeSet* changes) {
-  KindTable& table = kinds_.edit(facts.kind());
-  SharedBytes& held = table.entities.edit(facts.id());
-  const SharedBytes before = held;
-  const bool is_new = before.view().empty();
-  Merge merge(before.view());
-  merge.take_in(sorted(facts), offset);
-  const bool changed = is_new || !merge.changed.empty();
-  merge.after.created = is_new ? offset : merge.before.created;
-  merge.after.changed = changed ? offset : merge.before.changed;
-  held = SharedBytes(encode_record(merge.after));
-  if (!changed) return;
-  table.changed = offset;
-  size_ += is_new;
-  if (may_refer(facts.kind())) index_references(facts.kind(), facts.id(), before.view(), held.view());
-  if (!changes) return;
-  if (is_new)
-    changes->add({facts.kind(), facts.id(), Change::What::added, {}});
-  else
-    changes->add({facts.kind(), facts.id(), Change::What::changed, std::move(merge.changed)});
-}
-
-void Snapshot::retract(const v1::EntityRetracted& retracted, log::Offset offset, ChangeSet* changes) {
-  if (!has(retracted.kind(), retracted.id())) return;
-  KindTable& table = kinds_.edit(retracted.kind());
-  const SharedBytes before = *table.entities.find(retracted.id());
-  table.entities.erase(retracted.id());
-  table.changed = offset;
-  --size_;
-  if (may_refer(retracted.kind())) index_references(retracted.kind(), retracted.id(), before.view(), {});
-  if (changes) changes->add({retracted.kind(), retracted.id(), Change::What::removed, names_of(before.view())});
-}
-
-void Snapshot::index_references(std::string_view kind, std::string_view id, std::string_view before,
-                                std::string_view after) {
-  const std::vector<Reference> old_references = references_of(kind, before);
-  const std::vector<Reference> new_references = references_of(kind, after);
-  if (old_references == new_references) return;
-  for (const Reference& target : new_references) ++referrers_.edit(referrer_key(target, kind, id));
-  for (const Reference& target : old_references) {
-    const std::string key = referrer_key(target, kind, id);
-    if (--referrers_.edit(key) == 0) referrers_.erase(key);
-  }
+Json::Object Snapshot::attributes_with(const v1::FactsRecorded& facts, Instant at) const {
+  const SourceId* known = tables_->source_ids.find(facts.source());
+  const SourceId source = known ? *known : static_cast<SourceId>(tables_->source_ids.size());
+  const Instant now{std::max(tables_->time_ns, at.ns)};
+  const Saying saying(facts, source, tables_->offset + 1, now);
+  const KindTable* table = tables_->kinds.find(facts.kind());
+  const Held* held = table ? table->entities.find(facts.id()) : nullptr;
+  const Lens lens{now.ns, &policy_for(facts.kind(), *tables_->policy), facts.kind()};
+  Revision revision(held ? held->record.view() : std::string_view(), lens, lens);
+  revision.say(saying, held ? held->past : Past());
+  Json::Object attributes;
+  for (const ClaimView& claim : revision.believed_after())
+    attributes.emplace_hint(attributes.end(), claim.attribute, json_of(claim.value));
+  return attributes;
 }
 
 }  // namespace tandem::inventory

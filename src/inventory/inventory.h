@@ -12,20 +12,58 @@
 
 #include "base/digest.h"
 #include "base/json.h"
-#include "base/persistent_map.h"
 #include "base/result.h"
-#include "base/shared_bytes.h"
+#include "base/time.h"
 #include "grid/schema.h"
 #include "grid/snapshot.h"
 #include "log/log.h"
+#include "ontology/ontology.h"
 
 namespace tandem::inventory {
 
-// One attribute as believed, and which event last said so.
+// In what sense a source says something. What is observed or discovered counts before what is intended.
+enum class Standing : uint8_t {
+  observed,    // seen as it is: telemetry, a device's own word, an operator's
+  discovered,  // found by a scan or an import
+  intended,    // as it is meant to be: plans, designs
+};
+
+// What one source says of one attribute. At any time, of the claims of one source and standing that cover it, the one
+// recorded last holds; which of several that hold is believed is policy: what is seen before what is intended, then a
+// source that masters the attribute, then the source of higher authority, then the fresher (valid_from, then offset).
+struct Claim {
+  std::string attribute;
+  v1::Value value;                 // null: the source says that it is empty
+  std::string source;
+  Standing standing = Standing::observed;
+  double confidence = 0;           // (0, 1]; 0 when the source did not say
+  Instant valid_from;              // since when it is so
+  std::optional<Instant> valid_to;  // from when it no longer is; nothing where no end is known
+  log::Offset offset = 0;          // of the event that said it first
+  bool holds = false;              // at the time of the snapshot
+  bool believed = false;           // is the attribute's value, or that it has none
+};
+
+// What a source has had to do with an entity.
+struct Presence {
+  std::string source;
+  Instant first_seen;
+  Instant last_seen;
+  std::optional<Instant> unseen_since;  // when it was the first time missing from all that the source sees
+};
+
+// One stay of an entity in the inventory.
+struct Life {
+  log::Offset created = 0;
+  log::Offset retracted = 0;       // 0 while it lasts
+  bool operator==(const Life&) const = default;
+};
+
+// One attribute as believed, and which event said so.
 struct Attribute {
   std::string name;
   v1::Value value;             // never null
-  log::Offset offset = 0;      // of the event that said it last, also where it said what was believed already
+  log::Offset offset = 0;      // of the claim that is believed
 };
 
 // An entity as believed: its attributes in ascending order of name.
@@ -80,16 +118,47 @@ struct EntityKey {
 // One entity that names another.
 using Referrer = EntityKey;
 
+// At which offset an inventory is looked at (what we believed then), and which time is asked for (what was true then).
+// Without an offset it is the last; without a time it is the time of that offset.
+struct AsOf {
+  std::optional<log::Offset> recorded;
+  std::optional<Instant> valid;
+};
+
+struct Tables;
+struct View;
+
 // All entities at one offset. A value: a copy is O(1), shares everything, and may be read by another thread.
+// Each reading is of what is believed. The policy that decides it is in the log too: entities of kind `source`, whose
+// ids are the sources' names, with `authority` (0 to 100, 50 where it is left out) and `masters` (a list of
+// "kind.attribute", "kind.*", "*.attribute"). Among themselves these are believed by freshness alone.
 class Snapshot {
  public:
-  log::Offset offset() const { return offset_; }  // of the last event folded
-  size_t size() const { return size_; }           // entities
+  Snapshot();
+  Snapshot(const Snapshot& other);
+  Snapshot(Snapshot&& other) noexcept;
+  Snapshot& operator=(const Snapshot& other);
+  Snapshot& operator=(Snapshot&& other) noexcept;
+  ~Snapshot();
+
+  // The inventory as it was: every reading below answers for it, and `fold`, `write` and `hash` are not for it. O(1), and
+  // O(sources with a policy) before the last change of that. Readings of earlier offsets cost what changed since of the
+  // entities read; `size`, `changed`, `disputed` and `with_key` then read every entity of the kind.
+  Snapshot as_of(const AsOf& when) const;
+
+  log::Offset offset() const;      // of the last event folded, or the one asked for
+  Instant time() const;            // of that event, or the one asked for
+  log::Offset offset_at(Instant time) const;  // of the last event at that time or before; 0 before the first
+  Instant time_at(log::Offset offset) const;  // of that event
+
+  size_t size() const;             // entities
   size_t size(std::string_view kind) const;
   bool has(std::string_view kind, std::string_view id) const;
   std::optional<Entity> find(std::string_view kind, std::string_view id) const;
   // An entity's attributes as JSON, as the schema of module `grid` takes them; empty when there is no such entity.
   Json::Object attributes(std::string_view kind, std::string_view id) const;
+  // The same as they would be, were these facts recorded next, at this time.
+  Json::Object attributes_with(const v1::FactsRecorded& facts, Instant at) const;
 
   // Entities of one kind in ascending order of id, from the first not below `from`, until `visit` returns false.
   void for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit, std::string_view from = {}) const;
@@ -100,15 +169,33 @@ class Snapshot {
   std::vector<std::string> kinds() const;         // that have an entity, ascending
   // Of the last event that changed a value of any entity of the kind, added or removed one; 0 when none has.
   log::Offset changed(std::string_view kind) const;
+  // The same of any kind.
+  log::Offset changed() const;
   // Entities whose attributes, by the schema, refer to this one; ascending, at most `limit`.
   std::vector<Referrer> referrers(std::string_view kind, std::string_view id, size_t limit) const;
 
   // Ids of the kind that any entity refers to, ascending, at most `limit`. O(limit · log references).
   std::vector<std::string> referred(std::string_view kind, size_t limit) const;
 
-  // Takes in one event. Total: of a kind that it does not know it takes only the offset. Copies of this snapshot stay
-  // as they are; where there are none, the change is in place. O(bytes of the entity + log entities).
-  void fold(const log::Event& event, log::Offset offset, ChangeSet* changes = nullptr);
+  // Entities of the kind that have this value under one of its unique constraints in Ontology::built_in(), as
+  // ontology::unique_values gives it; ascending, at most `limit`. More than one are in conflict.
+  std::vector<std::string> with_key(std::string_view kind, const ontology::Unique& unique, std::string_view value,
+                                    size_t limit) const;
+
+  // All that was ever said of an entity by that offset, also in lives before; ascending by attribute, then offset.
+  std::vector<Claim> claims(std::string_view kind, std::string_view id) const;
+  // Who has seen an entity that is there, ascending by source's first word. Not kept as it was: of an earlier time, those
+  // who had seen it by then, with what is known of them now.
+  std::vector<Presence> presences(std::string_view kind, std::string_view id) const;
+  std::vector<Life> lives(std::string_view kind, std::string_view id) const;  // ascending
+  // Entities with an attribute on which claims that hold differ; ascending by kind, then id, those past `after`.
+  std::vector<Referrer> disputed(size_t limit, const Referrer* after = nullptr) const;
+
+  // Takes in one event, recorded at that time. Total: of a kind that it does not know it takes only the offset. Copies of
+  // this snapshot stay as they are; where there are none, the change is in place. O(bytes of the entity + log entities);
+  // a change of policy reads every disputed entity. Time passes here only: claims that begin or end to hold by the time
+  // of an event change what is believed with it, whatever it says.
+  void fold(const log::Event& event, log::Offset offset, Instant at, ChangeSet* changes = nullptr);
 
   // Entities of which the two hold something different, be it only who said it and when: ascending by kind, then id, from
   // the first not below `from` until `visit` returns false. What both share is stepped over unseen, so between a snapshot
@@ -135,23 +222,13 @@ class Snapshot {
   void write_difference(const Snapshot& from, std::string& out) const;
   static Result<Snapshot> read_difference(const Snapshot& from, std::string_view bytes);
 
- private:
-  struct KindTable {
-    PersistentMap<std::string, SharedBytes> entities;  // records (record.h) by id
-    log::Offset changed = 0;
-  };
-  void record(const v1::FactsRecorded& facts, log::Offset offset, ChangeSet* changes);
-  void retract(const v1::EntityRetracted& retracted, log::Offset offset, ChangeSet* changes);
-  void index_references(std::string_view kind, std::string_view id, std::string_view before, std::string_view after);
-  Result<void> read_kind(std::string_view& bytes, std::string& previous_kind);
-  Result<void> read_changed_kind(std::string_view& bytes, std::string& previous_kind);
-  bool hold(const EntityKey& entity, const SharedBytes& record);  // false: it is held already
+  // Null for the last offset.
+  const View* view() const { return view_.get(); }
+  const Tables& tables() const { return *tables_; }  // tables.h, for this module alone
 
-  PersistentMap<std::string, KindTable> kinds_;
-  // "kind \0 id \0 kind of the referrer \0 its id", and how often it refers. Follows from kinds_, so it is not written.
-  PersistentMap<std::string, uint32_t> referrers_;
-  size_t size_ = 0;
-  log::Offset offset_ = 0;
+ private:
+  std::unique_ptr<Tables> tables_;     // itself O(1) to copy
+  std::shared_ptr<const View> view_;
 };
 
 // The typed snapshot of the nouns, at the inventory's offset. With `previous` and all that changed since it, only what

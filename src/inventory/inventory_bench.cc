@@ -22,8 +22,8 @@ log::Event link_event(size_t i) {
 const Snapshot& loaded() {
   static const Snapshot snapshot = [] {
     Snapshot s;
-    for (const log::Event& event : test_support::small_world(1'001)) s.fold(event, s.offset() + 1);
-    for (size_t i = 0; i < kEntities; ++i) s.fold(link_event(i), s.offset() + 1);
+    for (const log::Event& event : test_support::small_world(1'001)) s.fold(event, s.offset() + 1, {});
+    for (size_t i = 0; i < kEntities; ++i) s.fold(link_event(i), s.offset() + 1, {});
     return s;
   }();
   return snapshot;
@@ -35,7 +35,7 @@ void fold_new_entities(benchmark::State& state) {
   for (auto _ : state) {
     const size_t before = mallinfo2().uordblks;
     Snapshot snapshot;
-    for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1);
+    for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1, {});
     state.counters["bytes_per_entity"] = static_cast<double>(mallinfo2().uordblks - before) / 1e5;
   }
   state.SetItemsProcessed(state.iterations() * 100'000);
@@ -64,7 +64,7 @@ void fold_change_with_a_snapshot_kept(benchmark::State& state) {
   for (auto _ : state) {
     const Snapshot kept = snapshot;
     snapshot.fold(test_support::fact("link", "link-" + std::to_string(10'000'000 + random.below(kEntities)), {{"state", "down"}}),
-                  snapshot.offset() + 1);
+                  snapshot.offset() + 1, {});
   }
 }
 BENCHMARK(fold_change_with_a_snapshot_kept);
@@ -93,7 +93,7 @@ void project_a_cut_link(benchmark::State& state) {
   for (auto _ : state) {
     ChangeSet changes;
     const bool down = snapshot.offset() % 2 == 0;
-    snapshot.fold(test_support::fact("link", "link-10500000", {{"state", down ? "down" : "up"}}), snapshot.offset() + 1, &changes);
+    snapshot.fold(test_support::fact("link", "link-10500000", {{"state", down ? "down" : "up"}}), snapshot.offset() + 1, {}, &changes);
     grid = project(snapshot, changes, grid);
   }
 }

@@ -18,13 +18,13 @@ using GridPointer = std::shared_ptr<const grid::Snapshot>;
 class Projected {
  public:
   explicit Projected(const std::vector<log::Event>& events) {
-    for (const log::Event& event : events) inventory_.fold(event, inventory_.offset() + 1);
+    for (const log::Event& event : events) inventory_.fold(event, inventory_.offset() + 1, {});
     grid_ = project(inventory_, {}, nullptr);
   }
   const grid::Snapshot& fold(const log::Event& event) { return fold(std::vector{event}); }
   const grid::Snapshot& fold(const std::vector<log::Event>& events) {
     ChangeSet changes;
-    for (const log::Event& event : events) inventory_.fold(event, inventory_.offset() + 1, &changes);
+    for (const log::Event& event : events) inventory_.fold(event, inventory_.offset() + 1, {}, &changes);
     previous_ = grid_;
     grid_ = project(inventory_, changes, previous_);
     EXPECT_TRUE(*grid_ == *project(inventory_, {}, nullptr));

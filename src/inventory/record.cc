@@ -1,267 +1,223 @@
+// Claims and records as bytes.
 #include "inventory/record.h"
 
-#include <bit>
-#include <map>
+#include <algorithm>
 
 #include "base/check.h"
 
 namespace tandem::inventory {
 namespace {
 
-enum class Tag : uint8_t { null, no, yes, integer, number, text, list, record };
+// Of a stamp: its standing in the low bits, then which of its optional parts follow.
+constexpr uint8_t kStandingBits = 3;
+constexpr uint8_t kHasConfidence = 4;
+constexpr uint8_t kHasEnd = 8;
+constexpr uint8_t kFlagsMax = kStandingBits | kHasConfidence | kHasEnd;
 
-constexpr int kDepthMax = 100;  // what Protobuf itself parses; deeper values never reach a log
+// Differences wrap around: any two numbers have one, and it leads back.
+uint64_t minus(uint64_t a, uint64_t b) { return a - b; }
+int64_t minus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b)); }
+int64_t plus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
 
-uint64_t zigzag(int64_t value) { return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63); }
-int64_t unzigzag(uint64_t value) { return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1); }
+// What offsets and times in a record are held as differences to.
+struct Base {
+  log::Offset offset = 0;
+  int64_t ns = 0;
+};
 
-void put_tag(std::string& out, Tag tag) { out += static_cast<char>(tag); }
-
-void put_number(std::string& out, double number) {
-  const auto bits = std::bit_cast<uint64_t>(number);
-  for (int i = 0; i < 8; ++i) out += static_cast<char>(bits >> (8 * i));
+void put_stamp(std::string& out, const Stamp& stamp, Base base) {
+  const bool has_confidence = stamp.confidence != 0;
+  const bool has_end = stamp.valid_to_ns != kForever;
+  out += static_cast<char>(static_cast<uint8_t>(stamp.standing) | (has_confidence ? kHasConfidence : 0) | (has_end ? kHasEnd : 0));
+  put_integer(out, stamp.source);
+  put_integer(out, minus(stamp.offset, base.offset));
+  put_signed(out, minus(stamp.valid_from_ns, base.ns));
+  if (has_confidence) put_number(out, stamp.confidence);
+  if (has_end) put_integer(out, static_cast<uint64_t>(minus(stamp.valid_to_ns, stamp.valid_from_ns)));
 }
 
-std::optional<double> take_number(std::string_view& bytes) {
-  if (bytes.size() < 8) return std::nullopt;
-  uint64_t bits = 0;
-  for (int i = 0; i < 8; ++i) bits |= uint64_t{static_cast<uint8_t>(bytes[static_cast<size_t>(i)])} << (8 * i);
-  bytes.remove_prefix(8);
-  return std::bit_cast<double>(bits);
-}
-
-void put_record(std::string& out, const v1::ValueRecord& record) {
-  std::map<std::string_view, const v1::Value*> fields;
-  for (const v1::Attribute& field : record.fields()) fields[field.name()] = &field.value();
-  std::erase_if(fields, [](const auto& field) { return is_null(*field.second); });
-  put_tag(out, Tag::record);
-  put_integer(out, fields.size());
-  for (const auto& [name, value] : fields) {
-    put_text(out, name);
-    put_value(out, *value);
-  }
-}
-
-// Walks over one value at the front of `bytes` and builds what `Made` makes of it; nothing where it is no value.
-template <class Build>
-std::optional<typename Build::Made> take_value(std::string_view& bytes, int depth) {
-  if (bytes.empty() || depth > kDepthMax) return std::nullopt;
-  const auto tag = static_cast<uint8_t>(bytes[0]);
+std::optional<Stamp> take_stamp(std::string_view& bytes, Base base) {
+  if (bytes.empty()) return std::nullopt;
+  const auto flags = static_cast<uint8_t>(bytes[0]);
+  if (flags > kFlagsMax || (flags & kStandingBits) > static_cast<uint8_t>(Standing::intended)) return std::nullopt;
   bytes.remove_prefix(1);
-  switch (static_cast<Tag>(tag)) {
-    case Tag::null: return Build::null();
-    case Tag::no: return Build::boolean(false);
-    case Tag::yes: return Build::boolean(true);
-    case Tag::integer: {
-      const auto integer = take_integer(bytes);
-      return integer ? std::optional(Build::integer(unzigzag(*integer))) : std::nullopt;
-    }
-    case Tag::number: {
-      const auto number = take_number(bytes);
-      return number ? std::optional(Build::number(*number)) : std::nullopt;
-    }
-    case Tag::text: {
-      const auto text = take_text(bytes);
-      return text ? std::optional(Build::text(*text)) : std::nullopt;
-    }
-    case Tag::list: {
-      const auto count = take_integer(bytes);
-      if (!count || *count > bytes.size()) return std::nullopt;  // each item takes a byte at least
-      typename Build::List list;
-      for (uint64_t i = 0; i < *count; ++i) {
-        auto item = take_value<Build>(bytes, depth + 1);
-        if (!item) return std::nullopt;
-        Build::append(list, std::move(*item));
-      }
-      return Build::list(std::move(list));
-    }
-    case Tag::record: {
-      const auto count = take_integer(bytes);
-      if (!count || *count > bytes.size()) return std::nullopt;
-      typename Build::Record record;
-      std::string_view previous;
-      for (uint64_t i = 0; i < *count; ++i) {
-        const auto name = take_text(bytes);
-        if (!name || (i > 0 && *name <= previous) || bytes.empty() || bytes[0] == static_cast<char>(Tag::null))
-          return std::nullopt;
-        previous = *name;
-        auto value = take_value<Build>(bytes, depth + 1);
-        if (!value) return std::nullopt;
-        Build::append(record, *name, std::move(*value));
-      }
-      return Build::record(std::move(record));
-    }
+  const auto source = take_integer(bytes);
+  const auto offset = source ? take_integer(bytes) : std::nullopt;
+  const auto from = offset ? take_signed(bytes) : std::nullopt;
+  if (!from || *source > UINT32_MAX) return std::nullopt;
+  Stamp stamp;
+  stamp.offset = base.offset + *offset;
+  stamp.source = static_cast<SourceId>(*source);
+  stamp.standing = static_cast<Standing>(flags & kStandingBits);
+  stamp.valid_from_ns = plus(base.ns, *from);
+  if (flags & kHasConfidence) {
+    const auto confidence = take_number(bytes);
+    if (!confidence || !(*confidence > 0 && *confidence <= 1)) return std::nullopt;
+    stamp.confidence = *confidence;
   }
-  return std::nullopt;
+  if (flags & kHasEnd) {
+    const auto length = take_integer(bytes);
+    if (!length) return std::nullopt;
+    stamp.valid_to_ns = plus(stamp.valid_from_ns, static_cast<int64_t>(*length));
+    if (stamp.valid_to_ns == kForever) return std::nullopt;
+  }
+  if (stamp.valid_to_ns <= stamp.valid_from_ns) return std::nullopt;
+  return stamp;
 }
 
-struct BuildNothing {
-  struct Made {};
-  using List = Made;
-  using Record = Made;
-  static Made null() { return {}; }
-  static Made boolean(bool) { return {}; }
-  static Made integer(int64_t) { return {}; }
-  static Made number(double) { return {}; }
-  static Made text(std::string_view) { return {}; }
-  static void append(List&, Made) {}
-  static void append(Record&, std::string_view, Made) {}
-  static Made list(List) { return {}; }
-  static Made record(Record) { return {}; }
-};
-
-struct BuildJson {
-  using Made = Json;
-  using List = Json::Array;
-  using Record = Json::Object;
-  static Json null() { return nullptr; }
-  static Json boolean(bool value) { return value; }
-  static Json integer(int64_t value) { return value; }
-  static Json number(double value) { return value; }
-  static Json text(std::string_view value) { return value; }
-  static void append(List& list, Json item) { list.push_back(std::move(item)); }
-  static void append(Record& record, std::string_view name, Json item) { record.emplace(name, std::move(item)); }
-  static Json list(List value) { return value; }
-  static Json record(Record value) { return value; }
-};
-
-struct BuildValue {
-  using Made = v1::Value;
-  using List = v1::ValueList;
-  using Record = v1::ValueRecord;
-  static Made null() { return {}; }
-  static Made boolean(bool value) { return with([&](Made& made) { made.set_boolean(value); }); }
-  static Made integer(int64_t value) { return with([&](Made& made) { made.set_integer(value); }); }
-  static Made number(double value) { return with([&](Made& made) { made.set_number(value); }); }
-  static Made text(std::string_view value) { return with([&](Made& made) { made.set_text(std::string(value)); }); }
-  static void append(List& list, Made item) { *list.add_items() = std::move(item); }
-  static void append(Record& record, std::string_view name, Made item) {
-    v1::Attribute& field = *record.add_fields();
-    field.set_name(std::string(name));
-    *field.mutable_value() = std::move(item);
+void put_presences(std::string& out, const std::vector<SourcePresence>& presences, int64_t base_ns) {
+  put_integer(out, presences.size());
+  for (size_t i = 0; i < presences.size(); ++i) {
+    const SourcePresence& presence = presences[i];
+    put_integer(out, uint64_t{presence.source} << 1 | presence.unseen_ns.has_value());
+    put_signed(out, i == 0 ? presence.first_ns : minus(presence.first_ns, base_ns));
+    put_signed(out, minus(presence.last_ns, presence.first_ns));
+    if (presence.unseen_ns) put_signed(out, minus(*presence.unseen_ns, presence.last_ns));
   }
-  static Made list(List value) { return with([&](Made& made) { *made.mutable_list() = std::move(value); }); }
-  static Made record(Record value) { return with([&](Made& made) { *made.mutable_record() = std::move(value); }); }
+}
 
- private:
-  template <class Set>
-  static Made with(Set set) {
-    Made made;
-    set(made);
-    return made;
+// Leaves the base for the times that follow in `base_ns`.
+bool take_presences(std::string_view& bytes, std::vector<SourcePresence>& presences, int64_t& base_ns) {
+  const auto count = take_integer(bytes);
+  if (!count || *count > bytes.size()) return false;
+  for (uint64_t i = 0; i < *count; ++i) {
+    const auto head = take_integer(bytes);
+    const auto first = head ? take_signed(bytes) : std::nullopt;
+    const auto last = first ? take_signed(bytes) : std::nullopt;
+    if (!last || *head >> 1 > UINT32_MAX) return false;
+    SourcePresence& presence = presences.emplace_back();
+    presence.source = static_cast<SourceId>(*head >> 1);
+    if (i == 0) base_ns = *first;
+    presence.first_ns = i == 0 ? *first : plus(base_ns, *first);
+    presence.last_ns = plus(presence.first_ns, *last);
+    if (!(*head & 1)) continue;
+    const auto unseen = take_signed(bytes);
+    if (!unseen) return false;
+    presence.unseen_ns = plus(presence.last_ns, *unseen);
   }
+  return true;
+}
+
+bool take_stamps(std::string_view& bytes, std::vector<Stamp>& stamps, Base base) {
+  const auto count = take_integer(bytes);
+  if (!count || *count > bytes.size()) return false;
+  stamps.reserve(*count);
+  for (uint64_t i = 0; i < *count; ++i) {
+    const auto stamp = take_stamp(bytes, base);
+    if (!stamp) return false;
+    stamps.push_back(*stamp);
+  }
+  return true;
+}
+
+// The stamps of one record while its claims are taken; most records have one.
+struct Stamps {
+  std::vector<Stamp> all;
+  std::vector<bool> used;
 };
+
+// Claims of one attribute. With `check`, only what encode_record gives.
+bool take_attribute(std::string_view& bytes, Stamps& stamps, bool check, std::vector<ClaimView>& claims) {
+  const auto name = take_text(bytes);
+  if (!name) return false;
+  std::optional<uint64_t> previous;
+  for (bool more = true; more;) {
+    const auto head = take_integer(bytes);
+    const auto value = head ? take_text(bytes) : std::nullopt;
+    if (!value) return false;
+    more = *head & 1;
+    const uint64_t position = *head >> 1;
+    if (position >= stamps.all.size()) return false;
+    if (check) {
+      if ((previous && position <= *previous) || !is_value(*value)) return false;
+      previous = position;
+      stamps.used[position] = true;
+    }
+    claims.push_back({*name, *value, stamps.all[position]});
+  }
+  return true;
+}
+
+bool take_record(std::string_view bytes, RecordView& view, Stamps& stamps, bool check) {
+  const auto created = take_integer(bytes);
+  const auto changed = created ? take_integer(bytes) : std::nullopt;
+  if (!changed) return false;
+  view.created = *created;
+  view.changed = *created + *changed;
+  Base base{*created, 0};
+  if (!take_presences(bytes, view.presences, base.ns) || !take_stamps(bytes, stamps.all, base)) return false;
+  if (check) stamps.used.assign(stamps.all.size(), false);
+  while (!bytes.empty()) {
+    const size_t first = view.claims.size();
+    if (!take_attribute(bytes, stamps, check, view.claims)) return false;
+    if (check && first > 0 && view.claims[first].attribute <= view.claims[first - 1].attribute) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
-void put_integer(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
+void view_of(std::string_view record, RecordView& view) {
+  view.presences.clear();
+  view.claims.clear();
+  Stamps stamps;
+  CHECK(take_record(record, view, stamps, false));
 }
 
-void put_text(std::string& out, std::string_view text) {
-  put_integer(out, text.size());
-  out += text;
-}
-
-std::optional<uint64_t> take_integer(std::string_view& bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes.size() && i < 10; ++i) {
-    const auto byte = static_cast<uint8_t>(bytes[i]);
-    if (i == 9 && byte > 1) return std::nullopt;  // past 64 bits
-    value |= uint64_t{byte & 0x7fu} << (7 * i);
-    if (byte >= 0x80) continue;
-    if (byte == 0 && i > 0) return std::nullopt;  // not the shortest form
-    bytes.remove_prefix(i + 1);
-    return value;
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string_view> take_text(std::string_view& bytes) {
-  const auto size = take_integer(bytes);
-  if (!size || *size > bytes.size()) return std::nullopt;
-  const std::string_view text = bytes.substr(0, *size);
-  bytes.remove_prefix(*size);
-  return text;
-}
-
-bool is_null(const v1::Value& value) { return value.kind_case() == v1::Value::KIND_NOT_SET; }
-
-void put_value(std::string& out, const v1::Value& value) {
-  switch (value.kind_case()) {
-    case v1::Value::KIND_NOT_SET: return put_tag(out, Tag::null);
-    case v1::Value::kBoolean: return put_tag(out, value.boolean() ? Tag::yes : Tag::no);
-    case v1::Value::kInteger:
-      put_tag(out, Tag::integer);
-      return put_integer(out, zigzag(value.integer()));
-    case v1::Value::kNumber:
-      put_tag(out, Tag::number);
-      return put_number(out, value.number());
-    case v1::Value::kText:
-      put_tag(out, Tag::text);
-      return put_text(out, value.text());
-    case v1::Value::kList:
-      put_tag(out, Tag::list);
-      put_integer(out, static_cast<uint64_t>(value.list().items_size()));
-      for (const v1::Value& item : value.list().items()) put_value(out, item);
-      return;
-    case v1::Value::kRecord: return put_record(out, value.record());
-  }
-}
-
-bool is_value(std::string_view bytes) { return take_value<BuildNothing>(bytes, 0).has_value() && bytes.empty(); }
-
-v1::Value value_of(std::string_view bytes) {
-  auto value = take_value<BuildValue>(bytes, 0);
-  CHECK(value && bytes.empty());
-  return std::move(*value);
-}
-
-Json json_of(std::string_view bytes) {
-  auto value = take_value<BuildJson>(bytes, 0);
-  CHECK(value && bytes.empty());
-  return std::move(*value);
-}
-
-std::optional<RecordView> parse_record(std::string_view bytes) {
-  const auto created = take_integer(bytes);
-  const auto changed = created ? take_integer(bytes) : std::nullopt;
-  if (!changed) return std::nullopt;
-  RecordView record{*created, *changed, {}};
-  while (!bytes.empty()) {
-    const auto name = take_text(bytes);
-    const auto offset = name ? take_integer(bytes) : std::nullopt;
-    const auto value = offset ? take_text(bytes) : std::nullopt;
-    if (!value || value->empty() || (*value)[0] == static_cast<char>(Tag::null) || !is_value(*value)) return std::nullopt;
-    if (!record.attributes.empty() && *name <= record.attributes.back().name) return std::nullopt;
-    record.attributes.push_back({*name, *offset, *value});
-  }
-  return record;
-}
-
-RecordView view_of(std::string_view bytes) {
-  RecordView record;
-  record.created = take_integer(bytes).value();
-  record.changed = take_integer(bytes).value();
-  while (!bytes.empty()) {
-    const auto name = take_text(bytes).value();
-    const auto offset = take_integer(bytes).value();
-    record.attributes.push_back({name, offset, take_text(bytes).value()});
-  }
-  return record;
+std::optional<RecordView> parse_record(std::string_view bytes, size_t sources) {
+  RecordView view;
+  Stamps stamps;
+  if (!take_record(bytes, view, stamps, true)) return std::nullopt;
+  const auto known = [&](const auto& item) { return item.source < sources; };
+  if (!std::ranges::all_of(view.presences, known) || !std::ranges::all_of(stamps.all, known)) return std::nullopt;
+  if (std::ranges::find(stamps.used, false) != stamps.used.end()) return std::nullopt;
+  const auto ascend = [](const auto& items, auto key) {
+    return std::ranges::adjacent_find(items, std::ranges::greater_equal(), key) == items.end();
+  };
+  if (!ascend(view.presences, &SourcePresence::source)) return std::nullopt;
+  return ascend(stamps.all, std::identity()) ? std::optional(std::move(view)) : std::nullopt;
 }
 
 std::string encode_record(const RecordView& record) {
-  std::string out;
-  put_integer(out, record.created);
-  put_integer(out, record.changed);
-  for (const AttributeView& attribute : record.attributes) {
-    put_text(out, attribute.name);
-    put_integer(out, attribute.offset);
-    put_text(out, attribute.value);
+  std::vector<Stamp> stamps;
+  size_t bytes = 64;
+  for (const ClaimView& claim : record.claims) {
+    if (stamps.empty() || claim.stamp != stamps.back()) stamps.push_back(claim.stamp);
+    bytes += claim.attribute.size() + claim.value.size() + 4;
   }
+  std::ranges::sort(stamps);
+  stamps.erase(std::ranges::unique(stamps).begin(), stamps.end());
+  const Base base{record.created, record.presences.empty() ? 0 : record.presences[0].first_ns};
+  std::string out;
+  out.reserve(bytes);
+  put_integer(out, record.created);
+  put_integer(out, minus(record.changed, record.created));
+  put_presences(out, record.presences, base.ns);
+  put_integer(out, stamps.size());
+  for (const Stamp& stamp : stamps) put_stamp(out, stamp, base);
+  for_each_attribute(record.claims, [&](std::span<const ClaimView> claims) {
+    put_text(out, claims[0].attribute);
+    for (const ClaimView& claim : claims) {
+      const auto position = static_cast<uint64_t>(std::ranges::lower_bound(stamps, claim.stamp) - stamps.begin());
+      put_integer(out, position << 1 | (&claim != &claims.back()));
+      put_text(out, claim.value);
+    }
+  });
   return out;
+}
+
+void put_claim(std::string& out, const ClaimView& claim) {
+  put_stamp(out, claim.stamp, {});
+  put_text(out, claim.attribute);
+  put_text(out, claim.value);
+}
+
+std::optional<ClaimView> take_claim(std::string_view& bytes) {
+  const auto stamp = take_stamp(bytes, {});
+  const auto attribute = stamp ? take_text(bytes) : std::nullopt;
+  const auto value = attribute ? take_text(bytes) : std::nullopt;
+  if (!value || !is_value(*value)) return std::nullopt;
+  return ClaimView{*attribute, *value, *stamp};
 }
 
 }  // namespace tandem::inventory

@@ -41,7 +41,7 @@ Fed feed(const Snapshot& believed, std::vector<Row> rows, bool partial = false) 
   upsert.finish();
   Fed fed{upsert.counts(), upsert.problems(), events_of(upsert), {}, believed};
   for (size_t i = 0; i < count; ++i) fed.ids.push_back(upsert.id(i));
-  for (const log::Event& event : fed.events) fed.after.fold(event, fed.after.offset() + 1);
+  for (const log::Event& event : fed.events) fed.after.fold(event, fed.after.offset() + 1, {});
   return fed;
 }
 

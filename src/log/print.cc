@@ -119,7 +119,10 @@ std::string summary_of(const v1::FactsRecorded& facts) {
                         shortened(to_json(value_to_json(attribute.value())), 40));
   }
   if (facts.attributes_size() > kShown) text += fmt::format(" and {} more", facts.attributes_size() - kShown);
-  return text + fmt::format(" ({})", facts.source());
+  const char* standing = facts.standing() == v1::STANDING_INTENDED     ? ", intended"
+                         : facts.standing() == v1::STANDING_DISCOVERED ? ", discovered"
+                                                                       : "";
+  return text + fmt::format(" ({}{})", facts.source(), standing);
 }
 
 std::string summary_of(const v1::Plan& plan) {
@@ -145,6 +148,8 @@ std::string summary_of_body(const Event& event) {
     case Event::kEntityRetracted:
       return fmt::format("{} {} ({})", event.entity_retracted().kind(), event.entity_retracted().id(),
                          event.entity_retracted().source());
+    case Event::kEntityUnseen:
+      return fmt::format("{} {} ({})", event.entity_unseen().kind(), event.entity_unseen().id(), event.entity_unseen().source());
     case Event::kWindowSealed:
       return summary_of(event.window_sealed());
     case Event::kPlanRequested:

@@ -220,7 +220,7 @@ TEST_F(WitnessTest, SeesAMergeByHalves) {
   fold(test_support::merged("b"));
   expect_holds(check_merge(branch, before, main));
   inventory::Snapshot more = main;
-  more.fold(fact("link", "link-2", {{"delay_us", 7.0}}), main.offset() + 2);
+  more.fold(fact("link", "link-2", {{"delay_us", 7.0}}), main.offset() + 2, kNow);
   expect_broken(check_merge(branch, before, more), "does not touch");
 }
 

@@ -1,0 +1,232 @@
+// Who said what, and which of it is believed.
+#include <gtest/gtest.h>
+
+#include "inventory/inventory.h"
+#include "support/small_world.h"
+
+namespace tandem::inventory {
+namespace {
+
+using test_support::fact;
+using test_support::retraction;
+
+// A snapshot with a clock: one event a second, from 1,000 s on.
+class World {
+ public:
+  log::Offset fold(const log::Event& event) {
+    snapshot_.fold(event, snapshot_.offset() + 1, at(snapshot_.offset() + 1), &changes_);
+    return snapshot_.offset();
+  }
+  log::Offset says(const std::string& source, const std::string& id, const Json::Object& attributes,
+                   v1::Standing standing = v1::STANDING_OBSERVED) {
+    log::Event event = fact("device", id, attributes);
+    event.mutable_facts_recorded()->set_source(source);
+    event.mutable_facts_recorded()->set_standing(standing);
+    return fold(event);
+  }
+  static Instant at(log::Offset offset) { return Instant{0} + seconds(1'000 + static_cast<int64_t>(offset)); }
+  std::string believed(const std::string& id = "d") const { return to_json(snapshot_.attributes("device", id)); }
+  Snapshot& snapshot() { return snapshot_; }
+  const Snapshot& snapshot() const { return snapshot_; }
+  ChangeSet& changes() { return changes_; }
+
+ private:
+  Snapshot snapshot_;
+  ChangeSet changes_;
+};
+
+TEST(Claims, WhatIsSeenCountsBeforeWhatIsIntended) {
+  World world;
+  world.says("planning", "d", {{"rack", "r1"}, {"serial", "S"}}, v1::STANDING_INTENDED);
+  EXPECT_EQ(world.believed(), R"({"rack":"r1","serial":"S"})");
+  world.says("scan", "d", {{"rack", "r2"}}, v1::STANDING_DISCOVERED);
+  EXPECT_EQ(world.believed(), R"({"rack":"r2","serial":"S"})");
+  world.says("planning", "d", {{"rack", "r3"}}, v1::STANDING_INTENDED);
+  EXPECT_EQ(world.believed(), R"({"rack":"r2","serial":"S"})");
+  EXPECT_EQ(world.snapshot().disputed(9), (std::vector<Referrer>{{"device", "d"}}));
+  world.says("planning", "d", {{"rack", "r2"}}, v1::STANDING_INTENDED);
+  EXPECT_TRUE(world.snapshot().disputed(9).empty());
+}
+
+TEST(Claims, EachIsKeptWithWhoSaidItAndWhen) {
+  World world;
+  world.says("scan", "d", {{"rack", "r1"}});
+  log::Event event = fact("device", "d", {{"rack", "r2"}});
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
+  facts.set_source("people");
+  facts.set_confidence(0.9);
+  facts.set_observed_at_ns(World::at(1).ns);
+  facts.set_valid_to_ns(World::at(100).ns);
+  world.fold(event);
+  world.says("scan", "d", {{"rack", "r3"}});
+  const std::vector<Claim> claims = world.snapshot().claims("device", "d");
+  ASSERT_EQ(claims.size(), 3u);
+  EXPECT_EQ(claims[0].value.text(), "r1");
+  EXPECT_EQ(claims[0].valid_from, World::at(1));
+  EXPECT_FALSE(claims[0].holds);
+  EXPECT_EQ(claims[1].source, "people");
+  EXPECT_EQ(claims[1].confidence, 0.9);
+  EXPECT_EQ(claims[1].valid_to, World::at(100));
+  EXPECT_TRUE(claims[1].holds);
+  EXPECT_FALSE(claims[1].believed);
+  EXPECT_EQ(claims[2].offset, 3u);
+  EXPECT_TRUE(claims[2].believed);
+  EXPECT_TRUE(world.snapshot().claims("device", "no such").empty());
+}
+
+TEST(Claims, PolicyIsInTheLog) {
+  World world;
+  world.says("a", "d", {{"rack", "r1"}, {"role", "x"}});
+  world.says("b", "d", {{"rack", "r2"}, {"role", "y"}});
+  EXPECT_EQ(world.believed(), R"({"rack":"r2","role":"y"})");
+  world.changes().clear();
+  const log::Offset preferred = world.fold(fact("source", "a", {{"authority", int64_t{80}}}));
+  EXPECT_EQ(world.believed(), R"({"rack":"r1","role":"x"})");
+  EXPECT_EQ(world.snapshot().changed("device"), preferred);
+  ASSERT_EQ(world.changes().size(), 2u);
+  EXPECT_EQ(world.changes()[1], (Change{"device", "d", Change::What::changed, {"rack", "role"}}));
+  world.fold(fact("source", "b", {{"masters", Json::Array{"device.rack", "port.*"}}}));
+  EXPECT_EQ(world.believed(), R"({"rack":"r2","role":"x"})");
+  world.fold(fact("source", "b", {{"masters", Json::Array{"*.role"}}}));
+  EXPECT_EQ(world.believed(), R"({"rack":"r1","role":"y"})");
+  world.fold(retraction("source", "a"));
+  world.fold(retraction("source", "b"));
+  EXPECT_EQ(world.believed(), R"({"rack":"r2","role":"y"})");
+  EXPECT_EQ(to_json(world.snapshot().as_of({.recorded = preferred, .valid = {}}).attributes("device", "d")),
+            R"({"rack":"r1","role":"x"})");
+}
+
+TEST(Claims, SayingTheSameAgainOnlyRenewsWhenTheSourceSawIt) {
+  World world;
+  world.says("a", "d", {{"rack", "r1"}});
+  world.says("b", "d", {{"rack", "r1"}});
+  for (int i = 0; i < 5; ++i) world.says("a", "d", {{"rack", "r1"}});
+  EXPECT_EQ(world.snapshot().claims("device", "d").size(), 2u);
+  const std::vector<Presence> presences = world.snapshot().presences("device", "d");
+  ASSERT_EQ(presences.size(), 2u);
+  EXPECT_EQ(presences[0].source, "a");
+  EXPECT_EQ(presences[0].first_seen, World::at(1));
+  EXPECT_EQ(presences[0].last_seen, World::at(7));
+  EXPECT_EQ(presences[1].last_seen, World::at(2));
+}
+
+TEST(Claims, WhoIsContradictedAndRepeatsHimselfIsTheFresher) {
+  World world;
+  world.says("a", "d", {{"status", "active"}});
+  world.says("b", "d", {{"status", "failed"}});
+  world.says("a", "d", {{"status", "active"}});
+  EXPECT_EQ(world.believed(), R"({"status":"active"})");
+  // Not where nothing would come of it.
+  world.fold(fact("source", "b", {{"authority", int64_t{90}}}));
+  const size_t claims = world.snapshot().claims("device", "d").size();
+  for (int i = 0; i < 5; ++i) world.says("a", "d", {{"status", "active"}});
+  EXPECT_EQ(world.believed(), R"({"status":"failed"})");
+  EXPECT_EQ(world.snapshot().claims("device", "d").size(), claims);
+}
+
+TEST(Claims, NullSaysThatItIsEmpty) {
+  World world;
+  world.says("a", "d", {{"rack", "r1"}});
+  world.says("b", "d", {{"rack", nullptr}});
+  EXPECT_EQ(world.believed(), "{}");
+  EXPECT_EQ(world.snapshot().disputed(9).size(), 1u);
+  world.fold(fact("source", "a", {{"authority", int64_t{51}}}));
+  EXPECT_EQ(world.believed(), R"({"rack":"r1"})");
+}
+
+TEST(Claims, TimePassesWithEvents) {
+  World world;
+  world.says("a", "d", {{"status", "active"}});
+  log::Event window = fact("device", "d", {{"status", "maintenance"}});
+  window.mutable_facts_recorded()->set_source("planning");
+  window.mutable_facts_recorded()->set_valid_from_ns(World::at(5).ns);
+  window.mutable_facts_recorded()->set_valid_to_ns(World::at(7).ns);
+  world.fold(window);
+  EXPECT_EQ(world.believed(), R"({"status":"active"})");
+  world.changes().clear();
+  std::vector<std::string> believed;
+  for (int i = 0; i < 6; ++i) {
+    world.fold(log::Event());
+    believed.push_back(world.snapshot().find("device", "d")->find("status")->text());
+  }
+  EXPECT_EQ(believed, (std::vector<std::string>{"active", "active", "maintenance", "maintenance", "active", "active"}));
+  EXPECT_EQ(world.snapshot().changed("device"), 7u);
+  ASSERT_EQ(world.changes().size(), 1u);
+  EXPECT_EQ(world.changes()[0].attributes, std::vector<std::string>{"status"});
+  // What will be, as far as is known; and what was known before.
+  const auto at = [&](std::optional<log::Offset> recorded, log::Offset time) {
+    return to_json(world.snapshot().as_of({.recorded = recorded, .valid = World::at(time)}).attributes("device", "d"));
+  };
+  EXPECT_EQ(at({}, 6), R"({"status":"maintenance"})");
+  EXPECT_EQ(at({}, 7), R"({"status":"active"})");
+  EXPECT_EQ(at(1, 6), R"({"status":"active"})");
+  EXPECT_EQ(at(2, 6), R"({"status":"maintenance"})");
+  EXPECT_EQ(at({}, 0), "{}");
+}
+
+TEST(Claims, SilenceIsAFact) {
+  World world;
+  world.says("a", "d", {{"rack", "r1"}});
+  log::Event unseen;
+  unseen.mutable_entity_unseen()->set_source("a");
+  unseen.mutable_entity_unseen()->set_kind("device");
+  unseen.mutable_entity_unseen()->set_id("d");
+  world.fold(unseen);
+  world.fold(unseen);
+  EXPECT_EQ(world.snapshot().presences("device", "d")[0].unseen_since, World::at(2));
+  EXPECT_EQ(world.believed(), R"({"rack":"r1"})");
+  world.says("a", "d", {});
+  EXPECT_FALSE(world.snapshot().presences("device", "d")[0].unseen_since);
+  unseen.mutable_entity_unseen()->set_source("another");
+  world.fold(unseen);
+  EXPECT_EQ(world.snapshot().presences("device", "d").size(), 1u);
+}
+
+TEST(Claims, WhatIsRetractedLeavesItsPast) {
+  World world;
+  world.says("a", "d", {{"rack", "r1"}});
+  world.fold(retraction("device", "d"));
+  EXPECT_FALSE(world.snapshot().has("device", "d"));
+  EXPECT_EQ(world.snapshot().size(), 0u);
+  EXPECT_EQ(world.snapshot().claims("device", "d").size(), 1u);
+  world.says("b", "d", {{"rack", "r2"}});
+  EXPECT_EQ(world.snapshot().lives("device", "d"), (std::vector<Life>{{1, 2}, {3, 0}}));
+  const Snapshot then = world.snapshot().as_of({.recorded = 1, .valid = {}});
+  EXPECT_EQ(to_json(then.attributes("device", "d")), R"({"rack":"r1"})");
+  EXPECT_EQ(then.referrers("rack", "r1", 9), (std::vector<Referrer>{{"device", "d"}}));
+  EXPECT_TRUE(then.referrers("rack", "r2", 9).empty());
+  EXPECT_EQ(then.offset(), 1u);
+  const Snapshot between = world.snapshot().as_of({.recorded = 2, .valid = {}});
+  EXPECT_FALSE(between.has("device", "d"));
+  EXPECT_TRUE(between.kinds().empty());
+  EXPECT_EQ(world.snapshot().offset_at(World::at(2)), 2u);
+  EXPECT_EQ(world.snapshot().time_at(2), World::at(2));
+}
+
+TEST(Claims, AreFoundByUniqueValues) {
+  World world;
+  const ontology::Kind& device = *ontology::Ontology::built_in().find("device");
+  const ontology::Unique* by_external_id = nullptr;
+  for (const ontology::Constraint& constraint : device.constraints)
+    if (const auto* unique = std::get_if<ontology::Unique>(&constraint))
+      if (unique->attributes == std::vector<std::string_view>{"external_ids"}) by_external_id = unique;
+  ASSERT_TRUE(by_external_id);
+  const auto value = [&](const char* id) {
+    return ontology::unique_values(device, *by_external_id, {{"external_ids", Json::Array{id}}}).at(0);
+  };
+  world.says("a", "d", {{"external_ids", Json::Array{"netbox:1", "ems:1"}}});
+  world.says("a", "e", {{"external_ids", Json::Array{"netbox:1"}}});
+  const auto with = [&](const char* id) { return world.snapshot().with_key("device", *by_external_id, value(id), 9); };
+  EXPECT_EQ(with("netbox:1"), (std::vector<std::string>{"d", "e"}));
+  EXPECT_EQ(with("ems:1"), std::vector<std::string>{"d"});
+  world.says("a", "d", {{"external_ids", Json::Array{"ems:2"}}});
+  EXPECT_EQ(with("netbox:1"), std::vector<std::string>{"e"});
+  EXPECT_TRUE(with("ems:1").empty());
+  world.fold(retraction("device", "d"));
+  EXPECT_TRUE(with("ems:2").empty());
+  EXPECT_EQ(world.snapshot().as_of({.recorded = 2, .valid = {}}).with_key("device", *by_external_id, value("netbox:1"), 9),
+            (std::vector<std::string>{"d", "e"}));
+}
+
+}  // namespace
+}  // namespace tandem::inventory

@@ -166,9 +166,35 @@ TEST_F(BranchSteps, WhatTheBranchRemovesAndMainChangedGoesOrStays) {
 TEST_F(BranchSteps, AMergeThatWouldLeaveSomethingDanglingIsRefused) {
   take({created("b"), edited("b", {fact("node", "n", {{"site", "site-1"}, {"role", "router"}})})});
   take({retraction("link", "link-0"), retraction("link", "link-1"), retraction("pool", "pool-1"), retraction("node", "node-1"), retraction("site", "site-1")});
-  refuse(merged("b"), ErrorCode::conflict, "node 'n' refers to site 'site-1', which is not there");
+  refuse(merged("b"), ErrorCode::conflict, "site of node 'n' is site 'site-1', which is not there");
   take({edited("b", {retraction("node", "n")})});
   take({merged("b")});
+}
+
+TEST_F(BranchSteps, TwoDevicesIntoOneRackUnitFromTwoBranches) {
+  take({fact("rack", "r1", {{"site", "site-1"}, {"name", "R1"}})});
+  for (const char* name : {"a", "b"}) {
+    take({created(name)});
+    take({edited(name, {fact("device", std::string("router-") + name, {{"rack", "r1"}, {"position_u", 7.0}, {"height_u", 2.0}})})});
+  }
+  take({merged("a")});
+  refuse(merged("b"), ErrorCode::conflict, "device 'router-a' and device 'router-b' overlap in rack 'r1', at position_u 7");
+  EXPECT_FALSE(main().has("device", "router-b"));
+  take({edited("b", {fact("device", "router-b", {{"position_u", 9.0}})})});
+  take({merged("b")});
+  EXPECT_TRUE(main().has("device", "router-b"));
+  // Within a branch devices may change places, which overlap in between.
+  take({created("c")});
+  take({edited("c", {fact("device", "router-a", {{"position_u", 9.0}}), fact("device", "router-b", {{"position_u", 7.0}})}), merged("c")});
+  expect_replayed();
+}
+
+TEST_F(BranchSteps, WhatIsIntendedOnMainViolatesNothingEither) {
+  take({fact("rack", "r1", {{"site", "site-1"}}), fact("device", "x", {{"rack", "r1"}, {"position_u", 7.0}})});
+  log::Event intended = fact("device", "y", {{"rack", "r1"}, {"position_u", 7.0}});
+  intended.mutable_facts_recorded()->set_standing(v1::STANDING_INTENDED);
+  refuse(intended, ErrorCode::conflict, "device 'x' and device 'y' overlap");
+  take({fact("device", "y", {{"rack", "r1"}, {"position_u", 7.0}})});  // seen there: so it is
 }
 
 TEST_F(BranchSteps, EditsAreTakenBack) {

@@ -208,6 +208,18 @@ Result<void> check_report(const State& state, const log::Event& event) {
   return {};
 }
 
+// What is intended must be possible. What is seen is so, whatever it violates.
+Result<void> check_intention(const inventory::Snapshot& inventory, const log::Event& event, Instant now) {
+  const v1::FactsRecorded& facts = event.facts_recorded();
+  if (facts.standing() != v1::STANDING_INTENDED) return {};
+  inventory::Snapshot intended = inventory;
+  intended.fold(event, inventory.offset() + 1, now);
+  const inventory::EntityKey entity{facts.kind(), facts.id()};
+  const auto violations = inventory::new_violations(inventory, intended, {&entity, 1}, 1);
+  if (violations.empty()) return {};
+  return fail(ErrorCode::conflict, fmt::format("{}: {}", violations[0].message, violations[0].fix), facts.kind() + " " + facts.id());
+}
+
 std::vector<log::Event> alone(log::Event event) {
   std::vector<log::Event> events;
   events.push_back(std::move(event));
@@ -216,13 +228,14 @@ std::vector<log::Event> alone(log::Event event) {
 
 }  // namespace
 
-Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant) {
+Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant now) {
   if (event.ByteSizeLong() > log::kEventBytesMax)
     return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", event.ByteSizeLong(), log::kEventBytesMax));
   TANDEM_TRY(check_readable(event));
   switch (event.body_case()) {
     case log::Event::kFactsRecorded:
       TANDEM_TRY(admit_facts(state.inventory, *event.mutable_facts_recorded()));
+      TANDEM_TRY(check_intention(state.inventory, event, now));
       return alone(std::move(event));
     case log::Event::kEntityRetracted:
       TANDEM_TRY(admit_retraction(state.inventory, event.entity_retracted()));

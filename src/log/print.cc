@@ -141,6 +141,27 @@ std::string summary_of(const v1::DeploymentsReported& report) {
   return fmt::format("{}: {} deployments, {} with errors", report.plan_id(), report.deployments_size(), failed);
 }
 
+std::string summary_of(const v1::BranchCreated& created) {
+  return fmt::format("{} on {}{}{}", created.name(), created.parent().empty() ? "main" : created.parent(),
+                     created.purpose().empty() ? "" : ": ", created.purpose());
+}
+
+std::string summary_of(const v1::BranchEdited& edited) {
+  std::string first;
+  if (edited.edits_size() > 0) {
+    const v1::BranchEdit& edit = edited.edits(0);
+    if (edit.has_facts()) first = summary_of(edit.facts());
+    if (edit.has_retraction()) first = fmt::format("{} {} removed", edit.retraction().kind(), edit.retraction().id());
+    if (edit.has_taken_back()) first = fmt::format("{} {} taken back", edit.taken_back().kind(), edit.taken_back().id());
+    if (edit.has_seen()) first = fmt::format("{} {} settled: ours", edit.seen().kind(), edit.seen().id());
+  }
+  return fmt::format("{}: {} edits{}{}", edited.branch(), edited.edits_size(), first.empty() ? "" : ", first: ", first);
+}
+
+std::string summary_of(const v1::BranchMerged& merged) {
+  return fmt::format("{} into {}: {} edits", merged.name(), merged.parent().empty() ? "main" : merged.parent(), merged.edits());
+}
+
 std::string summary_of_body(const Event& event) {
   switch (event.body_case()) {
     case Event::kFactsRecorded:
@@ -174,6 +195,16 @@ std::string summary_of_body(const Event& event) {
                          format_rfc3339({event.routing_table_published().valid_until_ns()}));
     case Event::kDeploymentsReported:
       return summary_of(event.deployments_reported());
+    case Event::kBranchCreated:
+      return summary_of(event.branch_created());
+    case Event::kBranchEdited:
+      return summary_of(event.branch_edited());
+    case Event::kBranchRebased:
+      return fmt::format("{} on its parent as it is now", event.branch_rebased().name());
+    case Event::kBranchMerged:
+      return summary_of(event.branch_merged());
+    case Event::kBranchDiscarded:
+      return fmt::format("{} and its edits", event.branch_discarded().name());
     default:  // of a later version, or one that says it best in full
       return to_json(message_to_json(event));
   }

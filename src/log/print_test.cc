@@ -50,6 +50,22 @@ TEST(Print, EveryKindHasItsName) {
   EXPECT_EQ(describe(Event()).kind, "none");
 }
 
+TEST(Print, WhatIsDoneWithBranchesInOneLine) {
+  Event event;
+  event.mutable_branch_created()->set_name("b");
+  event.mutable_branch_created()->set_purpose("a second ring");
+  EXPECT_EQ(describe(event).summary, "b on main: a second ring");
+  event.mutable_branch_edited()->set_branch("b");
+  EXPECT_EQ(describe(event).summary, "b: 0 edits");
+  v1::EntityRetracted& retraction = *event.mutable_branch_edited()->add_edits()->mutable_retraction();
+  retraction.set_kind("link");
+  retraction.set_id("x");
+  EXPECT_EQ(describe(event).summary, "b: 1 edits, first: link x removed");
+  event.mutable_branch_merged()->set_name("b");
+  event.mutable_branch_merged()->set_edits(3);
+  EXPECT_EQ(describe(event).summary, "b into main: 3 edits");
+}
+
 TEST(Print, SummariesStayShortAndWhole) {
   Event event;
   std::string reason;

@@ -104,6 +104,7 @@ export interface Discrepancy {
   also: EntityName[]; // others that have part in it
   summary: string;
   since: string;
+  offset: number; // of the youngest word of it
   evidence: { source: string; standing: Standing; attribute: string | null; value: Value; since: string; believed: boolean }[];
   verification: Verification;
 }

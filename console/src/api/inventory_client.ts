@@ -5,6 +5,7 @@ import {
   path,
   type BranchEntry,
   type Claims,
+  type Attributes,
   type BranchEdits,
   type Differences,
   type Discrepancy,
@@ -71,6 +72,8 @@ export const inventory = {
   list,
   search,
   entity: (kind: string, id: string, view: View, signal?: AbortSignal) => ask<Entity>(path(entityPath(kind, id), view), { signal }),
+  // What an entity is to be on main, all of it.
+  put: (kind: string, id: string, attributes: Attributes) => ask<{ offset: number }>(entityPath(kind, id), json('PUT', { attributes })),
   claims: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Claims> =>
     readClaims(await ask<Raw>(path(entityPath(kind, id, '/claims'), view), { signal })),
   relations: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Relations> =>

@@ -202,6 +202,7 @@ export const readDiscrepancies = (raw: Raw): Discrepancy[] =>
       attribute: text(d.attribute) || null,
       summary: text(d.summary),
       since: text(d.since),
+      offset: number(d.offset) ?? 0,
       evidence: list(d.evidence).map((e) => ({
         source: text(e.source),
         standing: (text(e.standing) || 'observed') as Standing,

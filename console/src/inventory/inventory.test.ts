@@ -19,6 +19,8 @@ describe('values', () => {
     expect(textWithUnit('tags', ['a', 'b'])).toBe('a, b');
     expect(textWithUnit('peak_power_w', null)).toBe('empty');
     expect(textWithUnit('population', 1234567)).toBe('1,234,567');
+    expect(textWithUnit('length_km', 331.8)).toBe('331.8 km');
+    expect(textWithUnit('cost_eur_per_gb', 0.00116)).toBe('0.00116 €/GB');
     expect(attributeLabel('power_limit_kw')).toBe('power limit');
   });
   it('name entities of one kind, or of the kind they are written with', () => {

@@ -19,7 +19,8 @@ export interface KindGroup {
 }
 
 export const capital = (text: string): string => text.replace(/^./, (c) => c.toUpperCase());
-export const kindLabel = (kind: string): string => capital(words(kind));
+const letters = new Set(['vnf', 'upf', 'vlan', 'vrf']); // said letter by letter
+export const kindLabel = (kind: string): string => (letters.has(kind) ? kind.toUpperCase() : capital(words(kind)));
 
 // Call while a component is made: it asks again as long as that lives.
 export function countedKinds() {
@@ -44,14 +45,14 @@ export function countedKinds() {
       const groups = new Map<string, KindEntry[]>();
       for (const { kind, count, description } of counts.value ?? []) {
         const spec = ontology.kind(kind);
-        const group = capital(spec?.group || 'other');
+        const group = capital(words(spec?.group || 'other'));
         const entry = { kind, label: kindLabel(kind), count, description: spec?.description || description };
         const entries = groups.get(group);
         if (entries) entries.push(entry);
         else groups.set(group, [entry]);
       }
       const last = (name: string) => Number(name === 'Other');
-      return [...groups].map(([name, kinds]) => ({ name, kinds })).sort((a, b) => last(a.name) - last(b.name));
+      return [...groups].map(([name, kinds]) => ({ name, kinds })).sort((a, b) => last(a.name) - last(b.name) || (a.name < b.name ? -1 : 1));
     },
   };
 }

@@ -67,15 +67,15 @@ export function referenceOf(value: Value, spec: AttributeSpec | undefined, isKin
   return slash > 0 && isKind(value.slice(0, slash)) ? { kind: value.slice(0, slash), id: value.slice(slash + 1) } : undefined;
 }
 
-// Identifiers and places keep all their digits; what is measured has three that matter.
-const exactName = /(^|_)(id|sid|vlan|vid|asn|port|number|count|slot|position|height|index|offset|year|mtu|channel|u)$/;
+// Facts are shown as they were said, to six digits: a length of 331.8 km is not rounded to 332. From 10,000 on they are
+// grouped, save what only names: a VLAN, an AS, a year.
+const naming = /(^|_)(id|sid|vlan|vid|asn|port|year|offset)$/;
 
 export function numberText(name: string, value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (name.endsWith('_deg')) return String(Number(value.toFixed(5))); // a metre
-  if (exactName.test(name)) return Number.isInteger(value) ? (Math.abs(value) < 10_000 ? String(value) : whole(value)) : String(value);
-  if (Number.isInteger(value)) return Math.abs(value) < 10_000 ? String(value) : whole(value);
-  return significant(value, 4);
+  if (Number.isInteger(value)) return Math.abs(value) < 10_000 || naming.test(name) ? String(value) : whole(value);
+  return Math.abs(value) < 1e-6 ? significant(value) : String(Number(value.toPrecision(6)));
 }
 
 // A value in one line, without its unit.

@@ -228,13 +228,16 @@ export class FixtureInventory {
       return { body: { offset: this.offset, kind, id, claims: claims.map((c) => ({ ...c, believed: believed.get(c.attribute) === c, holds: !claims.some((o) => o.attribute === c.attribute && o.source === c.source && o.standing === c.standing && o.offset > c.offset) })), presences } };
     }
     if (what !== 'timeline') return refusal(404, 'nothing is at this path');
-    const before = {};
-    const events = claims.sort((a, b) => a.offset - b.offset).map((c) => {
-      const event = { offset: c.offset, at: c.recorded_at, source: c.source, standing: c.standing, attribute: c.attribute, before: before[c.attribute] ?? null, after: c.value };
-      before[c.attribute] = c.value;
-      return event;
-    });
-    return { body: { offset: this.offset, kind, id, events } };
+    const moments = new Map();
+    for (const c of claims) {
+      const first = moments.get(c.offset) ?? { offset: c.offset, at: c.recorded_at, what: c.offset === entity.created ? 'created' : 'said', source: c.source, standing: c.standing, attributes: {} };
+      first.attributes[c.attribute] = c.value;
+      moments.set(c.offset, first);
+    }
+    const before = Number(query.get('before') ?? Infinity);
+    const older = [...moments.values()].filter((m) => m.offset < before).sort((x, y) => y.offset - x.offset);
+    const events = older.slice(0, Number(query.get('limit') ?? 50));
+    return { body: { offset: this.offset, kind, id, events, next: older.length > events.length ? events.at(-1).offset : null } };
   }
 
   search(query) {

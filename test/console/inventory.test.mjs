@@ -102,7 +102,7 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('facts').waitFor();
     await editIntoBranch(page, 'position_u', '36', branch);
     await openBranch(page, branch);
-    assert.match(await mergeVerdict(page, true), /1 changed/);
+    assert.match(await mergeVerdict(page, true), /1 entity changed/);
     await picture(page, `branch-ready-${colorScheme}`);
     await mergeBranch(page);
     await page.goto(`${server.url}/#/inventory/device/${first.id}`);

@@ -58,12 +58,14 @@ export interface Claims {
   presences: Presence[];
 }
 
+// One thing that was said, or, where `attribute` is null, that the entity came or went.
 export interface TimelineEvent {
   offset: number;
   at: string;
   source: string;
-  attribute: string | null; // null: the entity as a whole
-  before: Value;
+  what: 'created' | 'said' | 'retracted';
+  attribute: string | null;
+  before: Value | undefined; // what the same source had said of it; undefined: nothing yet
   after: Value;
 }
 

@@ -30,6 +30,7 @@ import {
   readObstacles,
   readPage,
   readRelations,
+  readTimeline,
 } from './inventory_read';
 
 type Raw = Record<string, unknown>;
@@ -43,6 +44,22 @@ const entityPath = (kind: string, id: string, more = '') => `inventory/${part(ki
 const relations_max = 1000; // what the server gives at once
 const differences_max = 1000;
 const search_max = 100; // results that the server gives, and ids that a list takes
+
+const claims_page = 1000; // what the server gives at once
+const timeline_page = 500;
+const pages_max = 5; // of one entity's claims or history: more is looked up in SQL
+
+// Page after page until there is none, or enough.
+async function allPages(read: (cursor: string | number | undefined) => Promise<Raw>): Promise<Raw[]> {
+  const pages: Raw[] = [];
+  let next: string | number | undefined;
+  do {
+    const page = await read(next);
+    pages.push(page);
+    next = (page.next ?? undefined) as string | number | undefined;
+  } while (next !== undefined && pages.length < pages_max);
+  return pages;
+}
 
 export interface Wanted {
   text?: string; // words that must occur in what is searched: ids, names, serials, addresses
@@ -74,13 +91,19 @@ export const inventory = {
   entity: (kind: string, id: string, view: View, signal?: AbortSignal) => ask<Entity>(path(entityPath(kind, id), view), { signal }),
   // What an entity is to be on main, all of it.
   put: (kind: string, id: string, attributes: Attributes) => ask<{ offset: number }>(entityPath(kind, id), json('PUT', { attributes })),
-  claims: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Claims> =>
-    readClaims(await ask<Raw>(path(entityPath(kind, id, '/claims'), view), { signal })),
+  claims: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Claims> => {
+    const pages = await allPages((cursor) => ask<Raw>(path(entityPath(kind, id, '/claims'), view, { limit: claims_page, cursor }), { signal }));
+    return readClaims({ claims: pages.flatMap((p) => p.claims), presences: pages[0]?.presences });
+  },
   relations: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<Relations> =>
     readRelations(await ask<Raw>(path(entityPath(kind, id, '/relations'), view, { limit: relations_max }), { signal })),
   // The whole history, whatever time is looked at: the slider needs what came after as well.
-  timeline: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<TimelineEvent[]> =>
-    (await ask<{ events: TimelineEvent[] }>(path(entityPath(kind, id, '/timeline'), { ...view, as_of: undefined }), { signal })).events,
+  timeline: async (kind: string, id: string, view: View, signal?: AbortSignal): Promise<TimelineEvent[]> => {
+    const pages = await allPages((before) =>
+      ask<Raw>(path(entityPath(kind, id, '/timeline'), { ...view, as_of: undefined }, { limit: timeline_page, before }), { signal }),
+    );
+    return readTimeline(pages.flatMap((p) => (p.events ?? []) as Raw[]));
+  },
 
   discrepancies: async (view: View, of: { kind?: string; id?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Discrepancy[]> =>
     readDiscrepancies(await ask<Raw>(path('discrepancies', view, of), { signal })),

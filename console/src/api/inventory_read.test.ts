@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { path } from './inventory';
-import { readBranch, readClaims, readDifferences, readDiscrepancies, readKind, readObstacles, readPage, readRelations } from './inventory_read';
+import { readBranch, readClaims, readDifferences, readDiscrepancies, readKind, readObstacles, readPage, readRelations, readTimeline } from './inventory_read';
 
 describe('a path', () => {
   it('carries the branch and the time, and nothing that is empty', () => {
@@ -38,6 +38,15 @@ describe('what the server says', () => {
     expect(readRelations({ refers_to: [{ attribute: 'site', kind: 'site', id: 'ber' }], referred_by: [{ kind: 'pool', id: 'p' }], truncated: true })).toEqual({
       outgoing: [{ attribute: 'site', kind: 'site', id: 'ber' }], incoming: [{ attribute: '', kind: 'pool', id: 'p' }], truncated: true,
     });
+  });
+
+  it('of the past, with what the same source had said before', () => {
+    const events = readTimeline([
+      { offset: 9, at: 't9', what: 'said', source: 'b', standing: 'observed', attributes: { name: 'Y' } },
+      { offset: 7, at: 't7', what: 'said', source: 'a', standing: 'observed', attributes: { name: 'X2' } },
+      { offset: 5, at: 't5', what: 'created', source: 'a', standing: 'observed', attributes: { name: 'X' } },
+    ]);
+    expect(events.map((e) => [e.offset, e.attribute, e.before, e.after])).toEqual([[5, null, undefined, null], [5, 'name', undefined, 'X'], [7, 'name', 'X', 'X2'], [9, 'name', undefined, 'Y']]);
   });
 
   it('of branches', () => {

@@ -18,6 +18,7 @@ import type {
   Page,
   Relation,
   Relations,
+  TimelineEvent,
   RelationSpec,
   Standing,
   Value,
@@ -188,6 +189,23 @@ export const readClaims = (raw: Raw): Claims => ({
     unseen_since: text(p.unseen_since) || null,
   })),
 });
+
+// What is recorded at one offset, split by attribute, the oldest first.
+export function readTimeline(raw: readonly Raw[]): TimelineEvent[] {
+  const said = new Map<string, Value>();
+  const events: TimelineEvent[] = [];
+  for (const e of [...raw].sort((a, b) => (number(a.offset) ?? 0) - (number(b.offset) ?? 0))) {
+    const what = (text(e.what) || 'said') as TimelineEvent['what'];
+    const common = { offset: number(e.offset) ?? 0, at: text(e.at), source: text(e.source), what };
+    if (what !== 'said') events.push({ ...common, attribute: null, before: undefined, after: null });
+    for (const [attribute, after] of Object.entries(record(e.attributes) as Attributes)) {
+      const voice = `${common.source}\n${text(e.standing)}\n${attribute}`;
+      events.push({ ...common, attribute, before: said.get(voice), after });
+      said.set(voice, after);
+    }
+  }
+  return events;
+}
 
 export const readDiscrepancies = (raw: Raw): Discrepancy[] =>
   list(raw.discrepancies).map((d) => {

@@ -80,7 +80,7 @@ describe('claims', () => {
   });
 });
 
-const said = (offset: number, at: string): TimelineEvent => ({ offset, at, source: 's', attribute: 'a', before: null, after: offset });
+const said = (offset: number, at: string): TimelineEvent => ({ offset, at, source: 's', what: 'said', attribute: 'a', before: undefined, after: offset });
 
 describe('the time line', () => {
   const stops = stopsOf([said(9, '2026-05-31T00:00:00Z'), said(5, '2026-01-01T00:00:00Z'), said(6, '2026-01-01T00:00:00Z'), said(5, '2026-01-01T00:00:00Z')], now_ms);

@@ -10,6 +10,7 @@ import {
   type Differences,
   type Discrepancy,
   type Entity,
+  type EntityName,
   type Found,
   type KindCount,
   type Obstacles,
@@ -105,8 +106,11 @@ export const inventory = {
     return readTimeline(pages.flatMap((p) => (p.events ?? []) as Raw[]));
   },
 
-  discrepancies: async (view: View, of: { kind?: string; id?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Discrepancy[]> =>
-    readDiscrepancies(await ask<Raw>(path('discrepancies', view, of), { signal })),
+  // All, or those that one entity has part in.
+  discrepancies: async (view: View, { limit, of }: { limit: number; of?: EntityName }, signal?: AbortSignal): Promise<Discrepancy[]> => {
+    const found = readDiscrepancies(await ask<Raw>(path('discrepancies', view, { limit, ...of }), { signal }));
+    return of ? found.filter((d) => [d, ...d.also].some((e) => e.kind === of.kind && e.id === of.id)) : found;
+  },
 
   ontology: async (signal?: AbortSignal): Promise<KindSpec[]> =>
     (await ask<{ kinds: Raw[] }>('ontology', { signal })).kinds.map(readKind),

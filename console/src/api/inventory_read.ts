@@ -213,7 +213,7 @@ export const readDiscrepancies = (raw: Raw): Discrepancy[] =>
     const verification = record(d.verification);
     return {
       key: text(d.id),
-      type: text(d.type),
+      type: text(d.type) || text(d.kind), // the entity's kind stands in `about`
       kind: text(about.kind),
       id: text(about.id),
       also: names(d.also),

@@ -8,20 +8,25 @@ import type { Mounted } from './rack';
 import { nameOf } from './values';
 
 const page_items = 1000;
+const pages_max = 20; // each looks at no more than 10,000 entities
+const ids_max = 100; // of one condition
 const text = (value: Value | undefined): string => (typeof value === 'string' ? value : '');
 const number = (value: Value | undefined): number | undefined => (typeof value === 'number' ? value : undefined);
 
-// All of a kind that name `id` by `attribute`, or where `id` is several, one of them.
+// All of a kind that name one of `ids` by `attribute`, as far as they fit into a picture.
 async function naming(kind: string, attribute: string, ids: readonly string[], view: View, signal: AbortSignal): Promise<Item[]> {
-  const chosen: Record<string, string> = ids.length === 1 ? { [attribute]: ids[0]! } : { [`${attribute}[in]`]: ids.join(',') };
-  if (ids.length === 0) return [];
   const found: Item[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await inventory.list(kind, view, { conditions: chosen, limit: page_items, cursor }, signal);
-    found.push(...page.items);
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined && found.length < page_items);
+  for (let i = 0; i < ids.length; i += ids_max) {
+    const chunk = ids.slice(i, i + ids_max);
+    const conditions = chunk.length === 1 ? { [attribute]: chunk[0]! } : { [`${attribute}[in]`]: chunk.join(',') };
+    let cursor: string | undefined;
+    for (let pages = 0; pages < pages_max && found.length < page_items; pages++) {
+      const page = await inventory.list(kind, view, { conditions, limit: page_items, cursor }, signal);
+      found.push(...page.items);
+      cursor = page.next ?? undefined;
+      if (cursor === undefined) break;
+    }
+  }
   return found;
 }
 
@@ -97,9 +102,9 @@ async function neighboursOf(site: string, here: readonly string[], links: readon
     const [a, b] = [text(link.attributes.a), text(link.attributes.b)];
     if (!here.includes(a) || !here.includes(b)) far.set(link.id, here.includes(a) ? b : a);
   }
-  const ends = await named('node', [...new Set(far.values())], view, signal);
+  const ends = await naming('node', 'id', [...new Set(far.values())], view, signal);
   const siteOf = new Map(ends.map((node) => [node.id, text(node.attributes.site)]));
-  const sites = await named('site', [...new Set(siteOf.values())].filter((id) => id !== '' && id !== site), view, signal);
+  const sites = await naming('site', 'id', [...new Set(siteOf.values())].filter((id) => id !== '' && id !== site), view, signal);
   return sites.map((other): Neighbour => {
     const to = [...far].filter(([, node]) => siteOf.get(node) === other.id).map(([link]) => byId.get(link)!);
     return {
@@ -115,15 +120,6 @@ async function neighboursOf(site: string, here: readonly string[], links: readon
       })),
     };
   });
-}
-
-const ids_max = 100; // of one condition
-
-// The entities of a kind with these ids.
-async function named(kind: string, ids: readonly string[], view: View, signal: AbortSignal): Promise<Item[]> {
-  const found: Item[] = [];
-  for (let i = 0; i < ids.length; i += ids_max) found.push(...(await naming(kind, 'id', ids.slice(i, i + ids_max), view, signal)));
-  return found;
 }
 
 function treeOf(rooms: readonly Item[], racks: readonly Item[]): TreeNode[] {

@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "api/assets.h"
+#include "api/branch_routes.h"
+#include "api/call.h"
+#include "api/change_feed.h"
+#include "api/inventory_routes.h"
 #include "api/routes.h"
 #include "api/views.h"
+#include "api/webhook_routes.h"
 #include "base/text.h"
 #include "inventory/inventory.h"
 
@@ -20,49 +21,11 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr size_t kThreadsAside = 2;        // long reads: as many at once as leave the request path its cores
 constexpr size_t kDecisionsMax = 1'000;    // a page of them is ~1 MB
 constexpr size_t kEventsMax = 1'000;       // of the log, a page
 constexpr size_t kLogBytesMax = 4u << 20;  // read from disk for one page
 constexpr size_t kFactsMax = 4'096;        // as a batch of the log holds
-
-// What an operation needs of one request.
-struct Call {
-  const http::Request& request;
-  std::vector<std::string> parameters;
-  std::shared_ptr<const Published> published;
-};
-
-asio::awaitable<Result<log::Offset>> submit(CorePort& core, std::vector<log::Event> events) {
-  return asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<log::Offset>)>(
-      [&core](auto handler, std::vector<log::Event> intake) {
-        const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        core.submit(std::move(intake), [shared](Result<log::Offset> result) {
-          auto executor = asio::get_associated_executor(*shared);
-          asio::post(executor, [shared, result = std::move(result)]() mutable { (*shared)(std::move(result)); });
-        });
-      },
-      asio::use_awaitable, std::move(events));
-}
-
-// Changes come from this machine, and not from a page of another site that a browser on it has open.
-Result<void> may_change(const http::Request& request) {
-  if (!request.peer_is_loopback)
-    return fail(ErrorCode::permission_denied, "the grid is changed from this machine only; connect over loopback");
-  const auto origin = request.headers.find("origin");
-  if (!origin) return {};
-  const std::string_view host = request.headers.value_or("host", "");
-  if (*origin == fmt::format("http://{}", host) || *origin == fmt::format("https://{}", host)) return {};
-  return fail(ErrorCode::permission_denied, "a page of another origin may not change the grid");
-}
-
-Result<size_t> read_count(const http::Request& request, std::string_view name, size_t fallback, size_t count_max) {
-  const auto text = http::query_value(request.query, name);
-  if (!text) return fallback;
-  const auto value = parse_integer(*text);
-  if (!value || *value < 0)
-    return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a whole number from 0 on", name));
-  return std::min<size_t>(static_cast<size_t>(*value), count_max);
-}
 
 Result<grid::State> read_state(std::string_view text) {
   if (text == "up") return grid::State::up;
@@ -136,13 +99,15 @@ Result<std::vector<log::Event>> fact_events(const Call& call) {
 }  // namespace
 
 struct Api::Routes {
-  CorePort& core;
-  DecisionSource& decisions;
-  Activity& activity;
-  Feed& feed;
-  const log::Log& log;
-  Metrics& metrics;
-  const Clock& clock;
+  explicit Routes(const ApiParts& its_parts)
+      : parts(its_parts), inventory(parts.core, parts.search, parts.clock, aside), branches(parts.core, aside), webhooks(parts.core, parts.webhooks) {}
+  ~Routes() { aside.join(); }
+
+  ApiParts parts;
+  boost::asio::thread_pool aside{kThreadsAside};
+  InventoryRoutes inventory;
+  BranchRoutes branches;
+  WebhookRoutes webhooks;
 
   Result<Json> read(Operation operation, const Call& call) const;
   Result<Json> read_log(const Call& call) const;
@@ -156,7 +121,7 @@ Result<Json> Api::Routes::read_log(const Call& call) const {
   const log::Offset last = call.published->state.head.last();
   const log::Offset fallback = last > limit ? last - limit + 1 : 1;
   TANDEM_ASSIGN(const size_t from, read_count(call.request, "from", fallback, SIZE_MAX));
-  TANDEM_ASSIGN(const std::vector<log::Batch> batches, log.read(std::max<size_t>(from, 1), kLogBytesMax));
+  TANDEM_ASSIGN(const std::vector<log::Batch> batches, parts.log.read(std::max<size_t>(from, 1), kLogBytesMax));
   return events_view(batches, std::max<size_t>(from, 1), limit);
 }
 
@@ -168,7 +133,7 @@ Result<Json> Api::Routes::preview(const Call& call, Thing thing) const {
 Result<Json> Api::Routes::ready(const Call& call) const {
   const auto& table = call.published->table;
   if (!table) return fail(ErrorCode::unavailable, "no routing table is published yet");
-  const bool valid = clock.now() <= table->rows().valid_until;
+  const bool valid = parts.clock.now() <= table->rows().valid_until;
   Json::Object answer{{"offset", call.published->state.head.last()},
                       {"table_offset", table->offset()},
                       {"plan_id", table->rows().plan_id},
@@ -181,22 +146,22 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
   const Published& published = *call.published;
   switch (operation) {
     case Operation::get_grid: return grid_view(published);
-    case Operation::get_site: return site_view(published, activity, call.parameters.front());
+    case Operation::get_site: return site_view(published, parts.activity, call.parameters.front());
     case Operation::get_link: return link_view(published, call.parameters.front());
     case Operation::preview_site: return preview(call, Thing::site);
     case Operation::preview_link: return preview(call, Thing::link);
     case Operation::get_plan: return plan_view(published);
     case Operation::get_decisions: {
       TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", 50, kDecisionsMax));
-      return Json(Json::Object{{"decisions", decisions.recent(limit)}});
+      return Json(Json::Object{{"decisions", parts.decisions.recent(limit)}});
     }
     case Operation::get_decision: {
-      auto explained = decisions.explain(call.parameters.front());
+      auto explained = parts.decisions.explain(call.parameters.front());
       if (!explained) return fail(ErrorCode::not_found, "that decision is not, or no longer, kept; recent ones are at /api/v1/decisions");
       return std::move(*explained);
     }
     case Operation::get_log: return read_log(call);
-    case Operation::get_usage: return activity.usage();
+    case Operation::get_usage: return parts.activity.usage();
     case Operation::get_ontology: return ontology_view(http::query_value(call.request.query, "kind").value_or(""));
     case Operation::get_openapi: return openapi_document();
     case Operation::get_health: return Json(Json::Object{{"status", "ok"}});
@@ -212,9 +177,7 @@ Result<std::vector<log::Event>> Api::Routes::events(Operation operation, const C
   return std::vector<log::Event>{std::move(event)};
 }
 
-Api::Api(CorePort& core, DecisionSource& decisions, Activity& activity, Feed& feed, const log::Log& log, Metrics& metrics,
-         const Clock& clock)
-    : routes_(new Routes{core, decisions, activity, feed, log, metrics, clock}) {}
+Api::Api(const ApiParts& parts) : routes_(new Routes(parts)) {}
 
 Api::~Api() = default;
 
@@ -247,15 +210,6 @@ asio::awaitable<void> serve_asset(const Asset& asset, const http::Request& reque
   co_await writer.respond(200, std::move(headers), std::move(body));
 }
 
-asio::awaitable<void> respond_result(Result<Json> result, http::ResponseWriter& writer) {
-  if (!result) {
-    co_await writer.respond_error(result.error());
-    co_return;
-  }
-  std::string body = to_json(*result);
-  co_await writer.respond_json(200, std::move(body));
-}
-
 }  // namespace
 
 asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWriter& writer) {
@@ -275,18 +229,31 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     co_return;
   }
   const Operation operation = found.route->operation;
-  Call call{request, std::move(found.parameters), routes_->core.published()};
+  Call call{request, std::move(found.parameters), routes_->parts.core.published()};
   const bool needs_state = operation != Operation::get_health && operation != Operation::get_metrics;
   if (needs_state && !call.published) {
     const Error error{ErrorCode::unavailable, "the grid is still being read; try again in a moment", ""};
     co_await writer.respond_error(error);
     co_return;
   }
+  if (InventoryRoutes::serves(operation)) {
+    co_await routes_->inventory.handle(operation, call, writer);
+    co_return;
+  }
+  if (BranchRoutes::serves(operation)) {
+    co_await routes_->branches.handle(operation, call, writer);
+    co_return;
+  }
+  if (WebhookRoutes::serves(operation)) {
+    co_await routes_->webhooks.handle(operation, call, writer);
+    co_return;
+  }
   switch (operation) {
-    case Operation::get_stream: co_await routes_->feed.serve(writer); co_return;
+    case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
+    case Operation::get_changes: co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer); co_return;
     case Operation::get_metrics: {
       http::Headers headers = http::content_type("text/plain; version=0.0.4; charset=utf-8");
-      std::string text = routes_->metrics.prometheus_text();
+      std::string text = routes_->parts.metrics.prometheus_text();
       co_await writer.respond(200, std::move(headers), std::move(text));
       co_return;
     }
@@ -298,7 +265,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
         co_await writer.respond_error(events.error());
         co_return;
       }
-      auto offset = co_await submit(routes_->core, std::move(*events));
+      auto offset = co_await submit(routes_->parts.core, std::move(*events));
       Result<Json> answer = offset ? Result<Json>(Json::Object{{"offset", *offset}})
                                    : Result<Json>(tl::unexpected(std::move(offset.error())));
       co_await respond_result(std::move(answer), writer);

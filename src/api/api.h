@@ -19,6 +19,10 @@
 
 namespace tandem::api {
 
+class ChangeFeed;
+class SearchIndex;
+class WebhookSender;
+
 // What the core last made durable and everything that follows from it. Immutable.
 struct Published {
   control::State state;
@@ -35,6 +39,10 @@ class CorePort {
   // last when they are durable, or with why not. Errors: those of control::step and of the log; resource_exhausted
   // when the intake queue is full.
   virtual void submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) = 0;
+  // The same, where `guard` still holds of the state that the events would follow: what the caller had read is checked at
+  // the moment it is acted on. Its error is the answer. Called on the core's thread; must be quick.
+  using Guard = std::function<Result<void>(const control::State&)>;
+  virtual void submit_if(Guard guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) = 0;
 };
 
 // What the gateways decided of late. Thread-safe.
@@ -57,11 +65,23 @@ class Activity {
   virtual Json usage() const = 0;  // totals by tenant, model and site since the log began
 };
 
+// What the surfaces answer from. All must outlive the Api.
+struct ApiParts {
+  CorePort& core;
+  DecisionSource& decisions;
+  Activity& activity;
+  Feed& feed;
+  ChangeFeed& changes;
+  const SearchIndex& search;
+  WebhookSender& webhooks;
+  const log::Log& log;  // for /api/v1/log
+  Metrics& metrics;
+  const Clock& clock;
+};
+
 class Api {
  public:
-  // All must outlive the Api. `log` is read for /api/v1/log.
-  Api(CorePort& core, DecisionSource& decisions, Activity& activity, Feed& feed, const log::Log& log, Metrics& metrics,
-      const Clock& clock);
+  explicit Api(const ApiParts& parts);
   ~Api();
 
   // Any request that is not the gateway's.
@@ -76,6 +96,9 @@ class Api {
 Json load_message(const Published& published, Json flows, Json goodput);
 // The console's `state` message: what differs between two states; nothing when no site or link does.
 std::optional<Json> state_message(const grid::Snapshot& before, const grid::Snapshot& after);
+// The console's `grid` message, upon which it reads the grid anew: there when sites, links or regions came, went, moved or
+// have other ends or capacity. Measured values are none of it.
+std::optional<Json> grid_message(const grid::Snapshot& before, const grid::Snapshot& after);
 // The console's `plan` message: the accepted plan in a line.
 Json plan_message(const Published& published);
 // One event of the log as the console and `tandem log` show it: {offset, at, kind, summary}.

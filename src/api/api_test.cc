@@ -3,17 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
-#include <thread>
-
-#include "log/simulated_log.h"
+#include "api/testing.h"
 
 namespace tandem::api {
 namespace {
-
-namespace asio = boost::asio;
 
 // Two sites, one link.
 grid::Snapshot drawn(bool simulated) {
@@ -54,6 +47,10 @@ class TestCore final : public CorePort {
     done(refusal ? Result<log::Offset>(tl::unexpected(*refusal)) : Result<log::Offset>(41 + submitted.size()));
   }
 
+  void submit_if(Guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override {
+    submit(std::move(events), std::move(done));
+  }
+
   std::vector<log::Event> submitted;
   std::optional<Error> refusal;
 
@@ -61,69 +58,13 @@ class TestCore final : public CorePort {
   std::shared_ptr<const Published> published_;
 };
 
-class NoDecisions final : public DecisionSource {
-  Json recent(size_t) const override { return Json::Array{}; }
-  std::optional<Json> explain(std::string_view) const override { return std::nullopt; }
-};
+// With a grid drawn by the test, and what it submits written down.
+struct Surface : TestSurface {
+  explicit Surface(bool simulated = true) : Surface(std::make_unique<TestCore>(simulated)) {}
+  explicit Surface(std::unique_ptr<TestCore> its_core) : TestSurface(*its_core), own(std::move(its_core)), core(*own) {}
 
-class NoActivity final : public Activity {
-  Deployment deployment(std::string_view) const override { return {}; }
-  Json usage() const override { return Json::Object{}; }
-};
-
-struct Answer {
-  int status = 0;
-  http::Headers headers;
-  std::string text;
-  Json json;
-};
-
-// An Api behind a real server, and a client; `ask` runs the loop until the answer is there.
-class Surface {
- public:
-  explicit Surface(bool simulated = true) : core(simulated) {
-    auto listening = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
-      return api_.handle(request, writer);
-    });
-    EXPECT_TRUE(listening);
-    server_ = std::move(*listening);
-  }
-
-  Answer ask(std::string method, std::string target, std::string body = {}, http::Headers headers = {}) {
-    Answer answer;
-    bool ended = false;
-    http::ClientRequest request{std::move(method), std::move(target), std::move(headers), std::move(body)};
-    asio::co_spawn(context_, exchange(std::move(request), answer, ended), asio::detached);
-    while (!ended) context_.run_one();
-    return answer;
-  }
-
-  TestCore core;
-  Feed feed;
-
- private:
-  asio::awaitable<void> exchange(http::ClientRequest request, Answer& answer, bool& ended) {
-    http::Endpoint endpoint{"127.0.0.1", server_->port()};
-    auto sent = co_await client_.send(std::move(endpoint), std::move(request), {});
-    if (sent) {
-      answer.status = sent->status();
-      answer.headers = sent->headers();
-      auto body = co_await sent->read_all(1 << 20);
-      if (body) answer.text = std::move(*body);
-      if (auto parsed = parse_json(answer.text)) answer.json = std::move(*parsed);
-    }
-    ended = true;
-  }
-
-  asio::io_context context_;
-  http::Client client_{context_};
-  NoDecisions decisions_;
-  NoActivity activity_;
-  Metrics metrics_;
-  SystemClock clock_;
-  log::SimulatedLog log_{1};
-  Api api_{core, decisions_, activity_, feed, log_, metrics_, clock_};
-  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<TestCore> own;
+  TestCore& core;
 };
 
 TEST(Api, ShowsTheGridAndItsParts) {

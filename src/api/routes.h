@@ -1,4 +1,4 @@
-// The native API as one table: what is routed, described and documented comes from the same rows.
+// The native API as tables: what is routed, described and documented comes from the same rows.
 #pragma once
 
 #include <span>
@@ -12,6 +12,10 @@ namespace tandem::api {
 enum class Operation : uint8_t {
   get_grid, get_site, get_link, preview_site, preview_link, set_site_state, set_link_state, post_facts, get_plan,
   get_decisions, get_decision, get_log, get_stream, get_usage, get_ontology, get_openapi, get_health, get_ready, get_metrics,
+  get_kinds, get_entities, post_entities, get_entity, put_entity, patch_entity, delete_entity, get_relations, get_claims, get_timeline,
+  get_search,
+  get_branches, post_branch, get_branch, delete_branch, post_branch_edits, get_branch_diff, get_branch_conflicts,
+  merge_branch, rebase_branch, get_changes, get_webhooks, post_webhook, get_webhook, patch_webhook, delete_webhook,
 };
 
 struct Route {
@@ -19,11 +23,21 @@ struct Route {
   std::string_view method;
   std::string_view pattern;       // segments in braces match any one segment: "/api/v1/sites/{id}"
   std::string_view summary;       // a sentence for OpenAPI
-  std::string_view query;         // names of query parameters, separated by spaces
+  std::string_view parameters;    // names from the table of parameters (parameters.cc), separated by spaces
   std::string_view request_body;  // a JSON Schema, for what is sent; empty where nothing is
+  std::string_view answer;        // a JSON Schema of a 200, empty where it is not JSON
 };
 
-std::span<const Route> routes();
+// Each family in a file of its own.
+std::span<const Route> grid_routes();
+std::span<const Route> inventory_routes();
+std::span<const Route> branch_routes();
+std::vector<Route> routes();  // all of them
+
+// What a parameter of that name means, everywhere: {"name","in","description","schema"}. The name is in the table.
+Json describe_parameter(std::string_view name);
+// What several answers share, as OpenAPI's components have it.
+Json shared_schemas();
 
 struct Match {
   const Route* route = nullptr;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
+
 namespace tandem::api {
 namespace {
 
@@ -25,9 +27,11 @@ TEST(Routes, TellAnUnknownPathFromAnUnknownMethod) {
 TEST(Routes, EveryRouteIsDescribed) {
   const Json document = openapi_document();
   for (const Route& route : routes()) {
-    const Json& operation = document["paths"][route.pattern][route.method == "GET" ? "get" : "post"];
+    const Json& operation = document["paths"][route.pattern][to_lower(route.method)];
     EXPECT_EQ(operation["summary"].text(), route.summary) << route.pattern;
     EXPECT_EQ(operation["requestBody"].is_null(), route.request_body.empty()) << route.pattern;
+    EXPECT_EQ(operation["responses"]["200"]["content"].is_null(), route.answer.empty()) << route.pattern;
+    for (const Json& parameter : operation["parameters"].array()) EXPECT_FALSE(parameter["schema"].is_null()) << route.pattern;
   }
 }
 

@@ -306,6 +306,38 @@ Json load_message(const Published& published, Json flows, Json goodput) {
                       {"goodput", std::move(goodput)}};
 }
 
+namespace {
+
+bool same_place(const grid::Site& a, const grid::Site& b) {
+  return a.id == b.id && a.name == b.name && a.tier == b.tier && a.latitude == b.latitude && a.longitude == b.longitude;
+}
+
+bool same_span(const grid::Snapshot& before, const grid::Link& a, const grid::Snapshot& after, const grid::Link& b) {
+  const auto site = [](const grid::Snapshot& grid, grid::NodeIndex node) -> const std::string& { return grid.sites[site_of(grid, node)].id; };
+  return a.id == b.id && site(before, a.a) == site(after, b.a) && site(before, a.b) == site(after, b.b) &&
+         a.capacity_ab == b.capacity_ab && a.capacity_ba == b.capacity_ba;
+}
+
+bool same_region(const grid::Region& a, const grid::Region& b) {
+  return a.id == b.id && a.name == b.name && a.latitude == b.latitude && a.longitude == b.longitude;
+}
+
+}  // namespace
+
+std::optional<Json> grid_message(const grid::Snapshot& before, const grid::Snapshot& after) {
+  const auto same_rows = [](const auto& a, const auto& b, auto same_row) {
+    if (a.size() != b.size()) return false;
+    for (size_t i = 0; i < a.size(); ++i)
+      if (!same_row(a[i], b[i])) return false;
+    return true;
+  };
+  const auto same_link = [&](const grid::Link& a, const grid::Link& b) { return same_span(before, a, after, b); };
+  const bool same = same_rows(before.sites, after.sites, same_place) && same_rows(before.links, after.links, same_link) &&
+                    same_rows(before.regions, after.regions, same_region);
+  if (same) return std::nullopt;
+  return Json::Object{{"offset", after.offset}, {"sites", uint64_t{after.sites.size()}}, {"links", uint64_t{after.links.size()}}};
+}
+
 std::optional<Json> state_message(const grid::Snapshot& before, const grid::Snapshot& after) {
   Json::Array sites, links;
   for (const grid::Site& site : after.sites) {

@@ -7,15 +7,9 @@
 #include "base/logging.h"
 
 namespace tandem::app {
-namespace {
 
-constexpr size_t kLogReadBytes = 8u << 20;  // of what was just committed, to tell observers
-
-}  // namespace
-
-CoreThread::CoreThread(std::unique_ptr<control::Core> core, const log::Log& log, const Clock& clock,
-                       CoreThreadOptions options, CoreObserver& observer)
-    : core_(std::move(core)), log_(log), clock_(clock), options_(std::move(options)), observer_(observer) {}
+CoreThread::CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options, CoreObserver& observer)
+    : core_(std::move(core)), clock_(clock), options_(std::move(options)), observer_(observer) {}
 
 CoreThread::~CoreThread() {
   {
@@ -35,6 +29,10 @@ void CoreThread::start() {
 std::shared_ptr<const api::Published> CoreThread::published() const { return published_.load(); }
 
 void CoreThread::submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) {
+  submit_if({}, std::move(events), std::move(done));
+}
+
+void CoreThread::submit_if(Guard guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) {
   bool full = false;
   bool stopping = false;
   {
@@ -43,7 +41,7 @@ void CoreThread::submit(std::vector<log::Event> events, std::function<void(Resul
     full = intake_events_ + events.size() > kIntakeEventsMax;
     if (!full && !stopping) {
       intake_events_ += events.size();
-      intake_.push_back({std::move(events), std::move(done)});
+      intake_.push_back({std::move(events), std::move(done), std::move(guard)});
     }
   }
   if (stopping)
@@ -61,7 +59,8 @@ Result<log::Offset> CoreThread::submit_and_wait(std::vector<log::Event> events) 
   return future.get();
 }
 
-// As many whole groups as one batch of the log holds, at least one when there is one.
+// As many whole groups as one batch of the log holds, at least one when there is one. A guarded group is the first: its
+// guard asks about the state that it follows, which is the core's only while nothing goes before it.
 std::vector<CoreThread::Group> CoreThread::take_groups() {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, std::chrono::nanoseconds(options_.tick.ns), [this] { return stopping_ || !intake_.empty(); });
@@ -69,7 +68,7 @@ std::vector<CoreThread::Group> CoreThread::take_groups() {
   size_t events = 0;
   while (!intake_.empty() && !stopping_) {
     const size_t size = intake_.front().events.size();
-    if (!groups.empty() && events + size > log::kBatchEventsMax / 2) break;
+    if (!groups.empty() && (events + size > log::kBatchEventsMax / 2 || intake_.front().guard)) break;
     events += size;
     intake_events_ -= size;
     groups.push_back(std::move(intake_.front()));
@@ -86,11 +85,20 @@ void CoreThread::run() {
       if (stopping_) return;
     }
     const log::Offset before = core_->state().head.last();
+    refuse_outdated(groups);
     if (!groups.empty()) process(std::move(groups));
     if (auto ticked = core_->tick(clock_.now()); !ticked) log_error("the core cannot go on: {}", to_string(ticked.error()));
     tell_committed(before);
     publish_if_changed();
   }
+}
+
+void CoreThread::refuse_outdated(std::vector<Group>& groups) {
+  if (groups.empty() || !groups.front().guard) return;
+  auto holds = groups.front().guard(core_->state());
+  if (holds) return;
+  groups.front().done(tl::unexpected(std::move(holds.error())));
+  groups.erase(groups.begin());
 }
 
 void CoreThread::process(std::vector<Group> groups) {
@@ -111,12 +119,7 @@ void CoreThread::process(std::vector<Group> groups) {
 
 void CoreThread::tell_committed(log::Offset after) {
   const log::Offset last = core_->state().head.last();
-  if (last == after) return;
-  auto batches = log_.read(after + 1, kLogReadBytes);
-  if (batches)
-    observer_.committed(*batches);
-  else
-    log_error("the log was written and cannot be read: {}", to_string(batches.error()));
+  if (last != after) observer_.committed(after + 1, last);
 }
 
 void CoreThread::publish_if_changed() {

@@ -28,7 +28,7 @@ struct CoreObserver {
   // Before the table is published: engines that a new plan needs are started here.
   virtual void before_publish(const control::State& state) = 0;
   virtual void published(const api::Published* before, const std::shared_ptr<const api::Published>& now) = 0;
-  virtual void committed(const std::vector<log::Batch>& batches) = 0;
+  virtual void committed(log::Offset first, log::Offset last) = 0;  // durable, and on the log to be read
   virtual void plan_wanted(const control::PendingPlan& wanted, const control::State& state) = 0;
 };
 
@@ -36,13 +36,13 @@ class CoreThread final : public api::CorePort {
  public:
   static constexpr size_t kIntakeEventsMax = 65'536;  // ~0.5 s of the log's measured rate; beyond it callers wait or shed
 
-  CoreThread(std::unique_ptr<control::Core> core, const log::Log& log, const Clock& clock, CoreThreadOptions options,
-             CoreObserver& observer);
+  CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options, CoreObserver& observer);
   ~CoreThread() override;  // ends the thread; what is queued is refused with `unavailable`
 
   void start();
   std::shared_ptr<const api::Published> published() const override;
   void submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override;
+  void submit_if(Guard guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override;
   // The same, waiting. Not from the core's own thread.
   Result<log::Offset> submit_and_wait(std::vector<log::Event> events);
 
@@ -50,16 +50,17 @@ class CoreThread final : public api::CorePort {
   struct Group {
     std::vector<log::Event> events;
     std::function<void(Result<log::Offset>)> done;
+    Guard guard;  // empty: none
   };
 
   void run();
+  void refuse_outdated(std::vector<Group>& groups);
   std::vector<Group> take_groups();
   void process(std::vector<Group> groups);
   void publish_if_changed();
   void tell_committed(log::Offset after);
 
   std::unique_ptr<control::Core> core_;
-  const log::Log& log_;
   const Clock& clock_;
   CoreThreadOptions options_;
   CoreObserver& observer_;

@@ -8,12 +8,16 @@
 #include <thread>
 
 #include "api/api.h"
+#include "api/change_feed.h"
+#include "api/search_index.h"
+#include "api/webhook_sender.h"
 #include "app/activity_monitor.h"
 #include "app/checkpoint_writer.h"
 #include "app/core_thread.h"
 #include "app/emulated_engines.h"
 #include "app/grid_file_events.h"
 #include "app/plan_worker.h"
+#include "app/search_follower.h"
 #include "base/file.h"
 #include "base/logging.h"
 #include "gateway/gateway.h"
@@ -30,6 +34,7 @@ namespace {
 
 constexpr Duration kDrain = seconds(5);       // for requests under way at a stop
 constexpr size_t kLogMessagesMax = 50;        // of one commit, told to the console: more scroll past unread
+constexpr size_t kLogReadBytes = 1u << 20;    // of what was just committed, to tell the console
 constexpr size_t kEventsPerGroup = 2'000;     // of a grid file: half of what a batch of the log holds
 
 // One thread of the gateway and the API: its own io_context, client, and listener on the shared port.
@@ -54,13 +59,14 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
  private:
   Result<void> open_engines();
   Result<void> open_core(const GridServerOptions& options);
+  Result<void> open_surfaces(const GridServerOptions& options);
   Result<void> open_fronts(const GridServerOptions& options);
   asio::awaitable<void> dispatch(Front& front, const http::Request& request, http::ResponseWriter& writer);
 
   // CoreObserver, on the core's thread.
   void before_publish(const control::State& state) override;
   void published(const api::Published* before, const std::shared_ptr<const api::Published>& now) override;
-  void committed(const std::vector<log::Batch>& batches) override;
+  void committed(log::Offset first, log::Offset last) override;
   void plan_wanted(const control::PendingPlan& wanted, const control::State& state) override;
 
   // api::DecisionSource, on any thread.
@@ -69,12 +75,17 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
 
   void submit_quietly(std::vector<log::Event> events, const char* what);
   void power_sites(const grid::Snapshot& grid);
+  void tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after);
 
   SystemClock clock_;
   Metrics metrics_;
   api::Feed feed_;
   gateway::SharedState gateways_;
   std::unique_ptr<log::Log> log_;
+  api::LogSignal signal_;
+  api::SearchIndex search_;
+  std::unique_ptr<api::ChangeFeed> changes_;
+  std::unique_ptr<api::WebhookSender> webhooks_;
   std::unique_ptr<control::CheckpointStore> checkpoints_;
   std::unique_ptr<CheckpointWriter> checkpoint_writer_;
   std::unique_ptr<series::Store> series_;
@@ -85,6 +96,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   std::vector<std::string> dark_sites_;  // cut at the engines, ascending; of the core's thread
   std::unique_ptr<PlanWorker> planner_;
   std::unique_ptr<CoreThread> core_;
+  std::unique_ptr<SearchFollower> search_follower_;
   std::unique_ptr<ActivityMonitor> activity_;
   std::unique_ptr<api::Api> api_;
   std::vector<std::unique_ptr<Front>> fronts_;
@@ -123,7 +135,7 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   });
   CoreThreadOptions thread_options;
   thread_options.emulator = {"127.0.0.1", engines_->port(), "", true};
-  core_ = std::make_unique<CoreThread>(std::move(core), *log_, clock_, thread_options, *this);
+  core_ = std::make_unique<CoreThread>(std::move(core), clock_, thread_options, *this);
   activity_ = std::make_unique<ActivityMonitor>(
       clock_, *series_, feed_, metrics_, gateways_, [this] { return core_->published(); },
       [this](const std::vector<v1::WindowSealed>& windows) {
@@ -135,8 +147,19 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
         }
         return core_->submit_and_wait(std::move(events)).has_value();
       });
-  api_ = std::make_unique<api::Api>(*core_, *this, *activity_, feed_, *log_, metrics_, clock_);
+  TANDEM_TRY(open_surfaces(options));
   core_->start();
+  return {};
+}
+
+Result<void> RunningGrid::open_surfaces(const GridServerOptions& options) {
+  TANDEM_ASSIGN(const log::Head head, log_->head());
+  signal_.grew(head.last);
+  changes_ = std::make_unique<api::ChangeFeed>(*log_, signal_);
+  TANDEM_ASSIGN(webhooks_, api::WebhookSender::open(*log_, signal_, clock_, metrics_, {.directory = options.data / "webhooks"}));
+  search_follower_ = std::make_unique<SearchFollower>(search_);
+  api_ = std::make_unique<api::Api>(
+      api::ApiParts{*core_, *this, *activity_, feed_, *changes_, search_, *webhooks_, *log_, metrics_, clock_});
   return {};
 }
 
@@ -175,9 +198,12 @@ void RunningGrid::stop() {
     asio::post(front->context, [&server = *front->server] { server.close(kDrain); });
   for (auto& front : fronts_)
     if (front->thread.joinable()) front->thread.join();
+  api_.reset();  // what it does aside ends before what that is for
   planner_.reset();
   activity_.reset();
   core_.reset();  // writes nothing: what was acknowledged is on the log
+  search_follower_.reset();
+  webhooks_.reset();
   checkpoint_writer_.reset();
   if (engines_work_) {
     engines_work_.reset();
@@ -225,11 +251,12 @@ void RunningGrid::before_publish(const control::State& state) {
 
 void RunningGrid::published(const api::Published* before, const std::shared_ptr<const api::Published>& now) {
   checkpoint_writer_->offer(now->state);
+  webhooks_->follow(now->state.inventory);
+  search_follower_->offer(now->state.inventory);
   if (before == nullptr || before->table != now->table) gateways_.publish(now->table);
   const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
   if (same) return;
-  if (before != nullptr)
-    if (const auto message = api::state_message(*before->state.grid, *now->state.grid)) feed_.publish("state", to_json(*message));
+  if (before != nullptr) tell_listeners(*before->state.grid, *now->state.grid);
   if (now->state.plan && (before == nullptr || before->state.plan != now->state.plan))
     feed_.publish("plan", to_json(api::plan_message(*now)));
   if (now->state.head.last() == 0) return;
@@ -243,10 +270,22 @@ void RunningGrid::published(const api::Published* before, const std::shared_ptr<
   submit_quietly({std::move(event)}, "a published routing table");
 }
 
-void RunningGrid::committed(const std::vector<log::Batch>& batches) {
+void RunningGrid::tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after) {
   if (feed_.listeners() == 0) return;
+  if (const auto message = api::grid_message(before, after)) feed_.publish("grid", to_json(*message));
+  if (const auto message = api::state_message(before, after)) feed_.publish("state", to_json(*message));
+}
+
+void RunningGrid::committed(log::Offset first, log::Offset last) {
+  signal_.grew(last);
+  if (feed_.listeners() == 0) return;
+  const auto batches = log_->read(first, kLogReadBytes);
+  if (!batches) {
+    log_error("the log was written and cannot be read: {}", to_string(batches.error()));
+    return;
+  }
   size_t told = 0;
-  for (const log::Batch& batch : batches)
+  for (const log::Batch& batch : *batches)
     for (size_t i = 0; i < batch.events.size() && told < kLogMessagesMax; ++i, ++told)
       feed_.publish("log", to_json(api::log_message(batch.events[i], batch.header.first + i, batch.header.at)));
 }

@@ -1,0 +1,106 @@
+// Branches over real sockets.
+#include <gtest/gtest.h>
+
+#include "api/sequenced_core.h"
+
+namespace tandem::api {
+namespace {
+
+constexpr const char* kNew = R"({"name":"b1","purpose":"a new duct"})";
+
+TEST(BranchApi, AnEditIsSeenOnTheBranchThenMerged) {
+  Inventory inventory(3);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 409);
+  const Answer edited =
+      inventory.ask("POST", "/api/v1/branches/b1/edits",
+                    R"({"items":[{"kind":"shared_risk_group","id":"duct-9","attributes":{"name":"nine"}},
+                                                   {"kind":"site","id":"site-1","attributes":{"name":"One"}},
+                                                   {"kind":"demand","id":"bank-0","delete":true}]})");
+  EXPECT_EQ(edited.status, 200) << edited.text;
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/shared_risk_group/duct-9").status, 404);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/shared_risk_group/duct-9?branch=b1").status, 200);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/site?name=One&branch=b1").json["items"].array().size(), 1u);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/site?branch=nowhere").status, 404);
+
+  const Answer first = inventory.ask("GET", "/api/v1/branches/b1/diff?limit=2");
+  EXPECT_EQ(first.json["differences"].array().size(), 2u) << first.text;
+  const Answer rest = inventory.ask("GET", "/api/v1/branches/b1/diff?cursor=" + std::string(first.json["next"].text()));
+  EXPECT_EQ(rest.json["differences"].array().size(), 1u) << rest.text;
+  EXPECT_TRUE(rest.json["next"].is_null());
+  EXPECT_TRUE(inventory.ask("GET", "/api/v1/branches/b1/conflicts").json["clean"].boolean());
+
+  const Answer merged = inventory.ask("POST", "/api/v1/branches/b1/merge");
+  EXPECT_EQ(merged.status, 200) << merged.text;
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/shared_risk_group/duct-9").status, 200);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/demand/bank-0").status, 404);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/branches/b1").status, 404);
+  // Who is told of the merge finds what it changed by its offset.
+  const std::string offset = std::to_string(merged.json["offset"].integer());
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/site?changed=" + offset).json["items"].array().size(), 1u)
+      << merged.text;
+}
+
+TEST(BranchApi, AMergeInConflictIsRefusedWithItsReasons) {
+  Inventory inventory(3);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  EXPECT_EQ(inventory
+                .ask("POST", "/api/v1/branches/b1/edits",
+                     R"({"items":[{"kind":"site","id":"site-1","attributes":{"name":"Ours"}}]})")
+                .status,
+            200);
+  EXPECT_EQ(inventory.ask("PATCH", "/api/v1/inventory/site/site-1", R"({"attributes":{"name":"Theirs"}})").status, 200);
+  const Answer refused = inventory.ask("POST", "/api/v1/branches/b1/merge");
+  EXPECT_EQ(refused.status, 409) << refused.text;
+  const Json& conflict = refused.json["conflicts"].array().at(0);
+  EXPECT_EQ(conflict["ours"].text(), "Ours");
+  EXPECT_EQ(conflict["theirs"].text(), "Theirs");
+  EXPECT_FALSE(conflict["fix"].text().empty());
+  EXPECT_EQ(
+      inventory.ask("POST", "/api/v1/branches/b1/edits", R"({"settle":[{"kind":"site","id":"site-1","take":"ours"}]})")
+          .status,
+      200);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/merge").status, 200);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/inventory/site/site-1").json["attributes"]["name"].text(), "Ours");
+}
+
+TEST(BranchApi, BranchesAreListedRebasedAndDiscarded) {
+  Inventory inventory(3);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", R"({"name":"b2","parent":"b1"})").status, 201);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/branches").json["branches"].array().size(), 2u);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/branches/b1").json["children"].array().size(), 1u);
+  EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b1").status, 409);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b2/rebase").status, 200);
+  EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b2").status, 200);
+  EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b1").status, 200);
+  EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b1").status, 404);
+}
+
+TEST(BranchApi, WhatIsWrongIsNamed) {
+  Inventory inventory(3);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  const auto wrong = [&](const std::string& target, const std::string& body, const std::string& place) {
+    const Answer answer = inventory.ask("POST", target, body);
+    EXPECT_EQ(answer.status, 400) << body << answer.text;
+    EXPECT_EQ(answer.json["error"]["param"].text(), place) << body << answer.text;
+  };
+  wrong("/api/v1/branches", R"({"name":"main"})", "name");
+  wrong("/api/v1/branches", R"({"name":"a b"})", "name");
+  wrong("/api/v1/branches", R"({"title":"x"})", "title");
+  wrong("/api/v1/branches/b1/edits", R"({})", "items");
+  wrong("/api/v1/branches/b1/edits", R"({"items":[{"kind":"site","id":"site-1"}]})", "items[0]");
+  wrong("/api/v1/branches/b1/edits", R"({"items":[{"kind":"site","id":"site-1","attributes":{},"expected":1}]})",
+        "items[0].expected");
+  wrong("/api/v1/branches/b1/edits", R"({"settle":[{"kind":"site","id":"site-1","take":"both"}]})", "settle[0]");
+  wrong("/api/v1/branches/b1/edits", R"({"take_back":[{"kind":"site"}]})", "take_back[0]");
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/branches/b1/diff?cursor=x").status, 400);
+  http::Headers foreign;
+  foreign.set("origin", "http://elsewhere.example");
+  for (const char* target : {"/api/v1/branches/b1/edits", "/api/v1/branches/b1/merge", "/api/v1/branches/b1/rebase"})
+    EXPECT_EQ(inventory.ask("POST", target, "{}", foreign).status, 403) << target;
+  EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b1", {}, foreign).status, 403);
+}
+
+}  // namespace
+}  // namespace tandem::api

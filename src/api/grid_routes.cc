@@ -1,0 +1,75 @@
+// The routes of the grid itself: its picture, its plan, its decisions, its log.
+#include <array>
+
+#include "api/routes.h"
+
+namespace tandem::api {
+namespace {
+
+constexpr std::string_view kStateSchema =
+    R"({"type":"object","required":["state"],"additionalProperties":false,"properties":{"state":{"enum":["up","down"]}}})";
+constexpr std::string_view kFactsSchema =
+    R"({"type":"object","required":["source","facts"],"additionalProperties":false,"properties":{
+    "source":{"type":"string","description":"who says so"},
+    "facts":{"type":"array","minItems":1,"maxItems":4096,"items":{"type":"object","required":["kind","id","attributes"],
+      "properties":{"kind":{"type":"string"},"id":{"type":"string"},"observed_at":{"type":"string","format":"date-time"},
+      "attributes":{"type":"object","description":"attribute to value; null removes one"}}}}}})";
+constexpr std::string_view kRecorded =
+    R"({"type":"object","required":["offset"],"properties":{"offset":{"$ref":"#/components/schemas/Offset"}}})";
+constexpr std::string_view kPreview = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "promises_broken":{"type":"array","items":{"type":"object"}},"promises_kept":{"type":"integer"},
+    "worst_link":{"type":["object","null"]},"cost_eur_per_hour_delta":{"type":"number"},"way_back":{"type":"string"}}})";
+constexpr std::string_view kGrid = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "name":{"type":"string"},"simulated":{"type":"boolean"},"sites":{"type":"array","items":{"type":"object"}},
+    "links":{"type":"array","items":{"type":"object"}},"regions":{"type":"array","items":{"type":"object"}},
+    "models":{"type":"array","items":{"type":"string"}},"tenants":{"type":"array","items":{"type":"string"}}}})";
+constexpr std::string_view kSite = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "id":{"type":"string"},"name":{"type":"string"},"tier":{"type":"string"},"state":{"enum":["up","down"]},
+    "pools":{"type":"array","items":{"type":"object"}},"deployments":{"type":"array","items":{"type":"object"}},
+    "nodes":{"type":"array","items":{"type":"string"}},"links":{"type":"array","items":{"type":"string"}},"power_w":{"type":"number"}}})";
+constexpr std::string_view kLink = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "id":{"type":"string"},"a_site":{"type":"string"},"b_site":{"type":"string"},"capacity_gbps":{"type":"number"},
+    "delay_us":{"type":"number"},"state":{"enum":["up","down"]},"utilization_ab":{"type":"number"},"utilization_ba":{"type":"number"},
+    "shares_risk_with":{"type":"array","items":{"type":"string"}}}})";
+constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "plan_id":{"type":["string","null"]},"cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},
+    "deployments":{"type":"array","items":{"type":"object"}},"demands":{"type":"array","items":{"type":"object"}}}})";
+constexpr std::string_view kDecisions =
+    R"({"type":"object","properties":{"decisions":{"type":"array","items":{"type":"object"}}}})";
+constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$ref":"#/components/schemas/Offset"},
+    "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
+    "body":{"type":"object"}}}}}})";
+constexpr std::string_view kObject = R"({"type":"object"})";
+constexpr std::string_view kHealth = R"({"type":"object","properties":{"status":{"const":"ok"}}})";
+constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
+    "table_valid_until":{"type":"string","format":"date-time"},"serving_on_last_table":{"type":"boolean"}}})";
+
+constexpr std::array kRoutes{
+    Route{Operation::get_grid, "GET", "/api/v1/grid", "Sites, links and regions with their state and predicted load.", "", "", kGrid},
+    Route{Operation::get_site, "GET", "/api/v1/sites/{id}", "One site with its pools, deployments, nodes and links.", "", "", kSite},
+    Route{Operation::get_link, "GET", "/api/v1/links/{id}", "One link with its load each way and what shares its ducts.", "", "", kLink},
+    Route{Operation::preview_site, "GET", "/api/v1/sites/{id}/preview", "What the twin predicts if the site went to that state.", "state", "", kPreview},
+    Route{Operation::preview_link, "GET", "/api/v1/links/{id}/preview", "What the twin predicts if the link went to that state.", "state", "", kPreview},
+    Route{Operation::set_site_state, "POST", "/api/v1/sites/{id}/state", "Powers a site down or up. Simulated grids only.", "", kStateSchema, kRecorded},
+    Route{Operation::set_link_state, "POST", "/api/v1/links/{id}/state", "Cuts or restores a link. Simulated grids only.", "", kStateSchema, kRecorded},
+    Route{Operation::post_facts, "POST", "/api/v1/facts", "Records facts, all of them or none; answers when they are durable.", "", kFactsSchema, kRecorded},
+    Route{Operation::get_plan, "GET", "/api/v1/plan", "The accepted plan with its cost, bound and a reason for each demand.", "", "", kPlan},
+    Route{Operation::get_decisions, "GET", "/api/v1/decisions", "The last routing decisions of the gateways, newest first; 50, at most 1000.", "limit", "", kDecisions},
+    Route{Operation::get_decision, "GET", "/api/v1/decisions/{id}", "One decision: what was known, what was weighed, what ruled it out.", "", "", kObject},
+    Route{Operation::get_log, "GET", "/api/v1/log", "Events of the log from an offset on; 100, at most 1000.", "from limit", "", kLog},
+    Route{Operation::get_stream, "GET", "/api/v1/stream", "Live updates as server-sent events: state, grid, load, decision, plan, log.", "", "", ""},
+    Route{Operation::get_usage, "GET", "/api/v1/usage", "Requests, tokens and cost by tenant, model and site.", "", "", kObject},
+    Route{Operation::get_ontology, "GET", "/api/v1/ontology", "Every kind of entity: attributes, relations both ways, constraints, mappings; or one kind.", "kind", "", kObject},
+    Route{Operation::get_openapi, "GET", "/api/v1/openapi.json", "This description.", "", "", kObject},
+    Route{Operation::get_health, "GET", "/healthz", "The process runs.", "", "", kHealth},
+    Route{Operation::get_ready, "GET", "/readyz", "A routing table is published and valid.", "", "", kReady},
+    Route{Operation::get_metrics, "GET", "/metrics", "Metrics in the Prometheus text format.", "", "", ""},
+};
+
+}  // namespace
+
+std::span<const Route> grid_routes() { return kRoutes; }
+
+}  // namespace tandem::api

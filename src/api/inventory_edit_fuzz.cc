@@ -1,0 +1,16 @@
+// Any bytes as the body of a bulk edit: refused, or tried on an empty grid without a trace.
+#include "api/inventory_edit.h"
+#include "base/check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace tandem;
+  static const control::State empty = control::empty_state();
+  http::Request request;
+  request.body.assign(reinterpret_cast<const char*>(data), size);
+  const auto edits = api::parse_bulk(request);
+  if (!edits) return 0;
+  const api::Trial trial = api::try_edits(empty, *edits, {});
+  CHECK(trial.rows.size() == edits->rows.size());
+  CHECK(empty.inventory.size() == 0);
+  return 0;
+}

@@ -1,0 +1,110 @@
+// The routes of the living inventory: entities, search, the change feed, webhooks.
+#include <array>
+
+#include "api/routes.h"
+
+namespace tandem::api {
+namespace {
+
+constexpr std::string_view kOneBody = R"({"type":"object","required":["attributes"],"additionalProperties":false,"properties":{
+    "source":{"type":"string","description":"who says so; recorded as api:<source>","default":"operator"},
+    "standing":{"enum":["observed","discovered","intended"],"default":"observed"},"confidence":{"type":"number","exclusiveMinimum":0,"maximum":1},
+    "observed_at":{"type":"string","format":"date-time"},"valid_from":{"type":"string","format":"date-time"},"valid_to":{"type":"string","format":"date-time"},
+    "attributes":{"type":"object","description":"attribute to value; null takes one back"}}})";
+constexpr std::string_view kBulkBody = R"({"type":"object","required":["items"],"additionalProperties":false,"properties":{
+    "source":{"type":"string","description":"who says so; recorded as api:<source>","default":"operator"},
+    "upsert":{"type":"boolean","description":"items are rows of a feed: kind, attributes, and id or external_ids by which the entity is found, or else made"},
+    "items":{"type":"array","minItems":1,"maxItems":2000,"items":{"type":"object","required":["kind"],"additionalProperties":false,"properties":{
+      "kind":{"type":"string"},"id":{"type":"string"},"name":{"type":"string","description":"of an upsert: what a new id is made of"},
+      "attributes":{"type":"object","description":"attribute to value; null takes one back"},
+      "standing":{"enum":["observed","discovered","intended"],"default":"observed"},"confidence":{"type":"number","exclusiveMinimum":0,"maximum":1},
+      "observed_at":{"type":"string","format":"date-time"},"valid_from":{"type":"string","format":"date-time"},"valid_to":{"type":"string","format":"date-time"},
+      "replace":{"type":"boolean","description":"attributes not named are taken back"},
+      "delete":{"type":"boolean","description":"the entity is gone; stands in place of attributes"},
+      "expected":{"type":"integer","minimum":0,"description":"refused unless the entity last changed at this offset; 0: unless it is new"}}}}}})";
+constexpr std::string_view kBulkAnswer = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "dry_run":{"type":"boolean"},"accepted":{"type":"boolean"},"error":{"$ref":"#/components/schemas/ErrorObject"},
+    "rows":{"type":"array","items":{"type":"object","properties":{"row":{"type":"integer"},"kind":{"type":"string"},"id":{"type":"string"},
+      "outcome":{"enum":["created","changed","unchanged","deleted","refused"]},"error":{"$ref":"#/components/schemas/ErrorObject"}}}}}})";
+constexpr std::string_view kEntity = R"({"$ref":"#/components/schemas/Entity"})";
+constexpr std::string_view kPage = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
+    "items":{"type":"array","items":{"$ref":"#/components/schemas/Entity"}},
+    "next":{"type":["string","null"],"description":"the cursor of the page after this one; null at the end"},
+    "total":{"type":"integer","description":"entities of the kind, whatever the conditions"}}})";
+constexpr std::string_view kKinds = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"entities":{"type":"integer"},
+    "kinds":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"description":{"type":"string"},
+      "entities":{"type":"integer"},"changed":{"$ref":"#/components/schemas/Offset"}}}}}})";
+constexpr std::string_view kRelations = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "kind":{"type":"string"},"id":{"type":"string"},"truncated":{"type":"boolean"},
+    "refers_to":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string"},"kind":{"type":"string"},"id":{"type":"string"}}}},
+    "referred_by":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"}}}}}})";
+constexpr std::string_view kClaims = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
+    "id":{"type":"string"},"next":{"type":["string","null"]},
+    "claims":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string"},"value":{},"source":{"type":"string"},
+      "standing":{"enum":["observed","discovered","intended"]},"confidence":{"type":["number","null"]},
+      "valid_from":{"type":"string","format":"date-time"},"valid_to":{"type":["string","null"],"format":"date-time"},
+      "offset":{"$ref":"#/components/schemas/Offset"},"recorded_at":{"type":"string","format":"date-time"},"holds":{"type":"boolean"},"believed":{"type":"boolean"}}}},
+    "presences":{"type":"array","items":{"type":"object","properties":{"source":{"type":"string"},"first_seen":{"type":"string","format":"date-time"},
+      "last_seen":{"type":"string","format":"date-time"},"unseen_since":{"type":["string","null"],"format":"date-time"}}}}}})";
+constexpr std::string_view kTimeline = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
+    "id":{"type":"string"},"next":{"type":["integer","null"],"description":"give it as `before` for what is older"},
+    "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+      "at":{"type":"string","format":"date-time"},"what":{"enum":["created","said","retracted"]},"source":{"type":["string","null"]},
+      "standing":{"type":["string","null"]},"attributes":{"type":"object"}}}}}})";
+constexpr std::string_view kFound = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "complete":{"type":"boolean","description":"false while the index is first being made"},"truncated":{"type":"boolean"},
+    "results":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"},
+      "name":{"type":"string"},"matched":{"type":"string","description":"the attribute that matched"}}}}}})";
+constexpr std::string_view kWebhookBody = R"({"type":"object","required":["url"],"additionalProperties":false,"properties":{
+    "id":{"type":"string"},"url":{"type":"string","format":"uri","description":"https, or http to this machine itself"},
+    "kinds":{"type":"array","maxItems":64,"items":{"type":"string"},"description":"of entities; left out: all"},
+    "from":{"type":"integer","minimum":1,"description":"offset of the first event to deliver; left out: what comes from now on"},
+    "secret":{"type":"string","minLength":16,"maxLength":256,"description":"signs what is delivered; left out: one is made"}}})";
+constexpr std::string_view kWebhookPatch = R"({"type":"object","additionalProperties":false,"properties":{
+    "url":{"type":"string","format":"uri"},"kinds":{"type":"array","maxItems":64,"items":{"type":"string"}},
+    "from":{"type":"integer","minimum":1,"description":"deliver again from this offset; left out: go on"},
+    "secret":{"type":"string","minLength":16,"maxLength":256}}})";
+constexpr std::string_view kWebhook = R"({"$ref":"#/components/schemas/Webhook"})";
+constexpr std::string_view kWebhooks = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "webhooks":{"type":"array","items":{"$ref":"#/components/schemas/Webhook"}}}})";
+constexpr std::string_view kRemoved =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},"id":{"type":"string"}}})";
+
+constexpr std::array kRoutes{
+    Route{Operation::get_kinds, "GET", "/api/v1/inventory", "Every kind of entity, with how many there are and when one last changed.", "as_of branch", "", kKinds},
+    Route{Operation::post_entities, "POST", "/api/v1/inventory",
+          "Edits up to 2000 entities, all of them or none, and reports on each row; with dry_run nothing is recorded.", "dry_run", kBulkBody, kBulkAnswer},
+    Route{Operation::get_entities, "GET", "/api/v1/inventory/{kind}",
+          "Entities of one kind, ascending by id, a page at a time; an entity that is there all the while is on exactly one page.",
+          "limit cursor fields condition as_of branch", "", kPage},
+    Route{Operation::get_entity, "GET", "/api/v1/inventory/{kind}/{id}", "One entity; its ETag is the offset at which it last changed.",
+          "fields as_of branch If-None-Match", "", kEntity},
+    Route{Operation::put_entity, "PUT", "/api/v1/inventory/{kind}/{id}",
+          "Makes an entity, or replaces what it says: attributes not named are taken back. 201 where it is new.", "If-Match If-None-Match", kOneBody, kEntity},
+    Route{Operation::patch_entity, "PATCH", "/api/v1/inventory/{kind}/{id}", "Changes the attributes named; null takes one back.", "If-Match", kOneBody, kEntity},
+    Route{Operation::delete_entity, "DELETE", "/api/v1/inventory/{kind}/{id}", "The entity is gone. Refused while another refers to it.", "If-Match", "", kRemoved},
+    Route{Operation::get_relations, "GET", "/api/v1/inventory/{kind}/{id}/relations",
+          "What an entity refers to, and what refers to it; 100 each way, at most 1000.", "limit as_of branch", "", kRelations},
+    Route{Operation::get_claims, "GET", "/api/v1/inventory/{kind}/{id}/claims",
+          "Who says what of an entity, in what sense and since when, and what of it is believed; 100, at most 1000.",
+          "attribute holds limit cursor as_of branch", "", kClaims},
+    Route{Operation::get_timeline, "GET", "/api/v1/inventory/{kind}/{id}/timeline",
+          "What was said of an entity, and when it came and went, the newest first; 50, at most 500.", "before limit as_of branch", "", kTimeline},
+    Route{Operation::get_search, "GET", "/api/v1/search", "Entities whose id, name, serial, address or external id begins a word like this; 20, at most 100.",
+          "q kind limit", "", kFound},
+    Route{Operation::get_changes, "GET", "/api/v1/changes",
+          "What changes the inventory, as server-sent events named `change` whose id is the offset: in order, from any offset, and on from Last-Event-ID after a cut.",
+          "from kinds Last-Event-ID", "", ""},
+    Route{Operation::get_webhooks, "GET", "/api/v1/webhooks", "Who is told of changes, and how far each has come.", "", "", kWebhooks},
+    Route{Operation::post_webhook, "POST", "/api/v1/webhooks",
+          "Delivers changes to an address from now on, signed with the secret that this answer alone shows. 201.", "", kWebhookBody, kWebhook},
+    Route{Operation::get_webhook, "GET", "/api/v1/webhooks/{id}", "One webhook.", "", "", kWebhook},
+    Route{Operation::patch_webhook, "PATCH", "/api/v1/webhooks/{id}", "Changes a webhook, or delivers again from an offset.", "", kWebhookPatch, kWebhook},
+    Route{Operation::delete_webhook, "DELETE", "/api/v1/webhooks/{id}", "Delivers nothing more.", "", "", kRemoved},
+};
+
+}  // namespace
+
+std::span<const Route> inventory_routes() { return kRoutes; }
+
+}  // namespace tandem::api

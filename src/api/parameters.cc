@@ -1,0 +1,87 @@
+// Parameters mean the same wherever they stand, so they are described once.
+#include <algorithm>
+#include <array>
+
+#include "api/routes.h"
+#include "base/check.h"
+
+namespace tandem::api {
+namespace {
+
+struct Parameter {
+  std::string_view name;
+  std::string_view in;  // "query" or "header"
+  std::string_view description;
+  std::string_view schema;
+};
+
+constexpr std::string_view kText = R"({"type":"string"})";
+constexpr std::string_view kCount = R"({"type":"integer","minimum":0})";
+
+constexpr std::array kParameters{
+    Parameter{"as_of", "query",
+              "Read as it was: an offset of the log (what was believed then), a time, RFC 3339 (what was true then, as known now), or OFFSET@TIME (what was "
+              "believed then to have been true then).", kText},
+    Parameter{"attribute", "query", "Only of this attribute.", kText},
+    Parameter{"before", "query", "Only what is older than this offset.", kCount},
+    Parameter{"branch", "query", "Read on this branch instead of what is believed by all.", kText},
+    Parameter{"condition", "query",
+              "Any attribute as a name, also `id`, `created` and `changed`: `tier=core`, `delay_us[gte]=5`, `name[prefix]=Ber`; "
+              "in brackets eq, in (values after commas), ne, lt, lte, gt, gte, prefix or exists (true, false). All must hold, at most 20. "
+              "In a list one item must. An attribute left out counts as its default.",
+              R"({"type":"object","additionalProperties":{"type":"string"}})"},
+    Parameter{"cursor", "query", "`next` of the page before. It goes with the same kind and conditions.", kText},
+    Parameter{"dry_run", "query", "Only say what would happen.", R"({"type":"boolean","default":false})"},
+    Parameter{"fields", "query", "Attributes to show, separated by commas; left out: all.", kText},
+    Parameter{"from", "query", "The offset to begin at.", kCount},
+    Parameter{"holds", "query", "Only what holds at the time that is read.", R"({"type":"boolean","default":false})"},
+    Parameter{"kind", "query", "Only entities of this kind.", kText},
+    Parameter{"kinds", "query", "Only entities of these kinds, separated by commas; at most 64.", kText},
+    Parameter{"limit", "query", "How many at most; 100 and no more than 1000, where the operation does not say otherwise.", kCount},
+    Parameter{"q", "query", "What is searched for: words, or their beginnings, of which each must match; at most 200 bytes.", kText},
+    Parameter{"state", "query", "The state that is tried.", R"({"enum":["up","down"],"default":"down"})"},
+    Parameter{"If-Match", "header", "The entity must still have this ETag (or, with *, be there); else 412.", kText},
+    Parameter{"If-None-Match", "header", "Reading: 304 where the ETag is still this. Writing with *: only where the entity is new; else 412.", kText},
+    Parameter{"Last-Event-ID", "header", "The id of the last event seen: the stream goes on with the one after it.", kCount},
+};
+
+constexpr std::string_view kShared = R"({
+  "Offset":{"type":"integer","minimum":0,"description":"of an event of the log: the state this was read at, or what was recorded"},
+  "ErrorObject":{"type":"object","required":["message","type","code"],"properties":{"message":{"type":"string","description":"what is wrong and what would be right"},
+    "type":{"type":"string"},"param":{"type":["string","null"],"description":"the parameter, member or entity that is wrong"},"code":{"type":"string"}}},
+  "Error":{"type":"object","required":["error"],"properties":{"error":{"$ref":"#/components/schemas/ErrorObject"}}},
+  "Entity":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},"id":{"type":"string"},
+    "attributes":{"type":"object","description":"as believed"},"created":{"$ref":"#/components/schemas/Offset"},"changed":{"$ref":"#/components/schemas/Offset"}}},
+  "Branch":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"},"parent":{"type":["string","null"]},
+    "purpose":{"type":"string"},"author":{"type":"string"},"created":{"$ref":"#/components/schemas/Offset"},"created_at":{"type":"string","format":"date-time"},
+    "base_offset":{"$ref":"#/components/schemas/Offset"},"changed":{"$ref":"#/components/schemas/Offset"},"edits":{"type":"integer"},
+    "children":{"type":"array","items":{"type":"string"}}}},
+  "Webhook":{"type":"object","properties":{"id":{"type":"string"},"url":{"type":"string"},"kinds":{"type":"array","items":{"type":"string"}},
+    "from":{"$ref":"#/components/schemas/Offset"},"delivered":{"type":"integer","description":"every event up to this offset has been acknowledged"},
+    "behind":{"type":"integer","description":"events of the log after that"},"failures":{"type":"integer","description":"attempts in a row"},
+    "last_error":{"type":["string","null"]},"last_attempt":{"type":["string","null"],"format":"date-time"},
+    "has_secret":{"type":"boolean","description":"false: the secret is not on this machine, register it again"},
+    "secret":{"type":"string","description":"only where it was set or made by this request"}}}})";
+
+}  // namespace
+
+Json describe_parameter(std::string_view name) {
+  const auto found = std::ranges::find(kParameters, name, &Parameter::name);
+  CHECK(found != kParameters.end());
+  auto schema = parse_json(found->schema);
+  CHECK(schema.has_value());
+  Json::Object parameter{{"name", name}, {"in", found->in}, {"description", found->description}, {"schema", std::move(*schema)}};
+  if (name == "condition") {  // any names, as OpenAPI writes it
+    parameter["style"] = "form";
+    parameter["explode"] = true;
+  }
+  return parameter;
+}
+
+Json shared_schemas() {
+  auto schemas = parse_json(kShared);
+  CHECK(schemas.has_value());
+  return std::move(*schemas);
+}
+
+}  // namespace tandem::api

@@ -1,0 +1,135 @@
+// The surfaces over real sockets for tests, with a core of the test's choice behind them.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "api/api.h"
+#include "api/change_feed.h"
+#include "api/search_index.h"
+#include "api/webhook_sender.h"
+#include "base/check.h"
+#include "log/simulated_log.h"
+
+namespace tandem::api {
+
+class NoDecisions final : public DecisionSource {
+  Json recent(size_t) const override { return Json::Array{}; }
+  std::optional<Json> explain(std::string_view) const override { return std::nullopt; }
+};
+
+class NoActivity final : public Activity {
+  Deployment deployment(std::string_view) const override { return {}; }
+  Json usage() const override { return Json::Object{}; }
+};
+
+// A directory that goes with the test.
+struct TestDirectory {
+  TestDirectory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tandem-api-XXXXXX").string();
+    CHECK(mkdtemp(pattern.data()) != nullptr);
+    path = pattern;
+  }
+  ~TestDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  TestDirectory(const TestDirectory&) = delete;
+  TestDirectory& operator=(const TestDirectory&) = delete;
+  std::filesystem::path path;
+};
+
+struct Answer {
+  int status = 0;
+  http::Headers headers;
+  std::string text;
+  Json json;
+};
+
+// An Api behind a real server, and a client; `ask` runs the loop until the answer is there.
+class TestSurface {
+ public:
+  explicit TestSurface(CorePort& core) : api_(parts(core)) {
+    auto listening = http::Server::listen(
+        context_, {},
+        [this](const http::Request& request, http::ResponseWriter& writer) { return api_.handle(request, writer); });
+    CHECK(listening.has_value());
+    server_ = std::move(*listening);
+  }
+
+  Answer ask(std::string method, std::string target, std::string body = {}, http::Headers headers = {}) {
+    Answer answer;
+    bool ended = false;
+    http::ClientRequest request{std::move(method), std::move(target), std::move(headers), std::move(body)};
+    boost::asio::co_spawn(context_, exchange(std::move(request), answer, ended), boost::asio::detached);
+    while (!ended) context_.run_one();
+    return answer;
+  }
+
+  // What a stream sends until `enough` of it is there.
+  std::string listen(std::string target, http::Headers headers, std::function<bool(const std::string&)> enough) {
+    std::string text;
+    bool ended = false;
+    http::ClientRequest request{"GET", std::move(target), std::move(headers), {}};
+    boost::asio::co_spawn(context_, receive(std::move(request), text, ended, std::move(enough)), boost::asio::detached);
+    while (!ended) context_.run_one();
+    return text;
+  }
+
+  TestDirectory directory;
+  log::SimulatedLog log{1};
+  Feed feed;
+  LogSignal signal;
+  SearchIndex search;
+  Metrics metrics;
+  SystemClock clock;
+  std::unique_ptr<WebhookSender> webhooks = std::move(*WebhookSender::open(
+      log, signal, clock, metrics, {.directory = directory.path / "webhooks", .retry_first = milliseconds(20)}));
+
+ private:
+  ApiParts parts(CorePort& core) {
+    return {core, decisions_, activity_, feed, changes_, search, *webhooks, log, metrics, clock};
+  }
+
+  boost::asio::awaitable<void> exchange(http::ClientRequest request, Answer& answer, bool& ended) {
+    http::Endpoint endpoint{"127.0.0.1", server_->port()};
+    auto sent = co_await client_.send(std::move(endpoint), std::move(request), {});
+    if (sent) {
+      answer.status = sent->status();
+      answer.headers = sent->headers();
+      auto body = co_await sent->read_all(16 << 20);
+      if (body) answer.text = std::move(*body);
+      if (auto parsed = parse_json(answer.text)) answer.json = std::move(*parsed);
+    }
+    ended = true;
+  }
+
+  boost::asio::awaitable<void> receive(http::ClientRequest request, std::string& text, bool& ended,
+                                       std::function<bool(const std::string&)> enough) {
+    http::Endpoint endpoint{"127.0.0.1", server_->port()};
+    auto sent = co_await client_.send(std::move(endpoint), std::move(request), {});
+    while (sent && !enough(text)) {
+      auto piece = co_await sent->read_some();
+      if (!piece || !*piece) break;
+      text += **piece;
+    }
+    ended = true;
+  }
+
+  ChangeFeed changes_{log, signal};  // outlives the streams, which end with the context
+  boost::asio::io_context context_;
+  http::Client client_{context_};
+  NoDecisions decisions_;
+  NoActivity activity_;
+  Api api_;
+  std::unique_ptr<http::Server> server_;
+};
+
+}  // namespace tandem::api

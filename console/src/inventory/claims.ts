@@ -63,9 +63,9 @@ export function comparisonOf(facts: readonly Fact[]): Comparison {
   return { voices: columns, rows };
 }
 
-// The facts in the ontology's order, what it does not know last by name.
+// The name first, then the facts in the ontology's order, what it does not know last by name.
 export function inOrder<T extends { attribute: string }>(facts: readonly T[], order: readonly string[]): T[] {
-  const place = new Map(order.map((name, i) => [name, i]));
+  const place = new Map([...order.map((name, i): [string, number] => [name, i]), ['name', -1]]);
   const at = (f: T): number => place.get(f.attribute) ?? order.length;
   return [...facts].sort((a, b) => at(a) - at(b) || (a.attribute < b.attribute ? -1 : 1));
 }

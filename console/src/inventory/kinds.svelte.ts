@@ -18,7 +18,8 @@ export interface KindGroup {
   kinds: KindEntry[];
 }
 
-export const capital = (text: string): string => text.replace(/^./, (c) => c.toUpperCase());
+// A sentence begins with a capital, unless with an identifier.
+export const capital = (text: string): string => (/^\w*[_\d]/.test(text) ? text : text.replace(/^./, (c) => c.toUpperCase()));
 const letters = new Set(['vnf', 'upf', 'vlan', 'vrf']); // said letter by letter
 export const kindLabel = (kind: string): string => (letters.has(kind) ? kind.toUpperCase() : capital(words(kind)));
 

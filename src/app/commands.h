@@ -94,6 +94,19 @@ struct OntologyOptions {
 };
 int run_ontology(const OntologyOptions& options);
 
+struct QueryOptions {
+  std::string sql;             // empty: which tables there are
+  std::filesystem::path grid;  // a grid file alone; empty: `data`
+  std::filesystem::path data = "data";
+  std::string as_of;           // an offset, a time, "2 h ago"; empty: now
+  std::string branch;          // empty: main
+  uint64_t rows_max = 10'000;
+  double time_limit_s = 60;
+  bool json = false;
+  bool csv = false;
+};
+int run_query(const QueryOptions& options);
+
 struct EngineOptions {
   std::string model = "llama-3.1-8b";
   std::filesystem::path grid;  // where its profiles are

@@ -142,6 +142,29 @@ void add_ontology(CLI::App& app, int& status) {
   run_with(command, options, run_ontology, status);
 }
 
+void add_query(CLI::App& app, int& status) {
+  auto options = std::make_shared<QueryOptions>();
+  CLI::App* command = app.add_subcommand("query", "Ask the inventory in SQL: now, as of any time");
+  command->add_option("sql", options->sql, "One SELECT; the tables there are when not given; '.schema link' shows columns");
+  auto* grid = command->add_option("--grid", options->grid, "Grid file to read, alone");
+  command->add_option("--data", options->data, "Directory of the log; may be in use")->capture_default_str()->excludes(grid);
+  command->add_option("--as-of", options->as_of, "An offset (1200), a time (2026-11-21T08:30Z) or '2 h ago'")->excludes(grid);
+  command->add_option("--branch", options->branch, "A branch's head, with its edits")->excludes(grid);
+  command->add_option("--limit", options->rows_max, "Rows at most")->capture_default_str()->check(CLI::Range(1, 10'000'000));
+  command->add_option("--time-limit", options->time_limit_s, "Seconds")->capture_default_str()->check(CLI::Range(0.001, 86'400.0));
+  auto* json = command->add_flag("--json", options->json, "As {columns, rows, offset, truncated}");
+  command->add_flag("--csv", options->csv, "As CSV with a heading")->excludes(json);
+  command->footer(
+      "Examples:\n"
+      "  tandem query --grid examples/national.yaml\n"
+      "  tandem query --grid examples/national.yaml '.schema link'\n"
+      "  tandem query --grid examples/national.yaml \"SELECT id, capacity_gbps, length_km FROM link ORDER BY length_km DESC LIMIT 5\"\n"
+      "  tandem query \"SELECT kind, id, distance FROM impact_of('site', 'ber')\"\n"
+      "  tandem query --as-of '2 h ago' --csv \"SELECT id, state FROM link WHERE state = 'down'\"\n"
+      "  tandem query \"SELECT link.id, a.site, b.site FROM link JOIN node a ON a.id = link.a JOIN node b ON b.id = link.b\"");
+  run_with(command, options, run_query, status);
+}
+
 void add_engine(CLI::App& app, int& status) {
   auto options = std::make_shared<EngineOptions>();
   CLI::App* command = app.add_subcommand("engine", "Run an emulated LLM server, calibrated by a profile, with the OpenAI API");
@@ -192,6 +215,7 @@ int main(int argc, char** argv) {
   add_log(app, status);
   add_inventory(app, status);
   add_ontology(app, status);
+  add_query(app, status);
   add_engine(app, status);
   add_load(app, status);
   try {

@@ -75,6 +75,10 @@ class CheckpointStore {
 // Files in a directory, made when it is not there; the newest three are kept.
 std::unique_ptr<CheckpointStore> directory_checkpoints(std::filesystem::path directory);
 
+// The state as it was after `offset`, from the nearest checkpoint of this log and what follows it; at the head of the log
+// where that comes first. Errors: corrupt, io.
+Result<State> state_at(const log::Log& log, const CheckpointStore& checkpoints, log::Offset offset);
+
 // Takes about a second for 10⁶ entities; the state is immutable, so any thread may do it. Errors: io.
 Result<void> write_checkpoint(const State& state, CheckpointStore& checkpoints);
 

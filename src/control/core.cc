@@ -187,18 +187,20 @@ const State& Sequencer::state() const {
 Result<State> Sequencer::state_at(log::Offset offset) const {
   if (offset > state_.inventory.offset())
     return fail(ErrorCode::not_found, fmt::format("offset {} is past the head, {}", offset, state_.inventory.offset()));
-  State from = empty_state();
   const auto after = recent_.upper_bound(offset);
-  if (after != recent_.begin()) {
-    from = std::prev(after)->second;
-  } else if (checkpoints_ != nullptr) {
-    from = newest_checkpoint(log_, *checkpoints_, offset);
-  }
+  if (after == recent_.begin() && checkpoints_ != nullptr) return control::state_at(log_, *checkpoints_, offset);
+  State from = after == recent_.begin() ? empty_state() : std::prev(after)->second;
   TANDEM_TRY(replay_onto(from, log_, offset));
   return from;
 }
 
 }  // namespace
+
+Result<State> state_at(const log::Log& log, const CheckpointStore& checkpoints, log::Offset offset) {
+  State state = newest_checkpoint(log, checkpoints, offset);
+  TANDEM_TRY(replay_onto(state, log, offset));
+  return state;
+}
 
 Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options) {
   TANDEM_ASSIGN(const log::Head head, log.head());

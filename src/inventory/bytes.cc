@@ -228,6 +228,22 @@ v1::Value value_of(std::string_view bytes) {
   return std::move(*value);
 }
 
+Scalar scalar_of(std::string_view bytes) {
+  CHECK(!bytes.empty());
+  std::string_view rest = bytes.substr(1);
+  switch (static_cast<Tag>(bytes[0])) {
+    case Tag::null: return {};
+    case Tag::no: return false;
+    case Tag::yes: return true;
+    case Tag::integer: return unzigzag(take_integer(rest).value());
+    case Tag::number: return take_number(rest).value();
+    case Tag::text: return take_text(rest).value();
+    case Tag::list:
+    case Tag::record: break;
+  }
+  return json_of(bytes);
+}
+
 Json json_of(std::string_view bytes) {
   auto value = take_value<BuildJson>(bytes, 0);
   CHECK(value && bytes.empty());

@@ -5,9 +5,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "base/digest.h"
@@ -118,6 +120,18 @@ struct EntityKey {
 // One entity that names another.
 using Referrer = EntityKey;
 
+// A value without a copy of its text; what is a list or a record is JSON.
+using Scalar = std::variant<std::monostate, bool, int64_t, double, std::string_view, Json>;
+
+// An entity with some of its attributes only. Everything it points to is valid during the visit.
+struct EntityRow {
+  const std::string& id;
+  log::Offset created = 0;
+  log::Offset changed = 0;
+  std::span<const Scalar> values;  // as wanted; monostate for what is not said
+};
+using RowVisitor = std::function<bool(const EntityRow&)>;
+
 // At which offset an inventory is looked at (what we believed then), and which time is asked for (what was true then).
 // Without an offset it is the last; without a time it is the time of that offset.
 struct AsOf {
@@ -166,6 +180,12 @@ class Snapshot {
   void for_each_id(std::string_view kind, const std::function<bool(const std::string& id)>& visit,
                    std::string_view from = {}) const;
   void for_each_json(std::string_view kind, const std::function<bool(const std::string& id, Json::Object)>& visit) const;
+  // The same with the wanted attributes, ascending by name, and nothing made of the others: for tables of a query.
+  void for_each_row(std::string_view kind, std::span<const std::string_view> wanted, const RowVisitor& visit,
+                    std::string_view from = {}) const;
+  // The one entity; not visited where there is none.
+  void visit_row(std::string_view kind, std::string_view id, std::span<const std::string_view> wanted,
+                 const RowVisitor& visit) const;
   std::vector<std::string> kinds() const;         // that have an entity, ascending
   // Of the last event that changed a value of any entity of the kind, added or removed one; 0 when none has.
   log::Offset changed(std::string_view kind) const;
@@ -173,6 +193,10 @@ class Snapshot {
   log::Offset changed() const;
   // Entities whose attributes, by the schema, refer to this one; ascending, at most `limit`.
   std::vector<Referrer> referrers(std::string_view kind, std::string_view id, size_t limit) const;
+
+  // The ids among them of one kind, from the first not below `from`, until `visit` returns false.
+  void for_each_referrer(std::string_view kind, std::string_view id, std::string_view referrer_kind,
+                         const std::function<bool(std::string_view id)>& visit, std::string_view from = {}) const;
 
   // Ids of the kind that any entity refers to, ascending, at most `limit`. O(limit · log references).
   std::vector<std::string> referred(std::string_view kind, size_t limit) const;

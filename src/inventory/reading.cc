@@ -348,6 +348,17 @@ std::vector<Referrer> Snapshot::referrers(std::string_view kind, std::string_vie
   return found;
 }
 
+void Snapshot::for_each_referrer(std::string_view kind, std::string_view id, std::string_view referrer_kind,
+                                 const std::function<bool(std::string_view)>& visit, std::string_view from) const {
+  const std::string prefix = referrer_prefix(kind, id) + join_key(referrer_kind, {});
+  const Reference target{std::string(kind), std::string(id)};
+  for_each_referrer_key(*tables_, view(), prefix, prefix + std::string(from), [&](const std::string& key) {
+    const std::string_view referrer = std::string_view(key).substr(prefix.size());
+    const bool is_there = !view_ || refers_at(*tables_, view(), {std::string(referrer_kind), std::string(referrer)}, target);
+    return !is_there || visit(referrer);
+  });
+}
+
 std::vector<std::string> Snapshot::referred(std::string_view kind, size_t limit) const {
   const std::string prefix = join_key(kind, {});
   std::vector<std::string> ids;

@@ -48,6 +48,7 @@ bool is_null(std::string_view value);         // `value` is the bytes of one
 bool is_value(std::string_view bytes);
 v1::Value value_of(std::string_view bytes);   // `bytes` are a value
 Json json_of(std::string_view bytes);         // `bytes` are a value
+Scalar scalar_of(std::string_view bytes);     // `bytes` are a value; text points into them
 
 // ---- Claims ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+#include <gtest/gtest.h>
+
+#include "query/query.h"
+
+namespace tandem::query {
+namespace {
+
+Table table_of(std::vector<Column> columns, std::vector<Json::Array> rows) { return {std::move(columns), std::move(rows), false, 42}; }
+
+TEST(Print, TextIsAlignedWithNumbersToTheRight) {
+  Table table = table_of({{"id", false}, {"length_km", true}, {"tags", false}},
+                         {{"ber-ham", 288.5, Json::Array{"a"}}, {"München", int64_t{7}, nullptr}});
+  EXPECT_EQ(as_text(table),
+            "id       length_km  tags\n"
+            "-------  ---------  -----\n"
+            "ber-ham      288.5  [\"a\"]\n"
+            "München          7  \n"
+            "(2 rows at offset 42)\n");
+  table.truncated = true;
+  table.rows.pop_back();
+  EXPECT_TRUE(as_text(table).ends_with("(1 row, and more at offset 42)\n"));
+}
+
+TEST(Print, TextHidesWhatWouldCommandATerminal) {
+  EXPECT_EQ(as_text(table_of({{"x", false}}, {{"a\x1b[2Jb\n\xc2\x9b\xff"}})),
+            "x\n---------\na�[2Jb⏎��\n(1 row at offset 42)\n");
+}
+
+TEST(Print, CellsAreCutBetweenCharacters) {
+  const Table table = table_of({{"x", false}}, {{"äöüß"}, {"äöü"}});
+  EXPECT_EQ(as_text(table, 3), "x\n---\näö…\näöü\n(2 rows at offset 42)\n");
+  EXPECT_EQ(as_text(table, 0).substr(0, 8), "x\n-\n…\n");
+}
+
+TEST(Print, CsvIsQuotedWhereItMustBe) {
+  EXPECT_EQ(as_csv(table_of({{"a", false}, {"b,c", false}}, {{"say \"x\"", nullptr}, {"two\nlines", 1.5}, {true, Json::Array{1, 2}}})),
+            "a,\"b,c\"\n\"say \"\"x\"\"\",\n\"two\nlines\",1.5\ntrue,\"[1,2]\"\n");
+}
+
+TEST(Print, JsonNamesOffsetAndTruncation) {
+  EXPECT_EQ(tandem::to_json(as_json(table_of({{"a", true}}, {{1}, {nullptr}}))),
+            R"({"columns":["a"],"offset":42,"rows":[[1],[null]],"truncated":false})");
+}
+
+TEST(Print, NoColumnsAndNoRowsAreShown) {
+  EXPECT_EQ(as_text(table_of({{"a", false}}, {})), "a\n-\n(0 rows at offset 42)\n");
+}
+
+}  // namespace
+}  // namespace tandem::query

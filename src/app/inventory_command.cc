@@ -60,9 +60,20 @@ Result<std::map<std::string, Json::Object>> defaults_of(const std::vector<std::s
   return defaults;
 }
 
+Result<inventory::Standing> standing_of(const std::string& name) {
+  using inventory::Standing;
+  for (const auto& [known, standing] : {std::pair("observed", Standing::observed), std::pair("discovered", Standing::discovered), std::pair("intended", Standing::intended)})
+    if (name == known) return standing;
+  return fail(ErrorCode::invalid_argument, fmt::format("no standing '{}'; one of observed, discovered, intended", name));
+}
+
 void print_changes(const inventory::Upsert& upsert, const inventory::Snapshot& believed) {
   size_t shown = 0;
   upsert.for_each_event([&](const log::Event& event, size_t row) {
+    if (event.has_entity_unseen()) {
+      fmt::print("  unseen {} {}\n", event.entity_unseen().kind(), event.entity_unseen().id());
+      return ++shown < kChangesShown;
+    }
     const v1::FactsRecorded& facts = event.facts_recorded();
     std::string what;
     for (const v1::Attribute& attribute : facts.attributes()) {
@@ -115,7 +126,7 @@ Json::Object report_of(const Feed& feed, const inventory::Upsert& upsert, const 
   for (const std::string& note : feed.notes()) notes.push_back(note);
   for (const std::string& note : upsert.notes()) notes.push_back(note);
   return {{"rows", uint64_t{feed.rows()}},          {"created", uint64_t{counts.created}},
-          {"changed", uint64_t{counts.changed}},    {"unchanged", uint64_t{counts.unchanged}},
+          {"changed", uint64_t{counts.changed}},    {"confirmed", uint64_t{counts.confirmed}}, {"unchanged", uint64_t{counts.unchanged}}, {"unseen", uint64_t{counts.unseen}},
           {"refused", uint64_t{counts.refused}},    {"problems", std::move(problems)},
           {"problem_count", uint64_t{upsert.problem_count()}}, {"notes", std::move(notes)},
           {"dry_run", options.dry_run},             {"accepted", upsert.accepted()},
@@ -132,7 +143,8 @@ void print_report(const Feed& feed, const inventory::Upsert& upsert, const Inven
   for (const std::string& note : feed.notes()) fmt::print(stderr, "note: {}\n", note);
   for (const std::string& note : upsert.notes()) fmt::print(stderr, "note: {}\n", note);
   const inventory::UpsertCounts& counts = upsert.counts();
-  fmt::print("{} rows: {} created, {} changed, {} unchanged, {} refused\n", feed.rows(), counts.created, counts.changed, counts.unchanged, counts.refused);
+  fmt::print("{} rows: {} created, {} changed, {} confirmed, {} unchanged, {} refused{}\n", feed.rows(), counts.created, counts.changed, counts.confirmed,
+             counts.unchanged, counts.refused, options.full ? fmt::format("; {} no longer seen", counts.unseen) : "");
   if (!upsert.accepted())
     fmt::print("nothing was taken in; mend the rows, or take in the others with --partial\n");
   else if (options.dry_run)
@@ -145,6 +157,8 @@ Result<bool> import_feed(const InventoryImportOptions& options) {
   inventory::UpsertOptions upsert_options;
   upsert_options.actor = kActor;
   upsert_options.partial = options.partial;
+  upsert_options.full = options.full;
+  TANDEM_ASSIGN(upsert_options.standing, standing_of(options.standing));
   TANDEM_ASSIGN(upsert_options.defaults, defaults_of(options.defaults));
   FeedOfFiles files;
   files.files = options.files;

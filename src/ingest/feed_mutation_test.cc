@@ -58,7 +58,7 @@ void throw_mutations(size_t count, uint64_t seed) {
     ASSERT_EQ(result.accepted, result.problems.empty()) << text;
     ASSERT_TRUE(result.accepted || result.events == 0) << text;
     const inventory::UpsertCounts& counts = result.counts;
-    ASSERT_EQ(counts.created + counts.changed + counts.unchanged + counts.refused, result.places.size());
+    ASSERT_EQ(counts.created + counts.changed + counts.confirmed + counts.unchanged + counts.refused, result.places.size());
     for (size_t p = 0; p < result.problems.size(); ++p) {
       ASSERT_FALSE(result.problems[p].message.empty()) << text;
       ASSERT_LT(result.problems[p].row, result.places.size()) << text;

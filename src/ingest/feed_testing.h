@@ -71,7 +71,7 @@ inline FeedResult read_feed(FeedFormat format, std::string_view bytes, const inv
   result.after = believed;
   upsert.for_each_event([&](const log::Event& event, size_t) {
     ++result.events;
-    result.after.fold(event, result.after.offset() + 1);
+    result.after.fold(event, result.after.offset() + 1, {});
     return true;
   });
   return result;

@@ -98,6 +98,7 @@ UpsertCounts StagedRows::counts() const {
   for (const StagedRow& row : rows_) {
     counts.created += row.outcome == Outcome::created;
     counts.changed += row.outcome == Outcome::changed;
+    counts.confirmed += row.outcome == Outcome::confirmed;
     counts.unchanged += row.outcome == Outcome::unchanged;
     counts.refused += row.outcome == Outcome::refused;
   }
@@ -122,25 +123,6 @@ void StagedRows::for_each_event(const std::function<bool(log::Event event, size_
     CHECK(event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
     if (!take(std::move(event), staged.row)) return;
   }
-}
-
-std::optional<Referrer> ExternalIds::find(const std::string& external_id) const {
-  if (!std::exchange(read_, true)) read_all();
-  const auto found = std::lower_bound(owners_.begin(), owners_.end(), external_id,
-                                      [](const auto& owner, const std::string& wanted) { return owner.first < wanted; });
-  if (found == owners_.end() || found->first != external_id) return std::nullopt;
-  return found->second;
-}
-
-void ExternalIds::read_all() const {
-  for (const std::string& kind : believed_.kinds()) {
-    believed_.for_each_json(kind, [&](const std::string& id, const Json::Object& attributes) {
-      if (const auto found = attributes.find(kExternalIds); found != attributes.end())
-        for (const Json& item : found->second.array()) owners_.emplace_back(item.text(), Referrer{kind, id});
-      return true;
-    });
-  }
-  std::sort(owners_.begin(), owners_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
 }
 
 }  // namespace tandem::inventory

@@ -54,6 +54,7 @@ class StagedRows {
 
   std::string_view kind(size_t row) const { return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind]; }
   std::string_view id(size_t row) const { return text(rows_[row].id); }
+  const std::vector<std::string>& kinds() const { return kinds_; }  // of all rows
   Outcome outcome(size_t row) const { return rows_[row].outcome; }
   UpsertCounts counts() const;
 
@@ -90,20 +91,6 @@ class StagedRows {
   std::vector<StagedExternalId> external_ids_;
   HashedPositions by_id_, by_external_id_;
   std::vector<std::string> blocks_;  // of kBlockBytes each, so that growing copies nothing
-};
-
-// Whose the external ids are that the inventory knows.
-class ExternalIds {
- public:
-  explicit ExternalIds(const Snapshot& believed) : believed_(believed) {}
-  std::optional<Referrer> find(const std::string& external_id) const;
-
- private:
-  void read_all() const;
-
-  const Snapshot& believed_;
-  mutable bool read_ = false;  // read when first asked for
-  mutable std::vector<std::pair<std::string, Referrer>> owners_;  // ascending by external id
 };
 
 }  // namespace tandem::inventory

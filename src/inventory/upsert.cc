@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <set>
@@ -18,6 +19,7 @@
 #include "grid/decode.h"
 #include "grid/schema.h"
 #include "inventory/staged_rows.h"
+#include "inventory/tables.h"
 #include "ontology/ontology.h"
 
 namespace tandem::inventory {
@@ -64,6 +66,26 @@ Json::Object take_in(const Json::Object& said, Json::Object& entity) {
   return different;
 }
 
+// What of `said` its source has not said before, in `own`.
+Json::Object not_said_before(const Json::Object& said, const Json::Object& own) {
+  Json::Object different;
+  for (const auto& [name, value] : said) {
+    const auto known = own.find(name);
+    const bool same = known == own.end() ? value.is_null() : known->second == value;
+    if (!same) different[name] = value;
+  }
+  return different;
+}
+
+// Whether a source has said all of these external ids already.
+bool holds_all(const Json::Object& own, const std::vector<std::string>& external_ids) {
+  const auto known = own.find(kExternalIds);
+  if (known == own.end()) return false;
+  return std::all_of(external_ids.begin(), external_ids.end(), [&](const std::string& id) {
+    return std::any_of(known->second.array().begin(), known->second.array().end(), [&](const Json& item) { return item.text() == id; });
+  });
+}
+
 // Calls visit(attribute, place of a value) for every reference that attributes hold, in records and lists too.
 template <class Visit>
 void for_each_reference(const grid::Attribute& attribute, Json& value, const Visit& visit) {
@@ -89,6 +111,7 @@ std::string_view to_string(Outcome outcome) {
   switch (outcome) {
     case Outcome::created: return "created";
     case Outcome::changed: return "changed";
+    case Outcome::confirmed: return "confirmed";
     case Outcome::unchanged: return "unchanged";
     case Outcome::refused: return "refused";
   }
@@ -97,7 +120,7 @@ std::string_view to_string(Outcome outcome) {
 
 struct Upsert::State final : grid::References {
   State(Snapshot snapshot, UpsertOptions its_options)
-      : believed(std::move(snapshot)), options(std::move(its_options)), external(believed) {}
+      : believed(std::move(snapshot)), options(std::move(its_options)) {}
 
   // ---- grid::References: what is believed and what rows before have said -----------------------------------------
   std::optional<size_t> position(std::string_view kind, std::string_view id) const override {
@@ -145,6 +168,13 @@ struct Upsert::State final : grid::References {
   bool identify(Attempt& attempt, const Row& row, Effort effort);
   bool resolve(Attempt& attempt, Effort effort);
   std::string resolve_one(const grid::Attribute& attribute, Json& value, std::vector<grid::Problem>* wrong, const std::string& name) const;
+  std::optional<Referrer> owner_of(const std::string& external_id, std::span<const std::string_view> kinds) const;
+  struct SaidBefore {
+    Json::Object claims;  // as they hold now; null where the source says that there is nothing
+    bool unseen = false;  // it did not see the entity any more
+  };
+  SaidBefore said_before(std::string_view kind, const std::string& id) const;
+  void add_unseen();
   void take_external_ids(Attempt& attempt);
   bool derive_id(Attempt& attempt, const Row& row, Effort effort);
   bool may_adopt(const Attempt& attempt, const std::string& id) const;
@@ -158,7 +188,6 @@ struct Upsert::State final : grid::References {
 
   Snapshot believed;
   UpsertOptions options;
-  ExternalIds external;                     // of what is believed
   StagedRows staged;
   std::set<std::string, std::less<>> jurisdictions;  // that rows bring
   std::unordered_map<std::string, std::vector<Waiting>> waiting;  // by what they lack; looked up, and ordered at the end
@@ -172,6 +201,7 @@ struct Upsert::State final : grid::References {
   };
   std::vector<Aside> asides;
   std::map<std::string, size_t> left_out;  // weak references, by attribute and kind
+  std::vector<Referrer> unseen;
   std::vector<RowProblem> problems;
   size_t problem_count = 0;
   UpsertCounts counts;
@@ -229,6 +259,36 @@ void Upsert::State::take_external_ids(Attempt& attempt) {
   attempt.external_ids.erase(std::unique(attempt.external_ids.begin(), attempt.external_ids.end()), attempt.external_ids.end());
 }
 
+// The entity, of one of these kinds, that is believed to have the external id.
+std::optional<Referrer> Upsert::State::owner_of(const std::string& external_id, std::span<const std::string_view> kinds) const {
+  for (const std::string_view name : kinds) {
+    const ontology::Kind* kind = believed.size(name) == 0 ? nullptr : ontology::Ontology::built_in().find(name);
+    if (kind == nullptr) continue;
+    for (const ontology::Constraint& constraint : kind->constraints) {
+      const auto* unique = std::get_if<ontology::Unique>(&constraint);
+      if (unique == nullptr || unique->attributes.size() != 1 || unique->attributes.front() != kExternalIds) continue;
+      const auto values = ontology::unique_values(*kind, *unique, {{std::string(kExternalIds), Json::Array{external_id}}});
+      for (const std::string& id : believed.with_key(name, *unique, values.front(), 1)) return Referrer{std::string(name), id};
+    }
+  }
+  return std::nullopt;
+}
+
+// What the source says of the entity in this standing.
+Upsert::State::SaidBefore Upsert::State::said_before(std::string_view kind, const std::string& id) const {
+  const SourceId* source = believed.tables().source_ids.find(options.source);
+  SaidBefore said;
+  Sight sight(believed.tables(), believed.view(), kind);
+  if (source == nullptr || !sight.find(id)) return said;
+  const int64_t now_ns = believed.time().ns;
+  for (const ClaimView& claim : sight.claims)  // of each attribute in the order recorded: the last that covers now holds
+    if (claim.stamp.source == *source && claim.stamp.standing == options.standing && claim.stamp.covers(now_ns))
+      said.claims.insert_or_assign(std::string(claim.attribute), json_of(claim.value));
+  for (const SourcePresence& presence : sight.presences)
+    if (presence.source == *source) said.unseen = presence.unseen_ns.has_value();
+  return said;
+}
+
 // Finds which entity the row is of. False when that must wait, or with a problem.
 bool Upsert::State::identify(Attempt& attempt, const Row& row, Effort effort) {
   std::string found;  // by an external id
@@ -238,7 +298,7 @@ bool Upsert::State::identify(Attempt& attempt, const Row& row, Effort effort) {
                                   "say all of an entity in one row"});
       return false;
     }
-    const auto owner = external.find(external_id);
+    const auto owner = owner_of(external_id, std::array{attempt.kind->name});
     if (!owner) continue;
     if (owner->kind != attempt.kind->name || (!found.empty() && owner->id != found) || (!row.id.empty() && owner->id != row.id)) {
       attempt.wrong.push_back({{std::string(kExternalIds)}, fmt::format("'{}' is of {} '{}'", external_id, owner->kind, owner->id),
@@ -357,7 +417,8 @@ std::string Upsert::State::resolve_one(const grid::Attribute& attribute, Json& v
     return fmt::format("{}/{}", target.kind, target.id);  // that it never comes is found by the check of references
   }
   const std::string external_id(text.substr(1));
-  std::optional<Referrer> target = external.find(external_id);
+  std::optional<Referrer> target = attribute.refers_to_any.empty() ? owner_of(external_id, std::array{attribute.refers_to})
+                                                                   : owner_of(external_id, attribute.refers_to_any);
   if (const auto row = staged.find_external(external_id)) target = Referrer{std::string(staged.kind(*row)), std::string(staged.id(*row))};
   if (!target) {
     if (wrong)
@@ -378,7 +439,8 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
   const ontology::Kind& kind = *attempt.kind;
   const Json::Object before = attempt.exists ? believed.attributes(kind.name, attempt.id) : Json::Object();
   // External ids add up: each system knows its own.
-  if (!attempt.external_ids.empty() && kind.find(kExternalIds) != nullptr) {
+  const SaidBefore own = attempt.exists ? said_before(kind.name, attempt.id) : SaidBefore();
+  if (!attempt.external_ids.empty() && kind.find(kExternalIds) != nullptr && !holds_all(own.claims, attempt.external_ids)) {
     std::set<std::string> all(attempt.external_ids.begin(), attempt.external_ids.end());
     if (const auto known = before.find(kExternalIds); known != before.end())
       for (const Json& item : known->second.array()) all.emplace(item.text());
@@ -390,15 +452,21 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
   if (has_errors(attempt.wrong)) return refuse(attempt);
   const bool plain = !attempt.exists && std::none_of(said.begin(), said.end(), [](const auto& entry) { return entry.second.is_null(); });
   Json::Object made, different;
+  bool changes = false;
   if (!plain) {
     made = before;
-    different = take_in(said, made);
+    changes = !take_in(said, made).empty();
+    different = not_said_before(said, own.claims);
+    if (different.empty() && own.unseen && !said.empty()) different.insert(*said.begin());  // it sees it again
   }
   const Json::Object& whole = plain ? said : made;
   ontology::check_entity(kind, whole, attempt.wrong);
   grid::check_references(kind, whole, *this, attempt.wrong);
   if (has_errors(attempt.wrong)) return refuse(attempt);
-  const Outcome outcome = !attempt.exists ? Outcome::created : different.empty() ? Outcome::unchanged : Outcome::changed;
+  const Outcome outcome = !attempt.exists     ? Outcome::created
+                          : different.empty() ? Outcome::unchanged
+                          : changes           ? Outcome::changed
+                                              : Outcome::confirmed;
   if (const auto code = whole.find("jurisdiction"); kind.name == "site" && code != whole.end()) jurisdictions.emplace(code->second.text());
   stage(attempt, attempt.exists ? different : said, outcome);
 }
@@ -427,6 +495,7 @@ std::string Upsert::State::event_bytes(const grid::Kind& kind, const std::string
   v1::FactsRecorded& facts = *event.mutable_facts_recorded();
   facts.set_source(options.source);
   facts.set_observed_at_ns(options.observed_at_ns);
+  facts.set_standing(static_cast<v1::Standing>(options.standing));
   facts.set_kind(std::string(kind.name));
   facts.set_id(id);
   for (const auto& [name, value] : said) {
@@ -466,14 +535,28 @@ void Upsert::State::say_what_was_put_aside() {
       staged.withdraw(aside.number);
       continue;
     }
-    const Json::Object before = believed.attributes(aside.kind->name, aside.id);
-    std::erase_if(said, [&](const auto& entry) {
-      const auto known = before.find(entry.first);
-      return known != before.end() && known->second == entry.second;
-    });
+    said = not_said_before(said, said_before(aside.kind->name, aside.id).claims);
     if (said.empty()) continue;
     staged.add_event(aside.number, event_bytes(*aside.kind, aside.id, said));
-    if (staged.outcome(aside.number) == Outcome::unchanged) staged.set_outcome(aside.number, Outcome::changed);
+    Json::Object before = believed.attributes(aside.kind->name, aside.id);
+    const bool changes = !take_in(said, before).empty();
+    const Outcome outcome = staged.outcome(aside.number);
+    if (outcome == Outcome::unchanged || outcome == Outcome::confirmed)
+      staged.set_outcome(aside.number, changes ? Outcome::changed : Outcome::confirmed);
+  }
+}
+
+// Entities of the feed's kinds that the source sees, as far as it said, and that no row is of.
+void Upsert::State::add_unseen() {
+  const SourceId* source = believed.tables().source_ids.find(options.source);
+  if (source == nullptr) return;
+  for (const std::string& kind : staged.kinds()) {
+    for_each_seen(believed.tables(), believed.view(), kind, {}, [&](const std::string& id, const Sight& sight) {
+      const bool seen = std::any_of(sight.presences.begin(), sight.presences.end(),
+                                    [&](const SourcePresence& presence) { return presence.source == *source && !presence.unseen_ns; });
+      if (seen && !staged.find(kind, id)) unseen.push_back({kind, id});
+      return true;
+    });
   }
 }
 
@@ -530,7 +613,9 @@ void Upsert::finish() {
   }
   state.say_what_was_put_aside();
   std::stable_sort(state.problems.begin(), state.problems.end(), [](const RowProblem& a, const RowProblem& b) { return a.row < b.row; });
+  if (state.options.full && state.problem_count == 0) state.add_unseen();
   state.counts = state.staged.counts();
+  state.counts.unseen = state.unseen.size();
 }
 
 const UpsertCounts& Upsert::counts() const { return state_->counts; }
@@ -548,7 +633,19 @@ bool Upsert::accepted() const { return state_->problem_count == 0 || state_->opt
 
 void Upsert::for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const {
   CHECK(state_->finished);
-  if (accepted()) state_->staged.for_each_event(take);
+  if (!accepted()) return;
+  bool wanted = true;
+  state_->staged.for_each_event([&](log::Event event, size_t row) { return wanted = take(std::move(event), row); });
+  for (size_t i = 0; i < state_->unseen.size() && wanted; ++i) {
+    log::Event event;
+    event.set_actor(state_->options.actor);
+    v1::EntityUnseen& unseen = *event.mutable_entity_unseen();
+    unseen.set_source(state_->options.source);
+    unseen.set_kind(state_->unseen[i].kind);
+    unseen.set_id(state_->unseen[i].id);
+    unseen.set_observed_at_ns(state_->options.observed_at_ns);
+    wanted = take(std::move(event), kNoRow);
+  }
 }
 
 }  // namespace tandem::inventory

@@ -2,7 +2,8 @@
 //
 // An entity is found by its id, else by any of its external ids ("netbox:dcim.device/12"), else by the id that its name
 // gives, where that entity has no external id of the same system and no other serial number; else it is new. Saying
-// what its source has said before gives no event, so a feed that is taken in twice changes nothing the second time.
+// what the same source said before in the same standing gives no event, so a feed that is taken in twice changes nothing
+// the second time; what another source said is confirmed.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +37,17 @@ inline constexpr char kByExternalId = '@';                        // before an e
 struct UpsertOptions {
   std::string source = {};     // who says so: "netbox", "csv:racks"
   std::string actor = {};      // who caused the import: "operator:import"
+  Standing standing = Standing::observed;
   int64_t observed_at_ns = 0;  // when the source saw it; 0: when it is recorded
   std::map<std::string, Json::Object> defaults = {};  // by kind: what a new entity has where its row does not say
+  // The feed lists all that the source sees of the kinds in it: what it saw before and does not list is unseen. Only
+  // where every row is good.
+  bool full = false;
   bool partial = false;        // rows without a problem count though others have one
 };
 
-enum class Outcome : uint8_t { created, changed, unchanged, refused };
+// `confirmed`: the source says for the first time what is believed already.
+enum class Outcome : uint8_t { created, changed, confirmed, unchanged, refused };
 std::string_view to_string(Outcome outcome);
 
 struct RowProblem {
@@ -54,7 +60,8 @@ struct RowProblem {
 };
 
 struct UpsertCounts {
-  size_t created = 0, changed = 0, unchanged = 0, refused = 0;
+  size_t created = 0, changed = 0, confirmed = 0, unchanged = 0, refused = 0;
+  size_t unseen = 0;  // entities that a full feed does not list any more
   bool operator==(const UpsertCounts&) const = default;
 };
 
@@ -86,8 +93,9 @@ class Upsert {
   // True when events may be recorded: there is no problem, or `partial` was asked for.
   bool accepted() const;
 
-  // Hands over the events in an order in which each refers only to what is there by then, with the rows they are of,
-  // until `take` returns false. Nothing where not accepted.
+  // Hands over the events in an order in which each refers only to what is there by then, with the rows they are of
+  // (kNoRow for what is unseen), until `take` returns false. Nothing where not accepted.
+  static constexpr size_t kNoRow = SIZE_MAX;
   void for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const;
 
  private:

@@ -34,8 +34,10 @@ struct Fed {
   Snapshot after;
 };
 
-Fed feed(const Snapshot& believed, std::vector<Row> rows, bool partial = false) {
-  Upsert upsert(believed, {.source = "test", .actor = "operator:test", .partial = partial});
+Fed feed(const Snapshot& believed, std::vector<Row> rows, bool partial = false, UpsertOptions options = {.source = "test"}) {
+  options.actor = "operator:test";
+  options.partial = partial;
+  Upsert upsert(believed, options);
   const size_t count = rows.size();
   for (Row& row : rows) upsert.add(std::move(row));
   upsert.finish();
@@ -95,6 +97,60 @@ TEST(Upsert, NamesWhatIsWrongWithARow) {
   ASSERT_EQ(twice.problems.size(), 1u);
   EXPECT_EQ(twice.problems[0].row, 1u);
   EXPECT_EQ(twice.problems[0].fix, "the first is row 1; say all of an entity in one row");
+}
+
+TEST(Upsert, WhatAnotherSourceSaidIsConfirmed) {
+  const Fed first = feed({}, {site("a"), site("b")});
+  const Fed second = feed(first.after, {site("a"), site("b")}, false, {.source = "other"});
+  EXPECT_EQ(second.counts, (UpsertCounts{.confirmed = 2}));
+  EXPECT_EQ(second.events.size(), 2u);
+  EXPECT_EQ(feed(second.after, {site("a"), site("b")}, false, {.source = "other"}).counts, (UpsertCounts{.unchanged = 2}));
+  EXPECT_EQ(feed(second.after, {site("a"), site("b")}).counts, (UpsertCounts{.unchanged = 2}));
+  const Fed intended = feed(second.after, {site("a")}, false, {.source = "other", .standing = Standing::intended});
+  EXPECT_EQ(intended.counts, (UpsertCounts{.confirmed = 1}));
+  EXPECT_EQ(intended.events[0].facts_recorded().standing(), v1::STANDING_INTENDED);
+}
+
+TEST(Upsert, AFullFeedSaysWhatIsNoLongerSeen) {
+  const UpsertOptions full{.source = "test", .full = true};
+  const Fed first = feed({}, {site("a"), site("b"), node("n", "a")});
+  const Fed second = feed(first.after, {site("a")}, false, full);
+  EXPECT_EQ(second.counts, (UpsertCounts{.unchanged = 1, .unseen = 1}));
+  ASSERT_EQ(second.events.size(), 1u);
+  EXPECT_EQ(second.events[0].entity_unseen().id(), "b");  // of sites; nodes are not in this feed
+  EXPECT_TRUE(second.after.has("site", "b"));
+  EXPECT_EQ(feed(second.after, {site("a")}, false, full).counts, (UpsertCounts{.unchanged = 1}));
+  const Fed back = feed(second.after, {site("a"), site("b")}, false, full);
+  EXPECT_EQ(back.events.size(), 1u);  // it is seen again
+  EXPECT_EQ(feed(back.after, {site("a"), site("b")}, false, full).counts, (UpsertCounts{.unchanged = 2}));
+  EXPECT_EQ(feed(first.after, {site("a"), site("c", {{"tier", "x"}})}, true, full).counts.unseen, 0u);
+  EXPECT_EQ(feed(first.after, {site("a")}, false, {.source = "another", .full = true}).counts.unseen, 0u);
+}
+
+TEST(Upsert, FindsByExternalIdAndAddsThemUp) {
+  const Fed first = feed({}, {site("a", {{"external_ids", Json::Array{"netbox:dcim.site/1"}}})});
+  Row renamed = site("", {{"name", "Anders"}, {"external_ids", Json::Array{"netbox:dcim.site/1", "erp:7"}}});
+  const Fed second = feed(first.after, {renamed, node("n", "@erp:7")});
+  EXPECT_EQ(second.ids[0], "a");
+  EXPECT_EQ(to_json(second.after.attributes("site", "a")["external_ids"]), R"(["erp:7","netbox:dcim.site/1"])");
+  EXPECT_EQ(second.after.find("node", "n")->find("site")->text(), "a");
+  Row theirs = site("", {{"external_ids", Json::Array{"erp:7"}}});
+  const Fed other = feed(second.after, {theirs}, false, {.source = "erp"});
+  EXPECT_EQ(other.counts, (UpsertCounts{.confirmed = 1}));
+  EXPECT_EQ(feed(other.after, {renamed}).counts, (UpsertCounts{.unchanged = 1}));
+  const Fed clash = feed(second.after, {site("b", {{"external_ids", Json::Array{"erp:7"}}})});
+  EXPECT_EQ(clash.problems.at(0).message, "'erp:7' is of site 'a'");
+  EXPECT_NE(feed(second.after, {node("m", "@erp:8")}).problems.at(0).message.find("erp:8"), std::string::npos);
+}
+
+TEST(Upsert, CirclesAreSaidInTwoParts) {
+  Row device{"device", "d", "", {{"chassis", "e"}}};
+  Row chassis{"device", "e", "", {{"chassis", "d"}}};
+  const Fed fed = feed({}, {device, chassis});
+  EXPECT_EQ(fed.counts, (UpsertCounts{.created = 2}));
+  EXPECT_EQ(fed.events.size(), 3u);
+  EXPECT_EQ(fed.after.find("device", "d")->find("chassis")->text(), "e");
+  EXPECT_EQ(feed(fed.after, {device, chassis}).counts, (UpsertCounts{.unchanged = 2}));
 }
 
 TEST(Upsert, MakesIdsOfNames) {

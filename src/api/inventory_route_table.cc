@@ -25,7 +25,7 @@ constexpr std::string_view kBulkBody = R"({"type":"object","required":["items"],
 constexpr std::string_view kBulkAnswer = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "dry_run":{"type":"boolean"},"accepted":{"type":"boolean"},"error":{"$ref":"#/components/schemas/ErrorObject"},
     "rows":{"type":"array","items":{"type":"object","properties":{"row":{"type":"integer"},"kind":{"type":"string"},"id":{"type":"string"},
-      "outcome":{"enum":["created","changed","unchanged","deleted","refused"]},"error":{"$ref":"#/components/schemas/ErrorObject"}}}}}})";
+      "outcome":{"enum":["created","changed","confirmed","unchanged","deleted","refused"]},"error":{"$ref":"#/components/schemas/ErrorObject"}}}}}})";
 constexpr std::string_view kEntity = R"({"$ref":"#/components/schemas/Entity"})";
 constexpr std::string_view kPage = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
     "items":{"type":"array","items":{"$ref":"#/components/schemas/Entity"}},

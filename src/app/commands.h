@@ -67,6 +67,7 @@ struct InventoryImportOptions {
   bool dry_run = false;
   bool partial = false;
   std::filesystem::path data = "data";
+  std::string url;             // of a running grid that takes the rows in; empty: the log in `data`
   bool json = false;
 };
 int run_inventory_import(const InventoryImportOptions& options);

@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/inventory_feed.h"
+#include "app/inventory_remote.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "control/control.h"
@@ -119,38 +120,164 @@ Result<size_t> record(const inventory::Upsert& upsert, control::Core& core, Feed
               failed->context);
 }
 
-Json::Object report_of(const Feed& feed, const inventory::Upsert& upsert, const InventoryImportOptions& options, size_t recorded) {
-  const inventory::UpsertCounts& counts = upsert.counts();
+Json::Object report_of(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
+  const inventory::UpsertCounts& counts = imported.counts;
   Json::Array problems, notes;
-  for (const inventory::RowProblem& problem : upsert.problems()) problems.push_back(feed.describe(problem));
-  for (const std::string& note : feed.notes()) notes.push_back(note);
-  for (const std::string& note : upsert.notes()) notes.push_back(note);
-  return {{"rows", uint64_t{feed.rows()}},          {"created", uint64_t{counts.created}},
-          {"changed", uint64_t{counts.changed}},    {"confirmed", uint64_t{counts.confirmed}}, {"unchanged", uint64_t{counts.unchanged}}, {"unseen", uint64_t{counts.unseen}},
-          {"refused", uint64_t{counts.refused}},    {"problems", std::move(problems)},
-          {"problem_count", uint64_t{upsert.problem_count()}}, {"notes", std::move(notes)},
-          {"dry_run", options.dry_run},             {"accepted", upsert.accepted()},
-          {"events", uint64_t{recorded}},           {"outcomes", feed.outcomes(upsert)}};
+  for (const inventory::RowProblem& problem : imported.problems) problems.push_back(feed.describe(problem));
+  for (const std::string& note : imported.notes) notes.push_back(note);
+  return {{"rows", uint64_t{feed.rows()}},
+          {"created", uint64_t{counts.created}},
+          {"changed", uint64_t{counts.changed}},
+          {"confirmed", uint64_t{counts.confirmed}},
+          {"unchanged", uint64_t{counts.unchanged}},
+          {"unseen", uint64_t{counts.unseen}},
+          {"refused", uint64_t{counts.refused}},
+          {"problems", std::move(problems)},
+          {"problem_count", uint64_t{imported.problem_count}},
+          {"notes", std::move(notes)},
+          {"dry_run", options.dry_run},
+          {"accepted", imported.accepted},
+          {"events", uint64_t{imported.events}},
+          {"outcomes", feed.outcomes(imported)}};
 }
 
-void print_report(const Feed& feed, const inventory::Upsert& upsert, const InventoryImportOptions& options, size_t recorded) {
-  size_t shown = 0;
-  for (const inventory::RowProblem& problem : upsert.problems()) {
-    if (++shown > kProblemsShown) break;
-    fmt::print(stderr, "{}\n", to_string(feed.diagnostic(problem)));
-  }
-  if (upsert.problem_count() > kProblemsShown) fmt::print(stderr, "… and {} more\n", upsert.problem_count() - kProblemsShown);
-  for (const std::string& note : feed.notes()) fmt::print(stderr, "note: {}\n", note);
-  for (const std::string& note : upsert.notes()) fmt::print(stderr, "note: {}\n", note);
-  const inventory::UpsertCounts& counts = upsert.counts();
+void print_report(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
+  for (size_t i = 0; i < std::min(imported.problems.size(), kProblemsShown); ++i)
+    fmt::print(stderr, "{}\n", to_string(feed.diagnostic(imported.problems[i])));
+  if (imported.problem_count > kProblemsShown) fmt::print(stderr, "… and {} more\n", imported.problem_count - kProblemsShown);
+  for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);
+  const inventory::UpsertCounts& counts = imported.counts;
   fmt::print("{} rows: {} created, {} changed, {} confirmed, {} unchanged, {} refused{}\n", feed.rows(), counts.created, counts.changed, counts.confirmed,
              counts.unchanged, counts.refused, options.full ? fmt::format("; {} no longer seen", counts.unseen) : "");
-  if (!upsert.accepted())
+  if (!imported.accepted)
     fmt::print("nothing was taken in; mend the rows, or take in the others with --partial\n");
   else if (options.dry_run)
     fmt::print("a dry run: nothing was taken in\n");
+  else if (options.url.empty())
+    fmt::print("{} events recorded\n", imported.events);
+}
+
+class IntoUpsert final : public RowTaker {
+ public:
+  explicit IntoUpsert(inventory::Upsert& upsert) : upsert_(upsert) {}
+  void add(inventory::Row row) override { upsert_.add(std::move(row)); }
+  void add_refused(inventory::RowProblem problem) override { upsert_.add_refused(std::move(problem)); }
+  void also_wrong(inventory::RowProblem problem) override { upsert_.also_wrong(std::move(problem)); }
+
+ private:
+  inventory::Upsert& upsert_;
+};
+
+std::vector<std::string> all_notes(const Feed& feed, const inventory::Upsert* upsert) {
+  std::vector<std::string> notes = feed.notes();
+  if (upsert != nullptr)
+    for (std::string& note : upsert->notes()) notes.push_back(std::move(note));
+  return notes;
+}
+
+void tell(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
+  if (options.json)
+    fmt::print("{}\n", to_json_pretty(report_of(feed, imported, options)));
   else
-    fmt::print("{} events recorded\n", recorded);
+    print_report(feed, imported, options);
+}
+
+Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles files, inventory::UpsertOptions upsert_options) {
+  TANDEM_ASSIGN(const Opened opened, open(options.data, /*read_only=*/options.dry_run));
+  const inventory::Snapshot believed = opened.core ? opened.core->state().inventory : inventory::Snapshot();
+  inventory::Upsert upsert(believed, std::move(upsert_options));
+  IntoUpsert taker(upsert);
+  FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
+  Feed feed(std::move(files), taker, progress);
+  TANDEM_TRY(feed.read());
+  upsert.finish();
+  progress.end();
+
+  Imported imported{upsert.counts(), upsert.problems(), upsert.problem_count(), all_notes(feed, &upsert), upsert.accepted(), 0,
+                    [&](size_t row) { return upsert.outcome(row); }, [&](size_t row) { return upsert.id(row); }};
+  if (upsert.accepted() && !options.dry_run) {
+    TANDEM_ASSIGN(imported.events, record(upsert, *opened.core, progress));
+    if (imported.events > 0) TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
+  }
+  if (options.dry_run && !options.json) print_changes(upsert, believed);
+  tell(feed, imported, options);
+  return imported.problem_count == 0;
+}
+
+// Rows on their way to a running grid, and what it said of them.
+class IntoGrid final : public RowTaker {
+ public:
+  void add(inventory::Row row) override {
+    rows_.push_back(std::move(row));
+    results_.emplace_back();
+  }
+  void add_refused(inventory::RowProblem problem) override {
+    rows_.emplace_back();
+    problem.row = results_.size();
+    results_.emplace_back().problems.push_back(std::move(problem));
+    ++wrong_;
+  }
+  void also_wrong(inventory::RowProblem problem) override {
+    problem.row = results_.size() - 1;
+    results_.back().problems.push_back(std::move(problem));
+  }
+  bool all_readable() const { return wrong_ == 0; }
+  size_t size() const { return rows_.size(); }
+
+  // A request's worth of rows; false when any of it was refused.
+  Result<bool> post(size_t first, size_t count, const RemoteOptions& options) {
+    const std::vector<inventory::Row> rows(rows_.begin() + static_cast<ptrdiff_t>(first), rows_.begin() + static_cast<ptrdiff_t>(first + count));
+    TANDEM_ASSIGN(std::vector<RemoteRow> said, post_rows(rows, options));
+    bool good = true;
+    for (size_t i = 0; i < said.size(); ++i) {
+      for (inventory::RowProblem& problem : said[i].problems) problem.row += first;
+      good = good && said[i].problems.empty();
+      results_[first + i] = std::move(said[i]);
+    }
+    return good;
+  }
+
+  Imported imported(const Feed& feed, bool accepted) const {
+    Imported imported;
+    imported.notes = all_notes(feed, nullptr);
+    imported.accepted = accepted;
+    for (const RemoteRow& row : results_) {
+      imported.problem_count += row.problems.size();
+      imported.problems.insert(imported.problems.end(), row.problems.begin(), row.problems.end());
+      imported.counts.created += row.outcome == inventory::Outcome::created;
+      imported.counts.changed += row.outcome == inventory::Outcome::changed;
+      imported.counts.confirmed += row.outcome == inventory::Outcome::confirmed;
+      imported.counts.unchanged += row.outcome == inventory::Outcome::unchanged;
+      imported.counts.refused += row.outcome == inventory::Outcome::refused;
+    }
+    imported.outcome = [this](size_t row) { return results_[row].outcome; };
+    imported.id = [this](size_t row) { return results_[row].id; };
+    return imported;
+  }
+
+ private:
+  std::vector<inventory::Row> rows_;
+  std::vector<RemoteRow> results_;
+  size_t wrong_ = 0;
+};
+
+Result<bool> import_into_grid(const InventoryImportOptions& options, FeedOfFiles files, const inventory::UpsertOptions& upsert_options) {
+  if (options.full || options.partial || !options.defaults.empty() || upsert_options.standing != inventory::Standing::observed)
+    return fail(ErrorCode::invalid_argument, "--full, --partial, --default and --standing work on a data directory, not with --url");
+  IntoGrid taker;
+  FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
+  Feed feed(std::move(files), taker, progress);
+  TANDEM_TRY(feed.read());
+  bool good = taker.all_readable();
+  const RemoteOptions remote{options.url, upsert_options.source, options.dry_run};
+  for (size_t first = 0; first < taker.size() && good; first += kRemoteRowsMax) {
+    TANDEM_ASSIGN(good, taker.post(first, std::min(kRemoteRowsMax, taker.size() - first), remote));
+    progress.tell("sent", first);
+  }
+  progress.end();
+  const Imported imported = taker.imported(feed, good);
+  tell(feed, imported, options);
+  return imported.problem_count == 0;
 }
 
 Result<bool> import_feed(const InventoryImportOptions& options) {
@@ -167,28 +294,8 @@ Result<bool> import_feed(const InventoryImportOptions& options) {
   TANDEM_ASSIGN(files.format, format_of_files(options.format, options.files));
   if (files.options.system.empty()) files.options.system = ingest::to_string(files.format);
   upsert_options.source = options.source.empty() ? fmt::format("import:{}", ingest::to_string(files.format)) : options.source;
-
-  TANDEM_ASSIGN(const Opened opened, open(options.data, /*read_only=*/options.dry_run));
-  const inventory::Snapshot believed = opened.core ? opened.core->state().inventory : inventory::Snapshot();
-  inventory::Upsert upsert(believed, upsert_options);
-  FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
-  Feed feed(std::move(files), upsert, progress);
-  TANDEM_TRY(feed.read());
-  upsert.finish();
-  progress.end();
-
-  size_t recorded = 0;
-  if (upsert.accepted() && !options.dry_run) {
-    TANDEM_ASSIGN(recorded, record(upsert, *opened.core, progress));
-    if (recorded > 0) TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
-  }
-  if (options.json) {
-    fmt::print("{}\n", to_json_pretty(report_of(feed, upsert, options, recorded)));
-  } else {
-    if (options.dry_run) print_changes(upsert, believed);
-    print_report(feed, upsert, options, recorded);
-  }
-  return upsert.problem_count() == 0;
+  if (options.url.empty()) return import_into_log(options, std::move(files), std::move(upsert_options));
+  return import_into_grid(options, std::move(files), upsert_options);
 }
 
 Result<void> export_to(const InventoryExportOptions& options) {

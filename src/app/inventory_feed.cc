@@ -50,7 +50,7 @@ Result<ingest::FeedFormat> format_of_files(const std::string& name, const std::v
   return *format;
 }
 
-Feed::Feed(FeedOfFiles files, inventory::Upsert& upsert, FeedProgress& progress) : files_(std::move(files)), upsert_(upsert), progress_(progress) {
+Feed::Feed(FeedOfFiles files, RowTaker& taker, FeedProgress& progress) : files_(std::move(files)), taker_(taker), progress_(progress) {
   std::stable_sort(files_.files.begin(), files_.files.end(), [&](const auto& a, const auto& b) {
     return ingest::feed_file_rank(files_.format, a.string()) < ingest::feed_file_rank(files_.format, b.string());
   });
@@ -73,15 +73,15 @@ Result<void> Feed::read() {
 
 void Feed::row(inventory::Row row, const ingest::FeedPlace& place) {
   places_.push_back({place, static_cast<uint16_t>(readers_.size() - 1)});
-  upsert_.add(std::move(row));
+  taker_.add(std::move(row));
   if (places_.size() % kTellEveryRows == 0) progress_.tell("read", places_.size());
 }
 
 void Feed::fault(ingest::FeedFault fault, bool first) {
   inventory::RowProblem problem{0, std::move(fault.kind), std::move(fault.id), "", std::move(fault.column), std::move(fault.message), std::move(fault.fix)};
-  if (!first && !places_.empty()) return upsert_.also_wrong(std::move(problem));
+  if (!first && !places_.empty()) return taker_.also_wrong(std::move(problem));
   places_.push_back({fault.place, static_cast<uint16_t>(readers_.size() - 1)});
-  upsert_.add_refused(std::move(problem));
+  taker_.add_refused(std::move(problem));
 }
 
 std::vector<std::string> Feed::notes() const {
@@ -112,13 +112,13 @@ Json Feed::describe(const inventory::RowProblem& problem) const {
                       {"attribute", problem.attribute},   {"message", problem.message},                  {"fix", problem.fix}};
 }
 
-Json Feed::outcomes(const inventory::Upsert& upsert) const {
+Json Feed::outcomes(const Imported& imported) const {
   Json::Array outcomes;
   for (size_t row = 0; row < places_.size() && outcomes.size() < kOutcomesMax; ++row) {
-    if (upsert.outcome(row) == inventory::Outcome::unchanged) continue;
+    if (imported.outcome(row) == inventory::Outcome::unchanged) continue;
     const Place& place = places_[row];
     outcomes.push_back(Json::Object{{"row", uint64_t{row + 1}}, {"file", files_.files[place.file].string()}, {"line", uint64_t{place.place.line}},
-                                    {"id", upsert.id(row)},     {"outcome", inventory::to_string(upsert.outcome(row))}});
+                                    {"id", imported.id(row)},     {"outcome", inventory::to_string(imported.outcome(row))}});
   }
   return outcomes;
 }

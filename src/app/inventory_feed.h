@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,10 +40,31 @@ struct FeedOfFiles {
 // The format of that name, or, for "auto", the one that all the files are of. Errors: invalid_argument, not_found, io.
 Result<ingest::FeedFormat> format_of_files(const std::string& name, const std::vector<std::filesystem::path>& files);
 
+// Who takes the rows of a feed: an upsert here, or a running grid.
+class RowTaker {
+ public:
+  virtual ~RowTaker() = default;
+  virtual void add(inventory::Row row) = 0;
+  virtual void add_refused(inventory::RowProblem problem) = 0;
+  virtual void also_wrong(inventory::RowProblem problem) = 0;
+};
+
+// What became of a feed.
+struct Imported {
+  inventory::UpsertCounts counts;
+  std::vector<inventory::RowProblem> problems;  // the first of them
+  size_t problem_count = 0;
+  std::vector<std::string> notes;
+  bool accepted = false;
+  size_t events = 0;                            // recorded, where that is known
+  std::function<inventory::Outcome(size_t row)> outcome;
+  std::function<std::string(size_t row)> id;
+};
+
 class Feed final : public ingest::FeedSink {
  public:
   // Both must outlive the feed.
-  Feed(FeedOfFiles files, inventory::Upsert& upsert, FeedProgress& progress);
+  Feed(FeedOfFiles files, RowTaker& taker, FeedProgress& progress);
 
   Result<void> read();  // errors: not_found, io
   size_t rows() const { return places_.size(); }
@@ -51,7 +73,7 @@ class Feed final : public ingest::FeedSink {
   Diagnostic diagnostic(const inventory::RowProblem& problem) const;
   Json describe(const inventory::RowProblem& problem) const;
   // What became of each row, as [{file, line, kind?, id, outcome}]; the first kOutcomesMax that are not unchanged.
-  Json outcomes(const inventory::Upsert& upsert) const;
+  Json outcomes(const Imported& imported) const;
 
   // ingest::FeedSink
   void row(inventory::Row row, const ingest::FeedPlace& place) override;
@@ -66,7 +88,7 @@ class Feed final : public ingest::FeedSink {
   std::string column(const inventory::RowProblem& problem) const;
 
   FeedOfFiles files_;
-  inventory::Upsert& upsert_;
+  RowTaker& taker_;
   FeedProgress& progress_;
   std::vector<std::unique_ptr<ingest::FeedReader>> readers_;  // one a file
   std::vector<Place> places_;                                 // of each row

@@ -94,7 +94,8 @@ void add_inventory_import(CLI::App& inventory, int& status) {
   command->add_flag("--full", options->full, "The feed is complete: what this source said before and no longer lists is unseen");
   command->add_flag("--dry-run", options->dry_run, "Say what would change and change nothing; works beside a running grid");
   command->add_flag("--partial", options->partial, "Take in the good rows though others are wrong");
-  command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")->capture_default_str();
+  auto* data = command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")->capture_default_str();
+  command->add_option("--url", options->url, "A running grid that takes the rows in, 2,000 at a time, such as http://127.0.0.1:8080")->excludes(data);
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer("Examples:\n  tandem inventory import racks.csv --kind rack --dry-run\n"
                   "  tandem inventory import netbox/*.json --source netbox --standing discovered --full --default site.tier=core\n"

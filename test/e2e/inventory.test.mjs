@@ -13,10 +13,10 @@ test('a generated inventory is imported, exported and imported again without a c
   const data = path.join(directory, 'data');
   assert.equal(inventory('generate', '--devices', '20', '--interfaces', '300', '-o', feed).status, 0);
   const files = readdirSync(feed).map((name) => path.join(feed, name));
-  const dry = inventory('import', ...files, '--data', data, '--dry-run', '--json');
+  const dry = inventory('import', ...files, '--data', data, '--source', 'plan', '--dry-run', '--json');
   assert.equal(dry.status, 0, dry.err);
   assert.equal(JSON.parse(dry.out).events, 0);
-  const first = inventory('import', ...files, '--data', data, '--json');
+  const first = inventory('import', ...files, '--data', data, '--source', 'plan', '--json');
   assert.equal(first.status, 0, first.out + first.err);
   const report = JSON.parse(first.out);
   assert.equal(report.created, report.rows);
@@ -24,7 +24,7 @@ test('a generated inventory is imported, exported and imported again without a c
     const file = path.join(directory, `all-${format}.${format === 'csv' || format === 'yaml' ? format : 'json'}`);
     const written = inventory('export', '--format', format, '--data', data, '-o', file);
     assert.equal(written.status, 0, written.err);
-    const again = inventory('import', file, '--data', data, '--format', format, '--json');
+    const again = inventory('import', file, '--data', data, '--source', 'plan', '--format', format, '--json');
     assert.equal(again.status, 0, again.out.slice(0, 2000) + again.err);
     const second = JSON.parse(again.out);
     assert.deepEqual([second.unchanged, second.events], [report.rows, 0], format);

@@ -29,14 +29,19 @@ void put_group(std::string& out, const PastGroup& group) {
   put_text(out, rest);
 }
 
-// The rest of a group whose heading is taken; false where it is not what put_group gives.
-bool take_rest(std::string_view rest, PastGroup& group) {
+// The rest of a group whose heading is taken; false where it is not what put_group gives. Without `check` it is known to
+// be that.
+bool take_rest(std::string_view rest, PastGroup& group, bool check) {
+  group.changed.reset();
+  group.created.reset();
+  group.claims.clear();
   if (rest.empty()) return false;
   const auto flags = static_cast<uint8_t>(rest[0]);
   if (flags > (kHasChanged | kHasCreated)) return false;
   rest.remove_prefix(1);
   if (flags & kHasChanged && !(group.changed = take_integer(rest))) return false;
   if (flags & kHasCreated && !(group.created = take_integer(rest))) return false;
+  while (!rest.empty() && !check) group.claims.push_back(take_known_claim(rest));
   while (!rest.empty()) {
     const auto claim = take_claim(rest);
     if (!claim) return false;
@@ -88,13 +93,15 @@ void Past::append_bytes(log::Offset hidden, std::string_view group) {
   release(std::exchange(head_, longer));
 }
 
-void Past::take_after(std::string_view& bytes, log::Offset horizon, std::vector<PastGroup>& groups) {
+void Past::note_after(std::string_view& bytes, log::Offset horizon, std::vector<Place>& places) {
   const log::Offset hidden = take_integer(bytes).value();
   const std::string_view rest = take_text(bytes).value();
-  if (hidden <= horizon) return;
-  PastGroup& group = groups.emplace_back();
-  group.hidden = hidden;
-  CHECK(take_rest(rest, group));
+  if (hidden > horizon) places.push_back({hidden, rest});
+}
+
+void Past::read_group(const Place& place, PastGroup& group) {
+  group.hidden = place.hidden;
+  CHECK(take_rest(place.rest, group, false));
 }
 
 void Past::write(std::string& out) const {
@@ -111,7 +118,7 @@ bool Past::read(std::string_view bytes, size_t sources) {
     const auto hidden = take_integer(bytes);
     const auto rest = hidden ? take_text(bytes) : std::nullopt;
     PastGroup group;
-    if (!rest || !take_rest(*rest, group) || *hidden < whole.last()) return false;
+    if (!rest || !take_rest(*rest, group, true) || *hidden < whole.last()) return false;
     if (!std::ranges::is_sorted(group.claims, in_order)) return false;
     if (std::ranges::any_of(group.claims, [&](const ClaimView& claim) { return claim.stamp.source >= sources; })) return false;
     whole.append_bytes(*hidden, begin.substr(0, begin.size() - bytes.size()));

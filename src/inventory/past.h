@@ -46,12 +46,15 @@ class Past {
   // Groups hidden after `horizon`, the newest first, until `visit` returns false.
   template <class Visit>
   void for_each_after(log::Offset horizon, Visit visit) const {
-    std::vector<PastGroup> groups;
+    std::vector<Place> places;
+    PastGroup group;
     for (const Block* block = head_; block && block->last > horizon; block = block->previous) {
-      groups.clear();
-      for (std::string_view bytes = block->view(); !bytes.empty();) take_after(bytes, horizon, groups);
-      for (size_t i = groups.size(); i-- > 0;)
-        if (!visit(groups[i])) return;
+      places.clear();
+      for (std::string_view bytes = block->view(); !bytes.empty();) note_after(bytes, horizon, places);
+      for (size_t i = places.size(); i-- > 0;) {
+        read_group(places[i], group);
+        if (!visit(group)) return;
+      }
     }
   }
 
@@ -70,7 +73,12 @@ class Past {
   };
   static Block* make_block(Block* previous, log::Offset last, std::string_view first, std::string_view second);
   static void release(Block* block);
-  static void take_after(std::string_view& bytes, log::Offset horizon, std::vector<PastGroup>& groups);
+  struct Place {             // of a group within a block
+    log::Offset hidden = 0;
+    std::string_view rest;
+  };
+  static void note_after(std::string_view& bytes, log::Offset horizon, std::vector<Place>& places);
+  static void read_group(const Place& place, PastGroup& group);
   void append_bytes(log::Offset hidden, std::string_view group);
 
   Block* head_ = nullptr;

@@ -110,14 +110,9 @@ bool take_stamps(std::string_view& bytes, std::vector<Stamp>& stamps, Base base)
   return true;
 }
 
-// The stamps of one record while its claims are taken; most records have one.
-struct Stamps {
-  std::vector<Stamp> all;
-  std::vector<bool> used;
-};
-
-// Claims of one attribute. With `check`, only what encode_record gives.
-bool take_attribute(std::string_view& bytes, Stamps& stamps, bool check, std::vector<ClaimView>& claims) {
+// Claims of one attribute. With `used`, where the stamps they bear are noted, only what encode_record gives.
+bool take_attribute(std::string_view& bytes, const std::vector<Stamp>& stamps, std::vector<bool>* used,
+                    std::vector<ClaimView>& claims) {
   const auto name = take_text(bytes);
   if (!name) return false;
   std::optional<uint64_t> previous;
@@ -127,30 +122,30 @@ bool take_attribute(std::string_view& bytes, Stamps& stamps, bool check, std::ve
     if (!value) return false;
     more = *head & 1;
     const uint64_t position = *head >> 1;
-    if (position >= stamps.all.size()) return false;
-    if (check) {
+    if (position >= stamps.size()) return false;
+    if (used) {
       if ((previous && position <= *previous) || !is_value(*value)) return false;
       previous = position;
-      stamps.used[position] = true;
+      (*used)[position] = true;
     }
-    claims.push_back({*name, *value, stamps.all[position]});
+    claims.push_back({*name, *value, stamps[position]});
   }
   return true;
 }
 
-bool take_record(std::string_view bytes, RecordView& view, Stamps& stamps, bool check) {
+bool take_record(std::string_view bytes, RecordView& view, std::vector<bool>* used) {
   const auto created = take_integer(bytes);
   const auto changed = created ? take_integer(bytes) : std::nullopt;
   if (!changed) return false;
   view.created = *created;
   view.changed = *created + *changed;
   Base base{*created, 0};
-  if (!take_presences(bytes, view.presences, base.ns) || !take_stamps(bytes, stamps.all, base)) return false;
-  if (check) stamps.used.assign(stamps.all.size(), false);
+  if (!take_presences(bytes, view.presences, base.ns) || !take_stamps(bytes, view.stamps, base)) return false;
+  if (used) used->assign(view.stamps.size(), false);
   while (!bytes.empty()) {
     const size_t first = view.claims.size();
-    if (!take_attribute(bytes, stamps, check, view.claims)) return false;
-    if (check && first > 0 && view.claims[first].attribute <= view.claims[first - 1].attribute) return false;
+    if (!take_attribute(bytes, view.stamps, used, view.claims)) return false;
+    if (used && first > 0 && view.claims[first].attribute <= view.claims[first - 1].attribute) return false;
   }
   return true;
 }
@@ -159,23 +154,23 @@ bool take_record(std::string_view bytes, RecordView& view, Stamps& stamps, bool 
 
 void view_of(std::string_view record, RecordView& view) {
   view.presences.clear();
+  view.stamps.clear();
   view.claims.clear();
-  Stamps stamps;
-  CHECK(take_record(record, view, stamps, false));
+  CHECK(take_record(record, view, nullptr));
 }
 
 std::optional<RecordView> parse_record(std::string_view bytes, size_t sources) {
   RecordView view;
-  Stamps stamps;
-  if (!take_record(bytes, view, stamps, true)) return std::nullopt;
+  std::vector<bool> used;
+  if (!take_record(bytes, view, &used)) return std::nullopt;
   const auto known = [&](const auto& item) { return item.source < sources; };
-  if (!std::ranges::all_of(view.presences, known) || !std::ranges::all_of(stamps.all, known)) return std::nullopt;
-  if (std::ranges::find(stamps.used, false) != stamps.used.end()) return std::nullopt;
+  if (!std::ranges::all_of(view.presences, known) || !std::ranges::all_of(view.stamps, known)) return std::nullopt;
+  if (std::ranges::find(used, false) != used.end()) return std::nullopt;
   const auto ascend = [](const auto& items, auto key) {
     return std::ranges::adjacent_find(items, std::ranges::greater_equal(), key) == items.end();
   };
   if (!ascend(view.presences, &SourcePresence::source)) return std::nullopt;
-  return ascend(stamps.all, std::identity()) ? std::optional(std::move(view)) : std::nullopt;
+  return ascend(view.stamps, std::identity()) ? std::optional(std::move(view)) : std::nullopt;
 }
 
 std::string encode_record(const RecordView& record) {
@@ -210,6 +205,14 @@ void put_claim(std::string& out, const ClaimView& claim) {
   put_stamp(out, claim.stamp, {});
   put_text(out, claim.attribute);
   put_text(out, claim.value);
+}
+
+ClaimView take_known_claim(std::string_view& bytes) {
+  const auto stamp = take_stamp(bytes, {});
+  const auto attribute = stamp ? take_text(bytes) : std::nullopt;
+  const auto value = attribute ? take_text(bytes) : std::nullopt;
+  CHECK(value);
+  return {*attribute, *value, *stamp};
 }
 
 std::optional<ClaimView> take_claim(std::string_view& bytes) {

@@ -96,6 +96,7 @@ struct RecordView {
   log::Offset created = 0;
   log::Offset changed = 0;
   std::vector<SourcePresence> presences;       // by source, ascending
+  std::vector<Stamp> stamps;                   // of the claims, each once, ascending; as read, no part of what is written
   std::vector<ClaimView> claims;               // by attribute, then stamp, ascending; into the bytes
 };
 
@@ -117,5 +118,6 @@ void for_each_attribute(std::span<const ClaimView> claims, Visit visit) {
 // One claim as it stands in the past of an entity (past.h), by itself.
 void put_claim(std::string& out, const ClaimView& claim);
 std::optional<ClaimView> take_claim(std::string_view& bytes);    // of any bytes
+ClaimView take_known_claim(std::string_view& bytes);             // of bytes that begin with one
 
 }  // namespace tandem::inventory

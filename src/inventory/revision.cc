@@ -38,10 +38,16 @@ Saying::Saying(const v1::FactsRecorded& facts, SourceId source, log::Offset offs
   stamp.valid_from_ns = facts.valid_from_ns() != 0 ? facts.valid_from_ns() : std::min(seen_ns, at.ns);
   stamp.valid_to_ns = facts.valid_to_ns() != 0 ? facts.valid_to_ns() : kForever;
   if (stamp.valid_to_ns <= stamp.valid_from_ns) return;
-  for (const v1::Attribute* attribute : sorted(facts)) {
-    said.push_back({attribute->name(), {}});
-    put_value(said.back().value, attribute->value());
-  }
+  said.reserve(static_cast<size_t>(facts.attributes_size()));
+  const auto take = [&](const v1::Attribute& attribute) {
+    said.push_back({attribute.name(), {}});
+    put_value(said.back().value, attribute.value());
+  };
+  const auto not_ascending = [](const v1::Attribute& a, const v1::Attribute& b) { return a.name() >= b.name(); };
+  if (std::ranges::adjacent_find(facts.attributes(), not_ascending) == facts.attributes().end())  // nearly always
+    for (const v1::Attribute& attribute : facts.attributes()) take(attribute);
+  else
+    for (const v1::Attribute* attribute : sorted(facts)) take(*attribute);
 }
 
 Revision::Revision(std::string_view record, const Lens& before, const Lens& after)
@@ -55,6 +61,8 @@ void Revision::say(const Saying& saying, const Past& past) {
   after_.presences = before_.presences;
   note_presence(saying);
   after_.claims.reserve(before_.claims.size() + saying.said.size());
+  believed_before_.reserve(before_.claims.size());
+  believed_after_.reserve(before_.claims.size() + saying.said.size());
   auto said = saying.said.begin();
   for_each_attribute(before_.claims, [&](std::span<const ClaimView> claims) {
     for (; said != saying.said.end() && said->attribute < claims[0].attribute; ++said) take({}, &saying, &*said, past);
@@ -139,7 +147,7 @@ const ClaimView* Revision::compare(std::span<const ClaimView> before, std::span<
   const ClaimView* now = find(after, lens_after_);
   if (old) believed_before_.push_back(*old);
   if (now) believed_after_.push_back(*now);
-  if ((old || now) && (!old || !now || old->value != now->value)) changed_.emplace_back(old ? old->attribute : now->attribute);
+  if (!is_new() && (old || now) && (!old || !now || old->value != now->value)) changed_.emplace_back(old ? old->attribute : now->attribute);
   return now;
 }
 

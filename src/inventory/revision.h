@@ -37,7 +37,7 @@ class Revision {
 
   bool is_new() const { return record_.empty(); }
   bool changed() const { return is_new() || !changed_.empty(); }
-  const std::vector<std::string>& changed_attributes() const { return changed_; }  // ascending
+  const std::vector<std::string>& changed_attributes() const { return changed_; }  // ascending; none of a new entity
   const std::vector<ClaimView>& believed_before() const { return believed_before_; }
   const std::vector<ClaimView>& believed_after() const { return believed_after_; }
   const std::vector<ClaimView>& unbelieved() const { return unbelieved_; }  // claims that are new and not believed

@@ -14,7 +14,7 @@ std::string netbox_interface(size_t i) {
   return fmt::format(
       R"({{"id":{0},"url":"https://netbox.example/api/dcim/interfaces/{0}/","display_url":"https://netbox.example/dcim/interfaces/{0}/","display":"et-0/0/{1}",)"
       R"("device":{{"id":12,"url":"https://netbox.example/api/dcim/devices/12/","display":"par-r1","name":"par-r1","description":""}},"vdcs":[],"module":null,)"
-      R"("name":"et-0/0/{1}","label":"","type":{{"value":"100gbase-x-qsfp28","label":"QSFP28 (100GE)"}},"enabled":true,"parent":null,"bridge":null,"lag":null,)"
+      R"("name":"et-0/0/{1}","label":"","type":{{"value":"100gbase-x-qsfp28","label":"QSFP28 100GE"}},"enabled":true,"parent":null,"bridge":null,"lag":null,)"
       R"("mtu":9192,"mac_address":"00:11:22:33:44:55","speed":100000000,"duplex":null,"wwn":null,"mgmt_only":false,"description":"to the core","mode":null,)"
       R"("rf_role":null,"rf_channel":null,"poe_mode":null,"poe_type":null,"untagged_vlan":null,"tagged_vlans":[],"mark_connected":false,)"
       R"("cable":{{"id":{0},"url":"https://netbox.example/api/dcim/cables/{0}/","display":"#{0}","label":""}},"cable_end":"A","wireless_link":null,)"

@@ -32,7 +32,7 @@ struct PendingPlan {
 struct State {
   inventory::Snapshot inventory;
   inventory::Branches branches;                  // of the inventory
-  // Projection of `inventory`, as old as its last change of a value; null where it was not asked for yet.
+  // Projection of `inventory`, as old as the last change of a row; null where it was not asked for yet.
   std::shared_ptr<const grid::Snapshot> grid;
   std::shared_ptr<const v1::Plan> plan;          // accepted; null before the first
   log::Offset plan_offset = 0;                   // where it was accepted
@@ -48,7 +48,7 @@ struct State {
 Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant now);
 
 // Takes in one event that stands on the log. Total. `State::grid` is left as it is: `refresh` makes it anew from what
-// `changes` gathered since, or from nothing where there is none.
+// `changes` gathered since, which is only what the grid shows, or from nothing where there is none.
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes);
 void refresh(State& state, const inventory::ChangeSet& changes);
 

@@ -171,9 +171,11 @@ TEST(Core, OnlyWhatPlansAreMadeFromAsksForAPlan) {
   ASSERT_TRUE(world.core->tick(world.now));
   ASSERT_TRUE(world.core->state().pending);
   EXPECT_EQ(world.core->state().replan_after, 0u);
+  const auto grid = world.core->state().grid;
   ASSERT_TRUE(world.submit({fact("rack", "r1", {{"site", "a"}}), fact("rack", "r2", {{"site", "a"}}), retraction("rack", "r2")}));
   ASSERT_TRUE(world.submit({fact("site", "a", {{"country", "DE"}})}));
   EXPECT_EQ(world.core->state().replan_after, 0u);
+  EXPECT_EQ(world.core->state().grid, grid);
   const auto changed = world.submit({fact("pool", "a-gpu", {{"count", 3}})});
   ASSERT_TRUE(changed);
   EXPECT_EQ(world.core->state().replan_after, *changed);

@@ -1,12 +1,9 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
-#include <algorithm>
-
 #include "base/check.h"
 #include "control/control.h"
 #include "control/replay.h"
-#include "grid/schema.h"
 
 namespace tandem::control {
 namespace {
@@ -26,13 +23,6 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
   pending.requested_at = at;
   state.pending = std::move(pending);
   if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
-}
-
-// True where it is of what a plan is made from: the nouns, and of them what the grid snapshot holds.
-bool concerns_plans(const inventory::Change& change) {
-  const grid::Kind* noun = grid::find_kind(change.kind);
-  if (!noun || change.what != inventory::Change::What::changed) return noun != nullptr;
-  return std::ranges::any_of(change.attributes, [&](const std::string& name) { return inventory::is_projected(*noun, name); });
 }
 
 // A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log.
@@ -65,11 +55,15 @@ State empty_state() {
 }
 
 void fold(State& state, const log::Event& event, log::Offset offset, Instant at, inventory::ChangeSet& changes) {
-  inventory::ChangeSet own;
-  state.inventory.fold(event, offset, at, &own);
-  state.branches.fold(event, offset, at, state.inventory, &own);
-  if (std::ranges::any_of(own, concerns_plans)) state.replan_after = offset;
-  for (const inventory::Change& change : own) changes.add(change);
+  inventory::ChangeSet all;
+  state.inventory.fold(event, offset, at, &all);
+  state.branches.fold(event, offset, at, state.inventory, &all);
+  // Most of an inventory is no noun: a load of it must neither make the grid anew nor ask for a plan.
+  for (const inventory::Change& change : all) {
+    if (!inventory::concerns_rows(change)) continue;
+    changes.add(change);
+    state.replan_after = offset;
+  }
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted:

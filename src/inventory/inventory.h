@@ -16,7 +16,6 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "grid/schema.h"
 #include "grid/snapshot.h"
 #include "log/log.h"
 #include "ontology/ontology.h"
@@ -264,8 +263,8 @@ std::shared_ptr<const grid::Snapshot> project(const Snapshot& snapshot, const Ch
                                               const std::shared_ptr<const grid::Snapshot>& previous,
                                               std::vector<std::string>* left_out = nullptr);
 
-// True when the rows of the noun are made from that attribute.
-bool is_projected(const grid::Kind& noun, std::string_view attribute);
+// True when the change may be seen in the rows of the grid: of a noun, what they are made from.
+bool concerns_rows(const Change& change);
 
 // Lists become arrays, records objects. Numbers keep their kind: an integer is not a number with a fraction of zero.
 Json to_json_value(const v1::Value& value);

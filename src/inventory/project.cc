@@ -193,8 +193,10 @@ bool worth_patching(const ChangeSet& changes, const Snapshot& snapshot) {
 
 }  // namespace
 
-bool is_projected(const grid::Kind& noun, std::string_view attribute) {
-  return attribute == kStatus || noun.find(attribute);
+bool concerns_rows(const Change& change) {
+  const grid::Kind* noun = grid::find_kind(change.kind);
+  if (!noun || change.what != Change::What::changed) return noun;
+  return std::ranges::any_of(change.attributes, [&](const std::string& name) { return name == kStatus || noun->find(name); });
 }
 
 std::shared_ptr<const grid::Snapshot> project(const Snapshot& snapshot, const ChangeSet& changes,

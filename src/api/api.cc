@@ -9,6 +9,7 @@
 #include "api/call.h"
 #include "api/change_feed.h"
 #include "api/inventory_routes.h"
+#include "api/query_desk.h"
 #include "api/routes.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
@@ -100,12 +101,17 @@ Result<std::vector<log::Event>> fact_events(const Call& call) {
 
 struct Api::Routes {
   explicit Routes(const ApiParts& its_parts)
-      : parts(its_parts), inventory(parts.core, parts.search, parts.clock, aside), branches(parts.core, aside), webhooks(parts.core, parts.webhooks) {}
+      : parts(its_parts),
+        inventory(parts.core, parts.search, parts.clock, aside),
+        queries(parts.clock),
+        branches(parts.core, aside),
+        webhooks(parts.core, parts.webhooks) {}
   ~Routes() { aside.join(); }
 
   ApiParts parts;
   boost::asio::thread_pool aside{kThreadsAside};
   InventoryRoutes inventory;
+  QueryDesk queries;
   BranchRoutes branches;
   WebhookRoutes webhooks;
 
@@ -249,6 +255,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     co_return;
   }
   switch (operation) {
+    case Operation::post_query: co_await routes_->queries.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
     case Operation::get_changes: co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer); co_return;
     case Operation::get_metrics: {

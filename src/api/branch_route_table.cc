@@ -34,7 +34,7 @@ constexpr std::string_view kConflicts = R"({"type":"object","properties":{"offse
 constexpr std::string_view kGone =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"}}})";
 
-constexpr std::array kRoutes{
+constexpr std::array kBranchRoutes{
     Route{Operation::get_branches, "GET", "/api/v1/branches", "All branches, at most 1000.", "", "", kBranches},
     Route{Operation::post_branch, "POST", "/api/v1/branches", "Begins a branch as its parent is now. 201.", "", kNewBranch, kBranch},
     Route{Operation::get_branch, "GET", "/api/v1/branches/{name}", "One branch.", "", "", kBranch},
@@ -53,6 +53,6 @@ constexpr std::array kRoutes{
 
 }  // namespace
 
-std::span<const Route> branch_routes() { return kRoutes; }
+std::span<const Route> branch_routes() { return kBranchRoutes; }
 
 }  // namespace tandem::api

@@ -46,7 +46,7 @@ constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{
     "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
     "table_valid_until":{"type":"string","format":"date-time"},"serving_on_last_table":{"type":"boolean"}}})";
 
-constexpr std::array kRoutes{
+constexpr std::array kGridRoutes{
     Route{Operation::get_grid, "GET", "/api/v1/grid", "Sites, links and regions with their state and predicted load.", "", "", kGrid},
     Route{Operation::get_site, "GET", "/api/v1/sites/{id}", "One site with its pools, deployments, nodes and links.", "", "", kSite},
     Route{Operation::get_link, "GET", "/api/v1/links/{id}", "One link with its load each way and what shares its ducts.", "", "", kLink},
@@ -70,6 +70,6 @@ constexpr std::array kRoutes{
 
 }  // namespace
 
-std::span<const Route> grid_routes() { return kRoutes; }
+std::span<const Route> grid_routes() { return kGridRoutes; }
 
 }  // namespace tandem::api

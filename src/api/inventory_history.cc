@@ -11,25 +11,13 @@
 namespace tandem::api {
 namespace {
 
-std::string_view to_text(inventory::Standing standing) {
-  switch (standing) {
-    case inventory::Standing::observed:
-      return "observed";
-    case inventory::Standing::discovered:
-      return "discovered";
-    case inventory::Standing::intended:
-      return "intended";
-  }
-  return "observed";
-}
-
 Json time_json(const std::optional<Instant>& time) { return time ? Json(format_rfc3339(*time)) : Json(); }
 
 Json claim_json(const inventory::Claim& claim, const inventory::Snapshot& believed) {
   return Json::Object{{"attribute", claim.attribute},
                       {"value", inventory::to_json_value(claim.value)},
                       {"source", claim.source},
-                      {"standing", to_text(claim.standing)},
+                      {"standing", inventory::to_text(claim.standing)},
                       {"confidence", claim.confidence > 0 ? Json(claim.confidence) : Json()},
                       {"valid_from", format_rfc3339(claim.valid_from)},
                       {"valid_to", time_json(claim.valid_to)},
@@ -72,7 +60,7 @@ std::map<log::Offset, Moment, std::greater<>> moments_of(const std::vector<inven
   for (const inventory::Claim& claim : claims) {
     Moment& moment = moments[claim.offset];
     moment.source = claim.source;
-    moment.standing = to_text(claim.standing);
+    moment.standing = inventory::to_text(claim.standing);
     moment.attributes[claim.attribute] = inventory::to_json_value(claim.value);
   }
   for (const inventory::Life& life : lives) {

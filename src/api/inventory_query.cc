@@ -34,7 +34,7 @@ bool contains(const Range& range, std::string_view name) {
   return std::find(range.begin(), range.end(), name) != range.end();
 }
 
-tl::unexpected<Error> wrong(std::string_view parameter, std::string message) {
+tl::unexpected<Error> wrong_parameter(std::string_view parameter, std::string message) {
   return fail(ErrorCode::invalid_argument, std::move(message), std::string(parameter.substr(0, kNameBytesShown)));
 }
 
@@ -43,7 +43,7 @@ Result<const grid::Attribute*> attribute_named(const grid::Kind& kind, std::stri
   std::vector<std::string> known(kOwn.begin(), kOwn.end());
   for (const grid::Attribute& attribute : kind.attributes) known.emplace_back(attribute.name);
   const auto meant = nearest(name, known);
-  return wrong(name, fmt::format("a {} has no attribute '{}'{}", kind.name, name.substr(0, kNameBytesShown),
+  return wrong_parameter(name, fmt::format("a {} has no attribute '{}'{}", kind.name, name.substr(0, kNameBytesShown),
                                  meant ? fmt::format("; did you mean '{}'?", *meant) : ""));
 }
 
@@ -54,7 +54,7 @@ Result<std::pair<std::string_view, Comparison>> split_key(std::string_view key) 
   const std::string_view word = key.ends_with(']') ? key.substr(open + 1, key.size() - open - 2) : std::string_view();
   for (const auto& [name, comparison] : kComparisons)
     if (name == word) return std::pair(key.substr(0, open), comparison);
-  return wrong(
+  return wrong_parameter(
       key,
       fmt::format("'{}' is no condition; write one of eq, in, ne, lt, lte, gt, gte, prefix, exists in the brackets",
                   key.substr(0, kNameBytesShown)));
@@ -64,13 +64,13 @@ Result<Json> read_value(std::string_view key, grid::Type type, std::string_view 
   switch (type) {
     case grid::Type::boolean:
       if (text == "true" || text == "false") return Json(text == "true");
-      return wrong(key, "the value must be true or false");
+      return wrong_parameter(key, "the value must be true or false");
     case grid::Type::integer:
     case grid::Type::number:
       if (const auto number = parse_number(text)) return Json(*number);
-      return wrong(key, "the value must be a number");
+      return wrong_parameter(key, "the value must be a number");
     case grid::Type::record:
-      return wrong(key, "records are not compared; only [exists] asks about one");
+      return wrong_parameter(key, "records are not compared; only [exists] asks about one");
     default:
       return Json(text);
   }
@@ -93,14 +93,14 @@ Result<Condition> read_condition(const grid::Kind& kind, const std::string& key,
   }
   const bool is_text = type != grid::Type::boolean && type != grid::Type::integer && type != grid::Type::number &&
                        type != grid::Type::record;
-  if (condition.comparison == Comparison::prefix && !is_text) return wrong(key, "only text has a prefix");
+  if (condition.comparison == Comparison::prefix && !is_text) return wrong_parameter(key, "only text has a prefix");
   const bool several = key.ends_with("[in]");
   for (const std::string_view part : several ? split(text, ',') : std::vector<std::string_view>{text}) {
     TANDEM_ASSIGN(Json value, read_value(key, type, part));
     condition.values.push_back(std::move(value));
   }
   if (condition.values.size() > kChoicesMax)
-    return wrong(key, fmt::format("at most {} values are compared with", kChoicesMax));
+    return wrong_parameter(key, fmt::format("at most {} values are compared with", kChoicesMax));
   return condition;
 }
 
@@ -126,9 +126,9 @@ Result<std::string> read_cursor(const ListQuery& query, std::string_view cursor)
   const bool whole = cursor.size() > kDigestBytes + 1 && cursor[kDigestBytes] == '.' &&
                      !grid::check_id(cursor.substr(kDigestBytes + 1));
   if (!whole)
-    return wrong("cursor", "this is no cursor; take `next` of the page before, or leave it out for the first page");
+    return wrong_parameter("cursor", "this is no cursor; take `next` of the page before, or leave it out for the first page");
   if (cursor.substr(0, kDigestBytes) != query.digest)
-    return wrong("cursor", "this cursor is of a list with other conditions; start again without one");
+    return wrong_parameter("cursor", "this cursor is of a list with other conditions; start again without one");
   return std::string(cursor.substr(kDigestBytes + 1));
 }
 
@@ -256,7 +256,7 @@ Result<std::optional<std::vector<std::string>>> parse_fields(const grid::Kind& k
   std::set<std::string> fields;
   for (const std::string_view name : split(*text, ',')) {
     if (contains(kOwn, name) || name.empty()) continue;  // they are always there
-    if (auto known = attribute_named(kind, name); !known) return wrong("fields", known.error().message);
+    if (auto known = attribute_named(kind, name); !known) return wrong_parameter("fields", known.error().message);
     fields.emplace(name);
   }
   return std::optional(std::vector<std::string>(fields.begin(), fields.end()));
@@ -270,13 +270,13 @@ Result<ListQuery> parse_list_query(const grid::Kind& kind, std::string_view quer
   for (const auto& [key, value] : pairs) {
     if (key == "limit") {
       const auto limit = parse_integer(value);
-      if (!limit || *limit < 1) return wrong(key, fmt::format("'limit' must be a whole number from 1 to {}", kPageMax));
+      if (!limit || *limit < 1) return wrong_parameter(key, fmt::format("'limit' must be a whole number from 1 to {}", kPageMax));
       list.limit = std::min<size_t>(static_cast<size_t>(*limit), kPageMax);
     } else if (key == "cursor") {
       TANDEM_ASSIGN(list.after, read_cursor(list, value));
     } else if (!contains(kReserved, key)) {
       if (list.conditions.size() == kConditionsMax)
-        return wrong(key, fmt::format("at most {} conditions are taken", kConditionsMax));
+        return wrong_parameter(key, fmt::format("at most {} conditions are taken", kConditionsMax));
       TANDEM_ASSIGN(Condition condition, read_condition(kind, key, value));
       list.conditions.push_back(std::move(condition));
     }

@@ -55,6 +55,26 @@ constexpr std::string_view kFound = R"({"type":"object","properties":{"offset":{
     "complete":{"type":"boolean","description":"false while the index is first being made"},"truncated":{"type":"boolean"},
     "results":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"},
       "name":{"type":"string"},"matched":{"type":"string","description":"the attribute that matched"}}}}}})";
+constexpr std::string_view kDiscrepancies = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "found":{"type":"integer","description":"with those past the limit"},"accepted":{"type":"integer","description":"by a deviation that still holds"},
+    "discrepancies":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},
+      "type":{"type":"string","description":"value_conflict, moved, swapped, ghost, unplanned, stale, silent…"},
+      "about":{"$ref":"#/components/schemas/Name"},"also":{"type":"array","items":{"$ref":"#/components/schemas/Name"}},
+      "attribute":{"type":["string","null"]},"summary":{"type":"string"},"since":{"type":"string","format":"date-time"},
+      "offset":{"$ref":"#/components/schemas/Offset"},"accepted_as":{"type":["string","null"],"description":"id of the deviation"},
+      "evidence":{"type":"array","items":{"type":"object","properties":{"source":{"type":"string"},
+        "standing":{"enum":["observed","discovered","intended"]},"attribute":{"type":["string","null"],"description":"null: whether it is there"},
+        "value":{},"since":{"type":"string","format":"date-time"},"offset":{"$ref":"#/components/schemas/Offset"},"believed":{"type":"boolean"}}}},
+      "verification":{"type":"object","properties":{"who":{"type":"string"},"action":{"type":"string"},"place":{"type":"string"},
+        "site":{"type":["string","null"]},"latitude_deg":{"type":["number","null"]},"longitude_deg":{"type":["number","null"]}}}}}}}})";
+constexpr std::string_view kQueryBody = R"({"type":"object","required":["sql"],"additionalProperties":false,"properties":{
+    "sql":{"type":"string","maxLength":100000,"description":"one SELECT; SELECT * FROM schema_tables tells what there is"},
+    "parameters":{"type":"array","maxItems":1000,"description":"values of ?, ?2 and so on"},
+    "limit":{"type":"integer","minimum":1,"maximum":100000,"default":10000,"description":"rows at most"},
+    "time_limit_ms":{"type":"integer","minimum":1,"maximum":30000,"default":5000}}})";
+constexpr std::string_view kTable = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "columns":{"type":"array","items":{"type":"string"}},"rows":{"type":"array","items":{"type":"array"}},
+    "truncated":{"type":"boolean","description":"there were more rows than the limit"}}})";
 constexpr std::string_view kWebhookBody = R"({"type":"object","required":["url"],"additionalProperties":false,"properties":{
     "id":{"type":"string"},"url":{"type":"string","format":"uri","description":"https, or http to this machine itself"},
     "kinds":{"type":"array","maxItems":64,"items":{"type":"string"},"description":"of entities; left out: all"},
@@ -70,7 +90,7 @@ constexpr std::string_view kWebhooks = R"({"type":"object","properties":{"offset
 constexpr std::string_view kRemoved =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},"id":{"type":"string"}}})";
 
-constexpr std::array kRoutes{
+constexpr std::array kInventoryRoutes{
     Route{Operation::get_kinds, "GET", "/api/v1/inventory", "Every kind of entity, with how many there are and when one last changed.", "as_of branch", "", kKinds},
     Route{Operation::post_entities, "POST", "/api/v1/inventory",
           "Edits up to 2000 entities, all of them or none, and reports on each row; with dry_run nothing is recorded.", "dry_run", kBulkBody, kBulkAnswer},
@@ -92,6 +112,11 @@ constexpr std::array kRoutes{
           "What was said of an entity, and when it came and went, the newest first; 50, at most 500.", "before limit as_of branch", "", kTimeline},
     Route{Operation::get_search, "GET", "/api/v1/search", "Entities whose id, name, serial, address or external id begins a word like this; 20, at most 100.",
           "q kind limit", "", kFound},
+    Route{Operation::get_discrepancies, "GET", "/api/v1/discrepancies",
+          "Where sources disagree, what each says, and who would have to look at what; the youngest first; 100, at most 1000.",
+          "kind id type accepted limit as_of branch", "", kDiscrepancies},
+    Route{Operation::post_query, "POST", "/api/v1/query",
+          "Read-only SQL over the inventory; with `Accept: text/csv` the answer is CSV.", "as_of branch", kQueryBody, kTable},
     Route{Operation::get_changes, "GET", "/api/v1/changes",
           "What changes the inventory, as server-sent events named `change` whose id is the offset: in order, from any offset, and on from Last-Event-ID after a cut.",
           "from kinds Last-Event-ID", "", ""},
@@ -105,6 +130,6 @@ constexpr std::array kRoutes{
 
 }  // namespace
 
-std::span<const Route> inventory_routes() { return kRoutes; }
+std::span<const Route> inventory_routes() { return kInventoryRoutes; }
 
 }  // namespace tandem::api

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "api/asked_snapshot.h"
+#include "api/discrepancy_view.h"
 #include "api/inventory_edit.h"
 #include "api/inventory_history.h"
 #include "api/inventory_query.h"
 #include "api/inventory_upsert.h"
 #include "base/text.h"
-#include "inventory/branch.h"
 #include "ontology/ontology.h"
 
 namespace tandem::api {
@@ -31,47 +32,6 @@ Result<const ontology::Kind*> kind_named(std::string_view name) {
 
 Error no_such(std::string_view kind, std::string_view id) {
   return {ErrorCode::not_found, fmt::format("no {} '{}'", kind, id.substr(0, grid::kIdBytesMax)), "id"};
-}
-
-// "123" (what we believed at that offset), "2026-11-21T08:00:00Z" (what was true then, as we know now) or "123@2026-…"
-// (what we believed at that offset to have been true then).
-Result<inventory::AsOf> read_as_of(std::string_view text, log::Offset last) {
-  inventory::AsOf when;
-  const size_t at = text.find('@');
-  const std::string_view first = text.substr(0, at);
-  const auto offset = parse_integer(first);
-  if (offset) {
-    if (*offset < 0 || static_cast<log::Offset>(*offset) > last)
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("offset {} is not on the log, which ends at {}", *offset, last), "as_of");
-    when.recorded = static_cast<log::Offset>(*offset);
-    if (at == std::string_view::npos) return when;
-  }
-  const std::string_view time = at == std::string_view::npos ? text : text.substr(at + 1);
-  const auto valid = parse_rfc3339(time);
-  if (!valid || (at != std::string_view::npos && !offset))
-    return fail(
-        ErrorCode::invalid_argument,
-        "'as_of' takes an offset of the log, a time as 2026-11-21T08:00:00Z, or both as 123@2026-11-21T08:00:00Z",
-        "as_of");
-  when.valid = *valid;
-  return when;
-}
-
-// The inventory that the request asks about.
-Result<inventory::Snapshot> snapshot_of(const Call& call) {
-  inventory::Snapshot snapshot = call.published->state.inventory;
-  if (const auto name = http::query_value(call.request.query, "branch")) {
-    const auto branch = call.published->state.branches.find(*name);
-    if (!branch)
-      return fail(ErrorCode::not_found, fmt::format("no branch '{}'", name->substr(0, inventory::kBranchNameBytesMax)),
-                  "branch");
-    snapshot = branch->head;
-  }
-  const auto text = http::query_value(call.request.query, "as_of");
-  if (!text) return snapshot;
-  TANDEM_ASSIGN(const inventory::AsOf when, read_as_of(*text, snapshot.offset()));
-  return snapshot.as_of(when);
 }
 
 Result<inventory::Entity> entity_of(const Call& call, const inventory::Snapshot& snapshot) {
@@ -189,6 +149,7 @@ bool InventoryRoutes::serves(Operation operation) {
     case Operation::get_claims:
     case Operation::get_timeline:
     case Operation::get_search:
+    case Operation::get_discrepancies:
       return true;
     default:
       return false;
@@ -216,8 +177,10 @@ Result<Json> InventoryRoutes::search(const Call& call) const {
 
 Result<Json> InventoryRoutes::read(Operation operation, const Call& call) const {
   if (operation == Operation::get_search) return search(call);
-  TANDEM_ASSIGN(const inventory::Snapshot snapshot, snapshot_of(call));
+  TANDEM_ASSIGN(const Asked asked, asked_snapshot(call, clock_.now()));
+  const inventory::Snapshot& snapshot = asked.snapshot;
   if (operation == Operation::get_kinds) return kinds_view(snapshot);
+  if (operation == Operation::get_discrepancies) return discrepancies_view(snapshot, asked.now, call.request);
   if (operation == Operation::get_relations) return relations_view(call, snapshot);
   if (operation == Operation::get_claims || operation == Operation::get_timeline)
     return history(operation, call, snapshot);
@@ -228,7 +191,8 @@ Result<Json> InventoryRoutes::read(Operation operation, const Call& call) const 
 
 asio::awaitable<void> InventoryRoutes::get_entity(const Call& call, http::ResponseWriter& writer) const {
   const auto answer = [&]() -> Result<std::pair<log::Offset, std::string>> {
-    TANDEM_ASSIGN(const inventory::Snapshot snapshot, snapshot_of(call));
+    TANDEM_ASSIGN(const Asked asked, asked_snapshot(call, clock_.now()));
+    const inventory::Snapshot& snapshot = asked.snapshot;
     TANDEM_ASSIGN(const inventory::Entity entity, entity_of(call, snapshot));
     TANDEM_ASSIGN(const auto fields, parse_fields(*known_kinds().find(entity.kind), call.request.query));
     return std::pair(entity.changed, to_json(whole_entity(entity, snapshot.offset(), fields)));

@@ -9,21 +9,21 @@ namespace {
 
 constexpr std::string_view kMembers[] = {"kind", "id", "name", "attributes"};
 
-tl::unexpected<Error> wrong(std::string place, std::string message) {
+tl::unexpected<Error> wrong_item(std::string place, std::string message) {
   return fail(ErrorCode::invalid_argument, std::move(message), std::move(place));
 }
 
 Result<inventory::Row> read_row(const Json& item, const std::string& where) {
-  if (!item.is_object()) return wrong(where, "an item must be an object");
+  if (!item.is_object()) return wrong_item(where, "an item must be an object");
   for (const auto& [name, value] : item.object())
     if (std::ranges::find(kMembers, name) == std::end(kMembers))
-      return wrong(fmt::format("{}.{}", where, name.substr(0, 64)),
+      return wrong_item(fmt::format("{}.{}", where, name.substr(0, 64)),
                    "an item of an upsert has only 'kind', 'id', 'name' and 'attributes'");
   for (const char* name : {"id", "name"})
     if (!item[name].is_null() && !item[name].is_string())
-      return wrong(fmt::format("{}.{}", where, name), "it must be text");
+      return wrong_item(fmt::format("{}.{}", where, name), "it must be text");
   if (!item["kind"].is_string() || !item["attributes"].is_object())
-    return wrong(where, "an item needs 'kind', text, and 'attributes', an object");
+    return wrong_item(where, "an item needs 'kind', text, and 'attributes', an object");
   inventory::Row row;
   row.kind = item["kind"].text();
   row.id = item["id"].text();
@@ -46,7 +46,7 @@ Result<UpsertBody> read_upsert(const Json& body) {
   UpsertBody upsert;
   TANDEM_ASSIGN(upsert.source, read_source(body));
   const Json::Array& items = body["items"].array();
-  if (items.empty()) return wrong("items", "'items' must be an array with at least one item");
+  if (items.empty()) return wrong_item("items", "'items' must be an array with at least one item");
   if (items.size() > kEditsMax)
     return fail(ErrorCode::too_large, fmt::format("{} items at once; send at most {}", items.size(), kEditsMax),
                 "items");

@@ -19,9 +19,10 @@ constexpr std::string_view kText = R"({"type":"string"})";
 constexpr std::string_view kCount = R"({"type":"integer","minimum":0})";
 
 constexpr std::array kParameters{
+    Parameter{"accepted", "query", "Those too that a deviation accepts.", R"({"type":"boolean","default":false})"},
     Parameter{"as_of", "query",
-              "Read as it was: an offset of the log (what was believed then), a time, RFC 3339 (what was true then, as known now), or OFFSET@TIME (what was "
-              "believed then to have been true then).", kText},
+              "Read as it was: an offset of the log (what was believed then), a time as 2026-11-21T08:00Z or '2 h ago' (what was "
+              "true then, as known now), or OFFSET@TIME (what was believed then to have been true then).", kText},
     Parameter{"attribute", "query", "Only of this attribute.", kText},
     Parameter{"before", "query", "Only what is older than this offset.", kCount},
     Parameter{"branch", "query", "Read on this branch instead of what is believed by all.", kText},
@@ -35,11 +36,13 @@ constexpr std::array kParameters{
     Parameter{"fields", "query", "Attributes to show, separated by commas; left out: all.", kText},
     Parameter{"from", "query", "The offset to begin at.", kCount},
     Parameter{"holds", "query", "Only what holds at the time that is read.", R"({"type":"boolean","default":false})"},
+    Parameter{"id", "query", "Only the entity of this id; it goes with `kind`.", kText},
     Parameter{"kind", "query", "Only entities of this kind.", kText},
     Parameter{"kinds", "query", "Only entities of these kinds, separated by commas; at most 64.", kText},
     Parameter{"limit", "query", "How many at most; 100 and no more than 1000, where the operation does not say otherwise.", kCount},
     Parameter{"q", "query", "What is searched for: words, or their beginnings, of which each must match; at most 200 bytes.", kText},
     Parameter{"state", "query", "The state that is tried.", R"({"enum":["up","down"],"default":"down"})"},
+    Parameter{"type", "query", "Only discrepancies of this type.", kText},
     Parameter{"If-Match", "header", "The entity must still have this ETag (or, with *, be there); else 412.", kText},
     Parameter{"If-None-Match", "header", "Reading: 304 where the ETag is still this. Writing with *: only where the entity is new; else 412.", kText},
     Parameter{"Last-Event-ID", "header", "The id of the last event seen: the stream goes on with the one after it.", kCount},
@@ -52,6 +55,7 @@ constexpr std::string_view kShared = R"({
   "Error":{"type":"object","required":["error"],"properties":{"error":{"$ref":"#/components/schemas/ErrorObject"}}},
   "Entity":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},"id":{"type":"string"},
     "attributes":{"type":"object","description":"as believed"},"created":{"$ref":"#/components/schemas/Offset"},"changed":{"$ref":"#/components/schemas/Offset"}}},
+  "Name":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"}}},
   "Branch":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"},"parent":{"type":["string","null"]},
     "purpose":{"type":"string"},"author":{"type":"string"},"created":{"$ref":"#/components/schemas/Offset"},"created_at":{"type":"string","format":"date-time"},
     "base_offset":{"$ref":"#/components/schemas/Offset"},"changed":{"$ref":"#/components/schemas/Offset"},"edits":{"type":"integer"},

@@ -24,7 +24,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;   // of the log at a time
-constexpr size_t kSecretBytesMax = 1'024;   // of the file; secrets are shorter
+constexpr size_t kSecretFileBytesMax = 1'024;   // of the file; secrets are shorter
 constexpr Duration kIdle = seconds(60);     // looked for events at least this often
 constexpr Duration kLogPause = seconds(1);  // before the log is read again after an error of it
 
@@ -169,7 +169,7 @@ Result<void> WebhookSender::prepare(Delivery& delivery) {
     delivery.status.delivered = delivery.position->place().delivered;
   }
   TANDEM_ASSIGN(WebhookAddress address, parse_webhook_url(delivery.webhook.url));
-  auto secret = read_file(path_of(delivery.id, ".secret"), kSecretBytesMax);
+  auto secret = read_file(path_of(delivery.id, ".secret"), kSecretFileBytesMax);
   if (!secret) {
     const std::lock_guard lock(mutex_);
     delivery.status.has_secret = false;

@@ -18,7 +18,7 @@
 namespace tandem::app {
 namespace {
 
-constexpr size_t kEventsPerGroup = 2'000;  // recorded at once, all or none: half of what a batch of the log holds
+constexpr size_t kImportGroupEvents = 2'000;  // recorded at once, all or none: half of what a batch of the log holds
 constexpr size_t kChangesShown = 40;       // of a dry run, by entity
 constexpr size_t kProblemsShown = 200;     // on a terminal; the rest follow from the first, or are in --json
 constexpr std::string_view kActor = "operator:import";
@@ -110,7 +110,7 @@ Result<size_t> record(const inventory::Upsert& upsert, control::Core& core, Feed
   };
   upsert.for_each_event([&](log::Event event, size_t) {
     group.push_back(std::move(event));
-    if (group.size() == kEventsPerGroup) flush();
+    if (group.size() == kImportGroupEvents) flush();
     return !failed;
   });
   flush();

@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr size_t kAnswerBytesMax = 16u << 20;
+constexpr size_t kReportBytesMax = 16u << 20;
 constexpr auto kPatience = std::chrono::seconds(120);  // for one request: thousands of rows behind others' writes
 
 asio::awaitable<void> post(http::Client& client, const std::string& url, std::string target, std::string body, Result<Json>& answer) {
@@ -34,7 +34,7 @@ asio::awaitable<void> post(http::Client& client, const std::string& url, std::st
     answer = tl::unexpected(exchange.error());
     co_return;
   }
-  auto text = co_await exchange->read_all(kAnswerBytesMax);
+  auto text = co_await exchange->read_all(kReportBytesMax);
   if (!text) {
     answer = tl::unexpected(text.error());
     co_return;

@@ -53,22 +53,36 @@ std::vector<log::Event> world_without_links() {
   return events;
 }
 
-void submit_new_entities(benchmark::State& state) {
-  const auto directory = fresh_directory("append");
-  auto log = log::open_sqlite_log({directory});
-  CHECK(log.has_value());
-  auto core = Core::open(**log, nullptr, {});
-  CHECK(core.has_value());
+// A sequencer over a log on disk that holds the nodes.
+struct World {
+  explicit World(const std::filesystem::path& directory) {
+    auto opened = log::open_sqlite_log({directory});
+    CHECK(opened.has_value());
+    log = std::move(*opened);
+    auto ready = Core::open(*log, nullptr, {});
+    CHECK(ready.has_value());
+    core = std::move(*ready);
+    submit(*core, world_without_links(), now);
+  }
+  void take(std::vector<log::Event> events) {
+    now = now + milliseconds(10);
+    submit(*core, std::move(events), now);
+  }
+
+  std::unique_ptr<log::Log> log;
+  std::unique_ptr<Core> core;
   Instant now{1'763'714'450'000'000'000};
-  submit(**core, world_without_links(), now);
+};
+
+void submit_new_entities(benchmark::State& state) {
+  World world(fresh_directory("append"));
   size_t made = 0;
   for (auto _ : state) {
     state.PauseTiming();
     std::vector<log::Event> events;
     for (size_t i = 0; i < kAtOnce; ++i) events.push_back(new_link(made++));
-    now = now + milliseconds(10);
     state.ResumeTiming();
-    submit(**core, std::move(events), now);
+    world.take(std::move(events));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kAtOnce));
   state.counters["facts/s"] = benchmark::Counter(static_cast<double>(made) * 6, benchmark::Counter::kIsRate);
@@ -76,16 +90,10 @@ void submit_new_entities(benchmark::State& state) {
 BENCHMARK(submit_new_entities)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 void submit_changes(benchmark::State& state) {
-  const auto directory = fresh_directory("change");
-  auto log = log::open_sqlite_log({directory});
-  CHECK(log.has_value());
-  auto core = Core::open(**log, nullptr, {});
-  CHECK(core.has_value());
-  Instant now{1'763'714'450'000'000'000};
-  submit(**core, world_without_links(), now);
+  World world(fresh_directory("change"));
   std::vector<log::Event> links;
   for (size_t i = 0; i < 20'000; ++i) links.push_back(new_link(i));
-  submit(**core, std::move(links), now);
+  world.take(std::move(links));
   Random random(1);
   bool up = false;
   for (auto _ : state) {
@@ -93,9 +101,8 @@ void submit_changes(benchmark::State& state) {
     std::vector<log::Event> events;
     for (size_t i = 0; i < kAtOnce; ++i) events.push_back(link_state(random.below(20'000), up));
     up = !up;
-    now = now + milliseconds(10);
     state.ResumeTiming();
-    submit(**core, std::move(events), now);
+    world.take(std::move(events));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kAtOnce));
 }
@@ -105,24 +112,18 @@ BENCHMARK(submit_changes)->UseRealTime()->Unit(benchmark::kMillisecond);
 const std::filesystem::path& filled() {
   static const std::filesystem::path directory = [] {
     const auto path = fresh_directory("cold");
-    auto log = log::open_sqlite_log({path / "log"});
-    CHECK(log.has_value());
-    auto core = Core::open(**log, nullptr, {});
-    CHECK(core.has_value());
-    Instant now{1'763'714'450'000'000'000};
-    submit(**core, world_without_links(), now);
+    World world(path / "log");
     const auto checkpoints = directory_checkpoints(path / "checkpoints");
     Random random(1);
     size_t links = 0;
     bool written = false;
-    while ((*core)->state().inventory.offset() < kEvents) {
+    while (world.core->state().inventory.offset() < kEvents) {
       std::vector<log::Event> events;
       for (size_t i = 0; i < kAtOnce; ++i)
         events.push_back(links < kLinks ? new_link(links++) : link_state(random.below(kLinks), random.below(2) == 0));
-      now = now + milliseconds(10);
-      submit(**core, std::move(events), now);
-      if (!written && (*core)->state().inventory.offset() >= kEvents - kTail) {
-        CHECK(write_checkpoint((*core)->state(), *checkpoints).has_value());
+      world.take(std::move(events));
+      if (!written && world.core->state().inventory.offset() >= kEvents - kTail) {
+        CHECK(write_checkpoint(world.core->state(), *checkpoints).has_value());
         written = true;
       }
     }

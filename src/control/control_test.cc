@@ -10,34 +10,16 @@
 #include "base/random.h"
 #include "control/replay.h"
 #include "log/simulated_log.h"
+#include "support/small_world.h"
 
 namespace tandem::control {
 namespace {
 
-log::Event fact(std::string kind, std::string id, const Json::Object& attributes) {
-  log::Event event;
-  event.set_actor("test");
-  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
-  facts.set_source("test");
-  facts.set_kind(std::move(kind));
-  facts.set_id(std::move(id));
-  for (const auto& [name, value] : attributes) {
-    v1::Attribute& attribute = *facts.add_attributes();
-    attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
-  }
-  return event;
-}
+using test_support::fact;
+using test_support::retraction;
 
 log::Event site(const std::string& id) {
   return fact("site", id, {{"tier", "core"}, {"latitude_deg", 50}, {"longitude_deg", 10}, {"jurisdiction", "DE"}, {"power_limit_kw", 100}});
-}
-
-log::Event retraction(std::string kind, std::string id) {
-  log::Event event;
-  event.mutable_entity_retracted()->set_kind(std::move(kind));
-  event.mutable_entity_retracted()->set_id(std::move(id));
-  return event;
 }
 
 // A grid with one site, node, pool, region, model, profile, tenant and demand: the least that a plan is asked for.

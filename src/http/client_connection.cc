@@ -16,7 +16,7 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr size_t kBufferBytesFirst = 8 * 1024;  // some hundred tokens of a stream
+constexpr size_t kAnswerBufferBytesFirst = 8 * 1024;  // some hundred tokens of a stream
 constexpr int kInterimHeadsMax = 8;             // 100 Continue, 103 Early Hints: a server that sends more is broken
 
 }  // namespace
@@ -191,7 +191,7 @@ asio::awaitable<Result<ResponseHead>> ClientConnection::read_head(std::string_vi
 asio::awaitable<boost::system::error_code> ClientConnection::read_more() {
   const size_t held = end_ - begin_;
   if (held == capacity_) {  // also at first, when both are 0
-    const size_t wanted = std::max(kBufferBytesFirst, capacity_ * 2);
+    const size_t wanted = std::max(kAnswerBufferBytesFirst, capacity_ * 2);
     auto larger = std::make_unique_for_overwrite<char[]>(wanted);
     if (held > 0) std::memcpy(larger.get(), buffer_.get() + begin_, held);
     buffer_ = std::move(larger);

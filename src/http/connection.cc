@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 namespace {
 
 // Two pages of kernel memory would hold most requests; most of ours fit one.
-constexpr size_t kBufferBytesFirst = 4 * 1024;
+constexpr size_t kRequestBufferBytesFirst = 4 * 1024;
 // What a client may still send after it has been refused, so that closing does not reset the connection before it has
 // read why: as much as commonly lies in its socket's buffer.
 constexpr size_t kDrainBytesMax = 1024 * 1024;
@@ -126,13 +126,13 @@ void Connection::arm_read() {
 
 // Room at the buffer's end for a read. Never while a read is under way, which writes into the buffer.
 bool Connection::make_room() {
-  const size_t most = std::max(server_->options().header_bytes_max, kBufferBytesFirst);
+  const size_t most = std::max(server_->options().header_bytes_max, kRequestBufferBytesFirst);
   const size_t held = end_ - begin_;
   size_t wanted = capacity_;
   if (parser_.state() == RequestParser::State::body && parser_.body_bytes_expected() > capacity_) {
     wanted = most;  // fewer calls for a large body
   } else if (capacity_ == 0 || (held == 0 && parser_.state() != RequestParser::State::body)) {
-    wanted = std::min(kBufferBytesFirst, most);  // also back to it: most connections are idle
+    wanted = std::min(kRequestBufferBytesFirst, most);  // also back to it: most connections are idle
   } else if (held == capacity_) {
     wanted = std::min(most, capacity_ * 2);
   }

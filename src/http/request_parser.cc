@@ -12,7 +12,7 @@ constexpr size_t kMethodBytesMax = 32;
 // What the next request may reuse; more would be held by connections that are idle.
 constexpr size_t kBodyBytesKept = 16 * 1024;
 
-tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
+tl::unexpected<Refusal> bad_request(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
 
 // RFC 3986 allows fewer, but browsers send some of the others as they are; none of them can end a line or a target.
 bool is_target_character(char c) { return c > ' ' && c < 127 && c != '#' && c != '"' && c != '<' && c != '>'; }
@@ -114,16 +114,16 @@ Parsed<void> RequestParser::parse_request_line(std::string_view line) {
   const size_t method_end = line.find(' ');
   const size_t target_end = line.rfind(' ');
   if (method_end == std::string_view::npos || target_end <= method_end) {
-    return bad("the request line is not 'METHOD /path HTTP/1.1'");
+    return bad_request("the request line is not 'METHOD /path HTTP/1.1'");
   }
   const std::string_view method = line.substr(0, method_end);
   const std::string_view target = line.substr(method_end + 1, target_end - method_end - 1);
   const std::string_view version = line.substr(target_end + 1);
-  if (!is_token(method) || method.size() > kMethodBytesMax) return bad("the method is malformed");
+  if (!is_token(method) || method.size() > kMethodBytesMax) return bad_request("the method is malformed");
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' ||
       !is_digit(version[7])) {
-    return bad("the version is malformed");
+    return bad_request("the version is malformed");
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     return tl::unexpected(Refusal{505, "version_not_supported", "this server speaks HTTP/1.1 and HTTP/1.0"});
@@ -138,15 +138,15 @@ Parsed<void> RequestParser::parse_target(std::string_view target) {
   if (target.size() >= 7 && iequals(target.substr(0, 7), "http://")) {
     target.remove_prefix(7);
     const size_t path = target.find('/');
-    if (path == 0 || path == std::string_view::npos) return bad("the target has no host or no path");
+    if (path == 0 || path == std::string_view::npos) return bad_request("the target has no host or no path");
     if (!std::all_of(target.begin(), target.begin() + static_cast<ptrdiff_t>(path), is_host_character)) {
-      return bad("the target's host is malformed");
+      return bad_request("the target's host is malformed");
     }
     target.remove_prefix(path);
   }
-  if (!target.starts_with('/')) return bad("the target does not begin with '/'");
+  if (!target.starts_with('/')) return bad_request("the target does not begin with '/'");
   if (!std::all_of(target.begin(), target.end(), is_target_character)) {
-    return bad("the target has a character that must be percent-encoded");
+    return bad_request("the target has a character that must be percent-encoded");
   }
   const size_t question = std::min(target.find('?'), target.size());
   request_.target = target.substr(0, question);
@@ -159,10 +159,10 @@ Parsed<void> RequestParser::check_host() {
   for (const Header& field : request_.headers) {
     if (!is_named(field, "host")) continue;
     ++hosts;
-    if (!std::all_of(field.value.begin(), field.value.end(), is_host_character)) return bad("the host is malformed");
+    if (!std::all_of(field.value.begin(), field.value.end(), is_host_character)) return bad_request("the host is malformed");
   }
-  if (hosts > 1) return bad("host is given more than once");
-  if (hosts == 0 && !is_http_1_0_) return bad("the request has no host");
+  if (hosts > 1) return bad_request("host is given more than once");
+  if (hosts == 0 && !is_http_1_0_) return bad_request("the request has no host");
   return {};
 }
 

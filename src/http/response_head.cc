@@ -3,7 +3,7 @@
 namespace tandem::http {
 namespace {
 
-tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{502, "bad_response", message}); }
+tl::unexpected<Refusal> bad_response(std::string_view message) { return tl::unexpected(Refusal{502, "bad_response", message}); }
 
 }  // namespace
 
@@ -13,20 +13,20 @@ Parsed<ResponseHead> parse_response_head(std::string_view head, std::string_view
   const std::string_view line = head.substr(0, line_end);
   const bool is_http_1_0 = line.starts_with("HTTP/1.0 ");
   if (line_end == std::string_view::npos || (!is_http_1_0 && !line.starts_with("HTTP/1.1 "))) {
-    return bad("the status line is not that of HTTP/1.1");
+    return bad_response("the status line is not that of HTTP/1.1");
   }
   ResponseHead response;
   const std::string_view digits = line.substr(9, 3);
   for (const char c : digits) {
-    if (c < '0' || c > '9') return bad("the status is not a number");
+    if (c < '0' || c > '9') return bad_response("the status is not a number");
     response.status = response.status * 10 + (c - '0');
   }
   // The reason phrase is for people; some servers leave it out with its space.
   const std::string_view reason = line.substr(9 + digits.size());
   if (digits.size() != 3 || response.status < 100 || response.status > 599)
-    return bad("the status is not a number of 100 to 599");
+    return bad_response("the status is not a number of 100 to 599");
   if ((!reason.empty() && reason.front() != ' ') || !is_field_value(reason))
-    return bad("the reason phrase is malformed");
+    return bad_response("the reason phrase is malformed");
   if (const auto fields = parse_fields(head.substr(line_end + 2), limits, response.headers); !fields) {
     return tl::unexpected(fields.error());
   }

@@ -7,7 +7,7 @@
 namespace tandem::http {
 namespace {
 
-std::vector<SseEvent> parse(std::string_view text, size_t piece_bytes = SIZE_MAX) {
+std::vector<SseEvent> parse_stream(std::string_view text, size_t piece_bytes = SIZE_MAX) {
   SseParser parser;
   std::vector<SseEvent> events;
   while (!text.empty()) {
@@ -27,15 +27,15 @@ TEST(Sse, ReadsEventsAsTheStandardSays) {
       "spaced\r\rdata\n\n"
       "event: without data\n\nretry: 5\nunknown: x\n\ndata: unfinished\n";
   for (const size_t piece_bytes : {SIZE_MAX, size_t{1}, size_t{2}, size_t{3}, size_t{7}}) {
-    EXPECT_EQ(parse(text, piece_bytes), expected) << piece_bytes;
+    EXPECT_EQ(parse_stream(text, piece_bytes), expected) << piece_bytes;
   }
 }
 
 TEST(Sse, WhatIsWrittenIsRead) {
   EXPECT_EQ(format_sse("", "", "[DONE]"), "data: [DONE]\n\n");
   EXPECT_EQ(format_sse("e\nx: y", "1\r2", "a\nb\r\nc\rd"), "event: e\nid: 1\ndata: a\ndata: b\ndata: c\ndata: d\n\n");
-  EXPECT_EQ(parse(format_sse("e", "1", "")), (std::vector<SseEvent>{{"e", "1", ""}}));
-  EXPECT_EQ(parse(format_sse("e", "1", "a\n\nb\n")), (std::vector<SseEvent>{{"e", "1", "a\n\nb\n"}}));
+  EXPECT_EQ(parse_stream(format_sse("e", "1", "")), (std::vector<SseEvent>{{"e", "1", ""}}));
+  EXPECT_EQ(parse_stream(format_sse("e", "1", "a\n\nb\n")), (std::vector<SseEvent>{{"e", "1", "a\n\nb\n"}}));
 }
 
 TEST(Sse, RefusesAnEventBeyondItsLimitAndStaysFailed) {
@@ -65,7 +65,7 @@ TEST(SseMutation, TheCutOfTheBytesDoesNotMatter) {
       }
       if (text.empty()) text = "\n";
     }
-    ASSERT_EQ(parse(text), parse(text, 1 + random.below(5))) << round;
+    ASSERT_EQ(parse_stream(text), parse_stream(text, 1 + random.below(5))) << round;
   }
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array kFormats{FeedFormat::csv, FeedFormat::yaml, FeedFormat::netbox, FeedFormat::tmf639};
 
-const inventory::Snapshot& sample() {
+const inventory::Snapshot& mutated_sample() {
   static const inventory::Snapshot snapshot = read_feed(FeedFormat::yaml, kSampleInventory).after;
   return snapshot;
 }
@@ -21,7 +21,7 @@ std::string seed_of(FeedFormat format) {
   std::string text;
   ExportOptions options;
   options.kinds = {"site", "rack", "device", "interface", "cable"};
-  EXPECT_TRUE(export_feed(format, sample(), options, [&](std::string_view piece) { text += piece; }));
+  EXPECT_TRUE(export_feed(format, mutated_sample(), options, [&](std::string_view piece) { text += piece; }));
   return text;
 }
 
@@ -53,7 +53,7 @@ void throw_mutations(size_t count, uint64_t seed) {
     const std::string text = mutate(seeds[f], random);
     FeedSettings settings;
     settings.piece_bytes = random.chance(0.5) ? SIZE_MAX : 1 + random.below(100);
-    const FeedResult result = read_feed(kFormats[f], text, sample(), settings);
+    const FeedResult result = read_feed(kFormats[f], text, mutated_sample(), settings);
     refused += !result.accepted;
     ASSERT_EQ(result.accepted, result.problems.empty()) << text;
     ASSERT_TRUE(result.accepted || result.events == 0) << text;

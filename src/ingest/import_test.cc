@@ -19,7 +19,7 @@ namespace {
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-std::string text_of(const std::vector<Diagnostic>& diagnostics) {
+std::string report_of(const std::vector<Diagnostic>& diagnostics) {
   std::string text;
   for (const Diagnostic& diagnostic : diagnostics) text += to_string(diagnostic) + "\n";
   return text;
@@ -34,11 +34,11 @@ std::string read(const fs::path& path) {
 
 // The snapshot of an import, which must be free of errors and survive being written and read.
 grid::Snapshot snapshot_of(const Imported& imported) {
-  EXPECT_FALSE(has_errors(imported.diagnostics)) << text_of(imported.diagnostics);
+  EXPECT_FALSE(has_errors(imported.diagnostics)) << report_of(imported.diagnostics);
   const grid::GridRows made = grid::make_rows(imported.entities);
   EXPECT_TRUE(made.problems.empty());
   const GridSnapshot again = read_grid(write_grid_file(imported.entities), "written.yaml");
-  EXPECT_EQ(text_of(again.diagnostics), "");
+  EXPECT_EQ(report_of(again.diagnostics), "");
   grid::Snapshot snapshot = grid::make_snapshot(made.rows, 0);
   EXPECT_TRUE(again.snapshot && *again.snapshot == snapshot);
   return snapshot;
@@ -81,7 +81,7 @@ TEST(ImportTopologyZoo, MendsAndReportsWhatTheFileLacks) {
   EXPECT_EQ(s.links[s.links.find("zuerich--halfway")].capacity_ab, Gbps(10)) << "raised";
   const grid::Site& halfway = s.sites[s.sites.find("halfway")];
   EXPECT_NEAR(halfway.latitude.value(), (47.37 + 50.95) / 2, 0.05);
-  const std::string report = text_of(imported.diagnostics);
+  const std::string report = report_of(imported.diagnostics);
   EXPECT_THAT(report, HasSubstr("test.gml:6: warning: the label 'Köln' is also in line 5; this node is 'koeln-2'"));
   EXPECT_THAT(
       report,
@@ -111,7 +111,7 @@ TEST(ImportTopologyZoo, ErrorsHaveTheirLine) {
   const auto problems = [](std::string_view text) {
     std::vector<Diagnostic> diagnostics;
     parse_topology_zoo(text, "x.gml", diagnostics);
-    return text_of(diagnostics);
+    return report_of(diagnostics);
   };
   EXPECT_THAT(problems("graph [\n node [ id 1 ]\n node [ id 1 ]\n]"),
               HasSubstr("x.gml:3: error: there are two nodes with the id 1"));
@@ -162,7 +162,7 @@ TEST(ImportSndlib, ErrorsHaveTheirLine) {
   const auto problems = [](std::string_view text) {
     std::vector<Diagnostic> diagnostics;
     parse_sndlib(text, "x.txt", diagnostics);
-    return text_of(diagnostics);
+    return report_of(diagnostics);
   };
   EXPECT_THAT(problems("NODES (\n"), HasSubstr("x.txt:1: error: the first line is not SNDlib's"));
   EXPECT_THAT(problems("?SNDlib native format\nNODES (\n A ( x 1 )\n)\n"),
@@ -199,7 +199,7 @@ TEST(ImportRepetita, PairsDirectedEdges) {
   EXPECT_EQ(link.capacity_ba, Gbps(40));
   EXPECT_EQ(link.igp_metric, 10);
   EXPECT_EQ(s.traffic.size(), 1u);
-  const std::string report = text_of(imported.diagnostics);
+  const std::string report = report_of(imported.diagnostics);
   EXPECT_THAT(report, HasSubstr("different weights"));
   EXPECT_THAT(report, HasSubstr("there is no edge back"));
 }
@@ -218,7 +218,7 @@ TEST(ImportRepetita, ErrorsHaveTheirLine) {
     Topology topology = parse_repetita(text, "x.graph", diagnostics);
     if (!has_errors(diagnostics))
       parse_repetita_demands("DEMANDS 1\nlabel src dest bw\nd 0 9 1\n", "x.demands", topology, diagnostics);
-    return text_of(diagnostics);
+    return report_of(diagnostics);
   };
   EXPECT_THAT(problems(kGraph), HasSubstr("x.demands:3: error: '9' is no node"));
   EXPECT_THAT(problems("NODES 99999999999\n"), HasSubstr("x.graph:1: error: 'NODES' and a count were expected here"));
@@ -237,9 +237,9 @@ TEST(Import, TheSameSeedGivesTheSameGrid) {
 }
 
 TEST(Import, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(text_of(import_topology("hello", "x", TopologyFormat::automatic, {}).diagnostics),
+  EXPECT_THAT(report_of(import_topology("hello", "x", TopologyFormat::automatic, {}).diagnostics),
               HasSubstr("no topology that is known"));
-  EXPECT_THAT(text_of(import_topology("graph [ ]", "x.gml", TopologyFormat::automatic, {}).diagnostics),
+  EXPECT_THAT(report_of(import_topology("graph [ ]", "x.gml", TopologyFormat::automatic, {}).diagnostics),
               HasSubstr("has no node"));
   ImportOptions options;
   options.route_factor = 0.5;

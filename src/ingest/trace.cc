@@ -53,7 +53,7 @@ void finish(std::vector<TimedRequest> timed, ErrorSink& errors, Trace& trace) {
   }
 }
 
-bool small_enough(std::string_view bytes, ErrorSink& errors) {
+bool trace_fits(std::string_view bytes, ErrorSink& errors) {
   if (bytes.size() <= kTraceBytesMax) return true;
   errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
                fmt::format("at most {} are allowed", kTraceBytesMax));
@@ -75,7 +75,7 @@ std::optional<Instant> azure_time(std::string_view text) {
 Trace parse_azure_trace(std::string_view bytes, std::string_view file_name) {
   Trace trace;
   ErrorSink errors(file_name, trace.diagnostics);
-  if (!small_enough(bytes, errors)) return trace;
+  if (!trace_fits(bytes, errors)) return trace;
   std::vector<TimedRequest> timed;
   bool header = false;
   for_each_line(bytes, [&](int line, std::string_view content) {
@@ -107,7 +107,7 @@ Trace parse_mooncake_trace(std::string_view bytes, std::string_view file_name) {
   Trace trace;
   trace.block_tokens = kMooncakeBlockTokens;
   ErrorSink errors(file_name, trace.diagnostics);
-  if (!small_enough(bytes, errors)) return trace;
+  if (!trace_fits(bytes, errors)) return trace;
   std::vector<TimedRequest> timed;
   for_each_line(bytes, [&](int line, std::string_view content) {
     if (timed.size() == kTraceRequestsMax) {

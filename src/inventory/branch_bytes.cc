@@ -18,11 +18,11 @@
 namespace tandem::inventory {
 namespace {
 
-constexpr uint64_t kFormat = 2;
+constexpr uint64_t kBranchesFormat = 2;
 
 using BranchPointer = std::shared_ptr<const Branch>;
 
-tl::unexpected<Error> corrupt(std::string what) {
+tl::unexpected<Error> corrupt_branches(std::string what) {
   return fail(ErrorCode::corrupt, "these bytes are no branches: " + std::move(what));
 }
 
@@ -84,17 +84,17 @@ std::optional<v1::HeldEdits> checked_edits(const EntityKey& entity, std::string_
 
 Result<void> read_edits(std::string_view& bytes, Branch& branch) {
   const auto count = take_integer(bytes);
-  if (!count) return corrupt("a branch is cut short");
+  if (!count) return corrupt_branches("a branch is cut short");
   EntityKey previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto kind = take_text(bytes);
     const auto id = kind ? take_text(bytes) : std::nullopt;
     const auto encoded = id ? take_text(bytes) : std::nullopt;
-    if (!encoded) return corrupt("the edits of an entity are cut short");
+    if (!encoded) return corrupt_branches("the edits of an entity are cut short");
     EntityKey entity{std::string(*kind), std::string(*id)};
-    if (i > 0 && entity <= previous) return corrupt("edits are out of order");
+    if (i > 0 && entity <= previous) return corrupt_branches("edits are out of order");
     const auto held = checked_edits(entity, *encoded);
-    if (!held) return corrupt(fmt::format("the edits of {} '{}' are malformed", entity.kind, entity.id));
+    if (!held) return corrupt_branches(fmt::format("the edits of {} '{}' are malformed", entity.kind, entity.id));
     branch.edits.set(entity, SharedBytes(*encoded));
     branch.edit_count += count_of(*held);
     branch.edit_bytes += encoded->size();
@@ -107,7 +107,7 @@ Result<void> read_edits(std::string_view& bytes, Branch& branch) {
 
 void Branches::write(const Snapshot& main, std::string& out) const {
   const std::vector<BranchPointer> branches = in_order(all());
-  put_integer(out, kFormat);
+  put_integer(out, kBranchesFormat);
   put_integer(out, branches.size());
   BranchPointer before;
   for (const BranchPointer& branch : branches) {
@@ -135,26 +135,26 @@ Digest Branches::hash(const Snapshot& main) const {
 }
 
 Result<Branches> Branches::read(const Snapshot& main, std::string_view bytes) {
-  if (take_integer(bytes) != kFormat) return corrupt("the format is not 2");
+  if (take_integer(bytes) != kBranchesFormat) return corrupt_branches("the format is not 2");
   const auto count = take_integer(bytes);
-  if (!count || *count > kBranchesMax) return corrupt("there are too many");
+  if (!count || *count > kBranchesMax) return corrupt_branches("there are too many");
   Branches branches;
   BranchPointer before;
   for (uint64_t i = 0; i < *count; ++i) {
     auto branch = std::make_shared<Branch>();
-    if (!read_heading(bytes, *branch)) return corrupt("a branch is cut short");
+    if (!read_heading(bytes, *branch)) return corrupt_branches("a branch is cut short");
     const Snapshot* parent_head = branches.head(branch->parent, main);
-    if (!parent_head || branches.find(branch->name)) return corrupt("a branch is out of order");
+    if (!parent_head || branches.find(branch->name)) return corrupt_branches("a branch is out of order");
     const auto base = take_text(bytes);
     const auto head_bytes = base ? take_text(bytes) : std::nullopt;
-    if (!head_bytes) return corrupt("a base or a head is cut short");
+    if (!head_bytes) return corrupt_branches("a base or a head is cut short");
     TANDEM_ASSIGN(branch->base, Snapshot::read_difference(reference_of(*branch, before, *parent_head), *base));
     TANDEM_ASSIGN(branch->head, Snapshot::read_difference(branch->base, *head_bytes));
     TANDEM_TRY(read_edits(bytes, *branch));
     branches.put(branch);
     before = branch;
   }
-  if (!bytes.empty()) return corrupt("something follows the last branch");
+  if (!bytes.empty()) return corrupt_branches("something follows the last branch");
   return branches;
 }
 

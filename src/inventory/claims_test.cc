@@ -11,7 +11,7 @@ using test_support::fact;
 using test_support::retraction;
 
 // A snapshot with a clock: one event a second, from 1,000 s on.
-class World {
+class Sources {
  public:
   log::Offset fold(const log::Event& event) {
     snapshot_.fold(event, snapshot_.offset() + 1, at(snapshot_.offset() + 1), &changes_);
@@ -36,7 +36,7 @@ class World {
 };
 
 TEST(Claims, WhatIsSeenCountsBeforeWhatIsIntended) {
-  World world;
+  Sources world;
   world.says("planning", "d", {{"rack", "r1"}, {"serial", "S"}}, v1::STANDING_INTENDED);
   EXPECT_EQ(world.believed(), R"({"rack":"r1","serial":"S"})");
   world.says("scan", "d", {{"rack", "r2"}}, v1::STANDING_DISCOVERED);
@@ -49,24 +49,24 @@ TEST(Claims, WhatIsSeenCountsBeforeWhatIsIntended) {
 }
 
 TEST(Claims, EachIsKeptWithWhoSaidItAndWhen) {
-  World world;
+  Sources world;
   world.says("scan", "d", {{"rack", "r1"}});
   log::Event event = fact("device", "d", {{"rack", "r2"}});
   v1::FactsRecorded& facts = *event.mutable_facts_recorded();
   facts.set_source("people");
   facts.set_confidence(0.9);
-  facts.set_observed_at_ns(World::at(1).ns);
-  facts.set_valid_to_ns(World::at(100).ns);
+  facts.set_observed_at_ns(Sources::at(1).ns);
+  facts.set_valid_to_ns(Sources::at(100).ns);
   world.fold(event);
   world.says("scan", "d", {{"rack", "r3"}});
   const std::vector<Claim> claims = world.snapshot().claims("device", "d");
   ASSERT_EQ(claims.size(), 3u);
   EXPECT_EQ(claims[0].value.text(), "r1");
-  EXPECT_EQ(claims[0].valid_from, World::at(1));
+  EXPECT_EQ(claims[0].valid_from, Sources::at(1));
   EXPECT_FALSE(claims[0].holds);
   EXPECT_EQ(claims[1].source, "people");
   EXPECT_EQ(claims[1].confidence, 0.9);
-  EXPECT_EQ(claims[1].valid_to, World::at(100));
+  EXPECT_EQ(claims[1].valid_to, Sources::at(100));
   EXPECT_TRUE(claims[1].holds);
   EXPECT_FALSE(claims[1].believed);
   EXPECT_EQ(claims[2].offset, 3u);
@@ -75,7 +75,7 @@ TEST(Claims, EachIsKeptWithWhoSaidItAndWhen) {
 }
 
 TEST(Claims, PolicyIsInTheLog) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"rack", "r1"}, {"role", "x"}});
   world.says("b", "d", {{"rack", "r2"}, {"role", "y"}});
   EXPECT_EQ(world.believed(), R"({"rack":"r2","role":"y"})");
@@ -97,7 +97,7 @@ TEST(Claims, PolicyIsInTheLog) {
 }
 
 TEST(Claims, SayingTheSameAgainOnlyRenewsWhenTheSourceSawIt) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"rack", "r1"}});
   world.says("b", "d", {{"rack", "r1"}});
   for (int i = 0; i < 5; ++i) world.says("a", "d", {{"rack", "r1"}});
@@ -105,13 +105,13 @@ TEST(Claims, SayingTheSameAgainOnlyRenewsWhenTheSourceSawIt) {
   const std::vector<Presence> presences = world.snapshot().presences("device", "d");
   ASSERT_EQ(presences.size(), 2u);
   EXPECT_EQ(presences[0].source, "a");
-  EXPECT_EQ(presences[0].first_seen, World::at(1));
-  EXPECT_EQ(presences[0].last_seen, World::at(7));
-  EXPECT_EQ(presences[1].last_seen, World::at(2));
+  EXPECT_EQ(presences[0].first_seen, Sources::at(1));
+  EXPECT_EQ(presences[0].last_seen, Sources::at(7));
+  EXPECT_EQ(presences[1].last_seen, Sources::at(2));
 }
 
 TEST(Claims, WhoIsContradictedAndRepeatsHimselfIsTheFresher) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"status", "active"}});
   world.says("b", "d", {{"status", "failed"}});
   world.says("a", "d", {{"status", "active"}});
@@ -125,7 +125,7 @@ TEST(Claims, WhoIsContradictedAndRepeatsHimselfIsTheFresher) {
 }
 
 TEST(Claims, NullSaysThatItIsEmpty) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"rack", "r1"}});
   world.says("b", "d", {{"rack", nullptr}});
   EXPECT_EQ(world.believed(), "{}");
@@ -135,12 +135,12 @@ TEST(Claims, NullSaysThatItIsEmpty) {
 }
 
 TEST(Claims, TimePassesWithEvents) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"status", "active"}});
   log::Event window = fact("device", "d", {{"status", "maintenance"}});
   window.mutable_facts_recorded()->set_source("planning");
-  window.mutable_facts_recorded()->set_valid_from_ns(World::at(5).ns);
-  window.mutable_facts_recorded()->set_valid_to_ns(World::at(7).ns);
+  window.mutable_facts_recorded()->set_valid_from_ns(Sources::at(5).ns);
+  window.mutable_facts_recorded()->set_valid_to_ns(Sources::at(7).ns);
   world.fold(window);
   EXPECT_EQ(world.believed(), R"({"status":"active"})");
   world.changes().clear();
@@ -155,7 +155,7 @@ TEST(Claims, TimePassesWithEvents) {
   EXPECT_EQ(world.changes()[0].attributes, std::vector<std::string>{"status"});
   // What will be, as far as is known; and what was known before.
   const auto at = [&](std::optional<log::Offset> recorded, log::Offset time) {
-    return to_json(world.snapshot().as_of({.recorded = recorded, .valid = World::at(time)}).attributes("device", "d"));
+    return to_json(world.snapshot().as_of({.recorded = recorded, .valid = Sources::at(time)}).attributes("device", "d"));
   };
   EXPECT_EQ(at({}, 6), R"({"status":"maintenance"})");
   EXPECT_EQ(at({}, 7), R"({"status":"active"})");
@@ -165,7 +165,7 @@ TEST(Claims, TimePassesWithEvents) {
 }
 
 TEST(Claims, SilenceIsAFact) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"rack", "r1"}});
   log::Event unseen;
   unseen.mutable_entity_unseen()->set_source("a");
@@ -173,7 +173,7 @@ TEST(Claims, SilenceIsAFact) {
   unseen.mutable_entity_unseen()->set_id("d");
   world.fold(unseen);
   world.fold(unseen);
-  EXPECT_EQ(world.snapshot().presences("device", "d")[0].unseen_since, World::at(2));
+  EXPECT_EQ(world.snapshot().presences("device", "d")[0].unseen_since, Sources::at(2));
   EXPECT_EQ(world.believed(), R"({"rack":"r1"})");
   world.says("a", "d", {});
   EXPECT_FALSE(world.snapshot().presences("device", "d")[0].unseen_since);
@@ -183,7 +183,7 @@ TEST(Claims, SilenceIsAFact) {
 }
 
 TEST(Claims, WhatIsRetractedLeavesItsPast) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"rack", "r1"}});
   world.fold(retraction("device", "d"));
   EXPECT_FALSE(world.snapshot().has("device", "d"));
@@ -199,12 +199,12 @@ TEST(Claims, WhatIsRetractedLeavesItsPast) {
   const Snapshot between = world.snapshot().as_of({.recorded = 2, .valid = {}});
   EXPECT_FALSE(between.has("device", "d"));
   EXPECT_TRUE(between.kinds().empty());
-  EXPECT_EQ(world.snapshot().offset_at(World::at(2)), 2u);
-  EXPECT_EQ(world.snapshot().time_at(2), World::at(2));
+  EXPECT_EQ(world.snapshot().offset_at(Sources::at(2)), 2u);
+  EXPECT_EQ(world.snapshot().time_at(2), Sources::at(2));
 }
 
 TEST(Claims, AreFoundByUniqueValues) {
-  World world;
+  Sources world;
   const ontology::Kind& device = *ontology::Ontology::built_in().find("device");
   const ontology::Unique* by_external_id = nullptr;
   for (const ontology::Constraint& constraint : device.constraints)

@@ -28,6 +28,7 @@ enum class Standing : uint8_t {
   discovered,  // found by a scan or an import
   intended,    // as it is meant to be: plans, designs
 };
+std::string_view to_text(Standing standing);  // "observed", "discovered", "intended"
 
 // What one source says of one attribute. At any time, of the claims of one source and standing that cover it, the one
 // recorded last holds; which of several that hold is believed is policy: what is seen before what is intended, then a

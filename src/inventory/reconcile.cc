@@ -364,6 +364,11 @@ bool has_part(const Discrepancy& discrepancy, const Referrer& entity) {
   return discrepancy.about == entity || std::ranges::find(discrepancy.also, entity) != discrepancy.also.end();
 }
 
+bool is_asked_for(const Discrepancy& discrepancy, const ReconcileOptions& options) {
+  return (!options.about || has_part(discrepancy, *options.about)) && (!options.kind || discrepancy.kind == *options.kind) &&
+         (options.entity_kind.empty() || discrepancy.about.kind == options.entity_kind);
+}
+
 }  // namespace
 
 std::string_view name_of(DiscrepancyKind kind) {
@@ -379,12 +384,18 @@ std::string_view name_of(DiscrepancyKind kind) {
   return {};
 }
 
+std::span<const DiscrepancyKind> discrepancy_kinds() {
+  using enum DiscrepancyKind;
+  static constexpr DiscrepancyKind kKinds[] = {value_conflict, moved, swapped, ghost, unplanned, stale, silent};
+  return kKinds;
+}
+
 Reconciliation reconcile(const Snapshot& snapshot, Instant now, const ReconcileOptions& options) {
   Reconciliation result;
   std::vector<Discrepancy> found = Search(snapshot, now).run();
   mark_accepted(found, deviations_of(snapshot));
   std::erase_if(found, [&](const Discrepancy& d) {
-    if (options.about && !has_part(d, *options.about)) return true;
+    if (!is_asked_for(d, options)) return true;
     if (d.accepted_as.empty()) return false;
     ++result.accepted;
     return !options.accepted;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ enum class DiscrepancyKind : uint8_t {
   silent,          // a source that has not spoken for three of its intervals
 };
 std::string_view name_of(DiscrepancyKind kind);  // as the choices of a `deviation` have it
+std::span<const DiscrepancyKind> discrepancy_kinds();
 
 // What one source says of it.
 struct Evidence {
@@ -68,6 +70,8 @@ struct ReconcileOptions {
   size_t limit = 1'000;            // discrepancies given back, the youngest first
   bool accepted = false;           // give those too that a deviation accepts
   std::optional<Referrer> about;   // only what this entity has part in
+  std::string entity_kind;         // only what is about one of this kind; empty: of any
+  std::optional<DiscrepancyKind> kind;
 };
 
 struct Reconciliation {

@@ -18,9 +18,9 @@
 namespace tandem::inventory {
 namespace {
 
-constexpr uint64_t kFormat = 2;
+constexpr uint64_t kDifferenceFormat = 2;
 
-tl::unexpected<Error> corrupt(std::string what) {
+tl::unexpected<Error> corrupt_difference(std::string what) {
   return fail(ErrorCode::corrupt, "these bytes are no difference of snapshots: " + std::move(what));
 }
 
@@ -61,7 +61,7 @@ class Writer {
   Writer(const Tables& from, const Tables& to) : from_(from), to_(to) {}
 
   void write(std::string& out) {
-    put_integer(out, kFormat);
+    put_integer(out, kDifferenceFormat);
     put_integer(out, to_.offset);
     put_signed(out, to_.time_ns);
     put_signed(out, to_.marked_ns);
@@ -154,12 +154,12 @@ class Reader {
   Reader(const Tables& from, Tables& to, std::string_view bytes) : from_(from), to_(to), bytes_(bytes) {}
 
   Result<void> read() {
-    if (take_integer(bytes_) != kFormat) return corrupt(fmt::format("the format is not {}", kFormat));
+    if (take_integer(bytes_) != kDifferenceFormat) return corrupt_difference(fmt::format("the format is not {}", kDifferenceFormat));
     const auto offset = take_integer(bytes_);
     const auto time = offset ? take_signed(bytes_) : std::nullopt;
     const auto marked = time ? take_signed(bytes_) : std::nullopt;
     const auto size = marked ? take_integer(bytes_) : std::nullopt;
-    if (!size) return corrupt("the heading is cut short");
+    if (!size) return corrupt_difference("the heading is cut short");
     to_.offset = *offset;
     to_.time_ns = *time;
     to_.marked_ns = *marked;
@@ -169,15 +169,15 @@ class Reader {
     TANDEM_TRY(read_dues());
     const std::string_view dues_read = dues.substr(0, dues.size() - bytes_.size());
     const auto kinds = take_integer(bytes_);
-    if (!kinds) return corrupt("the number of kinds is missing");
+    if (!kinds) return corrupt_difference("the number of kinds is missing");
     std::string previous;
     for (uint64_t i = 0; i < *kinds; ++i) TANDEM_TRY(read_kind(previous, i == 0));
-    if (!bytes_.empty()) return corrupt("something follows the last entity");
-    if (to_.size != *size) return corrupt("it is of another snapshot");
+    if (!bytes_.empty()) return corrupt_difference("something follows the last entity");
+    if (to_.size != *size) return corrupt_difference("it is of another snapshot");
     follow_all();
     std::string due;
     Writer(from_, to_).write_dues(due);
-    if (due != dues_read) return corrupt("what is due is not what its entities make it");
+    if (due != dues_read) return corrupt_difference("what is due is not what its entities make it");
     return {};
   }
 
@@ -199,12 +199,12 @@ class Reader {
 
 Result<void> Reader::read_sources() {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size()) return corrupt("the sources are cut short");
+  if (!count || *count > bytes_.size()) return corrupt_difference("the sources are cut short");
   to_.source_ids = {};
   to_.source_names = {};
   for (SourceId id = 0; id < *count; ++id) {
     const auto name = take_text(bytes_);
-    if (!name || !to_.source_ids.set(std::string(*name), id)) return corrupt("a source is cut short or stands there twice");
+    if (!name || !to_.source_ids.set(std::string(*name), id)) return corrupt_difference("a source is cut short or stands there twice");
     to_.source_names.set(id, std::string(*name));
   }
   return {};
@@ -212,21 +212,21 @@ Result<void> Reader::read_sources() {
 
 Result<void> Reader::read_marks() {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size()) return corrupt("the times are cut short");
+  if (!count || *count > bytes_.size()) return corrupt_difference("the times are cut short");
   std::optional<log::Offset> previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto offset = take_integer(bytes_);
     const auto at = offset ? take_signed(bytes_) : std::nullopt;
     const auto there = at ? take_integer(bytes_) : std::nullopt;
-    if (!there || *there > 1 || (previous && *offset <= *previous)) return corrupt("a time is cut short or out of order");
+    if (!there || *there > 1 || (previous && *offset <= *previous)) return corrupt_difference("a time is cut short or out of order");
     previous = *offset;
     const int64_t* known = from_.marks.find(TimeMark{*offset, *at});
     if (*there) {
       const auto before = take_signed(bytes_);
-      if (!before || (known && *known == *before)) return corrupt("a time does not differ");
+      if (!before || (known && *known == *before)) return corrupt_difference("a time does not differ");
       to_.marks.set({*offset, *at}, *before);
     } else if (!to_.marks.erase(TimeMark{*offset, *at})) {
-      return corrupt("a time does not differ");
+      return corrupt_difference("a time does not differ");
     }
   }
   return {};
@@ -234,12 +234,12 @@ Result<void> Reader::read_marks() {
 
 Result<void> Reader::read_dues() {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size()) return corrupt("what is due is cut short");
+  if (!count || *count > bytes_.size()) return corrupt_difference("what is due is cut short");
   for (uint64_t i = 0; i < *count; ++i) {
     const auto at = take_signed(bytes_);
     const auto kind = at ? take_text(bytes_) : std::nullopt;
     const auto id = kind ? take_text(bytes_) : std::nullopt;
-    if (!id) return corrupt("what is due is cut short");
+    if (!id) return corrupt_difference("what is due is cut short");
     touched_.insert({std::string(*kind), std::string(*id)});
   }
   return {};
@@ -248,22 +248,22 @@ Result<void> Reader::read_dues() {
 Result<Past> Reader::take_past() {
   Past past;
   const auto bytes = take_text(bytes_);
-  if (!bytes || !past.read(*bytes, to_.source_ids.size())) return corrupt("the past of an entity is malformed");
+  if (!bytes || !past.read(*bytes, to_.source_ids.size())) return corrupt_difference("the past of an entity is malformed");
   return past;
 }
 
 Result<void> Reader::read_kind(std::string& previous, bool first) {
   const auto name = take_text(bytes_);
   const auto changed = name ? take_integer(bytes_) : std::nullopt;
-  if (!changed) return corrupt("a kind is cut short");
-  if (!first && *name <= previous) return corrupt(fmt::format("kind '{}' is out of order", *name));
+  if (!changed) return corrupt_difference("a kind is cut short");
+  if (!first && *name <= previous) return corrupt_difference(fmt::format("kind '{}' is out of order", *name));
   previous = *name;
   KindTable table = table_of(from_, previous);
   const size_t before = table.entities.size();
   table.changed = *changed;
   TANDEM_TRY(read_entities(previous, table));
   TANDEM_TRY(read_removed(previous, table));
-  if (same_table(table, table_of(from_, previous))) return corrupt(fmt::format("kind '{}' does not differ", previous));
+  if (same_table(table, table_of(from_, previous))) return corrupt_difference(fmt::format("kind '{}' does not differ", previous));
   to_.size += table.entities.size();
   to_.size -= before;
   if (*changed != 0) {
@@ -271,28 +271,28 @@ Result<void> Reader::read_kind(std::string& previous, bool first) {
     return {};
   }
   // There is no such kind: an event that changes one has an offset.
-  if (!table.entities.empty() || !table.removed.empty()) return corrupt(fmt::format("kind '{}' was never changed", previous));
+  if (!table.entities.empty() || !table.removed.empty()) return corrupt_difference(fmt::format("kind '{}' was never changed", previous));
   to_.kinds.erase(previous);
   return {};
 }
 
 Result<void> Reader::read_entities(const std::string& kind, KindTable& table) {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size()) return corrupt(fmt::format("kind '{}' is cut short", kind));
+  if (!count || *count > bytes_.size()) return corrupt_difference(fmt::format("kind '{}' is cut short", kind));
   std::string previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto id = take_text(bytes_);
     const auto record = id ? take_text(bytes_) : std::nullopt;
     if (!record || (!record->empty() && !parse_record(*record, to_.source_ids.size())))
-      return corrupt(fmt::format("an entity of kind '{}' is malformed", kind));
-    if (i > 0 && *id <= previous) return corrupt(fmt::format("an entity of kind '{}' is out of order", kind));
+      return corrupt_difference(fmt::format("an entity of kind '{}' is malformed", kind));
+    if (i > 0 && *id <= previous) return corrupt_difference(fmt::format("an entity of kind '{}' is out of order", kind));
     previous = *id;
     Held held{SharedBytes(*record), {}};
     TANDEM_ASSIGN(held.past, take_past());
     const Held* known = table.entities.find(previous);
     const bool gone = record->empty();
     if (gone ? !known || !held.past.empty() : known && same_held(*known, held))
-      return corrupt(fmt::format("{} '{}' does not differ", kind, previous));
+      return corrupt_difference(fmt::format("{} '{}' does not differ", kind, previous));
     touched_.insert({kind, previous});
     if (gone)
       table.entities.erase(previous);
@@ -304,16 +304,16 @@ Result<void> Reader::read_entities(const std::string& kind, KindTable& table) {
 
 Result<void> Reader::read_removed(const std::string& kind, KindTable& table) {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size()) return corrupt(fmt::format("what was removed of kind '{}' is cut short", kind));
+  if (!count || *count > bytes_.size()) return corrupt_difference(fmt::format("what was removed of kind '{}' is cut short", kind));
   std::string previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto id = take_text(bytes_);
-    if (!id || (i > 0 && *id <= previous)) return corrupt(fmt::format("a removed entity of kind '{}' is out of order", kind));
+    if (!id || (i > 0 && *id <= previous)) return corrupt_difference(fmt::format("a removed entity of kind '{}' is out of order", kind));
     previous = *id;
     TANDEM_ASSIGN(Past past, take_past());
     const Past* known = table.removed.find(previous);
     if (past.empty() ? !known : known && same_past(*known, past))
-      return corrupt(fmt::format("{} '{}' does not differ", kind, previous));
+      return corrupt_difference(fmt::format("{} '{}' does not differ", kind, previous));
     touched_.insert({kind, previous});
     if (past.empty())
       table.removed.erase(previous);

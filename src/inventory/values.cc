@@ -2,6 +2,15 @@
 
 namespace tandem::inventory {
 
+std::string_view to_text(Standing standing) {
+  switch (standing) {
+    case Standing::observed: return "observed";
+    case Standing::discovered: return "discovered";
+    case Standing::intended: return "intended";
+  }
+  return "observed";
+}
+
 Json to_json_value(const v1::Value& value) {
   switch (value.kind_case()) {
     case v1::Value::KIND_NOT_SET: return nullptr;

@@ -19,13 +19,13 @@
 namespace tandem::log {
 namespace {
 
-std::unique_ptr<Log> open(const std::filesystem::path& directory) {
+std::unique_ptr<Log> open_writable(const std::filesystem::path& directory) {
   auto log = open_sqlite_log({directory});
   EXPECT_TRUE(log) << to_string(log.error());
   return log ? std::move(*log) : nullptr;
 }
 
-void append(Log& log, size_t count, uint64_t seed = 1) {
+void append_some(Log& log, size_t count, uint64_t seed = 1) {
   const Head head = *log.head();
   const auto appended =
       log.append(make_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed, count)));
@@ -34,8 +34,8 @@ void append(Log& log, size_t count, uint64_t seed = 1) {
 
 // A log whose last batch spills over to other pages.
 void make_log(const std::filesystem::path& directory) {
-  auto log = open(directory);
-  for (const size_t count : {1u, 3u, 2u, 30u}) append(*log, count, count);
+  auto log = open_writable(directory);
+  for (const size_t count : {1u, 3u, 2u, 30u}) append_some(*log, count, count);
 }
 
 Verification verify(const std::filesystem::path& directory) {
@@ -80,8 +80,8 @@ void flip_each(const std::filesystem::path& directory, const char* name, uint8_t
 // The files of a log as a killed writer leaves them: with a write-ahead log that was not carried over.
 void make_log_with_wal(const std::filesystem::path& directory) {
   const TemporaryDirectory original;
-  auto log = open(original.path());
-  for (const size_t count : {2u, 1u, 20u}) append(*log, count, count);
+  auto log = open_writable(original.path());
+  for (const size_t count : {2u, 1u, 20u}) append_some(*log, count, count);
   for (const char* name : {"log.db", "log.db-wal", "log.anchor"}) {
     std::filesystem::copy_file(original.path() / name, directory / name);
   }
@@ -114,7 +114,7 @@ TEST(SqliteDamage, PagesThatTheWriteAheadLogReplacesDoNotMatter) {
     const auto path = directory.path() / "log.db";
     std::fstream(path, std::ios::binary | std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(at)).put('!');
     EXPECT_TRUE(verify(directory.path()).damage.empty()) << at << "\n" << list(verify(directory.path()));
-    EXPECT_EQ(open(directory.path())->head()->last, 23u) << at;
+    EXPECT_EQ(open_writable(directory.path())->head()->last, 23u) << at;
     EXPECT_TRUE(verify(directory.path()).damage.empty()) << at << "\n" << list(verify(directory.path()));
   }
 }
@@ -143,7 +143,7 @@ TEST(SqliteDamage, TheOffsetIsThatOfTheFirstEventThatCannotBeTrusted) {
   ASSERT_FALSE(found.damage.empty());
   EXPECT_EQ(found.damage.front().offset, 7u) << list(found);
   EXPECT_EQ(found.batches, 4u);
-  auto log = open(directory.path());
+  auto log = open_writable(directory.path());
   EXPECT_EQ(log->read(1, 1)->size(), 1u);
   const auto read = log->read(7, 1);
   ASSERT_FALSE(read);
@@ -188,7 +188,7 @@ TEST(SqliteDamage, AnExpiredBodyLeavesTheHeadersWhole) {
     ASSERT_TRUE(database && database->run("UPDATE batch SET body = NULL WHERE first >= 5"));
   }
   EXPECT_TRUE(verify(directory.path()).damage.empty()) << list(verify(directory.path()));
-  auto log = open(directory.path());
+  auto log = open_writable(directory.path());
   const auto batches = log->read(4, SIZE_MAX);
   ASSERT_EQ(batches->size(), 3u);
   EXPECT_EQ((*batches)[0].events.size(), 3u);
@@ -208,7 +208,7 @@ TEST(SqliteDamage, ALostTailIsFoundAndNotWrittenOver) {
   EXPECT_EQ(log.error().context, "offset 1");
   // An operator may accept what is left.
   std::filesystem::remove(directory.path() / "log.anchor");
-  EXPECT_EQ(open(directory.path())->head()->last, 0u);
+  EXPECT_EQ(open_writable(directory.path())->head()->last, 0u);
   EXPECT_TRUE(verify(directory.path()).damage.empty());
 }
 
@@ -235,7 +235,7 @@ TEST(SqliteDamage, OneBadAnchorSlotIsMendedWhenTheLogIsOpened) {
         .seekp(slot * 128 + 20)
         .put('!');
     EXPECT_FALSE(verify(directory.path()).damage.empty());
-    append(*open(directory.path()), 1);
+    append_some(*open_writable(directory.path()), 1);
     EXPECT_TRUE(verify(directory.path()).damage.empty()) << list(verify(directory.path()));
   }
 }
@@ -243,11 +243,11 @@ TEST(SqliteDamage, OneBadAnchorSlotIsMendedWhenTheLogIsOpened) {
 // A writer at full speed, its checkpoints included, never looks like damage.
 void verify_while_writing(int batches) {
   const TemporaryDirectory directory;
-  auto log = open(directory.path());
-  append(*log, 1);
+  auto log = open_writable(directory.path());
+  append_some(*log, 1);
   std::atomic<bool> done = false;
   std::thread writer([&] {
-    for (int i = 0; i < batches; ++i) append(*log, i % 7 == 0 ? 1 : 400);
+    for (int i = 0; i < batches; ++i) append_some(*log, i % 7 == 0 ? 1 : 400);
     done = true;
   });
   Offset last = 0;
@@ -305,7 +305,7 @@ void kill_writers(int rounds) {
       ASSERT_GE(found.last, acknowledged);
     }
   }
-  auto log = open(directory.path());
+  auto log = open_writable(directory.path());
   ASSERT_TRUE(log);
   EXPECT_GT(log->head()->last, 0u);
   EXPECT_GE(log->head()->last, acknowledged);
@@ -344,9 +344,9 @@ TEST(SqliteDamage, AfterAFailedWriteNothingIsTakenUntilTheLogIsOpenedAgain) {
   ASSERT_GT(acknowledged, 3);
   ASSERT_LT(acknowledged, 100);
   EXPECT_TRUE(verify(directory.path()).damage.empty()) << list(verify(directory.path()));
-  auto log = open(directory.path());
+  auto log = open_writable(directory.path());
   EXPECT_GE(log->head()->last, Offset(acknowledged) * 100);
-  append(*log, 1'000);
+  append_some(*log, 1'000);
   EXPECT_TRUE(verify(directory.path()).damage.empty()) << list(verify(directory.path()));
 }
 

@@ -10,7 +10,7 @@ namespace {
 using test_support::drawn_grid;
 using test_support::drawn_rows;
 
-const std::string kGrid = R"(
+const std::string kTableGrid = R"(
   a-b 2ms 100G cost=0.01
   b-c 3ms 100G
   site a DE
@@ -51,7 +51,7 @@ const routing::Target& target(const Made& made, std::string_view pool) {
 }
 
 TEST(RoutingTable, CarriesNamesTenantsAndPlan) {
-  const Made made = make(kGrid);
+  const Made made = make(kTableGrid);
   const auto& t = *made.table;
   EXPECT_EQ(t.offset(), 9u);
   EXPECT_EQ(t.rows().plan_id, "plan-7");
@@ -67,7 +67,7 @@ TEST(RoutingTable, CarriesNamesTenantsAndPlan) {
 }
 
 TEST(RoutingTable, LegsHaveRoundTripJurisdictionsAndCost) {
-  const Made made = make(kGrid);
+  const Made made = make(kTableGrid);
   const auto& s = made.snapshot;
   const auto north = s.regions.find("north").value;
   const auto& leg = made.table->leg(north, s.sites.find("c").value);
@@ -77,13 +77,13 @@ TEST(RoutingTable, LegsHaveRoundTripJurisdictionsAndCost) {
   EXPECT_NEAR(leg.euros_per_byte, 0.01e-9, 1e-20);
   EXPECT_FALSE(made.table->leg(s.regions.find("lonely").value, s.sites.find("c").value).reachable);
   // The cut of a link reaches the table with the same plan.
-  const auto cut = drawn_grid(kGrid + "a-c 1ms 1G\n");
+  const auto cut = drawn_grid(kTableGrid + "a-c 1ms 1G\n");
   const auto after = make_routing_table(cut, made.plan, {});
   EXPECT_DOUBLE_EQ(after->leg(north, cut.sites.find("c").value).round_trip.value(), 2 * (1000 + 1000));
 }
 
 TEST(RoutingTable, TargetsKnowTheirEngineAndState) {
-  const Made made = make(kGrid);
+  const Made made = make(kTableGrid);
   const auto& real = target(made, "pc");
   EXPECT_EQ(real.host, "10.0.0.7");
   EXPECT_EQ(real.port, 9000);
@@ -91,9 +91,9 @@ TEST(RoutingTable, TargetsKnowTheirEngineAndState) {
   EXPECT_FALSE(real.emulated);
   EXPECT_TRUE(real.up);
   EXPECT_EQ(real.concurrency_max, real.replicas * made.plan.deployments(made.plan.deployments_size() - 1).batch());
-  const auto dark = make_routing_table(drawn_grid(kGrid + "site c DE down"), made.plan, {});
+  const auto dark = make_routing_table(drawn_grid(kTableGrid + "site c DE down"), made.plan, {});
   for (const auto& t : dark->targets()) EXPECT_EQ(t.up, t.pool != "pc");
-  const Made emulated = make(kGrid + "pin m pb 1\n");
+  const Made emulated = make(kTableGrid + "pin m pb 1\n");
   EXPECT_EQ(target(emulated, "pb").base_path, "/e/pools/pb");
   EXPECT_EQ(target(emulated, "pb").port, 8090);
   EXPECT_TRUE(target(emulated, "pb").emulated);
@@ -101,14 +101,14 @@ TEST(RoutingTable, TargetsKnowTheirEngineAndState) {
 
 TEST(RoutingTable, AnEngineUrlThatIsNoneIsDown) {
   for (const std::string_view url : {"https://x", "http://", "http://h:0", "http://h:99999", "http://h:8x", "http://[::1", "x"}) {
-    auto rows = drawn_rows(kGrid);
+    auto rows = drawn_rows(kTableGrid);
     const auto p = plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {});
     rows.pools[1].engine_url = url;
     const auto table = make_routing_table(grid::make_snapshot(rows, 1), p, {});
     for (const auto& t : table->targets())
       EXPECT_EQ(t.up, t.pool != "pc") << url;
   }
-  auto rows = drawn_rows(kGrid);
+  auto rows = drawn_rows(kTableGrid);
   rows.pools[1].engine_url = "http://[::1]:81";
   const auto table = make_routing_table(grid::make_snapshot(rows, 1), plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {}), {});
   for (const auto& t : table->targets()) {
@@ -119,7 +119,7 @@ TEST(RoutingTable, AnEngineUrlThatIsNoneIsDown) {
 }
 
 TEST(RoutingTable, TokenPricesAddUpToTheDeploymentsCost) {
-  const Made made = make(kGrid);
+  const Made made = make(kTableGrid);
   for (const v1::PlannedDeployment& row : made.plan.deployments()) {
     if (row.utilization() < 0.1) continue;
     const auto& t = target(made, row.pool());
@@ -132,7 +132,7 @@ TEST(RoutingTable, TokenPricesAddUpToTheDeploymentsCost) {
 }
 
 TEST(PlanJson, HasWhatThePagesRead) {
-  const Made made = make(kGrid);
+  const Made made = make(kTableGrid);
   const Json json = plan_to_json(made.plan, made.snapshot);
   EXPECT_EQ(json["plan_id"].text(), "plan-7");
   EXPECT_GE(json["gap"].number(), 0);

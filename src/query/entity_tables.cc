@@ -158,15 +158,6 @@ class ClaimsTable final : public VirtualTable {
   bool also_past_;
 };
 
-std::string_view standing_name(inventory::Standing standing) {
-  switch (standing) {
-    case inventory::Standing::observed: return "observed";
-    case inventory::Standing::discovered: return "discovered";
-    case inventory::Standing::intended: return "intended";
-  }
-  return "observed";
-}
-
 class ClaimsSource final : public EntityRows {
  public:
   ClaimsSource(const Context& context, Access access, bool also_past)
@@ -182,7 +173,7 @@ class ClaimsSource final : public EntityRows {
       rows.set(ClaimsTable::kAttribute, std::string_view(claim.attribute));
       rows.set_json(ClaimsTable::kValue, inventory::to_json_value(claim.value));
       rows.set(ClaimsTable::kSource, std::string_view(claim.source));
-      rows.set(ClaimsTable::kStanding, standing_name(claim.standing));
+      rows.set(ClaimsTable::kStanding, inventory::to_text(claim.standing));
       if (claim.confidence > 0) rows.set(ClaimsTable::kConfidence, claim.confidence);
       rows.set(ClaimsTable::kFrom, std::string_view(format_rfc3339(claim.valid_from)));
       if (claim.valid_to) rows.set(ClaimsTable::kTo, std::string_view(format_rfc3339(*claim.valid_to)));

@@ -149,9 +149,9 @@ class One final : public Source {
 };
 
 // Entities of the kind that refer to one other, by any attribute: SQLite checks that it is the one asked for.
-class Referring final : public Source {
+class ReferringRows final : public Source {
  public:
-  Referring(const KindTable& table, const Context& context, EntityKey target, Access access)
+  ReferringRows(const KindTable& table, const Context& context, EntityKey target, Access access)
       : table_(table), context_(context), target_(std::move(target)), access_(std::move(access)), writer_(table, access_),
         from_(access_.from) {}
 
@@ -206,7 +206,7 @@ Result<std::unique_ptr<Source>> KindTable::open(const Context& context, Access a
   const grid::Attribute& attribute = kind_.attributes[static_cast<size_t>(access.path - kByReference)];
   const grid::Target target = grid::target_of(attribute, access.equal.front());
   EntityKey key{std::string(target.kind), std::string(target.id)};
-  return std::make_unique<Referring>(*this, context, std::move(key), std::move(access));
+  return std::make_unique<ReferringRows>(*this, context, std::move(key), std::move(access));
 }
 
 }  // namespace

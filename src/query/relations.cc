@@ -18,12 +18,12 @@ struct Reference {
   size_t column = 0;                           // of the names below
 };
 
-struct Referring {
+struct ReferringColumns {
   std::vector<std::string_view> names;  // of attributes, ascending
   std::vector<Reference> references;
 };
 
-void add_references(const ontology::Kind& kind, const grid::Attribute& attribute, size_t column, Referring& out) {
+void add_references(const ontology::Kind& kind, const grid::Attribute& attribute, size_t column, ReferringColumns& out) {
   if (attribute.format == grid::Format::jurisdiction) out.references.push_back({&attribute, {}, nullptr, column});
   for (const ontology::Relation& relation : kind.relations) {
     if (relation.attribute != attribute.name) continue;
@@ -32,11 +32,11 @@ void add_references(const ontology::Kind& kind, const grid::Attribute& attribute
   }
 }
 
-const Referring* referring(std::string_view kind) {
-  static const std::map<std::string_view, Referring> kAll = [] {
-    std::map<std::string_view, Referring> all;
+const ReferringColumns* referring_columns(std::string_view kind) {
+  static const std::map<std::string_view, ReferringColumns> kAll = [] {
+    std::map<std::string_view, ReferringColumns> all;
     for (const ontology::Kind& each : ontology::Ontology::built_in().kinds()) {
-      Referring& own = all[each.name];
+      ReferringColumns& own = all[each.name];
       std::vector<const grid::Attribute*> attributes;
       for (const grid::Attribute& attribute : each.attributes) attributes.push_back(&attribute);
       std::ranges::sort(attributes, {}, &grid::Attribute::name);
@@ -91,7 +91,7 @@ std::string_view impact_name(ontology::Impact impact) {
 
 std::vector<Relation> relations_of(const inventory::Snapshot& snapshot, const EntityKey& from) {
   std::vector<Relation> relations;
-  const Referring* own = referring(from.kind);
+  const ReferringColumns* own = referring_columns(from.kind);
   if (own == nullptr) return relations;
   Collector collector{relations};
   snapshot.visit_row(from.kind, from.id, own->names, [&](const inventory::EntityRow& entity) {

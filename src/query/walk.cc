@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kSuggestedAmong = 10'000;  // ids that a mistyped one is compared with
 
-enum Columns : size_t { kDistance, kKind, kId, kRelation, kViaKind, kViaId, kOfKind, kOfId };
+enum WalkColumns : size_t { kDistance, kReachedKind, kReachedId, kRelation, kViaKind, kViaId, kOfKind, kOfId };
 
 struct WalkDescription {
   const char* name;
@@ -155,8 +155,8 @@ bool WalkSource::expand(Reached from) {
 void WalkSource::add_row(const Reached& reached, Rows& rows) const {
   rows.add();
   rows.set(kDistance, reached.distance);
-  rows.set(kKind, std::string_view(reached.key.kind));
-  rows.set(kId, std::string_view(reached.key.id));
+  rows.set(kReachedKind, std::string_view(reached.key.kind));
+  rows.set(kReachedId, std::string_view(reached.key.id));
   rows.set(kRelation, std::string_view(reached.relation));
   rows.set(kViaKind, std::string_view(reached.via.kind));
   rows.set(kViaId, std::string_view(reached.via.id));
@@ -175,7 +175,7 @@ class WalkTable final : public VirtualTable {
     add({"via_id", ColumnType::text, "Its id.", {}, false});
     add({"of_kind", ColumnType::text, "The kind asked about, or kind/id.", {}, true});
     add({"of_id", ColumnType::text, "The id asked about.", {}, true});
-    set_key({kOfKind, kOfId, kKind, kId});
+    set_key({kOfKind, kOfId, kReachedKind, kReachedId});
   }
 
   std::vector<AccessPath> paths(const Context&) const override {

@@ -11,7 +11,7 @@
 namespace tandem::routing {
 namespace {
 
-constexpr std::string_view kWorld = R"(
+constexpr std::string_view kTableWorld = R"(
   jurisdiction DE FR US
   region north 10.1.0.0/16 2001:db8::/32
   region south 10.1.128.0/17 10.0.0.0/8
@@ -38,7 +38,7 @@ std::array<uint8_t, 16> address(const char* text) {
 }
 
 TEST(RoutingTable, FindsTenantsByTheirKeyAndKeepsLoopbackKeysLocal) {
-  const RoutingTable table(draw_table(kWorld));
+  const RoutingTable table(draw_table(kTableWorld));
   EXPECT_EQ(table.find_tenant(sha256("sk-acme"), false), 0u);
   EXPECT_EQ(table.find_tenant(sha256("sk-acme"), true), 0u);
   EXPECT_EQ(table.find_tenant(sha256("sk-demo"), true), 1u);
@@ -47,7 +47,7 @@ TEST(RoutingTable, FindsTenantsByTheirKeyAndKeepsLoopbackKeysLocal) {
 }
 
 TEST(RoutingTable, FindsModelsByIdAndAlias) {
-  const RoutingTable table(draw_table(kWorld));
+  const RoutingTable table(draw_table(kTableWorld));
   EXPECT_EQ(table.find_model("small"), 0u);
   EXPECT_EQ(table.find_model("wee"), 0u);
   EXPECT_EQ(table.find_model("big"), 1u);
@@ -56,13 +56,13 @@ TEST(RoutingTable, FindsModelsByIdAndAlias) {
 }
 
 TEST(RoutingTable, AModelsIdBeatsAnothersAlias) {
-  TableRows rows = draw_table(kWorld);
+  TableRows rows = draw_table(kTableWorld);
   rows.model_names.insert(rows.model_names.begin(), {"big", 0});
   EXPECT_EQ(RoutingTable(rows).find_model("big"), 1u);
 }
 
 TEST(RoutingTable, FindsRegionsTargetsAndJurisdictions) {
-  const RoutingTable table(draw_table(kWorld));
+  const RoutingTable table(draw_table(kTableWorld));
   EXPECT_EQ(table.find_region("lab"), 2u);
   EXPECT_EQ(table.find_region("moon"), std::nullopt);
   EXPECT_EQ(table.find_target("par-big"), 1u);
@@ -74,7 +74,7 @@ TEST(RoutingTable, FindsRegionsTargetsAndJurisdictions) {
 }
 
 TEST(RoutingTable, TheLongestPrefixWins) {
-  const RoutingTable table(draw_table(kWorld));
+  const RoutingTable table(draw_table(kTableWorld));
   EXPECT_EQ(table.find_region_by_address(address("10.1.1.1")), 0u);
   EXPECT_EQ(table.find_region_by_address(address("10.1.200.1")), 1u);
   EXPECT_EQ(table.find_region_by_address(address("10.9.9.9")), 1u);
@@ -111,7 +111,7 @@ TEST(RoutingTable, PrefixLookupAgreesWithATryOfEveryPrefix) {
 }
 
 TEST(RoutingTable, ListsTargetsByModelAndThePlansShares) {
-  const RoutingTable table(draw_table(kWorld));
+  const RoutingTable table(draw_table(kTableWorld));
   EXPECT_TRUE(std::ranges::equal(table.targets_of_model(1), std::vector<uint32_t>{1, 2}));
   EXPECT_TRUE(std::ranges::equal(table.targets_of_model(0), std::vector<uint32_t>{0}));
   ASSERT_NE(table.split(0, 0, 1), nullptr);
@@ -124,7 +124,7 @@ TEST(RoutingTable, ListsTargetsByModelAndThePlansShares) {
 }
 
 TEST(RoutingTableDeathTest, RowsThatContradictEachOtherAreABug) {
-  const TableRows good = draw_table(kWorld);
+  const TableRows good = draw_table(kTableWorld);
   const auto dies = [&](auto spoil) {
     TableRows rows = good;
     spoil(rows);

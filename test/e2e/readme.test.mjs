@@ -19,6 +19,7 @@ describe('the README', () => {
     .replaceAll('http://127.0.0.1:8080', grid.url)
     .replaceAll('build/tandem', binary)
     .replaceAll('--data data', `--data ${path.join(directory, 'data')}`)
+    .replaceAll(/\bmetro\b/g, path.join(directory, 'metro'))
     .replaceAll('germany50.txt', path.join(sharedData, 'sndlib/germany50.txt'))
     .replaceAll('germany50.yaml', path.join(directory, 'germany50.yaml'))], { encoding: 'utf8', timeout });
 
@@ -37,7 +38,7 @@ describe('the README', () => {
   });
 
   test('its tool commands work', { skip: hasSharedData ? false : 'skipped: no ../shared/data' }, () => {
-    for (const command of commands.filter((line) => /tandem (import|check|plan|ontology)/.test(line))) run(command);
+    for (const command of commands.filter((line) => /tandem (import|check|plan|ontology|query|inventory)/.test(line))) run(command);
     const tail = commands.find((line) => line.includes('log tail'));
     assert.match(run(tail.replace(' -f', '')), /plan_accepted/);
   });

@@ -15,6 +15,15 @@ endif()
 if(TANDEM_BENCHMARKS)
   find_package(benchmark REQUIRED)
 endif()
+if(NOT TANDEM_SANITIZE)
+  find_package(mimalloc 2.0 REQUIRED)
+endif()
+# Interposed for the whole program, by linking it (docs/decisions/0006-allocator.md). Sanitizers bring their own.
+add_library(tandem_allocator INTERFACE)
+if(NOT TANDEM_SANITIZE)
+  target_link_libraries(tandem_allocator INTERFACE mimalloc)
+endif()
+
 # One spelling of the header-only libraries' targets. Boost.Asio is used without deprecated interfaces.
 add_library(tandem_expected INTERFACE)
 

@@ -17,10 +17,9 @@ struct Draft {
   inventory::ChangeSet changes;  // that `state.grid` does not show yet, beyond what it did not show at the start
   bool grid_fresh = false;       // it shows all
   std::vector<log::Event> events;
-  size_t bytes = 0;
+  size_t bytes = 0;  // of what was admitted
 
   void take(log::Event event, Instant at) {
-    bytes += event.ByteSizeLong();
     fold(state, event, state.inventory.offset() + 1, at, changes);
     events.push_back(std::move(event));
   }
@@ -31,6 +30,17 @@ struct Draft {
     grid_fresh = true;
   }
 };
+
+Result<size_t> size_of(const std::vector<log::Event>& events) {
+  size_t bytes = 0;
+  for (const log::Event& event : events) {
+    const size_t size = event.ByteSizeLong();
+    if (size > log::kEventBytesMax)
+      return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", size, log::kEventBytesMax));
+    bytes += size;
+  }
+  return bytes;
+}
 
 // The newest checkpoint that decodes and stands on this log; an empty state when there is none.
 State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints, log::Offset at_most) {
@@ -86,6 +96,8 @@ void Sequencer::pass_time(Instant now) {
 Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
   if (event.has_plan_proposed()) draft.refresh_grid(stale_);
   TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, std::move(event), time_));
+  TANDEM_ASSIGN(const size_t bytes, size_of(events));
+  draft.bytes += bytes;
   const log::Offset offset = draft.state.inventory.offset() + 1;
   for (log::Event& following : events) draft.take(std::move(following), time_);
   return offset;

@@ -229,8 +229,6 @@ std::vector<log::Event> alone(log::Event event) {
 }  // namespace
 
 Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant now) {
-  if (event.ByteSizeLong() > log::kEventBytesMax)
-    return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", event.ByteSizeLong(), log::kEventBytesMax));
   TANDEM_TRY(check_readable(event));
   switch (event.body_case()) {
     case log::Event::kFactsRecorded:

@@ -133,7 +133,7 @@ void check_references(const Kind& kind, const Json::Object& attributes, const Re
                       std::vector<Problem>& problems) {
   for (const auto& [name, value] : attributes) {
     const Attribute* attribute = kind.find(name);
-    if (attribute == nullptr) continue;
+    if (attribute == nullptr || (attribute->type != Type::reference && attribute->type != Type::record)) continue;
     Path path{name};
     check_references_in(*attribute, value, path, references, problems);
   }

@@ -308,8 +308,9 @@ Json::Object check_attributes(const Kind& kind, const Json::Object& attributes, 
 
 void check_entity(const Kind& kind, const Json::Object& attributes, std::vector<Problem>& problems) {
   for (const Attribute& attribute : kind.attributes) {
+    if (!attribute.required) continue;
     const auto found = attributes.find(attribute.name);
-    if (attribute.required && (found == attributes.end() || found->second.is_null()))
+    if (found == attributes.end() || found->second.is_null())
       problems.push_back({{}, fmt::format("{} is missing", attribute.name), what_is_right(attribute)});
   }
   if (kind.name == "link") check_link(attributes, problems);

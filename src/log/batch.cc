@@ -79,6 +79,8 @@ Result<void> check_all_readable(std::string_view body) {
   pb::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(body.data()), static_cast<int>(body.size()));
   uint32_t size = 0;
   for (size_t i = 0; in.ReadVarint32(&size); ++i) {
+    if (size > kEventBytesMax)
+      return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {}", size, kEventBytesMax));
     auto readable = check_readable(body.substr(static_cast<size_t>(in.CurrentPosition()), size));
     if (!readable) {
       readable.error().context = fmt::format("event {} of the batch", i);
@@ -100,11 +102,6 @@ Result<std::string> encode_next(const BatchHeader& head, const Batch& batch) {
   if (batch.events.size() > kBatchEventsMax) {
     return fail(ErrorCode::too_large,
                 fmt::format("{} events in a batch; at most {}", batch.events.size(), kBatchEventsMax));
-  }
-  for (const Event& event : batch.events) {
-    if (const size_t size = event.ByteSizeLong(); size > kEventBytesMax) {
-      return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {}", size, kEventBytesMax));
-    }
   }
   if (batch.events.empty() || header.count != batch.events.size()) {
     return fail(ErrorCode::conflict,

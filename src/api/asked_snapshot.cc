@@ -37,7 +37,8 @@ Result<inventory::AsOf> read_as_of(std::string_view text, log::Offset last, Inst
 }
 
 Result<inventory::Snapshot> branch_head(const Call& call, std::string_view name) {
-  if (const auto branch = call.published->state.branches.find(name)) return branch->head;
+  const control::State& state = call.published->state;
+  if (const auto branch = state.branches.find(name)) return branch->head.opened_by(state.inventory.opener());
   return fail(ErrorCode::not_found, fmt::format("no branch '{}'", name.substr(0, inventory::kBranchNameBytesMax)),
               "branch");
 }

@@ -28,7 +28,12 @@ using BranchPointer = std::shared_ptr<const inventory::Branch>;
 
 Result<BranchPointer> branch_of(const Call& call) {
   const std::string& name = call.parameters[0];
-  if (auto branch = call.published->state.branches.find(name)) return branch;
+  if (const auto branch = call.published->state.branches.find(name)) {
+    auto readable = std::make_shared<inventory::Branch>(*branch);
+    readable->base = branch->base.opened_by(call.published->state.inventory.opener());
+    readable->head = branch->head.opened_by(call.published->state.inventory.opener());
+    return BranchPointer(std::move(readable));
+  }
   std::vector<std::string> names;
   for (const auto& known : call.published->state.branches.all()) names.push_back(known->name);
   const auto meant = nearest(name, names);
@@ -110,7 +115,8 @@ Result<Json> conflicts_view(const Call& call) {
   const control::State& state = call.published->state;
   const inventory::Snapshot* parent = state.branches.head(branch->parent, state.inventory);
   if (parent == nullptr) return fail(ErrorCode::not_found, fmt::format("its parent '{}' is gone", branch->parent));
-  const inventory::MergeOutcome outcome = inventory::try_merge(*branch, *parent, limit + 1);
+  const inventory::MergeOutcome outcome =
+      inventory::try_merge(*branch, parent->opened_by(state.inventory.opener()), limit + 1);
   Json::Array conflicts, violations;
   for (size_t i = 0; i < std::min(limit, outcome.conflicts.size()); ++i)
     conflicts.push_back(conflict_json(outcome.conflicts[i]));

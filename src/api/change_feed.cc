@@ -106,6 +106,10 @@ std::optional<Json> change_json(const log::Event& event, log::Offset offset, Ins
     if (!wanted(unseen.kind())) return std::nullopt;
     json = {{"kind", unseen.kind()}, {"id", unseen.id()}, {"source", unseen.source()}};
     if (unseen.observed_at_ns() != 0) json["observed_at"] = format_rfc3339({unseen.observed_at_ns()});
+  } else if (event.has_personal_data_erased()) {
+    const v1::PersonalDataErased& erased = event.personal_data_erased();
+    if (!wanted(erased.kind())) return std::nullopt;
+    json = {{"kind", erased.kind()}, {"id", erased.id()}};
   } else if (event.has_branch_merged() && event.branch_merged().parent().empty()) {
     // May change any kind: who listens reads again what has `changed` at this offset.
     json = {{"branch", event.branch_merged().name()}, {"edits", event.branch_merged().edits()}};

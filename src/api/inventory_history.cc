@@ -15,7 +15,7 @@ Json time_json(const std::optional<Instant>& time) { return time ? Json(format_r
 
 Json claim_json(const inventory::Claim& claim, const inventory::Snapshot& believed) {
   return Json::Object{{"attribute", claim.attribute},
-                      {"value", inventory::to_json_value(claim.value)},
+                      {"value", inventory::to_json_value(claim)},
                       {"source", claim.source},
                       {"standing", inventory::to_text(claim.standing)},
                       {"confidence", claim.confidence > 0 ? Json(claim.confidence) : Json()},
@@ -48,25 +48,27 @@ Result<std::pair<std::string, log::Offset>> read_claim_cursor(const http::Reques
 
 // One event as it concerns the entity.
 struct Moment {
-  std::string_view what = "said";  // "created", "retracted"
+  std::string_view what = "said";  // "created", "retracted", "erased"
   std::string source;
   std::string_view standing;
   Json::Object attributes;
 };
 
 std::map<log::Offset, Moment, std::greater<>> moments_of(const std::vector<inventory::Claim>& claims,
-                                                         const std::vector<inventory::Life>& lives) {
+                                                         const std::vector<inventory::Life>& lives,
+                                                         const std::vector<log::Offset>& erasures) {
   std::map<log::Offset, Moment, std::greater<>> moments;
   for (const inventory::Claim& claim : claims) {
     Moment& moment = moments[claim.offset];
     moment.source = claim.source;
     moment.standing = inventory::to_text(claim.standing);
-    moment.attributes[claim.attribute] = inventory::to_json_value(claim.value);
+    moment.attributes[claim.attribute] = inventory::to_json_value(claim);
   }
   for (const inventory::Life& life : lives) {
     moments[life.created].what = "created";
     if (life.retracted != 0) moments[life.retracted].what = "retracted";
   }
+  for (const log::Offset offset : erasures) moments[offset].what = "erased";
   return moments;
 }
 
@@ -108,7 +110,7 @@ Result<Json> timeline_view(const inventory::Snapshot& believed, std::string_view
   TANDEM_ASSIGN(const size_t before, read_count(request, "before", SIZE_MAX, SIZE_MAX));
   Json::Array events;
   Json next;
-  for (auto& [offset, moment] : moments_of(believed.claims(kind, id), believed.lives(kind, id))) {
+  for (auto& [offset, moment] : moments_of(believed.claims(kind, id), believed.lives(kind, id), believed.erasures(kind, id))) {
     if (offset >= before) continue;
     if (events.size() == limit) {
       if (!events.empty()) next = events.back()["offset"];

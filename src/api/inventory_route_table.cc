@@ -49,8 +49,10 @@ constexpr std::string_view kClaims = R"({"type":"object","properties":{"offset":
 constexpr std::string_view kTimeline = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
     "id":{"type":"string"},"next":{"type":["integer","null"],"description":"give it as `before` for what is older"},
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-      "at":{"type":"string","format":"date-time"},"what":{"enum":["created","said","retracted"]},"source":{"type":["string","null"]},
+      "at":{"type":"string","format":"date-time"},"what":{"enum":["created","said","retracted","erased"]},"source":{"type":["string","null"]},
       "standing":{"type":["string","null"]},"attributes":{"type":"object"}}}}}})";
+constexpr std::string_view kErased = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
+    "id":{"type":"string"},"known":{"type":"boolean","description":"false: neither the inventory nor a branch has ever had it; is the id right?"}}})";
 constexpr std::string_view kFound = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "complete":{"type":"boolean","description":"false while the index is first being made"},"truncated":{"type":"boolean"},
     "results":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"},
@@ -117,6 +119,9 @@ constexpr std::array kInventoryRoutes{
           "kind id type accepted limit as_of branch", "", kDiscrepancies},
     Route{Operation::post_query, "POST", "/api/v1/query",
           "Read-only SQL over the inventory; with `Accept: text/csv` the answer is CSV.", "as_of branch", kQueryBody, kTable},
+    Route{Operation::erase_personal_data, "DELETE", "/api/v1/personal-data/{kind}/{id}",
+          "Erases all that was ever said of an entity's personal attributes, in every copy of the log: its keys are destroyed. There is no way back.",
+          "reason", "", kErased},
     Route{Operation::get_changes, "GET", "/api/v1/changes",
           "What changes the inventory, as server-sent events named `change` whose id is the offset: in order, from any offset, and on from Last-Event-ID after a cut.",
           "from kinds Last-Event-ID", "", ""},

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/asked_snapshot.h"
 #include "api/discrepancy_view.h"
 #include "api/inventory_edit.h"
@@ -150,6 +152,7 @@ bool InventoryRoutes::serves(Operation operation) {
     case Operation::get_timeline:
     case Operation::get_search:
     case Operation::get_discrepancies:
+    case Operation::erase_personal_data:
       return true;
     default:
       return false;
@@ -275,6 +278,34 @@ asio::awaitable<void> InventoryRoutes::edit_many(const Call& call, http::Respons
   co_await writer.respond_json(status, std::move(body));
 }
 
+asio::awaitable<void> InventoryRoutes::erase_personal_data(const Call& call, http::ResponseWriter& writer) const {
+  const std::string& kind = call.parameters[0];
+  const std::string& id = call.parameters[1];
+  const control::State& state = call.published->state;
+  const bool known = !state.inventory.lives(kind, id).empty() ||
+                     std::ranges::any_of(state.branches.all(), [&](const auto& branch) {
+                       return branch->edits.find(inventory::EntityKey{kind, id}) != nullptr;
+                     });
+  Result<log::Offset> offset = log::Offset{0};
+  if (auto allowed = may_change(call.request); !allowed) {
+    offset = tl::unexpected(allowed.error());
+  } else {
+    std::vector<log::Event> events(1);
+    events.front().set_actor("operator:api");
+    v1::PersonalDataErased& erased = *events.front().mutable_personal_data_erased();
+    erased.set_kind(kind);
+    erased.set_id(id);
+    erased.set_reason(http::query_value(call.request.query, "reason").value_or(""));
+    offset = co_await submit(core_, std::move(events));
+  }
+  if (!offset) {
+    co_await respond_failure(offset.error(), writer);
+    co_return;
+  }
+  std::string body = to_json(Json::Object{{"offset", *offset}, {"kind", kind}, {"id", id}, {"known", known}});
+  co_await writer.respond_json(200, std::move(body));
+}
+
 asio::awaitable<void> InventoryRoutes::handle(Operation operation, const Call& call,
                                               http::ResponseWriter& writer) const {
   switch (operation) {
@@ -288,6 +319,9 @@ asio::awaitable<void> InventoryRoutes::handle(Operation operation, const Call& c
       co_return;
     case Operation::post_entities:
       co_await edit_many(call, writer);
+      co_return;
+    case Operation::erase_personal_data:
+      co_await erase_personal_data(call, writer);
       co_return;
     default: {
       auto answer = co_await run_aside(aside_, [&] { return read(operation, call); });

@@ -41,6 +41,7 @@ constexpr std::array kParameters{
     Parameter{"kinds", "query", "Only entities of these kinds, separated by commas; at most 64.", kText},
     Parameter{"limit", "query", "How many at most; 100 and no more than 1000, where the operation does not say otherwise.", kCount},
     Parameter{"q", "query", "What is searched for: words, or their beginnings, of which each must match; at most 200 bytes.", kText},
+    Parameter{"reason", "query", "Why, for people: a request's number, never a name. At most 2000 bytes.", kText},
     Parameter{"state", "query", "The state that is tried.", R"({"enum":["up","down"],"default":"down"})"},
     Parameter{"type", "query", "Only discrepancies of this type.", kText},
     Parameter{"If-Match", "header", "The entity must still have this ETag (or, with *, be there); else 412.", kText},

@@ -89,6 +89,16 @@ struct InventoryGenerateOptions {
 };
 int run_inventory_generate(const InventoryGenerateOptions& options);
 
+struct InventoryEraseOptions {
+  std::string kind;
+  std::string id;
+  std::string reason;          // for people; on the log
+  std::filesystem::path data = "data";
+  std::string url;             // of a running grid; empty: the log in `data`
+  bool json = false;
+};
+int run_inventory_erase(const InventoryEraseOptions& options);
+
 struct OntologyOptions {
   std::string kind;            // empty: all
   bool json = false;

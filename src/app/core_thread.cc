@@ -132,6 +132,7 @@ void CoreThread::publish_if_changed() {
 
   auto next = std::make_shared<api::Published>();
   next->state = state;
+  next->state.inventory = state.inventory.opened_by(options_.opener);
   if (grid_same) {
     next->forecast = before->forecast;
   } else {

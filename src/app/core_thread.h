@@ -20,6 +20,7 @@ struct CoreThreadOptions {
   planner::EngineEndpoint emulator;     // of pools without a server of their own
   Duration table_validity = seconds(120);  // gateways serve residency-bound traffic this long on their last table
   Duration tick = milliseconds(100);
+  std::shared_ptr<const inventory::Opener> opener;  // of what is personal in what is published; null: it stays sealed
 };
 
 // What follows from a commit, told on the core's thread. Must not wait.

@@ -16,6 +16,7 @@
 #include "app/core_thread.h"
 #include "app/emulated_engines.h"
 #include "app/grid_file_events.h"
+#include "app/personal_keys.h"
 #include "app/plan_worker.h"
 #include "app/search_follower.h"
 #include "base/file.h"
@@ -82,6 +83,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   api::Feed feed_;
   gateway::SharedState gateways_;
   std::unique_ptr<log::Log> log_;
+  std::shared_ptr<vault::Vault> vault_;
   api::LogSignal signal_;
   api::SearchIndex search_;
   std::unique_ptr<api::ChangeFeed> changes_;
@@ -119,11 +121,13 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   log::SqliteLogOptions log_options;
   log_options.directory = options.data / "log";
   TANDEM_ASSIGN(log_, log::open_sqlite_log(log_options));
+  TANDEM_ASSIGN(vault_, keys_of(options.data));
   checkpoints_ = control::directory_checkpoints(options.data / "checkpoints");
   TANDEM_ASSIGN(series_, series::Store::open({.directory = options.data / "series"}));
   TANDEM_ASSIGN(const log::Head head, log_->head());
   control::CoreOptions core_options;
   core_options.epoch = head.header.epoch + 1;
+  core_options.sealer = vault_.get();
   TANDEM_ASSIGN(std::unique_ptr<control::Core> core, control::Core::open(*log_, checkpoints_.get(), core_options));
   checkpoint_writer_ = std::make_unique<CheckpointWriter>(*checkpoints_, core->state().inventory.offset());
   planner_ = std::make_unique<PlanWorker>(clock_, [this](PlanWorker::Result result) {
@@ -134,6 +138,7 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
     submit_quietly({std::move(event)}, "a plan");
   });
   CoreThreadOptions thread_options;
+  thread_options.opener = vault_;
   thread_options.emulator = {"127.0.0.1", engines_->port(), "", true};
   core_ = std::make_unique<CoreThread>(std::move(core), clock_, thread_options, *this);
   activity_ = std::make_unique<ActivityMonitor>(
@@ -251,8 +256,10 @@ void RunningGrid::before_publish(const control::State& state) {
 
 void RunningGrid::published(const api::Published* before, const std::shared_ptr<const api::Published>& now) {
   checkpoint_writer_->offer(now->state);
-  webhooks_->follow(now->state.inventory);
-  search_follower_->offer(now->state.inventory);
+  // What is personal is neither sent out nor searched for.
+  const inventory::Snapshot sealed = now->state.inventory.opened_by(nullptr);
+  webhooks_->follow(sealed);
+  search_follower_->offer(sealed);
   if (before == nullptr || before->table != now->table) gateways_.publish(now->table);
   const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
   if (same) return;

@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/inventory_data.h"
 #include "app/inventory_feed.h"
 #include "app/inventory_remote.h"
 #include "base/file.h"
@@ -22,31 +23,6 @@ constexpr size_t kImportGroupEvents = 2'000;  // recorded at once, all or none: 
 constexpr size_t kChangesShown = 40;       // of a dry run, by entity
 constexpr size_t kProblemsShown = 200;     // on a terminal; the rest follow from the first, or are in --json
 constexpr std::string_view kActor = "operator:import";
-
-struct Opened {
-  std::unique_ptr<log::Log> log;
-  std::unique_ptr<control::CheckpointStore> checkpoints;
-  std::unique_ptr<control::Core> core;  // null: there is no log yet, and it was to be read only
-};
-
-Result<Opened> open(const std::filesystem::path& data, bool read_only) {
-  Opened opened;
-  log::SqliteLogOptions options;
-  options.directory = data / "log";
-  options.read_only = read_only;
-  auto log = log::open_sqlite_log(options);
-  if (!log && read_only && log.error().code == ErrorCode::not_found) return opened;
-  if (!log && log.error().code == ErrorCode::conflict)
-    return fail(ErrorCode::conflict, fmt::format("{}; stop that grid first, or try with --dry-run, which only reads", log.error().message), data.string());
-  if (!log) return tl::unexpected(log.error());
-  opened.log = std::move(*log);
-  opened.checkpoints = control::directory_checkpoints(data / "checkpoints");
-  TANDEM_ASSIGN(const log::Head head, opened.log->head());
-  control::CoreOptions core_options;
-  core_options.epoch = head.header.epoch + 1;
-  TANDEM_ASSIGN(opened.core, control::Core::open(*opened.log, opened.checkpoints.get(), core_options));
-  return opened;
-}
 
 // "site.tier=core" of the options, as attributes of new entities.
 Result<std::map<std::string, Json::Object>> defaults_of(const std::vector<std::string>& texts) {
@@ -183,8 +159,8 @@ void tell(const Feed& feed, const Imported& imported, const InventoryImportOptio
 }
 
 Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles files, inventory::UpsertOptions upsert_options) {
-  TANDEM_ASSIGN(const Opened opened, open(options.data, /*read_only=*/options.dry_run));
-  const inventory::Snapshot believed = opened.core ? opened.core->state().inventory : inventory::Snapshot();
+  TANDEM_ASSIGN(const OpenedData opened, open_data(options.data, /*read_only=*/options.dry_run));
+  const inventory::Snapshot believed = opened.core ? opened.believed() : inventory::Snapshot();
   inventory::Upsert upsert(believed, std::move(upsert_options));
   IntoUpsert taker(upsert);
   FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
@@ -302,7 +278,7 @@ Result<void> export_to(const InventoryExportOptions& options) {
   const auto format = ingest::feed_format(options.format);
   if (!format || *format == ingest::FeedFormat::automatic)
     return fail(ErrorCode::invalid_argument, fmt::format("no format '{}' to export; one of csv, yaml, netbox, tmf639", options.format));
-  TANDEM_ASSIGN(const Opened opened, open(options.data, /*read_only=*/true));
+  TANDEM_ASSIGN(const OpenedData opened, open_data(options.data, /*read_only=*/true));
   if (!opened.core) return fail(ErrorCode::not_found, fmt::format("there is no log in '{}'", options.data.string()));
   std::FILE* out = options.output.empty() ? stdout : std::fopen(options.output.c_str(), "wb");
   if (out == nullptr) return fail(ErrorCode::io, fmt::format("'{}' cannot be written", options.output.string()));
@@ -310,7 +286,7 @@ Result<void> export_to(const InventoryExportOptions& options) {
   ingest::ExportOptions export_options;
   export_options.kinds = options.kinds;
   if (!options.system.empty()) export_options.system = options.system;
-  const auto notes = ingest::export_feed(*format, opened.core->state().inventory, export_options, [&](std::string_view bytes) {
+  const auto notes = ingest::export_feed(*format, opened.believed(), export_options, [&](std::string_view bytes) {
     written = written && std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size();
   });
   written = std::fflush(out) == 0 && written;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <exception>
 
 #include "base/json.h"
 #include "http/http.h"
@@ -18,17 +18,12 @@ namespace asio = boost::asio;
 constexpr size_t kReportBytesMax = 16u << 20;
 constexpr auto kPatience = std::chrono::seconds(120);  // for one request: thousands of rows behind others' writes
 
-asio::awaitable<void> post(http::Client& client, const std::string& url, std::string target, std::string body, Result<Json>& answer) {
+asio::awaitable<void> ask(http::Client& client, const std::string& url, http::ClientRequest request, Result<Json>& answer) {
   auto endpoint = http::parse_endpoint(url);
   if (!endpoint) {
     answer = tl::unexpected(endpoint.error());
     co_return;
   }
-  http::ClientRequest request;
-  request.method = "POST";
-  request.target = std::move(target);
-  request.headers.set("content-type", "application/json");
-  request.body = std::move(body);
   auto exchange = co_await client.send(*endpoint, std::move(request), {});
   if (!exchange) {
     answer = tl::unexpected(exchange.error());
@@ -51,6 +46,21 @@ inventory::Outcome outcome_of(std::string_view name) {
 
 }  // namespace
 
+Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target, const std::string& body) {
+  asio::io_context context{1};
+  http::Client client(context);
+  http::ClientRequest request;
+  request.method = method;
+  request.target = target;
+  request.headers.set("content-type", "application/json");
+  request.body = body;
+  Result<Json> answer = fail(ErrorCode::deadline_exceeded, "no answer came");
+  // The connection is kept for another request until the server closes it: nobody waits for that.
+  asio::co_spawn(context, ask(client, url, std::move(request), answer), [&context](std::exception_ptr) { context.stop(); });
+  context.run_for(kPatience);
+  return answer;
+}
+
 Result<std::vector<RemoteRow>> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options) {
   Json::Array items;
   for (const inventory::Row& row : rows) {
@@ -60,11 +70,7 @@ Result<std::vector<RemoteRow>> post_rows(const std::vector<inventory::Row>& rows
     items.push_back(std::move(item));
   }
   const Json::Object body{{"source", options.source}, {"upsert", true}, {"items", std::move(items)}};
-  asio::io_context context{1};
-  http::Client client(context);
-  Result<Json> answer = fail(ErrorCode::deadline_exceeded, "no answer came");
-  asio::co_spawn(context, post(client, options.url, options.dry_run ? "/api/v1/inventory?dry_run=true" : "/api/v1/inventory", to_json(body), answer), asio::detached);
-  context.run_for(kPatience);
+  const auto answer = ask_grid(options.url, "POST", options.dry_run ? "/api/v1/inventory?dry_run=true" : "/api/v1/inventory", to_json(body));
   if (!answer) return fail(answer.error().code, fmt::format("{} does not take the rows: {}; is a grid running there?", options.url, answer.error().message));
   const Json::Array& said = (*answer)["rows"].array();
   if (said.size() != rows.size())

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "inventory/upsert.h"
 
@@ -21,6 +22,9 @@ struct RemoteRow {
   std::string id;
   std::vector<inventory::RowProblem> problems;
 };
+
+// One request to a running grid, and the JSON of its answer, which may be that of an error. Errors: those of the network.
+Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target, const std::string& body);
 
 inline constexpr size_t kRemoteRowsMax = 2'000;  // of one request, taken in all or none
 

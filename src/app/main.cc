@@ -126,12 +126,26 @@ void add_inventory_generate(CLI::App& inventory, int& status) {
   run_with(command, options, run_inventory_generate, status);
 }
 
+void add_inventory_erase(CLI::App& inventory, int& status) {
+  auto options = std::make_shared<InventoryEraseOptions>();
+  CLI::App* command = inventory.add_subcommand("erase", "Erase what was ever said of a person: the personal attributes of one entity, for good");
+  command->add_option("kind", options->kind, "Such as contact or customer")->required();
+  command->add_option("id", options->id, "Its id")->required();
+  command->add_option("--reason", options->reason, "Why; stays on the log, so a request's number and never a name");
+  auto* data = command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")->capture_default_str();
+  command->add_option("--url", options->url, "A running grid that erases it, such as http://127.0.0.1:8080")->excludes(data);
+  command->add_flag("--json", options->json, "Report as JSON");
+  command->footer("Example:\n  tandem inventory erase contact c-4711 --reason 'request 2026-118' --url http://127.0.0.1:8080");
+  run_with(command, options, run_inventory_erase, status);
+}
+
 void add_inventory(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("inventory", "Take entities in from files, and write them out");
   command->require_subcommand(1);
   add_inventory_import(*command, status);
   add_inventory_export(*command, status);
   add_inventory_generate(*command, status);
+  add_inventory_erase(*command, status);
 }
 
 void add_ontology(CLI::App& app, int& status) {

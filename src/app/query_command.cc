@@ -4,6 +4,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/grid_file_events.h"
+#include "app/personal_keys.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -52,8 +53,9 @@ Result<inventory::Snapshot> snapshot_of_data(const QueryOptions& options, Instan
   TANDEM_ASSIGN(const inventory::AsOf point, point_asked_for(options.as_of, head.last, now));
   const auto checkpoints = control::directory_checkpoints(options.data / "checkpoints");
   TANDEM_ASSIGN(const control::State state, control::state_at(*log, *checkpoints, head.last));
-  if (options.branch.empty()) return state.inventory.as_of(point);
-  if (const auto branch = state.branches.find(options.branch)) return branch->head.as_of(point);
+  const auto keys = keys_to_read(options.data);
+  if (options.branch.empty()) return state.inventory.opened_by(keys).as_of(point);
+  if (const auto branch = state.branches.find(options.branch)) return branch->head.opened_by(keys).as_of(point);
   std::vector<std::string> names;
   for (const auto& branch : state.branches.all()) names.push_back(branch->name);
   const auto meant = nearest(options.branch, names);

@@ -149,32 +149,38 @@ class Editing {
     for (const Conflict& conflict : conflicts) {
       if (conflict.what == Conflict::What::removed_there) {
         seen.set_removed(true);
-        whole = facts_of(entity, conflict.ours.object());
+        whole = facts_of(entity);
       } else if (conflict.what == Conflict::What::removed_here) {
-        for (const auto& [name, value] : conflict.theirs.object()) add(seen, name, value);
+        for (const auto& [name, value] : conflict.theirs.object()) add(seen, name);
       } else {
-        add(seen, conflict.attribute, conflict.theirs);
+        add(seen, conflict.attribute);
       }
     }
     TANDEM_TRY(put(std::move(edit)));
     return whole ? say(std::move(*whole)) : Result<void>();
   }
 
-  static void add(v1::ParentSeen& seen, const std::string& name, const Json& value) {
+  // An attribute as the parent has it: the value itself, which may be sealed; null where it has none.
+  void add(v1::ParentSeen& seen, const std::string& name) const {
     v1::Attribute& attribute = *seen.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
+    const auto theirs = parent_.find(seen.kind(), seen.id());
+    const v1::Value* value = theirs ? theirs->find(name) : nullptr;
+    attribute.mutable_value();
+    if (value) *attribute.mutable_value() = *value;
   }
 
-  v1::FactsRecorded facts_of(const EntityKey& entity, const Json::Object& attributes) const {
+  v1::FactsRecorded facts_of(const EntityKey& entity) const {
     v1::FactsRecorded facts;
     facts.set_source(actor_);
     facts.set_kind(entity.kind);
     facts.set_id(entity.id);
-    for (const auto& [name, value] : attributes) {
+    const auto ours = trial_.head.find(entity.kind, entity.id);
+    if (!ours) return facts;
+    for (const inventory::Attribute& said : ours->attributes) {
       v1::Attribute& attribute = *facts.add_attributes();
-      attribute.set_name(name);
-      *attribute.mutable_value() = inventory::from_json_value(value);
+      attribute.set_name(said.name);
+      *attribute.mutable_value() = said.value;
     }
     return facts;
   }

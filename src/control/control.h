@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -82,8 +83,24 @@ Result<State> state_at(const log::Log& log, const CheckpointStore& checkpoints, 
 // Takes about a second for 10⁶ entities; the state is immutable, so any thread may do it. Errors: io.
 Result<void> write_checkpoint(const State& state, CheckpointStore& checkpoints);
 
+// Keeps what is personal unreadable on the log. A key is of one entity and of one offset: whatever it seals stands at that
+// offset or after it, so that destroying the keys of before an erasure leaves nothing readable of before it.
+class Sealer {
+ public:
+  virtual ~Sealer() = default;
+  // Puts sealed values in the place of personal ones in an event that was admitted and is to stand at `offset`. A key of
+  // before the entity's last erasure in `inventory` is not used again.
+  virtual Result<void> seal(log::Event& event, const inventory::Snapshot& inventory, log::Offset offset) = 0;
+  // On return all keys that `seal` has used are durable. Before the events are.
+  virtual Result<void> keep() = 0;
+  // Destroys the keys of these entities from before the offset of each, for good. After the events of it are durable, and
+  // again for all there are at every start: what is destroyed already stays so.
+  virtual Result<void> destroy(std::span<const inventory::Erasure> erasures) = 0;
+};
+
 struct CoreOptions {
   log::Epoch epoch = 1;
+  Sealer* sealer = nullptr;  // null: what is personal stands on the log as it came, for good
   uint64_t plan_work_limit = 10'000;
 };
 

@@ -55,6 +55,14 @@ State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints,
   }
 }
 
+std::vector<inventory::Erasure> erasures_of(const std::vector<log::Event>& events, log::Offset first) {
+  std::vector<inventory::Erasure> erasures;
+  for (size_t i = 0; i < events.size(); ++i)
+    if (events[i].has_personal_data_erased())
+      erasures.push_back({{events[i].personal_data_erased().kind(), events[i].personal_data_erased().id()}, first + i});
+  return erasures;
+}
+
 class Sequencer final : public Core {
  public:
   Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state)
@@ -99,7 +107,11 @@ Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
   TANDEM_ASSIGN(const size_t bytes, size_of(events));
   draft.bytes += bytes;
   const log::Offset offset = draft.state.inventory.offset() + 1;
-  for (log::Event& following : events) draft.take(std::move(following), time_);
+  for (log::Event& following : events) {
+    const inventory::Snapshot& before = draft.state.inventory;
+    if (options_.sealer) TANDEM_TRY(options_.sealer->seal(following, before, before.offset() + 1));
+    draft.take(std::move(following), time_);
+  }
   return offset;
 }
 
@@ -119,7 +131,9 @@ Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group
 }
 
 Result<void> Sequencer::commit(Draft draft, Instant at) {
+  const std::vector<inventory::Erasure> erasures = erasures_of(draft.events, state_.inventory.offset() + 1);
   const log::Batch batch = log::make_batch(state_.head, options_.epoch, at, std::move(draft.events));
+  if (options_.sealer) TANDEM_TRY(options_.sealer->keep());
   if (auto appended = log_.append(batch); !appended) {
     if (appended.error().code == ErrorCode::io || appended.error().code == ErrorCode::fenced) failed_ = appended.error();
     return appended;
@@ -135,7 +149,11 @@ Result<void> Sequencer::commit(Draft draft, Instant at) {
   State& kept = recent_.insert_or_assign(state_.inventory.offset(), state_).first->second;
   if (!stale_.empty()) kept.grid.reset();
   if (recent_.size() > kRecentStates) recent_.erase(recent_.begin());
-  return {};
+  if (!options_.sealer || erasures.empty()) return {};
+  // That it was erased stands on the log, and may not be said while it is not so: a new start tries again.
+  auto destroyed = options_.sealer->destroy(erasures);
+  if (!destroyed) failed_ = destroyed.error();
+  return destroyed;
 }
 
 Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vector<log::Event>> groups, Instant now) {
@@ -222,6 +240,11 @@ Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* c
   TANDEM_TRY(replay_onto(state, log, UINT64_MAX));
   if (state.inventory.offset() != head.last)
     return fail(ErrorCode::corrupt, fmt::format("the log ends at offset {}, but its events end at {}", head.last, state.inventory.offset()));
+  if (options.sealer) {
+    std::vector<inventory::Erasure> erasures;
+    state.inventory.for_each_erasure([&](const inventory::Erasure& erasure) { erasures.push_back(erasure); });
+    TANDEM_TRY(options.sealer->destroy(erasures));
+  }
   return std::make_unique<Sequencer>(log, checkpoints, options, std::move(state));
 }
 

@@ -107,6 +107,19 @@ Result<void> admit_unseen(const inventory::Snapshot& inventory, const v1::Entity
   return fail(ErrorCode::not_found, fmt::format("no {} '{}'", unseen.kind().substr(0, 64), unseen.id().substr(0, 128)));
 }
 
+// Also of an entity that nobody knows: a branch that is gone may have spoken of it.
+Result<void> admit_erasure(const v1::PersonalDataErased& erased) {
+  const ontology::Kind* kind = ontology::Ontology::built_in().find(erased.kind());
+  if (kind == nullptr)
+    return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(erased.kind()), "kind");
+  if (!kind->has_personal())
+    return fail(ErrorCode::invalid_argument, fmt::format("no attribute of kind '{}' is personal", kind->name), "kind");
+  if (const auto wrong = grid::check_id(erased.id())) return fail(ErrorCode::invalid_argument, *wrong, "id");
+  if (erased.reason().size() > grid::kTextBytesMax)
+    return fail(ErrorCode::too_large, fmt::format("a reason has at most {} bytes", grid::kTextBytesMax), "reason");
+  return {};
+}
+
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
@@ -124,13 +137,17 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   for (const v1::Attribute& attribute : facts.attributes())
     if (!said.emplace(attribute.name(), inventory::to_json_value(attribute.value())).second)
       return fail(ErrorCode::invalid_argument, fmt::format("attribute '{}' is named twice", attribute.name()), entity);
+  // What is sealed was admitted when it was first said, in a branch.
+  for (const v1::Attribute& attribute : facts.attributes())
+    if (const grid::Attribute* known = kind->find(attribute.name()); attribute.value().has_sealed() && known && ontology::is_personal(*known))
+      said.erase(attribute.name());
   std::vector<grid::Problem> problems;
   const Json::Object canonical = check_attributes(*kind, said, problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
 
   for (v1::Attribute& attribute : *facts.mutable_attributes())
-    if (const Json& value = canonical.at(attribute.name()); value != said.at(attribute.name()))
-      *attribute.mutable_value() = inventory::from_json_value(value);
+    if (const auto value = canonical.find(attribute.name()); value != canonical.end() && value->second != said.at(attribute.name()))
+      *attribute.mutable_value() = inventory::from_json_value(value->second);
   Json::Object whole = inventory.attributes_with(facts, inventory.time());
   ontology::check_entity(*kind, whole, problems);
   for (const ontology::Relation& relation : kind->relations)
@@ -240,6 +257,9 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
       return alone(std::move(event));
     case log::Event::kEntityUnseen:
       TANDEM_TRY(admit_unseen(state.inventory, event.entity_unseen()));
+      return alone(std::move(event));
+    case log::Event::kPersonalDataErased:
+      TANDEM_TRY(admit_erasure(event.personal_data_erased()));
       return alone(std::move(event));
     case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
     case log::Event::kPlanFailed:

@@ -1,5 +1,7 @@
 #include "http/message.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -110,6 +112,19 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
 }
 
 std::optional<std::string> percent_decode(std::string_view text) { return decode(text, false); }
+
+std::string percent_encode(std::string_view text) {
+  std::string encoded;
+  for (const char byte : text) {
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                       std::string_view("-._~").find(byte) != std::string_view::npos;
+    if (plain)
+      encoded += byte;
+    else
+      encoded += fmt::format("%{:02X}", static_cast<uint8_t>(byte));
+  }
+  return encoded;
+}
 
 std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query) {
   std::vector<std::pair<std::string, std::string>> pairs;

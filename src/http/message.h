@@ -84,6 +84,9 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 // Replaces %XX by its byte. Nothing where a % is not followed by two hexadecimal digits, or where %00 would hide a NUL.
 std::optional<std::string> percent_decode(std::string_view text);
 
+// The other way: letters, digits and "-._~" stay as they are.
+std::string percent_encode(std::string_view text);
+
 // The pairs of "a=1&b=two+words", decoded ('+' is a space), in order. A name without '=' has an empty value; pairs
 // that do not decode are left out; at most kQueryPairsMax are read.
 inline constexpr size_t kQueryPairsMax =

@@ -26,6 +26,7 @@ TEST(Headers, TakesNoMoreThanItsLimit) {
 }
 
 TEST(PercentDecode, DecodesOrRefuses) {
+  EXPECT_EQ(percent_encode("a b/c-1.ü"), "a%20b%2Fc-1.%C3%BC");
   EXPECT_EQ(percent_decode("a%20b%2Fc"), "a b/c");
   EXPECT_EQ(percent_decode("+"), "+");
   EXPECT_EQ(percent_decode(""), "");

@@ -35,7 +35,7 @@ class Sides {
         for (const v1::Attribute& attribute : said.edit().facts().attributes()) said_[attribute.name()] = said.offset();
       if (!said.edit().has_taken_back()) last_offset_ = said.offset();
     }
-    for (const v1::Attribute& attribute : held.seen().attributes()) seen_[attribute.name()] = to_json_value(attribute.value());
+    for (const v1::Attribute& attribute : held.seen().attributes()) seen_[attribute.name()] = branch.head.shown(entity, attribute.name(), attribute.value());
   }
 
   std::vector<Conflict> conflicts() const {

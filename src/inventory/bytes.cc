@@ -5,11 +5,12 @@
 #include <map>
 
 #include "base/check.h"
+#include "log/print.h"
 
 namespace tandem::inventory {
 namespace {
 
-enum class Tag : uint8_t { null, no, yes, integer, number, text, list, record };
+enum class Tag : uint8_t { null, no, yes, integer, number, text, list, record, sealed };
 
 constexpr int kDepthMax = 100;  // what Protobuf itself parses; deeper values never reach a log
 
@@ -79,6 +80,11 @@ std::optional<typename Build::Made> take_value(std::string_view& bytes, int dept
       }
       return Build::record(std::move(record));
     }
+    case Tag::sealed: {
+      const auto key = take_integer(bytes);
+      const auto sealed = key ? take_text(bytes) : std::nullopt;
+      return sealed ? std::optional(Build::sealed({*key, *sealed})) : std::nullopt;
+    }
   }
   return std::nullopt;
 }
@@ -96,6 +102,7 @@ struct BuildNothing {
   static void append(Record&, std::string_view, Made) {}
   static Made list(List) { return {}; }
   static Made record(Record) { return {}; }
+  static Made sealed(SealedView) { return {}; }
 };
 
 struct BuildJson {
@@ -111,6 +118,7 @@ struct BuildJson {
   static void append(Record& record, std::string_view name, Json item) { record.emplace(name, std::move(item)); }
   static Json list(List value) { return value; }
   static Json record(Record value) { return value; }
+  static Json sealed(SealedView value) { return log::sealed_to_json(value.sealed); }
 };
 
 struct BuildValue {
@@ -130,6 +138,12 @@ struct BuildValue {
   }
   static Made list(List value) { return with([&](Made& made) { *made.mutable_list() = std::move(value); }); }
   static Made record(Record value) { return with([&](Made& made) { *made.mutable_record() = std::move(value); }); }
+  static Made sealed(SealedView value) {
+    return with([&](Made& made) {
+      made.mutable_sealed()->set_key(value.key);
+      made.mutable_sealed()->set_sealed(std::string(value.sealed));
+    });
+  }
 
  private:
   template <class Set>
@@ -198,6 +212,17 @@ bool is_null(const v1::Value& value) { return value.kind_case() == v1::Value::KI
 
 bool is_null(std::string_view value) { return value.size() == 1 && value[0] == static_cast<char>(Tag::null); }
 
+bool is_sealed(std::string_view value) { return !value.empty() && value[0] == static_cast<char>(Tag::sealed); }
+
+SealedView sealed_of(std::string_view value) {
+  CHECK(is_sealed(value));
+  value.remove_prefix(1);
+  const auto key = take_integer(value);
+  const auto sealed = key ? take_text(value) : std::nullopt;
+  CHECK(sealed && value.empty());
+  return {*key, *sealed};
+}
+
 void put_value(std::string& out, const v1::Value& value) {
   switch (value.kind_case()) {
     case v1::Value::KIND_NOT_SET: return put_tag(out, Tag::null);
@@ -217,6 +242,10 @@ void put_value(std::string& out, const v1::Value& value) {
       for (const v1::Value& item : value.list().items()) put_value(out, item);
       return;
     case v1::Value::kRecord: return put_record(out, value.record());
+    case v1::Value::kSealed:
+      put_tag(out, Tag::sealed);
+      put_integer(out, value.sealed().key());
+      return put_text(out, value.sealed().sealed());
   }
 }
 
@@ -238,6 +267,7 @@ Scalar scalar_of(std::string_view bytes) {
     case Tag::integer: return unzigzag(take_integer(rest).value());
     case Tag::number: return take_number(rest).value();
     case Tag::text: return take_text(rest).value();
+    case Tag::sealed: return {};
     case Tag::list:
     case Tag::record: break;
   }

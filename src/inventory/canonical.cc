@@ -1,9 +1,10 @@
 // The canonical bytes of a snapshot: for checkpoints, and for its digest.
 //
-//   snapshot = format, offset, time, sources, marks, kinds     each list after its length
+//   snapshot = format, offset, time, sources, marks, kinds, [erasures]   each list after its length
 //   source   = name                                            in the order of their numbers
 //   mark     = offset, time                                    in ascending order, as differences to the one before
 //   kind     = name, changed, (id, record, past)*, (id, past)* in strictly ascending order of name, entities of id
+//   erasure  = kind, id, offset                                in strictly ascending order; left out where there is none
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,6 +40,7 @@ class Writer {
     write_marks(tables);
     put_integer(piece_, tables.kinds.size());
     for (const auto& [kind, table] : tables.kinds) write_kind(kind, table);
+    write_erasures(tables);
     sink_(piece_);
   }
 
@@ -65,6 +67,14 @@ class Writer {
       put_signed(piece_, mark.at_ns - previous.at_ns);
       previous = mark;
       hand_on();
+    }
+  }
+  void write_erasures(const Tables& tables) {
+    if (!tables.erasures.empty()) put_integer(piece_, tables.erasures.size());
+    for (const auto& [erasure, nothing] : tables.erasures) {
+      text(erasure.entity.kind);
+      text(erasure.entity.id);
+      put_integer(piece_, erasure.offset);
     }
   }
   void write_kind(const std::string& kind, const KindTable& table) {
@@ -102,6 +112,7 @@ class Reader {
     if (!kinds) return corrupt("the number of kinds is missing");
     std::string previous;
     for (uint64_t i = 0; i < *kinds; ++i) TANDEM_TRY(read_kind(previous, i == 0));
+    if (!bytes_.empty()) TANDEM_TRY(read_erasures());
     if (!bytes_.empty()) return corrupt("something follows the last entity");
     tables_.policy = std::make_shared<const Policy>(policy_of(tables_, nullptr));
     index();
@@ -115,6 +126,7 @@ class Reader {
   Result<void> read_kind(std::string& previous, bool first);
   Result<void> read_entities(std::string_view kind, KindTable& table);
   Result<void> read_removed(std::string_view kind, KindTable& table);
+  Result<void> read_erasures();
   void index();
   void index_entity(const EntityKey& key, const RecordView& record, const Past& past, std::span<const ClaimView> believed);
   Result<Past> take_past(std::string_view kind);
@@ -219,6 +231,23 @@ Result<void> Reader::read_removed(std::string_view kind, KindTable& table) {
     TANDEM_ASSIGN(Past past, take_past(kind));
     if (past.empty()) return corrupt(fmt::format("a removed entity of kind '{}' has no past", kind));
     table.removed.set(previous, std::move(past));
+  }
+  return {};
+}
+
+Result<void> Reader::read_erasures() {
+  const auto count = take_integer(bytes_);
+  if (!count || *count == 0 || *count > bytes_.size()) return corrupt("what was erased is cut short");
+  Erasure previous;
+  for (uint64_t i = 0; i < *count; ++i) {
+    const auto kind = take_text(bytes_);
+    const auto id = kind ? take_text(bytes_) : std::nullopt;
+    const auto offset = id ? take_integer(bytes_) : std::nullopt;
+    if (!offset) return corrupt("what was erased is cut short");
+    Erasure next{{std::string(*kind), std::string(*id)}, *offset};
+    if (i > 0 && next <= previous) return corrupt("what was erased is out of order");
+    tables_.erasures.edit(next);
+    previous = std::move(next);
   }
   return {};
 }

@@ -94,6 +94,38 @@ std::string mutated(std::string bytes, Random& random) {
   return bytes;
 }
 
+// Sealed values, as a vault would make them, and that they were erased.
+Snapshot with_sealed() {
+  log::Event sealed = fact("contact", "c", {{"role", "night"}, {"name", nullptr}});
+  v1::SealedValue& value = *sealed.mutable_facts_recorded()->mutable_attributes(0)->mutable_value()->mutable_sealed();
+  value.set_key(300);
+  value.set_sealed(std::string("\x00\xff sixteen or more", 20));
+  log::Event erased;
+  erased.mutable_personal_data_erased()->set_kind("contact");
+  log::Event other = sealed;
+  other.mutable_facts_recorded()->set_id("d");
+  std::vector<log::Event> events{sealed, other};
+  for (const char* id : {"c", "nobody", "c"}) {
+    erased.mutable_personal_data_erased()->set_id(id);
+    events.push_back(erased);
+  }
+  return folded(events);
+}
+
+TEST(Canonical, SealedValuesAndErasuresAreReadBack) {
+  const Snapshot snapshot = with_sealed();
+  const auto read = Snapshot::read(written(snapshot));
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(written(*read), written(snapshot));
+  EXPECT_EQ(read->erasures("contact", "c"), (std::vector<log::Offset>{3, 5}));
+  EXPECT_EQ(read->erasures("contact", "nobody"), (std::vector<log::Offset>{4}));
+  EXPECT_TRUE(read->erasures("contact", "d").empty());
+  EXPECT_FALSE(read->attributes("contact", "c").contains("name"));
+  EXPECT_EQ(read->find("contact", "d")->find("name")->sealed().key(), 300u);
+  Random random(12);
+  for (int i = 0; i < 20'000; ++i) expect_refused_or_canonical(mutated(written(snapshot), random));
+}
+
 TEST(Canonical, MutatedBytesAreRefusedOrCanonical) {
   Snapshot snapshot = folded(small_world(3));
   snapshot.fold(fact("site", "site-1", {{"extra", Json::Object{{"a", Json::Array{int64_t{-1}, nullptr, true}}, {"b", 0.5}}}}), 99, {});

@@ -228,5 +228,77 @@ TEST(Claims, AreFoundByUniqueValues) {
             (std::vector<std::string>{"d", "e"}));
 }
 
+// Opens what `sealed` below makes: the text follows the key's number, and even keys are destroyed.
+class TestOpener final : public Opener {
+ public:
+  std::optional<v1::Value> open(const EntityKey& entity, std::string_view attribute, uint64_t key, std::string_view sealed) const override {
+    if (key == 0) return std::nullopt;
+    v1::Value value;
+    if (key % 2 == 1) value.set_text(entity.id + "/" + std::string(attribute) + "/" + std::string(sealed));
+    return value;
+  }
+};
+
+v1::Value sealed(uint64_t key, const std::string& text) {
+  v1::Value value;
+  value.mutable_sealed()->set_key(key);
+  value.mutable_sealed()->set_sealed(text);
+  return value;
+}
+
+log::Event says_sealed(const std::string& id, const v1::Value& value) {
+  log::Event event = fact("contact", id, {{"hours", "always"}, {"name", nullptr}});
+  *event.mutable_facts_recorded()->mutable_attributes(1)->mutable_value() = value;
+  return event;
+}
+
+TEST(Sealed, ReadsAsWhatItIsWhileItsKeyIsThere) {
+  World world;
+  world.fold(says_sealed("a", sealed(1, "Ada")));
+  world.fold(says_sealed("b", sealed(2, "Bob")));
+  world.fold(says_sealed("c", sealed(0, "Cid")));
+  const Snapshot open = world.snapshot().opened_by(std::make_shared<TestOpener>());
+  const auto name = [](const Snapshot& snapshot, const std::string& id) { return to_json(snapshot.attributes("contact", id)); };
+  EXPECT_EQ(name(open, "a"), R"({"hours":"always","name":"a/name/Ada"})");
+  EXPECT_EQ(name(open, "b"), R"({"hours":"always"})") << "erased";
+  EXPECT_EQ(name(open, "c"), R"({"hours":"always","name":{"sealed":"436964"}})") << "no such key";
+  EXPECT_EQ(name(world.snapshot(), "a"), R"({"hours":"always","name":{"sealed":"416461"}})");
+  EXPECT_EQ(open.find("contact", "a")->find("name")->text(), "a/name/Ada");
+  EXPECT_EQ(open.find("contact", "b")->find("name"), nullptr);
+  EXPECT_TRUE(open.find("contact", "c")->find("name")->has_sealed());
+  EXPECT_TRUE(open.claims("contact", "b")[1].erased);
+  EXPECT_FALSE(open.claims("contact", "c")[1].erased);
+  const std::vector<std::string_view> wanted{"hours", "name"};
+  std::vector<std::string> rows;
+  const auto visit = [&](const EntityRow& row) {
+    const auto* text = std::get_if<std::string_view>(&row.values[1]);
+    return rows.push_back(text ? std::string(*text) : "nothing"), true;
+  };
+  open.for_each_row("contact", wanted, visit);
+  EXPECT_EQ(rows, (std::vector<std::string>{"a/name/Ada", "nothing", "nothing"}));
+  EXPECT_EQ(world.snapshot().hash(), open.hash());
+}
+
+TEST(Sealed, AnErasureIsAChangeAndStaysInThePast) {
+  World world;
+  const log::Offset said = world.fold(says_sealed("a", sealed(1, "Ada")));
+  world.changes().clear();
+  log::Event event;
+  event.mutable_personal_data_erased()->set_kind("contact");
+  event.mutable_personal_data_erased()->set_id("a");
+  const log::Offset erased = world.fold(event);
+  ASSERT_EQ(world.changes().size(), 1u);
+  EXPECT_EQ(world.changes()[0].attributes, (std::vector<std::string>{"name"}));
+  EXPECT_EQ(world.snapshot().find("contact", "a")->changed, erased);
+  EXPECT_EQ(to_json(world.snapshot().attributes("contact", "a")), R"({"hours":"always"})");
+  EXPECT_TRUE(world.snapshot().as_of({.recorded = said, .valid = {}}).attributes("contact", "a").contains("name"));
+  world.fold(event);
+  EXPECT_EQ(world.snapshot().find("contact", "a")->changed, erased) << "nothing was left to erase";
+  world.fold(says_sealed("a", sealed(3, "Ada")));
+  EXPECT_EQ(to_json(world.snapshot().opened_by(std::make_shared<TestOpener>()).attributes("contact", "a")),
+            R"({"hours":"always","name":"a/name/Ada"})");
+  EXPECT_EQ(world.snapshot().claims("contact", "a").size(), 3u);
+}
+
 }  // namespace
 }  // namespace tandem::inventory

@@ -25,7 +25,8 @@ class Fold {
   void take(const log::Event& event, Instant at) {
     tables_.offset = offset_;
     const bool crossed = pass_time(std::max(tables_.time_ns, at.ns));
-    const bool ours = event.has_facts_recorded() || event.has_entity_retracted() || event.has_entity_unseen();
+    const bool ours = event.has_facts_recorded() || event.has_entity_retracted() || event.has_entity_unseen() ||
+                      event.has_personal_data_erased();
     if (ours || crossed) mark_time();
     if (policy_touched_) renew_policy();
     if (event.has_facts_recorded())
@@ -34,6 +35,8 @@ class Fold {
       retract(event.entity_retracted());
     else if (event.has_entity_unseen())
       unseen(event.entity_unseen());
+    else if (event.has_personal_data_erased())
+      erase({event.personal_data_erased().kind(), event.personal_data_erased().id()});
     if (policy_touched_) renew_policy();
   }
   void renew_policy();
@@ -44,6 +47,7 @@ class Fold {
   void record(const v1::FactsRecorded& facts);
   void retract(const v1::EntityRetracted& retracted);
   void unseen(const v1::EntityUnseen& unseen);
+  void erase(const EntityKey& key);
 
   SourceId intern(const std::string& source);
   Lens lens(std::string_view kind, const Policy& policy) const {
@@ -171,6 +175,19 @@ void Fold::unseen(const v1::EntityUnseen& unseen) {
   held.record = SharedBytes(encode_record(record));
 }
 
+// What is sealed of an entity goes to its past, where it says no more than that something was said.
+void Fold::erase(const EntityKey& key) {
+  tables_.erasures.edit({key, offset_});
+  const KindTable* known = tables_.kinds.find(key.kind);
+  if (!known || !known->entities.find(key.id)) return;
+  KindTable& table = tables_.kinds.edit(key.kind);
+  Held& held = table.entities.edit(key.id);
+  const SharedBytes record = held.record;
+  Revision revision(record.view(), lens(key.kind), lens(key.kind));
+  revision.drop_sealed();
+  close(key, table, held, revision);
+}
+
 // What is believed by another policy can only differ where claims do.
 void Fold::renew_policy() {
   policy_touched_ = false;
@@ -226,7 +243,8 @@ void ChangeSet::clear() {
 }
 
 Snapshot::Snapshot() : tables_(std::make_unique<Tables>()) {}
-Snapshot::Snapshot(const Snapshot& other) : tables_(std::make_unique<Tables>(*other.tables_)), view_(other.view_) {}
+Snapshot::Snapshot(const Snapshot& other)
+    : tables_(std::make_unique<Tables>(*other.tables_)), view_(other.view_), opener_(other.opener_) {}
 Snapshot::Snapshot(Snapshot&& other) noexcept = default;
 Snapshot& Snapshot::operator=(const Snapshot& other) { return *this = Snapshot(other); }
 Snapshot& Snapshot::operator=(Snapshot&& other) noexcept = default;

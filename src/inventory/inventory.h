@@ -42,6 +42,7 @@ struct Claim {
   Instant valid_from;              // since when it is so
   std::optional<Instant> valid_to;  // from when it no longer is; nothing where no end is known
   log::Offset offset = 0;          // of the event that said it first
+  bool erased = false;             // personal, and what it was can be read no more; `value` is null
   bool holds = false;              // at the time of the snapshot
   bool believed = false;           // is the attribute's value, or that it has none
 };
@@ -139,6 +140,23 @@ struct AsOf {
   std::optional<Instant> valid;
 };
 
+// Opens values that are sealed, because they are personal. Any thread may call it.
+class Opener {
+ public:
+  virtual ~Opener() = default;
+  // What was sealed for this attribute of this entity: null where its key was destroyed; nothing where there is no such
+  // key, or what it opens is not of that place.
+  virtual std::optional<v1::Value> open(const EntityKey& entity, std::string_view attribute, uint64_t key,
+                                        std::string_view sealed) const = 0;
+};
+
+// That personal data of an entity was erased.
+struct Erasure {
+  EntityKey entity;
+  log::Offset offset = 0;
+  auto operator<=>(const Erasure&) const = default;
+};
+
 struct Tables;
 struct View;
 
@@ -159,6 +177,13 @@ class Snapshot {
   // O(sources with a policy) before the last change of that. Readings of earlier offsets cost what changed since of the
   // entities read; `size`, `changed`, `disputed` and `with_key` then read every entity of the kind.
   Snapshot as_of(const AsOf& when) const;
+
+  // The same, in which sealed values read as what was sealed, and as if they were not there once they were erased. Without
+  // an opener (as in the core, whose decisions depend on no key) they are {"sealed": …} as JSON, and nothing in a row.
+  Snapshot opened_by(std::shared_ptr<const Opener> opener) const;
+  const std::shared_ptr<const Opener>& opener() const { return opener_; }
+  // A value that a fact gives an attribute, as readings of this snapshot show it.
+  Json shown(const EntityKey& entity, std::string_view attribute, const v1::Value& value) const;
 
   log::Offset offset() const;      // of the last event folded, or the one asked for
   Instant time() const;            // of that event, or the one asked for
@@ -212,6 +237,9 @@ class Snapshot {
   // who had seen it by then, with what is known of them now.
   std::vector<Presence> presences(std::string_view kind, std::string_view id) const;
   std::vector<Life> lives(std::string_view kind, std::string_view id) const;  // ascending
+  // Of the events that erased personal data of an entity, ascending; and of all entities, in order of entity.
+  std::vector<log::Offset> erasures(std::string_view kind, std::string_view id) const;
+  void for_each_erasure(const std::function<void(const Erasure&)>& visit) const;
   // Entities with an attribute on which claims that hold differ; ascending by kind, then id, those past `after`.
   std::vector<Referrer> disputed(size_t limit, const Referrer* after = nullptr) const;
 
@@ -253,6 +281,7 @@ class Snapshot {
  private:
   std::unique_ptr<Tables> tables_;     // itself O(1) to copy
   std::shared_ptr<const View> view_;
+  std::shared_ptr<const Opener> opener_;
 };
 
 // The typed snapshot of the nouns, at the inventory's offset. With `previous` and all that changed since it, only what
@@ -269,6 +298,7 @@ bool concerns_rows(const Change& change);
 
 // Lists become arrays, records objects. Numbers keep their kind: an integer is not a number with a fraction of zero.
 Json to_json_value(const v1::Value& value);
+Json to_json_value(const Claim& claim);  // of one that was erased: {"erased": true}
 v1::Value from_json_value(const Json& value);
 
 }  // namespace tandem::inventory

@@ -12,18 +12,22 @@
 namespace tandem::inventory {
 namespace {
 
-Entity entity_of(std::string_view kind, std::string_view id, const Sight& sight) {
+Entity entity_of(std::string_view kind, std::string_view id, const Sight& sight, const Opener* opener) {
   Entity entity{std::string(kind), std::string(id), {}, sight.created, sight.changed};
   entity.attributes.reserve(sight.believed.size());
-  for (const ClaimView& claim : sight.believed)
-    entity.attributes.push_back({std::string(claim.attribute), value_of(claim.value), claim.stamp.offset});
+  for (const ClaimView& claim : sight.believed) {
+    v1::Value value = is_sealed(claim.value) ? opened(opener, kind, id, claim) : value_of(claim.value);
+    if (!is_null(value)) entity.attributes.push_back({std::string(claim.attribute), std::move(value), claim.stamp.offset});
+  }
   return entity;
 }
 
-Json::Object json_attributes(const Sight& sight) {
+Json::Object json_attributes(std::string_view kind, std::string_view id, const Sight& sight, const Opener* opener) {
   Json::Object attributes;
-  for (const ClaimView& claim : sight.believed)
-    attributes.emplace_hint(attributes.end(), claim.attribute, json_of(claim.value));
+  for (const ClaimView& claim : sight.believed) {
+    Json value = json_of(opener, kind, id, claim);
+    if (!value.is_null()) attributes.emplace_hint(attributes.end(), claim.attribute, std::move(value));
+  }
   return attributes;
 }
 
@@ -204,6 +208,46 @@ Snapshot Snapshot::as_of(const AsOf& when) const {
   return past;
 }
 
+// ---- Sealed values -------------------------------------------------------------------------------------------------
+
+v1::Value opened(const Opener* opener, std::string_view kind, std::string_view id, const ClaimView& claim) {
+  const SealedView view = sealed_of(claim.value);
+  std::optional<v1::Value> value;
+  if (opener) value = opener->open({std::string(kind), std::string(id)}, claim.attribute, view.key, view.sealed);
+  return value ? std::move(*value) : value_of(claim.value);
+}
+
+Json json_of(const Opener* opener, std::string_view kind, std::string_view id, const ClaimView& claim) {
+  return is_sealed(claim.value) ? to_json_value(opened(opener, kind, id, claim)) : json_of(claim.value);
+}
+
+Snapshot Snapshot::opened_by(std::shared_ptr<const Opener> opener) const {
+  Snapshot same = *this;
+  same.opener_ = std::move(opener);
+  return same;
+}
+
+Json Snapshot::shown(const EntityKey& entity, std::string_view attribute, const v1::Value& value) const {
+  if (!value.has_sealed() || !opener_) return to_json_value(value);
+  return to_json_value(opener_->open(entity, attribute, value.sealed().key(), value.sealed().sealed()).value_or(value));
+}
+
+std::vector<log::Offset> Snapshot::erasures(std::string_view kind, std::string_view id) const {
+  std::vector<log::Offset> offsets;
+  const EntityKey entity{std::string(kind), std::string(id)};
+  for (auto i = tables_->erasures.lower_bound(Erasure{entity, 0}); i != tables_->erasures.end(); ++i) {
+    const Erasure& erasure = (*i).first;
+    if (erasure.entity != entity || erasure.offset > offset()) break;
+    offsets.push_back(erasure.offset);
+  }
+  return offsets;
+}
+
+void Snapshot::for_each_erasure(const std::function<void(const Erasure&)>& visit) const {
+  for (const auto& [erasure, nothing] : tables_->erasures)
+    if (erasure.offset <= offset()) visit(erasure);
+}
+
 // ---- Entities ------------------------------------------------------------------------------------------------------
 
 size_t Snapshot::size(std::string_view kind) const {
@@ -231,18 +275,18 @@ bool Snapshot::has(std::string_view kind, std::string_view id) const {
 
 std::optional<Entity> Snapshot::find(std::string_view kind, std::string_view id) const {
   Sight sight(*tables_, view(), kind);
-  return sight.find(id) ? std::optional(entity_of(kind, id, sight)) : std::nullopt;
+  return sight.find(id) ? std::optional(entity_of(kind, id, sight, opener_.get())) : std::nullopt;
 }
 
 Json::Object Snapshot::attributes(std::string_view kind, std::string_view id) const {
   Sight sight(*tables_, view(), kind);
-  return sight.find(id) ? json_attributes(sight) : Json::Object();
+  return sight.find(id) ? json_attributes(kind, id, sight, opener_.get()) : Json::Object();
 }
 
 void Snapshot::for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit,
                         std::string_view from) const {
   for_each_seen(*tables_, view(), kind, from,
-                [&](const std::string& id, const Sight& sight) { return visit(entity_of(kind, id, sight)); });
+                [&](const std::string& id, const Sight& sight) { return visit(entity_of(kind, id, sight, opener_.get())); });
 }
 
 void Snapshot::for_each_id(std::string_view kind, const std::function<bool(const std::string&)>& visit,
@@ -257,8 +301,9 @@ void Snapshot::for_each_id(std::string_view kind, const std::function<bool(const
 
 void Snapshot::for_each_json(std::string_view kind,
                              const std::function<bool(const std::string&, Json::Object)>& visit) const {
-  for_each_seen(*tables_, view(), kind, {},
-                [&](const std::string& id, const Sight& sight) { return visit(id, json_attributes(sight)); });
+  for_each_seen(*tables_, view(), kind, {}, [&](const std::string& id, const Sight& sight) {
+    return visit(id, json_attributes(kind, id, sight, opener_.get()));
+  });
 }
 
 std::vector<std::string> Snapshot::kinds() const {
@@ -418,7 +463,8 @@ std::vector<Claim> Snapshot::claims(std::string_view kind, std::string_view id) 
     const std::pair<std::string_view, Stamp> key(view.attribute, view.stamp);
     Claim& claim = claims.emplace_back();
     claim.attribute = view.attribute;
-    claim.value = value_of(view.value);
+    claim.value = is_sealed(view.value) ? opened(opener_.get(), kind, id, view) : value_of(view.value);
+    claim.erased = is_sealed(view.value) && is_null(claim.value);
     claim.source = *tables_->source_names.find(view.stamp.source);
     claim.standing = view.stamp.standing;
     claim.confidence = view.stamp.confidence;

@@ -44,11 +44,18 @@ std::optional<std::string_view> take_text(std::string_view& bytes);
 void put_value(std::string& out, const v1::Value& value);
 bool is_null(const v1::Value& value);
 bool is_null(std::string_view value);         // `value` is the bytes of one
+// A value that only who has its key can read; as it stands in the bytes of one.
+struct SealedView {
+  uint64_t key = 0;
+  std::string_view sealed;
+};
+bool is_sealed(std::string_view value);       // `value` is the bytes of one
+SealedView sealed_of(std::string_view value);  // `value` is the bytes of a sealed one
 // True when `bytes` are exactly one value.
 bool is_value(std::string_view bytes);
 v1::Value value_of(std::string_view bytes);   // `bytes` are a value
 Json json_of(std::string_view bytes);         // `bytes` are a value
-Scalar scalar_of(std::string_view bytes);     // `bytes` are a value; text points into them
+Scalar scalar_of(std::string_view bytes);     // `bytes` are a value; text points into them; nothing of a sealed one
 
 // ---- Claims ------------------------------------------------------------------------------------------------------
 

@@ -78,6 +78,15 @@ void Revision::settle() {
   for_each_attribute(before_.claims, [&](std::span<const ClaimView> claims) { take(claims, nullptr, nullptr, {}); });
 }
 
+void Revision::drop_sealed() {
+  after_.presences = before_.presences;
+  for_each_attribute(before_.claims, [&](std::span<const ClaimView> claims) {
+    const size_t first = after_.claims.size();
+    for (const ClaimView& claim : claims) (is_sealed(claim.value) ? hidden_ : after_.claims).push_back(claim);
+    compare(claims, std::span(after_.claims).subspan(first));
+  });
+}
+
 // One attribute: what was claimed of it, and what, if anything, is said of it now.
 void Revision::take(std::span<const ClaimView> claims, const Saying* saying, const Saying::Said* said, const Past& past) {
   const int64_t now_ns = lens_after_.time_ns;

@@ -34,6 +34,7 @@ class Revision {
 
   void say(const Saying& saying, const Past& past);  // takes in what a source says
   void settle();                                     // only time or policy are others
+  void drop_sealed();                                // claims whose values are sealed are not held any more
 
   bool is_new() const { return record_.empty(); }
   bool changed() const { return is_new() || !changed_.empty(); }

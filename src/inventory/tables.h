@@ -61,6 +61,7 @@ struct Tables {
   PersistentMap<std::string, SourceId> source_ids;
   PersistentMap<SourceId, std::string> source_names;
   PersistentMap<TimeMark, int64_t, TimeMarkLess> marks;  // with the time of the mark before, 0 for the first
+  PersistentMap<Erasure, Nothing> erasures;
   log::Offset offset = 0;
   int64_t time_ns = 0;
 
@@ -92,6 +93,11 @@ std::string join_key(std::string_view a, std::string_view b);
 Policy policy_of(const Tables& tables, const View* view);
 // Who says of sources what is their authority is believed by freshness alone.
 const Policy& policy_for(std::string_view kind, const Policy& policy);
+
+// A sealed claim's value: null where it was erased; as it is where nothing opens it.
+v1::Value opened(const Opener* opener, std::string_view kind, std::string_view id, const ClaimView& claim);
+// Any claim's value, opened where it is sealed.
+Json json_of(const Opener* opener, std::string_view kind, std::string_view id, const ClaimView& claim);
 
 // What is seen of entities of one kind, one after another; buffers are kept from one to the next.
 class Sight {

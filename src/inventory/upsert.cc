@@ -283,7 +283,7 @@ Upsert::State::SaidBefore Upsert::State::said_before(std::string_view kind, cons
   const int64_t now_ns = believed.time().ns;
   for (const ClaimView& claim : sight.claims)  // of each attribute in the order recorded: the last that covers now holds
     if (claim.stamp.source == *source && claim.stamp.standing == options.standing && claim.stamp.covers(now_ns))
-      said.claims.insert_or_assign(std::string(claim.attribute), json_of(claim.value));
+      said.claims.insert_or_assign(std::string(claim.attribute), json_of(believed.opener().get(), kind, id, claim));
   for (const SourcePresence& presence : sight.presences)
     if (presence.source == *source) said.unseen = presence.unseen_ns.has_value();
   return said;

@@ -1,4 +1,5 @@
 #include "inventory/inventory.h"
+#include "log/print.h"
 
 namespace tandem::inventory {
 
@@ -30,8 +31,13 @@ Json to_json_value(const v1::Value& value) {
         object.insert_or_assign(field.name(), to_json_value(field.value()));
       return object;
     }
+    case v1::Value::kSealed: return log::sealed_to_json(value.sealed().sealed());
   }
   return nullptr;
+}
+
+Json to_json_value(const Claim& claim) {
+  return claim.erased ? Json(Json::Object{{"erased", true}}) : to_json_value(claim.value);
 }
 
 v1::Value from_json_value(const Json& json) {

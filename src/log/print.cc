@@ -38,6 +38,8 @@ Json value_to_json(const v1::Value& value) {
       for (const v1::Attribute& field : value.record().fields()) fields[field.name()] = value_to_json(field.value());
       return fields;
     }
+    case v1::Value::kSealed:
+      return sealed_to_json(value.sealed().sealed());
     case v1::Value::KIND_NOT_SET:
       return nullptr;
   }
@@ -171,6 +173,9 @@ std::string summary_of_body(const Event& event) {
                          event.entity_retracted().source());
     case Event::kEntityUnseen:
       return fmt::format("{} {} ({})", event.entity_unseen().kind(), event.entity_unseen().id(), event.entity_unseen().source());
+    case Event::kPersonalDataErased:
+      return fmt::format("{} {}{}{}", event.personal_data_erased().kind(), event.personal_data_erased().id(),
+                         event.personal_data_erased().reason().empty() ? "" : ": ", event.personal_data_erased().reason());
     case Event::kWindowSealed:
       return summary_of(event.window_sealed());
     case Event::kPlanRequested:
@@ -217,6 +222,11 @@ EventDescription describe(const Event& event) {
   const pb::OneofDescriptor* body = Event::descriptor()->FindOneofByName("body");
   const pb::FieldDescriptor* field = Event::GetReflection()->GetOneofFieldDescriptor(event, body);
   return {field == nullptr ? "none" : field->name(), shortened(summary_of_body(event), kSummaryBytesMax)};
+}
+
+Json sealed_to_json(std::string_view sealed) {
+  constexpr size_t kShownBytes = 8;  // of its synthetic nonce: two that differ are shown as different
+  return Json::Object{{"sealed", hex(sealed.substr(0, kShownBytes))}};
 }
 
 Json event_to_json(const Event& event) { return message_to_json(event); }

@@ -171,6 +171,8 @@ class KindReader {
     }
     if (!attribute || attribute->type != Type::reference)
       return reports_.error(fields.line(), fmt::format("{} has no reference '{}'", kind.name, relation.attribute));
+    if (is_personal(*kind.find(relation.attribute)))
+      return reports_.error(fields.line(), fmt::format("{} is personal: it is sealed, and leads nowhere", relation.attribute));
     relation.targets = {attribute->refers_to};
     relation.description = attribute->description;
   }

@@ -89,6 +89,10 @@ class ConstraintReader {
   std::string_view attribute(const std::string& name, const Kind& kind, Suits suits) {
     if (name.empty()) return {};
     const Attribute* found = kind.find(name);
+    if (found && is_personal(*found)) {
+      reports_.error(fields_.line(), fmt::format("'{}' of {} is personal: it is sealed, and cannot be compared", name, kind.name));
+      return {};
+    }
     if (found && suits(*found)) return found->name;
     reports_.error(fields_.line(), found ? fmt::format("'{}' of {} is of the wrong type", name, kind.name)
                                          : fmt::format("{} has no attribute '{}'", kind.name, name));

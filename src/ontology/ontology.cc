@@ -13,6 +13,12 @@ namespace tandem::ontology {
 
 bool Relation::may_name(std::string_view kind) const { return std::ranges::binary_search(targets, kind); }
 
+bool is_personal(const grid::Attribute& attribute) {
+  return attribute.personal || std::ranges::any_of(attribute.fields, is_personal);
+}
+
+bool Kind::has_personal() const { return std::ranges::any_of(attributes, is_personal); }
+
 const Relation* Kind::relation(std::string_view attribute) const {
   const auto found = std::ranges::find(relations, attribute, &Relation::attribute);
   return found == relations.end() ? nullptr : &*found;

@@ -104,7 +104,11 @@ struct Kind : grid::Kind {  // so that grid::check_attributes takes it
   std::optional<uint32_t> retain_past_days;  // how long what is no longer believed is kept; nothing: for ever
 
   const Relation* relation(std::string_view attribute) const;  // null when that is none
+  bool has_personal() const;                                   // an attribute that is_personal
 };
+
+// True when it, or a field of it, says something of a living person: it is kept sealed (docs/decisions/0005).
+bool is_personal(const grid::Attribute& attribute);
 
 // A relation as the target sees it.
 struct Incoming {

@@ -171,7 +171,7 @@ class ClaimsSource final : public EntityRows {
       rows.set(ClaimsTable::kKind, std::string_view(key.kind));
       rows.set(ClaimsTable::kId, std::string_view(key.id));
       rows.set(ClaimsTable::kAttribute, std::string_view(claim.attribute));
-      rows.set_json(ClaimsTable::kValue, inventory::to_json_value(claim.value));
+      rows.set_json(ClaimsTable::kValue, inventory::to_json_value(claim));
       rows.set(ClaimsTable::kSource, std::string_view(claim.source));
       rows.set(ClaimsTable::kStanding, inventory::to_text(claim.standing));
       if (claim.confidence > 0) rows.set(ClaimsTable::kConfidence, claim.confidence);

@@ -329,13 +329,20 @@ bool Upsert::State::identify(Attempt& attempt, const Row& row, Effort effort) {
 
 // An id from the name, within the id of what the entity is part of, that no other entity has.
 bool Upsert::State::derive_id(Attempt& attempt, const Row& row, Effort effort) {
+  // Ids outlive an erasure, so none is made of what a person is called.
+  const grid::Attribute* name_attribute = attempt.kind->find("name");
+  const bool is_personal = name_attribute != nullptr && ontology::is_personal(*name_attribute);
   std::string_view name = row.name;
   if (const auto own = attempt.attributes.find("name"); name.empty() && own != attempt.attributes.end()) name = own->second.text();
-  std::string id = slug(name);
+  std::string id = is_personal ? std::string() : slug(name);
   const std::string tail = attempt.external_ids.empty() ? std::string() : slug(attempt.external_ids.front());
   if (id.empty()) id = tail;
   if (id.empty()) {
-    attempt.wrong.push_back({{std::string("id")}, "the row has no id, no name and no external id", "give one of them"});
+    if (is_personal)
+      attempt.wrong.push_back({{std::string("id")}, "the row has no id and no external id, and a personal name makes none, for ids are never erased",
+                               "give one that says nothing of the person"});
+    else
+      attempt.wrong.push_back({{std::string("id")}, "the row has no id, no name and no external id", "give one of them"});
     return false;
   }
   for (const std::string_view scope : scope_of(*attempt.kind)) {

@@ -161,6 +161,17 @@ TEST(Upsert, MakesIdsOfNames) {
   EXPECT_EQ(fed.ids, (std::vector<std::string>{"muenchen-sued", "muenchen-sued-2"}));
 }
 
+// What a person is called stands in no id, for ids outlive an erasure.
+TEST(Upsert, MakesNoIdsOfPeoplesNames) {
+  const Row named{"contact", "", "Ada Lovelace", {{"name", "Ada Lovelace"}}, {}};
+  const Fed refused = feed({}, {named});
+  ASSERT_EQ(refused.problems.size(), 1u);
+  EXPECT_EQ(refused.problems[0].attribute, "id");
+  Row known = named;
+  known.attributes["external_ids"] = Json::Array{"crm:person/12"};
+  EXPECT_EQ(feed({}, {known}).ids, (std::vector<std::string>{"crm-person-12"}));
+}
+
 TEST(Upsert, RefusedRowsKeepTheirPlace) {
   Upsert upsert({}, {.source = "test", .actor = "operator:test"});
   upsert.add(site("a"));

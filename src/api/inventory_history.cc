@@ -99,6 +99,7 @@ Result<Json> claims_view(const inventory::Snapshot& believed, std::string_view k
   return Json(Json::Object{{"offset", believed.offset()},
                            {"kind", kind},
                            {"id", id},
+                           {"history_begins", believed.history_begins(kind)},
                            {"claims", std::move(claims)},
                            {"presences", std::move(presences)},
                            {"next", std::move(next)}});
@@ -126,6 +127,7 @@ Result<Json> timeline_view(const inventory::Snapshot& believed, std::string_view
   return Json(Json::Object{{"offset", believed.offset()},
                            {"kind", kind},
                            {"id", id},
+                           {"history_begins", believed.history_begins(kind)},
                            {"events", std::move(events)},
                            {"next", std::move(next)}});
 }

@@ -33,13 +33,14 @@ constexpr std::string_view kPage = R"({"type":"object","properties":{"offset":{"
     "total":{"type":"integer","description":"entities of the kind, whatever the conditions"}}})";
 constexpr std::string_view kKinds = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"entities":{"type":"integer"},
     "kinds":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"description":{"type":"string"},
-      "entities":{"type":"integer"},"changed":{"$ref":"#/components/schemas/Offset"}}}}}})";
+      "entities":{"type":"integer"},"changed":{"$ref":"#/components/schemas/Offset"},
+      "history_begins":{"type":"integer","description":"offset from which the past of the kind is kept; 0: all of it"}}}}}})";
 constexpr std::string_view kRelations = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "kind":{"type":"string"},"id":{"type":"string"},"truncated":{"type":"boolean"},
     "refers_to":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string"},"kind":{"type":"string"},"id":{"type":"string"}}}},
     "referred_by":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"}}}}}})";
 constexpr std::string_view kClaims = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
-    "id":{"type":"string"},"next":{"type":["string","null"]},
+    "history_begins":{"type":"integer","description":"offset from which the past of the kind is kept; 0: all of it"},"id":{"type":"string"},"next":{"type":["string","null"]},
     "claims":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string"},"value":{},"source":{"type":"string"},
       "standing":{"enum":["observed","discovered","intended"]},"confidence":{"type":["number","null"]},
       "valid_from":{"type":"string","format":"date-time"},"valid_to":{"type":["string","null"],"format":"date-time"},
@@ -47,7 +48,7 @@ constexpr std::string_view kClaims = R"({"type":"object","properties":{"offset":
     "presences":{"type":"array","items":{"type":"object","properties":{"source":{"type":"string"},"first_seen":{"type":"string","format":"date-time"},
       "last_seen":{"type":"string","format":"date-time"},"unseen_since":{"type":["string","null"],"format":"date-time"}}}}}})";
 constexpr std::string_view kTimeline = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
-    "id":{"type":"string"},"next":{"type":["integer","null"],"description":"give it as `before` for what is older"},
+    "history_begins":{"type":"integer","description":"offset from which the past of the kind is kept; 0: all of it"},"id":{"type":"string"},"next":{"type":["integer","null"],"description":"give it as `before` for what is older"},
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
       "at":{"type":"string","format":"date-time"},"what":{"enum":["created","said","retracted","erased"]},"source":{"type":["string","null"]},
       "standing":{"type":["string","null"]},"attributes":{"type":"object"}}}}}})";

@@ -64,7 +64,8 @@ Json kinds_view(const inventory::Snapshot& snapshot) {
     kinds.push_back(Json::Object{{"kind", kind.name},
                                  {"description", kind.description},
                                  {"entities", uint64_t{snapshot.size(kind.name)}},
-                                 {"changed", snapshot.changed(kind.name)}});
+                                 {"changed", snapshot.changed(kind.name)},
+                                 {"history_begins", snapshot.history_begins(kind.name)}});
   return Json::Object{
       {"offset", snapshot.offset()}, {"kinds", std::move(kinds)}, {"entities", uint64_t{snapshot.size()}}};
 }
@@ -184,6 +185,7 @@ Result<Json> InventoryRoutes::read(Operation operation, const Call& call) const 
   const inventory::Snapshot& snapshot = asked.snapshot;
   if (operation == Operation::get_kinds) return kinds_view(snapshot);
   if (operation == Operation::get_discrepancies) return discrepancies_view(snapshot, asked.now, call.request);
+  TANDEM_TRY(snapshot.reaches(call.parameters[0]));
   if (operation == Operation::get_relations) return relations_view(call, snapshot);
   if (operation == Operation::get_claims || operation == Operation::get_timeline)
     return history(operation, call, snapshot);
@@ -196,6 +198,7 @@ asio::awaitable<void> InventoryRoutes::get_entity(const Call& call, http::Respon
   const auto answer = [&]() -> Result<std::pair<log::Offset, std::string>> {
     TANDEM_ASSIGN(const Asked asked, asked_snapshot(call, clock_.now()));
     const inventory::Snapshot& snapshot = asked.snapshot;
+    TANDEM_TRY(snapshot.reaches(call.parameters[0]));
     TANDEM_ASSIGN(const inventory::Entity entity, entity_of(call, snapshot));
     TANDEM_ASSIGN(const auto fields, parse_fields(*known_kinds().find(entity.kind), call.request.query));
     return std::pair(entity.changed, to_json(whole_entity(entity, snapshot.offset(), fields)));

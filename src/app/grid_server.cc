@@ -16,6 +16,7 @@
 #include "app/core_thread.h"
 #include "app/emulated_engines.h"
 #include "app/grid_file_events.h"
+#include "app/history_keeper.h"
 #include "app/personal_keys.h"
 #include "app/plan_worker.h"
 #include "app/search_follower.h"
@@ -99,6 +100,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   std::unique_ptr<PlanWorker> planner_;
   std::unique_ptr<CoreThread> core_;
   std::unique_ptr<SearchFollower> search_follower_;
+  std::unique_ptr<HistoryKeeper> history_keeper_;
   std::unique_ptr<ActivityMonitor> activity_;
   std::unique_ptr<api::Api> api_;
   std::vector<std::unique_ptr<Front>> fronts_;
@@ -154,6 +156,9 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
       });
   TANDEM_TRY(open_surfaces(options));
   core_->start();
+  history_keeper_ = std::make_unique<HistoryKeeper>(
+      clock_, [this] { return core_->published(); },
+      [this](std::vector<log::Event> events) { submit_quietly(std::move(events), "the end of what is kept of the past"); });
   return {};
 }
 
@@ -204,6 +209,7 @@ void RunningGrid::stop() {
   for (auto& front : fronts_)
     if (front->thread.joinable()) front->thread.join();
   api_.reset();  // what it does aside ends before what that is for
+  history_keeper_.reset();
   planner_.reset();
   activity_.reset();
   core_.reset();  // writes nothing: what was acknowledged is on the log

@@ -120,6 +120,21 @@ Result<void> admit_erasure(const v1::PersonalDataErased& erased) {
   return {};
 }
 
+// Not before the ontology says so, whoever asks.
+Result<void> admit_expiry(const inventory::Snapshot& inventory, const v1::HistoryExpired& expired, Instant now) {
+  const ontology::Kind* kind = ontology::Ontology::built_in().find(expired.kind());
+  if (kind == nullptr) return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(expired.kind()));
+  if (!kind->retain_past_days)
+    return fail(ErrorCode::invalid_argument, fmt::format("the history of kind '{}' is kept for ever", kind->name));
+  if (expired.before() <= inventory.history_begins(kind->name))
+    return fail(ErrorCode::conflict, fmt::format("the history of kind '{}' begins at offset {} already", kind->name,
+                                                 inventory.history_begins(kind->name)));
+  const bool is_past = expired.before() <= inventory.offset() &&
+                       inventory.time_at(expired.before()) + hours(24 * int64_t{*kind->retain_past_days}) <= now;
+  if (is_past) return {};
+  return fail(ErrorCode::invalid_argument, fmt::format("the history of kind '{}' is kept for {} days", kind->name, *kind->retain_past_days));
+}
+
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
@@ -260,6 +275,9 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
       return alone(std::move(event));
     case log::Event::kPersonalDataErased:
       TANDEM_TRY(admit_erasure(event.personal_data_erased()));
+      return alone(std::move(event));
+    case log::Event::kHistoryExpired:
+      TANDEM_TRY(admit_expiry(state.inventory, event.history_expired(), now));
       return alone(std::move(event));
     case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
     case log::Event::kPlanFailed:

@@ -1,10 +1,12 @@
 // The canonical bytes of a snapshot: for checkpoints, and for its digest.
 //
-//   snapshot = format, offset, time, sources, marks, kinds, [erasures]   each list after its length
+//   snapshot = format, offset, time, sources, marks, kinds, [erasures, [begins]]   each list after its length
 //   source   = name                                            in the order of their numbers
 //   mark     = offset, time                                    in ascending order, as differences to the one before
 //   kind     = name, changed, (id, record, past)*, (id, past)* in strictly ascending order of name, entities of id
-//   erasure  = kind, id, offset                                in strictly ascending order; left out where there is none
+//   erasure  = kind, id, offset                                in strictly ascending order
+//   begin    = kind, offset                                    of its history, in strictly ascending order of kind
+// The last two are left out where they and what follows them are empty.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,6 +43,7 @@ class Writer {
     put_integer(piece_, tables.kinds.size());
     for (const auto& [kind, table] : tables.kinds) write_kind(kind, table);
     write_erasures(tables);
+    write_begins(tables);
     sink_(piece_);
   }
 
@@ -70,11 +73,18 @@ class Writer {
     }
   }
   void write_erasures(const Tables& tables) {
-    if (!tables.erasures.empty()) put_integer(piece_, tables.erasures.size());
+    if (!tables.erasures.empty() || !tables.history_begins.empty()) put_integer(piece_, tables.erasures.size());
     for (const auto& [erasure, nothing] : tables.erasures) {
       text(erasure.entity.kind);
       text(erasure.entity.id);
       put_integer(piece_, erasure.offset);
+    }
+  }
+  void write_begins(const Tables& tables) {
+    if (!tables.history_begins.empty()) put_integer(piece_, tables.history_begins.size());
+    for (const auto& [kind, offset] : tables.history_begins) {
+      text(kind);
+      put_integer(piece_, offset);
     }
   }
   void write_kind(const std::string& kind, const KindTable& table) {
@@ -113,6 +123,7 @@ class Reader {
     std::string previous;
     for (uint64_t i = 0; i < *kinds; ++i) TANDEM_TRY(read_kind(previous, i == 0));
     if (!bytes_.empty()) TANDEM_TRY(read_erasures());
+    if (!bytes_.empty()) TANDEM_TRY(read_begins());
     if (!bytes_.empty()) return corrupt("something follows the last entity");
     tables_.policy = std::make_shared<const Policy>(policy_of(tables_, nullptr));
     index();
@@ -127,6 +138,7 @@ class Reader {
   Result<void> read_entities(std::string_view kind, KindTable& table);
   Result<void> read_removed(std::string_view kind, KindTable& table);
   Result<void> read_erasures();
+  Result<void> read_begins();
   void index();
   void index_entity(const EntityKey& key, const RecordView& record, const Past& past, std::span<const ClaimView> believed);
   Result<Past> take_past(std::string_view kind);
@@ -237,7 +249,7 @@ Result<void> Reader::read_removed(std::string_view kind, KindTable& table) {
 
 Result<void> Reader::read_erasures() {
   const auto count = take_integer(bytes_);
-  if (!count || *count == 0 || *count > bytes_.size()) return corrupt("what was erased is cut short");
+  if (!count || *count > bytes_.size() || (*count == 0 && bytes_.empty())) return corrupt("what was erased is cut short");
   Erasure previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto kind = take_text(bytes_);
@@ -248,6 +260,21 @@ Result<void> Reader::read_erasures() {
     if (i > 0 && next <= previous) return corrupt("what was erased is out of order");
     tables_.erasures.edit(next);
     previous = std::move(next);
+  }
+  return {};
+}
+
+Result<void> Reader::read_begins() {
+  const auto count = take_integer(bytes_);
+  if (!count || *count == 0 || *count > bytes_.size()) return corrupt("where histories begin is cut short");
+  std::string previous;
+  for (uint64_t i = 0; i < *count; ++i) {
+    const auto kind = take_text(bytes_);
+    const auto offset = kind ? take_integer(bytes_) : std::nullopt;
+    if (!offset || *offset == 0) return corrupt("where a history begins is cut short");
+    if (i > 0 && *kind <= previous) return corrupt("where histories begin is out of order");
+    previous = *kind;
+    tables_.history_begins.set(previous, *offset);
   }
   return {};
 }

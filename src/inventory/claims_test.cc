@@ -253,7 +253,7 @@ log::Event says_sealed(const std::string& id, const v1::Value& value) {
 }
 
 TEST(Sealed, ReadsAsWhatItIsWhileItsKeyIsThere) {
-  World world;
+  Sources world;
   world.fold(says_sealed("a", sealed(1, "Ada")));
   world.fold(says_sealed("b", sealed(2, "Bob")));
   world.fold(says_sealed("c", sealed(0, "Cid")));
@@ -280,7 +280,7 @@ TEST(Sealed, ReadsAsWhatItIsWhileItsKeyIsThere) {
 }
 
 TEST(Sealed, AnErasureIsAChangeAndStaysInThePast) {
-  World world;
+  Sources world;
   const log::Offset said = world.fold(says_sealed("a", sealed(1, "Ada")));
   world.changes().clear();
   log::Event event;

@@ -26,7 +26,7 @@ class Fold {
     tables_.offset = offset_;
     const bool crossed = pass_time(std::max(tables_.time_ns, at.ns));
     const bool ours = event.has_facts_recorded() || event.has_entity_retracted() || event.has_entity_unseen() ||
-                      event.has_personal_data_erased();
+                      event.has_personal_data_erased() || event.has_history_expired();
     if (ours || crossed) mark_time();
     if (policy_touched_) renew_policy();
     if (event.has_facts_recorded())
@@ -37,6 +37,8 @@ class Fold {
       unseen(event.entity_unseen());
     else if (event.has_personal_data_erased())
       erase({event.personal_data_erased().kind(), event.personal_data_erased().id()});
+    else if (event.has_history_expired())
+      expire(event.history_expired().kind(), std::min<log::Offset>(event.history_expired().before(), offset_));
     if (policy_touched_) renew_policy();
   }
   void renew_policy();
@@ -48,6 +50,7 @@ class Fold {
   void retract(const v1::EntityRetracted& retracted);
   void unseen(const v1::EntityUnseen& unseen);
   void erase(const EntityKey& key);
+  void expire(const std::string& kind, log::Offset before);
 
   SourceId intern(const std::string& source);
   Lens lens(std::string_view kind, const Policy& policy) const {
@@ -186,6 +189,39 @@ void Fold::erase(const EntityKey& key) {
   Revision revision(record.view(), lens(key.kind), lens(key.kind));
   revision.drop_sealed();
   close(key, table, held, revision);
+}
+
+// The past of a kind up to an offset is held no longer. Nothing that is believed changes.
+void Fold::expire(const std::string& kind, log::Offset before) {
+  const log::Offset* begins = tables_.history_begins.find(kind);
+  if (before == 0 || (begins && *begins >= before)) return;
+  tables_.history_begins.set(kind, before);
+  const KindTable* known = tables_.kinds.find(kind);
+  if (!known) return;
+  const KindTable was = *known;  // iterated while the table changes
+  KindTable& table = tables_.kinds.edit(kind);
+  RecordView record;
+  const auto keep = [&](const std::string& id, const Past& past) {
+    std::string dropped;  // claims, as bytes: a group's views end with it
+    Past kept = past.since(before, [&](const PastGroup& group) {
+      for (const ClaimView& claim : group.claims) put_claim(dropped, claim);
+    });
+    drop_references(tables_, {kind, id}, dropped, record.claims, kept);
+    return kept;
+  };
+  for (const auto& [id, held] : was.entities) {
+    if (held.past.empty() || held.past.first() > before) continue;
+    view_of(held.record.view(), record);
+    table.entities.edit(id).past = keep(id, held.past);
+  }
+  record.claims.clear();
+  for (const auto& [id, past] : was.removed) {
+    if (past.first() > before) continue;
+    if (Past kept = keep(id, past); kept.empty())
+      table.removed.erase(id);
+    else
+      table.removed.set(id, std::move(kept));
+  }
 }
 
 // What is believed by another policy can only differ where claims do.

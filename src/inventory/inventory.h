@@ -240,6 +240,12 @@ class Snapshot {
   // Of the events that erased personal data of an entity, ascending; and of all entities, in order of entity.
   std::vector<log::Offset> erasures(std::string_view kind, std::string_view id) const;
   void for_each_erasure(const std::function<void(const Erasure&)>& visit) const;
+  // Where the history of a kind begins: what was before is held no longer. 0 where it begins with the log.
+  log::Offset history_begins(std::string_view kind) const;
+  // Errors: not_found where this looks back to before that: what it shows of the kind is then not how it was.
+  Result<void> reaches(std::string_view kind) const;
+  // True where the kind has a past of which something ended by that offset.
+  bool has_past(std::string_view kind, log::Offset until) const;
   // Entities with an attribute on which claims that hold differ; ascending by kind, then id, those past `after`.
   std::vector<Referrer> disputed(size_t limit, const Referrer* after = nullptr) const;
 

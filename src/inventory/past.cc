@@ -104,6 +104,32 @@ void Past::read_group(const Place& place, PastGroup& group) {
   CHECK(take_rest(place.rest, group, false));
 }
 
+log::Offset Past::first() const {
+  const Block* block = head_;
+  while (block && block->previous) block = block->previous;
+  if (!block) return 0;
+  std::string_view bytes = block->view();
+  return take_integer(bytes).value();
+}
+
+Past Past::since(log::Offset offset, const std::function<void(const PastGroup&)>& dropped) const {
+  std::string all;
+  write(all);
+  Past kept;
+  PastGroup group;
+  for (std::string_view bytes = all; !bytes.empty();) {
+    const std::string_view begin = bytes;
+    const Place place{take_integer(bytes).value(), take_text(bytes).value()};
+    if (place.hidden > offset) {
+      kept.append_bytes(place.hidden, begin.substr(0, begin.size() - bytes.size()));
+    } else {
+      read_group(place, group);
+      dropped(group);
+    }
+  }
+  return kept;
+}
+
 void Past::write(std::string& out) const {
   std::vector<std::string_view> blocks;
   for (const Block* block = head_; block; block = block->previous) blocks.push_back(block->view());

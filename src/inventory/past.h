@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ class Past {
   bool empty() const { return head_ == nullptr; }
   bool shares(const Past& other) const { return head_ == other.head_; }  // the same without looking
   log::Offset last() const { return head_ ? head_->last : 0; }  // offset of the newest group
+  log::Offset first() const;                                    // of the oldest; O(blocks)
 
   // `group` is not empty, and its offset not below any before it. O(block).
   void append(PastGroup group);
@@ -57,6 +59,9 @@ class Past {
       }
     }
   }
+
+  // The groups hidden after `offset` alone; `dropped` is called with each of the others. O(all).
+  Past since(log::Offset offset, const std::function<void(const PastGroup&)>& dropped) const;
 
   // All groups' bytes in ascending order.
   void write(std::string& out) const;

@@ -1,4 +1,6 @@
 // What is read of a snapshot, now and as it was.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <tuple>
@@ -246,6 +248,30 @@ std::vector<log::Offset> Snapshot::erasures(std::string_view kind, std::string_v
 void Snapshot::for_each_erasure(const std::function<void(const Erasure&)>& visit) const {
   for (const auto& [erasure, nothing] : tables_->erasures)
     if (erasure.offset <= offset()) visit(erasure);
+}
+
+// ---- What is kept --------------------------------------------------------------------------------------------------
+
+log::Offset Snapshot::history_begins(std::string_view kind) const {
+  const log::Offset* begins = tables_->history_begins.find(kind);
+  return begins ? *begins : 0;
+}
+
+Result<void> Snapshot::reaches(std::string_view kind) const {
+  const log::Offset begins = history_begins(kind);
+  if (!view_ || view_->horizon >= begins) return {};
+  return fail(ErrorCode::not_found, fmt::format("the history of kind '{}' begins at offset {}, {}: what was before is no longer kept",
+                                                kind, begins, format_rfc3339(time_at(begins))), std::string(kind));
+}
+
+bool Snapshot::has_past(std::string_view kind, log::Offset until) const {
+  const KindTable* table = table_of(*tables_, kind);
+  if (!table) return false;
+  for (const auto& [id, held] : table->entities)
+    if (!held.past.empty() && held.past.first() <= until) return true;
+  for (const auto& [id, past] : table->removed)
+    if (past.first() <= until) return true;
+  return false;
 }
 
 // ---- Entities ------------------------------------------------------------------------------------------------------

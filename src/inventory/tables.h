@@ -62,6 +62,7 @@ struct Tables {
   PersistentMap<SourceId, std::string> source_names;
   PersistentMap<TimeMark, int64_t, TimeMarkLess> marks;  // with the time of the mark before, 0 for the first
   PersistentMap<Erasure, Nothing> erasures;
+  PersistentMap<std::string, log::Offset> history_begins;  // by kind, where it does not begin with the log
   log::Offset offset = 0;
   int64_t time_ns = 0;
 

@@ -106,6 +106,23 @@ void keep_indexes(Tables& tables, const EntityKey& key, std::span<const ClaimVie
   if (!same && !kind->keys.empty()) keep_unique_values(tables, *kind, key, old_claims, new_claims);
 }
 
+void drop_references(Tables& tables, const EntityKey& key, std::string_view dropped, std::span<const ClaimView> claims,
+                     const Past& past) {
+  const IndexedKind* kind = indexed_kind(key.kind);
+  if (!kind || kind->references.empty()) return;
+  std::vector<ClaimView> gone, left(claims.begin(), claims.end());
+  while (!dropped.empty()) gone.push_back(take_known_claim(dropped));
+  past.for_each_after(0, [&](const PastGroup& group) {
+    left.insert(left.end(), group.claims.begin(), group.claims.end());
+    return true;
+  });
+  const std::vector<Reference> remaining = references_of(*kind, indexed_claims(*kind, left));
+  const std::string referrer = join_key(key.kind, key.id);
+  for (const Reference& target : references_of(*kind, indexed_claims(*kind, gone)))
+    if (!std::ranges::binary_search(remaining, target))
+      tables.other_referrers.erase(referrer_prefix(target.kind, target.id) + referrer);
+}
+
 void follow(const Tables& before, Tables& after, const EntityKey& key) {
   const auto find = [&](const Tables& tables, RecordView& record, std::vector<ClaimView>& believed) -> const Held* {
     const KindTable* table = tables.kinds.find(key.kind);

@@ -176,6 +176,8 @@ std::string summary_of_body(const Event& event) {
     case Event::kPersonalDataErased:
       return fmt::format("{} {}{}{}", event.personal_data_erased().kind(), event.personal_data_erased().id(),
                          event.personal_data_erased().reason().empty() ? "" : ": ", event.personal_data_erased().reason());
+    case Event::kHistoryExpired:
+      return fmt::format("{}, up to {}", event.history_expired().kind(), event.history_expired().before());
     case Event::kWindowSealed:
       return summary_of(event.window_sealed());
     case Event::kPlanRequested:

@@ -196,6 +196,7 @@ std::vector<AccessPath> KindTable::paths(const Context& context) const {
 }
 
 Result<std::unique_ptr<Source>> KindTable::open(const Context& context, Access access) const {
+  TANDEM_TRY(context.snapshot.reaches(kind_.name));
   if (access.path == kScan) return std::make_unique<Scan>(*this, context, std::move(access));
   if (access.path == kOne) return std::make_unique<One>(*this, context, access.equal.front(), access);
   if (access.path == kOneByName) {

@@ -1,5 +1,7 @@
 #include "app/checkpoint_writer.h"
 
+#include <algorithm>
+
 #include "base/logging.h"
 
 namespace tandem::app {
@@ -17,9 +19,14 @@ CheckpointWriter::~CheckpointWriter() {
   thread_.join();
 }
 
+log::Offset CheckpointWriter::events_between(const control::State& state) {
+  constexpr log::Offset kEventsMin = 10'000;
+  return std::max<log::Offset>(kEventsMin, state.inventory.size() / 10);
+}
+
 void CheckpointWriter::offer(const control::State& state) {
   const log::Offset offset = state.inventory.offset();
-  if (offset < last_ + kEveryEvents) return;
+  if (offset < last_ + events_between(state)) return;
   {
     const std::lock_guard lock(mutex_);
     if (busy_) return;

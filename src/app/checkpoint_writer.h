@@ -12,9 +12,10 @@ namespace tandem::app {
 
 class CheckpointWriter {
  public:
-  static constexpr log::Offset kEveryEvents = 100'000;  // a second or two of replay
+  // A second or so of replay; of a large inventory a tenth of its entities, for a checkpoint holds them all.
+  static log::Offset events_between(const control::State& state);
 
-  // `last` is the offset of the state that was opened.
+  // `last` is the offset of the newest checkpoint, 0 where there is none.
   CheckpointWriter(control::CheckpointStore& store, log::Offset last);
   ~CheckpointWriter();  // finishes what it is writing
 

@@ -131,7 +131,7 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   core_options.epoch = head.header.epoch + 1;
   core_options.sealer = vault_.get();
   TANDEM_ASSIGN(std::unique_ptr<control::Core> core, control::Core::open(*log_, checkpoints_.get(), core_options));
-  checkpoint_writer_ = std::make_unique<CheckpointWriter>(*checkpoints_, core->state().inventory.offset());
+  checkpoint_writer_ = std::make_unique<CheckpointWriter>(*checkpoints_, core->opened_from());
   planner_ = std::make_unique<PlanWorker>(clock_, [this](PlanWorker::Result result) {
     log::Event event;
     event.set_actor("job:planner");

@@ -128,6 +128,7 @@ class Core {
   // The state as it was after `offset`: from a recent one in memory, else the nearest checkpoint and replay.
   // Errors: not_found past the head, corrupt, io.
   virtual Result<State> state_at(log::Offset offset) const = 0;
+  virtual log::Offset opened_from() const = 0;  // offset of the checkpoint; 0 where the whole log was replayed
 };
 
 }  // namespace tandem::control

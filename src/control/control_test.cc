@@ -275,9 +275,12 @@ TEST_F(Checkpoints, OpenToTheSameStateAsReplay) {
   World world(store_.get());
   world.load_small_grid();
   ASSERT_TRUE(write_checkpoint(world.core->state(), *store_));
+  const log::Offset written = world.core->state().inventory.offset();
   ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 9}})}));
   const auto opened = Core::open(world.log, store_.get(), {});
   ASSERT_TRUE(opened);
+  EXPECT_EQ((*opened)->opened_from(), written);
+  EXPECT_EQ(world.core->opened_from(), 0u);
   EXPECT_EQ(state_hash((*opened)->state()), state_hash(*replay(world.log)));
   EXPECT_EQ(*(*opened)->state().grid, *world.core->state().grid);
 }

@@ -65,8 +65,8 @@ std::vector<inventory::Erasure> erasures_of(const std::vector<log::Event>& event
 
 class Sequencer final : public Core {
  public:
-  Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state)
-      : log_(log), checkpoints_(checkpoints), options_(options), state_(std::move(state)) {
+  Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state, log::Offset opened_from)
+      : log_(log), checkpoints_(checkpoints), options_(options), state_(std::move(state)), opened_from_(opened_from) {
     recent_.emplace(state_.inventory.offset(), state_);
   }
 
@@ -74,6 +74,7 @@ class Sequencer final : public Core {
   Result<void> tick(Instant now) override;
   const State& state() const override;
   Result<State> state_at(log::Offset offset) const override;
+  log::Offset opened_from() const override { return opened_from_; }
 
  private:
   void pass_time(Instant now);
@@ -88,6 +89,7 @@ class Sequencer final : public Core {
   mutable State state_;
   mutable inventory::ChangeSet stale_;  // what `state_.grid` does not show yet
   mutable std::map<log::Offset, State> recent_;
+  log::Offset opened_from_;
   std::optional<Error> failed_;
   std::optional<Instant> clock_;  // as it was last read
   Instant time_;                  // what batches are stamped with
@@ -237,6 +239,7 @@ Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* c
   if (head.header.epoch > options.epoch)
     return fail(ErrorCode::fenced, fmt::format("epoch {} has written to this log; this writer's is {}", head.header.epoch, options.epoch));
   State state = checkpoints != nullptr ? newest_checkpoint(log, *checkpoints, head.last) : empty_state();
+  const log::Offset opened_from = state.inventory.offset();
   TANDEM_TRY(replay_onto(state, log, UINT64_MAX));
   if (state.inventory.offset() != head.last)
     return fail(ErrorCode::corrupt, fmt::format("the log ends at offset {}, but its events end at {}", head.last, state.inventory.offset()));
@@ -245,7 +248,7 @@ Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* c
     state.inventory.for_each_erasure([&](const inventory::Erasure& erasure) { erasures.push_back(erasure); });
     TANDEM_TRY(options.sealer->destroy(erasures));
   }
-  return std::make_unique<Sequencer>(log, checkpoints, options, std::move(state));
+  return std::make_unique<Sequencer>(log, checkpoints, options, std::move(state), opened_from);
 }
 
 }  // namespace tandem::control

@@ -210,7 +210,12 @@ TEST(InventoryApi, RowsOfAFeedFindTheirEntityByExternalId) {
   const Answer again = inventory.ask("POST", "/api/v1/inventory", body);
   EXPECT_EQ(again.json["rows"].array().at(0)["outcome"].text(), "unchanged") << again.text;
   EXPECT_EQ(again.json["rows"].array().at(0)["id"], made.json["rows"].array().at(0)["id"]);
-  EXPECT_EQ(inventory.core->state().head.last(), before);
+  EXPECT_EQ(inventory.core->state().head.last(), before + 1);  // that it was seen again
+  const std::string rack(made.json["rows"].array().at(0)["id"].text());
+  EXPECT_EQ(inventory.core->state().inventory.find("rack", rack)->changed, before);
+  const auto presences = inventory.core->state().inventory.presences("rack", rack);
+  ASSERT_EQ(presences.size(), 1u);
+  EXPECT_EQ(presences[0].last_seen, inventory.core->state().inventory.time());
   const Answer refused =
       inventory.ask("POST", "/api/v1/inventory",
                     R"({"upsert":true,"items":[{"kind":"rack","id":"r8","attributes":{"height_u":"tall"}}]})");

@@ -90,8 +90,10 @@ Trial try_upsert(const control::State& state, UpsertBody body, Instant now) {
       for (const log::Event& admitted : *stepped)
         control::fold(draft, admitted, draft.inventory.offset() + 1, now, changes);
       trial.events.push_back(std::move(event));
-    } else {
+    } else if (row != inventory::Upsert::kNoRow) {
       refuse(row, error_json(stepped.error()), stepped.error());
+    } else if (!trial.refused) {
+      trial.refused = stepped.error();
     }
     return true;
   });

@@ -20,6 +20,7 @@ namespace tandem::app {
 namespace {
 
 constexpr size_t kImportGroupEvents = 2'000;  // recorded at once, all or none: half of what a batch of the log holds
+constexpr size_t kImportGroupBytes = 2u << 20;   // of them, far below what a batch may hold
 constexpr size_t kChangesShown = 40;       // of a dry run, by entity
 constexpr size_t kProblemsShown = 200;     // on a terminal; the rest follow from the first, or are in --json
 constexpr std::string_view kActor = "operator:import";
@@ -51,6 +52,7 @@ void print_changes(const inventory::Upsert& upsert, const inventory::Snapshot& b
       fmt::print("  unseen {} {}\n", event.entity_unseen().kind(), event.entity_unseen().id());
       return ++shown < kChangesShown;
     }
+    if (!event.has_facts_recorded()) return true;  // seen as before
     const v1::FactsRecorded& facts = event.facts_recorded();
     std::string what;
     for (const v1::Attribute& attribute : facts.attributes()) {
@@ -64,15 +66,21 @@ void print_changes(const inventory::Upsert& upsert, const inventory::Snapshot& b
   if (shown == kChangesShown) fmt::print("  … the first {}\n", kChangesShown);
 }
 
-// Records what the feed has come to, a group at a time; returns how many events.
-Result<size_t> record(const inventory::Upsert& upsert, control::Core& core, FeedProgress& progress) {
+// How many events said something new, and how many entities were only seen again.
+struct Recorded {
+  size_t events = 0, seen = 0;
+};
+
+// Records what the feed has come to, a group at a time.
+Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, FeedProgress& progress) {
   const SystemClock clock;
   std::vector<log::Event> group;
-  size_t recorded = 0;
+  size_t group_bytes = 0;
+  Recorded recorded, with_group;
   std::optional<Error> failed;
   const auto flush = [&] {
     if (group.empty() || failed) return;
-    const size_t size = group.size();
+    group_bytes = 0;
     std::vector<std::vector<log::Event>> groups;
     groups.push_back(std::exchange(group, {}));
     auto outcomes = core.submit(std::move(groups), clock.now());
@@ -81,18 +89,23 @@ Result<size_t> record(const inventory::Upsert& upsert, control::Core& core, Feed
     else if (!outcomes->front())
       failed = outcomes->front().error();
     else
-      recorded += size;
-    progress.tell("recorded", recorded);
+      recorded = with_group;
+    progress.tell("recorded", recorded.events);
   };
   upsert.for_each_event([&](log::Event event, size_t) {
+    group_bytes += event.ByteSizeLong();
+    if (event.has_entities_seen())
+      with_group.seen += static_cast<size_t>(event.entities_seen().ids_size());
+    else
+      ++with_group.events;
     group.push_back(std::move(event));
-    if (group.size() == kImportGroupEvents) flush();
+    if (group.size() == kImportGroupEvents || group_bytes >= kImportGroupBytes) flush();
     return !failed;
   });
   flush();
   progress.end();
   if (!failed) return recorded;
-  return fail(failed->code, fmt::format("after {} events were recorded: {}; what was recorded stays, and importing again goes on from there", recorded, failed->message),
+  return fail(failed->code, fmt::format("after {} events were recorded: {}; what was recorded stays, and importing again goes on from there", recorded.events, failed->message),
               failed->context);
 }
 
@@ -114,6 +127,7 @@ Json::Object report_of(const Feed& feed, const Imported& imported, const Invento
           {"dry_run", options.dry_run},
           {"accepted", imported.accepted},
           {"events", uint64_t{imported.events}},
+          {"seen", uint64_t{imported.seen}},
           {"outcomes", feed.outcomes(imported)}};
 }
 
@@ -169,11 +183,13 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
   upsert.finish();
   progress.end();
 
-  Imported imported{upsert.counts(), upsert.problems(), upsert.problem_count(), all_notes(feed, &upsert), upsert.accepted(), 0,
+  Imported imported{upsert.counts(), upsert.problems(), upsert.problem_count(), all_notes(feed, &upsert), upsert.accepted(), 0, 0,
                     [&](size_t row) { return upsert.outcome(row); }, [&](size_t row) { return upsert.id(row); }};
   if (upsert.accepted() && !options.dry_run) {
-    TANDEM_ASSIGN(imported.events, record(upsert, *opened.core, progress));
-    if (imported.events > 0) TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
+    TANDEM_ASSIGN(const Recorded recorded, record(upsert, *opened.core, progress));
+    imported.events = recorded.events;
+    imported.seen = recorded.seen;
+    if (imported.events + imported.seen > 0) TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
   }
   if (options.dry_run && !options.json) print_changes(upsert, believed);
   tell(feed, imported, options);

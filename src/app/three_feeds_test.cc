@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "ingest/ingest.h"
 #include "inventory/reconcile.h"
+#include "inventory/upsert.h"
 
 namespace tandem::app {
 namespace {
@@ -259,6 +260,27 @@ TEST_F(ThreeFeeds, AFeedThatStopsSpeakingIsOneDiscrepancyNotOneForEachThingItSaw
   speak({}, {});
   world.now = world.now + seconds(3'600);
   EXPECT_EQ(reported(), (std::map<DiscrepancyKind, std::set<std::string>>{{DiscrepancyKind::silent, {"telemetry"}}}));
+}
+
+TEST_F(ThreeFeeds, AFeedThatSaysTheSameAgainIsNeitherSilentNorIsWhatItSawStale) {
+  speak({}, {});
+  world.now = world.now + seconds(3'600);
+  const std::string unheard = gear["address"].back().id;
+  const auto changed = world.snapshot.changed();
+  const auto said = [&](std::vector<Gear> items) {
+    inventory::Upsert upsert(world.snapshot, {.source = "telemetry"});
+    for (const Gear& item : items) upsert.add({"address", item.id, "", {{"address", item.attributes.at("address")}}, {}});
+    upsert.finish();
+    EXPECT_EQ(upsert.counts().unchanged, items.size());
+    upsert.for_each_event([&](const log::Event& event, size_t) { return world.take(event), true; });
+  };
+  std::vector<Gear> items = gear["address"];
+  items.pop_back();
+  said(items);
+  EXPECT_EQ(reported(), (std::map<DiscrepancyKind, std::set<std::string>>{{DiscrepancyKind::stale, {unheard}}}));
+  said(gear["address"]);
+  EXPECT_TRUE(reported().empty()) << result.discrepancies.front().summary;
+  EXPECT_EQ(world.snapshot.changed(), changed);
 }
 
 TEST_F(ThreeFeeds, AnEntityAsksForItsOwn) {

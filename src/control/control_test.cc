@@ -84,6 +84,31 @@ TEST(Step, FactsThatCannotBeAreRefusedWithTheFix) {
   EXPECT_EQ(state_hash(world.core->state()), before);
 }
 
+TEST(Step, WhatIsSeenMustBeThere) {
+  World world;
+  world.load_small_grid();
+  log::Event event;
+  event.set_actor("test");
+  v1::EntitiesSeen& seen = *event.mutable_entities_seen();
+  seen.set_source("scan");
+  seen.set_kind("site");
+  EXPECT_EQ(world.submit({event}).error().code, ErrorCode::invalid_argument);
+  seen.add_ids("a");
+  const log::Offset changed = world.core->state().inventory.find("site", "a")->changed;
+  ASSERT_TRUE(world.submit({event}));
+  const auto& inventory = world.core->state().inventory;
+  EXPECT_EQ(inventory.presences("site", "a").back().source, "scan");
+  EXPECT_EQ(inventory.presences("site", "a").back().last_seen, world.now);
+  EXPECT_EQ(inventory.find("site", "a")->changed, changed);
+  for (int i = 0; i < 7; ++i) seen.add_ids("gone-" + std::to_string(i));
+  const auto refused = world.submit({event});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::not_found);
+  EXPECT_EQ(refused.error().message, "no site 'gone-0', 'gone-1', 'gone-2', 'gone-3', 'gone-4' and 2 more");
+  while (static_cast<size_t>(seen.ids_size()) <= inventory::kSeenAtOnceMax) seen.add_ids("a");
+  EXPECT_EQ(world.submit({event}).error().code, ErrorCode::too_large);
+}
+
 TEST(Step, WhatIsReferredToStays) {
   World world;
   ASSERT_TRUE(world.submit({site("a"), fact("node", "n", {{"site", "a"}, {"role", "router"}})}));

@@ -135,6 +135,23 @@ Result<void> admit_expiry(const inventory::Snapshot& inventory, const v1::Histor
   return fail(ErrorCode::invalid_argument, fmt::format("the history of kind '{}' is kept for {} days", kind->name, *kind->retain_past_days));
 }
 
+Result<void> admit_seen(const inventory::Snapshot& inventory, const v1::EntitiesSeen& seen) {
+  TANDEM_TRY(check_source(seen.source()));
+  const auto count = static_cast<size_t>(seen.ids_size());
+  if (count == 0) return fail(ErrorCode::invalid_argument, "it is not said what is seen");
+  if (count > inventory::kSeenAtOnceMax)
+    return fail(ErrorCode::too_large,
+                fmt::format("{} entities seen at once; say at most {}", count, inventory::kSeenAtOnceMax));
+  std::string unknown;
+  size_t unknown_count = 0;
+  for (const std::string& id : seen.ids())
+    if (!inventory.has(seen.kind(), id) && ++unknown_count <= kProblemsNamed)
+      unknown += fmt::format("{}'{}'", unknown.empty() ? "" : ", ", id.substr(0, grid::kIdBytesMax));
+  if (unknown_count == 0) return {};
+  if (unknown_count > kProblemsNamed) unknown += fmt::format(" and {} more", unknown_count - kProblemsNamed);
+  return fail(ErrorCode::not_found, fmt::format("no {} {}", seen.kind().substr(0, 64), unknown));
+}
+
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
@@ -216,11 +233,12 @@ Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event
 }
 
 // Protobuf writes text that is not UTF-8 and then refuses to read it: such an event must not come to a batch, where the
-// log would refuse all that is with it. Facts are checked in every part by the schema, other events by a reading.
+// log would refuse all that is with it. Facts are checked in every part by the schema, what is seen is known, and other
+// events are checked by a reading.
 Result<void> check_readable(const log::Event& event) {
   if (event.actor().size() > kNameBytesMax || !is_utf8(event.actor()))
     return fail(ErrorCode::invalid_argument, fmt::format("an actor is named in at most {} bytes of UTF-8", kNameBytesMax));
-  if (event.has_facts_recorded() || event.has_entity_retracted()) return {};
+  if (event.has_facts_recorded() || event.has_entity_retracted() || event.has_entities_seen()) return {};
   if (log::Event read; read.ParseFromString(event.SerializeAsString())) return {};
   return fail(ErrorCode::invalid_argument, "a text of the event is not UTF-8");
 }
@@ -278,6 +296,9 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
       return alone(std::move(event));
     case log::Event::kHistoryExpired:
       TANDEM_TRY(admit_expiry(state.inventory, event.history_expired(), now));
+      return alone(std::move(event));
+    case log::Event::kEntitiesSeen:
+      TANDEM_TRY(admit_seen(state.inventory, event.entities_seen()));
       return alone(std::move(event));
     case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
     case log::Event::kPlanFailed:

@@ -182,6 +182,53 @@ TEST(Claims, SilenceIsAFact) {
   EXPECT_EQ(world.snapshot().presences("device", "d").size(), 1u);
 }
 
+TEST(Claims, SeenAgainMovesOnlyWhenItWasLastSeen) {
+  World world;
+  world.says("a", "d", {{"rack", "r1"}});
+  world.says("b", "e", {{"rack", "r1"}});
+  const Snapshot before = world.snapshot();
+  world.changes().clear();
+  log::Event event;
+  v1::EntitiesSeen& seen = *event.mutable_entities_seen();
+  seen.set_source("a");
+  seen.set_kind("device");
+  for (const char* id : {"d", "e", "gone"}) seen.add_ids(id);
+  world.fold(event);
+  const Snapshot after = world.snapshot();
+  EXPECT_EQ(after.presences("device", "d")[0].first_seen, World::at(1));
+  EXPECT_EQ(after.presences("device", "d")[0].last_seen, World::at(3));
+  ASSERT_EQ(after.presences("device", "e").size(), 2u);  // "a" sees it for the first time
+  EXPECT_EQ(after.presences("device", "e")[0].first_seen, World::at(3));
+  EXPECT_EQ(after.presences("device", "e")[1].last_seen, World::at(2));
+  EXPECT_FALSE(after.has("device", "gone"));
+  EXPECT_EQ(after.find("device", "d")->changed, 1u);
+  EXPECT_EQ(after.changed("device"), before.changed("device"));
+  for (const char* id : {"d", "e"}) {
+    ASSERT_EQ(after.claims("device", id).size(), 1u);
+    EXPECT_EQ(after.claims("device", id)[0].valid_from, before.claims("device", id)[0].valid_from);
+  }
+  EXPECT_TRUE(world.changes().empty());
+  // What was seen earlier says nothing, but of the first time.
+  seen.set_observed_at_ns(World::at(0).ns);
+  world.fold(event);
+  EXPECT_EQ(world.snapshot().presences("device", "d")[0].first_seen, World::at(0));
+  EXPECT_EQ(world.snapshot().presences("device", "d")[0].last_seen, World::at(3));
+  EXPECT_EQ(world.snapshot().claims("device", "d")[0].valid_from, before.claims("device", "d")[0].valid_from);
+  std::string bytes;
+  world.snapshot().write(bytes);
+  EXPECT_EQ(Snapshot::read(bytes)->hash(), world.snapshot().hash());
+  log::Event unseen;
+  unseen.mutable_entity_unseen()->set_source("a");
+  unseen.mutable_entity_unseen()->set_kind("device");
+  unseen.mutable_entity_unseen()->set_id("d");
+  world.fold(unseen);
+  world.fold(event);  // it speaks of before
+  EXPECT_TRUE(world.snapshot().presences("device", "d")[0].unseen_since);
+  seen.clear_observed_at_ns();
+  world.fold(event);
+  EXPECT_FALSE(world.snapshot().presences("device", "d")[0].unseen_since);
+}
+
 TEST(Claims, WhatIsRetractedLeavesItsPast) {
   Sources world;
   world.says("a", "d", {{"rack", "r1"}});

@@ -173,6 +173,7 @@ class RandomEvents {
     const std::string id = std::to_string(random_.below(3));
     if (random_.chance(0.08)) return test_support::retraction(random_.chance(0.2) ? "source" : kind, random_.chance(0.2) ? source() : id);
     if (random_.chance(0.05)) return unseen(kind, id);
+    if (random_.chance(0.05)) return seen(kind);
     log::Event event = random_.chance(0.06) ? policy() : test_support::fact(kind, id, attributes(kind));
     v1::FactsRecorded& facts = *event.mutable_facts_recorded();
     facts.set_source(source());
@@ -192,6 +193,16 @@ class RandomEvents {
     unseen.set_source(source());
     unseen.set_kind(kind);
     unseen.set_id(id);
+    return event;
+  }
+  log::Event seen(const std::string& kind) {
+    log::Event event;
+    v1::EntitiesSeen& seen = *event.mutable_entities_seen();
+    seen.set_source(source());
+    seen.set_kind(kind);
+    for (const char* id : {"0", "1", "2"})
+      if (random_.chance(0.5)) seen.add_ids(id);
+    if (random_.chance(0.3)) seen.set_observed_at_ns(near(10));
     return event;
   }
   log::Event policy() {

@@ -26,7 +26,7 @@ class Fold {
     tables_.offset = offset_;
     const bool crossed = pass_time(std::max(tables_.time_ns, at.ns));
     const bool ours = event.has_facts_recorded() || event.has_entity_retracted() || event.has_entity_unseen() ||
-                      event.has_personal_data_erased() || event.has_history_expired();
+                      event.has_personal_data_erased() || event.has_history_expired() || event.has_entities_seen();
     if (ours || crossed) mark_time();
     if (policy_touched_) renew_policy();
     if (event.has_facts_recorded())
@@ -39,6 +39,8 @@ class Fold {
       erase({event.personal_data_erased().kind(), event.personal_data_erased().id()});
     else if (event.has_history_expired())
       expire(event.history_expired().kind(), std::min<log::Offset>(event.history_expired().before(), offset_));
+    else if (event.has_entities_seen())
+      seen(event.entities_seen());
     if (policy_touched_) renew_policy();
   }
   void renew_policy();
@@ -51,6 +53,7 @@ class Fold {
   void unseen(const v1::EntityUnseen& unseen);
   void erase(const EntityKey& key);
   void expire(const std::string& kind, log::Offset before);
+  void seen(const v1::EntitiesSeen& seen);
 
   SourceId intern(const std::string& source);
   Lens lens(std::string_view kind, const Policy& policy) const {
@@ -221,6 +224,20 @@ void Fold::expire(const std::string& kind, log::Offset before) {
       table.removed.erase(id);
     else
       table.removed.set(id, std::move(kept));
+  }
+}
+
+// Nothing new is said, so nothing that follows from claims has to follow.
+void Fold::seen(const v1::EntitiesSeen& seen) {
+  if (!tables_.kinds.find(seen.kind())) return;
+  const SourceId source = intern(seen.source());
+  const int64_t seen_ns = seen.observed_at_ns() != 0 ? seen.observed_at_ns() : tables_.time_ns;
+  KindTable& table = tables_.kinds.edit(seen.kind());
+  for (const std::string& id : seen.ids()) {
+    const Held* held = table.entities.find(id);
+    if (!held) continue;
+    if (auto record = with_seen(held->record.view(), source, seen_ns))
+      table.entities.edit(id).record = SharedBytes(*record);
   }
 }
 

@@ -133,6 +133,8 @@ struct EntityRow {
 };
 using RowVisitor = std::function<bool(const EntityRow&)>;
 
+inline constexpr size_t kSeenAtOnceMax = 1'000;  // entities that one event says are seen: ~20 kB
+
 // At which offset an inventory is looked at (what we believed then), and which time is asked for (what was true then).
 // Without an offset it is the last; without a time it is the time of that offset.
 struct AsOf {

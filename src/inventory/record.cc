@@ -201,6 +201,41 @@ std::string encode_record(const RecordView& record) {
   return out;
 }
 
+void note_seen(std::vector<SourcePresence>& presences, SourceId source, int64_t seen_ns) {
+  const auto place = std::ranges::lower_bound(presences, source, {}, &SourcePresence::source);
+  if (place == presences.end() || place->source != source) {
+    presences.insert(place, {source, seen_ns, seen_ns, std::nullopt});
+    return;
+  }
+  place->first_ns = std::min(place->first_ns, seen_ns);
+  place->last_ns = std::max(place->last_ns, seen_ns);
+  if (place->unseen_ns && *place->unseen_ns <= seen_ns) place->unseen_ns.reset();
+}
+
+std::optional<std::string> with_seen(std::string_view record, SourceId source, int64_t seen_ns) {
+  std::string_view rest = record;
+  RecordView view;
+  int64_t base_ns = 0;
+  CHECK(take_integer(rest) && take_integer(rest));
+  const std::string_view offsets = record.substr(0, record.size() - rest.size());
+  CHECK(take_presences(rest, view.presences, base_ns));
+  const std::string_view said = record.substr(offsets.size(), record.size() - offsets.size() - rest.size());
+  note_seen(view.presences, source, seen_ns);
+  if (view.presences[0].first_ns != base_ns) {  // times of claims are differences to it
+    std::vector<SourcePresence> presences = std::move(view.presences);
+    view_of(record, view);
+    view.presences = std::move(presences);
+    return encode_record(view);
+  }
+  std::string out;
+  out.reserve(record.size() + 16);
+  out += offsets;
+  put_presences(out, view.presences, base_ns);
+  if (std::string_view(out).substr(offsets.size()) == said) return std::nullopt;
+  out += rest;
+  return out;
+}
+
 void put_claim(std::string& out, const ClaimView& claim) {
   put_stamp(out, claim.stamp, {});
   put_text(out, claim.attribute);

@@ -111,6 +111,11 @@ void view_of(std::string_view record, RecordView& view);         // of bytes tha
 std::optional<RecordView> parse_record(std::string_view bytes, size_t sources);  // of any bytes; sources that there are
 std::string encode_record(const RecordView& record);
 
+// Takes in that a source has seen an entity. What it saw before it missed the entity does not take that back.
+void note_seen(std::vector<SourcePresence>& presences, SourceId source, int64_t seen_ns);
+// The record with it; nothing where that says no more than it did. What is claimed is copied unread, mostly.
+std::optional<std::string> with_seen(std::string_view record, SourceId source, int64_t seen_ns);
+
 // Calls `visit` with the claims of one attribute after another. `claims` ascend by attribute.
 template <class Visit>
 void for_each_attribute(std::span<const ClaimView> claims, Visit visit) {

@@ -59,7 +59,7 @@ Revision::Revision(std::string_view record, const Lens& before, const Lens& afte
 
 void Revision::say(const Saying& saying, const Past& past) {
   after_.presences = before_.presences;
-  note_presence(saying);
+  note_seen(after_.presences, saying.stamp.source, saying.seen_ns);
   after_.claims.reserve(before_.claims.size() + saying.said.size());
   believed_before_.reserve(before_.claims.size());
   believed_after_.reserve(before_.claims.size() + saying.said.size());
@@ -158,17 +158,6 @@ const ClaimView* Revision::compare(std::span<const ClaimView> before, std::span<
   if (now) believed_after_.push_back(*now);
   if (!is_new() && (old || now) && (!old || !now || old->value != now->value)) changed_.emplace_back(old ? old->attribute : now->attribute);
   return now;
-}
-
-void Revision::note_presence(const Saying& saying) {
-  const auto place = std::ranges::lower_bound(after_.presences, saying.stamp.source, {}, &SourcePresence::source);
-  if (place == after_.presences.end() || place->source != saying.stamp.source) {
-    after_.presences.insert(place, {saying.stamp.source, saying.seen_ns, saying.seen_ns, std::nullopt});
-    return;
-  }
-  place->first_ns = std::min(place->first_ns, saying.seen_ns);
-  place->last_ns = std::max(place->last_ns, saying.seen_ns);
-  if (place->unseen_ns && *place->unseen_ns <= saying.seen_ns) place->unseen_ns.reset();
 }
 
 std::string Revision::finish(log::Offset offset, PastGroup& group) {

@@ -54,8 +54,6 @@ class Revision {
   // Notes what is believed before and after, and gives the claim that is believed after; null when none is.
   const ClaimView* compare(std::span<const ClaimView> before, std::span<const ClaimView> after);
 
-  void note_presence(const Saying& saying);
-
   std::string_view record_;
   Lens lens_before_;
   Lens lens_after_;

@@ -89,6 +89,7 @@ void StagedRows::settle(size_t row, std::string_view kind, std::string_view id, 
 
 void StagedRows::add_event(size_t row, std::string_view event) {
   events_.push_back({put(event), static_cast<uint32_t>(row)});
+  rows_[row].seen = false;  // saying something is seeing it
 }
 
 void StagedRows::withdraw(size_t row) { rows_[row].withdrawn = true; }

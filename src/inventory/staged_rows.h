@@ -50,6 +50,8 @@ class StagedRows {
   void settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids,
               std::string_view event);
   void add_event(size_t row, std::string_view event);
+  void set_seen(size_t row) { rows_[row].seen = true; }
+  bool is_seen(size_t row) const { return rows_[row].seen && !rows_[row].withdrawn; }  // and nothing is said of it
   void withdraw(size_t row);  // none of its events count
 
   std::string_view kind(size_t row) const { return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind]; }
@@ -73,6 +75,7 @@ class StagedRows {
     uint16_t kind = kNoKind;
     Outcome outcome = Outcome::refused;
     bool withdrawn = false;
+    bool seen = false;
   };
   struct StagedEvent {
     Text bytes;

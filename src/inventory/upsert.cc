@@ -172,9 +172,11 @@ struct Upsert::State final : grid::References {
   struct SaidBefore {
     Json::Object claims;  // as they hold now; null where the source says that there is nothing
     bool unseen = false;  // it did not see the entity any more
+    std::optional<int64_t> last_seen_ns;
   };
   SaidBefore said_before(std::string_view kind, const std::string& id) const;
   void add_unseen();
+  bool say_what_is_seen(const std::function<bool(log::Event event, size_t row)>& take) const;
   void take_external_ids(Attempt& attempt);
   bool derive_id(Attempt& attempt, const Row& row, Effort effort);
   bool may_adopt(const Attempt& attempt, const std::string& id) const;
@@ -285,7 +287,10 @@ Upsert::State::SaidBefore Upsert::State::said_before(std::string_view kind, cons
     if (claim.stamp.source == *source && claim.stamp.standing == options.standing && claim.stamp.covers(now_ns))
       said.claims.insert_or_assign(std::string(claim.attribute), json_of(believed.opener().get(), kind, id, claim));
   for (const SourcePresence& presence : sight.presences)
-    if (presence.source == *source) said.unseen = presence.unseen_ns.has_value();
+    if (presence.source == *source) {
+      said.unseen = presence.unseen_ns.has_value();
+      said.last_seen_ns = presence.last_ns;
+    }
   return said;
 }
 
@@ -464,16 +469,18 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
     made = before;
     changes = !take_in(said, made).empty();
     different = not_said_before(said, own.claims);
-    if (different.empty() && own.unseen && !said.empty()) different.insert(*said.begin());  // it sees it again
   }
   const Json::Object& whole = plain ? said : made;
   ontology::check_entity(kind, whole, attempt.wrong);
   grid::check_references(kind, whole, *this, attempt.wrong);
   if (has_errors(attempt.wrong)) return refuse(attempt);
-  const Outcome outcome = !attempt.exists     ? Outcome::created
-                          : different.empty() ? Outcome::unchanged
-                          : changes           ? Outcome::changed
-                                              : Outcome::confirmed;
+  const bool sees_again = own.unseen || !own.last_seen_ns;
+  const Outcome outcome = !attempt.exists                    ? Outcome::created
+                          : different.empty() && !sees_again ? Outcome::unchanged
+                          : !different.empty() && changes    ? Outcome::changed
+                                                             : Outcome::confirmed;
+  const bool is_later = options.observed_at_ns == 0 || sees_again || *own.last_seen_ns < options.observed_at_ns;
+  if (attempt.exists && different.empty() && is_later) staged.set_seen(attempt.number);
   if (const auto code = whole.find("jurisdiction"); kind.name == "site" && code != whole.end()) jurisdictions.emplace(code->second.text());
   stage(attempt, attempt.exists ? different : said, outcome);
 }
@@ -567,6 +574,30 @@ void Upsert::State::add_unseen() {
   }
 }
 
+// What rows are of that say nothing new, many in an event; false when `take` wants no more.
+bool Upsert::State::say_what_is_seen(const std::function<bool(log::Event event, size_t row)>& take) const {
+  std::map<std::string_view, v1::EntitiesSeen> by_kind;
+  const auto say = [&](std::string_view kind, v1::EntitiesSeen seen) {
+    seen.set_source(options.source);
+    seen.set_observed_at_ns(options.observed_at_ns);
+    seen.set_kind(std::string(kind));
+    log::Event event;
+    event.set_actor(options.actor);
+    *event.mutable_entities_seen() = std::move(seen);
+    return take(std::move(event), kNoRow);
+  };
+  for (size_t row = 0; row < staged.size(); ++row) {
+    if (!staged.is_seen(row)) continue;
+    v1::EntitiesSeen& seen = by_kind[staged.kind(row)];
+    seen.add_ids(std::string(staged.id(row)));
+    if (static_cast<size_t>(seen.ids_size()) == kSeenAtOnceMax && !say(staged.kind(row), std::exchange(seen, {})))
+      return false;
+  }
+  for (auto& [kind, seen] : by_kind)
+    if (seen.ids_size() > 0 && !say(kind, std::move(seen))) return false;
+  return true;
+}
+
 // ---- The feed ----------------------------------------------------------------------------------------------------
 
 Upsert::Upsert(Snapshot believed, UpsertOptions options)
@@ -643,6 +674,7 @@ void Upsert::for_each_event(const std::function<bool(log::Event event, size_t ro
   if (!accepted()) return;
   bool wanted = true;
   state_->staged.for_each_event([&](log::Event event, size_t row) { return wanted = take(std::move(event), row); });
+  if (wanted) wanted = state_->say_what_is_seen(take);
   for (size_t i = 0; i < state_->unseen.size() && wanted; ++i) {
     log::Event event;
     event.set_actor(state_->options.actor);

@@ -2,8 +2,8 @@
 //
 // An entity is found by its id, else by any of its external ids ("netbox:dcim.device/12"), else by the id that its name
 // gives, where that entity has no external id of the same system and no other serial number; else it is new. Saying
-// what the same source said before in the same standing gives no event, so a feed that is taken in twice changes nothing
-// the second time; what another source said is confirmed.
+// what the same source said before in the same standing records no fact: a feed that is taken in twice changes nothing
+// the second time, but when its source last saw what is in it. What another source said is confirmed.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ struct UpsertOptions {
   bool partial = false;        // rows without a problem count though others have one
 };
 
-// `confirmed`: the source says for the first time what is believed already.
+// `confirmed`: the source says for the first time, or again after it had missed it, what is believed already.
 enum class Outcome : uint8_t { created, changed, confirmed, unchanged, refused };
 std::string_view to_string(Outcome outcome);
 
@@ -94,7 +94,7 @@ class Upsert {
   bool accepted() const;
 
   // Hands over the events in an order in which each refers only to what is there by then, with the rows they are of
-  // (kNoRow for what is unseen), until `take` returns false. Nothing where not accepted.
+  // (kNoRow for what is seen as before or unseen), until `take` returns false. Nothing where not accepted.
   static constexpr size_t kNoRow = SIZE_MAX;
   void for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const;
 

@@ -53,7 +53,9 @@ TEST(Upsert, MakesChangesAndLeavesAlone) {
   EXPECT_EQ(first.events.size(), 3u);
   const Fed again = feed(first.after, {site("a"), site("b"), node("n", "a")});
   EXPECT_EQ(again.counts, (UpsertCounts{.unchanged = 3}));
-  EXPECT_TRUE(again.events.empty());
+  ASSERT_EQ(again.events.size(), 2u);  // nothing is said, but that it is still there
+  EXPECT_EQ(again.events[0].entities_seen().kind(), "node");
+  EXPECT_EQ(again.events[1].entities_seen().ids_size(), 2);
   const Fed other = feed(first.after, {site("a", {{"power_limit_kw", 12.0}}), node("n", "b")});
   EXPECT_EQ(other.counts, (UpsertCounts{.changed = 2}));
   ASSERT_EQ(other.events.size(), 2u);
@@ -116,8 +118,9 @@ TEST(Upsert, AFullFeedSaysWhatIsNoLongerSeen) {
   const Fed first = feed({}, {site("a"), site("b"), node("n", "a")});
   const Fed second = feed(first.after, {site("a")}, false, full);
   EXPECT_EQ(second.counts, (UpsertCounts{.unchanged = 1, .unseen = 1}));
-  ASSERT_EQ(second.events.size(), 1u);
-  EXPECT_EQ(second.events[0].entity_unseen().id(), "b");  // of sites; nodes are not in this feed
+  ASSERT_EQ(second.events.size(), 2u);
+  EXPECT_EQ(second.events[0].entities_seen().ids(0), "a");
+  EXPECT_EQ(second.events[1].entity_unseen().id(), "b");  // of sites; nodes are not in this feed
   EXPECT_TRUE(second.after.has("site", "b"));
   EXPECT_EQ(feed(second.after, {site("a")}, false, full).counts, (UpsertCounts{.unchanged = 1}));
   const Fed back = feed(second.after, {site("a"), site("b")}, false, full);
@@ -125,6 +128,27 @@ TEST(Upsert, AFullFeedSaysWhatIsNoLongerSeen) {
   EXPECT_EQ(feed(back.after, {site("a"), site("b")}, false, full).counts, (UpsertCounts{.unchanged = 2}));
   EXPECT_EQ(feed(first.after, {site("a"), site("c", {{"tier", "x"}})}, true, full).counts.unseen, 0u);
   EXPECT_EQ(feed(first.after, {site("a")}, false, {.source = "another", .full = true}).counts.unseen, 0u);
+}
+
+TEST(Upsert, WhatIsUnchangedIsSeen) {
+  const Fed first = feed({}, {site("a"), site("b")}, false, {.source = "test", .observed_at_ns = 10});
+  const auto seen = [](const Fed& fed, const char* id) { return fed.after.presences("site", id).at(0).last_seen.ns; };
+  EXPECT_EQ(seen(first, "a"), 10);
+  const Fed second = feed(first.after, {site("a"), site("b", {{"power_limit_kw", 12.0}})}, false,
+                          {.source = "test", .observed_at_ns = 20});
+  ASSERT_EQ(second.events.size(), 2u);
+  EXPECT_EQ(second.events[1].entities_seen().ids_size(), 1);  // who says something of b sees it
+  EXPECT_EQ(seen(second, "a"), 20);
+  EXPECT_EQ(seen(second, "b"), 20);
+  EXPECT_EQ(second.after.find("site", "a")->changed, first.after.find("site", "a")->changed);
+  EXPECT_TRUE(feed(second.after, {site("a")}, false, {.source = "test", .observed_at_ns = 20}).events.empty());
+  EXPECT_TRUE(feed(second.after, {site("a"), site("x", {{"tier", "y"}})}).events.empty());
+  EXPECT_EQ(feed(second.after, {site("a"), site("x", {{"tier", "y"}})}, /*partial=*/true).events.size(), 1u);
+  // Many to an event, however many there are.
+  std::vector<Row> many;
+  for (size_t i = 0; i < kSeenAtOnceMax + 1; ++i) many.push_back(site("s" + std::to_string(i)));
+  const Fed made = feed({}, many);
+  EXPECT_EQ(feed(made.after, many).events.size(), 2u);
 }
 
 TEST(Upsert, FindsByExternalIdAndAddsThemUp) {

@@ -178,6 +178,9 @@ std::string summary_of_body(const Event& event) {
                          event.personal_data_erased().reason().empty() ? "" : ": ", event.personal_data_erased().reason());
     case Event::kHistoryExpired:
       return fmt::format("{}, up to {}", event.history_expired().kind(), event.history_expired().before());
+    case Event::kEntitiesSeen:
+      return fmt::format("{} of kind {} ({})", event.entities_seen().ids_size(), event.entities_seen().kind(),
+                         event.entities_seen().source());
     case Event::kWindowSealed:
       return summary_of(event.window_sealed());
     case Event::kPlanRequested:

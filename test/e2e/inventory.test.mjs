@@ -27,7 +27,7 @@ test('a generated inventory is imported, exported and imported again without a c
     const again = inventory('import', file, '--data', data, '--source', 'plan', '--format', format, '--json');
     assert.equal(again.status, 0, again.out.slice(0, 2000) + again.err);
     const second = JSON.parse(again.out);
-    assert.deepEqual([second.unchanged, second.events], [report.rows, 0], format);
+    assert.deepEqual([second.unchanged, second.events, second.seen], [report.rows, 0, report.rows], format);
   }
   assert.equal(tandem('log', 'verify', '--data', path.join(data)).status, 0);
 });

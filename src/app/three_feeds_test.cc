@@ -239,6 +239,59 @@ TEST_F(ThreeFeeds, EveryPlantedErrorIsFoundAndNoneInvented) {
   }
 }
 
+TEST_F(ThreeFeeds, OneNumberOnTwoThingsThatAreThereIsADuplicate) {
+  const auto cards = take("card", 8);
+  const auto device = take("device", 1).front();
+  std::map<std::string, Json::Object> found_as;
+  // Two devices with one serial number and one asset tag, two cards with one external id: planned and found so.
+  const auto plant = [&](const std::string& kind, const std::string& id, const Json::Object& more) {
+    for (Gear& item : gear[kind])
+      if (item.id == id)
+        for (const auto& [name, value] : more) item.attributes[name] = value;
+  };
+  const std::string other = device.id.substr(0, device.id.size() - 1) + (device.id.back() == '1' ? "2" : "1");
+  plant("device", device.id, {{"serial", "TWICE"}, {"asset_tag", "A-1"}});
+  plant("device", other, {{"serial", "TWICE"}, {"asset_tag", "A-1"}});
+  plant("card", cards[0].id, {{"external_ids", Json::Array{"ems:7", "netbox:1"}}});
+  plant("card", cards[1].id, {{"external_ids", Json::Array{"ems:7"}}});
+  // What looks like it: the same number of another system, in the plan only, no longer kept, and of what was moved.
+  plant("card", cards[2].id, {{"external_ids", Json::Array{"ems:8"}}});
+  plant("card", cards[3].id, {{"external_ids", Json::Array{"erp:8"}}});
+  plant("card", cards[4].id, {{"status", "planned"}, {"serial", "LATER"}});
+  plant("card", cards[5].id, {{"serial", "LATER"}});
+  plant("card", cards[6].id, {{"status", "retired"}, {"serial", "BEFORE"}});
+  plant("card", cards[7].id, {{"serial", "BEFORE"}});
+  const Gear moved = take("card", 1).front();
+  found_as[moved.id] = {};
+  speak(found_as, {});
+  world.discover("card", "found-elsewhere", with(moved.attributes, "slot", "9"));
+
+  const std::set<std::string> first{std::min(device.id, other), std::min(cards[0].id, cards[1].id)};
+  EXPECT_EQ(reported(), (std::map<DiscrepancyKind, std::set<std::string>>{{DiscrepancyKind::moved, {moved.id}},
+                                                                          {DiscrepancyKind::duplicate, first}}));
+  for (const auto& discrepancy : result.discrepancies) {
+    if (discrepancy.kind != DiscrepancyKind::duplicate) continue;
+    SCOPED_TRACE(discrepancy.id);
+    ASSERT_EQ(discrepancy.also.size(), 1u);
+    EXPECT_EQ(discrepancy.id,
+              fmt::format("duplicate:{}:{}+{}", discrepancy.about.kind, discrepancy.about.id, discrepancy.also[0].id));
+    EXPECT_EQ(discrepancy.evidence.size(), discrepancy.about.kind == "device" ? 4u : 2u);
+    EXPECT_NE(discrepancy.summary.find(discrepancy.also[0].id), std::string::npos) << discrepancy.summary;
+    EXPECT_NE(discrepancy.verification.action.find(discrepancy.also[0].id), std::string::npos)
+        << discrepancy.verification.action;
+    EXPECT_EQ(discrepancy.verification.who, "field technician");
+    EXPECT_FALSE(discrepancy.verification.site.empty());
+  }
+  // A look back finds the same without the index.
+  const auto back = world.snapshot.as_of({.recorded = world.snapshot.offset(), .valid = {}});
+  EXPECT_EQ(inventory::reconcile(back, world.now).found, result.found);
+  inventory::ReconcileOptions of_the_other;
+  of_the_other.about = inventory::Referrer{"device", std::max(device.id, other)};
+  EXPECT_EQ(
+      reported(of_the_other),
+      (std::map<DiscrepancyKind, std::set<std::string>>{{DiscrepancyKind::duplicate, {std::min(device.id, other)}}}));
+}
+
 TEST_F(ThreeFeeds, WhatIsAcceptedStaysSoUntilAFactChanges) {
   const Gear device = gear["device"].front();
   speak({{device.id, with(device.attributes, "position_u", 30.0)}}, {});
@@ -269,7 +322,8 @@ TEST_F(ThreeFeeds, AFeedThatSaysTheSameAgainIsNeitherSilentNorIsWhatItSawStale) 
   const auto changed = world.snapshot.changed();
   const auto said = [&](std::vector<Gear> items) {
     inventory::Upsert upsert(world.snapshot, {.source = "telemetry"});
-    for (const Gear& item : items) upsert.add({"address", item.id, "", {{"address", item.attributes.at("address")}}, {}});
+    for (const Gear& item : items)
+      upsert.add({"address", item.id, "", {{"address", item.attributes.at("address")}}, {}});
     upsert.finish();
     EXPECT_EQ(upsert.counts().unchanged, items.size());
     upsert.for_each_event([&](const log::Event& event, size_t) { return world.take(event), true; });

@@ -233,6 +233,11 @@ class Snapshot {
   std::vector<std::string> with_key(std::string_view kind, const ontology::Unique& unique, std::string_view value,
                                     size_t limit) const;
 
+  // Each value under that constraint which more than one entity has, ascending, with their ids, ascending. O(entities of
+  // the kind).
+  void for_each_shared_key(std::string_view kind, const ontology::Unique& unique,
+                           const std::function<void(std::string_view value, std::vector<std::string> ids)>& visit) const;
+
   // All that was ever said of an entity by that offset, also in lives before; ascending by attribute, then offset.
   std::vector<Claim> claims(std::string_view kind, std::string_view id) const;
   // Who has seen an entity that is there, ascending by source's first word. Not kept as it was: of an earlier time, those

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "grid/schema.h"
+#include "ontology/ontology.h"
+
 namespace tandem::inventory {
 namespace {
 
@@ -18,6 +21,15 @@ std::string position_in_holder(const Json::Object& attributes) {
   return {};
 }
 
+// The entity that the value of a relation names; nothing where it is no reference.
+std::optional<Referrer> named_by(const ontology::Kind& kind, const ontology::Relation& relation, const Json& value) {
+  const grid::Attribute* attribute = kind.find(relation.attribute);
+  if (attribute == nullptr || !value.is_string()) return std::nullopt;
+  const grid::Target target = grid::target_of(*attribute, value.text());
+  if (target.kind.empty()) return std::nullopt;
+  return Referrer{std::string(target.kind), std::string(target.id)};
+}
+
 // The innermost holder counts: a device in a rack names its site too.
 std::optional<Referrer> innermost_holder(const ontology::Kind& kind, const Json::Object& attributes) {
   std::optional<Referrer> wide;  // a room, or else a site
@@ -26,7 +38,7 @@ std::optional<Referrer> innermost_holder(const ontology::Kind& kind, const Json:
     const auto found = attributes.find(relation.attribute);
     if (found == attributes.end()) continue;
     const bool is_list = found->second.is_array() && !found->second.array().empty();
-    auto target = target_of(relation, is_list ? found->second.array().front() : found->second);
+    auto target = named_by(kind, relation, is_list ? found->second.array().front() : found->second);
     if (!target) continue;
     if (target->kind != "site" && target->kind != "room") return target;
     if (!wide || target->kind == "room") wide = std::move(target);
@@ -61,15 +73,6 @@ Place place_upward(const Snapshot& snapshot, const Referrer& entity) {
 
 }  // namespace
 
-std::optional<Referrer> target_of(const ontology::Relation& relation, const Json& value) {
-  if (!value.is_string()) return std::nullopt;
-  const std::string_view text = value.text();
-  if (relation.targets.size() == 1 && !relation.any_target) return Referrer{std::string(relation.targets.front()), std::string(text)};
-  const size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  return Referrer{std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
-}
-
 Place place_of(const Snapshot& snapshot, const Referrer& entity) {
   Place place = place_upward(snapshot, entity);
   const ontology::Kind* kind = ontology::Ontology::built_in().find(entity.kind);
@@ -79,7 +82,7 @@ Place place_of(const Snapshot& snapshot, const Referrer& entity) {
   for (const ontology::Relation& relation : kind->relations) {
     const auto found = attributes.find(relation.attribute);
     if (relation.located_in || relation.impact != ontology::Impact::on_target || found == attributes.end()) continue;
-    const auto end = target_of(relation, found->second);
+    const auto end = named_by(*kind, relation, found->second);
     if (!end) continue;
     Place at_end = place_upward(snapshot, *end);
     if (at_end.site.empty()) continue;

@@ -7,12 +7,8 @@
 #include <vector>
 
 #include "inventory/inventory.h"
-#include "ontology/ontology.h"
 
 namespace tandem::inventory {
-
-// The entity that a relation's value names; nothing where the value is no reference.
-std::optional<Referrer> target_of(const ontology::Relation& relation, const Json& value);
 
 struct Place {
   std::string site;                        // id; empty where none is known

@@ -16,6 +16,8 @@ namespace {
 constexpr double kMeasurementTolerance = 0.02;  // lengths and losses are measured to about a percent each time
 constexpr double kIntervalsSilent = 3;          // two may be lost without anybody minding
 constexpr size_t kPageOfDisputed = 1'000;
+constexpr size_t kDuplicatesNamed = 20;  // of one value: more have not been given a number but a placeholder
+constexpr std::string_view kNumbersOfGear[] = {"serial", "asset_tag", "external_ids"};
 
 // A source that says how it speaks.
 struct Feed {
@@ -105,6 +107,7 @@ class Search {
     pair_ends();
     hear_feeds();
     look_for_missing();
+    find_duplicates();
     recognise_moved();
     for (const auto& [feed, last] : silent_) add_silent(feed, last);
     return std::move(found_);
@@ -261,6 +264,57 @@ class Search {
     missing_.push_back(std::move(missing));
   }
 
+  // One number on several things that are there. Those that share several numbers are one finding.
+  void find_duplicates() {
+    std::set<Referrer> ghosts;
+    for (const Discrepancy& missing : missing_)
+      if (missing.kind == DiscrepancyKind::ghost) ghosts.insert(missing.about);
+    for (const ontology::Kind& kind : ontology::Ontology::built_in().kinds()) {
+      std::map<std::vector<std::string>, std::set<std::string_view>> numbers;  // of the same entities
+      for (const ontology::Constraint& constraint : kind.constraints) {
+        const auto* unique = std::get_if<ontology::Unique>(&constraint);
+        if (!unique || unique->attributes.size() != 1 || !unique->within.empty()) continue;
+        const std::string_view number = unique->attributes.front();
+        if (std::ranges::find(kNumbersOfGear, number) == std::end(kNumbersOfGear)) continue;
+        snapshot_.for_each_shared_key(kind.name, *unique, [&](std::string_view, std::vector<std::string> ids) {
+          std::erase_if(ids, [&](const std::string& id) {
+            const Referrer entity{std::string(kind.name), id};
+            return ghosts.contains(entity) || !is_there(entity);
+          });
+          if (ids.size() > 1) numbers[std::move(ids)].insert(number);
+        });
+      }
+      for (const auto& [ids, shared] : numbers) add_duplicate(kind.name, ids, shared);
+    }
+  }
+
+  void add_duplicate(std::string_view kind, const std::vector<std::string>& ids,
+                     const std::set<std::string_view>& numbers) {
+    const std::span named = std::span(ids).first(std::min(ids.size(), kDuplicatesNamed));
+    Discrepancy duplicate = make(DiscrepancyKind::duplicate, {std::string(kind), ids.front()});
+    for (const std::string& id : named) {
+      for (const Claim& claim : snapshot_.claims(kind, id))
+        if (claim.believed && numbers.contains(claim.attribute))
+          duplicate.evidence.push_back({claim.source, claim.standing, claim.attribute, to_json_value(claim.value),
+                                        claim.valid_from, claim.offset, true});
+      if (id == ids.front()) continue;
+      duplicate.also.push_back({std::string(kind), id});
+      duplicate.id += "+" + id;
+    }
+    add(std::move(duplicate));
+  }
+
+  // What is only planned or no longer kept, and what nobody sees any more, may share its number with what took its
+  // place.
+  bool is_there(const Referrer& entity) const {
+    const Json::Object attributes = snapshot_.attributes(entity.kind, entity.id);
+    const auto status = attributes.find("status");
+    if (status != attributes.end() && (status->second.text() == "planned" || status->second.text() == "retired"))
+      return false;
+    return std::ranges::any_of(snapshot_.presences(entity.kind, entity.id),
+                               [](const Presence& presence) { return !presence.unseen_since; });
+  }
+
   Standing standing_of(const Referrer& entity, const std::string& source) const {
     for (const Claim& claim : snapshot_.claims(entity.kind, entity.id))
       if (claim.source == source) return claim.standing;
@@ -380,13 +434,15 @@ std::string_view name_of(DiscrepancyKind kind) {
     case DiscrepancyKind::unplanned: return "unplanned";
     case DiscrepancyKind::stale: return "stale";
     case DiscrepancyKind::silent: return "silent";
+    case DiscrepancyKind::duplicate:
+      return "duplicate";
   }
   return {};
 }
 
 std::span<const DiscrepancyKind> discrepancy_kinds() {
   using enum DiscrepancyKind;
-  static constexpr DiscrepancyKind kKinds[] = {value_conflict, moved, swapped, ghost, unplanned, stale, silent};
+  static constexpr DiscrepancyKind kKinds[] = {value_conflict, moved, swapped, ghost, unplanned, stale, silent, duplicate};
   return kKinds;
 }
 

@@ -4,8 +4,9 @@
 // Method: an entity whose claims differ is compared attribute by attribute; differences of place become one "moved",
 // two lines whose ends are exchanged become one "swapped", and an entity that a source should list and does not becomes
 // a "ghost" or, where it is the plan that does not know it, "unplanned". One serial number on a ghost and on something
-// unplanned is one piece of gear that was moved. Numbers are compared with a tolerance, for measurements differ.
-// Complexity: O(disputed entities + entities of the kinds that a source lists whole).
+// unplanned is one piece of gear that was moved; on two that are both there it is a duplicate. Numbers are
+// compared with a tolerance, for measurements differ.
+// Complexity: O(disputed entities + entities of the kinds that a source lists whole + serial numbers and external ids).
 // Fails by: a source that does not say what it lists whole (`covers` of its entity of kind `source`) makes no ghosts, and
 // two sources that err alike are not found out.
 #pragma once
@@ -28,6 +29,7 @@ enum class DiscrepancyKind : uint8_t {
   unplanned,       // seen, but not in the plan that lists all of its kind
   stale,           // seen once, but not of late by a source that speaks regularly
   silent,          // a source that has not spoken for three of its intervals
+  duplicate,       // one serial number, asset tag or external id on several that are there
 };
 std::string_view name_of(DiscrepancyKind kind);  // as the choices of a `deviation` have it
 std::span<const DiscrepancyKind> discrepancy_kinds();
@@ -53,7 +55,7 @@ struct Verification {
 };
 
 struct Discrepancy {
-  std::string id;  // the same for the same disagreement: "moved:card:c-17"
+  std::string id;  // the same for the same disagreement: "moved:card:c-17", "duplicate:device:a+b"
   DiscrepancyKind kind = DiscrepancyKind::value_conflict;
   Referrer about;
   std::vector<Referrer> also;  // others that have part in it

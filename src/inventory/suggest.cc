@@ -77,6 +77,25 @@ struct Words {
   std::string action;
 };
 
+Words words_for_duplicate(const Snapshot& snapshot, const Discrepancy& d) {
+  std::string all = called(d.about), others;
+  for (const Referrer& other : d.also) {
+    const std::string place = place_of(snapshot, other).path;
+    all += ", " + called(other);
+    others += fmt::format("{}{}{}", others.empty() ? "" : "; ", called(other), place.empty() ? "" : " in " + place);
+  }
+  std::vector<std::string> numbers;
+  for (const Evidence& e : d.evidence)
+    if (std::string number = fmt::format("{} {}", e.attribute, in_words(e.value));
+        std::ranges::find(numbers, number) == numbers.end())
+      numbers.push_back(std::move(number));
+  return {fmt::format("{} are known by one number: {}", all, fmt::join(numbers, ", ")),
+          fmt::format("Read the number of {}, and of {}. If it is the same thing, keep one of them and retract the "
+                      "other; if not, correct "
+                      "the number that is wrong.",
+                      called(d.about), others)};
+}
+
 Words words_for(const Snapshot& snapshot, const Discrepancy& d) {
   const std::string it = called(d.about), label = label_of(snapshot, d.about);
   const std::string other = d.also.empty() ? std::string() : called(d.also.front());
@@ -103,6 +122,8 @@ Words words_for(const Snapshot& snapshot, const Discrepancy& d) {
     case DiscrepancyKind::silent:
       return {fmt::format("source {} has stopped speaking", d.about.id),
               fmt::format("See whether {} runs and reaches what it watches; until then what it said may be old.", d.about.id)};
+    case DiscrepancyKind::duplicate:
+      return words_for_duplicate(snapshot, d);
     case DiscrepancyKind::value_conflict:
       return {fmt::format("{}: {}", it, what_is_said(d.evidence)),
               fmt::format("Read {} of {}{} where it is set. Correct the source that is wrong, or accept the deviation.", d.attribute, it, label)};

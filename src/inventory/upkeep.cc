@@ -15,9 +15,14 @@ std::string join_key(std::string_view a, std::string_view b) {
   return key;
 }
 
-std::string unique_prefix(std::string_view kind, size_t constraint, std::string_view value) {
+std::string unique_prefix(std::string_view kind, size_t constraint) {
   std::string prefix = join_key(kind, std::to_string(constraint));
   prefix += '\0';
+  return prefix;
+}
+
+std::string unique_prefix(std::string_view kind, size_t constraint, std::string_view value) {
+  std::string prefix = unique_prefix(kind, constraint);
   prefix += value;  // JSON: has no zero byte
   prefix += '\0';
   return prefix;

@@ -25,6 +25,7 @@ void renew_policy(Tables& tables, log::Offset offset, ChangeSet* changes);
 
 // What the keys of the indexes begin with.
 std::string referrer_prefix(std::string_view kind, std::string_view id);
+std::string unique_prefix(std::string_view kind, size_t constraint);
 std::string unique_prefix(std::string_view kind, size_t constraint, std::string_view value);
 
 }  // namespace tandem::inventory

@@ -271,8 +271,13 @@ TEST(InventoryApi, RelationsGoBothWays) {
   EXPECT_EQ(node.status, 200) << node.text;
   EXPECT_EQ(node.json["refers_to"].array().at(0)["id"].text(), "site-1");
   std::set<std::string_view> by;
-  for (const Json& one : node.json["referred_by"].array()) by.insert(one["kind"].text());
+  std::set<std::string> attributes;
+  for (const Json& one : node.json["referred_by"].array()) {
+    by.insert(one["kind"].text());
+    attributes.insert(std::string(one["kind"].text()) + "." + std::string(one["attribute"].text()));
+  }
   EXPECT_EQ(by, (std::set<std::string_view>{"link", "pool"}));
+  EXPECT_EQ(attributes, (std::set<std::string>{"link.a", "link.b", "pool.node"}));
   EXPECT_TRUE(inventory.ask("GET", "/api/v1/inventory/node/node-1/relations?limit=1").json["truncated"].boolean());
 }
 

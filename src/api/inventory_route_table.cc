@@ -38,7 +38,7 @@ constexpr std::string_view kKinds = R"({"type":"object","properties":{"offset":{
 constexpr std::string_view kRelations = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "kind":{"type":"string"},"id":{"type":"string"},"truncated":{"type":"boolean"},
     "refers_to":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string"},"kind":{"type":"string"},"id":{"type":"string"}}}},
-    "referred_by":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"}}}}}})";
+    "referred_by":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string","description":"of what refers to it"},"kind":{"type":"string"},"id":{"type":"string"}}}}}})";
 constexpr std::string_view kClaims = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
     "history_begins":{"type":"integer","description":"offset from which the past of the kind is kept; 0: all of it"},"id":{"type":"string"},"next":{"type":["string","null"]},
     "claims":{"type":"array","items":{"type":"object","properties":{"attribute":{"type":"string"},"value":{},"source":{"type":"string"},

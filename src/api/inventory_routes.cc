@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "api/asked_snapshot.h"
 #include "api/discrepancy_view.h"
@@ -84,18 +85,38 @@ void collect_references(const grid::Attribute& attribute, const Json& value, con
   }
 }
 
+Json::Array references_of(const inventory::Entity& entity) {
+  Json::Array references;
+  for (const grid::Attribute& attribute : known_kinds().find(entity.kind)->attributes)
+    if (const v1::Value* value = entity.find(attribute.name))
+      collect_references(attribute, inventory::to_json_value(*value), std::string(attribute.name), references);
+  return references;
+}
+
+// By which attributes one entity names another: an entry for each.
+void add_referrer(const inventory::Snapshot& snapshot, const inventory::Referrer& referrer,
+                  const inventory::Entity& target, Json::Array& out) {
+  const auto entity = snapshot.find(referrer.kind, referrer.id);
+  if (!entity || !known_kinds().find(referrer.kind)) return;
+  std::set<std::string_view> named;
+  const Json::Array references = references_of(*entity);
+  for (const Json& reference : references)
+    if (reference["kind"].text() == target.kind && reference["id"].text() == target.id)
+      named.insert(reference["attribute"].text());
+  for (const std::string_view attribute : named)
+    out.push_back(Json::Object{{"attribute", attribute}, {"kind", referrer.kind}, {"id", referrer.id}});
+}
+
 Result<Json> relations_view(const Call& call, const inventory::Snapshot& snapshot) {
   TANDEM_ASSIGN(const inventory::Entity entity, entity_of(call, snapshot));
   TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", kRelationsDefault, kRelationsMax));
-  Json::Array outward, inward;
-  for (const grid::Attribute& attribute : known_kinds().find(entity.kind)->attributes)
-    if (const v1::Value* value = entity.find(attribute.name))
-      collect_references(attribute, inventory::to_json_value(*value), std::string(attribute.name), outward);
+  Json::Array outward = references_of(entity), inward;
   const auto referrers = snapshot.referrers(entity.kind, entity.id, limit + 1);
   for (size_t i = 0; i < std::min(limit, referrers.size()); ++i)
-    inward.push_back(Json::Object{{"kind", referrers[i].kind}, {"id", referrers[i].id}});
-  const bool truncated = referrers.size() > limit || outward.size() > limit;
-  if (outward.size() > limit) outward.resize(limit);
+    add_referrer(snapshot, referrers[i], entity, inward);
+  const bool truncated = referrers.size() > limit || outward.size() > limit || inward.size() > limit;
+  for (Json::Array* side : {&outward, &inward})
+    if (side->size() > limit) side->resize(limit);
   return Json(Json::Object{{"offset", snapshot.offset()},
                            {"kind", entity.kind},
                            {"id", entity.id},

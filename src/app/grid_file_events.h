@@ -10,7 +10,8 @@
 namespace tandem::app {
 
 // The events that bring `believed` to what the file says, in an order in which nothing refers to what is not there yet
-// or any more. An attribute that the file does not name is removed, except `state`, which others report.
+// or any more. What the file once brought and does not name any more goes: an entity, unless what others brought refers
+// to it, and an attribute, except `state`, which others report. What others alone have said stays.
 std::vector<log::Event> grid_file_events(std::span<const grid::Entity> entities, const inventory::Snapshot& believed);
 
 }  // namespace tandem::app

@@ -51,15 +51,55 @@ TEST(GridFileEvents, AStateThatOthersReportedStays) {
   EXPECT_TRUE(grid_file_events(two_sites(), believed).empty());
 }
 
+log::Event said_by_others(const std::string& kind, const std::string& id, const Json::Object& attributes) {
+  log::Event event;
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
+  facts.set_source("planning");
+  facts.set_kind(kind);
+  facts.set_id(id);
+  for (const auto& [name, value] : attributes) {
+    v1::Attribute& attribute = *facts.add_attributes();
+    attribute.set_name(name);
+    *attribute.mutable_value() = inventory::from_json_value(value);
+  }
+  return event;
+}
+
 TEST(GridFileEvents, WhatNoFileCanSayStays) {
-  log::Event said;
-  said.mutable_facts_recorded()->set_kind("site");
-  said.mutable_facts_recorded()->set_id("a");
-  v1::Attribute& attribute = *said.mutable_facts_recorded()->add_attributes();
-  attribute.set_name("country");
-  attribute.mutable_value()->set_text("DE");
-  const inventory::Snapshot believed = folded({said}, folded(grid_file_events(two_sites(), {})));
+  const inventory::Snapshot believed =
+      folded({said_by_others("site", "a", {{"country", "DE"}})}, folded(grid_file_events(two_sites(), {})));
   EXPECT_TRUE(grid_file_events(two_sites(), believed).empty());
+}
+
+TEST(GridFileEvents, WhatOthersBroughtStays) {
+  const inventory::Snapshot first = folded(grid_file_events(two_sites(), {}));
+  const inventory::Snapshot believed = folded({said_by_others("site", "c", two_sites()[1].attributes),
+                                               said_by_others("node", "b-r1", {{"site", "b"}, {"role", "router"}}),
+                                               said_by_others("site", "a", {{"power_limit_kw", 20.0}})},
+                                              first);
+  EXPECT_TRUE(grid_file_events(two_sites(), believed).empty());
+  // Of what the file brought, what others refer to stays too; what left it and was said by it goes.
+  std::vector<grid::Entity> less{two_sites()[1]};
+  less[0].attributes.erase("tier");
+  const auto events = grid_file_events(less, believed);
+  ASSERT_EQ(events.size(), 2u);
+  ASSERT_EQ(events[0].facts_recorded().attributes_size(), 1);
+  EXPECT_EQ(events[0].facts_recorded().attributes(0).name(), "tier");
+  EXPECT_EQ(events[1].entity_retracted().id(), "a-r1");
+  const inventory::Snapshot after = folded(events, believed);
+  EXPECT_EQ(to_json(after.attributes("site", "a").at("power_limit_kw")), "20.0");
+  EXPECT_EQ(after.size("site"), 3u);
+  EXPECT_TRUE(after.has("node", "b-r1"));
+  EXPECT_TRUE(grid_file_events(less, after).empty());
+}
+
+TEST(GridFileEvents, WhatMovedAwayDoesNotHoldWhatIsGone) {
+  const inventory::Snapshot believed = folded(grid_file_events(two_sites(), {}));
+  std::vector<grid::Entity> moved{two_sites()[0], two_sites()[2]};
+  moved[0].attributes["site"] = "b";
+  const auto events = grid_file_events(moved, believed);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[1].entity_retracted().id(), "a");
 }
 
 TEST(GridFileEvents, WhatLeftTheFileIsRetractedReferrersFirst) {

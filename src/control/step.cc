@@ -77,22 +77,6 @@ bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Ob
   return inventory.referred(inventory::kJurisdiction, grid::kJurisdictionsMax).size() >= grid::kJurisdictionsMax;
 }
 
-// Who would be left with the name of something that is gone, and must not be.
-std::optional<inventory::Referrer> holder(const inventory::Snapshot& inventory, const std::string& kind, const std::string& id) {
-  constexpr size_t kFirst = 16;  // nearly always one of them holds, or there are no more
-  for (const size_t limit : {kFirst, SIZE_MAX}) {
-    std::vector<inventory::Referrer> referrers = inventory.referrers(kind, id, limit);
-    for (inventory::Referrer& referrer : referrers) {
-      if (referrer.kind == kind && referrer.id == id) continue;
-      const ontology::Kind* known = ontology::Ontology::built_in().find(referrer.kind);
-      const auto strong = [&](const ontology::Relation& relation) { return !relation.weak && relation.may_name(kind); };
-      if (!known || std::ranges::any_of(known->relations, strong)) return std::move(referrer);
-    }
-    if (referrers.size() < limit) break;
-  }
-  return std::nullopt;
-}
-
 Result<void> check_claim(const v1::FactsRecorded& facts, const std::string& entity) {
   const auto wrong = [&](const char* message) { return fail(ErrorCode::invalid_argument, message, entity); };
   if (!v1::Standing_IsValid(facts.standing())) return wrong("what is said is observed, discovered or intended");
@@ -195,7 +179,7 @@ Result<void> admit_retraction(const inventory::Snapshot& inventory, const v1::En
   TANDEM_TRY(check_source(retracted.source()));
   if (!inventory.has(retracted.kind(), retracted.id()))
     return fail(ErrorCode::not_found, fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
-  if (const auto held = holder(inventory, retracted.kind(), retracted.id()))
+  if (const auto held = inventory::strong_referrer(inventory, retracted.kind(), retracted.id()))
     return fail(ErrorCode::conflict, fmt::format("{} '{}' still refers to it; retract that first", held->kind, held->id),
                 fmt::format("{} {}", retracted.kind(), retracted.id()));
   return {};

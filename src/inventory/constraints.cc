@@ -417,4 +417,19 @@ std::vector<Violation> new_violations(const Snapshot& before, const Snapshot& af
   return found;
 }
 
+std::optional<EntityKey> strong_referrer(const Snapshot& snapshot, const std::string& kind, const std::string& id) {
+  constexpr size_t kFirst = 16;  // nearly always one of them holds, or there are no more
+  for (const size_t limit : {kFirst, SIZE_MAX}) {
+    std::vector<EntityKey> referrers = snapshot.referrers(kind, id, limit);
+    for (EntityKey& referrer : referrers) {
+      if (referrer.kind == kind && referrer.id == id) continue;
+      const ontology::Kind* known = kind_of(referrer.kind);
+      const auto strong = [&](const ontology::Relation& relation) { return !relation.weak && relation.may_name(kind); };
+      if (!known || std::ranges::any_of(known->relations, strong)) return std::move(referrer);
+    }
+    if (referrers.size() < limit) break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace tandem::inventory

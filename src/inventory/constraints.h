@@ -1,6 +1,7 @@
 // What must hold of and between entities, by the ontology.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,5 +29,8 @@ std::vector<Violation> violations(const Snapshot& snapshot, std::span<const Enti
 // The same, without what is as bad in `before` already: nobody must mend another's mistake to make a change of his own.
 std::vector<Violation> new_violations(const Snapshot& before, const Snapshot& after, std::span<const EntityKey> touched,
                                       size_t limit);
+
+// Who would be left with the name of that entity, were it gone, and must not be; nothing where nobody is.
+std::optional<EntityKey> strong_referrer(const Snapshot& snapshot, const std::string& kind, const std::string& id);
 
 }  // namespace tandem::inventory

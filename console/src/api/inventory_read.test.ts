@@ -35,8 +35,8 @@ describe('what the server says', () => {
     expect(page).toEqual({ offset: 7, items: [{ kind: 'site', id: 'ber', attributes: { name: 'Berlin' }, changed: 5 }], next: null, total: 65 });
     const { claims } = readClaims({ claims: [{ attribute: 'name', source: 's', standing: 'intended', confidence: 0, valid_from: '2026-01-01T00:00:00Z', offset: 3, value: null, believed: true }] });
     expect(claims[0]).toMatchObject({ confidence: 1, recorded_at: '2026-01-01T00:00:00Z', valid_to: null, holds: true, believed: true, value: null });
-    expect(readRelations({ refers_to: [{ attribute: 'site', kind: 'site', id: 'ber' }], referred_by: [{ kind: 'pool', id: 'p' }], truncated: true })).toEqual({
-      outgoing: [{ attribute: 'site', kind: 'site', id: 'ber' }], incoming: [{ attribute: '', kind: 'pool', id: 'p' }], truncated: true,
+    expect(readRelations({ refers_to: [{ attribute: 'site', kind: 'site', id: 'ber' }], referred_by: [{ attribute: 'site', kind: 'pool', id: 'p' }], truncated: true })).toEqual({
+      outgoing: [{ attribute: 'site', kind: 'site', id: 'ber' }], incoming: [{ attribute: 'site', kind: 'pool', id: 'p' }], truncated: true,
     });
   });
 

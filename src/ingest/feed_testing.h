@@ -70,7 +70,7 @@ inline FeedResult read_feed(FeedFormat format, std::string_view bytes, const inv
   result.accepted = upsert.accepted();
   result.after = believed;
   upsert.for_each_event([&](const log::Event& event, size_t) {
-    ++result.events;
+    result.events += !event.has_entities_seen();  // those that say something
     result.after.fold(event, result.after.offset() + 1, {});
     return true;
   });

@@ -21,27 +21,48 @@ std::string_view value_type(const grid::Attribute& attribute) {
   }
 }
 
-Json relationship(const grid::Attribute& attribute, std::string_view reference) {
+Json::Object reference_to(const grid::Attribute& attribute, std::string_view reference) {
   const auto [target_kind, target_id] = grid::target_of(attribute, reference);
   const std::string id = tmf639_id(target_kind, target_id);
-  Json::Object resource{{"id", id}, {"href", std::string(kBase) + id}, {"@referredType", tmf639_type(target_kind)}};
-  return Json::Object{{"relationshipType", attribute.name}, {"resource", std::move(resource)}};
+  return {{"id", id}, {"href", std::string(kBase) + id}, {"@referredType", tmf639_type(target_kind)}};
 }
+
+// What an entity names goes where TMF639 has it: all as relationships, parties and the site also as such.
+struct Named {
+  Json::Array relationships, parties;
+  Json place;
+
+  void add(const grid::Kind& kind, const grid::Attribute& attribute, std::string_view reference) {
+    Json::Object resource = reference_to(attribute, reference);
+    if (tmf639_names_party(attribute)) {
+      Json::Object party = resource;
+      party["role"] = attribute.name;
+      parties.push_back(std::move(party));
+    }
+    if (tmf639_place(kind.name, "site") == &attribute && grid::target_of(attribute, reference).kind == "site") {
+      Json::Object site = resource;
+      site["role"] = "located in";
+      place = std::move(site);
+    }
+    relationships.push_back(Json::Object{{"relationshipType", attribute.name}, {"resource", std::move(resource)}});
+  }
+};
 
 Json::Object resource_of(const grid::Kind& kind, const std::string& id, const Json::Object& values) {
   const std::string own = tmf639_id(kind.name, id);
   const std::string type = tmf639_type(kind.name);
   Json::Object resource{{"id", own}, {"href", std::string(kBase) + own}, {"category", kind.name}, {"@type", type}, {"@baseType", "Resource"}};
-  Json::Array characteristics, relationships;
+  Json::Array characteristics;
+  Named named;
   for (const auto& [name, value] : values) {
     const grid::Attribute* attribute = kind.find(name);
     if (attribute == nullptr) continue;
     if (attribute->type == grid::Type::reference) {
       if (attribute->list) {
-        for (const Json& item : value.array()) relationships.push_back(relationship(*attribute, item.text()));
+        for (const Json& item : value.array()) named.add(kind, *attribute, item.text());
         if (value.array().empty()) characteristics.push_back(Json::Object{{"name", name}, {"valueType", "array"}, {"value", value}});
       } else {
-        relationships.push_back(relationship(*attribute, value.text()));
+        named.add(kind, *attribute, value.text());
       }
       continue;
     }
@@ -60,7 +81,9 @@ Json::Object resource_of(const grid::Kind& kind, const std::string& id, const Js
     characteristics.push_back(Json::Object{{"name", name}, {"valueType", value_type(*attribute)}, {"value", value}});
   }
   if (!characteristics.empty()) resource["resourceCharacteristic"] = std::move(characteristics);
-  if (!relationships.empty()) resource["resourceRelationship"] = std::move(relationships);
+  if (!named.relationships.empty()) resource["resourceRelationship"] = std::move(named.relationships);
+  if (!named.parties.empty()) resource["relatedParty"] = std::move(named.parties);
+  if (!named.place.is_null()) resource["place"] = std::move(named.place);
   return resource;
 }
 

@@ -8,6 +8,7 @@
 #include "ingest/feed_readers.h"
 #include "ingest/foreign_json.h"
 #include "ingest/tmf639.h"
+#include "ontology/ontology.h"
 
 namespace tandem::ingest {
 namespace {
@@ -57,6 +58,9 @@ class Tmf639Reader final : public FeedReader {
     if (const auto wrong = read_characteristics(*kind, *resource, row)) return fault("resourceCharacteristic", *wrong, "give a list of {name, value}");
     if (const auto wrong = read_relationships(*kind, *resource, row))
       return fault("resourceRelationship", *wrong, "give a list of {relationshipType, resource: {id}}");
+    if (const auto wrong = read_place(*kind, *resource, row)) return fault("place", *wrong, "give {id, @referredType}");
+    if (const auto wrong = read_parties(*kind, *resource, row))
+      return fault("relatedParty", *wrong, "give a list of {id, role}");
     sink_.row(std::move(row), item.place);
   }
 
@@ -148,6 +152,73 @@ class Tmf639Reader final : public FeedReader {
     return std::nullopt;
   }
 
+  // Where it is, said beside its relationships, which go before it. A place that nothing is known by is left out.
+  std::optional<std::string> read_place(const grid::Kind& kind, const object& resource, inventory::Row& row) {
+    element member;
+    if (resource["place"].get(member) || member.is_null()) return std::nullopt;
+    array places;
+    object place;
+    if (member.get(place) == simdjson::SUCCESS) return read_one_place(kind, place, row);
+    if (member.get(places)) return "it is neither an object nor a list of them";
+    for (const element item : places) {
+      if (item.get(place)) return "an item is no object";
+      if (auto wrong = read_one_place(kind, place, row)) return wrong;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string> read_one_place(const grid::Kind& kind, const object& place, inventory::Row& row) {
+    const std::string_view id = text_member(place, "id"), type = text_member(place, "@referredType");
+    const grid::Kind* named = feed_kind(id.substr(0, id.find(':')));
+    if (named == nullptr) named = feed_kind(type.empty() || type.starts_with("Geographic") ? "site" : snake_case(type));
+    const grid::Attribute* attribute = named == nullptr ? nullptr : tmf639_place(kind.name, named->name);
+    if (id.empty() || attribute == nullptr) {
+      passed_over_.add(fmt::format("place of type '{}'{} is no place of {}", type.substr(0, 60),
+                                   id.empty() ? " without an id" : "", kind.name));
+      return std::nullopt;
+    }
+    if (row.attributes.contains(attribute->name)) return std::nullopt;
+    row.attributes.emplace(attribute->name, reference_to(*attribute, id));
+    row.weak.emplace_back(attribute->name);
+    return std::nullopt;
+  }
+
+  // Who has to do with it, by role.
+  std::optional<std::string> read_parties(const grid::Kind& kind, const object& resource, inventory::Row& row) {
+    element member;
+    if (resource["relatedParty"].get(member) || member.is_null()) return std::nullopt;
+    array parties;
+    if (member.get(parties)) return "it is not a list";
+    std::vector<std::string_view> said;  // as parties
+    for (const element item : parties) {
+      object party;
+      if (item.get(party)) return "an item is no object";
+      const std::string_view id = text_member(party, "id"), role = text_member(party, "role");
+      const grid::Attribute* attribute = party_attribute(kind, snake_case(role));
+      if (id.empty() || attribute == nullptr) {
+        passed_over_.add(fmt::format("related party with the role '{}'{} is no relation of {}", role.substr(0, 60),
+                                     id.empty() ? " and no id" : "", kind.name));
+        continue;
+      }
+      const bool is_own = std::ranges::find(said, attribute->name) != said.end();
+      if (row.attributes.contains(attribute->name) && !(is_own && attribute->list)) continue;
+      if (!is_own) row.weak.emplace_back(said.emplace_back(attribute->name));
+      Json& value = row.attributes[std::string(attribute->name)];
+      Json::Array all = attribute->list ? value.array() : Json::Array();
+      all.push_back(reference_to(*attribute, id));
+      value = attribute->list ? Json(std::move(all)) : all.front();
+    }
+    return std::nullopt;
+  }
+
+  // "contact" is one of `contacts`.
+  static const grid::Attribute* party_attribute(const grid::Kind& kind, const std::string& role) {
+    for (const std::string& name : {role, role + "s"})
+      if (const grid::Attribute* attribute = kind.find(name); attribute != nullptr && tmf639_names_party(*attribute))
+        return attribute;
+    return nullptr;
+  }
+
   // "rack:par1-r1" is ours; any other id is the other system's.
   std::string reference_to(const grid::Attribute& attribute, std::string_view id) const {
     const size_t colon = id.find(':');
@@ -165,6 +236,18 @@ class Tmf639Reader final : public FeedReader {
 };
 
 }  // namespace
+
+const grid::Attribute* tmf639_place(std::string_view kind, std::string_view place) {
+  const ontology::Kind* known = ontology::Ontology::built_in().find(kind);
+  if (known == nullptr) return nullptr;
+  const ontology::Relation* found = nullptr;
+  for (const ontology::Relation& relation : known->relations) {
+    const bool may_be = relation.located_in && relation.field.empty() && !relation.many && !relation.any_target &&
+                        relation.may_name(place);
+    if (may_be && (found == nullptr || relation.attribute == place)) found = &relation;
+  }
+  return found == nullptr ? nullptr : known->find(found->attribute);
+}
 
 std::unique_ptr<FeedReader> make_tmf639_reader(const FeedOptions& options, FeedSink& sink) {
   return std::make_unique<Tmf639Reader>(options, sink);

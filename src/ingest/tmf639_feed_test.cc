@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,6 +47,52 @@ TEST(Tmf639Feed, ReadsResources) {
   EXPECT_EQ(read_feed(FeedFormat::tmf639, kResources, result.after, erp()).counts, (UpsertCounts{.unchanged = 2}));
 }
 
+TEST(Tmf639Feed, ReadsPlacesAndParties) {
+  const inventory::Snapshot before = read_feed(FeedFormat::yaml, R"(
+site: [{id: par, tier: core, latitude_deg: 48, longitude_deg: 2, jurisdiction: FR, power_limit_kw: 1, external_ids: ["erp:S-7"]}]
+room: [{id: cellar, site: par}]
+customer: [{id: acme, external_ids: ["erp:C-1"]}]
+contact: [{id: eve}, {id: bob, external_ids: ["erp:P-2"]}])")
+                                         .after;
+  constexpr std::string_view kPlaced = R"([
+   {"id": "1", "category": "device", "name": "r1", "resourceCharacteristic": [{"name": "role", "value": "router"}],
+    "place": {"id": "S-7", "role": "installed at", "@referredType": "GeographicSite"},
+    "relatedParty": [{"id": "C-1", "role": "owner", "@referredType": "Organization"}, {"id": "contact:eve", "role": "contact"},
+                     {"id": "P-2", "role": "contact"}, {"id": "C-1", "role": "payer"}]},
+   {"id": "2", "category": "rack", "name": "k1", "place": [{"id": "site:par"}, {"id": "room:cellar"}]},
+   {"id": "3", "category": "rack", "name": "k2", "place": {"id": "room:cellar", "@referredType": "Room"}},
+   {"id": "4", "category": "rack", "name": "k3", "place": {"id": "elsewhere", "@referredType": "GeographicLocation"},
+    "resourceRelationship": [{"relationshipType": "room", "resource": {"id": "room:cellar"}}]},
+   {"id": "5", "category": "customer", "name": "c", "place": {"id": "S-7", "@referredType": "GeographicAddress"}}])";
+  const FeedResult result = read_feed(FeedFormat::tmf639, kPlaced, before, erp());
+  ASSERT_TRUE(result.accepted) << result.columns[0] << " " << result.problems[0].message;
+  const auto said = [&](const char* kind, const char* external_id) {
+    std::string found;
+    result.after.for_each_json(kind, [&](const std::string&, Json::Object attributes) {
+      if (to_json(attributes["external_ids"]) != fmt::format("[\"erp:{}\"]", external_id)) return true;
+      for (const char* name : {"external_ids", "name", "role"}) attributes.erase(name);
+      found = to_json(attributes);
+      return false;
+    });
+    return found;
+  };
+  EXPECT_EQ(said("device", "1"), R"({"contacts":["eve","bob"],"owner":"customer/acme","site":"par"})");
+  EXPECT_EQ(said("rack", "2"), R"({"room":"cellar","site":"par"})");
+  EXPECT_EQ(said("rack", "3"), R"({"room":"cellar"})");
+  EXPECT_EQ(said("rack", "4"), R"({"room":"cellar"})");
+  EXPECT_THAT(result.notes, Contains(HasSubstr("the role 'payer'")));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("'GeographicAddress' is no place of customer")));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("site of rack: left out 1 time")));
+  EXPECT_EQ(read_feed(FeedFormat::tmf639, kPlaced, result.after, erp()).counts, (UpsertCounts{.unchanged = 5}));
+  // And out again, where those who read no relationships find them.
+  std::string text;
+  ASSERT_TRUE(export_feed(FeedFormat::tmf639, result.after, {}, [&](std::string_view bytes) { text += bytes; }));
+  EXPECT_THAT(text, HasSubstr(R"("place":{"@referredType":)"));
+  EXPECT_THAT(text, HasSubstr(R"("id":"site:par","role":"located in"})"));
+  EXPECT_THAT(text, HasSubstr(R"("id":"customer:acme","role":"owner"})"));
+  EXPECT_EQ(read_feed(FeedFormat::tmf639, text, result.after, erp()).counts.unchanged, result.after.size());
+}
+
 TEST(Tmf639Feed, NamesThePlaceOfWhatIsWrong) {
   const auto problem = [](std::string_view text) {
     const FeedResult result = read_feed(FeedFormat::tmf639, text, {}, erp());
@@ -56,6 +103,10 @@ TEST(Tmf639Feed, NamesThePlaceOfWhatIsWrong) {
   EXPECT_EQ(problem(R"([{"id":"1","@type":"Teapot"}])"), "/0/@type: no kind stands for @type 'Teapot', category ''");
   EXPECT_EQ(problem(R"([{"id":"1","category":"rack","resourceCharacteristic":[{"name":"x"}]}])"), "/0/resourceCharacteristic: an item has no name or no value");
   EXPECT_THAT(problem(R"([{"id":"1","category":"rack","resourceCharacteristic":[{"name":"height_u","value":"tall"}]}])"), HasSubstr("/0 (height_u)"));
+  EXPECT_EQ(problem(R"([{"id":"1","category":"rack","place":7}])"),
+            "/0/place: it is neither an object nor a list of them");
+  EXPECT_EQ(problem(R"([{"id":"1","category":"rack","relatedParty":{"id":"2"}}])"),
+            "/0/relatedParty: it is not a list");
   EXPECT_THAT(problem(R"([{"id":"1",}])"), HasSubstr("not valid JSON"));
   EXPECT_THAT(problem(R"([1])"), HasSubstr("no JSON object"));
   EXPECT_THAT(read_feed(FeedFormat::tmf639, R"([{"id":"1"} {"id":"2"}])").problems.back().message, HasSubstr("a comma or ] was expected"));

@@ -1,10 +1,12 @@
 // The inventory's routes over real sockets, with a sequencer and a log in memory behind them.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "api/sequenced_core.h"
 #include "base/random.h"
+#include "base/text.h"
 
 namespace tandem::api {
 namespace {
@@ -223,6 +225,57 @@ TEST(InventoryApi, RowsOfAFeedFindTheirEntityByExternalId) {
   EXPECT_EQ(refused.json["rows"].array().at(0)["error"]["param"].text(), "height_u") << refused.text;
 }
 
+TEST(InventoryApi, AFeedSaysHowItIsMeantAndWhetherItIsWhole) {
+  Inventory inventory(3);
+  const auto feed = [&](const std::string& more, const std::string& racks) {
+    std::string items;
+    for (const std::string_view rack : split(racks, ' '))
+      items += fmt::format(
+          R"({}{{"kind":"rack","id":"{}","attributes":{{"height_u":42,"site":"@x:none"}},"weak":["site"]}})",
+          items.empty() ? "" : ",", rack);
+    return inventory.ask("POST", "/api/v1/inventory",
+                         fmt::format(R"({{"feed":"plan","upsert":true{},"items":[{}]}})", more, items));
+  };
+  const Answer made = feed(R"(,"standing":"intended","defaults":{"rack":{"width_mm":600}})", "k1 k2 k3");
+  EXPECT_EQ(made.status, 200) << made.text;
+  EXPECT_EQ(made.json["notes"].array().size(), 1u) << made.text;
+  const inventory::Snapshot believed = inventory.core->state().inventory;
+  EXPECT_EQ(believed.claims("rack", "k1").at(0).standing, inventory::Standing::intended);
+  EXPECT_EQ(believed.claims("rack", "k1").at(0).source, "plan");
+  EXPECT_TRUE(believed.find("rack", "k1")->find("width_mm"));
+  const Answer full = feed(R"(,"standing":"intended","full":true,"observed_at":"2033-05-18T03:33:20Z")", "k1 k2");
+  EXPECT_EQ(full.json["unseen"].integer(), 1) << full.text;
+  EXPECT_TRUE(inventory.core->state().inventory.presences("rack", "k3").at(0).unseen_since);
+  EXPECT_EQ(inventory.core->state().inventory.presences("rack", "k1").at(0).last_seen,
+            Instant{2'000'000'000'000'000'000});
+  // The same of a range of ids.
+  const auto listed = [&](const std::string& more) {
+    return inventory.ask("POST", "/api/v1/inventory/rack/unseen", fmt::format(R"({{"feed":"plan"{}}})", more));
+  };
+  EXPECT_EQ(listed(R"(,"ids":[],"after":"k1","up_to":"k1")").json["unseen"].integer(), 0);
+  EXPECT_EQ(listed(R"(,"ids":[],"after":"k2")").json["unseen"].integer(), 0);  // it is unseen already
+  const Answer of_one = listed(R"(,"ids":["k2"],"observed_at":"2033-05-18T03:33:20Z")");
+  EXPECT_EQ(of_one.json["unseen"].integer(), 1) << of_one.text;
+  EXPECT_TRUE(of_one.json["next"].is_null());
+  EXPECT_TRUE(inventory.core->state().inventory.presences("rack", "k1").at(0).unseen_since);
+  EXPECT_FALSE(inventory.core->state().inventory.presences("rack", "k2").at(0).unseen_since);
+  EXPECT_EQ(listed("").status, 400);
+  EXPECT_EQ(listed(R"(,"ids":[7])").status, 400);
+  EXPECT_EQ(listed(R"(,"ids":[],"source":"x")").status, 400);
+  // Of a feed with a wrong row, the good ones where that is asked for.
+  const std::string mixed =
+      R"("upsert":true,"items":[{"kind":"rack","id":"k8","attributes":{}},{"kind":"rack","id":"k9","attributes":{"height_u":"x"}}]})";
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/inventory", "{" + mixed).status, 400);
+  const Answer partial = inventory.ask("POST", "/api/v1/inventory", R"({"partial":true,)" + mixed);
+  EXPECT_EQ(partial.status, 200) << partial.text;
+  EXPECT_EQ(partial.json["rows"].array().at(1)["outcome"].text(), "refused");
+  EXPECT_TRUE(inventory.core->state().inventory.has("rack", "k8"));
+  const Answer no_upsert = inventory.ask("POST", "/api/v1/inventory",
+                                         R"({"full":true,"items":[{"kind":"rack","id":"k8","attributes":{}}]})");
+  EXPECT_EQ(no_upsert.status, 400);
+  EXPECT_EQ(no_upsert.json["error"]["param"].text(), "full");
+}
+
 TEST(InventoryApi, BulkBodiesAreBounded) {
   Inventory inventory(3);
   std::string body = R"({"items":[)";
@@ -248,10 +301,12 @@ TEST(InventoryApi, BulkBodiesAreBounded) {
 TEST(InventoryApi, MutatedBodiesChangeNothingUnlessTheyAreRight) {
   Inventory inventory(3);
   Random random(6);
-  const std::string good =
-      R"({"source":"s","items":[{"kind":"site","id":"site-1","attributes":{"name":"x","pue":1.5},"expected":3},{"kind":"demand","id":"bank-0","delete":true}]})";
-  for (int i = 0; i < 3'000; ++i) {
-    std::string body = good;
+  const std::string good[] = {
+      R"({"source":"s","items":[{"kind":"site","id":"site-1","attributes":{"name":"x","pue":1.5},"expected":3},{"kind":"demand","id":"bank-0","delete":true}]})",
+      R"({"feed":"s","upsert":true,"standing":"intended","full":true,"partial":false,"defaults":{"rack":{"height_u":42}},"items":[{"kind":"rack","id":"r","attributes":{"site":"@x:1"},"weak":["site"]}]})",
+      R"({"feed":"s","ids":["site-0","site-1"],"after":"s","up_to":"site-9"})"};
+  for (size_t i = 0; i < 4'500; ++i) {
+    std::string body = good[i % 3];
     for (uint64_t j = 1 + random.below(4); j > 0; --j) {
       const size_t place = random.below(body.size());
       if (random.below(2) == 0)
@@ -260,7 +315,8 @@ TEST(InventoryApi, MutatedBodiesChangeNothingUnlessTheyAreRight) {
         body[place] = static_cast<char>(random.next());
       if (body.empty()) body = "{";
     }
-    const Answer answer = inventory.ask("POST", "/api/v1/inventory?dry_run=true", body);
+    const char* target = i % 3 == 2 ? "/api/v1/inventory/site/unseen" : "/api/v1/inventory";
+    const Answer answer = inventory.ask("POST", std::string(target) + "?dry_run=true", body);
     EXPECT_TRUE(answer.status == 200 || answer.status == 400) << body << answer.text;
   }
 }

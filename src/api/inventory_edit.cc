@@ -14,11 +14,6 @@ tl::unexpected<Error> wrong(std::string place, std::string message) {
   return fail(ErrorCode::invalid_argument, std::move(message), std::move(place));
 }
 
-Result<bool> read_flag(const Json& item, std::string_view name, const std::string& where) {
-  if (item[name].is_null() || item[name].is_bool()) return item[name].boolean();
-  return wrong(fmt::format("{}.{}", where, name), fmt::format("'{}' must be true or false", name));
-}
-
 constexpr std::string_view kSense[] = {"standing", "confidence", "observed_at", "valid_from", "valid_to"};
 
 Result<int64_t> read_time(const Json& body, std::string_view name, const std::string& where) {
@@ -28,7 +23,14 @@ Result<int64_t> read_time(const Json& body, std::string_view name, const std::st
   return time->ns;
 }
 
-// In what sense it is said: {"standing"?, "confidence"?, "observed_at"?, "valid_from"?, "valid_to"?}.
+}  // namespace
+
+Result<bool> read_flag(const Json& item, std::string_view name, const std::string& where) {
+  if (item[name].is_null() || item[name].is_bool()) return item[name].boolean();
+  return wrong(fmt::format("{}{}{}", where, where.empty() ? "" : ".", name),
+               fmt::format("'{}' must be true or false", name));
+}
+
 Result<v1::FactsRecorded> read_sense(const Json& body, const std::string& where) {
   v1::FactsRecorded sense;
   const std::string_view standing = body["standing"].text("observed");
@@ -49,6 +51,8 @@ Result<v1::FactsRecorded> read_sense(const Json& body, const std::string& where)
   sense.set_valid_to_ns(to);
   return sense;
 }
+
+namespace {
 
 Result<Edit> read_item(const Json& item, const std::string& where) {
   constexpr std::string_view kMembers[] = {"kind", "id", "attributes", "delete", "replace", "expected"};

@@ -41,6 +41,10 @@ struct Edits {
 Result<Edits> parse_bulk(const http::Request& request);
 // Who says so, from a body's 'source': "api:<name>". Errors: invalid_argument.
 Result<std::string> read_source(const Json& body);
+// A member that is true or false, or not there. Errors: invalid_argument.
+Result<bool> read_flag(const Json& item, std::string_view name, const std::string& where);
+// In what sense it is said: {"standing"?, "confidence"?, "observed_at"?, "valid_from"?, "valid_to"?}. Errors: the same.
+Result<v1::FactsRecorded> read_sense(const Json& body, const std::string& where);
 // The same from a body that has been read. Errors: as parse_bulk.
 Result<Edits> read_edits(const Json& body);
 // {"source"?, "attributes"} for one entity. Errors: invalid_argument.
@@ -61,6 +65,7 @@ struct Trial {
   std::vector<log::Event> events;
   Json::Array rows;              // {"row","kind","id","outcome","error"?} for each edit
   std::optional<Error> refused;  // of the first that is refused; then nothing may be recorded
+  Json::Object more;             // what else the answer says
 };
 Trial try_edits(const control::State& state, const Edits& edits, Instant now);
 // That every entity is as its edit expects, before any of them. Nothing where none expects anything.

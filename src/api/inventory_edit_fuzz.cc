@@ -1,5 +1,5 @@
-// Any bytes as the body of a bulk edit: refused, or tried on an empty grid without a trace.
-#include "api/inventory_edit.h"
+// Any bytes as the body of a bulk edit or of a feed: refused, or tried on an empty grid without a trace.
+#include "api/inventory_upsert.h"
 #include "base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -7,6 +7,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const control::State empty = control::empty_state();
   http::Request request;
   request.body.assign(reinterpret_cast<const char*>(data), size);
+  if (const auto body = parse_json(request.body)) {
+    if (auto upsert = api::read_upsert(*body)) api::try_upsert(empty, std::move(*upsert), {});
+    if (const auto listed = api::read_listed(*body)) CHECK(api::try_listed(empty, "site", *listed).events.empty());
+  }
   const auto edits = api::parse_bulk(request);
   if (!edits) return 0;
   const api::Trial trial = api::try_edits(empty, *edits, {});

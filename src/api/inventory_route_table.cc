@@ -14,15 +14,33 @@ constexpr std::string_view kOneBody = R"({"type":"object","required":["attribute
 constexpr std::string_view kBulkBody = R"({"type":"object","required":["items"],"additionalProperties":false,"properties":{
     "source":{"type":"string","description":"who says so; recorded as api:<source>","default":"operator"},
     "upsert":{"type":"boolean","description":"items are rows of a feed: kind, attributes, and id or external_ids by which the entity is found, or else made"},
+    "feed":{"type":"string","description":"of an upsert: the source that the rows are of, recorded as it is, in place of source"},
+    "standing":{"enum":["observed","discovered","intended"],"description":"of an upsert, of all its rows"},
+    "observed_at":{"type":"string","format":"date-time","description":"of an upsert, of all its rows"},
+    "full":{"type":"boolean","description":"of an upsert: the rows are all that the source sees of their kinds; what it saw before is no longer seen"},
+    "partial":{"type":"boolean","description":"of an upsert: good rows are taken in though others are refused"},
+    "defaults":{"type":"object","description":"of an upsert: by kind, attributes of new entities whose row does not say them"},
     "items":{"type":"array","minItems":1,"maxItems":2000,"items":{"type":"object","required":["kind"],"additionalProperties":false,"properties":{
       "kind":{"type":"string"},"id":{"type":"string"},"name":{"type":"string","description":"of an upsert: what a new id is made of"},
       "attributes":{"type":"object","description":"attribute to value; null takes one back"},
+      "weak":{"type":"array","items":{"type":"string"},"description":"of an upsert: references that are left out where their target is not there"},
       "standing":{"enum":["observed","discovered","intended"],"default":"observed"},"confidence":{"type":"number","exclusiveMinimum":0,"maximum":1},
       "observed_at":{"type":"string","format":"date-time"},"valid_from":{"type":"string","format":"date-time"},"valid_to":{"type":"string","format":"date-time"},
       "replace":{"type":"boolean","description":"attributes not named are taken back"},
       "delete":{"type":"boolean","description":"the entity is gone; stands in place of attributes"},
       "expected":{"type":"integer","minimum":0,"description":"refused unless the entity last changed at this offset; 0: unless it is new"}}}}}})";
+constexpr std::string_view kListedBody = R"({"type":"object","required":["ids"],"additionalProperties":false,"properties":{
+    "source":{"type":"string","default":"operator"},"feed":{"type":"string","description":"the source as it is named, in place of source"},
+    "ids":{"type":"array","maxItems":10000,"items":{"type":"string"},"description":"all that the source sees of the kind in the range"},
+    "after":{"type":"string","description":"the range begins past this id; left out: at the first"},
+    "up_to":{"type":"string","description":"the range ends with this id; left out: with the last"},
+    "observed_at":{"type":"string","format":"date-time"}}})";
+constexpr std::string_view kListedAnswer = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "dry_run":{"type":"boolean"},"accepted":{"type":"boolean"},"unseen":{"type":"integer","description":"entities no longer seen"},
+    "next":{"type":["string","null"],"description":"send the same again with this as `after`; null at the end"}}})";
 constexpr std::string_view kBulkAnswer = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "unseen":{"type":"integer","description":"of a full feed: entities that are no longer seen"},
+    "notes":{"type":"array","items":{"type":"string"},"description":"what was left out of good rows"},
     "dry_run":{"type":"boolean"},"accepted":{"type":"boolean"},"error":{"$ref":"#/components/schemas/ErrorObject"},
     "rows":{"type":"array","items":{"type":"object","properties":{"row":{"type":"integer"},"kind":{"type":"string"},"id":{"type":"string"},
       "outcome":{"enum":["created","changed","confirmed","unchanged","deleted","refused"]},"error":{"$ref":"#/components/schemas/ErrorObject"}}}}}})";
@@ -97,6 +115,8 @@ constexpr std::array kInventoryRoutes{
     Route{Operation::get_kinds, "GET", "/api/v1/inventory", "Every kind of entity, with how many there are and when one last changed.", "as_of branch", "", kKinds},
     Route{Operation::post_entities, "POST", "/api/v1/inventory",
           "Edits up to 2000 entities, all of them or none, and reports on each row; with dry_run nothing is recorded.", "dry_run", kBulkBody, kBulkAnswer},
+    Route{Operation::post_listed, "POST", "/api/v1/inventory/{kind}/unseen",
+          "What a source saw of the kind in a range of ids, and does not list, is no longer seen; it stays until it is deleted.", "dry_run", kListedBody, kListedAnswer},
     Route{Operation::get_entities, "GET", "/api/v1/inventory/{kind}",
           "Entities of one kind, ascending by id, a page at a time; an entity that is there all the while is on exactly one page.",
           "limit cursor fields condition as_of branch", "", kPage},

@@ -103,6 +103,7 @@ void add_referrer(const inventory::Snapshot& snapshot, const inventory::Referrer
   for (const Json& reference : references)
     if (reference["kind"].text() == target.kind && reference["id"].text() == target.id)
       named.insert(reference["attribute"].text());
+  if (named.empty()) out.push_back(Json::Object{{"attribute", nullptr}, {"kind", referrer.kind}, {"id", referrer.id}});
   for (const std::string_view attribute : named)
     out.push_back(Json::Object{{"attribute", attribute}, {"kind", referrer.kind}, {"id", referrer.id}});
 }
@@ -158,6 +159,13 @@ Result<Edits> one_edit(Operation operation, const Call& call) {
   return edits;
 }
 
+Result<Trial> listed_trial(const Call& call) {
+  TANDEM_ASSIGN(const ontology::Kind* kind, kind_named(call.parameters[0]));
+  TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "feed", "ids", "after", "up_to", "observed_at"}));
+  TANDEM_ASSIGN(const ListedBody listed, read_listed(body));
+  return try_listed(call.published->state, std::string(kind->name), listed);
+}
+
 }  // namespace
 
 bool InventoryRoutes::serves(Operation operation) {
@@ -165,6 +173,7 @@ bool InventoryRoutes::serves(Operation operation) {
     case Operation::get_kinds:
     case Operation::get_entities:
     case Operation::post_entities:
+    case Operation::post_listed:
     case Operation::get_entity:
     case Operation::put_entity:
     case Operation::patch_entity:
@@ -262,17 +271,20 @@ asio::awaitable<void> InventoryRoutes::edit_entity(Operation operation, const Ca
   co_await writer.respond(is_new ? 201 : 200, std::move(headers), std::move(body));
 }
 
-asio::awaitable<void> InventoryRoutes::edit_many(const Call& call, http::ResponseWriter& writer) const {
+asio::awaitable<void> InventoryRoutes::edit_many(Operation operation, const Call& call,
+                                                 http::ResponseWriter& writer) const {
   bool dry_run = false;
   Edits edits;
   auto tried = co_await run_aside(aside_, [&]() -> Result<Trial> {
     TANDEM_ASSIGN(dry_run, read_flag(call.request, "dry_run"));
     if (!dry_run) TANDEM_TRY(may_change(call.request));
-    TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "items", "upsert"}));
+    if (operation == Operation::post_listed) return listed_trial(call);
+    TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "feed", "items", "upsert", "standing", "observed_at", "full", "partial", "defaults"}));
     if (body["upsert"].boolean()) {
       TANDEM_ASSIGN(UpsertBody upsert, read_upsert(body));
       return try_upsert(call.published->state, std::move(upsert), clock_.now());
     }
+    TANDEM_TRY(check_no_upsert(body));
     TANDEM_ASSIGN(edits, read_edits(body));
     return try_edits(call.published->state, edits, clock_.now());
   });
@@ -282,8 +294,9 @@ asio::awaitable<void> InventoryRoutes::edit_many(const Call& call, http::Respons
   }
   Json::Object answer{{"dry_run", dry_run},
                       {"accepted", !tried->refused},
-                      {"rows", std::move(tried->rows)},
                       {"offset", call.published->state.head.last()}};
+  answer.merge(tried->more);
+  if (operation == Operation::post_entities) answer["rows"] = std::move(tried->rows);
   int status = 200;
   std::optional<Error> refused = dry_run ? std::nullopt : tried->refused;
   if (!dry_run && !refused && !tried->events.empty()) {  // what says nothing new is recorded nowhere
@@ -342,7 +355,8 @@ asio::awaitable<void> InventoryRoutes::handle(Operation operation, const Call& c
       co_await edit_entity(operation, call, writer);
       co_return;
     case Operation::post_entities:
-      co_await edit_many(call, writer);
+    case Operation::post_listed:
+      co_await edit_many(operation, call, writer);
       co_return;
     case Operation::erase_personal_data:
       co_await erase_personal_data(call, writer);

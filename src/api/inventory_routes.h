@@ -21,7 +21,7 @@ class InventoryRoutes {
  private:
   boost::asio::awaitable<void> get_entity(const Call& call, http::ResponseWriter& writer) const;
   boost::asio::awaitable<void> edit_entity(Operation operation, const Call& call, http::ResponseWriter& writer) const;
-  boost::asio::awaitable<void> edit_many(const Call& call, http::ResponseWriter& writer) const;
+  boost::asio::awaitable<void> edit_many(Operation operation, const Call& call, http::ResponseWriter& writer) const;
   boost::asio::awaitable<void> erase_personal_data(const Call& call, http::ResponseWriter& writer) const;
   Result<Json> read(Operation operation, const Call& call) const;
   Result<Json> search(const Call& call) const;

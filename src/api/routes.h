@@ -12,8 +12,8 @@ namespace tandem::api {
 enum class Operation : uint8_t {
   get_grid, get_site, get_link, preview_site, preview_link, set_site_state, set_link_state, post_facts, get_plan,
   get_decisions, get_decision, get_log, get_stream, get_usage, get_ontology, get_openapi, get_health, get_ready, get_metrics,
-  get_kinds, get_entities, post_entities, get_entity, put_entity, patch_entity, delete_entity, get_relations, get_claims, get_timeline,
-  get_search, get_discrepancies, post_query, erase_personal_data,
+  get_kinds, get_entities, post_entities, post_listed, get_entity, put_entity, patch_entity, delete_entity, get_relations,
+  get_claims, get_timeline, get_search, get_discrepancies, post_query, erase_personal_data,
   get_branches, post_branch, get_branch, delete_branch, post_branch_edits, get_branch_diff, get_branch_conflicts,
   merge_branch, rebase_branch, get_changes, get_webhooks, post_webhook, get_webhook, patch_webhook, delete_webhook,
 };

@@ -105,8 +105,11 @@ Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, Fe
   flush();
   progress.end();
   if (!failed) return recorded;
-  return fail(failed->code, fmt::format("after {} events were recorded: {}; what was recorded stays, and importing again goes on from there", recorded.events, failed->message),
-              failed->context);
+  return fail(
+      failed->code,
+      fmt::format("after {} events were recorded: {}; what was recorded stays, and importing again goes on from there",
+                  recorded.events, failed->message),
+      failed->context);
 }
 
 Json::Object report_of(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
@@ -183,13 +186,21 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
   upsert.finish();
   progress.end();
 
-  Imported imported{upsert.counts(), upsert.problems(), upsert.problem_count(), all_notes(feed, &upsert), upsert.accepted(), 0, 0,
-                    [&](size_t row) { return upsert.outcome(row); }, [&](size_t row) { return upsert.id(row); }};
+  Imported imported{upsert.counts(),
+                    upsert.problems(),
+                    upsert.problem_count(),
+                    all_notes(feed, &upsert),
+                    upsert.accepted(),
+                    0,
+                    0,
+                    [&](size_t row) { return upsert.outcome(row); },
+                    [&](size_t row) { return upsert.id(row); }};
   if (upsert.accepted() && !options.dry_run) {
     TANDEM_ASSIGN(const Recorded recorded, record(upsert, *opened.core, progress));
     imported.events = recorded.events;
     imported.seen = recorded.seen;
-    if (imported.events + imported.seen > 0) TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
+    if (imported.events + imported.seen > 0)
+      TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
   }
   if (options.dry_run && !options.json) print_changes(upsert, believed);
   tell(feed, imported, options);
@@ -200,38 +211,37 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
 class IntoGrid final : public RowTaker {
  public:
   void add(inventory::Row row) override {
+    places_.push_back(results_.size());
     rows_.push_back(std::move(row));
     results_.emplace_back();
   }
   void add_refused(inventory::RowProblem problem) override {
-    rows_.emplace_back();
     problem.row = results_.size();
     results_.emplace_back().problems.push_back(std::move(problem));
-    ++wrong_;
+    all_readable_ = false;
   }
   void also_wrong(inventory::RowProblem problem) override {
     problem.row = results_.size() - 1;
     results_.back().problems.push_back(std::move(problem));
   }
-  bool all_readable() const { return wrong_ == 0; }
-  size_t size() const { return rows_.size(); }
 
-  // A request's worth of rows; false when any of it was refused.
-  Result<bool> post(size_t first, size_t count, const RemoteOptions& options) {
-    const std::vector<inventory::Row> rows(rows_.begin() + static_cast<ptrdiff_t>(first), rows_.begin() + static_cast<ptrdiff_t>(first + count));
-    TANDEM_ASSIGN(std::vector<RemoteRow> said, post_rows(rows, options));
-    bool good = true;
-    for (size_t i = 0; i < said.size(); ++i) {
-      for (inventory::RowProblem& problem : said[i].problems) problem.row += first;
-      good = good && said[i].problems.empty();
-      results_[first + i] = std::move(said[i]);
+  // Sends what could be read, a request's worth at a time; true when it was taken in.
+  Result<bool> send(const RemoteOptions& options, bool full, FeedProgress& progress) {
+    bool good = all_readable_;
+    const bool partial = options.upsert.partial;
+    for (size_t first = 0; first < rows_.size() && (good || partial); first += kRemoteRowsMax) {
+      TANDEM_ASSIGN(const bool taken, post(first, std::min(kRemoteRowsMax, rows_.size() - first), options));
+      good = good && taken;
+      progress.tell("sent", first);
     }
-    return good;
+    if (full && good) TANDEM_TRY(list(options));
+    return good || partial;
   }
 
   Imported imported(const Feed& feed, bool accepted) const {
     Imported imported;
     imported.notes = all_notes(feed, nullptr);
+    imported.notes.insert(imported.notes.end(), notes_.begin(), notes_.end());
     imported.accepted = accepted;
     for (const RemoteRow& row : results_) {
       imported.problem_count += row.problems.size();
@@ -242,32 +252,58 @@ class IntoGrid final : public RowTaker {
       imported.counts.unchanged += row.outcome == inventory::Outcome::unchanged;
       imported.counts.refused += row.outcome == inventory::Outcome::refused;
     }
+    imported.counts.unseen = unseen_;
     imported.outcome = [this](size_t row) { return results_[row].outcome; };
     imported.id = [this](size_t row) { return results_[row].id; };
     return imported;
   }
 
  private:
-  std::vector<inventory::Row> rows_;
-  std::vector<RemoteRow> results_;
-  size_t wrong_ = 0;
+  // A request's worth of rows; false when any of it was refused.
+  Result<bool> post(size_t first, size_t count, const RemoteOptions& options) {
+    const std::vector<inventory::Row> rows(rows_.begin() + static_cast<ptrdiff_t>(first),
+                                           rows_.begin() + static_cast<ptrdiff_t>(first + count));
+    TANDEM_ASSIGN(RemoteRows said, post_rows(rows, options));
+    bool good = true;
+    for (size_t i = 0; i < said.rows.size(); ++i) {
+      const size_t place = places_[first + i];
+      for (inventory::RowProblem& problem : said.rows[i].problems) problem.row = place;
+      good = good && said.rows[i].problems.empty();
+      results_[place] = std::move(said.rows[i]);
+    }
+    notes_.insert(notes_.end(), said.notes.begin(), said.notes.end());
+    return good;
+  }
+
+  // Says of each kind that this was all.
+  Result<void> list(const RemoteOptions& options) {
+    std::map<std::string, std::vector<std::string>> ids;
+    for (size_t i = 0; i < rows_.size(); ++i) ids[rows_[i].kind].push_back(results_[places_[i]].id);
+    for (auto& [kind, listed] : ids) {
+      TANDEM_ASSIGN(const size_t unseen, post_listed(kind, std::move(listed), options));
+      unseen_ += unseen;
+    }
+    return {};
+  }
+
+  std::vector<inventory::Row> rows_;  // that could be read
+  std::vector<size_t> places_;        // of each among the results
+  std::vector<RemoteRow> results_;    // of every row
+  std::vector<std::string> notes_;
+  size_t unseen_ = 0;
+  bool all_readable_ = true;
 };
 
-Result<bool> import_into_grid(const InventoryImportOptions& options, FeedOfFiles files, const inventory::UpsertOptions& upsert_options) {
-  if (options.full || options.partial || !options.defaults.empty() || upsert_options.standing != inventory::Standing::observed)
-    return fail(ErrorCode::invalid_argument, "--full, --partial, --default and --standing work on a data directory, not with --url");
+Result<bool> import_into_grid(const InventoryImportOptions& options, FeedOfFiles files,
+                              inventory::UpsertOptions upsert_options) {
   IntoGrid taker;
   FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
   Feed feed(std::move(files), taker, progress);
   TANDEM_TRY(feed.read());
-  bool good = taker.all_readable();
-  const RemoteOptions remote{options.url, upsert_options.source, options.dry_run};
-  for (size_t first = 0; first < taker.size() && good; first += kRemoteRowsMax) {
-    TANDEM_ASSIGN(good, taker.post(first, std::min(kRemoteRowsMax, taker.size() - first), remote));
-    progress.tell("sent", first);
-  }
+  TANDEM_ASSIGN(const bool accepted,
+                taker.send({options.url, options.dry_run, std::move(upsert_options)}, options.full, progress));
   progress.end();
-  const Imported imported = taker.imported(feed, good);
+  const Imported imported = taker.imported(feed, accepted);
   tell(feed, imported, options);
   return imported.problem_count == 0;
 }
@@ -287,7 +323,7 @@ Result<bool> import_feed(const InventoryImportOptions& options) {
   if (files.options.system.empty()) files.options.system = ingest::to_string(files.format);
   upsert_options.source = options.source.empty() ? fmt::format("import:{}", ingest::to_string(files.format)) : options.source;
   if (options.url.empty()) return import_into_log(options, std::move(files), std::move(upsert_options));
-  return import_into_grid(options, std::move(files), upsert_options);
+  return import_into_grid(options, std::move(files), std::move(upsert_options));
 }
 
 Result<void> export_to(const InventoryExportOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -15,6 +16,7 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr size_t kRemoteIdsMax = 5'000;  // of one request: half of what the grid takes
 constexpr size_t kReportBytesMax = 16u << 20;
 constexpr auto kPatience = std::chrono::seconds(120);  // for one request: thousands of rows behind others' writes
 
@@ -44,6 +46,34 @@ inventory::Outcome outcome_of(std::string_view name) {
   return Outcome::refused;
 }
 
+// One request for rows and its answer.
+Result<Json> post(const RemoteOptions& options, std::string target, const Json& body) {
+  if (options.dry_run) target += "?dry_run=true";
+  auto answer = ask_grid(options.url, "POST", target, to_json(body));
+  if (answer) return answer;
+  return fail(answer.error().code, fmt::format("{} does not take the rows: {}; is a grid running there?", options.url,
+                                               answer.error().message));
+}
+
+Json body_of(const std::vector<inventory::Row>& rows, const inventory::UpsertOptions& upsert) {
+  Json::Array items;
+  for (const inventory::Row& row : rows) {
+    Json::Object item{{"kind", row.kind}, {"attributes", row.attributes}};
+    if (!row.id.empty()) item["id"] = row.id;
+    if (!row.name.empty()) item["name"] = row.name;
+    if (!row.weak.empty()) item["weak"] = Json::Array(row.weak.begin(), row.weak.end());
+    items.push_back(std::move(item));
+  }
+  Json::Object defaults;
+  for (const auto& [kind, attributes] : upsert.defaults) defaults[kind] = attributes;
+  return Json::Object{{"feed", upsert.source},
+                      {"upsert", true},
+                      {"standing", inventory::to_text(upsert.standing)},
+                      {"partial", upsert.partial},
+                      {"defaults", std::move(defaults)},
+                      {"items", std::move(items)}};
+}
+
 }  // namespace
 
 Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target, const std::string& body) {
@@ -61,36 +91,52 @@ Result<Json> ask_grid(const std::string& url, const std::string& method, const s
   return answer;
 }
 
-Result<std::vector<RemoteRow>> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options) {
-  Json::Array items;
-  for (const inventory::Row& row : rows) {
-    Json::Object item{{"kind", row.kind}, {"attributes", row.attributes}};
-    if (!row.id.empty()) item["id"] = row.id;
-    if (!row.name.empty()) item["name"] = row.name;
-    items.push_back(std::move(item));
-  }
-  const Json::Object body{{"source", options.source}, {"upsert", true}, {"items", std::move(items)}};
-  const auto answer = ask_grid(options.url, "POST", options.dry_run ? "/api/v1/inventory?dry_run=true" : "/api/v1/inventory", to_json(body));
-  if (!answer) return fail(answer.error().code, fmt::format("{} does not take the rows: {}; is a grid running there?", options.url, answer.error().message));
-  const Json::Array& said = (*answer)["rows"].array();
+Result<RemoteRows> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options) {
+  TANDEM_ASSIGN(const Json answer, post(options, "/api/v1/inventory", body_of(rows, options.upsert)));
+  const Json::Array& said = answer["rows"].array();
   if (said.size() != rows.size())
-    return fail(ErrorCode::invalid_argument, fmt::format("{} does not take the rows: {}", options.url, (*answer)["error"]["message"].text("no reason given")));
-  const bool accepted = (*answer)["accepted"].boolean();
-  std::vector<RemoteRow> results;
+    return fail(ErrorCode::invalid_argument, fmt::format("{} does not take the rows: {}", options.url,
+                                                         answer["error"]["message"].text("no reason given")));
+  RemoteRows results;
   for (size_t i = 0; i < said.size(); ++i) {
-    RemoteRow& row = results.emplace_back();
+    RemoteRow& row = results.rows.emplace_back();
     row.outcome = outcome_of(said[i]["outcome"].text());
     row.id = said[i]["id"].text();
     const Json& error = said[i]["error"];
     if (!error.is_null())
       row.problems.push_back({i, rows[i].kind, row.id, std::string(error["param"].text()), {}, std::string(error["message"].text()), std::string(error["fix"].text())});
   }
-  if (!accepted && !results.empty() && (*answer)["error"].is_object()) {
-    bool named = false;
-    for (const RemoteRow& row : results) named |= !row.problems.empty();
-    if (!named) return fail(ErrorCode::conflict, std::string((*answer)["error"]["message"].text("the grid refused the rows")));
-  }
+  for (const Json& note : answer["notes"].array()) results.notes.emplace_back(note.text());
+  const bool named = std::ranges::any_of(results.rows, [](const RemoteRow& row) { return !row.problems.empty(); });
+  if (!answer["accepted"].boolean() && !named)
+    return fail(ErrorCode::conflict, std::string(answer["error"]["message"].text("the grid refused the rows")));
   return results;
+}
+
+Result<size_t> post_listed(const std::string& kind, std::vector<std::string> ids, const RemoteOptions& options) {
+  std::ranges::sort(ids);
+  size_t unseen = 0;
+  std::string after;
+  for (size_t first = 0; first < ids.size();) {
+    const size_t end = std::min(ids.size(), first + kRemoteIdsMax);
+    Json::Object body{
+        {"feed", options.upsert.source},
+        {"ids", Json::Array(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end))}};
+    if (!after.empty()) body["after"] = after;
+    if (end < ids.size()) body["up_to"] = ids[end - 1];
+    TANDEM_ASSIGN(const Json answer, post(options, fmt::format("/api/v1/inventory/{}/unseen", kind), body));
+    if (!answer["accepted"].boolean())
+      return fail(ErrorCode::conflict, fmt::format("{} does not take what is no longer seen: {}", options.url,
+                                                   answer["error"]["message"].text("no reason given")));
+    unseen += static_cast<size_t>(answer["unseen"].integer());
+    if (answer["next"].is_string()) {
+      after = answer["next"].text();
+      continue;
+    }
+    after = ids[end - 1];
+    first = end;
+  }
+  return unseen;
 }
 
 }  // namespace tandem::app

@@ -11,9 +11,9 @@
 namespace tandem::app {
 
 struct RemoteOptions {
-  std::string url;     // http://127.0.0.1:8080
-  std::string source;
+  std::string url;  // http://127.0.0.1:8080
   bool dry_run = false;
+  inventory::UpsertOptions upsert;  // `full` is said by post_listed
 };
 
 // What the grid said of each row it was asked about, in their order.
@@ -28,8 +28,16 @@ Result<Json> ask_grid(const std::string& url, const std::string& method, const s
 
 inline constexpr size_t kRemoteRowsMax = 2'000;  // of one request, taken in all or none
 
+struct RemoteRows {
+  std::vector<RemoteRow> rows;
+  std::vector<std::string> notes;
+};
+
 // Posts rows, at most kRemoteRowsMax of them. Errors: unavailable and others of the network; invalid_argument where the grid
 // does not take the request as a whole.
-Result<std::vector<RemoteRow>> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options);
+Result<RemoteRows> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options);
+
+// Says that these are all that the source sees of a kind; returns how many it saw before that are unseen now.
+Result<size_t> post_listed(const std::string& kind, std::vector<std::string> ids, const RemoteOptions& options);
 
 }  // namespace tandem::app

@@ -134,7 +134,7 @@ constexpr std::array kInventoryRoutes{
     Route{Operation::get_timeline, "GET", "/api/v1/inventory/{kind}/{id}/timeline",
           "What was said of an entity, and when it came and went, the newest first; 50, at most 500.", "before limit as_of branch", "", kTimeline},
     Route{Operation::get_search, "GET", "/api/v1/search", "Entities whose id, name, serial, address or external id begins a word like this; 20, at most 100.",
-          "q kind limit", "", kFound},
+          "q kind limit branch", "", kFound},
     Route{Operation::get_discrepancies, "GET", "/api/v1/discrepancies",
           "Where sources disagree, what each says, and who would have to look at what; the youngest first; 100, at most 1000.",
           "kind id type accepted limit as_of branch", "", kDiscrepancies},

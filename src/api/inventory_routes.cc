@@ -159,6 +159,14 @@ Result<Edits> one_edit(Operation operation, const Call& call) {
   return edits;
 }
 
+// The branch of the query; null where none is named.
+Result<std::shared_ptr<const inventory::Branch>> branch_asked(const Call& call) {
+  const auto name = http::query_value(call.request.query, "branch");
+  if (!name) return std::shared_ptr<const inventory::Branch>();
+  if (auto branch = call.published->state.branches.find(*name)) return branch;
+  return fail(ErrorCode::not_found, fmt::format("no branch '{}'", name->substr(0, inventory::kBranchNameBytesMax)), "branch");
+}
+
 Result<Trial> listed_trial(const Call& call) {
   TANDEM_ASSIGN(const ontology::Kind* kind, kind_named(call.parameters[0]));
   TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "feed", "ids", "after", "up_to", "observed_at"}));
@@ -198,7 +206,13 @@ Result<Json> InventoryRoutes::search(const Call& call) const {
   TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", kResultsDefault, kResultsMax));
   std::string kind = http::query_value(call.request.query, "kind").value_or("");
   if (!kind.empty()) TANDEM_TRY(kind_named(kind));
-  const SearchAnswer answer = search_.search(question, {std::move(kind), limit});
+  if (http::query_value(call.request.query, "as_of"))
+    return fail(ErrorCode::invalid_argument,
+                "the past is not indexed: list what was there with conditions, GET /api/v1/inventory/{kind}?as_of=… with "
+                "name[prefix]=…, or ask in SQL as of then", "as_of");
+  TANDEM_ASSIGN(const auto branch, branch_asked(call));
+  const SearchOptions options{std::move(kind), limit};
+  const SearchAnswer answer = branch ? search_.search(question, options, *branch) : search_.search(question, options);
   Json::Array results;
   for (const SearchResult& result : answer.results)
     results.push_back(

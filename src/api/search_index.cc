@@ -311,15 +311,15 @@ void SearchIndex::follow(const inventory::Snapshot& now) {
   state_.store(std::move(state));
 }
 
-SearchAnswer SearchIndex::search(std::string_view text, const SearchOptions& options) const {
-  const auto state = state_.load();
-  SearchAnswer answer{state->snapshot.offset(), state->complete, false, {}};
-  const Question question(text);
-  if (question.words.empty()) return answer;
+namespace {
+
+// What the segments hold, as it is in the snapshot.
+void find_results(const Segments& segments, const Question& question, const SearchOptions& options,
+                  const inventory::Snapshot& now, SearchAnswer& answer) {
   std::set<std::pair<std::string_view, std::string_view>> told;
-  for (const Hit& hit : find_hits(state->segments, question, options.kind, answer.truncated)) {
+  for (const Hit& hit : find_hits(segments, question, options.kind, answer.truncated)) {
     if (!told.emplace(hit.kind, hit.id).second) continue;
-    auto result = check(hit, question, state->snapshot);
+    auto result = check(hit, question, now);
     if (!result) continue;
     if (answer.results.size() == options.limit) {
       answer.truncated = true;
@@ -327,6 +327,46 @@ SearchAnswer SearchIndex::search(std::string_view text, const SearchOptions& opt
     }
     answer.results.push_back(std::move(*result));
   }
+}
+
+// The entities of a branch that are other than in `main`, its own edits first; `truncated` where there are more.
+std::shared_ptr<const Segment> segment_of(const inventory::Branch& branch, const inventory::Snapshot& main,
+                                          bool& truncated) {
+  auto segment = std::make_shared<Segment>();
+  std::set<inventory::EntityKey> seen;
+  const auto take = [&](const inventory::EntityKey& key) {
+    if (seen.contains(key)) return true;
+    if (seen.size() == SearchIndex::kLookedAtMax) return !(truncated = true);
+    seen.insert(key);
+    if (const auto entity = branch.head.find(key.kind, key.id)) segment->add(*entity);
+    return true;
+  };
+  for (const auto& [key, held] : branch.edits)
+    if (!take(key)) break;
+  if (!truncated) inventory::Snapshot::for_each_difference(main, branch.head, take);
+  segment->sort();
+  return segment;
+}
+
+}  // namespace
+
+SearchAnswer SearchIndex::search(std::string_view text, const SearchOptions& options) const {
+  const auto state = state_.load();
+  SearchAnswer answer{state->snapshot.offset(), state->complete, false, {}};
+  const Question question(text);
+  if (!question.words.empty()) find_results(state->segments, question, options, state->snapshot, answer);
+  return answer;
+}
+
+SearchAnswer SearchIndex::search(std::string_view text, const SearchOptions& options,
+                                 const inventory::Branch& branch) const {
+  const auto state = state_.load();
+  SearchAnswer answer{branch.head.offset(), state->complete, false, {}};
+  const Question question(text);
+  if (question.words.empty()) return answer;
+  Segments segments = state->segments;
+  segments.push_back(segment_of(branch, state->snapshot, answer.truncated));
+  find_results(segments, question, options, branch.head, answer);
   return answer;
 }
 

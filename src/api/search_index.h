@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "inventory/inventory.h"
+#include "inventory/branch.h"
 
 namespace tandem::api {
 
@@ -56,6 +56,9 @@ class SearchIndex {
   void follow(const inventory::Snapshot& now);
 
   SearchAnswer search(std::string_view question, const SearchOptions& options) const;
+  // The same on a branch: what the index has is checked on the branch's head, and the branch's own edits and what its
+  // parent has changed since are read, at most kLookedAtMax entities; past that the answer is `truncated`.
+  SearchAnswer search(std::string_view question, const SearchOptions& options, const inventory::Branch& branch) const;
   log::Offset applied() const;
   size_t bytes() const;  // held
 

@@ -120,6 +120,39 @@ TEST(SearchIndex, FindsWhatLookingFinds) {
   }
 }
 
+TEST(SearchIndex, ABranchIsSearchedAsItIsThere) {
+  Indexed world;
+  for (const char* id : {"d1", "d2", "d3", "d4"}) world.take(fact("device", id, {{"name", std::string("Old ") + id}}));
+  inventory::Branches branches;
+  const auto tell = [&](const log::Event& event) {
+    const log::Offset offset = world.believed.offset() + 1;
+    world.believed.fold(event, offset, {});
+    branches.fold(event, offset, {}, world.believed);
+    world.index.follow(world.believed);
+  };
+  log::Event created;
+  created.mutable_branch_created()->set_name("b");
+  tell(created);
+  log::Event edited;
+  edited.mutable_branch_edited()->set_branch("b");
+  for (const auto& [id, name] : {std::pair("d1", "New one"), std::pair("d9", "New nine")})
+    *edited.mutable_branch_edited()->add_edits()->mutable_facts() =
+        fact("device", id, {{"name", name}}).facts_recorded();
+  *edited.mutable_branch_edited()->add_edits()->mutable_retraction() = retraction("device", "d2").entity_retracted();
+  tell(edited);
+  tell(fact("device", "d3", {{"name", "Later"}}));
+  tell(retraction("device", "d4"));
+  const auto branch = branches.find("b");
+  const auto there = [&](const char* word) { return ids(world.index.search(word, {}, *branch)); };
+  EXPECT_EQ(there("new"), (std::vector<std::string>{"d1", "d9"}));
+  EXPECT_EQ(there("old"), (std::vector<std::string>{"d3", "d4"}));  // as they were when the branch began
+  EXPECT_TRUE(there("later").empty());
+  EXPECT_EQ(world.find("old"), std::vector<std::string>({"d1", "d2"}));
+  EXPECT_EQ(world.find("later"), std::vector<std::string>{"d3"});
+  EXPECT_EQ(world.index.search("new", {}, *branch).applied, branch->head.offset());
+  EXPECT_EQ(world.index.search("new", {.limit = 1}, *branch).results.size(), 1u);
+}
+
 TEST(SearchIndex, AWordThatAllHaveIsCutShortAndSaysSo) {
   Indexed world;
   for (size_t i = 0; i < SearchIndex::kLookedAtMax + 10; ++i)

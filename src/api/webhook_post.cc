@@ -76,7 +76,31 @@ tl::unexpected<Error> failed(std::string_view doing, const boost::system::error_
   return fail(code_of(error), fmt::format("{}: {}", doing, error.message()));
 }
 
+// Why the handshake failed, and, where it was for the certificate, what would be right.
+tl::unexpected<Error> handshake_failed(long verified, const std::string& host, const boost::system::error_code& error) {
+  if (verified == X509_V_OK) return failed("the TLS handshake", error);
+  if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH)
+    return fail(ErrorCode::unavailable,
+                fmt::format("the certificate is not for '{}': register the name that it is for", host));
+  const bool unknown =
+      verified == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || verified == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+      verified == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT || verified == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+  return fail(ErrorCode::unavailable,
+              fmt::format("the certificate of '{}' is not trusted: {}{}", host, X509_verify_cert_error_string(verified),
+                          unknown ? "; its authority can be named with `tandem up --webhook-ca FILE`" : ""));
+}
+
 }  // namespace
+
+Result<void> check_authorities(const std::filesystem::path& file) {
+  asio::ssl::context context(asio::ssl::context::tls_client);
+  boost::system::error_code error;
+  context.load_verify_file(file.string(), error);
+  if (!error) return {};
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("no certificate authority can be read from it ({}); give a PEM file", error.message()),
+              file.string());
+}
 
 Result<WebhookAddress> parse_webhook_url(std::string_view url) {
   if (url.size() > Webhook::kUrlBytesMax)
@@ -110,8 +134,12 @@ struct WebhookConnection::Streams {
   bool is_used = false;  // a request has been answered on it
 };
 
-WebhookConnection::WebhookConnection(asio::any_io_executor executor, WebhookAddress address, Duration timeout)
-    : executor_(std::move(executor)), address_(std::move(address)), timeout_(timeout) {}
+WebhookConnection::WebhookConnection(asio::any_io_executor executor, WebhookAddress address, Duration timeout,
+                                     std::filesystem::path authorities)
+    : executor_(std::move(executor)),
+      address_(std::move(address)),
+      timeout_(timeout),
+      authorities_(std::move(authorities)) {}
 WebhookConnection::~WebhookConnection() = default;
 
 void WebhookConnection::cancel() {
@@ -136,18 +164,32 @@ asio::awaitable<Result<void>> WebhookConnection::connect() {
   co_await streams_->plain.async_connect(endpoints, token);
   if (error) co_return failed("connecting", error);
   if (!address_.is_tls) co_return Result<void>();
+  if (auto prepared = prepare_tls(); !prepared) co_return prepared;
+  co_await streams_->secure->async_handshake(asio::ssl::stream_base::client, token);
+  if (error) co_return handshake_failed(SSL_get_verify_result(streams_->secure->native_handle()), address_.host, error);
+  co_return Result<void>();
+}
+
+// What is trusted, and whose certificate it must be.
+Result<void> WebhookConnection::prepare_tls() {
+  boost::system::error_code error;
+  streams_->tls.set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1, error);
   streams_->tls.set_default_verify_paths(error);
-  if (error) co_return failed("reading the system's certificate authorities", error);
+  if (error) return failed("reading the system's certificate authorities", error);
+  if (!authorities_.empty()) streams_->tls.load_verify_file(authorities_.string(), error);
+  if (error) return failed(fmt::format("reading certificate authorities from '{}'", authorities_.string()), error);
   streams_->secure.emplace(streams_->plain, streams_->tls);
   streams_->secure->set_verify_mode(asio::ssl::verify_peer);
-  streams_->secure->set_verify_callback(asio::ssl::host_name_verification(address_.host));
-  // (What the macro SSL_set_tlsext_host_name does, without its cast.)
-  if (SSL_ctrl(streams_->secure->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-               address_.host.data()) != 1)
-    co_return fail(ErrorCode::internal, "the host's name cannot be sent with TLS");
-  co_await streams_->secure->async_handshake(asio::ssl::stream_base::client, token);
-  if (error) co_return failed("the TLS handshake", error);
-  co_return Result<void>();
+  SSL* ssl = streams_->secure->native_handle();
+  boost::system::error_code no_literal;
+  asio::ip::make_address(address_.host, no_literal);
+  const bool named =
+      no_literal ? SSL_set1_host(ssl, address_.host.c_str()) == 1 &&
+                       // (What the macro SSL_set_tlsext_host_name does, without its cast.)
+                       SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, address_.host.data()) == 1
+                 : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address_.host.c_str()) == 1;
+  if (!named) return fail(ErrorCode::internal, "the host's name cannot be checked with TLS");
+  return {};
 }
 
 asio::awaitable<Result<int>> WebhookConnection::exchange(const Fields& fields, const std::string& body) {

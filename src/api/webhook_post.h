@@ -3,6 +3,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,13 +28,18 @@ struct WebhookAddress {
 // fragment or anything that is not ASCII. Errors: invalid_argument naming the fix.
 Result<WebhookAddress> parse_webhook_url(std::string_view url);
 
+// That a file holds certificates of authorities, in PEM. Errors: invalid_argument.
+Result<void> check_authorities(const std::filesystem::path& file);
+
 // Delivers to one address. Redirects are not followed: the receiver is the one that was registered. Certificates are
-// verified for the host's name against the system's authorities.
+// verified for the host's name or address against the system's authorities and those of `authorities`, a PEM file that
+// is read for each connection; empty: the system's alone. TLS 1.2 and newer.
 class WebhookConnection {
  public:
   static constexpr size_t kAnswerBytesMax = 64 * 1024;  // read to keep the connection, and dropped
 
-  WebhookConnection(boost::asio::any_io_executor executor, WebhookAddress address, Duration timeout);
+  WebhookConnection(boost::asio::any_io_executor executor, WebhookAddress address, Duration timeout,
+                    std::filesystem::path authorities = {});
   ~WebhookConnection();
 
   using Fields = std::vector<std::pair<std::string, std::string>>;
@@ -45,12 +51,14 @@ class WebhookConnection {
  private:
   struct Streams;
   boost::asio::awaitable<Result<void>> connect();
+  Result<void> prepare_tls();
   boost::asio::awaitable<Result<int>> attempt(const Fields& fields, const std::string& body);
   boost::asio::awaitable<Result<int>> exchange(const Fields& fields, const std::string& body);
 
   boost::asio::any_io_executor executor_;
   WebhookAddress address_;
   Duration timeout_;
+  std::filesystem::path authorities_;
   std::unique_ptr<Streams> streams_;
   bool cancelled_ = false;
 };

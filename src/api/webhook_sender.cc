@@ -67,6 +67,7 @@ Result<std::unique_ptr<WebhookSender>> WebhookSender::open(const log::Log& log, 
   if (!error) std::filesystem::permissions(options.directory, std::filesystem::perms::owner_all, error);
   if (error)
     return fail(ErrorCode::io, fmt::format("'{}' cannot be made: {}", options.directory.string(), error.message()));
+  if (!options.authorities.empty()) TANDEM_TRY(check_authorities(options.authorities));
   return std::unique_ptr<WebhookSender>(new WebhookSender(log, signal, clock, metrics, std::move(options)));
 }
 
@@ -176,8 +177,8 @@ Result<void> WebhookSender::prepare(Delivery& delivery) {
     return fail(ErrorCode::not_found, "its secret is not on this machine; register it again with a new one");
   }
   delivery.secret = std::move(*secret);
-  delivery.connection =
-      std::make_unique<WebhookConnection>(context_.get_executor(), std::move(address), options_.timeout);
+  delivery.connection = std::make_unique<WebhookConnection>(context_.get_executor(), std::move(address),
+                                                            options_.timeout, options_.authorities);
   return {};
 }
 

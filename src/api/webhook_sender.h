@@ -23,6 +23,7 @@ namespace tandem::api {
 
 struct WebhookSenderOptions {
   std::filesystem::path directory;           // made when it is not there, readable by its owner alone
+  std::filesystem::path authorities = {};    // PEM file of those trusted beside the system's; empty: none
   Duration timeout = seconds(10);            // for one attempt
   Duration retry_first = milliseconds(500);  // then twice as long each time
   Duration retry_max = seconds(60);
@@ -51,7 +52,7 @@ struct DeliveryStatus {
 // files of webhooks that are gone are removed. Threads: one of its own; every method may be called from any thread.
 class WebhookSender {
  public:
-  // `log`, `signal`, `clock` and `metrics` must outlive it. Errors: io.
+  // `log`, `signal`, `clock` and `metrics` must outlive it. Errors: io, invalid_argument (the authorities).
   static Result<std::unique_ptr<WebhookSender>> open(const log::Log& log, LogSignal& signal, const Clock& clock,
                                                      Metrics& metrics, WebhookSenderOptions options);
   ~WebhookSender();  // stops at once; what is under way is sent again after the next start

@@ -9,17 +9,14 @@
 #include <thread>
 
 #include "api/delivery_position.h"
-#include "api/testing.h"
 #include "api/webhook_post.h"
+#include "api/webhook_testing.h"
 #include "base/digest.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "support/small_world.h"
 
 namespace tandem::api {
 namespace {
-
-using test_support::fact;
 
 TEST(WebhookUrl, HttpsAnywhereAndHttpOnlyHere) {
   EXPECT_EQ(*parse_webhook_url("https://example.net"), (WebhookAddress{true, "example.net", 443, "/"}));
@@ -138,48 +135,6 @@ class Receiver {
   mutable std::mutex mutex_;
   std::vector<http::Request> taken_;
   std::thread thread_;
-};
-
-// A log of events, and a sender that follows webhooks of the test's own.
-struct Delivering {
-  explicit Delivering(size_t events) {
-    log::BatchHeader head;
-    head.count = 0;
-    for (size_t i = 0; i < events; ++i) {
-      const log::Batch batch = log::make_batch(head, 1, {static_cast<int64_t>(i)},
-                                               {fact(i % 3 == 2 ? "link" : "site", "x", {{"pue", double(i)}})});
-      EXPECT_TRUE(log.append(batch));
-      head = batch.header;
-    }
-    signal.grew(events);
-    start();
-  }
-  void start() {
-    sender = std::move(*WebhookSender::open(
-        log, signal, clock, metrics,
-        {.directory = directory.path, .retry_first = milliseconds(10), .retry_max = milliseconds(50)}));
-  }
-  void want(const std::string& id, Json::Object attributes) {
-    attributes.try_emplace("from_offset", 1);
-    attributes.try_emplace("placed_offset", 0);
-    believed.fold(fact("webhook", id, attributes), believed.offset() + 1, {});
-    sender->follow(believed);
-  }
-  bool until(const std::function<bool()>& condition) const {
-    for (int i = 0; i < 2'000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
-  }
-
-  TestDirectory directory;
-  log::SimulatedLog log{1};
-  LogSignal signal;
-  SystemClock clock;
-  Metrics metrics;
-  inventory::Snapshot believed;
-  std::unique_ptr<WebhookSender> sender;
 };
 
 TEST(WebhookSender, DeliversEachEventOnceInOrderThoughTheReceiverFails) {

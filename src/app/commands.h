@@ -14,6 +14,7 @@ struct UpOptions {
   std::filesystem::path data = "data";
   std::string listen = "127.0.0.1:8080";
   unsigned threads = 0;        // of the gateway; 0: one a core
+  std::filesystem::path webhook_ca;  // PEM file of authorities trusted beside the system's; empty: none
 };
 int run_up(const UpOptions& options);
 

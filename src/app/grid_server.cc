@@ -166,7 +166,9 @@ Result<void> RunningGrid::open_surfaces(const GridServerOptions& options) {
   TANDEM_ASSIGN(const log::Head head, log_->head());
   signal_.grew(head.last);
   changes_ = std::make_unique<api::ChangeFeed>(*log_, signal_);
-  TANDEM_ASSIGN(webhooks_, api::WebhookSender::open(*log_, signal_, clock_, metrics_, {.directory = options.data / "webhooks"}));
+  TANDEM_ASSIGN(webhooks_, api::WebhookSender::open(
+                               *log_, signal_, clock_, metrics_,
+                               {.directory = options.data / "webhooks", .authorities = options.webhook_authorities}));
   search_follower_ = std::make_unique<SearchFollower>(search_);
   api_ = std::make_unique<api::Api>(
       api::ApiParts{*core_, *this, *activity_, feed_, *changes_, search_, *webhooks_, *log_, metrics_, clock_});

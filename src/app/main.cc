@@ -20,6 +20,7 @@ void add_up(CLI::App& app, int& status) {
   command->add_option("--data", options->data, "Directory of the log, checkpoints and series")->capture_default_str();
   command->add_option("--listen", options->listen, "Address and port")->capture_default_str();
   command->add_option("--threads", options->threads, "Gateway threads; 0: one a core")->capture_default_str();
+  command->add_option("--webhook-ca", options->webhook_ca, "PEM file of certificate authorities that webhooks' receivers may have besides the system's");
   command->footer("Example:\n  tandem up --grid examples/national.yaml\n"
                   "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");
   run_with(command, options, run_up, status);

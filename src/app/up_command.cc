@@ -32,6 +32,7 @@ Result<void> up(const UpOptions& options) {
   server_options.address = listen.host;
   server_options.port = listen.port;
   server_options.gateway_threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  server_options.webhook_authorities = options.webhook_ca;
   TANDEM_ASSIGN(const std::unique_ptr<GridServer> grid, GridServer::start(server_options));
   size_t recorded = 0;
   if (!options.grid.empty()) {

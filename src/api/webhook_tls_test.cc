@@ -1,0 +1,204 @@
+// Delivery over TLS, to a server whose certificate an authority made here has signed.
+#include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <mutex>
+
+#include "api/webhook_testing.h"
+#include "base/file.h"
+
+namespace tandem::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using tcp = asio::ip::tcp;
+
+template <class T, void (*Free)(T*)>
+struct Freeing {
+  void operator()(T* it) const { Free(it); }
+};
+using Key = std::unique_ptr<EVP_PKEY, Freeing<EVP_PKEY, EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, Freeing<X509, X509_free>>;
+
+// A key and a certificate, signed by itself or by another.
+struct Identity {
+  Key key{EVP_EC_gen("P-256")};
+  Certificate certificate{X509_new()};
+};
+
+void extend(Identity& identity, int what, const std::string& value) {
+  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, what, value.c_str());
+  ASSERT_NE(extension, nullptr) << value;
+  EXPECT_EQ(X509_add_ext(identity.certificate.get(), extension, -1), 1);
+  X509_EXTENSION_free(extension);
+}
+
+struct Issued {
+  std::string names;                   // "DNS:localhost"; empty: of an authority
+  long from_s = -3'600, to_s = 3'600;  // from now
+};
+
+Identity issue(const Issued& issued, const Identity* by = nullptr) {
+  static long serial = 0;
+  Identity identity;
+  X509* certificate = identity.certificate.get();
+  X509_set_version(certificate, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), issued.from_s);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), issued.to_s);
+  X509_set_pubkey(certificate, identity.key.get());
+  const std::string name = "tandem test " + std::to_string(serial);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()), -1, 0);
+  X509_set_issuer_name(certificate, X509_get_subject_name(by ? by->certificate.get() : certificate));
+  extend(identity, NID_basic_constraints, issued.names.empty() ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  if (!issued.names.empty()) extend(identity, NID_subject_alt_name, issued.names);
+  EXPECT_GT(X509_sign(certificate, by ? by->key.get() : identity.key.get(), EVP_sha256()), 0);
+  return identity;
+}
+
+std::filesystem::path write_certificate(const Identity& identity, std::filesystem::path path) {
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  EXPECT_EQ(PEM_write_X509(file, identity.certificate.get()), 1);
+  std::fclose(file);
+  return path;
+}
+
+// Answers 200 to whatever is posted, over TLS, one connection after another.
+class TlsReceiver {
+ public:
+  explicit TlsReceiver(const Identity& identity) : acceptor_(context_, {asio::ip::address_v4::loopback(), 0}) {
+    SSL_CTX_use_certificate(tls_.native_handle(), identity.certificate.get());
+    SSL_CTX_use_PrivateKey(tls_.native_handle(), identity.key.get());
+    port_ = acceptor_.local_endpoint().port();
+    asio::co_spawn(context_, serve(), asio::detached);
+    thread_ = std::thread([this] { context_.run(); });
+  }
+  ~TlsReceiver() {
+    context_.stop();
+    thread_.join();
+  }
+  std::string url(const std::string& host) const { return "https://" + host + ":" + std::to_string(port_) + "/hook"; }
+  size_t taken() const {
+    const std::lock_guard lock(mutex_);
+    return bodies_.size();
+  }
+
+ private:
+  asio::awaitable<void> serve() {
+    for (;;) {
+      tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
+      asio::co_spawn(context_, talk(std::move(socket)), asio::detached);
+    }
+  }
+  asio::awaitable<void> talk(tcp::socket socket) {
+    boost::system::error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    asio::ssl::stream<tcp::socket> stream(std::move(socket), tls_);
+    co_await stream.async_handshake(asio::ssl::stream_base::server, token);
+    beast::flat_buffer buffer;
+    while (!error) {
+      beast::http::request<beast::http::string_body> request;
+      co_await beast::http::async_read(stream, buffer, request, token);
+      if (error) break;
+      {
+        const std::lock_guard lock(mutex_);
+        bodies_.push_back(request.body());
+      }
+      beast::http::response<beast::http::string_body> answer(beast::http::status::ok, 11);
+      answer.prepare_payload();
+      co_await beast::http::async_write(stream, answer, token);
+    }
+  }
+
+  asio::io_context context_;
+  asio::ssl::context tls_{asio::ssl::context::tls_server};
+  tcp::acceptor acceptor_;
+  uint16_t port_ = 0;
+  mutable std::mutex mutex_;
+  std::vector<std::string> bodies_;
+  std::thread thread_;
+};
+
+struct Tls : ::testing::Test {
+  // The error of a delivery; empty where it arrived.
+  std::string last_error(const std::string& url) {
+    EXPECT_TRUE(world.sender->keep_secret("w", "0123456789abcdef"));
+    world.want("w", {{"url", url}});
+    EXPECT_TRUE(world.until([&] {
+      const auto status = world.sender->status("w");
+      return status->delivered == 2 || !status->last_error.empty();
+    }));
+    return world.sender->status("w")->last_error;
+  }
+
+  Delivering world{2};
+  Identity authority = issue({});
+  std::filesystem::path authorities = write_certificate(authority, world.directory.path / "authority.pem");
+};
+
+TEST_F(Tls, ArrivesWhereTheCertificateIsOfAKnownAuthorityAndForTheName) {
+  const TlsReceiver receiver(issue({.names = "DNS:localhost,IP:127.0.0.1"}, &authority));
+  for (const char* host : {"localhost", "127.0.0.1"}) {
+    world.start(authorities);
+    EXPECT_EQ(last_error(receiver.url(host)), "");
+  }
+  EXPECT_EQ(receiver.taken(), 2u);  // to the second address from where the first had come to
+}
+
+TEST_F(Tls, AnUnknownAuthorityIsRefusedWithTheRemedy) {
+  const TlsReceiver receiver(issue({.names = "DNS:localhost"}, &authority));
+  const std::string error = last_error(receiver.url("localhost"));
+  EXPECT_NE(error.find("the certificate of 'localhost' is not trusted"), std::string::npos) << error;
+  EXPECT_NE(error.find("--webhook-ca"), std::string::npos) << error;
+  EXPECT_EQ(receiver.taken(), 0u);
+  const Identity another = issue({});
+  world.start(write_certificate(another, world.directory.path / "another.pem"));
+  EXPECT_NE(last_error(receiver.url("localhost")).find("is not trusted"), std::string::npos);
+  EXPECT_EQ(receiver.taken(), 0u);
+}
+
+TEST_F(Tls, ACertificateForAnotherNameIsRefused) {
+  const TlsReceiver receiver(issue({.names = "DNS:example.net,IP:127.0.0.2"}, &authority));
+  for (const char* host : {"localhost", "127.0.0.1"}) {
+    world.start(authorities);
+    const std::string error = last_error(receiver.url(host));
+    EXPECT_NE(error.find("the certificate is not for '" + std::string(host) + "'"), std::string::npos) << error;
+  }
+  EXPECT_EQ(receiver.taken(), 0u);
+}
+
+TEST_F(Tls, AnExpiredCertificateIsRefused) {
+  const TlsReceiver receiver(issue({.names = "DNS:localhost", .from_s = -7'200, .to_s = -3'600}, &authority));
+  world.start(authorities);
+  const std::string error = last_error(receiver.url("localhost"));
+  EXPECT_NE(error.find("expired"), std::string::npos) << error;
+  EXPECT_EQ(receiver.taken(), 0u);
+}
+
+TEST_F(Tls, AFileWithoutAuthoritiesIsRefusedAtTheStart) {
+  for (const char* name : {"none.pem", "broken.pem"}) {
+    const auto file = world.directory.path / name;
+    if (std::string_view(name) == "broken.pem") {
+      ASSERT_TRUE(write_file_durably(file, "no certificate"));
+    }
+    const auto opened = WebhookSender::open(world.log, world.signal, world.clock, world.metrics,
+                                            {.directory = world.directory.path / "w", .authorities = file});
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
+  }
+}
+
+}  // namespace
+}  // namespace tandem::api

@@ -100,6 +100,7 @@ void add_inventory_import(CLI::App& inventory, int& status) {
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer("Examples:\n  tandem inventory import racks.csv --kind rack --dry-run\n"
                   "  tandem inventory import netbox/*.json --source netbox --standing discovered --full --default site.tier=core\n"
+                  "  tandem inventory import racks.csv --url http://127.0.0.1:8080 --source planning --standing intended --full\n"
                   "docs/IMPORT.md states what each field becomes. Exit status 2 when a row is refused.");
   run_with(command, options, run_inventory_import, status);
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { example, Grid, tandem, temporaryDirectory } from './tandem.mjs';
+import { example, Grid, tandem, tandemBeside, temporaryDirectory } from './tandem.mjs';
 
 const inventory = (...args) => tandem('inventory', ...args);
 
@@ -65,4 +65,43 @@ test('a directory in use by a grid is refused, and may be read', async () => {
   await grid.stop();
   assert.equal(inventory('import', file, '--data', data).status, 0);
   assert.ok(readFileSync(file).length > 0);
+});
+
+test('a running grid takes a feed in with every flag, whole or in part', async () => {
+  const directory = temporaryDirectory();
+  const grid = await Grid.start({ grid: example, data: path.join(directory, 'data') });
+  const file = path.join(directory, 'racks.csv');
+  const send = async (rows, ...flags) => {
+    writeFileSync(file, ['kind,id,site,height_u', ...rows].join('\n') + '\n');
+    const done = await tandemBeside('inventory', 'import', file, '--url', grid.url, '--source', 'planning', '--standing', 'intended', '--json', ...flags);
+    return { status: done.status, ...JSON.parse(done.out || '{}'), err: done.err };
+  };
+  const racks = Array.from({ length: 4500 }, (_, i) => `rack,r${i},ber,42`);  // three requests
+  const made = await send(racks, '--full', '--default', 'rack.width_mm=600');
+  assert.deepEqual([made.status, made.created, made.unseen], [0, racks.length, 0], made.err);
+  const claims = async (id) => (await grid.get(`/api/v1/inventory/rack/${id}/claims`)).body;
+  const before = await claims('r7');
+  assert.deepEqual(before.claims.map((c) => [c.attribute, c.source, c.standing]),
+    ['height_u', 'site', 'width_mm'].map((name) => [name, 'planning', 'intended']));
+  const etag = (await grid.get('/api/v1/inventory/rack/r7')).headers.get('etag');
+  const less = racks.filter((_, i) => i % 1000 !== 3);
+  const dry = await send(less, '--full', '--dry-run');
+  assert.deepEqual([dry.unchanged, dry.unseen], [less.length, 5], dry.err);
+  const again = await send(less, '--full');
+  assert.deepEqual([again.status, again.unchanged, again.unseen], [0, less.length, 5], again.err);
+  const after = await claims('r7');
+  assert.ok(after.presences[0].last_seen > before.presences[0].last_seen);
+  assert.deepEqual(after.claims, before.claims);
+  assert.equal((await grid.get('/api/v1/inventory/rack/r7')).headers.get('etag'), etag);
+  assert.ok((await claims('r1003')).presences[0].unseen_since);
+  assert.equal((await claims('r1004')).presences[0].unseen_since, null);
+  const mixed = ['rack,s1,ber,42', 'rack,s2,nowhere,42', 'rack,s3,ber,tall', 'rack,s4,ber,42'];
+  const refused = await send(mixed);
+  assert.deepEqual([refused.status, refused.accepted, refused.problem_count > 0], [2, false, true]);
+  assert.equal((await grid.get('/api/v1/inventory/rack/s1')).status, 404);
+  const partial = await send(mixed, '--partial', '--full');
+  assert.deepEqual([partial.status, partial.accepted, partial.created, partial.refused, partial.unseen], [2, true, 2, 2, 0], partial.err);
+  assert.deepEqual(partial.problems.map((p) => p.line), [3, 4]);
+  assert.equal((await grid.get('/api/v1/inventory/rack/s4')).status, 200);
+  await grid.stop();
 });

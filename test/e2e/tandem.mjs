@@ -23,6 +23,16 @@ export function tandem(...args) {
   return { status: result.status, out: result.stdout, err: result.stderr };
 }
 
+// The same while this process goes on: what speaks to a running grid must not let its connections grow stale.
+export async function tandemBeside(...args) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (piece) => { said.out += piece; });
+  child.stderr.on('data', (piece) => { said.err += piece; });
+  const status = await new Promise((resolve) => child.on('close', resolve));
+  return { status, ...said };
+}
+
 export class Grid {
   constructor(child, url) {
     this.child = child;

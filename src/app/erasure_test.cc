@@ -17,7 +17,10 @@ class RunningWorld {
   RunningWorld() { start(); }
 
   void start() {
-    auto server = GridServer::start({.data = path(), .port = 0});
+    GridServerOptions options;
+    options.data = path();
+    options.port = 0;
+    auto server = GridServer::start(options);
     ASSERT_TRUE(server) << to_string(server.error());
     server_ = std::move(*server);
   }

@@ -183,7 +183,7 @@ TEST(Claims, SilenceIsAFact) {
 }
 
 TEST(Claims, SeenAgainMovesOnlyWhenItWasLastSeen) {
-  World world;
+  Sources world;
   world.says("a", "d", {{"rack", "r1"}});
   world.says("b", "e", {{"rack", "r1"}});
   const Snapshot before = world.snapshot();
@@ -195,11 +195,11 @@ TEST(Claims, SeenAgainMovesOnlyWhenItWasLastSeen) {
   for (const char* id : {"d", "e", "gone"}) seen.add_ids(id);
   world.fold(event);
   const Snapshot after = world.snapshot();
-  EXPECT_EQ(after.presences("device", "d")[0].first_seen, World::at(1));
-  EXPECT_EQ(after.presences("device", "d")[0].last_seen, World::at(3));
+  EXPECT_EQ(after.presences("device", "d")[0].first_seen, Sources::at(1));
+  EXPECT_EQ(after.presences("device", "d")[0].last_seen, Sources::at(3));
   ASSERT_EQ(after.presences("device", "e").size(), 2u);  // "a" sees it for the first time
-  EXPECT_EQ(after.presences("device", "e")[0].first_seen, World::at(3));
-  EXPECT_EQ(after.presences("device", "e")[1].last_seen, World::at(2));
+  EXPECT_EQ(after.presences("device", "e")[0].first_seen, Sources::at(3));
+  EXPECT_EQ(after.presences("device", "e")[1].last_seen, Sources::at(2));
   EXPECT_FALSE(after.has("device", "gone"));
   EXPECT_EQ(after.find("device", "d")->changed, 1u);
   EXPECT_EQ(after.changed("device"), before.changed("device"));
@@ -209,10 +209,10 @@ TEST(Claims, SeenAgainMovesOnlyWhenItWasLastSeen) {
   }
   EXPECT_TRUE(world.changes().empty());
   // What was seen earlier says nothing, but of the first time.
-  seen.set_observed_at_ns(World::at(0).ns);
+  seen.set_observed_at_ns(Sources::at(0).ns);
   world.fold(event);
-  EXPECT_EQ(world.snapshot().presences("device", "d")[0].first_seen, World::at(0));
-  EXPECT_EQ(world.snapshot().presences("device", "d")[0].last_seen, World::at(3));
+  EXPECT_EQ(world.snapshot().presences("device", "d")[0].first_seen, Sources::at(0));
+  EXPECT_EQ(world.snapshot().presences("device", "d")[0].last_seen, Sources::at(3));
   EXPECT_EQ(world.snapshot().claims("device", "d")[0].valid_from, before.claims("device", "d")[0].valid_from);
   std::string bytes;
   world.snapshot().write(bytes);

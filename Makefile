@@ -34,7 +34,7 @@ check: ## the everyday tests, under two minutes
 bench: ## every benchmark; the last figures are in docs/BENCHMARKS.md
 	@scripts/install-packages build
 	@cmake --preset release >build.log 2>&1 || { cat build.log; exit 1; }
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --build --preset release -j $(JOBS) --target tandem benchmarks
 	@bench/run build
 
 lint: ## clang-format and clang-tidy over what changed since origin/main, or FILES="…"

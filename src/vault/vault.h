@@ -12,7 +12,7 @@
 namespace tandem::vault {
 
 // Sealing and destroying are for the core's one thread; opening is for any, beside it. What is destroyed cannot be opened
-// from the moment `destroy` returns. ~32 bytes of memory a key, and two reads of ~1 µs and ~5 µs of work a value opened.
+// from the moment `destroy` returns. ~32 bytes of memory a key, and ~7 µs a value opened, two reads among it.
 class Vault : public control::Sealer, public inventory::Opener {
  public:
   virtual uint64_t keys() const = 0;  // that are kept

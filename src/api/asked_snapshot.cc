@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "inventory/branch.h"
 #include "query/as_of.h"
 
 namespace tandem::api {
@@ -36,20 +35,28 @@ Result<inventory::AsOf> read_as_of(std::string_view text, log::Offset last, Inst
   return when;
 }
 
-Result<inventory::Snapshot> branch_head(const Call& call, std::string_view name) {
-  const control::State& state = call.published->state;
-  if (const auto branch = state.branches.find(name)) return branch->head.opened_by(state.inventory.opener());
-  return fail(ErrorCode::not_found, fmt::format("no branch '{}'", name.substr(0, inventory::kBranchNameBytesMax)),
-              "branch");
+}  // namespace
+
+Result<BranchPointer> branch_named(const Call& call, const std::string& name, const char* parameter) {
+  if (auto branch = call.published->state.branches.find(name)) return branch;
+  std::vector<std::string> names;
+  for (const auto& known : call.published->state.branches.all()) names.push_back(known->name);
+  const auto meant = nearest(name, names);
+  return fail(ErrorCode::not_found,
+              fmt::format("no branch '{}'{}", name.substr(0, inventory::kBranchNameBytesMax),
+                          meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+              parameter);
 }
 
-}  // namespace
+Result<BranchPointer> asked_branch(const Call& call) {
+  const auto name = http::query_value(call.request.query, "branch");
+  return name ? branch_named(call, *name, "branch") : BranchPointer();
+}
 
 Result<Asked> asked_snapshot(const Call& call, Instant now) {
   inventory::Snapshot snapshot = call.published->state.inventory;
-  if (const auto name = http::query_value(call.request.query, "branch")) {
-    TANDEM_ASSIGN(snapshot, branch_head(call, *name));
-  }
+  TANDEM_ASSIGN(const BranchPointer branch, asked_branch(call));
+  if (branch) snapshot = branch->head.opened_by(snapshot.opener());
   const auto text = http::query_value(call.request.query, "as_of");
   if (!text) return Asked{std::move(snapshot), now};
   TANDEM_ASSIGN(const inventory::AsOf when, read_as_of(*text, snapshot.offset(), now));

@@ -2,9 +2,15 @@
 #pragma once
 
 #include "api/call.h"
-#include "inventory/inventory.h"
+#include "inventory/branch.h"
 
 namespace tandem::api {
+
+// A branch by its name, what is personal in it still sealed. Errors: not_found, of `parameter`, with the nearest name.
+using BranchPointer = std::shared_ptr<const inventory::Branch>;
+Result<BranchPointer> branch_named(const Call& call, const std::string& name, const char* parameter);
+// The branch of the query; null where none is named.
+Result<BranchPointer> asked_branch(const Call& call);
 
 struct Asked {
   inventory::Snapshot snapshot;

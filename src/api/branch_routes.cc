@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "api/asked_snapshot.h"
 #include "api/inventory_edit.h"
 #include "api/inventory_query.h"
 #include "base/text.h"
@@ -24,23 +25,12 @@ constexpr size_t kConflictsMax = 1'000;
 constexpr size_t kSettlementsMax = 2'000;
 constexpr const char* kActor = "operator:api";
 
-using BranchPointer = std::shared_ptr<const inventory::Branch>;
-
 Result<BranchPointer> branch_of(const Call& call) {
-  const std::string& name = call.parameters[0];
-  if (const auto branch = call.published->state.branches.find(name)) {
-    auto readable = std::make_shared<inventory::Branch>(*branch);
-    readable->base = branch->base.opened_by(call.published->state.inventory.opener());
-    readable->head = branch->head.opened_by(call.published->state.inventory.opener());
-    return BranchPointer(std::move(readable));
-  }
-  std::vector<std::string> names;
-  for (const auto& known : call.published->state.branches.all()) names.push_back(known->name);
-  const auto meant = nearest(name, names);
-  return fail(ErrorCode::not_found,
-              fmt::format("no branch '{}'{}", name.substr(0, inventory::kBranchNameBytesMax),
-                          meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
-              "name");
+  TANDEM_ASSIGN(const BranchPointer branch, branch_named(call, call.parameters[0], "name"));
+  auto readable = std::make_shared<inventory::Branch>(*branch);
+  readable->base = branch->base.opened_by(call.published->state.inventory.opener());
+  readable->head = branch->head.opened_by(call.published->state.inventory.opener());
+  return BranchPointer(std::move(readable));
 }
 
 Json::Object branch_json(const inventory::Branch& branch, const inventory::Branches& branches) {

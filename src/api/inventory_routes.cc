@@ -159,14 +159,6 @@ Result<Edits> one_edit(Operation operation, const Call& call) {
   return edits;
 }
 
-// The branch of the query; null where none is named.
-Result<std::shared_ptr<const inventory::Branch>> branch_asked(const Call& call) {
-  const auto name = http::query_value(call.request.query, "branch");
-  if (!name) return std::shared_ptr<const inventory::Branch>();
-  if (auto branch = call.published->state.branches.find(*name)) return branch;
-  return fail(ErrorCode::not_found, fmt::format("no branch '{}'", name->substr(0, inventory::kBranchNameBytesMax)), "branch");
-}
-
 Result<Trial> listed_trial(const Call& call) {
   TANDEM_ASSIGN(const ontology::Kind* kind, kind_named(call.parameters[0]));
   TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "feed", "ids", "after", "up_to", "observed_at"}));
@@ -210,7 +202,7 @@ Result<Json> InventoryRoutes::search(const Call& call) const {
     return fail(ErrorCode::invalid_argument,
                 "the past is not indexed: list what was there with conditions, GET /api/v1/inventory/{kind}?as_of=… with "
                 "name[prefix]=…, or ask in SQL as of then", "as_of");
-  TANDEM_ASSIGN(const auto branch, branch_asked(call));
+  TANDEM_ASSIGN(const auto branch, asked_branch(call));
   const SearchOptions options{std::move(kind), limit};
   const SearchAnswer answer = branch ? search_.search(question, options, *branch) : search_.search(question, options);
   Json::Array results;

@@ -23,7 +23,7 @@ test: ## every test
 	@scripts/install-packages build test
 	@cmake --preset release >build.log 2>&1 || { cat build.log; exit 1; }
 	@cmake --build --preset release -j $(JOBS)
-	@cd build && ctest --output-on-failure -j $(JOBS)
+	@cd build && ctest --output-on-failure -j $$(($(JOBS) + 1)) # one that waits for a trace to be played beside those that compute
 
 check: ## the everyday tests, under two minutes
 	@scripts/install-packages build

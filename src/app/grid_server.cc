@@ -207,7 +207,10 @@ asio::awaitable<void> RunningGrid::dispatch(Front& front, const http::Request& r
 
 void RunningGrid::stop() {
   for (auto& front : fronts_)
-    asio::post(front->context, [&server = *front->server] { server.close(kDrain); });
+    asio::post(front->context, [&front = *front] {
+      front.server->close(kDrain);
+      front.client.close();
+    });
   for (auto& front : fronts_)
     if (front->thread.joinable()) front->thread.join();
   api_.reset();  // what it does aside ends before what that is for

@@ -77,6 +77,8 @@ Client::Client(asio::io_context& context, ClientOptions options)
 
 Client::~Client() { pool_->close(); }
 
+void Client::close() { pool_->close(); }
+
 size_t Client::idle_connections() const { return pool_->idle(); }
 
 asio::awaitable<Result<Exchange>> Client::send(Endpoint endpoint, ClientRequest request, ClientTimeouts timeouts,

@@ -103,6 +103,9 @@ class Client {
                                                 Cancellation cancellation);
   boost::asio::awaitable<Result<Exchange>> send(Endpoint endpoint, ClientRequest request, ClientTimeouts timeouts);
 
+  // Keeps no connection any more: idle ones are closed now, so that the context has nothing to wait for, others at the
+  // end of their exchange. Requests may still be sent.
+  void close();
   size_t idle_connections() const;
 
  private:

@@ -293,7 +293,7 @@ void ClientPool::close() {
   closed_ = true;
   idle_.clear();
   idle_count_ = 0;
-  sweep_.clear();
+  sweep_.stop();
 }
 
 }  // namespace tandem::http

@@ -427,6 +427,27 @@ TEST(Client, KeepsABoundedNumberAndOnlyForAWhile) {
   EXPECT_EQ(client.idle_connections(), 0u);
 }
 
+// A grid that stops must not wait for connections that nobody uses.
+TEST(Client, LeavesNothingToWaitForOnceItIsClosed) {
+  RunningServer server([](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
+    auto sent = co_await writer.respond_json(200, "{}");
+    EXPECT_TRUE(sent);
+  });
+  asio::io_context context;
+  Client client(context);
+  ASSERT_TRUE(run(context, fetch(client, server.port(), ClientRequest())));
+  EXPECT_EQ(client.idle_connections(), 1u);
+  client.close();
+  EXPECT_EQ(client.idle_connections(), 0u);
+  context.restart();
+  context.poll();
+  EXPECT_TRUE(context.stopped());
+
+  context.restart();
+  ASSERT_TRUE(run(context, fetch(client, server.port(), ClientRequest()))) << "requests may still be sent";
+  EXPECT_EQ(client.idle_connections(), 0u);
+}
+
 TEST(Client, LeavesNothingBehindWhenTheContextIsDestroyedUnderIt) {
   RunningServer server([](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
     asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));

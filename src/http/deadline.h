@@ -18,7 +18,7 @@ class Deadline {
       : state_(std::make_shared<State>(context, std::move(on_expiry))) {}
   ~Deadline() {
     state_->on_expiry = nullptr;
-    if (state_->is_armed()) state_->timer.cancel();
+    stop();
   }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -28,6 +28,13 @@ class Deadline {
     if (state_->due < state_->armed) arm(state_);
   }
   void clear() { state_->due = TimePoint::max(); }
+  // Clears it and leaves nothing for the context to wait for.
+  void stop() {
+    clear();
+    if (!state_->is_armed()) return;
+    state_->armed = TimePoint::max();
+    state_->timer.cancel();
+  }
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;

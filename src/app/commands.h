@@ -35,6 +35,17 @@ struct CheckOptions {
 };
 int run_check(const CheckOptions& options);
 
+struct GenerateOptions {
+  uint64_t sites = 100;
+  uint64_t demands = 1'000;
+  uint64_t models = 9;
+  uint64_t seed = 1;
+  double load = 0.6;           // of what the accelerators could serve
+  std::filesystem::path output;  // empty: standard output
+  bool json = false;
+};
+int run_generate(const GenerateOptions& options);
+
 struct PlanOptions {
   std::filesystem::path grid;
   uint64_t seed = 1;

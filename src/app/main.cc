@@ -49,6 +49,20 @@ void add_check(CLI::App& app, int& status) {
   run_with(command, options, run_check, status);
 }
 
+void add_generate(CLI::App& app, int& status) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = app.add_subcommand("generate", "Make up a national grid of any size, as a grid file");
+  command->add_option("--sites", options->sites, "Sites, over all tiers")->capture_default_str();
+  command->add_option("--demands", options->demands, "Demands, each of a tenant, region and model of its own")->capture_default_str();
+  command->add_option("--models", options->models, "Models")->capture_default_str();
+  command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
+  command->add_option("--load", options->load, "How full the demands make the accelerators: 1 is all they could serve, a pilot is 0.02")->capture_default_str();
+  command->add_option("-o,--output", options->output, "Grid file to write; standard output when not given");
+  command->add_flag("--json", options->json, "Report as JSON");
+  command->footer("Example:\n  tandem generate --sites 1000 --demands 10000 --models 50 --seed 1 -o large.yaml && tandem check large.yaml");
+  run_with(command, options, run_generate, status);
+}
+
 void add_plan(CLI::App& app, int& status) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "Plan a grid file: deployments, splits, cost, bound, blocked demands");
@@ -228,6 +242,7 @@ int main(int argc, char** argv) {
   add_up(app, status);
   add_import(app, status);
   add_check(app, status);
+  add_generate(app, status);
   add_plan(app, status);
   add_log(app, status);
   add_inventory(app, status);

@@ -139,6 +139,26 @@ std::vector<PathTree::ArcShare> PathTree::shares_back(grid::NodeIndex node) cons
   return shares;
 }
 
+double PathTree::collect(std::vector<double> rates, std::span<double> loads) const {
+  CHECK(rates.size() == metric_.size());
+  double lost = 0;
+  for (size_t i = 0; i < rates.size(); ++i)
+    if (metric_[i] >= kUnreachable) lost += rates[i];
+  for (size_t i = order_.size(); i-- > 1;) {
+    const uint32_t node = order_[i];
+    if (rates[node] == 0) continue;
+    const auto out = network_->out_of(node);
+    const auto leads_back = [&](const Network::Arc& arc) { return metric_[arc.to] + arc.metric == metric_[node]; };
+    const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads_back));
+    for (const Network::Arc& arc : out) {
+      if (!leads_back(arc)) continue;
+      rates[arc.to] += each;
+      loads[2 * arc.link + (arc.forward ? 0 : 1)] += each;
+    }
+  }
+  return lost;
+}
+
 std::optional<grid::Anchor> active_anchor(const grid::Snapshot& snapshot, grid::RegionIndex region) {
   std::optional<grid::Anchor> isolated;
   for (const grid::Anchor& anchor : snapshot.regions[region].anchors) {

@@ -66,6 +66,10 @@ class PathTree {
   std::vector<ArcShare> shares_to(grid::NodeIndex node) const;
   std::vector<ArcShare> shares_back(grid::NodeIndex node) const;
 
+  // The loads of traffic from every node to the source at once, `rates[node]` each, added to `loads` at
+  // 2 · link + (0 from link.a to link.b, 1 back). Returns what has no path. O(nodes + arcs).
+  double collect(std::vector<double> rates, std::span<double> loads) const;
+
  private:
   static constexpr double kUnreachable = 1e300;
   void run_dijkstra();

@@ -1,0 +1,281 @@
+#include "twin/failure_state.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <queue>
+
+namespace tandem::twin {
+namespace {
+
+constexpr double kRoundingShare = 1e-13;
+constexpr double kPromiseTolerance = 1 + 1e-9;  // a delay summed in another order is the same delay
+
+std::vector<Failure> failures_of(const grid::Snapshot& snapshot, FailureKind kind) {
+  std::vector<Failure> all;
+  const auto add = [&](size_t rows, auto is_up) {
+    for (size_t i = 0; i < rows; ++i)
+      if (is_up(i)) all.push_back({kind, static_cast<uint32_t>(i)});
+  };
+  switch (kind) {
+    case FailureKind::link:
+      add(snapshot.links.size(), [&](size_t i) { return snapshot.usable(grid::LinkIndex(i)); });
+      break;
+    case FailureKind::node:
+      add(snapshot.nodes.size(), [&](size_t i) { return snapshot.usable(grid::NodeIndex(i)); });
+      break;
+    case FailureKind::shared_risk_group:
+      add(snapshot.shared_risk_groups.size(), [](size_t) { return true; });
+      break;
+    case FailureKind::site:
+      add(snapshot.sites.size(), [&](size_t i) { return snapshot.sites[i].state == grid::State::up; });
+      break;
+  }
+  return all;
+}
+
+// One pass over links and nodes for each kind, not one for each failure: O(rows + what is taken).
+std::vector<Taken> what_is_taken(const grid::Snapshot& snapshot, const std::vector<Failure>& failures) {
+  std::map<std::pair<FailureKind, uint32_t>, uint32_t> position;
+  for (size_t f = 0; f < failures.size(); ++f) position[{failures[f].kind, failures[f].row}] = static_cast<uint32_t>(f);
+  std::vector<Taken> taken(failures.size());
+  const auto offer = [&](FailureKind kind, uint32_t row, auto&& take) {
+    if (const auto found = position.find({kind, row}); found != position.end()) take(taken[found->second]);
+  };
+  for (uint32_t i = 0; i < snapshot.nodes.size(); ++i) {
+    if (!snapshot.usable(grid::NodeIndex(i))) continue;
+    const auto take = [&](Taken& by) { by.nodes.push_back(i); };
+    offer(FailureKind::node, i, take);
+    offer(FailureKind::site, snapshot.nodes[i].site.value, take);
+  }
+  for (uint32_t i = 0; i < snapshot.links.size(); ++i) {
+    if (!snapshot.usable(grid::LinkIndex(i))) continue;
+    const grid::Link& link = snapshot.links[i];
+    const auto take = [&](Taken& by) {
+      if (by.links.empty() || by.links.back() != i) by.links.push_back(i);
+    };
+    offer(FailureKind::link, i, take);
+    for (const grid::SharedRiskGroupIndex group : link.shared_risk_groups)
+      offer(FailureKind::shared_risk_group, group.value, take);
+    for (const grid::NodeIndex end : {link.a, link.b}) {
+      offer(FailureKind::node, end.value, take);
+      offer(FailureKind::site, snapshot.nodes[end].site.value, take);
+    }
+  }
+  return taken;
+}
+
+}  // namespace
+
+FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatrix& its_matrix, FailureKind kind)
+    : snapshot(its_snapshot),
+      matrix(its_matrix),
+      network(make_network(snapshot)),
+      mesh(*network, snapshot.links.size()),
+      failures(failures_of(snapshot, kind)),
+      taken(what_is_taken(snapshot, failures)),
+      takers(snapshot.links.size()),
+      gbps(slots() + 1, 0),
+      per_capacity(slots() + 1, 0) {
+  for (uint32_t f = 0; f < taken.size(); ++f)
+    for (const uint32_t link : taken[f].links) takers[link].push_back(f);
+  for (size_t i = 0; i < snapshot.links.size(); ++i) {
+    if (!mesh.links[i].usable) continue;
+    per_capacity[2 * i] = 1 / snapshot.links[i].capacity_ab.value();
+    per_capacity[2 * i + 1] = 1 / snapshot.links[i].capacity_ba.value();
+  }
+}
+
+void FailureStudy::State::watch(std::vector<PromiseWatch> all) {
+  for (PromiseWatch& one : all)
+    if (!is_broken(snapshot, network, one)) watches.push_back(std::move(one));
+}
+
+void FailureStudy::State::route_all() {
+  std::map<uint32_t, Toward> by_node;
+  const size_t nodes = snapshot.nodes.size();
+  const auto at = [&](grid::NodeIndex node) -> Toward& {
+    Toward& to = by_node[node.value];
+    to.node = node.value;
+    to.source.resize(nodes, 0);
+    return to;
+  };
+  for (const TrafficMatrix::Flow& flow : matrix.flows) at(flow.to).source[flow.from.value] += flow.rate.value();
+  for (uint32_t i = 0; i < watches.size(); ++i)
+    at(active_anchor(snapshot, watches[i].region)->node).watches.push_back(i);
+  for (auto& [node, to] : by_node) {
+    route(to);
+    toward.push_back(std::move(to));
+  }
+  for (size_t i = 0; i < slots(); ++i)
+    undisturbed.utilization_max = std::max(undisturbed.utilization_max, gbps[i] * per_capacity[i]);
+  undisturbed.lost_gbps = gbps[lost_slot()];
+  offered_gbps = matrix.total().value();
+}
+
+void FailureStudy::State::route(Toward& to) {
+  const uint32_t nodes = mesh.nodes();
+  TowardRows& rows = to.rows;
+  rows.distance.assign(nodes, kFarAway);
+  rows.flow = to.source;
+  using Entry = std::pair<double, uint32_t>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> frontier;
+  if (network->usable[to.node]) {
+    rows.distance[to.node] = 0;
+    frontier.emplace(0, to.node);
+  }
+  while (!frontier.empty()) {
+    const auto [distance, node] = frontier.top();
+    frontier.pop();
+    if (distance > rows.distance[node]) continue;
+    rows.order.push_back(static_cast<uint16_t>(node));
+    for (const Mesh::Arc& arc : mesh.out_of(node)) {
+      if (distance + arc.weight >= rows.distance[arc.to]) continue;
+      rows.distance[arc.to] = distance + arc.weight;
+      frontier.emplace(rows.distance[arc.to], arc.to);
+    }
+  }
+  double total = 0;
+  for (size_t i = rows.order.size(); i-- > 1;) {
+    const uint32_t node = rows.order[i];
+    total += to.source[node];
+    const auto leads = [&](const Mesh::Arc& arc) { return rows.distance[arc.to] + arc.weight == rows.distance[node]; };
+    const auto out = mesh.out_of(node);
+    const double each = rows.flow[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
+    for (const Mesh::Arc& arc : out) {
+      if (!leads(arc)) continue;
+      rows.flow[arc.to] += each;
+      gbps[arc.slot] += each;
+    }
+  }
+  to.negligible = kRoundingShare * total;
+  for (uint32_t node = 0; node < nodes; ++node) {
+    if (rows.distance[node] < kFarAway) continue;
+    rows.order.push_back(static_cast<uint16_t>(node));
+    rows.flow[node] = 0;
+    gbps[lost_slot()] += to.source[node];
+  }
+  rows.rank.resize(nodes);
+  for (size_t i = 0; i < nodes; ++i) rows.rank[rows.order[i]] = static_cast<uint16_t>(i);
+}
+
+// ---- Promises ----------------------------------------------------------------------------------------------------
+
+bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network, const PromiseWatch& watch) {
+  const RegionReach reach = reach_from(snapshot, network, watch.region);
+  return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
+    return !snapshot.usable(part.node) || !reach.reachable(part.node) ||
+           !watch.allowed.contains(reach.tree->jurisdictions(part.node)) ||
+           round_trip(reach, part.node).value() > part.round_trip_max.value() * kPromiseTolerance;
+  });
+}
+
+PromiseJudge::PromiseJudge(const FailureStudy::State& state)
+    : node_down(state.mesh.nodes(), 0),
+      state_(state),
+      longest_(state.mesh.nodes(), 0),
+      seen_(state.mesh.nodes(), 0),
+      elsewhere_(state.mesh.nodes(), kFarAway) {}
+
+uint32_t PromiseJudge::broken(const Toward& to, const TowardView& view, const Reroute& reroute,
+                              std::vector<uint32_t>* links) {
+  uint32_t count = 0;
+  for (const uint32_t position : to.watches) {
+    const PromiseWatch& watch = state_.watches[position];
+    if (links != nullptr)
+      for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors)
+        for (const Mesh::Arc& arc : state_.mesh.out_of(anchor.node.value)) links->push_back(arc.slot >> 1);
+    const grid::Anchor* anchor = anchor_left(watch, reroute);
+    if (anchor == nullptr || is_broken_at(watch, *anchor, to, view, reroute, links)) ++count;
+  }
+  return count;
+}
+
+// As active_anchor, under the failures at hand.
+const grid::Anchor* PromiseJudge::anchor_left(const PromiseWatch& watch, const Reroute& reroute) const {
+  const grid::Anchor* isolated = nullptr;
+  for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors) {
+    if (!state_.network->usable[anchor.node.value] || node_down[anchor.node.value] != 0) continue;
+    for (const Mesh::Arc& arc : state_.mesh.out_of(anchor.node.value))
+      if (reroute.down[arc.slot >> 1] == 0) return &anchor;
+    if (isolated == nullptr) isolated = &anchor;
+  }
+  return isolated;
+}
+
+bool PromiseJudge::is_broken_at(const PromiseWatch& watch, const grid::Anchor& anchor, const Toward& to,
+                                const TowardView& view, const Reroute& reroute, std::vector<uint32_t>* links) {
+  const bool at_home = anchor.node.value == to.node;
+  if (!at_home) measure_from(anchor.node.value, reroute);
+  bool any = false;
+  for (const PromiseWatch::Part& part : watch.parts) {
+    const Way way = at_home ? walk([&](uint32_t node) { return reroute.distance(view, node); }, part.node.value,
+                                   anchor.node.value, reroute, links)
+                            : walk([&](uint32_t node) { return elsewhere_[node]; }, part.node.value, anchor.node.value,
+                                   reroute, links);
+    const double round_trip_us = 2 * (anchor.access_delay.value() + anchor.backhaul_delay.value() + way.delay_us);
+    any |= node_down[part.node.value] != 0 || !way.reachable || !watch.allowed.contains({way.jurisdictions}) ||
+           round_trip_us > part.round_trip_max.value() * kPromiseTolerance;
+  }
+  return any;
+}
+
+// Over every equal-cost branch from a node to the destination, the farthest router first, so that the longest way to each
+// is known when it is left.
+template <class Distance>
+PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, uint32_t destination,
+                                     const Reroute& reroute, std::vector<uint32_t>* links) {
+  Way way;
+  if (distance(from) >= kFarAway) return way;
+  way.reachable = true;
+  walked_.assign(1, from);
+  seen_[from] = 1;
+  longest_[from] = 0;
+  frontier_.assign(1, {distance(from), from});
+  while (!frontier_.empty()) {
+    std::pop_heap(frontier_.begin(), frontier_.end());
+    const auto [metric, node] = frontier_.back();
+    frontier_.pop_back();
+    way.jurisdictions |= state_.network->jurisdictions[node];
+    if (node == destination) break;
+    for (const Mesh::Arc& arc : state_.mesh.out_of(node)) {
+      const uint32_t link = arc.slot >> 1;
+      const double metric_left = distance(arc.to);
+      if (metric_left + arc.weight != metric || reroute.down[link] != 0) continue;
+      if (links != nullptr) links->push_back(link);
+      const double delay_us = longest_[node] + state_.snapshot.links[link].delay.value();
+      if (seen_[arc.to] == 0) {
+        seen_[arc.to] = 1;
+        walked_.push_back(arc.to);
+        longest_[arc.to] = delay_us;
+        frontier_.emplace_back(metric_left, arc.to);
+        std::push_heap(frontier_.begin(), frontier_.end());
+      } else {
+        longest_[arc.to] = std::max(longest_[arc.to], delay_us);
+      }
+    }
+  }
+  way.delay_us = longest_[destination];
+  for (const uint32_t node : walked_) seen_[node] = 0;
+  return way;
+}
+
+void PromiseJudge::measure_from(uint32_t node, const Reroute& reroute) {
+  std::fill(elsewhere_.begin(), elsewhere_.end(), kFarAway);
+  elsewhere_[node] = 0;
+  frontier_.assign(1, {0, node});
+  while (!frontier_.empty()) {
+    std::pop_heap(frontier_.begin(), frontier_.end(), std::greater<>());
+    const auto [distance, at] = frontier_.back();
+    frontier_.pop_back();
+    if (distance > elsewhere_[at]) continue;
+    for (const Mesh::Arc& arc : state_.mesh.out_of(at)) {
+      if (reroute.down[arc.slot >> 1] != 0 || distance + arc.weight >= elsewhere_[arc.to]) continue;
+      elsewhere_[arc.to] = distance + arc.weight;
+      frontier_.emplace_back(elsewhere_[arc.to], arc.to);
+      std::push_heap(frontier_.begin(), frontier_.end(), std::greater<>());
+    }
+  }
+}
+
+}  // namespace tandem::twin

@@ -1,0 +1,90 @@
+// What a failure study holds and how it judges promises. Internal to the module.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "twin/failures.h"
+#include "twin/reroute.h"
+
+namespace tandem::twin {
+
+// The usable links and the nodes that one failure takes.
+struct Taken {
+  std::vector<uint32_t> links;
+  std::vector<uint32_t> nodes;
+};
+
+// Routes and flows toward one node with everything up, and the promises whose users' traffic surfaces there.
+struct Toward {
+  uint32_t node = 0;
+  std::vector<double> source;  // by node
+  TowardRows rows;
+  double negligible = 0;          // flows at most this are rounding: 1e-13 of all toward it
+  std::vector<uint32_t> watches;  // positions in FailureStudy::State::watches
+
+  TowardView view() const {
+    return {node, rows.distance.data(), rows.flow.data(), source.data(), rows.order.data(), rows.rank.data()};
+  }
+};
+
+struct FailureStudy::State {
+  State(const grid::Snapshot& its_snapshot, const TrafficMatrix& its_matrix, FailureKind its_kind);
+
+  grid::Snapshot snapshot;
+  TrafficMatrix matrix;
+  std::shared_ptr<const Network> network;
+  Mesh mesh;
+  std::vector<PromiseWatch> watches;
+  std::vector<Failure> failures;
+  std::vector<Taken> taken;                      // by failure
+  std::vector<std::vector<uint32_t>> takers;     // the failures that take a link, by link
+  std::vector<Toward> toward;                    // every node that traffic or a watched promise goes to, ascending
+  std::vector<double> gbps;                      // undisturbed, by slot; what has no path at lost_slot()
+  std::vector<double> per_capacity;              // 1 / capacity by slot, 0 for links that are down; one more for lost_slot()
+  double offered_gbps = 0;                       // all traffic
+  FailureOutcome undisturbed;
+
+  uint32_t slots() const { return 2 * static_cast<uint32_t>(mesh.links.size()); }
+  uint32_t lost_slot() const { return slots(); }
+  void watch(std::vector<PromiseWatch> all);
+  void route(Toward& to);
+  void route_all();
+};
+
+// Judges the promises at one anchor after a `Reroute::follow`. Scratch of one thread.
+class PromiseJudge {
+ public:
+  explicit PromiseJudge(const FailureStudy::State& state);
+
+  std::vector<uint8_t> node_down;  // by node
+
+  // How many promises at `to` are broken in the view after the last `follow`; what the answer depends on, by link, is
+  // appended to `links` where that is not null.
+  uint32_t broken(const Toward& to, const TowardView& view, const Reroute& reroute, std::vector<uint32_t>* links);
+
+ private:
+  struct Way {
+    bool reachable = false;
+    double delay_us = 0;
+    uint64_t jurisdictions = 0;
+  };
+  template <class Distance>
+  Way walk(const Distance& distance, uint32_t from, uint32_t destination, const Reroute& reroute,
+           std::vector<uint32_t>* links);
+  bool is_broken_at(const PromiseWatch& watch, const grid::Anchor& anchor, const Toward& to, const TowardView& view,
+                    const Reroute& reroute, std::vector<uint32_t>* links);
+  const grid::Anchor* anchor_left(const PromiseWatch& watch, const Reroute& reroute) const;
+  void measure_from(uint32_t node, const Reroute& reroute);
+
+  const FailureStudy::State& state_;
+  std::vector<double> longest_;       // from the walk's start, by node
+  std::vector<uint8_t> seen_;         // by node
+  std::vector<uint32_t> walked_;
+  std::vector<std::pair<double, uint32_t>> frontier_;
+  std::vector<double> elsewhere_;     // distances from an anchor that no destination stands for
+};
+
+}  // namespace tandem::twin

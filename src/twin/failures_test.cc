@@ -1,0 +1,262 @@
+#include "twin/failures.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/random.h"
+#include "support/drawn_grid.h"
+
+namespace tandem::twin {
+namespace {
+
+using test_support::drawn_grid;
+using test_support::drawn_rows;
+
+TrafficMatrix traffic_of(const grid::Snapshot& s) { return own_traffic(s, {}); }
+
+FailureStudy study_of(const grid::Snapshot& s, const TrafficMatrix& matrix, FailureKind kind,
+                      std::vector<PromiseWatch> watches = {}) {
+  auto study = FailureStudy::make(s, matrix, std::move(watches), kind);
+  EXPECT_TRUE(study.has_value());
+  return std::move(*study);
+}
+
+std::string names(const grid::Snapshot& s, const FailureStudy& study, const FailureOutcome& outcome) {
+  std::string text(failed_id(s, study.failures()[outcome.failed[0]]));
+  if (outcome.failed[0] != outcome.failed[1])
+    text += "+" + std::string(failed_id(s, study.failures()[outcome.failed[1]]));
+  return text;
+}
+
+TEST(FailureClass, ReadsEachAndRefusesOthers) {
+  EXPECT_EQ(parse_failure_class("links:2")->kind, FailureKind::link);
+  EXPECT_EQ(parse_failure_class("links:2")->at_once, 2u);
+  EXPECT_EQ(parse_failure_class("srlgs:1")->kind, FailureKind::shared_risk_group);
+  EXPECT_EQ(parse_failure_class("sites:2")->kind, FailureKind::site);
+  for (const char* wrong : {"", "links", "links:3", "links:0", "link:1", "nodes:1 "})
+    EXPECT_FALSE(parse_failure_class(wrong).has_value()) << wrong;
+}
+
+// A ring of four: what went one way round goes the other.
+TEST(FailureStudy, RingRoutesTheOtherWay) {
+  const auto s = drawn_grid("a-b 1ms 10G\nb-c 1ms 10G\nc-d 1ms 10G\nd-a 1ms 10G\ntraffic a b 6G\ntraffic b a 3G");
+  const FailureStudy study = study_of(s, traffic_of(s), FailureKind::link);
+  EXPECT_DOUBLE_EQ(study.undisturbed().utilization_max, 0.6);
+  ASSERT_EQ(study.scenarios(1), 4u);
+  const Sweep sweep = study.run(1, {.verify = 4}, {});
+  ASSERT_EQ(sweep.kept.size(), 4u);
+  EXPECT_TRUE(sweep.complete);
+  const auto& cut = sweep.kept[s.links.find("a-b").value];
+  EXPECT_DOUBLE_EQ(cut.gbps[2 * s.links.find("a-b").value], 0);
+  for (const char* id : {"b-c", "c-d", "d-a"}) {  // against their own direction from a to b, along it back
+    EXPECT_DOUBLE_EQ(cut.gbps[2 * s.links.find(id).value + 1], 6) << id;
+    EXPECT_DOUBLE_EQ(cut.gbps[2 * s.links.find(id).value], 3) << id;
+  }
+  EXPECT_EQ(cut.outcome.lost_gbps, 0);
+}
+
+TEST(FailureStudy, TwoCutsOfARingLoseWhatTheyPart) {
+  const auto s = drawn_grid("a-b 1ms 10G\nb-c 1ms 10G\nc-d 1ms 10G\nd-a 1ms 10G\ntraffic a b 6G\ntraffic c d 30G");
+  const FailureStudy study = study_of(s, traffic_of(s), FailureKind::link);
+  const Sweep sweep = study.run(2, {.worst = 1, .verify = 6}, {});
+  EXPECT_EQ(sweep.scenarios, 6u);
+  ASSERT_EQ(sweep.kept.size(), 6u);
+  std::map<std::string, double> lost;
+  for (const KeptScenario& kept : sweep.kept) lost[names(s, study, kept.outcome)] = kept.outcome.lost_gbps;
+  EXPECT_DOUBLE_EQ(lost["a-b+b-c"], 6);
+  EXPECT_DOUBLE_EQ(lost["a-b+c-d"], 36);
+  EXPECT_DOUBLE_EQ(lost["b-c+d-a"], 0);
+  ASSERT_EQ(sweep.worst.size(), 1u);
+  EXPECT_DOUBLE_EQ(sweep.worst[0].utilization_max, 3);
+  EXPECT_EQ(sweep.overloaded, 3u) << "where c-d is up it carries 30 of 10; where it is not, the other cut parts c from d";
+}
+
+TEST(FailureStudy, FailedNodesLoseTheirOwnTraffic) {
+  const auto s = drawn_grid("a-b 1ms 10G\nb-c 1ms 10G\nc-a 1ms 10G\ntraffic a b 1G\ntraffic b c 2G\ntraffic c a 4G");
+  const FailureStudy study = study_of(s, traffic_of(s), FailureKind::node);
+  const Sweep sweep = study.run(1, {.verify = 3}, {});
+  ASSERT_EQ(sweep.kept.size(), 3u);
+  EXPECT_DOUBLE_EQ(sweep.kept[s.nodes.find("b").value].outcome.lost_gbps, 3);
+  EXPECT_EQ(sweep.losing, 3u);
+}
+
+TEST(FailureStudy, SharedRiskGroupsTakeTheirLinksTogether) {
+  auto rows = drawn_rows("a-b 1ms 10G\na-b 1ms 10G\na-c 1ms 10G\nc-b 1ms 10G\ntraffic a b 8G");
+  rows.shared_risk_groups.push_back({"duct", "Duct 7"});
+  for (grid::Link& link : rows.links)
+    if (link.id.starts_with("a-b")) link.shared_risk_groups.push_back(grid::SharedRiskGroupIndex(0));
+  const auto s = grid::make_snapshot(rows, 0);
+  const FailureStudy study = study_of(s, traffic_of(s), FailureKind::shared_risk_group);
+  const Sweep sweep = study.run(1, {.worst = 5, .verify = 1}, {});
+  ASSERT_EQ(sweep.kept.size(), 1u);
+  EXPECT_DOUBLE_EQ(sweep.kept[0].gbps[2 * s.links.find("a-c").value], 8);
+  EXPECT_DOUBLE_EQ(sweep.worst[0].utilization_max, 0.8);
+}
+
+TEST(FailureStudy, PromisesBreakByDistanceBorderAndIsolation) {
+  const auto s = drawn_grid(R"(
+    a-b 1ms 10G
+    a-c 5ms 10G
+    c-b 5ms 10G
+    site c FR
+    region north a)");
+  const auto watch = [&](double round_trip_us, grid::JurisdictionSet allowed) {
+    return PromiseWatch{grid::RegionIndex(0), allowed, {{s.nodes.find("b"), Microseconds(round_trip_us)}}};
+  };
+  const auto home = s.jurisdiction_of(s.sites.find("a"));
+  const auto anywhere = grid::JurisdictionSet::all();
+  const FailureStudy study = study_of(s, {}, FailureKind::link,
+                                      {watch(2'000, anywhere), watch(20'000, anywhere), watch(20'000, home),
+                                       watch(1'000, anywhere)});  // the last is broken already
+  const Sweep one = study.run(1, {.verify = 3}, {});
+  EXPECT_EQ(one.kept[s.links.find("a-b").value].outcome.promises_broken, 2u);
+  EXPECT_EQ(one.kept[s.links.find("a-c").value].outcome.promises_broken, 0u);
+  const Sweep two = study.run(2, {.worst = 3}, {});
+  EXPECT_EQ(two.worst[0].promises_broken, 3u);
+  EXPECT_EQ(two.worst[2].promises_broken, 0u) << "a-c and c-b carry nothing";
+}
+
+TEST(FailureStudy, StopsWhenAsked) {
+  const auto s = drawn_grid("a-b 1ms 10G\nb-c 1ms 10G\nc-a 1ms 10G\ntraffic a b 1G");
+  const FailureStudy study = study_of(s, traffic_of(s), FailureKind::link);
+  std::stop_source stop;
+  stop.request_stop();
+  const Sweep sweep = study.run(2, {}, stop.get_token());
+  EXPECT_FALSE(sweep.complete);
+  EXPECT_EQ(sweep.scenarios, 0u);
+}
+
+// ---- Against the same from scratch, on random small grids ----------------------------------------------------------
+
+struct RandomWorld {
+  grid::Snapshot snapshot;
+  TrafficMatrix matrix;
+  std::vector<PromiseWatch> watches;
+};
+
+// Few metrics, so that equal-cost branches abound; parallel links, links down, nodes without traffic, two nodes at a site.
+RandomWorld random_world(uint64_t seed) {
+  Random random(seed);
+  const size_t nodes = 3 + random.below(10);
+  const auto node = [](size_t i) { return "n" + std::to_string(i); };
+  std::string text;
+  const auto link = [&](size_t a, size_t b) {
+    if (a == b) return;
+    text += node(a) + "-" + node(b) + " " + std::to_string(1 + random.below(4)) + "ms 10G metric=" +
+            std::to_string(1 + random.below(3)) + (random.chance(0.05) ? " down\n" : "\n");
+  };
+  for (size_t i = 1; i < nodes; ++i) link(i, random.below(i));
+  for (size_t i = random.below(2 * nodes); i > 0; --i) link(random.below(nodes), random.below(nodes));
+  for (size_t i = 0; i < nodes; ++i) text += "site " + node(i) + " J" + std::to_string(random.below(3)) + "\n";
+  for (size_t i = 0; i < 4; ++i)
+    text += "region r" + std::to_string(i) + " " + node(random.below(nodes)) + " anchor=" + node(random.below(nodes)) + "\n";
+  grid::Rows rows = drawn_rows(text);
+  for (size_t i = 0; i < 3; ++i) rows.shared_risk_groups.push_back({"g" + std::to_string(i), ""});
+  for (grid::Link& each : rows.links)
+    for (size_t i = 0; i < 3; ++i)
+      if (random.chance(0.2)) each.shared_risk_groups.push_back(grid::SharedRiskGroupIndex(i));
+  rows.nodes[0].site = rows.nodes[1].site;
+  RandomWorld world{grid::make_snapshot(rows, 0), {}, {}};
+  for (size_t i = 0; i < nodes; ++i)
+    for (size_t j = 0; j < nodes; ++j)
+      if (i != j && random.chance(0.6))
+        world.matrix.flows.push_back({grid::NodeIndex(i), grid::NodeIndex(j), Gbps(0.1 + random.uniform())});
+  for (size_t i = 0; i < 6; ++i) {
+    PromiseWatch watch{grid::RegionIndex(random.below(4)), {random.below(8) | 1}, {}};
+    for (size_t part = 0; part <= random.below(2); ++part)
+      watch.parts.push_back({grid::NodeIndex(random.below(nodes)), Microseconds(2000.0 * static_cast<double>(random.below(8)))});
+    world.watches.push_back(watch);
+  }
+  return world;
+}
+
+void expect_plain(uint64_t seed, FailureKind kind, uint32_t at_once, const SweepOptions& options) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed << ", " << at_once << " " << kind_name(kind));
+  const RandomWorld world = random_world(seed);
+  const FailureStudy study = study_of(world.snapshot, world.matrix, kind, world.watches);
+  const Sweep sweep = study.run(at_once, options, {});
+  ASSERT_EQ(sweep.kept.size(), study.scenarios(at_once));
+  for (const KeptScenario& kept : sweep.kept) {
+    const KeptScenario plain = study.plain(kept.outcome.failed);
+    ASSERT_EQ(difference(world.snapshot, kept, plain, world.matrix.total()), "") << names(world.snapshot, study, kept.outcome);
+    ASSERT_NEAR(kept.outcome.utilization_max, plain.outcome.utilization_max, 1e-9);
+  }
+}
+
+TEST(FailureStudyProperty, EqualsPlainComputation) {
+  for (uint64_t seed = 0; seed < 150; ++seed)
+    for (const auto kind : {FailureKind::link, FailureKind::node, FailureKind::shared_risk_group, FailureKind::site})
+      for (const uint32_t at_once : {1u, 2u}) {
+        expect_plain(seed, kind, at_once, {.verify = 10'000});
+        if (testing::Test::HasFailure()) return;
+      }
+}
+
+TEST(FailureStudyProperty, EqualsPlainComputationWithoutSuperposition) {
+  for (uint64_t seed = 0; seed < 60; ++seed)
+    for (const auto kind : {FailureKind::link, FailureKind::site}) {
+      expect_plain(seed, kind, 2, {.verify = 10'000, .memory_max = 0});
+      if (testing::Test::HasFailure()) return;
+    }
+}
+
+TEST(FailureStudyProperty, ThreadsChangeNothing) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const RandomWorld world = random_world(seed);
+    const FailureStudy study = study_of(world.snapshot, world.matrix, FailureKind::link, world.watches);
+    const Sweep alone = study.run(2, {.worst = 7}, {});
+    const Sweep shared = study.run(2, {.worst = 7, .threads = 3}, {});
+    ASSERT_EQ(alone.worst.size(), shared.worst.size());
+    for (size_t i = 0; i < alone.worst.size(); ++i) {
+      EXPECT_EQ(alone.worst[i].failed, shared.worst[i].failed);
+      EXPECT_EQ(alone.worst[i].utilization_max, shared.worst[i].utilization_max);
+      EXPECT_EQ(alone.worst[i].promises_broken, shared.worst[i].promises_broken);
+    }
+    for (size_t i = 0; i < alone.stress.size(); ++i)
+      EXPECT_EQ(alone.stress[i].excess_kbps_sum, shared.stress[i].excess_kbps_sum);
+  }
+}
+
+TEST(PlainLoads, EqualTheForecast) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    RandomWorld world = random_world(seed);
+    std::vector<grid::Traffic> rows;
+    for (const TrafficMatrix::Flow& flow : world.matrix.flows)
+      rows.push_back({"t" + std::to_string(rows.size()), flow.from, flow.to, flow.rate});
+    world.snapshot.traffic = grid::Table<grid::Traffic>(rows);
+    const PlainLoads loads = plain_loads(world.snapshot, own_traffic(world.snapshot, {}));
+    const Forecast expected = forecast(world.snapshot, {});
+    EXPECT_NEAR(loads.lost.value(), expected.undelivered.value(), 1e-9);
+    for (size_t i = 0; i < expected.links.size(); ++i) {
+      EXPECT_NEAR(loads.gbps[2 * i], expected.links[i].ab.value(), 1e-9);
+      EXPECT_NEAR(loads.gbps[2 * i + 1], expected.links[i].ba.value(), 1e-9);
+    }
+  }
+}
+
+TEST(GravityTraffic, FollowsPopulationAndFillsTheBusiestLink) {
+  auto rows = drawn_rows("a-b 1ms 10G\nb-c 1ms 10G\nregion north a\nregion south c");
+  rows.regions[0].population = 3e6;
+  rows.regions[1].population = 1e6;
+  const auto s = grid::make_snapshot(rows, 0);
+  const TrafficMatrix matrix = gravity_traffic(s, 0.4);
+  ASSERT_EQ(matrix.flows.size(), 6u);
+  const auto rate = [&](const char* from, const char* to) {
+    for (const auto& flow : matrix.flows)
+      if (s.nodes[flow.from].id == from && s.nodes[flow.to].id == to) return flow.rate.value();
+    return 0.0;
+  };
+  // Masses 3, 1 (the smallest, for b), 1: a-b carries 3·1 + 3·1 each way and is filled to 4 Gbit/s.
+  EXPECT_NEAR(rate("a", "c"), 2, 1e-12);
+  EXPECT_NEAR(rate("a", "b"), 2, 1e-12);
+  EXPECT_NEAR(rate("b", "c"), 2.0 / 3, 1e-12);
+  EXPECT_NEAR(rate("c", "a"), 2, 1e-12);
+  const PlainLoads loads = plain_loads(s, matrix);
+  EXPECT_NEAR(*std::max_element(loads.gbps.begin(), loads.gbps.end()), 4, 1e-12);
+  EXPECT_EQ(uniform_traffic(s, 0.4).flows.size(), 6u);
+}
+
+}  // namespace
+}  // namespace tandem::twin

@@ -1,0 +1,114 @@
+// Incremental equal-cost routing toward one destination: which routers get a new distance when links fail, and which
+// flows move. Internal to the module; FailureStudy states the method.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "grid/snapshot.h"
+#include "twin/twin.h"
+
+namespace tandem::twin {
+
+inline constexpr double kFarAway = 1e300;  // the distance of what is not reachable
+
+// The usable links as dense rows of 16 bytes.
+struct Mesh {
+  struct Arc {
+    double weight = 1;
+    uint32_t to = 0;
+    uint32_t slot = 0;  // 2 · link + (0 from link.a to link.b, 1 back): where its load stands
+  };
+  struct LinkEnds {
+    uint32_t a = 0, b = 0;
+    double weight = kFarAway;
+    bool usable = false;
+  };
+  std::vector<uint32_t> first;
+  std::vector<Arc> arcs;
+  std::vector<LinkEnds> links;
+
+  explicit Mesh(const Network& network, size_t links);
+  uint32_t nodes() const { return static_cast<uint32_t>(first.size() - 1); }
+  std::span<const Arc> out_of(uint32_t node) const { return {arcs.data() + first[node], arcs.data() + first[node + 1]}; }
+};
+
+// The routes and flows toward one destination, by node. `order` lists the nodes by distance, `rank` is the position in it.
+struct TowardView {
+  uint32_t destination = 0;
+  const double* distance = nullptr;
+  const double* flow = nullptr;    // what passes the node or starts there
+  const double* source = nullptr;  // what starts there
+  const uint16_t* order = nullptr;
+  const uint16_t* rank = nullptr;
+};
+
+struct TowardRows {
+  std::vector<double> distance, flow;
+  std::vector<uint16_t> order, rank;
+  TowardView view(const TowardView& base) const {
+    return {base.destination, distance.data(), flow.data(), base.source, order.data(), rank.data()};
+  }
+};
+
+// Scratch of one thread. The links of `down` are 0 where up, 1 where they were down already in the view, 2 where they fail
+// now.
+class Reroute {
+ public:
+  explicit Reroute(const Mesh& mesh);
+
+  std::vector<uint8_t> down;  // by link
+
+  // What the links marked 2 (`failing` lists them) change in `view`. Loads are added to `loads` by slot, traffic that
+  // loses its path to `loads[lost_slot]`; the slots touched are appended to `touched` where it is not null, repeatedly.
+  // `negligible`: flows at most this are rounding and are not followed. O(routers touched · their degree · log).
+  void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
+              uint32_t lost_slot, std::vector<uint32_t>* touched);
+
+  // Of the last `follow`: routers with a new distance, routers that keep it with fewer next hops, and routers whose flow
+  // was looked at.
+  std::span<const uint16_t> moved() const { return moved_; }
+  std::span<const uint16_t> thinned() const { return thinned_; }
+  std::span<const uint16_t> visited() const { return visited_; }
+  // The links that routers with a new distance use now.
+  void links_of_moved(const TowardView& view, std::vector<uint32_t>& links) const;
+  double distance(const TowardView& view, uint32_t node) const {
+    return mark_[node] == kMoved ? near_[node] : view.distance[node];
+  }
+
+  // The view after the last `follow`, as rows of its own.
+  void apply(const TowardView& view, TowardRows& after) const;
+
+ private:
+  enum Mark : uint8_t { kUntouched, kThinned, kMoved };
+
+  void reset();
+  void find_moved(const TowardView& view, std::span<const uint32_t> failing);
+  bool keeps_next_hop(const TowardView& view, uint32_t node) const;
+  void find_distances(const TowardView& view);
+  void withdraw(const TowardView& view);
+  void send_anew(const TowardView& view);
+  void carry_on(const TowardView& view);
+  void carry_thinned(const TowardView& view, uint32_t node, double more);
+  void pend(const TowardView& view, uint32_t node, double gbps);
+  void add(uint32_t slot, double gbps) {
+    loads_[slot] += gbps;
+    if (touched_ != nullptr) touched_->push_back(slot);
+  }
+
+  const Mesh& mesh_;
+  double* loads_ = nullptr;
+  uint32_t lost_slot_ = 0;
+  std::vector<uint32_t>* touched_ = nullptr;
+  double negligible_ = 0;
+  std::vector<uint8_t> mark_;        // by node
+  std::vector<double> near_;         // new distance of a moved node
+  std::vector<double> inflow_;       // of a moved node from moved nodes, then its whole new flow
+  std::vector<double> more_;         // change of flow of a node that is not moved
+  std::vector<uint64_t> pending_;    // ranks whose change of flow has to be carried on
+  std::vector<uint16_t> moved_, thinned_, visited_, stack_, settled_;
+  std::vector<std::pair<double, uint32_t>> frontier_;
+};
+
+}  // namespace tandem::twin

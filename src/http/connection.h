@@ -34,7 +34,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   bool closing() const { return closing_; }
   uint16_t port() const { return port_; }
   size_t connections() const { return connections_.size(); }
-  void forget(Connection* connection) { connections_.erase(connection); }
+  void forget(Connection* connection);
   std::string_view date();  // the value of the date header, made once a second
 
  private:

@@ -106,6 +106,11 @@ void ServerState::close(Duration grace) {
   });
 }
 
+void ServerState::forget(Connection* connection) {
+  connections_.erase(connection);
+  if (closing_ && connections_.empty()) grace_timer_.cancel();  // nothing is left to wait for
+}
+
 void ServerState::close_now() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);

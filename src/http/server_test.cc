@@ -360,13 +360,14 @@ TEST(Server, ClosesInGrace) {
   busy.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
   entered.get_future().wait();
   server.ask([](Server& s) {
-    s.close(seconds(10));
+    s.close(hours(1));
     return 0;
   });
   EXPECT_EQ(idle.read_to_end(), "");
   const std::string response = busy.read_to_end();
   EXPECT_EQ(body_of(response), "done");
   EXPECT_NE(response.find("connection: close\r\n"), std::string::npos);
+  server.run_dry();  // as soon as the last connection is gone, not when the grace is over
 }
 
 TEST(Server, EndsWhatIsLeftAfterTheGrace) {

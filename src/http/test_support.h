@@ -37,10 +37,15 @@ class RunningServer {
   }
   ~RunningServer() {
     asio::post(context_, [this] { server_.reset(); });
-    thread_.join();  // the context runs dry once every connection has unwound
+    run_dry();
   }
   RunningServer(const RunningServer&) = delete;
   RunningServer& operator=(const RunningServer&) = delete;
+
+  // Waits until the context has nothing left to do, which is once the server is closed and every connection has unwound.
+  void run_dry() {
+    if (thread_.joinable()) thread_.join();
+  }
 
   uint16_t port() const { return port_; }
   asio::io_context& context() { return context_; }

@@ -43,12 +43,13 @@ World& world() {
 
 // Each beginning of what somebody types, one search a letter; the slowest letter is what they notice.
 void keystrokes(benchmark::State& state, std::string_view typed) {
+  const World& large = world();  // made before the clock runs
   size_t letters = 1;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(world().index.search(typed.substr(0, letters), {}));
+    benchmark::DoNotOptimize(large.index.search(typed.substr(0, letters), {}));
     letters = letters % typed.size() + 1;
   }
-  state.counters["index_mb"] = static_cast<double>(world().index.bytes()) / 1e6;
+  state.counters["index_mb"] = static_cast<double>(large.index.bytes()) / 1e6;
 }
 BENCHMARK_CAPTURE(keystrokes, id, "site-0123-sw-07")->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(keystrokes, name, "berlin access switch 12")->Unit(benchmark::kMicrosecond);

@@ -173,7 +173,7 @@ void put_text(std::string& out, std::string_view text) {
   out += text;
 }
 
-std::optional<uint64_t> take_integer(std::string_view& bytes) {
+std::optional<uint64_t> take_long_integer(std::string_view& bytes) {
   uint64_t value = 0;
   for (size_t i = 0; i < bytes.size() && i < 10; ++i) {
     const auto byte = static_cast<uint8_t>(bytes[i]);

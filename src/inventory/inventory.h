@@ -297,6 +297,20 @@ class Snapshot {
   std::shared_ptr<const Opener> opener_;
 };
 
+// Entities of one kind, each looked up by its id, with the same attributes wanted of all: a look-up allocates nothing
+// that the one before it had room for. The snapshot, the kind and the names, ascending, must outlive it.
+class RowLookup {
+ public:
+  RowLookup(const Snapshot& snapshot, std::string_view kind, std::span<const std::string_view> wanted);
+  ~RowLookup();
+  // Null where there is none; valid until the next is looked for.
+  const EntityRow* find(std::string_view id);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 // The typed snapshot of the nouns, at the inventory's offset. With `previous` and all that changed since it, only what
 // changed is made anew: a changed value patches its row, an entity that comes or goes, or a value that other rows are
 // made from (an end of a link, a jurisdiction, a tenant's promise), rebuilds the tables.

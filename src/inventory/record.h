@@ -33,7 +33,13 @@ void put_number(std::string& out, double number);  // 8 bytes, little-endian
 void put_text(std::string& out, std::string_view text);
 
 // Each takes its piece off the front of `bytes`; nothing, or false, where the front is not what `put` gives.
-std::optional<uint64_t> take_integer(std::string_view& bytes);
+std::optional<uint64_t> take_long_integer(std::string_view& bytes);
+inline std::optional<uint64_t> take_integer(std::string_view& bytes) {
+  if (bytes.empty() || static_cast<uint8_t>(bytes[0]) >= 0x80) return take_long_integer(bytes);
+  const auto value = static_cast<uint8_t>(bytes[0]);  // nearly all: lengths, counts, places
+  bytes.remove_prefix(1);
+  return value;
+}
 std::optional<int64_t> take_signed(std::string_view& bytes);
 std::optional<double> take_number(std::string_view& bytes);
 std::optional<std::string_view> take_text(std::string_view& bytes);

@@ -4,7 +4,6 @@
 #include "inventory/tables.h"
 
 namespace tandem::inventory {
-namespace {
 
 // Makes rows of what is seen of entities, one after the other, in the same memory.
 class RowReader {
@@ -40,8 +39,6 @@ class RowReader {
   std::deque<std::string> opened_;  // values that were sealed, which those of the row point into
 };
 
-}  // namespace
-
 void Snapshot::for_each_row(std::string_view kind, std::span<const std::string_view> wanted, const RowVisitor& visit,
                             std::string_view from) const {
   RowReader reader(kind, wanted, opener_.get());
@@ -51,10 +48,27 @@ void Snapshot::for_each_row(std::string_view kind, std::span<const std::string_v
 
 void Snapshot::visit_row(std::string_view kind, std::string_view id, std::span<const std::string_view> wanted,
                          const RowVisitor& visit) const {
-  Sight sight(*tables_, view(), kind);
-  if (!sight.find(id)) return;
-  const std::string own_id(id);
-  visit(RowReader(kind, wanted, opener_.get()).read(own_id, sight));
+  RowLookup rows(*this, kind, wanted);
+  if (const EntityRow* row = rows.find(id)) visit(*row);
+}
+
+struct RowLookup::State {
+  Sight sight;
+  RowReader reader;
+  std::string id;
+  std::optional<EntityRow> row;
+};
+
+RowLookup::RowLookup(const Snapshot& snapshot, std::string_view kind, std::span<const std::string_view> wanted)
+    : state_(new State{{snapshot.tables(), snapshot.view(), kind}, {kind, wanted, snapshot.opener().get()}, {}, {}}) {}
+RowLookup::~RowLookup() = default;
+
+const EntityRow* RowLookup::find(std::string_view id) {
+  if (state_->row && state_->id == id) return &*state_->row;  // as in a join: many interfaces of one device
+  state_->row.reset();
+  if (!state_->sight.find(id)) return nullptr;
+  state_->id = id;
+  return &state_->row.emplace(state_->reader.read(state_->id, state_->sight));
 }
 
 }  // namespace tandem::inventory

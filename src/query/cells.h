@@ -14,9 +14,11 @@ namespace tandem::query {
 struct Cell {
   enum class Type : uint8_t { null, integer, number, text };
   Type type = Type::null;
-  int64_t integer = 0;   // or where its text starts
-  double number = 0;
-  size_t bytes = 0;      // of its text
+  uint32_t bytes = 0;  // of its text
+  union {
+    int64_t integer = 0;  // or where its text starts
+    double number;
+  };
 };
 
 class Rows {
@@ -30,11 +32,11 @@ class Rows {
   }
 
   void add() { cells_.resize(cells_.size() + columns_); }  // a row of nulls; the setters are about the last one
-  void set(size_t column, int64_t value) { last(column) = {Cell::Type::integer, value, 0, 0}; }
+  void set(size_t column, int64_t value) { last(column) = {Cell::Type::integer, 0, {value}}; }
   void set(size_t column, uint64_t value) { set(column, static_cast<int64_t>(value)); }
-  void set(size_t column, double value) { last(column) = {Cell::Type::number, 0, value, 0}; }
-  void set(size_t column, std::string_view text) {
-    last(column) = {Cell::Type::text, static_cast<int64_t>(texts_.size()), 0, text.size()};
+  void set(size_t column, double value) { last(column) = {Cell::Type::number, 0, {.number = value}}; }
+  void set(size_t column, std::string_view text) {  // of one entity: far below 4 GB
+    last(column) = {Cell::Type::text, static_cast<uint32_t>(text.size()), {static_cast<int64_t>(texts_.size())}};
     texts_ += text;
   }
   // Truth becomes 0 or 1; lists and records become JSON text.

@@ -128,23 +128,36 @@ class Scan final : public Source {
   bool done_ = false;
 };
 
+// The entity of an id, or of a name "kind/id".
 class One final : public Source {
  public:
-  One(const KindTable& table, const Context& context, std::string id, const Access& access)
-      : table_(table), context_(context), id_(std::move(id)), writer_(table, access) {}
+  One(const KindTable& table, const Context& context, const Access& access)
+      : table_(table), writer_(table, access), rows_(context.snapshot, table.kind().name, writer_.names()) {
+    restart(access);
+  }
+
+  bool restart(const Access& access) override {
+    const std::string_view wanted = access.equal.front(), kind = table_.kind().name;
+    const bool is_own = wanted.size() > kind.size() && wanted.starts_with(kind) && wanted[kind.size()] == '/';
+    if (access.path == kOne)
+      id_ = wanted;
+    else
+      id_ = is_own ? wanted.substr(kind.size() + 1) : std::string_view();
+    done_ = false;
+    return true;
+  }
 
   Result<void> fill(Rows& rows, size_t) override {
     if (std::exchange(done_, true)) return {};
-    const auto visit = [&](const inventory::EntityRow& entity) { return writer_.write(entity, rows), true; };
-    context_.snapshot.visit_row(table_.kind().name, id_, writer_.names(), visit);
+    if (const inventory::EntityRow* entity = rows_.find(id_)) writer_.write(*entity, rows);
     return {};
   }
 
  private:
   const KindTable& table_;
-  const Context& context_;
-  std::string id_;
   RowWriter writer_;
+  inventory::RowLookup rows_;
+  std::string id_;
   bool done_ = false;
 };
 
@@ -153,7 +166,7 @@ class ReferringRows final : public Source {
  public:
   ReferringRows(const KindTable& table, const Context& context, EntityKey target, Access access)
       : table_(table), context_(context), target_(std::move(target)), access_(std::move(access)), writer_(table, access_),
-        from_(access_.from) {}
+        rows_(context.snapshot, table.kind().name, writer_.names()), from_(access_.from) {}
 
   Result<void> fill(Rows& rows, size_t count) override {
     std::vector<std::string> ids;
@@ -165,8 +178,8 @@ class ReferringRows final : public Source {
     if (!done_) context_.snapshot.for_each_referrer(target_.kind, target_.id, table_.kind().name, collect, from_);
     done_ = ids.size() < count;
     if (!ids.empty()) from_ = ids.back() + '\0';
-    const auto visit = [&](const inventory::EntityRow& entity) { return writer_.write(entity, rows), true; };
-    for (const std::string& id : ids) context_.snapshot.visit_row(table_.kind().name, id, writer_.names(), visit);
+    for (const std::string& id : ids)
+      if (const inventory::EntityRow* entity = rows_.find(id)) writer_.write(*entity, rows);
     return {};
   }
 
@@ -176,6 +189,7 @@ class ReferringRows final : public Source {
   EntityKey target_;
   Access access_;
   RowWriter writer_;
+  inventory::RowLookup rows_;
   std::string from_;
   bool done_ = false;
 };
@@ -198,12 +212,7 @@ std::vector<AccessPath> KindTable::paths(const Context& context) const {
 Result<std::unique_ptr<Source>> KindTable::open(const Context& context, Access access) const {
   TANDEM_TRY(context.snapshot.reaches(kind_.name));
   if (access.path == kScan) return std::make_unique<Scan>(*this, context, std::move(access));
-  if (access.path == kOne) return std::make_unique<One>(*this, context, access.equal.front(), access);
-  if (access.path == kOneByName) {
-    const std::string& name = access.equal.front();
-    const bool own = name.size() > kind_.name.size() && name.starts_with(kind_.name) && name[kind_.name.size()] == '/';
-    return std::make_unique<One>(*this, context, own ? name.substr(kind_.name.size() + 1) : std::string(), access);
-  }
+  if (access.path == kOne || access.path == kOneByName) return std::make_unique<One>(*this, context, access);
   const grid::Attribute& attribute = kind_.attributes[static_cast<size_t>(access.path - kByReference)];
   const grid::Target target = grid::target_of(attribute, access.equal.front());
   EntityKey key{std::string(target.kind), std::string(target.id)};

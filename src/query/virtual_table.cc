@@ -35,6 +35,10 @@ struct Cursor : sqlite3_vtab_cursor {
       : sqlite3_vtab_cursor{}, connected(its_table), rows(its_table.table.columns().size()) {}
   const ConnectedTable& connected;
   std::unique_ptr<Source> source;
+  int opened = -1;         // by which number, and with which columns wanted, `source` was
+  std::string wanted;
+  Access access;
+  bool any = false;        // a row can be wanted
   Rows rows;
   size_t row = 0;
   size_t next_rows = kFirstRows;
@@ -200,50 +204,51 @@ int close(sqlite3_vtab_cursor* cursor) {
 }
 
 // The value as a text column compares it: numbers as their text; nothing for null and for bytes, which equal no text.
-std::optional<std::string> text_of(sqlite3_value* value) {
+std::optional<std::string_view> text_of(sqlite3_value* value) {
   const int type = sqlite3_value_type(value);
   if (type == SQLITE_NULL || type == SQLITE_BLOB) return std::nullopt;
   const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
   if (text == nullptr) return std::nullopt;
-  return std::string(text, static_cast<size_t>(sqlite3_value_bytes(value)));
+  return std::string_view(text, static_cast<size_t>(sqlite3_value_bytes(value)));
 }
 
-std::string literal_prefix(const std::string& glob) { return glob.substr(0, glob.find_first_of("*?[")); }
+std::string_view literal_prefix(std::string_view glob) { return glob.substr(0, glob.find_first_of("*?[")); }
 
-// Nothing where no row can be wanted.
-std::optional<Access> access_of(const AccessPath& path, int bounds, const char* wanted, sqlite3_value** values) {
-  Access access;
+// Into `access`, whose memory is used again. False where no row can be wanted.
+bool read_access(const AccessPath& path, int bounds, std::string_view wanted, sqlite3_value** values, Access& access) {
   access.path = path.number;
-  const std::string_view digits = wanted == nullptr ? std::string_view() : std::string_view(wanted);
-  std::from_chars(digits.data(), digits.data() + digits.size(), access.wanted, 16);
-  for (size_t i = 0; i < path.equal.size(); ++i) {
-    auto text = text_of(*values++);
-    if (!text) return std::nullopt;
-    access.equal.push_back(std::move(*text));
+  access.wanted = UINT64_MAX;
+  access.from.clear();
+  access.to.reset();
+  access.prefix.clear();
+  std::from_chars(wanted.data(), wanted.data() + wanted.size(), access.wanted, 16);
+  access.equal.resize(path.equal.size());
+  for (std::string& equal : access.equal) {
+    const auto text = text_of(*values++);
+    if (!text) return false;
+    equal = *text;
   }
   for (const Bound bound : {kLower, kUpper, kGlob}) {
     if ((bounds & bound) == 0) continue;
     const bool is_bytes = sqlite3_value_type(*values) == SQLITE_BLOB;
-    auto text = text_of(*values++);
+    const auto text = text_of(*values++);
     if (!text) {
       if (is_bytes && bound != kLower) continue;  // bytes are above every text
-      return std::nullopt;
+      return false;
     }
-    if (bound == kUpper) access.to = std::move(*text);
-    if (bound == kLower) access.from = std::max(access.from, *text);
-    if (bound == kGlob) {
-      access.prefix = literal_prefix(*text);
-      access.from = std::max(access.from, access.prefix);
-    }
+    if (bound == kUpper) access.to = *text;
+    if (bound == kGlob) access.prefix = literal_prefix(*text);
+    if (bound == kLower && *text > access.from) access.from = *text;
+    if (bound == kGlob && access.prefix > access.from) access.from = access.prefix;
   }
-  return access;
+  return true;
 }
 
 int refill(Cursor& cursor) {
   const Context& context = cursor.connected.context;
   cursor.rows.clear();
   cursor.row = 0;
-  if (!cursor.source) return SQLITE_OK;
+  if (!cursor.any) return SQLITE_OK;
   const auto filled = cursor.source->fill(cursor.rows, cursor.next_rows);
   if (!filled) return fail_with(cursor.pVtab, filled.error());
   cursor.next_rows = std::min(2 * cursor.next_rows, kMostRows);
@@ -255,13 +260,16 @@ int filter(sqlite3_vtab_cursor* base, int number, const char* wanted, int, sqlit
   const auto& paths = cursor.connected.paths;
   const auto path = std::find_if(paths.begin(), paths.end(), [&](const auto& p) { return p.number == number % kPathsMax; });
   CHECK(path != paths.end());
-  cursor.source.reset();
+  const std::string_view columns = wanted == nullptr ? std::string_view() : std::string_view(wanted);
+  const bool as_before = cursor.opened == number && cursor.wanted == columns;
   cursor.next_rows = kFirstRows;
-  if (auto access = access_of(*path, number / kPathsMax, wanted, values)) {
-    auto opened = cursor.connected.table.open(cursor.connected.context, std::move(*access));
-    if (!opened) return fail_with(cursor.pVtab, opened.error());
-    cursor.source = std::move(*opened);
-  }
+  cursor.any = read_access(*path, number / kPathsMax, columns, values, cursor.access);
+  if (!cursor.any || (as_before && cursor.source->restart(cursor.access))) return refill(cursor);
+  auto opened = cursor.connected.table.open(cursor.connected.context, cursor.access);
+  if (!opened) return fail_with(cursor.pVtab, opened.error());
+  cursor.source = std::move(*opened);
+  cursor.opened = number;
+  cursor.wanted = columns;
   return refill(cursor);
 }
 

@@ -71,6 +71,9 @@ class Source {
   virtual ~Source() = default;
   // Adds about `count` rows, at least one, or none at the end.
   virtual Result<void> fill(Rows& rows, size_t count) = 0;
+  // Begins again on the same path with the same columns wanted and other values, which spares a join's inner side the
+  // opening of each look-up. False where it cannot: then the path is opened anew.
+  virtual bool restart(const Access& access) { return static_cast<void>(access), false; }
 };
 
 class VirtualTable {

@@ -5,12 +5,14 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <thread>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/inventory_data.h"
 #include "app/inventory_feed.h"
 #include "app/inventory_remote.h"
+#include "base/bounded_queue.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "control/control.h"
@@ -21,6 +23,7 @@ namespace {
 
 constexpr size_t kImportGroupEvents = 2'000;  // recorded at once, all or none: half of what a batch of the log holds
 constexpr size_t kImportGroupBytes = 2u << 20;   // of them, far below what a batch may hold
+constexpr size_t kImportGroupsAhead = 8;      // made while others are recorded: ~16,000 events
 constexpr size_t kChangesShown = 40;       // of a dry run, by entity
 constexpr size_t kProblemsShown = 200;     // on a terminal; the rest follow from the first, or are in --json
 constexpr std::string_view kActor = "operator:import";
@@ -71,38 +74,60 @@ struct Recorded {
   size_t events = 0, seen = 0;
 };
 
-// Records what the feed has come to, a group at a time.
+struct ImportGroup {
+  std::vector<log::Event> events;
+  Recorded recorded;  // by it
+};
+
+// Gives what the feed has come to in groups, until they are no longer wanted.
+void make_groups(const inventory::Upsert& upsert, BoundedQueue<ImportGroup>& groups) {
+  ImportGroup group;
+  size_t bytes = 0;
+  const auto put = [&] {
+    bytes = 0;
+    return groups.put(std::exchange(group, {}));
+  };
+  bool wanted = true;
+  upsert.for_each_event([&](log::Event event, size_t) {
+    bytes += event.ByteSizeLong();
+    if (event.has_entities_seen())
+      group.recorded.seen += static_cast<size_t>(event.entities_seen().ids_size());
+    else
+      ++group.recorded.events;
+    group.events.push_back(std::move(event));
+    if (group.events.size() == kImportGroupEvents || bytes >= kImportGroupBytes) wanted = put();
+    return wanted;
+  });
+  if (wanted && !group.events.empty()) put();
+  groups.close();
+}
+
+// Records what the feed has come to. The next groups are made while those before them are recorded.
 Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, FeedProgress& progress) {
   const SystemClock clock;
-  std::vector<log::Event> group;
-  size_t group_bytes = 0;
-  Recorded recorded, with_group;
+  BoundedQueue<ImportGroup> made(kImportGroupsAhead);
+  const std::jthread maker([&] { make_groups(upsert, made); });
+  Recorded recorded;
   std::optional<Error> failed;
-  const auto flush = [&] {
-    if (group.empty() || failed) return;
-    group_bytes = 0;
-    std::vector<std::vector<log::Event>> groups;
-    groups.push_back(std::exchange(group, {}));
-    auto outcomes = core.submit(std::move(groups), clock.now());
-    if (!outcomes)
-      failed = outcomes.error();
-    else if (!outcomes->front())
-      failed = outcomes->front().error();
-    else
-      recorded = with_group;
+  while (!failed) {
+    std::vector<ImportGroup> groups = made.take_all();
+    if (groups.empty()) break;
+    std::vector<std::vector<log::Event>> events;
+    for (ImportGroup& group : groups) events.push_back(std::move(group.events));
+    const auto outcomes = core.submit(std::move(events), clock.now());
+    if (!outcomes) failed = outcomes.error();
+    for (size_t i = 0; i < groups.size() && outcomes; ++i) {
+      const Result<log::Offset>& outcome = (*outcomes)[i];
+      if (outcome) {
+        recorded.events += groups[i].recorded.events;
+        recorded.seen += groups[i].recorded.seen;
+      } else if (!failed) {
+        failed = outcome.error();
+      }
+    }
     progress.tell("recorded", recorded.events);
-  };
-  upsert.for_each_event([&](log::Event event, size_t) {
-    group_bytes += event.ByteSizeLong();
-    if (event.has_entities_seen())
-      with_group.seen += static_cast<size_t>(event.entities_seen().ids_size());
-    else
-      ++with_group.events;
-    group.push_back(std::move(event));
-    if (group.size() == kImportGroupEvents || group_bytes >= kImportGroupBytes) flush();
-    return !failed;
-  });
-  flush();
+  }
+  made.close();
   progress.end();
   if (!failed) return recorded;
   return fail(

@@ -26,6 +26,7 @@ Result<OpenedData> open_data(const std::filesystem::path& data, bool read_only) 
   TANDEM_ASSIGN(const log::Head head, opened.log->head());
   control::CoreOptions core_options;
   core_options.epoch = head.header.epoch + 1;
+  core_options.append_beside = true;
   if (!read_only) core_options.sealer = opened.vault.get();
   TANDEM_ASSIGN(opened.core, control::Core::open(*opened.log, opened.checkpoints.get(), core_options));
   return opened;

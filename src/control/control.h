@@ -102,6 +102,7 @@ struct CoreOptions {
   log::Epoch epoch = 1;
   Sealer* sealer = nullptr;  // null: what is personal stands on the log as it came, for good
   uint64_t plan_work_limit = 10'000;
+  bool append_beside = false;  // a batch is written on a thread of its own while the next is made
 };
 
 // The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by any.

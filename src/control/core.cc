@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <future>
+#include <iterator>
 #include <map>
 
 #include "control/control.h"
@@ -23,12 +26,14 @@ struct Draft {
     fold(state, event, state.inventory.offset() + 1, at, changes);
     events.push_back(std::move(event));
   }
-  void refresh_grid(const inventory::ChangeSet& stale_at_start) {
-    if (!grid_fresh) refresh(state, stale_at_start);
-    refresh(state, changes);
-    changes.clear();
-    grid_fresh = true;
-  }
+};
+
+// A batch on its way to the log, and what follows once it is there.
+struct Writing {
+  Draft draft;  // without its events
+  std::vector<inventory::Erasure> erasures;
+  size_t outcomes = 0;  // of the groups up to and with those of the batch
+  std::future<Result<log::BatchHeader>> appended;
 };
 
 Result<size_t> size_of(const std::vector<log::Event>& events) {
@@ -80,7 +85,10 @@ class Sequencer final : public Core {
   void pass_time(Instant now);
   Result<log::Offset> admit(Draft& draft, std::vector<log::Event> group) const;
   Result<log::Offset> admit_one(Draft& draft, log::Event event) const;
-  Result<void> commit(Draft draft, Instant at);
+  void refresh_grid(Draft& draft) const;
+  Result<void> begin_append(Draft& draft, size_t outcomes);
+  Result<void> await_append(Draft& next);
+  void take_over(Draft draft, const log::BatchHeader& header);
 
   log::Log& log_;
   const CheckpointStore* checkpoints_;
@@ -90,6 +98,8 @@ class Sequencer final : public Core {
   mutable inventory::ChangeSet stale_;  // what `state_.grid` does not show yet
   mutable std::map<log::Offset, State> recent_;
   log::Offset opened_from_;
+  std::optional<Writing> writing_;
+  size_t durable_ = 0;  // groups of this submission whose outcome is settled
   std::optional<Error> failed_;
   std::optional<Instant> clock_;  // as it was last read
   Instant time_;                  // what batches are stamped with
@@ -104,7 +114,7 @@ void Sequencer::pass_time(Instant now) {
 }
 
 Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
-  if (event.has_plan_proposed()) draft.refresh_grid(stale_);
+  if (event.has_plan_proposed()) refresh_grid(draft);
   TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, std::move(event), time_));
   TANDEM_ASSIGN(const size_t bytes, size_of(events));
   draft.bytes += bytes;
@@ -117,30 +127,87 @@ Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
   return offset;
 }
 
-// A group of several is tried on a copy, so that one that is refused half-way leaves nothing behind.
+// A group of several is tried on a draft of its own, so that one that is refused half-way leaves nothing behind.
 Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group) const {
   if (group.empty()) return fail(ErrorCode::invalid_argument, "there is no event in it");
   if (group.size() > log::kBatchEventsMax / 2)
     return fail(ErrorCode::too_large, fmt::format("{} events at once; send at most {}", group.size(), log::kBatchEventsMax / 2));
   if (group.size() == 1) return admit_one(draft, std::move(group.front()));
-  Draft trial = draft;
+  if (std::ranges::any_of(group, &log::Event::has_plan_proposed)) refresh_grid(draft);
+  Draft trial;
+  trial.state = draft.state;
+  trial.grid_fresh = draft.grid_fresh;
   log::Offset last = 0;
   for (log::Event& event : group) {
     TANDEM_ASSIGN(last, admit_one(trial, std::move(event)));
   }
-  draft = std::move(trial);
+  draft.state = std::move(trial.state);
+  draft.grid_fresh = trial.grid_fresh;
+  draft.bytes += trial.bytes;
+  for (const inventory::Change& change : trial.changes) draft.changes.add(change);
+  std::ranges::move(trial.events, std::back_inserter(draft.events));
   return last;
 }
 
-Result<void> Sequencer::commit(Draft draft, Instant at) {
-  const std::vector<inventory::Erasure> erasures = erasures_of(draft.events, state_.inventory.offset() + 1);
-  const log::Batch batch = log::make_batch(state_.head, options_.epoch, at, std::move(draft.events));
-  if (options_.sealer) TANDEM_TRY(options_.sealer->keep());
-  if (auto appended = log_.append(batch); !appended) {
-    if (appended.error().code == ErrorCode::io || appended.error().code == ErrorCode::fenced) failed_ = appended.error();
-    return appended;
+// With all that the draft's grid does not show: what was stale before it, the batch that is being written, its own.
+void Sequencer::refresh_grid(Draft& draft) const {
+  if (!draft.grid_fresh) {
+    if (!writing_ || !writing_->draft.grid_fresh) refresh(draft.state, stale_);
+    if (writing_) refresh(draft.state, writing_->draft.changes);
   }
-  draft.state.head = batch.header;
+  refresh(draft.state, draft.changes);
+  draft.changes.clear();
+  draft.grid_fresh = true;
+}
+
+// Sends the draft to the log, once the batch before it is there, and leaves the draft of the next batch in its place.
+Result<void> Sequencer::begin_append(Draft& draft, size_t outcomes) {
+  TANDEM_TRY(await_append(draft));
+  if (options_.sealer) TANDEM_TRY(options_.sealer->keep());
+  Writing writing;
+  writing.erasures = erasures_of(draft.events, state_.inventory.offset() + 1);
+  writing.outcomes = outcomes;
+  const auto append = [this, previous = state_.head, at = time_](std::vector<log::Event> events) -> Result<log::BatchHeader> {
+    const log::Batch batch = log::make_batch(previous, options_.epoch, at, std::move(events));
+    TANDEM_TRY(log_.append(batch));
+    return batch.header;
+  };
+  const auto when = options_.append_beside ? std::launch::async : std::launch::deferred;
+  writing.appended = std::async(when, append, std::exchange(draft.events, {}));
+  Draft next;
+  next.state = draft.state;
+  writing.draft = std::exchange(draft, std::move(next));
+  writing_ = std::move(writing);
+  return {};
+}
+
+// Waits until the batch that is being written is durable, and takes over what it leads to. After an error nothing of it
+// has happened, and `next`, which stands on it, must not.
+Result<void> Sequencer::await_append(Draft& next) {
+  if (!writing_) return {};
+  const Result<log::BatchHeader> header = writing_->appended.get();
+  Writing written = std::move(*writing_);
+  writing_.reset();
+  if (!header) {
+    if (header.error().code == ErrorCode::io || header.error().code == ErrorCode::fenced) failed_ = header.error();
+    return tl::unexpected(header.error());
+  }
+  take_over(std::move(written.draft), *header);
+  next.state.head = state_.head;
+  if (!state_.grid && !next.grid_fresh) next.state.grid.reset();
+  if (options_.sealer && !written.erasures.empty()) {
+    // That it was erased stands on the log, and may not be said while it is not so: a new start tries again.
+    if (auto destroyed = options_.sealer->destroy(written.erasures); !destroyed) {
+      failed_ = destroyed.error();
+      return destroyed;
+    }
+  }
+  durable_ = written.outcomes;
+  return {};
+}
+
+void Sequencer::take_over(Draft draft, const log::BatchHeader& header) {
+  draft.state.head = header;
   state_ = std::move(draft.state);
   if (draft.grid_fresh) stale_.clear();
   for (const inventory::Change& change : draft.changes) stale_.add(change);
@@ -151,11 +218,6 @@ Result<void> Sequencer::commit(Draft draft, Instant at) {
   State& kept = recent_.insert_or_assign(state_.inventory.offset(), state_).first->second;
   if (!stale_.empty()) kept.grid.reset();
   if (recent_.size() > kRecentStates) recent_.erase(recent_.begin());
-  if (!options_.sealer || erasures.empty()) return {};
-  // That it was erased stands on the log, and may not be said while it is not so: a new start tries again.
-  auto destroyed = options_.sealer->destroy(erasures);
-  if (!destroyed) failed_ = destroyed.error();
-  return destroyed;
 }
 
 Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vector<log::Event>> groups, Instant now) {
@@ -163,37 +225,31 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
   pass_time(now);
   std::vector<Result<log::Offset>> outcomes;
   outcomes.reserve(groups.size());
-  size_t durable = 0;  // outcomes before this one are settled
+  durable_ = 0;
   Draft draft;
   draft.state = state_;
   const auto flush = [&]() -> Result<void> {
     for (log::Event& event : due(draft.state, time_, options_.plan_work_limit)) draft.take(std::move(event), time_);
-    if (draft.events.empty()) return {};
-    TANDEM_TRY(commit(std::exchange(draft, {}), time_));
-    draft.state = state_;
-    durable = outcomes.size();
-    return {};
+    return draft.events.empty() ? Result<void>() : begin_append(draft, outcomes.size());
   };
   const auto refuse_rest = [&](const Error& error) {
-    for (size_t i = durable; i < outcomes.size(); ++i) outcomes[i] = tl::unexpected(error);
+    for (size_t i = durable_; i < outcomes.size(); ++i) outcomes[i] = tl::unexpected(error);
     outcomes.resize(groups.size(), tl::unexpected(error));
   };
+  Result<void> flushed;
   for (std::vector<log::Event>& group : groups) {
     // What a group brings about (verdicts, one request) fits the other half of the batch.
     const bool full = draft.events.size() + group.size() > log::kBatchEventsMax / 2 || draft.bytes > log::kBatchBytesMax / 4;
-    if (full) {
-      if (auto flushed = flush(); !flushed) {
-        if (durable == 0) return tl::unexpected(flushed.error());
-        refuse_rest(flushed.error());
-        return outcomes;
-      }
-    }
+    if (full) flushed = flush();
+    if (!flushed) break;
     outcomes.push_back(admit(draft, std::move(group)));
   }
-  if (auto flushed = flush(); !flushed) {
-    if (durable == 0) return tl::unexpected(flushed.error());
-    refuse_rest(flushed.error());
-  }
+  if (flushed) flushed = flush();
+  // Also after an error, what is on its way is waited for: it may be durable.
+  if (auto awaited = await_append(draft); flushed) flushed = awaited;
+  if (flushed) return outcomes;
+  if (durable_ == 0) return tl::unexpected(flushed.error());
+  refuse_rest(flushed.error());
   return outcomes;
 }
 
@@ -205,7 +261,8 @@ Result<void> Sequencer::tick(Instant now) {
   Draft draft;
   draft.state = state_;
   for (log::Event& event : events) draft.take(std::move(event), time_);
-  return commit(std::move(draft), time_);
+  TANDEM_TRY(begin_append(draft, 0));
+  return await_append(draft);
 }
 
 const State& Sequencer::state() const {

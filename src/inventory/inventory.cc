@@ -315,10 +315,15 @@ Json::Object Snapshot::attributes_with(const v1::FactsRecorded& facts, Instant a
   const Saying saying(facts, source, tables_->offset + 1, now);
   const KindTable* table = tables_->kinds.find(facts.kind());
   const Held* held = table ? table->entities.find(facts.id()) : nullptr;
+  Json::Object attributes;
+  if (!held && saying.stamp.covers(now.ns)) {  // nobody says anything else
+    for (const Saying::Said& said : saying.said)
+      if (!is_null(said.value)) attributes.emplace_hint(attributes.end(), said.attribute, json_of(said.value));
+    return attributes;
+  }
   const Lens lens{now.ns, &policy_for(facts.kind(), *tables_->policy), facts.kind()};
   Revision revision(held ? held->record.view() : std::string_view(), lens, lens);
   revision.say(saying, held ? held->past : Past());
-  Json::Object attributes;
   for (const ClaimView& claim : revision.believed_after())
     attributes.emplace_hint(attributes.end(), claim.attribute, json_of(claim.value));
   return attributes;

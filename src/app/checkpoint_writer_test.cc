@@ -10,7 +10,10 @@ namespace {
 // Remembers at which offsets it was written.
 class Offsets final : public control::CheckpointStore {
  public:
-  Result<void> write(log::Offset offset, std::string_view) override { return written.push_back(offset), Result<void>(); }
+  Result<void> write(log::Offset offset, const std::function<void(const Sink&)>&) override {
+    written.push_back(offset);
+    return {};
+  }
   Result<std::optional<std::string>> read(log::Offset) const override { return std::nullopt; }
   std::vector<log::Offset> written;
 };

@@ -97,15 +97,36 @@ Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_
   return file.read_at(0, size);
 }
 
+namespace {
+
+std::filesystem::path beside(std::filesystem::path path) { return path += ".tmp"; }
+
+}  // namespace
+
+Result<ReplacingFile> ReplacingFile::begin(std::filesystem::path path) {
+  ReplacingFile file;
+  TANDEM_ASSIGN(file.file_, File::open(beside(path), File::Mode::write));
+  TANDEM_TRY(file.file_.truncate(0));
+  file.path_ = std::move(path);
+  return file;
+}
+
+Result<void> ReplacingFile::append(std::string_view bytes) {
+  TANDEM_TRY(file_.write_at(size_, bytes));
+  size_ += bytes.size();
+  return {};
+}
+
+Result<void> ReplacingFile::finish() {
+  TANDEM_TRY(file_.sync());
+  if (::rename(beside(path_).c_str(), path_.c_str()) != 0) return system_failure("moving a file to " + path_.string(), errno);
+  return sync_directory(path_.parent_path());
+}
+
 Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  TANDEM_ASSIGN(File file, File::open(temporary, File::Mode::write));
-  TANDEM_TRY(file.truncate(0));
-  TANDEM_TRY(file.write_at(0, bytes));
-  TANDEM_TRY(file.sync());
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return system_failure("moving a file to " + path.string(), errno);
-  return sync_directory(path.parent_path());
+  TANDEM_ASSIGN(ReplacingFile file, ReplacingFile::begin(path));
+  TANDEM_TRY(file.append(bytes));
+  return file.finish();
 }
 
 Result<WriterLock> WriterLock::take(const std::filesystem::path& path) {

@@ -40,7 +40,22 @@ Result<void> sync_directory(const std::filesystem::path& directory);
 // The whole of a file; too_large when it is over `bytes_max`.
 Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_max);
 
-// Durable, and whole or not there at all: written beside its place, synced, and moved. Makes no directory.
+// A file written in pieces beside its place, which it takes once it is whole and durable. Makes no directory. One that is
+// not finished leaves what was there, and its own pieces to be written over.
+class ReplacingFile {
+ public:
+  static Result<ReplacingFile> begin(std::filesystem::path path);
+  Result<void> append(std::string_view bytes);
+  Result<void> write_at(uint64_t position, std::string_view bytes) { return file_.write_at(position, bytes); }
+  Result<void> finish();
+
+ private:
+  std::filesystem::path path_;
+  File file_;
+  uint64_t size_ = 0;
+};
+
+// Durable, and whole or not there at all.
 Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
 // The one writer's claim on a directory of files: an advisory lock, which the kernel releases however the process ends.

@@ -66,14 +66,21 @@ class DirectoryCheckpoints final : public CheckpointStore {
  public:
   explicit DirectoryCheckpoints(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  Result<void> write(log::Offset offset, std::string_view bytes) override {
+  Result<void> write(log::Offset offset, const std::function<void(const Sink&)>& produce) override {
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
     if (error) return fail(ErrorCode::io, fmt::format("'{}' cannot be made: {}", directory_.string(), error.message()));
-    std::string whole(kMagic);
-    whole += sha256(bytes).view();
-    whole += bytes;
-    TANDEM_TRY(write_file_durably(directory_ / fmt::format("{}{:020}", kPrefix, offset), whole));
+    TANDEM_ASSIGN(ReplacingFile file, ReplacingFile::begin(directory_ / fmt::format("{}{:020}", kPrefix, offset)));
+    TANDEM_TRY(file.append(std::string(kEnvelopeBytes, '\0')));
+    Hasher hasher;
+    Result<void> appended;
+    produce([&](std::string_view piece) {
+      hasher.update(piece);
+      if (appended) appended = file.append(piece);
+    });
+    TANDEM_TRY(appended);
+    TANDEM_TRY(file.write_at(0, std::string(kMagic) + std::string(hasher.finish().view())));
+    TANDEM_TRY(file.finish());
     const auto files = files_in(directory_);
     for (size_t i = kKept; i < files.size(); ++i) std::filesystem::remove(files[i].second, error);
     return {};
@@ -82,12 +89,14 @@ class DirectoryCheckpoints final : public CheckpointStore {
   Result<std::optional<std::string>> read(log::Offset at_most) const override {
     for (const auto& [offset, path] : files_in(directory_)) {
       if (offset > at_most) continue;
-      const auto read = read_file(path, kFileBytesMax);
+      auto read = read_file(path, kFileBytesMax);
       if (!read) continue;  // unreadable is as good as not there
-      const std::string& bytes = *read;
+      std::string bytes = std::move(*read);
       const bool whole = bytes.size() >= kEnvelopeBytes && bytes.starts_with(kMagic) &&
                          digest_of(std::string_view(bytes).substr(kMagic.size())) == sha256(std::string_view(bytes).substr(kEnvelopeBytes));
-      if (whole) return std::optional(bytes.substr(kEnvelopeBytes));
+      if (!whole) continue;
+      bytes.erase(0, kEnvelopeBytes);
+      return std::optional(std::move(bytes));
     }
     return std::optional<std::string>();
   }
@@ -119,7 +128,7 @@ std::optional<std::string_view> take_part(std::string_view& bytes) {
 }
 
 // What follows here and the branches, each behind its length as 8 little-endian bytes; then the inventory.
-std::string encode_checkpoint(const State& state) {
+void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   v1::Checkpoint checkpoint;
   encode_head(state.head, *checkpoint.mutable_head());
   if (state.plan) *checkpoint.mutable_plan() = *state.plan;
@@ -143,7 +152,13 @@ std::string encode_checkpoint(const State& state) {
   bytes += part;
   put_length(bytes, branches.size());
   bytes += branches;
-  state.inventory.write(bytes);
+  sink(bytes);
+  state.inventory.write(sink);
+}
+
+std::string encode_checkpoint(const State& state) {
+  std::string bytes;
+  encode_checkpoint(state, [&](std::string_view piece) { bytes += piece; });
   return bytes;
 }
 
@@ -173,7 +188,8 @@ Result<State> decode_checkpoint(std::string_view bytes) {
 }
 
 Result<void> write_checkpoint(const State& state, CheckpointStore& checkpoints) {
-  return checkpoints.write(state.inventory.offset(), encode_checkpoint(state));
+  return checkpoints.write(state.inventory.offset(),
+                           [&](const CheckpointStore::Sink& sink) { encode_checkpoint(state, sink); });
 }
 
 }  // namespace tandem::control

@@ -69,7 +69,9 @@ std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_
 class CheckpointStore {
  public:
   virtual ~CheckpointStore() = default;
-  virtual Result<void> write(log::Offset offset, std::string_view bytes) = 0;  // durable and atomic
+  // Durable and atomic: what `produce` gives to its sink, piece by piece.
+  using Sink = std::function<void(std::string_view)>;
+  virtual Result<void> write(log::Offset offset, const std::function<void(const Sink&)>& produce) = 0;
   // The newest that is whole and not after `at_most`; nothing when there is none.
   virtual Result<std::optional<std::string>> read(log::Offset at_most) const = 0;
 };

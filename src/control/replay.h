@@ -10,6 +10,7 @@ namespace tandem::control {
 Result<void> replay_onto(State& state, const log::Log& log, log::Offset to);
 
 // A checkpoint's bytes and back. Errors: corrupt.
+void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink);
 std::string encode_checkpoint(const State& state);
 Result<State> decode_checkpoint(std::string_view bytes);
 

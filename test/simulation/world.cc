@@ -23,9 +23,11 @@ constexpr size_t kReaders = 4;
 
 // ---- Checkpoints ---------------------------------------------------------------------------------------------------
 
-Result<void> SimulatedCheckpoints::write(log::Offset offset, std::string_view bytes) {
+Result<void> SimulatedCheckpoints::write(log::Offset offset, const std::function<void(const Sink&)>& produce) {
   if (random_.chance(write_fails_)) return fail(ErrorCode::io, "the simulated disk takes no checkpoint");
-  kept_[offset] = bytes;
+  std::string& bytes = kept_[offset];
+  bytes.clear();
+  produce([&](std::string_view piece) { bytes += piece; });
   while (kept_.size() > 3) kept_.erase(kept_.begin());
   return {};
 }

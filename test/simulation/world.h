@@ -24,7 +24,7 @@ namespace tandem::simulation {
 class SimulatedCheckpoints final : public control::CheckpointStore {
  public:
   explicit SimulatedCheckpoints(uint64_t seed) : random_(seed, 2) {}
-  Result<void> write(log::Offset offset, std::string_view bytes) override;
+  Result<void> write(log::Offset offset, const std::function<void(const Sink&)>& produce) override;
   Result<std::optional<std::string>> read(log::Offset at_most) const override;
   void set_write_fails(double probability) { write_fails_ = probability; }
   void lose_all() { kept_.clear(); }

@@ -54,6 +54,23 @@ struct PlanOptions {
 };
 int run_plan(const PlanOptions& options);
 
+struct ReplayCommandOptions {
+  std::filesystem::path grid;
+  std::filesystem::path trace;   // empty: Poisson arrivals at the demands' rates
+  bool synthetic = false;        // says so in words; no trace may be given
+  std::vector<std::string> policies{"tandem"};  // several are compared; "all"
+  std::string sizes = "exponential";
+  double rate_factor = 1;
+  double duration_s = 600;
+  double warm_up_s = 30;
+  uint64_t requests_max = 10'000'000;
+  uint64_t seed = 1;
+  uint64_t work = 10'000;
+  bool json = false;
+  std::filesystem::path output;  // of the JSON; empty: standard output
+};
+int run_replay(const ReplayCommandOptions& options);
+
 struct LogOptions {
   std::filesystem::path data = "data";
   uint64_t from = 0;           // 0: the last `count`

@@ -74,6 +74,30 @@ void add_plan(CLI::App& app, int& status) {
   run_with(command, options, run_plan, status);
 }
 
+void add_replay(CLI::App& app, int& status) {
+  auto options = std::make_shared<ReplayCommandOptions>();
+  CLI::App* command = app.add_subcommand("replay", "Simulate requests over a grid file: goodput, delays, cost, energy by policy");
+  command->add_option("--grid", options->grid, "Grid file")->required();
+  auto* trace = command->add_option("--trace", options->trace, "Azure LLM CSV or Mooncake JSONL, spread over the demands at their rates");
+  command->add_flag("--synthetic", options->synthetic, "Poisson arrivals of each demand at its rate; the default")->excludes(trace);
+  command->add_option("--policy", options->policies,
+                      "tandem, nearest, least-load, round-robin, cheapest, compute-then-network or centralise; several are compared; all")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--sizes", options->sizes, "Of synthetic prompts and outputs about their means: exponential or fixed")->capture_default_str();
+  command->add_option("--rate-factor", options->rate_factor, "Of the demands' rates")->capture_default_str();
+  command->add_option("--duration", options->duration_s, "Simulated seconds of arrivals")->capture_default_str();
+  command->add_option("--warm-up", options->warm_up_s, "Of them, the first seconds that are not counted")->capture_default_str();
+  command->add_option("--requests", options->requests_max, "Arrivals end after so many")->capture_default_str();
+  command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
+  command->add_option("--work", options->work, "Iterations of the plans that are made")->capture_default_str();
+  command->add_flag("--json", options->json, "As JSON");
+  command->add_option("-o,--output", options->output, "File for the JSON")->needs("--json");
+  command->footer("Examples:\n  tandem replay --grid examples/national.yaml --policy all\n"
+                  "  tandem replay --grid examples/national.yaml --trace azure-llm-2023-conv.csv --policy tandem --json");
+  run_with(command, options, run_replay, status);
+}
+
 void add_log(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("log", "Read the log of a grid and check its chain");
   command->require_subcommand(1);
@@ -244,6 +268,7 @@ int main(int argc, char** argv) {
   add_check(app, status);
   add_generate(app, status);
   add_plan(app, status);
+  add_replay(app, status);
   add_log(app, status);
   add_inventory(app, status);
   add_ontology(app, status);

@@ -178,7 +178,9 @@ void EngineModel::end_stretch(uint32_t index) {
   if (replica.steps > 0) {
     replica.steps_done += static_cast<uint64_t>(replica.steps);
     const double watts = replica.has_prefill ? profile_.power_watts.back() : profile_.power_watts[replica.step_batch];
-    energy_joules_ += watts * static_cast<double>(at_ns - replica.start_ns) * 1e-9;
+    const double seconds = static_cast<double>(at_ns - replica.start_ns) * 1e-9;
+    energy_joules_ += watts * seconds;
+    busy_seconds_ += seconds;
     if (replica.has_prefill) end_prefills(replica, at_ns);
     end_finished(replica, at_ns);
     replica.steps = 0;

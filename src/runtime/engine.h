@@ -134,6 +134,7 @@ class EngineModel {
   uint32_t replicas() const { return active_replicas_; }
   double kv_usage() const;                                 // [0, 1], over the replicas that take requests
   double energy_joules() const { return energy_joules_; }  // of steps done; a prefilling step at the last point's power
+  double busy_seconds() const { return busy_seconds_; }    // of all replicas, in steps done
   const EngineProfile& profile() const { return profile_; }
   const EngineOptions& options() const { return options_; }
 
@@ -209,7 +210,7 @@ class EngineModel {
   size_t waiting_head_ = 0;
   uint32_t waiting_count_ = 0;  // without the cancelled ones
   uint32_t running_ = 0;
-  double energy_joules_ = 0;
+  double energy_joules_ = 0, busy_seconds_ = 0;
   int64_t now_ns_ = INT64_MIN;
   std::vector<EngineEvent> events_;
   bool told_ = false;  // events_ has been handed out

@@ -123,6 +123,7 @@ TEST(Engine, OneRequestTakesWhatTheProfileSays) {
   EXPECT_EQ(e.running(), 0u);
   EXPECT_EQ(e.kv_usage(), 0);
   EXPECT_NEAR(e.energy_joules(), 0.102 * 700 + 1.0 * 400, 1e-6);
+  EXPECT_NEAR(e.busy_seconds(), 1.102, 1e-9);
 }
 
 TEST(Engine, AChunkedPromptTakesAsLongAsAWholeOne) {

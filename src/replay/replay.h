@@ -1,0 +1,113 @@
+// Requests simulated over a snapshot, under the policy that would run it or one that it is measured against.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/histogram.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "grid/snapshot.h"
+#include "ingest/trace.h"
+#include "tandem/v1/plan.pb.h"
+
+namespace tandem::replay {
+
+// What is deployed, and where requests go.
+enum class Policy : uint8_t {
+  tandem,       // the joint plan; the gateway's decision for each request
+  nearest,      // every demand at the nearest pool by anchor that still has room, sized for its promise per token
+  least_load,   // the joint plan's replicas; the emptiest that may serve
+  round_robin,  // the joint plan's replicas; each that may serve in turn
+  cheapest,     // the joint plan's replicas; the cheapest with a place free
+  compute_then_network,  // the best plan on a network without delay, cost or limits, then shortest paths
+  centralise,            // the joint plan of core and cloud sites alone; the gateway's decision
+};
+std::string_view to_string(Policy policy);
+std::optional<Policy> policy_named(std::string_view name);  // "compute-then-network"
+std::vector<Policy> all_policies();
+
+enum class Sizes : uint8_t { fixed, exponential };  // of prompts and outputs, around each demand's means
+
+struct Workload {
+  const ingest::Trace* trace = nullptr;  // arrivals and sizes; null: Poisson. Time is scaled so that its mean rate is
+                                         // what the demands ask; sizes keep its shape about each demand's means; a
+                                         // trace that ends begins anew
+  Sizes sizes = Sizes::exponential;      // without a trace; the Azure traces vary about as much
+  double rate_factor = 1;                // of the demands' rates, > 0
+  double duration_s = 600;               // > 0, of arrivals
+  uint64_t requests_max = 10'000'000;    // arrivals end there if sooner
+};
+
+struct Options {
+  Policy policy = Policy::tandem;
+  Workload workload;
+  uint64_t seed = 1;
+  double warm_up_s = 30;        // arrivals before it are served and not counted
+  uint64_t plan_work = 10'000;  // iterations of the plans that are made
+};
+
+// Of all requests, of a tenant or of a site.
+struct Tally {
+  uint64_t requests = 0;        // that asked; for a site: that were sent there
+  uint64_t served = 0;          // to the last token
+  uint64_t good = 0;            // within both promises
+  uint64_t late = 0, slow = 0;  // of those served: first token too late; tokens too slow (may be both)
+  Histogram ttft_us, tpot_us;   // of those served; per-token time is a request's mean after the first
+  double ttft_sum_us = 0;       // exact, for means that are compared with theory
+};
+
+struct Report {
+  Policy policy = Policy::tandem;
+  uint64_t seed = 0;
+  double measured_s = 0;   // of arrivals
+  uint64_t simulated = 0;  // requests, warm-up included
+  Tally all;
+  std::map<std::string, Tally> tenants, sites;
+  std::map<std::string, uint64_t> rejected;  // by gate or reason; each is a miss
+  uint64_t unfinished = 0;                   // an hour after the last arrival; each is a miss
+  uint32_t demands_kept = 0;                 // with the promised quantile of their requests good
+  uint32_t demands_broken = 0;
+  uint64_t residency_violations = 0;  // requests whose site, or a path to it, lies outside the tenant's residency
+  uint64_t prompt_tokens = 0, output_tokens = 0;  // of requests served
+  uint64_t good_output_tokens = 0;
+  uint32_t replicas = 0, accelerators = 0;
+  uint32_t central_accelerators = 0;  // of them, at core and cloud sites
+  uint32_t moves = 0;                 // replicas that differ from the joint plan's
+  double accelerators_eur_per_hour = 0, energy_eur_per_hour = 0, transport_eur_per_hour = 0;
+  double energy_kwh = 0;  // with PUE
+  double carbon_kg = 0;
+  std::string worst_link;  // by utilisation, background and what was served; empty without links
+  double worst_link_utilization = 0;
+
+  double goodput() const;  // [0, 1]
+  double eur_per_hour() const { return accelerators_eur_per_hour + energy_eur_per_hour + transport_eur_per_hour; }
+  double eur_per_million_tokens() const;       // output tokens served; 0 without
+  double eur_per_million_good_tokens() const;  // of requests within their promises
+  double joules_per_token() const;
+};
+
+// Errors: invalid_argument for options out of range or a trace without requests; not_found when no demand asks
+// anything.
+Result<Report> replay(const grid::Snapshot& snapshot, const Options& options);
+
+// The same with a plan that is there already; the policy says only where requests go.
+Result<Report> replay(const grid::Snapshot& snapshot, const v1::Plan& plan, const Options& options);
+
+// One policy after another on the same requests.
+Result<std::vector<Report>> compare(const grid::Snapshot& snapshot, const Options& options,
+                                    const std::vector<Policy>& policies);
+
+// Which of the reports is best: most goodput, where that is equal within a thousandth the least cost per good token.
+// A sentence that says so, and says where centralising wins.
+std::string verdict(const std::vector<Report>& reports);
+
+Json to_json_report(const Report& report);
+std::string to_table(const Report& report);
+std::string to_table(const std::vector<Report>& reports);
+
+}  // namespace tandem::replay

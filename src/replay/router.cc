@@ -1,0 +1,149 @@
+#include "replay/router.h"
+
+#include <algorithm>
+
+namespace tandem::replay {
+namespace {
+
+using routing::Gate;
+
+double euros_at(const routing::RoutingTable& table, const routing::RequestFacts& facts, uint32_t target) {
+  const routing::Target& row = table.targets()[target];
+  return facts.prompt_tokens * row.euros_per_prompt_token + facts.output_tokens * row.euros_per_output_token +
+         facts.bytes * table.leg(facts.region, row.site_position).euros_per_byte;
+}
+
+}  // namespace
+
+Router::Router(const grid::Snapshot& snapshot, const routing::RoutingTable& table, const v1::Plan& plan, Policy policy,
+               uint64_t seed)
+    : snapshot_(snapshot), table_(table), policy_(policy), draws_(seed, 3), turn_(snapshot.demands.size(), 0) {
+  for (const grid::Demand& demand : snapshot.demands)
+    facts_.push_back({.tenant = demand.tenant.value,
+                      .region = demand.region.value,
+                      .model = demand.model.value,
+                      .prompt_tokens = demand.prompt_tokens,
+                      .output_tokens = demand.output_tokens,
+                      .bytes = demand.upload_bytes + demand.download_bytes,
+                      .allowed = snapshot.tenants[demand.tenant].residency,
+                      .ttft = demand.promise.ttft,
+                      .tpot = demand.promise.tpot});
+  find_eligible();
+  if (policy == Policy::compute_then_network) read_shares(plan);
+}
+
+void Router::find_eligible() {
+  eligible_.resize(facts_.size());
+  for (size_t d = 0; d < facts_.size(); ++d) {
+    const routing::RequestFacts& facts = facts_[d];
+    if (!table_.may_use(facts.tenant, facts.model)) continue;
+    for (const uint32_t target : table_.targets_of_model(facts.model)) {
+      const routing::Target& row = table_.targets()[target];
+      const bool reachable = table_.leg(facts.region, row.site_position).reachable;
+      if (row.up && reachable && facts.allowed.contains(row.jurisdiction)) eligible_[d].push_back(target);
+    }
+    const auto sort_by = [&](auto key) {
+      std::stable_sort(eligible_[d].begin(), eligible_[d].end(),
+                       [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+    };
+    if (policy_ == Policy::nearest)
+      sort_by(
+          [&](uint32_t t) { return table_.leg(facts.region, table_.targets()[t].site_position).round_trip.value(); });
+    else if (policy_ == Policy::cheapest)
+      sort_by([&](uint32_t t) { return euros_at(table_, facts, t); });
+  }
+}
+
+void Router::read_shares(const v1::Plan& plan) {
+  shares_.resize(facts_.size());
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    const grid::DemandIndex demand = snapshot_.demands.find(planned.demand());
+    if (!demand.valid()) continue;
+    double sum = 0;
+    for (const v1::PlannedSplit& split : planned.splits()) {
+      const auto target = table_.find_target(split.deployment());
+      if (!target) continue;
+      sum += split.fraction();
+      shares_[demand.value].push_back({*target, sum});
+    }
+  }
+}
+
+bool Router::has_room(uint32_t target, std::span<const routing::TargetLive> live) const {
+  return live[target].in_flight < table_.targets()[target].concurrency_max * (1 + routing::kQueuePerConcurrency);
+}
+
+Router::Choice Router::choose(const Arrival& arrival, std::span<const routing::TargetLive> live) {
+  switch (policy_) {
+    case Policy::tandem:
+    case Policy::centralise: {
+      routing::RequestFacts facts = facts_[arrival.demand];
+      facts.prompt_tokens = arrival.prompt_tokens;
+      const routing::Decision decision = routing::decide(table_, facts, live, {}, draws_.uniform());
+      return {decision.target, decision.blocking};
+    }
+    case Policy::nearest:
+    case Policy::cheapest:
+      return first_with_room(arrival.demand, live);
+    case Policy::least_load:
+      return emptiest(arrival.demand, live);
+    case Policy::round_robin:
+      return in_turn(arrival.demand, live);
+    case Policy::compute_then_network:
+      return by_share(arrival.demand);
+  }
+  return {};
+}
+
+// The first with a place free; where none has one, the first whose queue is not full.
+Router::Choice Router::first_with_room(uint32_t demand, std::span<const routing::TargetLive> live) const {
+  for (const uint32_t target : eligible_[demand])
+    if (live[target].in_flight < table_.targets()[target].concurrency_max) return {target};
+  for (const uint32_t target : eligible_[demand])
+    if (has_room(target, live)) return {target};
+  return {std::nullopt, eligible_[demand].empty() ? Gate::model : Gate::capacity};
+}
+
+Router::Choice Router::emptiest(uint32_t demand, std::span<const routing::TargetLive> live) const {
+  std::optional<uint32_t> best;
+  double best_load = 0;
+  for (const uint32_t target : eligible_[demand]) {
+    if (!has_room(target, live)) continue;
+    const double load = static_cast<double>(live[target].in_flight.load()) / table_.targets()[target].concurrency_max;
+    if (best && load >= best_load) continue;
+    best = target;
+    best_load = load;
+  }
+  return {best, best ? Gate::none : eligible_[demand].empty() ? Gate::model : Gate::capacity};
+}
+
+Router::Choice Router::in_turn(uint32_t demand, std::span<const routing::TargetLive> live) {
+  const auto& targets = eligible_[demand];
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const uint32_t target = targets[turn_[demand]++ % targets.size()];
+    if (has_room(target, live)) return {target};
+  }
+  return {std::nullopt, targets.empty() ? Gate::model : Gate::capacity};
+}
+
+// The plan's shares and nothing else: a plan that knows no network has no reason to look at it.
+Router::Choice Router::by_share(uint32_t demand) {
+  const double draw = draws_.uniform();
+  for (const Shared& share : shares_[demand])
+    if (draw < share.up_to) {
+      const routing::Target& row = table_.targets()[share.target];
+      if (!row.up) return {std::nullopt, Gate::down};
+      if (!table_.leg(facts_[demand].region, row.site_position).reachable) return {std::nullopt, Gate::unreachable};
+      return {share.target};
+    }
+  return {std::nullopt, Gate::capacity};
+}
+
+bool Router::resident(uint32_t demand, uint32_t target) const {
+  const routing::RequestFacts& facts = facts_[demand];
+  const routing::Target& row = table_.targets()[target];
+  return facts.allowed.contains(row.jurisdiction) &&
+         facts.allowed.contains(table_.leg(facts.region, row.site_position).jurisdictions);
+}
+
+}  // namespace tandem::replay

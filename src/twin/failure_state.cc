@@ -76,7 +76,8 @@ FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatr
       taken(what_is_taken(snapshot, failures)),
       takers(snapshot.links.size()),
       gbps(slots() + 1, 0),
-      per_capacity(slots() + 1, 0) {
+      per_capacity(slots() + 1, 0),
+      in_place(mesh.nodes(), 0) {
   for (uint32_t f = 0; f < taken.size(); ++f)
     for (const uint32_t link : taken[f].links) takers[link].push_back(f);
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
@@ -115,48 +116,47 @@ void FailureStudy::State::route_all() {
 
 void FailureStudy::State::route(Toward& to) {
   const uint32_t nodes = mesh.nodes();
-  TowardRows& rows = to.rows;
-  rows.distance.assign(nodes, kFarAway);
-  rows.flow = to.source;
+  to.distance.assign(nodes, kFarAway);
+  to.flow = to.source;
   using Entry = std::pair<double, uint32_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> frontier;
   if (network->usable[to.node]) {
-    rows.distance[to.node] = 0;
+    to.distance[to.node] = 0;
     frontier.emplace(0, to.node);
   }
   while (!frontier.empty()) {
     const auto [distance, node] = frontier.top();
     frontier.pop();
-    if (distance > rows.distance[node]) continue;
-    rows.order.push_back(static_cast<uint16_t>(node));
+    if (distance > to.distance[node]) continue;
+    to.order.push_back(static_cast<uint16_t>(node));
     for (const Mesh::Arc& arc : mesh.out_of(node)) {
-      if (distance + arc.weight >= rows.distance[arc.to]) continue;
-      rows.distance[arc.to] = distance + arc.weight;
-      frontier.emplace(rows.distance[arc.to], arc.to);
+      if (distance + arc.weight >= to.distance[arc.to]) continue;
+      to.distance[arc.to] = distance + arc.weight;
+      frontier.emplace(to.distance[arc.to], arc.to);
     }
   }
   double total = 0;
-  for (size_t i = rows.order.size(); i-- > 1;) {
-    const uint32_t node = rows.order[i];
+  for (size_t i = to.order.size(); i-- > 1;) {
+    const uint32_t node = to.order[i];
     total += to.source[node];
-    const auto leads = [&](const Mesh::Arc& arc) { return rows.distance[arc.to] + arc.weight == rows.distance[node]; };
+    const auto leads = [&](const Mesh::Arc& arc) { return to.distance[arc.to] + arc.weight == to.distance[node]; };
     const auto out = mesh.out_of(node);
-    const double each = rows.flow[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
+    const double each = to.flow[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
     for (const Mesh::Arc& arc : out) {
       if (!leads(arc)) continue;
-      rows.flow[arc.to] += each;
+      to.flow[arc.to] += each;
       gbps[arc.slot] += each;
     }
   }
   to.negligible = kRoundingShare * total;
   for (uint32_t node = 0; node < nodes; ++node) {
-    if (rows.distance[node] < kFarAway) continue;
-    rows.order.push_back(static_cast<uint16_t>(node));
-    rows.flow[node] = 0;
+    if (to.distance[node] < kFarAway) continue;
+    to.order.push_back(static_cast<uint16_t>(node));
+    to.flow[node] = 0;
     gbps[lost_slot()] += to.source[node];
   }
-  rows.rank.resize(nodes);
-  for (size_t i = 0; i < nodes; ++i) rows.rank[rows.order[i]] = static_cast<uint16_t>(i);
+  to.rank.resize(nodes);
+  for (size_t i = 0; i < nodes; ++i) to.rank[to.order[i]] = static_cast<uint16_t>(i);
 }
 
 // ---- Promises ----------------------------------------------------------------------------------------------------

@@ -21,13 +21,10 @@ struct Taken {
 struct Toward {
   uint32_t node = 0;
   std::vector<double> source;  // by node
-  TowardRows rows;
+  std::vector<double> distance, flow;
+  std::vector<uint16_t> order, rank;
   double negligible = 0;          // flows at most this are rounding: 1e-13 of all toward it
   std::vector<uint32_t> watches;  // positions in FailureStudy::State::watches
-
-  TowardView view() const {
-    return {node, rows.distance.data(), rows.flow.data(), source.data(), rows.order.data(), rows.rank.data()};
-  }
 };
 
 struct FailureStudy::State {
@@ -44,11 +41,15 @@ struct FailureStudy::State {
   std::vector<Toward> toward;                    // every node that traffic or a watched promise goes to, ascending
   std::vector<double> gbps;                      // undisturbed, by slot; what has no path at lost_slot()
   std::vector<double> per_capacity;              // 1 / capacity by slot, 0 for links that are down; one more for lost_slot()
+  std::vector<uint8_t> in_place;                 // no node is displaced
   double offered_gbps = 0;                       // all traffic
   FailureOutcome undisturbed;
 
   uint32_t slots() const { return 2 * static_cast<uint32_t>(mesh.links.size()); }
   uint32_t lost_slot() const { return slots(); }
+  TowardView view(const Toward& to) const {
+    return {to.node, to.distance.data(), to.flow.data(), to.source.data(), to.order.data(), to.rank.data(), in_place.data()};
+  }
   void watch(std::vector<PromiseWatch> all);
   void route(Toward& to);
   void route_all();

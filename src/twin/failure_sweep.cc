@@ -61,9 +61,10 @@ struct SinglesShared {
   bool for_pairs;
   std::vector<WatchedParts> watched;  // by destination; empty where there is no watch
   struct Found {
-    std::vector<uint32_t> counts;  // entries by destination
+    std::vector<uint32_t> counts, node_counts;  // entries by destination
     std::vector<uint32_t> slots;
     std::vector<double> values;
+    std::vector<NodeChange> nodes;
     std::vector<std::pair<uint32_t, uint32_t>> entangled;  // destination, failure
   };
   std::vector<Found>& found;  // by failure
@@ -83,9 +84,9 @@ class SinglesWorker : FailureWorker {
  private:
   void follow(size_t failure, size_t t) {
     const Toward& to = state_.toward[t];
-    const TowardView view = to.view();
+    const TowardView view = state_.view(to);
     touched_.clear();
-    reroute_.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), &touched_);
+    reroute_.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), touched_);
     links_.clear();
     const uint32_t broken = judge_watches(failure, t, view);
     shared_.result.promises_broken[failure] += broken;
@@ -94,6 +95,10 @@ class SinglesWorker : FailureWorker {
     const size_t row = shared_.result.row(t, failure);
     shared_.result.broken_here[row] = broken;
     note_sets(row);
+    const size_t before = shared_.found[failure].nodes.size();
+    reroute_.changes(view, shared_.found[failure].nodes);
+    shared_.found[failure].node_counts.push_back(static_cast<uint32_t>(shared_.found[failure].nodes.size() - before));
+    shared_.result.rerouted[row] = static_cast<uint16_t>(reroute_.moved().size() + reroute_.thinned().size());
     reroute_.links_of_moved(view, links_);
     for (const uint32_t link : links_)
       for (const uint32_t taker : state_.takers[link]) shared_.found[failure].entangled.emplace_back(t, taker);
@@ -166,7 +171,8 @@ class PairsWorker : FailureWorker {
         singles_(shared.singles),
         together_(kPairColumns * shared.singles.width, 0),
         broken_(kPairColumns, 0),
-        loads_(shared.singles.width, 0) {
+        loads_(shared.singles.width, 0),
+        displaced_(state.mesh.nodes(), 0) {
     block_.stress.resize(state.slots());
   }
 
@@ -196,46 +202,93 @@ class PairsWorker : FailureWorker {
     }
   }
 
+  // Of two failures, the one that routes fewer nodes anew is followed on the state after the other.
   void follow(const PairUnit& unit, size_t t) {
     find_entangled(unit, t);
     if (picked_.empty()) return;
     const Toward& to = state_.toward[t];
-    TowardView view = to.view();
-    mark(state_.taken[unit.first], 2);
-    reroute_.follow(view, state_.taken[unit.first].links, to.negligible, loads_.data(), state_.lost_slot(), nullptr);
-    if (!reroute_.moved().empty() || !reroute_.thinned().empty()) {
-      reroute_.apply(view, after_first_);
-      view = after_first_.view(view);
-    }
+    TowardView view = state_.view(to);
+    distance_ = to.distance;
+    flow_ = to.flow;
+    const std::span<const NodeChange> after_first = changes_of_first(unit, t, view);
+    view.distance = distance_.data();
+    view.flow = flow_.data();
+    view.displaced = displaced_.data();
     mark(state_.taken[unit.first], 1);
-    for (const uint32_t second : picked_) follow_second(unit, t, second, view);
+    lay(after_first);
+    for (const uint32_t second : picked_)
+      if (first_is_larger(unit, t, second)) follow_one(unit, t, second, second, view);
+    lift(after_first, to);
     mark(state_.taken[unit.first], 0);
+    for (const uint32_t second : picked_) {
+      if (first_is_larger(unit, t, second)) continue;
+      const std::span<const NodeChange> after_second = changes_of(singles_.row(t, second));
+      mark(state_.taken[second], 1);
+      lay(after_second);
+      follow_one(unit, t, second, unit.first, view);
+      lift(after_second, to);
+      mark(state_.taken[second], 0);
+    }
   }
 
-  void follow_second(const PairUnit& unit, size_t t, uint32_t second, const TowardView& view) {
+  bool first_is_larger(const PairUnit& unit, size_t t, uint32_t second) const {
+    return !singles_.superposable ||
+           singles_.rerouted[singles_.row(t, unit.first)] >= singles_.rerouted[singles_.row(t, second)];
+  }
+
+  std::span<const NodeChange> changes_of(size_t row) const {
+    return std::span(singles_.nodes).subspan(singles_.first_node[row], singles_.first_node[row + 1] - singles_.first_node[row]);
+  }
+
+  std::span<const NodeChange> changes_of_first(const PairUnit& unit, size_t t, const TowardView& view) {
+    if (singles_.superposable) return changes_of(singles_.row(t, unit.first));
+    first_changes_.clear();
+    mark(state_.taken[unit.first], 2);
+    reroute_.follow(view, state_.taken[unit.first].links, state_.toward[t].negligible, loads_.data(), state_.lost_slot());
+    reroute_.changes(view, first_changes_);
+    return first_changes_;
+  }
+
+  void lay(std::span<const NodeChange> changes) {
+    for (const NodeChange& change : changes) {
+      distance_[change.node] = change.distance;
+      flow_[change.node] = change.flow;
+      displaced_[change.node] = change.moved ? 1 : 0;
+    }
+  }
+  void lift(std::span<const NodeChange> changes, const Toward& to) {
+    for (const NodeChange& change : changes) {
+      distance_[change.node] = to.distance[change.node];
+      flow_[change.node] = to.flow[change.node];
+      displaced_[change.node] = 0;
+    }
+  }
+
+  // One of the pair fails in a view where the other has. What it changed alone is taken back: the sum of both has it.
+  void follow_one(const PairUnit& unit, size_t t, uint32_t second, uint32_t followed, const TowardView& view) {
     const Toward& to = state_.toward[t];
-    const Taken& taken = state_.taken[second];
+    const Taken& taken = state_.taken[followed];
     double* together = together_.data() + singles_.width * (second - unit.low);
     for (const uint32_t link : taken.links)
       if (reroute_.down[link] == 0) reroute_.down[link] = 2;
-    reroute_.follow(view, taken.links, to.negligible, together, state_.lost_slot(), nullptr);
-    if (!to.watches.empty()) judge_watches(unit, t, second, view);
+    reroute_.follow(view, taken.links, to.negligible, together, state_.lost_slot());
+    if (!to.watches.empty()) judge_watches(unit, t, second, followed, view);
     for (const uint32_t link : taken.links)
       if (reroute_.down[link] == 2) reroute_.down[link] = 0;
     if (!singles_.superposable) return;
-    const size_t row = singles_.row(t, second);
+    const size_t row = singles_.row(t, followed);
     for (uint64_t i = singles_.first[row]; i < singles_.first[row + 1]; ++i)
       together[singles_.slots[i]] -= singles_.values[i];
   }
 
-  void judge_watches(const PairUnit& unit, size_t t, uint32_t second, const TowardView& view) {
+  void judge_watches(const PairUnit& unit, size_t t, uint32_t second, uint32_t followed, const TowardView& view) {
     const size_t row_first = singles_.row(t, unit.first), row_second = singles_.row(t, second);
     if (singles_.superposable && singles_.moves_watch[row_first] == 0 && singles_.moves_watch[row_second] == 0) return;
-    std::vector<uint32_t> both_down;
-    for (const uint32_t node : state_.taken[second].nodes)
-      if (std::exchange(judge_.node_down[node], uint8_t{1}) == 0) both_down.push_back(node);
+    std::vector<uint32_t> newly_down;
+    for (const uint32_t node : state_.taken[followed].nodes)
+      if (std::exchange(judge_.node_down[node], uint8_t{1}) == 0) newly_down.push_back(node);
     const uint32_t broken = judge_.broken(state_.toward[t], view, reroute_, nullptr);
-    for (const uint32_t node : both_down) judge_.node_down[node] = 0;
+    for (const uint32_t node : newly_down) judge_.node_down[node] = 0;
     broken_[second - unit.low] += broken;
     if (singles_.superposable)
       broken_[second - unit.low] -= static_cast<int64_t>(singles_.broken_here[row_first]) + singles_.broken_here[row_second];
@@ -268,7 +321,9 @@ class PairsWorker : FailureWorker {
   std::vector<int64_t> broken_;   // likewise
   std::vector<double> base_, loads_;
   std::vector<uint32_t> picked_;
-  TowardRows after_first_;
+  std::vector<double> distance_, flow_;  // by node: toward one destination, after one of the failures
+  std::vector<uint8_t> displaced_;
+  std::vector<NodeChange> first_changes_;
   SweepBlock block_;
 };
 
@@ -303,7 +358,7 @@ static std::vector<WatchedParts> watched_parts(const FailureStudy::State& state)
     const Toward& to = state.toward[t];
     if (to.watches.empty()) continue;
     links.clear();
-    CHECK(judge.broken(to, to.view(), reroute, &links) == 0);
+    CHECK(judge.broken(to, state.view(to), reroute, &links) == 0);
     watched[t].links.assign(state.mesh.links.size(), 0);
     watched[t].nodes.assign(state.mesh.nodes(), 0);
     for (const uint32_t link : links) watched[t].links[link] = 1;
@@ -317,19 +372,28 @@ static std::vector<WatchedParts> watched_parts(const FailureStudy::State& state)
   return watched;
 }
 
+// Where the entries of each row begin, from how many each failure has by destination.
+template <class Counts>
+static std::vector<uint64_t> first_entries(const SingleFailures& singles, size_t destinations, const Counts& counts) {
+  std::vector<uint64_t> first(destinations * singles.failures + 1, 0);
+  for (size_t f = 0; f < singles.failures; ++f)
+    for (size_t t = 0; t < destinations; ++t) first[singles.row(t, f) + 1] = counts(f)[t];
+  for (size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
+  return first;
+}
+
 // The changes by destination, then failure, as pairs read them; and who must be followed with whom, both ways.
 static void arrange(SingleFailures& singles, std::vector<SinglesShared::Found>& found, size_t destinations) {
-  singles.first.assign(destinations * singles.failures + 1, 0);
-  for (size_t f = 0; f < singles.failures; ++f)
-    for (size_t t = 0; t < destinations; ++t) singles.first[singles.row(t, f) + 1] = found[f].counts[t];
-  for (size_t i = 1; i < singles.first.size(); ++i) singles.first[i] += singles.first[i - 1];
+  singles.first = first_entries(singles, destinations, [&](size_t f) -> auto& { return found[f].counts; });
+  singles.first_node = first_entries(singles, destinations, [&](size_t f) -> auto& { return found[f].node_counts; });
   singles.slots.resize(singles.first.back());
   singles.values.resize(singles.first.back());
+  singles.nodes.resize(singles.first_node.back());
   const auto entangle = [&](size_t t, size_t a, size_t b) {
     singles.entangled[singles.failure_words * singles.row(t, a) + (b >> 6)] |= uint64_t{1} << (b & 63);
   };
   for (size_t f = 0; f < singles.failures; ++f) {
-    size_t next = 0;
+    size_t next = 0, next_node = 0;
     for (size_t t = 0; t < destinations; ++t) {
       const uint32_t count = found[f].counts[t];
       std::copy_n(found[f].slots.begin() + static_cast<ptrdiff_t>(next), count,
@@ -337,6 +401,9 @@ static void arrange(SingleFailures& singles, std::vector<SinglesShared::Found>& 
       std::copy_n(found[f].values.begin() + static_cast<ptrdiff_t>(next), count,
                   singles.values.begin() + static_cast<ptrdiff_t>(singles.first[singles.row(t, f)]));
       next += count;
+      std::copy_n(found[f].nodes.begin() + static_cast<ptrdiff_t>(next_node), found[f].node_counts[t],
+                  singles.nodes.begin() + static_cast<ptrdiff_t>(singles.first_node[singles.row(t, f)]));
+      next_node += found[f].node_counts[t];
     }
     for (const auto& [t, other] : found[f].entangled) {
       entangle(t, f, other);
@@ -362,7 +429,7 @@ SingleFailures SweepRun::single_failures(bool for_pairs) {
   singles.node_words = (state_.mesh.nodes() + 63) / 64;
   singles.failure_words = (singles.failures + 63) / 64;
   const size_t rows = state_.toward.size() * singles.failures;
-  constexpr size_t kChangeBytes = 64 * 12;  // of a row: the slots it touches are some dozens
+  constexpr size_t kChangeBytes = 64 * 12 + 32 * sizeof(NodeChange);  // of a row: it touches some dozens of each
   singles.superposable =
       for_pairs && rows * (8 * (2 * singles.node_words + singles.failure_words) + kChangeBytes) <= options_.memory_max;
   if (singles.superposable) {
@@ -370,6 +437,7 @@ SingleFailures SweepRun::single_failures(bool for_pairs) {
     singles.entangled.assign(rows * singles.failure_words, 0);
     singles.moves_watch.assign(rows, 0);
     singles.broken_here.assign(rows, 0);
+    singles.rerouted.assign(rows, 0);
   }
   std::vector<SinglesShared::Found> found(singles.failures);
   const SinglesShared shared{singles, singles.superposable, watched_parts(state_), found};

@@ -28,6 +28,9 @@ struct SingleFailures {
   std::vector<uint64_t> first;        // into slots and values; one more at the end
   std::vector<uint32_t> slots;
   std::vector<double> values;
+  std::vector<uint64_t> first_node;   // into nodes; one more at the end
+  std::vector<NodeChange> nodes;      // what it makes of them
+  std::vector<uint16_t> rerouted;     // how many of them are routed anew
 
   size_t row(size_t toward, size_t failure) const { return toward * failures + failure; }
   const uint64_t* set(size_t row) const { return sets.data() + 2 * node_words * row; }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "base/check.h"
 
@@ -27,8 +28,12 @@ Reroute::Reroute(const Mesh& mesh)
       near_(mesh.nodes(), kFarAway),
       inflow_(mesh.nodes(), 0),
       more_(mesh.nodes(), 0),
-      pending_((mesh.nodes() + 63) / 64, 0) {
+      pending_((mesh.nodes() + 63) / 64, 0),
+      waits_(mesh.nodes(), 0) {
   CHECK(mesh.nodes() <= UINT16_MAX);
+  size_t degree_max = 0;
+  for (uint32_t node = 0; node < mesh.nodes(); ++node) degree_max = std::max(degree_max, mesh.out_of(node).size());
+  hops_.resize(degree_max + 1);
 }
 
 void Reroute::reset() {
@@ -41,21 +46,44 @@ void Reroute::reset() {
 }
 
 void Reroute::follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
-                     uint32_t lost_slot, std::vector<uint32_t>* touched) {
-  reset();
+                     uint32_t lost_slot) {
   loads_ = loads;
   lost_slot_ = lost_slot;
-  touched_ = touched;
-  negligible_ = negligible;
+  follow_all<false>(view, failing, negligible);
+}
+
+void Reroute::follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
+                     uint32_t lost_slot, std::vector<uint32_t>& touched) {
+  loads_ = loads;
+  lost_slot_ = lost_slot;
+  touched_ = &touched;
+  follow_all<true>(view, failing, negligible);
+}
+
+template <bool kNote>
+void Reroute::follow_all(const TowardView& view, std::span<const uint32_t> failing, double negligible) {
+  reset();
   find_moved(view, failing);
   if (moved_.empty() && thinned_.empty()) return;
   if (!moved_.empty()) {
     find_distances(view);
-    withdraw(view);
-    send_anew(view);
+    withdraw<kNote>(view);
+    send_anew<kNote>(view);
   }
   for (const uint16_t node : thinned_) pend(view, node, 0);
-  carry_on(view);
+  carry_on<kNote>(view, negligible);
+}
+
+// Keeps the arcs out of a node for which `leads` holds; their number, as a divisor.
+template <class Leads>
+double Reroute::hops_that(uint32_t node, const Leads& leads) {
+  size_t count = 0;
+  for (const Mesh::Arc& arc : mesh_.out_of(node)) {
+    hops_[count] = &arc;
+    count += leads(arc) ? 1 : 0;
+  }
+  hop_count_ = count;
+  return static_cast<double>(count);
 }
 
 // A router whose every next hop fails or leads to one that is moved is moved itself. Marks only grow, so each router is
@@ -126,42 +154,38 @@ void Reroute::find_distances(const TowardView& view) {
 }
 
 // All that moved routers sent is taken back. Flow among them goes with them; what left them is missing downstream.
+template <bool kNote>
 void Reroute::withdraw(const TowardView& view) {
   for (const uint16_t node : moved_) {
     if (near_[node] >= kFarAway) loads_[lost_slot_] += view.source[node];
     const double flow = view.flow[node];
     if (flow == 0) continue;
-    uint32_t next_hops = 0;
     const double distance = view.distance[node];
-    const auto leads = [&](const Mesh::Arc& arc) {
-      return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] != 1;
-    };
-    for (const Mesh::Arc& arc : mesh_.out_of(node)) next_hops += leads(arc) ? 1 : 0;
-    const double each = flow / next_hops;
-    for (const Mesh::Arc& arc : mesh_.out_of(node)) {
-      if (!leads(arc)) continue;
-      add(arc.slot, -each);
-      if (mark_[arc.to] != kMoved) pend(view, arc.to, -each);
+    const double each = flow / hops_that(node, [&](const Mesh::Arc& arc) {
+      return (view.distance[arc.to] + arc.weight == distance) & (down[arc.slot >> 1] != 1);
+    });
+    for (size_t i = 0; i < hop_count_; ++i) {
+      add<kNote>(hops_[i]->slot, -each);
+      if (mark_[hops_[i]->to] != kMoved) pend(view, hops_[i]->to, -each);
     }
   }
 }
 
 // From the farthest moved router inward: what starts there and what came from those behind it. No router outside sends
 // into them: it would be farther than it was.
+template <bool kNote>
 void Reroute::send_anew(const TowardView& view) {
   for (size_t i = settled_.size(); i-- > 0;) {
     const uint16_t node = settled_[i];
     const double flow = inflow_[node] += view.source[node];
     if (flow == 0) continue;
-    uint32_t next_hops = 0;
-    const auto leads = [&](const Mesh::Arc& arc) {
-      return distance(view, arc.to) + arc.weight == near_[node] && down[arc.slot >> 1] == 0;
-    };
-    for (const Mesh::Arc& arc : mesh_.out_of(node)) next_hops += leads(arc) ? 1 : 0;
-    const double each = flow / next_hops;
-    for (const Mesh::Arc& arc : mesh_.out_of(node)) {
-      if (!leads(arc)) continue;
-      add(arc.slot, each);
+    const double near = near_[node];
+    const double each = flow / hops_that(node, [&](const Mesh::Arc& arc) {
+      return (distance(view, arc.to) + arc.weight == near) & (down[arc.slot >> 1] == 0);
+    });
+    for (size_t hop = 0; hop < hop_count_; ++hop) {
+      const Mesh::Arc& arc = *hops_[hop];
+      add<kNote>(arc.slot, each);
       if (mark_[arc.to] == kMoved)
         inflow_[arc.to] += each;
       else
@@ -172,61 +196,79 @@ void Reroute::send_anew(const TowardView& view) {
 
 void Reroute::pend(const TowardView& view, uint32_t node, double gbps) {
   more_[node] += gbps;
-  const uint16_t rank = view.rank[node];
-  pending_[rank >> 6] |= uint64_t{1} << (rank & 63);
+  if (view.displaced[node] == 0) {
+    const uint16_t rank = view.rank[node];
+    pending_[rank >> 6] |= uint64_t{1} << (rank & 63);
+    pending_words_ = std::max<size_t>(pending_words_, (rank >> 6) + 1);
+  } else if (std::exchange(waits_[node], uint8_t{1}) == 0) {
+    displaced_.emplace_back(view.distance[node], node);
+    std::push_heap(displaced_.begin(), displaced_.end());
+  }
 }
 
-// From the farthest router with a change of flow to the destination: what is passed on always has a lower rank.
-void Reroute::carry_on(const TowardView& view) {
-  for (size_t word = pending_.size(); word-- > 0;) {
-    while (pending_[word] != 0) {
-      const int bit = 63 - std::countl_zero(pending_[word]);
-      pending_[word] &= ~(uint64_t{1} << bit);
-      const uint16_t node = view.order[64 * word + static_cast<size_t>(bit)];
-      visited_.push_back(node);
-      const double more = more_[node];
-      if (node == view.destination) continue;
-      if (mark_[node] == kThinned) {
-        carry_thinned(view, node, more);
-        continue;
-      }
-      if (std::abs(more) <= negligible_) continue;
-      uint32_t next_hops = 0;
-      const double distance = view.distance[node];
-      const auto leads = [&](const Mesh::Arc& arc) {
-        return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] == 0;
-      };
-      for (const Mesh::Arc& arc : mesh_.out_of(node)) next_hops += leads(arc) ? 1 : 0;
-      const double each = more / next_hops;
-      for (const Mesh::Arc& arc : mesh_.out_of(node)) {
-        if (!leads(arc)) continue;
-        add(arc.slot, each);
-        pend(view, arc.to, each);
-      }
+// The farthest node whose change has to be carried on, taken off; UINT32_MAX when there is none. What is passed on always
+// goes to a nearer node, so each comes once.
+uint32_t Reroute::next_pending(const TowardView& view) {
+  while (pending_words_ > 0 && pending_[pending_words_ - 1] == 0) --pending_words_;
+  uint32_t node = UINT32_MAX;
+  uint64_t* word = nullptr;
+  uint64_t bit = 0;
+  if (pending_words_ > 0) {
+    word = &pending_[pending_words_ - 1];
+    const auto position = static_cast<size_t>(63 - std::countl_zero(*word));
+    bit = uint64_t{1} << position;
+    node = view.order[64 * (pending_words_ - 1) + position];
+  }
+  if (!displaced_.empty() && (word == nullptr || displaced_.front().first >= view.distance[node])) {
+    node = displaced_.front().second;
+    std::pop_heap(displaced_.begin(), displaced_.end());
+    displaced_.pop_back();
+    waits_[node] = 0;
+  } else if (word != nullptr) {
+    *word &= ~bit;
+  }
+  return node;
+}
+
+template <bool kNote>
+void Reroute::carry_on(const TowardView& view, double negligible) {
+  for (uint32_t node = next_pending(view); node != UINT32_MAX; node = next_pending(view)) {
+    visited_.push_back(static_cast<uint16_t>(node));
+    const double more = more_[node];
+    if (node == view.destination) continue;
+    if (mark_[node] == kThinned) {
+      carry_thinned<kNote>(view, node, more);
+      continue;
+    }
+    if (std::abs(more) <= negligible) continue;
+    const double distance = view.distance[node];
+    const double each = more / hops_that(node, [&](const Mesh::Arc& arc) {
+      return (view.distance[arc.to] + arc.weight == distance) & (down[arc.slot >> 1] == 0);
+    });
+    for (size_t i = 0; i < hop_count_; ++i) {
+      add<kNote>(hops_[i]->slot, each);
+      pend(view, hops_[i]->to, each);
     }
   }
 }
 
 // A router that lost some of its equal-cost next hops: its whole flow goes over the rest.
+template <bool kNote>
 void Reroute::carry_thinned(const TowardView& view, uint32_t node, double more) {
   const double flow = view.flow[node];
   const double distance = view.distance[node];
-  uint32_t next_hops = 0, left = 0;
-  const auto led = [&](const Mesh::Arc& arc) {
-    return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] != 1;
-  };
   const auto leads = [&](const Mesh::Arc& arc) { return mark_[arc.to] != kMoved && down[arc.slot >> 1] == 0; };
-  for (const Mesh::Arc& arc : mesh_.out_of(node)) {
-    if (!led(arc)) continue;
-    ++next_hops;
-    left += leads(arc) ? 1 : 0;
-  }
-  const double before = flow / next_hops, after = (flow + more) / left;
-  for (const Mesh::Arc& arc : mesh_.out_of(node)) {
-    if (!led(arc)) continue;
+  const double before = flow / hops_that(node, [&](const Mesh::Arc& arc) {
+    return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] != 1;
+  });
+  size_t left = 0;
+  for (size_t i = 0; i < hop_count_; ++i) left += leads(*hops_[i]) ? 1 : 0;
+  const double after = (flow + more) / static_cast<double>(left);
+  for (size_t i = 0; i < hop_count_; ++i) {
+    const Mesh::Arc& arc = *hops_[i];
     const double change = leads(arc) ? after - before : -before;
     if (change == 0) continue;
-    add(arc.slot, change);
+    add<kNote>(arc.slot, change);
     if (mark_[arc.to] != kMoved) pend(view, arc.to, change);
   }
 }
@@ -239,34 +281,11 @@ void Reroute::links_of_moved(const TowardView& view, std::vector<uint32_t>& link
   }
 }
 
-void Reroute::apply(const TowardView& view, TowardRows& after) const {
-  const size_t nodes = mesh_.nodes();
-  after.distance.assign(view.distance, view.distance + nodes);
-  after.flow.assign(view.flow, view.flow + nodes);
-  after.order.resize(nodes);
-  after.rank.assign(view.rank, view.rank + nodes);
-  for (const uint16_t node : visited_) after.flow[node] += more_[node];
-  for (const uint16_t node : moved_) {
-    after.distance[node] = near_[node];
-    after.flow[node] = near_[node] < kFarAway ? inflow_[node] : 0;
-  }
-  if (moved_.empty()) {
-    after.order.assign(view.order, view.order + nodes);
-    return;
-  }
-  // The others keep their order; the moved are merged in as they were settled, the unreachable come last.
-  size_t filled = 0, next = 0;
-  for (size_t i = 0; i < nodes; ++i) {
-    const uint16_t node = view.order[i];
-    if (mark_[node] == kMoved) continue;
-    while (next < settled_.size() && near_[settled_[next]] < view.distance[node]) after.order[filled++] = settled_[next++];
-    after.order[filled++] = node;
-  }
-  while (next < settled_.size()) after.order[filled++] = settled_[next++];
+void Reroute::changes(const TowardView& view, std::vector<NodeChange>& all) const {
   for (const uint16_t node : moved_)
-    if (near_[node] >= kFarAway) after.order[filled++] = node;
-  CHECK(filled == nodes);
-  for (size_t i = 0; i < nodes; ++i) after.rank[after.order[i]] = static_cast<uint16_t>(i);
+    all.push_back({near_[node], near_[node] < kFarAway ? inflow_[node] : 0, node, true});
+  for (const uint16_t node : visited_)
+    all.push_back({view.distance[node], view.flow[node] + more_[node], node, view.displaced[node] != 0});
 }
 
 }  // namespace tandem::twin

@@ -35,6 +35,7 @@ struct Mesh {
 };
 
 // The routes and flows toward one destination, by node. `order` lists the nodes by distance, `rank` is the position in it.
+// A displaced node's distance has changed since: it is not where its rank says.
 struct TowardView {
   uint32_t destination = 0;
   const double* distance = nullptr;
@@ -42,14 +43,15 @@ struct TowardView {
   const double* source = nullptr;  // what starts there
   const uint16_t* order = nullptr;
   const uint16_t* rank = nullptr;
+  const uint8_t* displaced = nullptr;
 };
 
-struct TowardRows {
-  std::vector<double> distance, flow;
-  std::vector<uint16_t> order, rank;
-  TowardView view(const TowardView& base) const {
-    return {base.destination, distance.data(), flow.data(), base.source, order.data(), rank.data()};
-  }
+// What a failure makes of one node, and enough of it to follow another failure from there.
+struct NodeChange {
+  double distance = 0;
+  double flow = 0;
+  uint16_t node = 0;
+  bool moved = false;  // the distance changed
 };
 
 // Scratch of one thread. The links of `down` are 0 where up, 1 where they were down already in the view, 2 where they fail
@@ -61,10 +63,13 @@ class Reroute {
   std::vector<uint8_t> down;  // by link
 
   // What the links marked 2 (`failing` lists them) change in `view`. Loads are added to `loads` by slot, traffic that
-  // loses its path to `loads[lost_slot]`; the slots touched are appended to `touched` where it is not null, repeatedly.
-  // `negligible`: flows at most this are rounding and are not followed. O(routers touched · their degree · log).
+  // loses its path to `loads[lost_slot]`. `negligible`: flows at most this are rounding and are not followed.
+  // O(routers touched · their degree · log).
   void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
-              uint32_t lost_slot, std::vector<uint32_t>* touched);
+              uint32_t lost_slot);
+  // The same; the slots touched are appended to `touched`, repeatedly.
+  void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
+              uint32_t lost_slot, std::vector<uint32_t>& touched);
 
   // Of the last `follow`: routers with a new distance, routers that keep it with fewer next hops, and routers whose flow
   // was looked at.
@@ -73,42 +78,55 @@ class Reroute {
   std::span<const uint16_t> visited() const { return visited_; }
   // The links that routers with a new distance use now.
   void links_of_moved(const TowardView& view, std::vector<uint32_t>& links) const;
+  // Every node whose row differs from the view's now; appended.
+  void changes(const TowardView& view, std::vector<NodeChange>& all) const;
   double distance(const TowardView& view, uint32_t node) const {
     return mark_[node] == kMoved ? near_[node] : view.distance[node];
   }
 
-  // The view after the last `follow`, as rows of its own.
-  void apply(const TowardView& view, TowardRows& after) const;
-
  private:
   enum Mark : uint8_t { kUntouched, kThinned, kMoved };
 
+  template <bool kNote>
+  void follow_all(const TowardView& view, std::span<const uint32_t> failing, double negligible);
   void reset();
   void find_moved(const TowardView& view, std::span<const uint32_t> failing);
   bool keeps_next_hop(const TowardView& view, uint32_t node) const;
   void find_distances(const TowardView& view);
+  template <bool kNote>
   void withdraw(const TowardView& view);
+  template <bool kNote>
   void send_anew(const TowardView& view);
-  void carry_on(const TowardView& view);
+  template <bool kNote>
+  void carry_on(const TowardView& view, double negligible);
+  template <bool kNote>
   void carry_thinned(const TowardView& view, uint32_t node, double more);
+  uint32_t next_pending(const TowardView& view);
   void pend(const TowardView& view, uint32_t node, double gbps);
+  template <class Leads>
+  double hops_that(uint32_t node, const Leads& leads);
+  template <bool kNote>
   void add(uint32_t slot, double gbps) {
     loads_[slot] += gbps;
-    if (touched_ != nullptr) touched_->push_back(slot);
+    if constexpr (kNote) touched_->push_back(slot);
   }
 
   const Mesh& mesh_;
   double* loads_ = nullptr;
   uint32_t lost_slot_ = 0;
   std::vector<uint32_t>* touched_ = nullptr;
-  double negligible_ = 0;
   std::vector<uint8_t> mark_;        // by node
   std::vector<double> near_;         // new distance of a moved node
   std::vector<double> inflow_;       // of a moved node from moved nodes, then its whole new flow
   std::vector<double> more_;         // change of flow of a node that is not moved
   std::vector<uint64_t> pending_;    // ranks whose change of flow has to be carried on
+  size_t pending_words_ = 0;         // all words from here on are 0
+  std::vector<uint8_t> waits_;       // by node: it is in displaced_
+  std::vector<std::pair<double, uint32_t>> displaced_;  // a heap of displaced nodes whose change has to be carried on
   std::vector<uint16_t> moved_, thinned_, visited_, stack_, settled_;
   std::vector<std::pair<double, uint32_t>> frontier_;
+  std::vector<const Mesh::Arc*> hops_;  // of one node
+  size_t hop_count_ = 0;
 };
 
 }  // namespace tandem::twin

@@ -77,7 +77,7 @@ FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatr
       takers(snapshot.links.size()),
       gbps(slots() + 1, 0),
       per_capacity(slots() + 1, 0),
-      in_place(mesh.nodes(), 0) {
+      unchanged(mesh.nodes(), Changed::nothing) {
   for (uint32_t f = 0; f < taken.size(); ++f)
     for (const uint32_t link : taken[f].links) takers[link].push_back(f);
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
@@ -135,15 +135,18 @@ void FailureStudy::State::route(Toward& to) {
       frontier.emplace(to.distance[arc.to], arc.to);
     }
   }
+  to.only_hop.assign(nodes, kManyHops);
   double total = 0;
   for (size_t i = to.order.size(); i-- > 1;) {
     const uint32_t node = to.order[i];
     total += to.source[node];
     const auto leads = [&](const Mesh::Arc& arc) { return to.distance[arc.to] + arc.weight == to.distance[node]; };
     const auto out = mesh.out_of(node);
-    const double each = to.flow[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
+    const auto hops = std::count_if(out.begin(), out.end(), leads);
+    const double each = to.flow[node] / static_cast<double>(hops);
     for (const Mesh::Arc& arc : out) {
       if (!leads(arc)) continue;
+      if (hops == 1) to.only_hop[node] = static_cast<uint32_t>(&arc - mesh.arcs.data());
       to.flow[arc.to] += each;
       gbps[arc.slot] += each;
     }

@@ -12,7 +12,10 @@ namespace tandem::twin {
 
 namespace {
 
-constexpr size_t kPairColumns = 128;              // second failures a unit: 128 rows of loads stay in the second-level cache
+// Pairs come in tiles of first and second failures: what a tile reads of one destination stays in the first-level cache, its
+// 128 rows of loads in the second.
+constexpr uint32_t kTileFirst = 8, kTileSecond = 16;
+constexpr size_t kBlockOutcomes = 128;
 constexpr double kKbpsPerGbps = 1e6;
 
 // Draws `count` of the scenarios, without repetition.
@@ -154,13 +157,20 @@ class SinglesWorker : FailureWorker {
 
 // ---- Two at once -------------------------------------------------------------------------------------------------
 
+struct PairTile {
+  uint32_t first = 0, first_end = 0;    // the first failures
+  uint32_t second = 0, second_end = 0;  // the second failures; only those after the first make a pair
+};
+
+// Of a tile: one first failure with its seconds.
 struct PairUnit {
   uint32_t first = 0, low = 0, high = 0;  // the second failures are [low, high)
+  size_t rows = 0;                        // where their rows begin among the tile's
 };
 
 struct PairsShared {
   const SingleFailures& singles;
-  const std::vector<PairUnit>& units;
+  const std::vector<PairTile>& tiles;
 };
 
 class PairsWorker : FailureWorker {
@@ -169,17 +179,26 @@ class PairsWorker : FailureWorker {
       : FailureWorker(run, state),
         shared_(shared),
         singles_(shared.singles),
-        together_(kPairColumns * shared.singles.width, 0),
-        broken_(kPairColumns, 0),
+        together_(kTileFirst * kTileSecond * shared.singles.width, 0),
+        broken_(kTileFirst * kTileSecond, 0),
         loads_(shared.singles.width, 0),
-        displaced_(state.mesh.nodes(), 0) {
+        changed_(state.mesh.nodes(), Changed::nothing) {
     block_.stress.resize(state.slots());
   }
 
   void work(size_t index) {
-    const PairUnit unit = shared_.units[index];
-    for (size_t t = 0; t < state_.toward.size(); ++t) follow(unit, t);
-    finish(unit);
+    const PairTile& tile = shared_.tiles[index];
+    units_.clear();
+    for (uint32_t first = tile.first; first < tile.first_end; ++first)
+      if (const uint32_t low = std::max(tile.second, first + 1); low < tile.second_end)
+        units_.push_back({first, low, tile.second_end, (first - tile.first) * size_t{kTileSecond}});
+    for (size_t t = 0; t < state_.toward.size(); ++t) {
+      distance_ = state_.toward[t].distance;
+      flow_ = state_.toward[t].flow;
+      for (const PairUnit& unit : units_) follow(unit, t);
+    }
+    for (const PairUnit& unit : units_) finish(unit);
+    run_.take(block_);
   }
 
  private:
@@ -197,7 +216,10 @@ class PairsWorker : FailureWorker {
     const uint64_t* other = singles_.set(singles_.row(t, unit.low));
     for (uint32_t second = unit.low; second < unit.high; ++second, other += 2 * words) {
       uint64_t meet = (entangled[second >> 6] >> (second & 63)) & 1;
-      for (size_t w = 0; w < words; ++w) meet |= (own[w] & other[words + w]) | (own[words + w] & other[w]);
+      if (words == 4)  // up to 256 nodes: nearly every operator's network; the loop is unrolled
+        for (size_t w = 0; w < 4; ++w) meet |= (own[w] & other[4 + w]) | (own[4 + w] & other[w]);
+      else
+        for (size_t w = 0; w < words; ++w) meet |= (own[w] & other[words + w]) | (own[words + w] & other[w]);
       if (meet != 0) picked_.push_back(second);
     }
   }
@@ -208,12 +230,10 @@ class PairsWorker : FailureWorker {
     if (picked_.empty()) return;
     const Toward& to = state_.toward[t];
     TowardView view = state_.view(to);
-    distance_ = to.distance;
-    flow_ = to.flow;
     const std::span<const NodeChange> after_first = changes_of_first(unit, t, view);
     view.distance = distance_.data();
     view.flow = flow_.data();
-    view.displaced = displaced_.data();
+    view.changed = changed_.data();
     mark(state_.taken[unit.first], 1);
     lay(after_first);
     for (const uint32_t second : picked_)
@@ -250,17 +270,22 @@ class PairsWorker : FailureWorker {
   }
 
   void lay(std::span<const NodeChange> changes) {
+    double *distance = distance_.data(), *flow = flow_.data();
+    Changed* changed = changed_.data();
     for (const NodeChange& change : changes) {
-      distance_[change.node] = change.distance;
-      flow_[change.node] = change.flow;
-      displaced_[change.node] = change.moved ? 1 : 0;
+      distance[change.node] = change.distance;
+      flow[change.node] = change.flow;
+      changed[change.node] = change.what;
     }
   }
   void lift(std::span<const NodeChange> changes, const Toward& to) {
+    double *distance = distance_.data(), *flow = flow_.data();
+    const double *home_distance = to.distance.data(), *home_flow = to.flow.data();
+    Changed* changed = changed_.data();
     for (const NodeChange& change : changes) {
-      distance_[change.node] = to.distance[change.node];
-      flow_[change.node] = to.flow[change.node];
-      displaced_[change.node] = 0;
+      distance[change.node] = home_distance[change.node];
+      flow[change.node] = home_flow[change.node];
+      changed[change.node] = Changed::nothing;
     }
   }
 
@@ -268,7 +293,7 @@ class PairsWorker : FailureWorker {
   void follow_one(const PairUnit& unit, size_t t, uint32_t second, uint32_t followed, const TowardView& view) {
     const Toward& to = state_.toward[t];
     const Taken& taken = state_.taken[followed];
-    double* together = together_.data() + singles_.width * (second - unit.low);
+    double* together = together_.data() + singles_.width * (unit.rows + second - unit.low);
     for (const uint32_t link : taken.links)
       if (reroute_.down[link] == 0) reroute_.down[link] = 2;
     reroute_.follow(view, taken.links, to.negligible, together, state_.lost_slot());
@@ -289,18 +314,17 @@ class PairsWorker : FailureWorker {
       if (std::exchange(judge_.node_down[node], uint8_t{1}) == 0) newly_down.push_back(node);
     const uint32_t broken = judge_.broken(state_.toward[t], view, reroute_, nullptr);
     for (const uint32_t node : newly_down) judge_.node_down[node] = 0;
-    broken_[second - unit.low] += broken;
+    broken_[unit.rows + second - unit.low] += broken;
     if (singles_.superposable)
-      broken_[second - unit.low] -= static_cast<int64_t>(singles_.broken_here[row_first]) + singles_.broken_here[row_second];
+      broken_[unit.rows + second - unit.low] -= static_cast<int64_t>(singles_.broken_here[row_first]) + singles_.broken_here[row_second];
   }
 
   void finish(const PairUnit& unit) {
     const double* first = singles_.change_of(unit.first);
-    for (size_t i = 0; i < singles_.width; ++i) loads_[i] = 0;
     base_.resize(singles_.width);
     for (size_t i = 0; i < singles_.width; ++i) base_[i] = state_.gbps[i] + first[i];
     for (uint32_t second = unit.low; second < unit.high; ++second) {
-      double* together = together_.data() + singles_.width * (second - unit.low);
+      double* together = together_.data() + singles_.width * (unit.rows + second - unit.low);
       if (singles_.superposable) {
         const double* change = singles_.change_of(second);
         for (size_t i = 0; i < singles_.width; ++i) loads_[i] = base_[i] + change[i] + together[i];
@@ -308,11 +332,10 @@ class PairsWorker : FailureWorker {
         for (size_t i = 0; i < singles_.width; ++i) loads_[i] = base_[i] + together[i];
       }
       std::fill_n(together, singles_.width, 0.0);
-      int64_t broken = std::exchange(broken_[second - unit.low], 0);
+      int64_t broken = std::exchange(broken_[unit.rows + second - unit.low], 0);
       if (singles_.superposable) broken += singles_.promises_broken[unit.first] + singles_.promises_broken[second];
       run_.judge({unit.first, second}, loads_, static_cast<uint32_t>(broken), block_);
     }
-    run_.take(block_);
   }
 
   const PairsShared& shared_;
@@ -320,9 +343,10 @@ class PairsWorker : FailureWorker {
   std::vector<double> together_;  // by second failure: what differs from the sum of both alone
   std::vector<int64_t> broken_;   // likewise
   std::vector<double> base_, loads_;
+  std::vector<PairUnit> units_;
   std::vector<uint32_t> picked_;
   std::vector<double> distance_, flow_;  // by node: toward one destination, after one of the failures
-  std::vector<uint8_t> displaced_;
+  std::vector<Changed> changed_;
   std::vector<NodeChange> first_changes_;
   SweepBlock block_;
 };
@@ -454,18 +478,18 @@ void SweepRun::report_singles(const SingleFailures& singles) {
     const double* change = singles.change_of(f);
     for (size_t i = 0; i < singles.width; ++i) loads[i] = state_.gbps[i] + change[i];
     judge({f, f}, loads, singles.promises_broken[f], block);
-    if (block.outcomes.size() >= kPairColumns) take(block);
+    if (block.outcomes.size() >= kBlockOutcomes) take(block);
   }
   take(block);
 }
 
 void SweepRun::pairs(const SingleFailures& singles) {
-  std::vector<PairUnit> units;
+  std::vector<PairTile> tiles;
   const auto failures = static_cast<uint32_t>(singles.failures);
-  for (uint32_t first = 0; first < failures; ++first)
-    for (uint32_t low = first + 1; low < failures; low += kPairColumns)
-      units.push_back({first, low, std::min<uint32_t>(low + kPairColumns, failures)});
-  share<PairsWorker>(units.size(), PairsShared{singles, units});
+  for (uint32_t first = 0; first < failures; first += kTileFirst)
+    for (uint32_t second = first / kTileSecond * kTileSecond; second < failures; second += kTileSecond)
+      tiles.push_back({first, std::min(first + kTileFirst, failures), second, std::min(second + kTileSecond, failures)});
+  share<PairsWorker>(tiles.size(), PairsShared{singles, tiles});
 }
 
 void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loads, uint32_t promises_broken,

@@ -34,6 +34,7 @@ Reroute::Reroute(const Mesh& mesh)
   size_t degree_max = 0;
   for (uint32_t node = 0; node < mesh.nodes(); ++node) degree_max = std::max(degree_max, mesh.out_of(node).size());
   hops_.resize(degree_max + 1);
+  behind_.resize(degree_max + 1);
 }
 
 void Reroute::reset() {
@@ -63,32 +64,31 @@ void Reroute::follow(const TowardView& view, std::span<const uint32_t> failing, 
 template <bool kNote>
 void Reroute::follow_all(const TowardView& view, std::span<const uint32_t> failing, double negligible) {
   reset();
-  find_moved(view, failing);
-  if (moved_.empty() && thinned_.empty()) return;
+  find_seeds(view, failing);
+  if (stack_.empty()) return;
+  find_moved<kNote>(view);
   if (!moved_.empty()) {
     find_distances(view);
-    withdraw<kNote>(view);
     send_anew<kNote>(view);
   }
   for (const uint16_t node : thinned_) pend(view, node, 0);
   carry_on<kNote>(view, negligible);
 }
 
-// Keeps the arcs out of a node for which `leads` holds; their number, as a divisor.
+// The even share of each arc out of a node for which `leads` holds; keeps those arcs.
 template <class Leads>
-double Reroute::hops_that(uint32_t node, const Leads& leads) {
+double Reroute::split_over(uint32_t node, double gbps, const Leads& leads) {
   size_t count = 0;
   for (const Mesh::Arc& arc : mesh_.out_of(node)) {
     hops_[count] = &arc;
     count += leads(arc) ? 1 : 0;
   }
   hop_count_ = count;
-  return static_cast<double>(count);
+  return share_of(gbps, count);
 }
 
-// A router whose every next hop fails or leads to one that is moved is moved itself. Marks only grow, so each router is
-// asked again whenever one of its next hops is marked, and the last answer is right.
-void Reroute::find_moved(const TowardView& view, std::span<const uint32_t> failing) {
+// The routers that used a failing link.
+void Reroute::find_seeds(const TowardView& view, std::span<const uint32_t> failing) {
   const double* distance = view.distance;
   stack_.clear();
   for (const uint32_t link : failing) {
@@ -99,35 +99,64 @@ void Reroute::find_moved(const TowardView& view, std::span<const uint32_t> faili
     if (distance[ends.b] < kFarAway && distance[ends.a] + ends.weight == distance[ends.b])
       stack_.push_back(static_cast<uint16_t>(ends.b));
   }
+}
+
+// A router whose every next hop fails or leads to one that is moved is moved itself. Marks only grow, so each router is
+// asked again whenever one of its next hops is marked, and the last answer is right. All that moved routers sent is taken
+// back: flow among them goes with them, what left them over a failing link is missing downstream.
+template <bool kNote>
+void Reroute::find_moved(const TowardView& view) {
+  bool any_kept = false;
   while (!stack_.empty()) {
     const uint16_t node = stack_.back();
     stack_.pop_back();
     if (mark_[node] == kMoved) continue;
-    if (keeps_next_hop(view, node)) {
+    if (look_around(view, node)) {
       if (mark_[node] == kUntouched) thinned_.push_back(node);
       mark_[node] = kThinned;
+      any_kept = true;
       continue;
     }
     mark_[node] = kMoved;
     moved_.push_back(node);
-    for (const Mesh::Arc& arc : mesh_.out_of(node))
-      if (distance[node] + arc.weight == distance[arc.to] && mark_[arc.to] != kMoved && down[arc.slot >> 1] != 1)
-        stack_.push_back(static_cast<uint16_t>(arc.to));
+    for (size_t i = 0; i < behind_count_; ++i)
+      if (mark_[behind_[i]] != kMoved) stack_.push_back(behind_[i]);
+    if (view.flow[node] == 0) continue;
+    const double each = share_of(view.flow[node], hop_count_);
+    for (size_t i = 0; i < hop_count_; ++i) {
+      const Mesh::Arc& arc = *hops_[i];
+      add<kNote>(arc.slot, -each);
+      if (down[arc.slot >> 1] == 2) pend(view, arc.to, -each);  // let go where that one turns out to be moved as well
+    }
   }
-  std::erase_if(thinned_, [&](uint16_t node) { return mark_[node] == kMoved; });
+  if (any_kept) std::erase_if(thinned_, [&](uint16_t node) { return mark_[node] == kMoved; });
 }
 
-bool Reroute::keeps_next_hop(const TowardView& view, uint32_t node) const {
-  for (const Mesh::Arc& arc : mesh_.out_of(node))
-    if (view.distance[arc.to] + arc.weight == view.distance[node] && mark_[arc.to] != kMoved && down[arc.slot >> 1] == 0)
-      return true;
-  return false;
+// Gathers a node's next hops and the nodes behind it; whether a next hop is left to it.
+bool Reroute::look_around(const TowardView& view, uint32_t node) {
+  const double distance = view.distance[node];
+  bool kept = false;
+  hop_count_ = behind_count_ = 0;
+  for (const Mesh::Arc& arc : mesh_.out_of(node)) {
+    const uint8_t level = down[arc.slot >> 1];
+    if (level == 1) continue;
+    const double other = view.distance[arc.to];
+    if (other + arc.weight == distance) {
+      hops_[hop_count_++] = &arc;
+      kept |= level == 0 && mark_[arc.to] != kMoved;
+    } else if (distance + arc.weight == other) {
+      behind_[behind_count_++] = static_cast<uint16_t>(arc.to);
+    }
+  }
+  return kept;
 }
 
 // Dijkstra among the moved routers, from what their neighbours outside offer.
 void Reroute::find_distances(const TowardView& view) {
   frontier_.clear();
   settled_.clear();
+  new_hops_.clear();
+  new_first_.clear();
   for (const uint16_t node : moved_) {
     double best = kFarAway;
     for (const Mesh::Arc& arc : mesh_.out_of(node))
@@ -137,36 +166,32 @@ void Reroute::find_distances(const TowardView& view) {
     inflow_[node] = 0;
     if (best < kFarAway) frontier_.emplace_back(best, node);
   }
-  std::make_heap(frontier_.begin(), frontier_.end(), std::greater<>());
+  if (frontier_.size() > 1) std::make_heap(frontier_.begin(), frontier_.end(), std::greater<>());
   while (!frontier_.empty()) {
     const auto [distance, node] = frontier_.front();
-    std::pop_heap(frontier_.begin(), frontier_.end(), std::greater<>());
+    if (frontier_.size() > 1) std::pop_heap(frontier_.begin(), frontier_.end(), std::greater<>());
     frontier_.pop_back();
-    if (distance > near_[node]) continue;
-    settled_.push_back(static_cast<uint16_t>(node));
-    for (const Mesh::Arc& arc : mesh_.out_of(node)) {
-      if (mark_[arc.to] != kMoved || distance + arc.weight >= near_[arc.to] || down[arc.slot >> 1] != 0) continue;
+    if (distance == near_[node]) settle(view, distance, node);
+  }
+  if (settled_.size() < moved_.size())
+    for (const uint16_t node : moved_)
+      if (near_[node] >= kFarAway) loads_[lost_slot_] += view.source[node];
+}
+
+// A moved router's distance is known: its next hops are those it comes over, the others may come over it.
+void Reroute::settle(const TowardView& view, double distance, uint32_t node) {
+  settled_.push_back(static_cast<uint16_t>(node));
+  new_first_.push_back(static_cast<uint32_t>(new_hops_.size()));
+  for (const Mesh::Arc& arc : mesh_.out_of(node)) {
+    if (down[arc.slot >> 1] != 0) continue;
+    const bool moved = mark_[arc.to] == kMoved;
+    const double other = moved ? near_[arc.to] : view.distance[arc.to];
+    if (other + arc.weight == distance) {
+      new_hops_.push_back(&arc);
+    } else if (moved && distance + arc.weight < other) {
       near_[arc.to] = distance + arc.weight;
       frontier_.emplace_back(near_[arc.to], arc.to);
       std::push_heap(frontier_.begin(), frontier_.end(), std::greater<>());
-    }
-  }
-}
-
-// All that moved routers sent is taken back. Flow among them goes with them; what left them is missing downstream.
-template <bool kNote>
-void Reroute::withdraw(const TowardView& view) {
-  for (const uint16_t node : moved_) {
-    if (near_[node] >= kFarAway) loads_[lost_slot_] += view.source[node];
-    const double flow = view.flow[node];
-    if (flow == 0) continue;
-    const double distance = view.distance[node];
-    const double each = flow / hops_that(node, [&](const Mesh::Arc& arc) {
-      return (view.distance[arc.to] + arc.weight == distance) & (down[arc.slot >> 1] != 1);
-    });
-    for (size_t i = 0; i < hop_count_; ++i) {
-      add<kNote>(hops_[i]->slot, -each);
-      if (mark_[hops_[i]->to] != kMoved) pend(view, hops_[i]->to, -each);
     }
   }
 }
@@ -175,16 +200,16 @@ void Reroute::withdraw(const TowardView& view) {
 // into them: it would be farther than it was.
 template <bool kNote>
 void Reroute::send_anew(const TowardView& view) {
+  size_t end = new_hops_.size();
   for (size_t i = settled_.size(); i-- > 0;) {
     const uint16_t node = settled_[i];
+    const size_t first = new_first_[i], count = end - first;
+    end = first;
     const double flow = inflow_[node] += view.source[node];
     if (flow == 0) continue;
-    const double near = near_[node];
-    const double each = flow / hops_that(node, [&](const Mesh::Arc& arc) {
-      return (distance(view, arc.to) + arc.weight == near) & (down[arc.slot >> 1] == 0);
-    });
-    for (size_t hop = 0; hop < hop_count_; ++hop) {
-      const Mesh::Arc& arc = *hops_[hop];
+    const double each = share_of(flow, count);
+    for (size_t hop = first; hop < first + count; ++hop) {
+      const Mesh::Arc& arc = *new_hops_[hop];
       add<kNote>(arc.slot, each);
       if (mark_[arc.to] == kMoved)
         inflow_[arc.to] += each;
@@ -196,7 +221,7 @@ void Reroute::send_anew(const TowardView& view) {
 
 void Reroute::pend(const TowardView& view, uint32_t node, double gbps) {
   more_[node] += gbps;
-  if (view.displaced[node] == 0) {
+  if (view.changed[node] != Changed::distance) {
     const uint16_t rank = view.rank[node];
     pending_[rank >> 6] |= uint64_t{1} << (rank & 63);
     pending_words_ = std::max<size_t>(pending_words_, (rank >> 6) + 1);
@@ -233,6 +258,10 @@ uint32_t Reroute::next_pending(const TowardView& view) {
 template <bool kNote>
 void Reroute::carry_on(const TowardView& view, double negligible) {
   for (uint32_t node = next_pending(view); node != UINT32_MAX; node = next_pending(view)) {
+    if (mark_[node] == kMoved) {
+      more_[node] = 0;
+      continue;
+    }
     visited_.push_back(static_cast<uint16_t>(node));
     const double more = more_[node];
     if (node == view.destination) continue;
@@ -241,8 +270,13 @@ void Reroute::carry_on(const TowardView& view, double negligible) {
       continue;
     }
     if (std::abs(more) <= negligible) continue;
+    if (const uint32_t hop = view.only_hop[node]; hop != kManyHops && view.changed[node] == Changed::nothing) {
+      add<kNote>(mesh_.arcs[hop].slot, more);
+      pend(view, mesh_.arcs[hop].to, more);
+      continue;
+    }
     const double distance = view.distance[node];
-    const double each = more / hops_that(node, [&](const Mesh::Arc& arc) {
+    const double each = split_over(node, more, [&](const Mesh::Arc& arc) {
       return (view.distance[arc.to] + arc.weight == distance) & (down[arc.slot >> 1] == 0);
     });
     for (size_t i = 0; i < hop_count_; ++i) {
@@ -258,7 +292,7 @@ void Reroute::carry_thinned(const TowardView& view, uint32_t node, double more) 
   const double flow = view.flow[node];
   const double distance = view.distance[node];
   const auto leads = [&](const Mesh::Arc& arc) { return mark_[arc.to] != kMoved && down[arc.slot >> 1] == 0; };
-  const double before = flow / hops_that(node, [&](const Mesh::Arc& arc) {
+  const double before = split_over(node, flow, [&](const Mesh::Arc& arc) {
     return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] != 1;
   });
   size_t left = 0;
@@ -283,9 +317,10 @@ void Reroute::links_of_moved(const TowardView& view, std::vector<uint32_t>& link
 
 void Reroute::changes(const TowardView& view, std::vector<NodeChange>& all) const {
   for (const uint16_t node : moved_)
-    all.push_back({near_[node], near_[node] < kFarAway ? inflow_[node] : 0, node, true});
+    all.push_back({near_[node], near_[node] < kFarAway ? inflow_[node] : 0, node, Changed::distance});
   for (const uint16_t node : visited_)
-    all.push_back({view.distance[node], view.flow[node] + more_[node], node, view.displaced[node] != 0});
+    all.push_back({view.distance[node], view.flow[node] + more_[node], node,
+                   mark_[node] == kThinned ? std::max(view.changed[node], Changed::next_hops) : view.changed[node]});
 }
 
 }  // namespace tandem::twin

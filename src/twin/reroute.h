@@ -35,7 +35,12 @@ struct Mesh {
 };
 
 // The routes and flows toward one destination, by node. `order` lists the nodes by distance, `rank` is the position in it.
-// A displaced node's distance has changed since: it is not where its rank says.
+// `changed` says what of a node is no longer as it was when `order`, `rank` and `only_hop` were made.
+enum class Changed : uint8_t {
+  nothing,
+  next_hops,  // some of them are gone: only_hop does not hold
+  distance,   // nor does rank
+};
 struct TowardView {
   uint32_t destination = 0;
   const double* distance = nullptr;
@@ -43,15 +48,17 @@ struct TowardView {
   const double* source = nullptr;  // what starts there
   const uint16_t* order = nullptr;
   const uint16_t* rank = nullptr;
-  const uint8_t* displaced = nullptr;
+  const uint32_t* only_hop = nullptr;  // position in Mesh::arcs of the one next hop; kManyHops where there is not one
+  const Changed* changed = nullptr;
 };
+inline constexpr uint32_t kManyHops = UINT32_MAX;
 
 // What a failure makes of one node, and enough of it to follow another failure from there.
 struct NodeChange {
   double distance = 0;
   double flow = 0;
   uint16_t node = 0;
-  bool moved = false;  // the distance changed
+  Changed what = Changed::nothing;
 };
 
 // Scratch of one thread. The links of `down` are 0 where up, 1 where they were down already in the view, 2 where they fail
@@ -90,11 +97,12 @@ class Reroute {
   template <bool kNote>
   void follow_all(const TowardView& view, std::span<const uint32_t> failing, double negligible);
   void reset();
-  void find_moved(const TowardView& view, std::span<const uint32_t> failing);
-  bool keeps_next_hop(const TowardView& view, uint32_t node) const;
-  void find_distances(const TowardView& view);
+  void find_seeds(const TowardView& view, std::span<const uint32_t> failing);
   template <bool kNote>
-  void withdraw(const TowardView& view);
+  void find_moved(const TowardView& view);
+  bool look_around(const TowardView& view, uint32_t node);
+  void find_distances(const TowardView& view);
+  void settle(const TowardView& view, double distance, uint32_t node);
   template <bool kNote>
   void send_anew(const TowardView& view);
   template <bool kNote>
@@ -104,7 +112,9 @@ class Reroute {
   uint32_t next_pending(const TowardView& view);
   void pend(const TowardView& view, uint32_t node, double gbps);
   template <class Leads>
-  double hops_that(uint32_t node, const Leads& leads);
+  double split_over(uint32_t node, double gbps, const Leads& leads);
+  // Most often there is one next hop, and a division would be what the next router waits for.
+  static double share_of(double gbps, size_t hops) { return hops == 1 ? gbps : gbps / static_cast<double>(hops); }
   template <bool kNote>
   void add(uint32_t slot, double gbps) {
     loads_[slot] += gbps;
@@ -122,11 +132,15 @@ class Reroute {
   std::vector<uint64_t> pending_;    // ranks whose change of flow has to be carried on
   size_t pending_words_ = 0;         // all words from here on are 0
   std::vector<uint8_t> waits_;       // by node: it is in displaced_
-  std::vector<std::pair<double, uint32_t>> displaced_;  // a heap of displaced nodes whose change has to be carried on
+  std::vector<std::pair<double, uint32_t>> displaced_;  // a heap of those without a rank
   std::vector<uint16_t> moved_, thinned_, visited_, stack_, settled_;
   std::vector<std::pair<double, uint32_t>> frontier_;
   std::vector<const Mesh::Arc*> hops_;  // of one node
   size_t hop_count_ = 0;
+  std::vector<uint16_t> behind_;        // the nodes that send to it
+  size_t behind_count_ = 0;
+  std::vector<const Mesh::Arc*> new_hops_;  // of the settled nodes, in their order
+  std::vector<uint32_t> new_first_;         // where each one's begin
 };
 
 }  // namespace tandem::twin

@@ -13,8 +13,8 @@ namespace tandem::twin {
 namespace {
 
 // Pairs come in tiles of first and second failures: what a tile reads of one destination stays in the first-level cache, its
-// 128 rows of loads in the second.
-constexpr uint32_t kTileFirst = 8, kTileSecond = 16;
+// 64 rows of loads (250 KB for 245 links) in the second.
+constexpr uint32_t kTileFirst = 8, kTileSecond = 8;
 constexpr size_t kBlockOutcomes = 128;
 constexpr double kKbpsPerGbps = 1e6;
 
@@ -82,6 +82,8 @@ class SinglesWorker : FailureWorker {
     mark(state_.taken[failure], 2);
     for (size_t t = 0; t < state_.toward.size(); ++t) follow(failure, t);
     mark(state_.taken[failure], 0);
+    SweepBlock nothing_yet;
+    run_.take(nothing_yet);  // so that whoever watches may stop it
   }
 
  private:
@@ -228,6 +230,7 @@ class PairsWorker : FailureWorker {
   void follow(const PairUnit& unit, size_t t) {
     find_entangled(unit, t);
     if (picked_.empty()) return;
+    if (singles_.superposable) fetch_ahead(t);
     const Toward& to = state_.toward[t];
     TowardView view = state_.view(to);
     const std::span<const NodeChange> after_first = changes_of_first(unit, t, view);
@@ -248,6 +251,18 @@ class PairsWorker : FailureWorker {
       follow_one(unit, t, second, unit.first, view);
       lift(after_second, to);
       mark(state_.taken[second], 0);
+    }
+  }
+
+  // What the picked are about to read: rows of some hundred bytes each, far apart.
+  void fetch_ahead(size_t t) const {
+    for (const uint32_t second : picked_) {
+      const size_t row = singles_.row(t, second);
+      const auto* nodes = reinterpret_cast<const char*>(singles_.nodes.data() + singles_.first_node[row]);
+      for (size_t line = 0; line < 4; ++line) __builtin_prefetch(nodes + 64 * line);
+      __builtin_prefetch(singles_.slots.data() + singles_.first[row]);
+      __builtin_prefetch(singles_.values.data() + singles_.first[row]);
+      __builtin_prefetch(singles_.values.data() + singles_.first[row] + 8);
     }
   }
 

@@ -331,6 +331,19 @@ TEST_F(Checkpoints, DamageAndOtherLogsAreSeenAndLeftOut) {
   EXPECT_EQ(state_hash((*again)->state()), state_hash(world.core->state()));
 }
 
+// The head of a checkpoint is not part of what its digest proves.
+TEST_F(Checkpoints, AHeadThatStandsAheadOfItsStateIsLeftOut) {
+  World world(store_.get());
+  world.load_small_grid();
+  State state = world.core->state();
+  state.head.first += 1'000'000;
+  ASSERT_TRUE(write_checkpoint(state, *store_));
+  const auto opened = Core::open(world.log, store_.get(), {});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ((*opened)->opened_from(), 0u);
+  EXPECT_EQ(state_hash((*opened)->state()), state_hash(world.core->state()));
+}
+
 TEST_F(Checkpoints, MutatedBytesNeverDecodeToAnotherState) {
   World world;
   world.load_small_grid();

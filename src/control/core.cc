@@ -56,7 +56,10 @@ State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints,
     if (!state || state->head.count == 0) return empty_state();
     const auto batches = log.read(state->head.first, 1);
     if (batches && !batches->empty() && batches->front().header == state->head) return std::move(*state);
-    at_most = state->head.first - 1;  // of another log: look further back
+    // Of another log: look further back, wherever its head says that it stands.
+    const log::Offset stands = std::min({at_most, state->inventory.offset(), state->head.first});
+    if (stands == 0) return empty_state();
+    at_most = stands - 1;
   }
 }
 

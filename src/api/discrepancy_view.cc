@@ -84,6 +84,7 @@ Result<Json> discrepancies_view(const inventory::Snapshot& snapshot, Instant now
   if (const auto type = http::query_value(request.query, "type")) {
     TANDEM_ASSIGN(options.kind, type_named(*type));
   }
+  TANDEM_TRY(inventory::reconcilable(snapshot, options));
   const inventory::Reconciliation result = inventory::reconcile(snapshot, now, options);
   Json::Array discrepancies;
   for (const inventory::Discrepancy& each : result.discrepancies) discrepancies.push_back(discrepancy_json(each));

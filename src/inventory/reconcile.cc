@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "inventory/horizon.h"
 #include "inventory/suggest.h"
 #include "ontology/ontology.h"
 
@@ -444,6 +445,11 @@ std::span<const DiscrepancyKind> discrepancy_kinds() {
   using enum DiscrepancyKind;
   static constexpr DiscrepancyKind kKinds[] = {value_conflict, moved, swapped, ghost, unplanned, stale, silent, duplicate};
   return kKinds;
+}
+
+Result<void> reconcilable(const Snapshot& snapshot, const ReconcileOptions& options) {
+  const std::string_view kind = options.about ? std::string_view(options.about->kind) : std::string_view(options.entity_kind);
+  return reaches_all(snapshot, [&](const ontology::Kind& read) { return kind.empty() || read.name == kind || read.name == "deviation"; });
 }
 
 Reconciliation reconcile(const Snapshot& snapshot, Instant now, const ReconcileOptions& options) {

@@ -82,6 +82,10 @@ struct Reconciliation {
   size_t accepted = 0;                     // of all, by a deviation that still holds
 };
 
+// Whether a look back is to where all that `reconcile` reads is kept: the kind that is asked about, or all kinds, and what
+// was accepted. Errors: not_found, naming the kind and where its history begins.
+Result<void> reconcilable(const Snapshot& snapshot, const ReconcileOptions& options);
+
 // Of the snapshot at its time. A deviation holds until something newer is said of what it is about.
 Reconciliation reconcile(const Snapshot& snapshot, Instant now, const ReconcileOptions& options = {});
 

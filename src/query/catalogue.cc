@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "grid/schema.h"
 #include "ontology/ontology.h"
+#include "query/discrepancy_table.h"
 #include "query/entity_tables.h"
 #include "query/kind_table.h"
 #include "query/relations.h"
@@ -103,6 +104,7 @@ Catalogue::Catalogue() {
   tables_.push_back(facts_table());
   tables_.push_back(history_table());
   tables_.push_back(relations_table());
+  tables_.push_back(discrepancies_table());
   for (const Walk walk : {Walk::impact_of, Walk::path_of, Walk::located_in, Walk::location_of}) tables_.push_back(walk_table(walk));
   tables_.push_back(std::make_unique<TablesTable>(*this));
   tables_.push_back(std::make_unique<ColumnsTable>(*this));

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "inventory/horizon.h"
+
 namespace tandem::query {
 
 KeyScan::KeyScan(const Context& context, Access access) : context_(context), access_(std::move(access)), from_(access_.from) {
@@ -37,6 +39,11 @@ std::vector<EntityKey> KeyScan::next(size_t count) {
     }
   }
   return keys;
+}
+
+Result<void> reaches_read(const Context& context, const Access& access) {
+  if (access.path == kAllKinds) return inventory::reaches_all(context.snapshot);
+  return context.snapshot.reaches(access.equal.front());
 }
 
 std::vector<AccessPath> entity_paths(const Context& context, size_t kind_column, size_t id_column, double rows_per_entity,
@@ -121,6 +128,7 @@ class EntitiesSource final : public EntityRows {
 };
 
 Result<std::unique_ptr<Source>> EntitiesTable::open(const Context& context, Access access) const {
+  TANDEM_TRY(reaches_read(context, access));
   return std::make_unique<EntitiesSource>(context, std::move(access));
 }
 
@@ -187,6 +195,7 @@ class ClaimsSource final : public EntityRows {
 };
 
 Result<std::unique_ptr<Source>> ClaimsTable::open(const Context& context, Access access) const {
+  TANDEM_TRY(reaches_read(context, access));
   return std::make_unique<ClaimsSource>(context, std::move(access), also_past_);
 }
 

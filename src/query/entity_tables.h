@@ -28,6 +28,9 @@ std::unique_ptr<VirtualTable> entities_table();
 std::unique_ptr<VirtualTable> facts_table();    // claims that hold
 std::unique_ptr<VirtualTable> history_table();  // every claim
 
+// Whether all that an access by one of these paths reads is kept. Errors: not_found, as of inventory::reaches_all.
+Result<void> reaches_read(const Context& context, const Access& access);
+
 // The three paths of a table whose rows belong to an entity: all, those of a kind, those of one entity.
 enum EntityPath : int { kAllKinds = 0, kOneKind = 1, kOneEntity = 2 };
 std::vector<AccessPath> entity_paths(const Context& context, size_t kind_column, size_t id_column, double rows_per_entity,

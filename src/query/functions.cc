@@ -13,7 +13,7 @@ namespace tandem::query {
 namespace {
 
 // The value as text; nothing for null.
-std::optional<std::string_view> text_of(sqlite3_value* value) {
+std::optional<std::string_view> argument_text(sqlite3_value* value) {
   const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
   if (text == nullptr) return std::nullopt;
   return std::string_view(text, static_cast<size_t>(sqlite3_value_bytes(value)));
@@ -38,17 +38,17 @@ int64_t characters(std::string_view text) {
 }
 
 void instr(sqlite3_context* context, int, sqlite3_value** values) {
-  const auto text = text_of(values[0]);
-  const auto wanted = text_of(values[1]);
+  const auto text = argument_text(values[0]);
+  const auto wanted = argument_text(values[1]);
   if (!text || !wanted || !check_pattern(context, "instr", *wanted)) return;
   const size_t found = text->find(*wanted);
   sqlite3_result_int64(context, found == std::string_view::npos ? 0 : 1 + characters(text->substr(0, found)));
 }
 
 void replace(sqlite3_context* context, int, sqlite3_value** values) {
-  const auto text = text_of(values[0]);
-  const auto from = text_of(values[1]);
-  const auto to = text_of(values[2]);
+  const auto text = argument_text(values[0]);
+  const auto from = argument_text(values[1]);
+  const auto to = argument_text(values[2]);
   if (!text || !from || !to || !check_pattern(context, "replace", *from)) return;
   if (from->empty()) return give(context, *text);
   const auto bytes_max = static_cast<size_t>(sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1));
@@ -82,9 +82,9 @@ size_t last_character_length(std::string_view text) {
 }
 
 template <bool kLeft, bool kRight>
-void trim(sqlite3_context* context, int, sqlite3_value** values) {
-  const auto whole = text_of(values[0]);
-  const auto unwanted = text_of(values[1]);
+void trim_text(sqlite3_context* context, int, sqlite3_value** values) {
+  const auto whole = argument_text(values[0]);
+  const auto unwanted = argument_text(values[1]);
   if (!whole || !unwanted || !check_pattern(context, "trim", *unwanted)) return;
   std::string_view text = *whole;
   while (kLeft && !text.empty() && holds(*unwanted, text.substr(0, character_length(text)))) text.remove_prefix(character_length(text));
@@ -102,9 +102,9 @@ void install_functions(sqlite3* database) {
   };
   add("instr", 2, instr);
   add("replace", 3, replace);
-  add("trim", 2, trim<true, true>);
-  add("ltrim", 2, trim<true, false>);
-  add("rtrim", 2, trim<false, true>);
+  add("trim", 2, trim_text<true, true>);
+  add("ltrim", 2, trim_text<true, false>);
+  add("rtrim", 2, trim_text<false, true>);
 }
 
 }  // namespace tandem::query

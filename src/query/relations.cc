@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "grid/schema.h"
+#include "inventory/horizon.h"
 
 namespace tandem::query {
 namespace {
@@ -113,7 +114,8 @@ namespace {
 class RelationsTable final : public VirtualTable {
  public:
   enum Columns : size_t { kFromKind, kFromId, kAttribute, kName, kToKind, kToId, kLocatedIn, kImpact };
-  static constexpr int kTo = 10;  // path: those that refer to one entity
+  static constexpr int kTo = 10;      // path: those that refer to one entity
+  static constexpr int kToOfKind = 11;  // and are of one kind
 
   RelationsTable() : VirtualTable("relations", "Which entity refers to which, by which attribute, and what that means.") {
     add({"from_kind", ColumnType::text, "Kind of the entity that refers.", {}, false});
@@ -132,6 +134,7 @@ class RelationsTable final : public VirtualTable {
     constexpr double kPerEntity = 2;
     std::vector<AccessPath> paths = entity_paths(context, kFromKind, kFromId, kPerEntity, false);
     paths.push_back({kTo, {kToKind, kToId}, {}, {kFromKind, kFromId}, 10, false});
+    paths.push_back({kToOfKind, {kToKind, kToId, kFromKind}, {}, {kFromId}, 5, false});
     return paths;
   }
   std::optional<size_t> size(const Context&) const override { return std::nullopt; }
@@ -172,11 +175,14 @@ class RelationsFrom final : public Source {
 
 class RelationsTo final : public Source {
  public:
-  RelationsTo(const Context& context, EntityKey to) : context_(context), to_(std::move(to)) {}
+  // `kind` of those that refer to it; empty: of any.
+  RelationsTo(const Context& context, EntityKey to, std::string kind)
+      : context_(context), to_(std::move(to)), kind_(std::move(kind)) {}
 
   Result<void> fill(Rows& rows, size_t) override {
     if (std::exchange(done_, true)) return {};
     for (const EntityKey& from : context_.snapshot.referrers(to_.kind, to_.id, SIZE_MAX)) {
+      if (!kind_.empty() && from.kind != kind_) continue;
       for (const Relation& relation : relations_of(context_.snapshot, from))
         if (relation.to == to_) add_row(from, relation, rows);
       if (!context_.budget.spend(1)) return {};
@@ -187,11 +193,17 @@ class RelationsTo final : public Source {
  private:
   const Context& context_;
   EntityKey to_;
+  std::string kind_;
   bool done_ = false;
 };
 
 Result<std::unique_ptr<Source>> RelationsTable::open(const Context& context, Access access) const {
-  if (access.path == kTo) return std::make_unique<RelationsTo>(context, EntityKey{access.equal[0], access.equal[1]});
+  if (access.path == kTo || access.path == kToOfKind) {
+    std::string kind = access.path == kToOfKind ? access.equal[2] : std::string();
+    TANDEM_TRY(kind.empty() ? inventory::reaches_all(context.snapshot) : context.snapshot.reaches(kind));
+    return std::make_unique<RelationsTo>(context, EntityKey{access.equal[0], access.equal[1]}, std::move(kind));
+  }
+  TANDEM_TRY(reaches_read(context, access));
   return std::make_unique<RelationsFrom>(context, std::move(access));
 }
 

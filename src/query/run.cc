@@ -57,7 +57,7 @@ class Run {
  public:
   Run(const inventory::Snapshot& snapshot, std::string_view sql, const Limits& limits)
       : sql_(sql), limits_(limits), budget_(limits.memory_bytes_max, limits.steps_max, limits.stop, limits.now),
-        latest_(snapshot.as_of({})), context_{snapshot, latest_, budget_, authority_, failure_} {}
+        latest_(snapshot.as_of({})), context_{snapshot, latest_, budget_, authority_, discrepancies_, failure_} {}
 
   Result<Table> answer(const Json::Array& parameters) {
     const BudgetScope scope(budget_);
@@ -79,6 +79,7 @@ class Run {
   Budget budget_;
   inventory::Snapshot latest_;
   Authority authority_;
+  std::optional<std::vector<inventory::Discrepancy>> discrepancies_;
   std::optional<Error> failure_;
   Context context_;
 };

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "inventory/reconcile.h"
 #include "query/authorizer.h"
 #include "query/budget.h"
 #include "query/cells.h"
@@ -26,6 +27,8 @@ struct Context {
   const inventory::Snapshot& latest;  // of the same inventory, now: how many rows to expect is told at once only there
   Budget& budget;
   Authority& authority;
+  // Found out once for a query that asks, however often its joins do; ascending by what they are about.
+  std::optional<std::vector<inventory::Discrepancy>>& discrepancies;
   std::optional<Error>& failure;  // what a table could not do, for the answer; SQLite keeps only the message
 };
 

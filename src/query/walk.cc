@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <unordered_set>
 
 #include "base/text.h"
+#include "inventory/horizon.h"
 #include "query/relations.h"
 
 namespace tandem::query {
@@ -59,6 +61,16 @@ bool goes_back(Walk walk, const Relation& relation, Arrival arrival) {
 
 bool ever_goes_back(Walk walk, Arrival arrival) {
   return walk != Walk::location_of && !(walk == Walk::path_of && arrival == Arrival::by_place);
+}
+
+// Whether entities of the kind are among those that the walk may come to by what they say themselves.
+bool is_walked(Walk walk, const ontology::Kind& kind) {
+  return std::ranges::any_of(kind.relations, [&](const ontology::Relation& each) {
+    Relation relation;
+    relation.located_in = each.located_in;
+    relation.impact = each.impact;
+    return goes_forward(walk, relation) || goes_back(walk, relation, Arrival::start);
+  });
 }
 
 std::string joined(const EntityKey& key) { return key.kind + '/' + key.id; }
@@ -189,6 +201,9 @@ class WalkTable final : public VirtualTable {
     if (!key)
       return fail(ErrorCode::invalid_argument, fmt::format("'{1}' is no entity; write {0}('link', 'ber-ham') or {0}('link/ber-ham')",
                                                            name(), access.equal[0].substr(0, 64)));
+    TANDEM_TRY(inventory::reaches_all(context.snapshot, [&](const ontology::Kind& kind) {
+      return kind.name == key->kind || is_walked(walk_, kind);
+    }));
     TANDEM_TRY(check_exists(context.snapshot, *key));
     return std::make_unique<WalkSource>(walk_, context, std::move(*key), std::move(access.equal));
   }

@@ -2,6 +2,7 @@
 //
 // Runs seeded worlds and says which broke an invariant, with its last happenings. Exit status 1 when one did.
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <cstdio>
 #include <string_view>
@@ -17,6 +18,8 @@ struct Arguments {
   uint64_t count = 20;
   bool verbose = false;
 };
+
+constexpr uint64_t kSeedsBetweenTelling = 500;  // about a minute
 
 std::optional<Arguments> parse(int argc, char** argv) {
   Arguments arguments;
@@ -51,18 +54,23 @@ int run(const Arguments& arguments) {
     total.takeovers += report.takeovers;
     total.refused += report.refused;
     total.merges += report.merges;
+    total.erasures += report.erasures;
     total.plans.accepted += report.plans.accepted;
     total.plans.rejected += report.plans.rejected;
     total.plans.failed += report.plans.failed;
+    if (const uint64_t done = seed - arguments.first + 1; done % kSeedsBetweenTelling == 0 && done < arguments.count) {
+      fmt::print("{} of {} seeds: {} events, {} broke an invariant\n", done, arguments.count, total.events, broken + (report.broken ? 1 : 0));
+      std::fflush(stdout);
+    }
     if (!report.broken) continue;
     ++broken;
     fmt::print("seed {} broke at tick {}: {}\n", seed, report.tick, *report.broken);
     for (const std::string& happening : report.last_happenings) fmt::print("    {}\n", happening);
     fmt::print("run it again with: simulation --seed {} --verbose\n", seed);
   }
-  fmt::print("{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, {} merges, "
+  fmt::print("{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, {} merges, {} people forgotten, "
              "plans {} accepted {} rejected {} failed; {} broke an invariant\n",
-             arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.merges, total.plans.accepted,
+             arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.merges, total.erasures, total.plans.accepted,
              total.plans.rejected, total.plans.failed, broken);
   return broken == 0 ? 0 : 1;
 }
@@ -71,6 +79,9 @@ int run(const Arguments& arguments) {
 }  // namespace tandem::simulation
 
 int main(int argc, char** argv) {
+  // Checkpoints are damaged on purpose, ten thousand times in a long run, and libprotobuf tells stderr of each text in them
+  // that is not UTF-8 any more. What matters of it is an error that the reader returns.
+  google::protobuf::SetLogHandler(nullptr);
   const auto arguments = tandem::simulation::parse(argc, argv);
   if (!arguments) {
     std::fputs("usage: simulation --seeds N [--first S] | --seed S [--verbose]\n", stderr);

@@ -48,10 +48,14 @@ void SimulatedCheckpoints::damage_one() {
     bytes[random_.below(bytes.size())] ^= static_cast<char>(1u << random_.below(8));
 }
 
+bool SimulatedCheckpoints::hold(std::string_view text) const {
+  return std::ranges::any_of(kept_, [&](const auto& entry) { return entry.second.find(text) != std::string::npos; });
+}
+
 // ---- The run -------------------------------------------------------------------------------------------------------
 
 World::World(uint64_t seed, Options options)
-    : seed_(seed), options_(options), random_(seed), log_(seed), checkpoints_(seed), network_(seed),
+    : seed_(seed), options_(options), random_(seed), log_(seed), checkpoints_(seed), vault_(std::make_shared<SimulatedVault>(seed)), network_(seed),
       sites_(4 + static_cast<size_t>(seed % 4)) {
   std::vector<log::Event> grid = test_support::small_world(sites_);
   while (!grid.empty()) {  // in groups, so that some of it may come before what it refers to and be told again
@@ -95,6 +99,7 @@ Report World::run() {
   report_.events = witness_.last();
   report_.plans = witness_.plans();
   report_.merges = witness_.merges();
+  report_.erasures = people_.erasures();
   report_.last_happenings = {happenings_.begin(), happenings_.end()};
   return report_;
 }
@@ -137,6 +142,7 @@ void World::change_faults() {
     network_.set_faults({.lost = sometimes(0.5, 0.3), .repeated = sometimes(0.5, 0.3),
                          .answer_lost = sometimes(0.5, 0.3), .delay_max = 1 + random_.below(15)});
     checkpoints_.set_write_fails(sometimes(0.3, 0.5));
+    vault_->set_faults(sometimes(0.2, 0.3), sometimes(0.2, 0.3));
     say("weather: full {} lost {} unknown {} read {}", log_faults_.append_full, log_faults_.append_lost,
         log_faults_.append_unknown, log_faults_.read_failed);
   }
@@ -154,6 +160,7 @@ void World::heal() {
   log_.set_capacity(SIZE_MAX);
   network_.set_faults({});
   checkpoints_.set_write_fails(0);
+  vault_->set_faults(0, 0);
   crash();  // a disk that failed is only good again once it is opened anew
   jobs_.clear();
   last_job_.clear();
@@ -163,6 +170,7 @@ void World::crash() {
   ++report_.crashes;
   core_.reset();
   log_.crash();
+  vault_->crash();
   say("the core dies");
 }
 
@@ -171,11 +179,12 @@ void World::take_over() {
   deposed_ = std::move(core_);
   log_.fence(++epoch_);
   log_.crash();
+  vault_->crash();
   say("a standby takes over as epoch {}", epoch_);
 }
 
 void World::start_core() {
-  auto opened = control::Core::open(log_, &checkpoints_, {.epoch = epoch_, .plan_work_limit = 50});
+  auto opened = control::Core::open(log_, &checkpoints_, {.epoch = epoch_, .sealer = vault_.get(), .plan_work_limit = 50});
   if (!opened) {
     say("the core does not open: {}", to_string(opened.error()));
     // What cannot be read now is read later; anything else is a log that is broken.
@@ -235,11 +244,37 @@ std::vector<log::Event> World::happening() {
   }
 }
 
+// Few people, so that what is said of one meets his erasure, in branches too.
+std::vector<log::Event> World::personal() {
+  const inventory::EntityKey who{random_.chance(0.7) ? "contact" : "customer", fmt::format("p-{}", random_.below(4))};
+  const auto value = [&](const char* attribute) { return Json(personal_value(who, attribute, ++values_)); };
+  switch (random_.below(6)) {
+    case 0:
+    case 1: return {fact(who.kind, who.id, {{"name", value("name")}, {"email", value("email")}})};
+    case 2: return {fact(who.kind, who.id, {{"phone", value("phone")}})};
+    case 3: return {retraction(who.kind, who.id)};
+    case 4: return {fact(who.kind, who.id, {{"email", Json()}, {"phone", value("phone")}})};
+    default: {
+      std::vector<log::Event> forgotten(1);
+      forgotten.front().mutable_personal_data_erased()->set_kind(who.kind);
+      forgotten.front().mutable_personal_data_erased()->set_id(who.id);
+      return forgotten;
+    }
+  }
+}
+
 std::vector<log::Event> World::branching() {
   const auto name = [&] { return fmt::format("branch-{}", random_.below(3)); };
   const std::string branch = name(), link = test_support::link_id(random_.below(sites_));
   const auto take = random_.chance(0.5) ? v1::ConflictSettled::TAKE_OURS : v1::ConflictSettled::TAKE_THEIRS;
-  switch (random_.below(12)) {
+  switch (random_.below(15)) {
+    case 12: return {test_support::settled(branch, {"contact", fmt::format("p-{}", random_.below(4))}, take)};
+    case 13:
+    case 14: {
+      std::vector<log::Event> said = personal();
+      if (said.front().has_personal_data_erased()) return said;
+      return {test_support::edited(branch, said)};
+    }
     case 0:
     case 1: return {test_support::created(branch, random_.chance(0.3) ? name() : std::string())};
     case 2: return {test_support::rebased(branch)};
@@ -257,7 +292,8 @@ std::vector<log::Event> World::branching() {
 
 void World::live() {
   if (tick_ > options_.faulty_ticks * 9 / 10) return;
-  for (uint64_t n = random_.below(3); n > 0; --n) network_.send(random_.chance(0.3) ? branching() : happening());
+  for (uint64_t n = random_.below(3); n > 0; --n)
+    network_.send(random_.chance(0.3) ? branching() : random_.chance(0.2) ? personal() : happening());
 }
 
 void World::deliver() {
@@ -354,7 +390,17 @@ void World::check() {
   if (!report_.broken && random_.chance(0.2)) check_past();
   if (!report_.broken && (random_.chance(0.02) || witness_.last() < before)) expect(witness_.check_whole(log_));
   check_readers();
+  if (!report_.broken) check_personal();
   log_.set_faults(log_faults_);
+}
+
+// What was erased may be readable only while nobody can read: until the core has opened again.
+void World::check_personal() {
+  expect(people_.follow(log_));
+  if (checkpoints_.hold(kInClear)) expect("something personal stands in clear in a checkpoint");
+  if (!core_ || report_.broken) return;
+  expect(people_.check(*vault_));
+  if (random_.chance(0.1)) expect(people_.check_read(core_->state(), vault_));
 }
 
 void World::check_past() {

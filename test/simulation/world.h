@@ -17,6 +17,7 @@
 #include "log/simulated_log.h"
 #include "simulation/invariants.h"
 #include "simulation/network.h"
+#include "simulation/vault.h"
 
 namespace tandem::simulation {
 
@@ -29,6 +30,7 @@ class SimulatedCheckpoints final : public control::CheckpointStore {
   void set_write_fails(double probability) { write_fails_ = probability; }
   void lose_all() { kept_.clear(); }
   void damage_one();
+  bool hold(std::string_view text) const;
   // For tests of the invariants: what is kept is replaced.
   void replace(log::Offset offset, std::string bytes) { kept_[offset] = std::move(bytes); }
 
@@ -51,6 +53,7 @@ struct Report {
   uint64_t events = 0, crashes = 0, takeovers = 0, refused = 0;
   Witness::Plans plans;
   uint64_t merges = 0;
+  uint64_t erasures = 0;       // people forgotten
 };
 
 class World {
@@ -64,6 +67,7 @@ class World {
   void at(Tick tick, std::function<void(World&)> sabotage);
   log::SimulatedLog& log() { return log_; }
   SimulatedCheckpoints& checkpoints() { return checkpoints_; }
+  SimulatedVault& vault() { return *vault_; }
   void crash();                // the core dies and its disk comes back
   log::Epoch epoch() const { return epoch_; }
 
@@ -90,6 +94,8 @@ class World {
   void check_readers();
   log::Event result_of_job(const control::State& state);
   std::vector<log::Event> happening();
+  std::vector<log::Event> personal();   // what is said of people, and that they are to be forgotten
+  void check_personal();
   std::vector<log::Event> branching();  // what is done with branches
 
   template <class... Args>
@@ -101,8 +107,11 @@ class World {
   Random random_;
   log::SimulatedLog log_;
   SimulatedCheckpoints checkpoints_;
+  std::shared_ptr<SimulatedVault> vault_;
   Network network_;
   Witness witness_;
+  PersonalWitness people_;
+  uint64_t values_ = 0;        // personal ones that were made up
   std::unique_ptr<control::Core> core_;     // null while it is down
   std::unique_ptr<control::Core> deposed_;  // fenced, and does not know it yet
   log::Epoch epoch_ = 1;

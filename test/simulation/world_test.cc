@@ -62,6 +62,7 @@ TEST(World, ACheckpointThatTellsAnotherStoryIsNoticed) {
     auto state = *control::replay(world.log());
     inventory::ChangeSet changes;
     control::fold(state, fact("site", "site-0", {{"power_limit_kw", 1.0}}), state.inventory.offset(), state.head.at, changes);
+    world.checkpoints().set_write_fails(0);
     ASSERT_TRUE(control::write_checkpoint(state, world.checkpoints()));
     world.crash();
   });

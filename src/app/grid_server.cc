@@ -17,6 +17,7 @@
 #include "app/emulated_engines.h"
 #include "app/grid_file_events.h"
 #include "app/history_keeper.h"
+#include "app/import_groups.h"
 #include "app/personal_keys.h"
 #include "app/plan_worker.h"
 #include "app/search_follower.h"
@@ -131,6 +132,8 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   core_options.epoch = head.header.epoch + 1;
   core_options.sealer = vault_.get();
   TANDEM_ASSIGN(std::unique_ptr<control::Core> core, control::Core::open(*log_, checkpoints_.get(), core_options));
+  for (const std::string& source : open_imports(core->state().inventory))
+    log_warning("an import of '{}' has not come to its end: part of it may be missing; import it again", source);
   checkpoint_writer_ = std::make_unique<CheckpointWriter>(*checkpoints_, core->opened_from());
   planner_ = std::make_unique<PlanWorker>(clock_, [this](PlanWorker::Result result) {
     log::Event event;

@@ -5,10 +5,12 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <span>
 #include <thread>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/import_groups.h"
 #include "app/inventory_data.h"
 #include "app/inventory_feed.h"
 #include "app/inventory_remote.h"
@@ -21,8 +23,6 @@
 namespace tandem::app {
 namespace {
 
-constexpr size_t kImportGroupEvents = 2'000;  // recorded at once, all or none: half of what a batch of the log holds
-constexpr size_t kImportGroupBytes = 2u << 20;   // of them, far below what a batch may hold
 constexpr size_t kImportGroupsAhead = 8;      // made while others are recorded: ~16,000 events
 constexpr size_t kChangesShown = 40;       // of a dry run, by entity
 constexpr size_t kProblemsShown = 200;     // on a terminal; the rest follow from the first, or are in --json
@@ -77,41 +77,37 @@ struct Recorded {
 struct ImportGroup {
   std::vector<log::Event> events;
   Recorded recorded;  // by it
+  bool last = false;  // it says that all of the feed is in
 };
 
 // Gives what the feed has come to in groups, until they are no longer wanted.
-void make_groups(const inventory::Upsert& upsert, BoundedQueue<ImportGroup>& groups) {
-  ImportGroup group;
-  size_t bytes = 0;
-  const auto put = [&] {
-    bytes = 0;
-    return groups.put(std::exchange(group, {}));
-  };
-  bool wanted = true;
-  upsert.for_each_event([&](log::Event event, size_t) {
-    bytes += event.ByteSizeLong();
-    if (event.has_entities_seen())
-      group.recorded.seen += static_cast<size_t>(event.entities_seen().ids_size());
-    else
-      ++group.recorded.events;
-    group.events.push_back(std::move(event));
-    if (group.events.size() == kImportGroupEvents || bytes >= kImportGroupBytes) wanted = put();
-    return wanted;
+void make_groups(const inventory::Upsert& upsert, ImportOf import, BoundedQueue<ImportGroup>& made) {
+  ImportGroups groups(std::move(import), [&](std::vector<log::Event> events, bool last) -> Result<void> {
+    ImportGroup group{std::move(events), {}, last};
+    for (const log::Event& event : group.events) {
+      if (event.has_entities_seen())
+        group.recorded.seen += static_cast<size_t>(event.entities_seen().ids_size());
+      else if (!is_import_mark(event))
+        ++group.recorded.events;
+    }
+    if (made.put(std::move(group))) return {};
+    return fail(ErrorCode::unavailable, "no more groups are wanted");
   });
-  if (wanted && !group.events.empty()) put();
-  groups.close();
+  bool wanted = true;
+  upsert.for_each_event([&](log::Event event, size_t) { return wanted = groups.add(std::move(event)).has_value(); });
+  if (wanted) static_cast<void>(groups.finish());  // refused where nobody wants it, who then knows why
+  made.close();
 }
 
 // Records what the feed has come to. The next groups are made while those before them are recorded.
-Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, FeedProgress& progress) {
+Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, ImportOf import, FeedProgress& progress) {
   const SystemClock clock;
   BoundedQueue<ImportGroup> made(kImportGroupsAhead);
-  const std::jthread maker([&] { make_groups(upsert, made); });
+  const std::jthread maker([&] { make_groups(upsert, std::move(import), made); });
   Recorded recorded;
   std::optional<Error> failed;
-  while (!failed) {
-    std::vector<ImportGroup> groups = made.take_all();
-    if (groups.empty()) break;
+  const auto submit = [&](std::span<ImportGroup> groups) {
+    if (groups.empty() || failed) return;
     std::vector<std::vector<log::Event>> events;
     for (ImportGroup& group : groups) events.push_back(std::move(group.events));
     const auto outcomes = core.submit(std::move(events), clock.now());
@@ -126,6 +122,15 @@ Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, Fe
       }
     }
     progress.tell("recorded", recorded.events);
+  };
+  while (!failed) {
+    std::vector<ImportGroup> groups = made.take_all();
+    if (groups.empty()) break;
+    // The last group says that all is in: it goes by itself, once all before it are.
+    const std::span all(groups);
+    const size_t alone = groups.back().last ? 1 : 0;
+    submit(all.first(all.size() - alone));
+    submit(all.last(alone));
   }
   made.close();
   progress.end();
@@ -135,6 +140,12 @@ Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, Fe
       fmt::format("after {} events were recorded: {}; what was recorded stays, and importing again goes on from there",
                   recorded.events, failed->message),
       failed->context);
+}
+
+// What an import of this source that came to no end leaves behind, in a sentence.
+std::string unfinished(const std::string& source, log::Offset begun, bool dry_run) {
+  return fmt::format("an import of '{}' that began at offset {} did not come to its end: part of it may be missing{}", source, begun,
+                     dry_run ? "" : ", and this one takes its place");
 }
 
 Json::Object report_of(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
@@ -203,6 +214,7 @@ void tell(const Feed& feed, const Imported& imported, const InventoryImportOptio
 Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles files, inventory::UpsertOptions upsert_options) {
   TANDEM_ASSIGN(const OpenedData opened, open_data(options.data, /*read_only=*/options.dry_run));
   const inventory::Snapshot believed = opened.core ? opened.believed() : inventory::Snapshot();
+  const std::string source = upsert_options.source;
   inventory::Upsert upsert(believed, std::move(upsert_options));
   IntoUpsert taker(upsert);
   FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
@@ -211,17 +223,21 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
   upsert.finish();
   progress.end();
 
+  const std::optional<log::Offset> open = open_import(believed, source);
+  std::vector<std::string> notes = all_notes(feed, &upsert);
+  if (open) notes.push_back(unfinished(source, *open, options.dry_run));
   Imported imported{upsert.counts(),
                     upsert.problems(),
                     upsert.problem_count(),
-                    all_notes(feed, &upsert),
+                    std::move(notes),
                     upsert.accepted(),
                     0,
                     0,
                     [&](size_t row) { return upsert.outcome(row); },
                     [&](size_t row) { return upsert.id(row); }};
   if (upsert.accepted() && !options.dry_run) {
-    TANDEM_ASSIGN(const Recorded recorded, record(upsert, *opened.core, progress));
+    TANDEM_ASSIGN(const Recorded recorded,
+                  record(upsert, *opened.core, {source, std::string(kActor), feed.rows(), open.has_value()}, progress));
     imported.events = recorded.events;
     imported.seen = recorded.seen;
     if (imported.events + imported.seen > 0)
@@ -254,12 +270,18 @@ class IntoGrid final : public RowTaker {
   Result<bool> send(const RemoteOptions& options, bool full, FeedProgress& progress) {
     bool good = all_readable_;
     const bool partial = options.upsert.partial;
+    const ImportOf import{options.upsert.source, {}, rows_.size()};
+    TANDEM_ASSIGN(const std::optional<log::Offset> open, find_import(import.source, options));
+    if (open) notes_.push_back(unfinished(import.source, *open, options.dry_run));
+    const bool several = rows_.size() > kRemoteRowsMax || full;
+    if (several && (good || partial)) TANDEM_TRY(post_mark(import_begins(import), options));
     for (size_t first = 0; first < rows_.size() && (good || partial); first += kRemoteRowsMax) {
       TANDEM_ASSIGN(const bool taken, post(first, std::min(kRemoteRowsMax, rows_.size() - first), options));
       good = good && taken;
       progress.tell("sent", first);
     }
     if (full && good) TANDEM_TRY(list(options));
+    if ((several || open) && (good || partial)) TANDEM_TRY(post_mark(import_ends(import), options));
     return good || partial;
   }
 

@@ -10,7 +10,7 @@
 namespace tandem::app {
 namespace {
 
-constexpr size_t kReadBytes = 1u << 20;     // of a file at a time
+constexpr size_t kFeedReadBytes = 1u << 20;     // of a file at a time
 constexpr size_t kDetectBytes = 4u << 10;
 constexpr size_t kTellEveryRows = 10'000;
 constexpr size_t kFilesMax = 10'000;
@@ -61,7 +61,7 @@ Result<void> Feed::read() {
     TANDEM_ASSIGN(const File file, File::open(path, File::Mode::read));
     readers_.push_back(ingest::make_feed_reader(files_.format, path.string(), files_.options, *this));
     for (uint64_t at = 0;;) {
-      TANDEM_ASSIGN(const std::string bytes, file.read_at(at, kReadBytes));
+      TANDEM_ASSIGN(const std::string bytes, file.read_at(at, kFeedReadBytes));
       if (bytes.empty()) break;
       readers_.back()->push(bytes);
       at += bytes.size();

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <exception>
 
+#include "app/import_groups.h"
 #include "base/json.h"
 #include "http/http.h"
 
@@ -89,6 +90,23 @@ Result<Json> ask_grid(const std::string& url, const std::string& method, const s
   asio::co_spawn(context, ask(client, url, std::move(request), answer), [&context](std::exception_ptr) { context.stop(); });
   context.run_for(kPatience);
   return answer;
+}
+
+Result<std::optional<log::Offset>> find_import(const std::string& source, const RemoteOptions& options) {
+  const std::string target = fmt::format("/api/v1/inventory/{}/{}", kImportKind, http::percent_encode(import_id(source)));
+  TANDEM_ASSIGN(const Json answer, ask_grid(options.url, "GET", target, {}));
+  if (answer["attributes"]["state"].text() != "running") return std::optional<log::Offset>();
+  return std::optional(static_cast<log::Offset>(answer["changed"].integer()));
+}
+
+Result<void> post_mark(const inventory::Row& mark, const RemoteOptions& options) {
+  if (options.dry_run) return {};
+  RemoteOptions plain;
+  plain.url = options.url;
+  plain.upsert.source = kImportSource;
+  TANDEM_ASSIGN(const RemoteRows said, post_rows({mark}, plain));
+  if (said.rows.front().problems.empty()) return {};
+  return fail(ErrorCode::conflict, said.rows.front().problems.front().message, options.url);
 }
 
 Result<RemoteRows> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options) {

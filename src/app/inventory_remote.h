@@ -1,6 +1,7 @@
 // Rows of a feed taken in by a running grid, over its native API.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,11 @@ struct RemoteRows {
   std::vector<RemoteRow> rows;
   std::vector<std::string> notes;
 };
+
+// Where an import of this source was begun there, if it has not ended.
+Result<std::optional<log::Offset>> find_import(const std::string& source, const RemoteOptions& options);
+// Says how far an import is that is sent by several requests; nothing in a dry run.
+Result<void> post_mark(const inventory::Row& mark, const RemoteOptions& options);
 
 // Posts rows, at most kRemoteRowsMax of them. Errors: unavailable and others of the network; invalid_argument where the grid
 // does not take the request as a whole.

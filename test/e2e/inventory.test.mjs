@@ -1,9 +1,10 @@
 // The command line that takes inventory in and writes it out.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { example, Grid, tandem, tandemBeside, temporaryDirectory } from './tandem.mjs';
+import { binary, example, Grid, tandem, tandemBeside, temporaryDirectory } from './tandem.mjs';
 
 const inventory = (...args) => tandem('inventory', ...args);
 
@@ -50,6 +51,42 @@ test('a wrong row refuses the file, with its row and column, unless the others m
   assert.equal(inventory('export', '--format', 'csv', '--data', data).out.split('\n').length, 3);
 });
 
+test('an import that is killed is named, and sent again leaves what one that was not killed leaves', async () => {
+  const directory = temporaryDirectory();
+  const feed = path.join(directory, 'feed');
+  assert.equal(inventory('generate', '--devices', '400', '--interfaces', '20000', '-o', feed).status, 0);
+  const files = readdirSync(feed).map((name) => path.join(feed, name));
+  const whole = path.join(directory, 'whole');
+  assert.equal(inventory('import', ...files, '--data', whole, '--source', 'plan', '--json').status, 0);
+  const exported = (data) => {
+    const { status, out, err } = inventory('export', '--format', 'csv', '--data', data, '--kind', 'interface', '--kind', 'device', '--kind', 'cable');
+    assert.equal(status, 0, err);
+    return out;
+  };
+  const running = (data) => JSON.parse(tandem('query', '--data', data, '--json', "SELECT source FROM import WHERE state = 'running'").out).rows.flat();
+  assert.deepEqual(running(whole), []);
+
+  const cut = path.join(directory, 'cut');
+  const stored = () => ['log.db', 'log.db-wal'].map((name) => path.join(cut, 'log', name)).reduce((sum, file) => sum + (existsSync(file) ? statSync(file).size : 0), 0);
+  const child = spawn(binary, ['inventory', 'import', ...files, '--data', cut, '--source', 'plan', '--json'], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal)));
+  while (stored() < 300_000 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
+  child.kill('SIGKILL');
+  if (await ended) {  // else it was faster than the clock, and all of it is in
+    assert.deepEqual(running(cut), ['plan']);
+    assert.ok(exported(cut).length < exported(whole).length);
+    const grid = await Grid.start({ grid: example, data: cut });
+    await grid.until(() => /an import of 'plan' has not come to its end/.test(grid.log()), 'the warning');
+    assert.equal((await grid.get('/api/v1/inventory/import?state=running')).body.items.length, 1);
+    await grid.stop();
+  }
+  const again = inventory('import', ...files, '--data', cut, '--source', 'plan', '--json');
+  assert.equal(again.status, 0, again.err);
+  assert.deepEqual(running(cut), []);
+  assert.equal(exported(cut), exported(whole));
+  assert.equal(tandem('log', 'verify', '--data', cut).status, 0);
+});
+
 test('a directory in use by a grid is refused, and may be read', async () => {
   const directory = temporaryDirectory();
   const data = path.join(directory, 'data');
@@ -89,6 +126,7 @@ test('a running grid takes a feed in with every flag, whole or in part', async (
   assert.deepEqual([dry.unchanged, dry.unseen], [less.length, 5], dry.err);
   const again = await send(less, '--full');
   assert.deepEqual([again.status, again.unchanged, again.unseen], [0, less.length, 5], again.err);
+  assert.equal((await grid.get('/api/v1/inventory/import/planning')).body.attributes.state, 'complete');
   const after = await claims('r7');
   assert.ok(after.presences[0].last_seen > before.presences[0].last_seen);
   assert.deepEqual(after.claims, before.claims);

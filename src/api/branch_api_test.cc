@@ -1,7 +1,9 @@
 // Branches over real sockets.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "api/sequenced_core.h"
+#include "planner/planner.h"
 
 namespace tandem::api {
 namespace {
@@ -100,6 +102,67 @@ TEST(BranchApi, WhatIsWrongIsNamed) {
   for (const char* target : {"/api/v1/branches/b1/edits", "/api/v1/branches/b1/merge", "/api/v1/branches/b1/rebase"})
     EXPECT_EQ(inventory.ask("POST", target, "{}", foreign).status, 403) << target;
   EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b1", {}, foreign).status, 403);
+}
+
+// What the planner's job would answer to the plan that is asked for.
+void accept_a_plan(Inventory& inventory) {
+  ASSERT_TRUE(inventory.core->state().pending);
+  const control::PendingPlan pending = *inventory.core->state().pending;
+  log::Event event;
+  event.set_actor("job:planner");
+  *event.mutable_plan_proposed()->mutable_plan() = planner::plan(*inventory.core->state().grid, nullptr, pending.plan_id, pending.seed, {1'000}, {});
+  inventory.core->record({event});
+  ASSERT_TRUE(inventory.core->state().plan);
+}
+
+TEST(BranchApi, TheTwinSaysWhatABranchWouldBreakAndMend) {
+  Inventory inventory(4);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  const Answer early = inventory.ask("GET", "/api/v1/branches/b1/verdict");
+  EXPECT_EQ(early.status, 200) << early.text;
+  EXPECT_TRUE(early.json["plan_id"].is_null()) << "nothing is promised yet";
+  accept_a_plan(inventory);
+  const Answer same = inventory.ask("GET", "/api/v1/branches/b1/verdict");
+  EXPECT_EQ(same.json["broken"].integer(), 0) << same.text;
+  EXPECT_EQ(same.json["promises_kept"], same.json["promises_kept_before"]);
+  EXPECT_EQ(same.json["worst_link"], same.json["worst_link_before"]);
+  EXPECT_EQ(same.json["cost_eur_per_hour_delta"].number(), 0);
+
+  // Every pool's node is down on the branch: what the plan promises has nobody left to keep it.
+  std::string down;
+  for (size_t i = 0; i < 4; ++i)
+    down += fmt::format(R"({}{{"kind":"node","id":"{}","attributes":{{"state":"down"}}}})", i == 0 ? "" : ",", test_support::node_id(i));
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/edits", R"({"items":[)" + down + "]}").status, 200);
+  const Answer broken = inventory.ask("GET", "/api/v1/branches/b1/verdict");
+  const int64_t kept = broken.json["promises_kept_before"].integer();
+  ASSERT_GT(kept, 0) << broken.text;
+  EXPECT_EQ(broken.json["broken"].integer(), kept) << broken.text;
+  EXPECT_EQ(broken.json["promises_kept"].integer(), 0);
+  EXPECT_FALSE(broken.json["promises_broken"].array().front()["reason"].text().empty());
+  EXPECT_TRUE(inventory.ask("GET", "/api/v1/inventory/node/node-0").json["attributes"]["state"].text() != "down") << "it stays a question";
+
+  // And what is down on main is mended by a branch that has it up again.
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/merge").status, 200);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", R"({"name":"b2"})").status, 201);
+  std::string up = down;
+  for (size_t at; (at = up.find("down")) != std::string::npos;) up.replace(at, 4, "up");
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b2/edits", R"({"items":[)" + up + "]}").status, 200);
+  const Answer mended = inventory.ask("GET", "/api/v1/branches/b2/verdict");
+  EXPECT_EQ(mended.json["mended"].integer(), kept) << mended.text;
+  EXPECT_EQ(mended.json["broken"].integer(), 0);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/branches/b3/verdict").status, 404);
+}
+
+TEST(BranchApi, AVerdictOnABranchOfABranchIsAgainstItsParent) {
+  Inventory inventory(4);
+  accept_a_plan(inventory);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/edits", R"({"items":[{"kind":"node","id":"node-0","attributes":{"state":"down"}}]})").status, 200);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", R"({"name":"b2","parent":"b1"})").status, 201);
+  const Answer verdict = inventory.ask("GET", "/api/v1/branches/b2/verdict");
+  EXPECT_EQ(verdict.json["parent"].text(), "b1") << verdict.text;
+  EXPECT_EQ(verdict.json["broken"].integer(), 0);
+  EXPECT_EQ(verdict.json["promises_kept"], verdict.json["promises_kept_before"]);
 }
 
 }  // namespace

@@ -31,6 +31,15 @@ constexpr std::string_view kConflicts = R"({"type":"object","properties":{"offse
       "message":{"type":"string"},"fix":{"type":"string"}}}},
     "violations":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"},"constraint":{"type":"string"},"attribute":{"type":["string","null"]},
       "message":{"type":"string"},"fix":{"type":"string"},"others":{"type":"array","items":{"type":"object"}}}}}}})";
+constexpr std::string_view kVerdict = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
+    "parent":{"type":["string","null"]},"plan_id":{"type":["string","null"],"description":"the plan in force; null: none is, and nothing is promised"},
+    "promises_kept":{"type":"integer","description":"with the branch"},"promises_kept_before":{"type":"integer","description":"without it"},
+    "broken":{"type":"integer"},"mended":{"type":"integer"},"promises_broken":{"type":"array","maxItems":200,"items":{"type":"object","properties":{
+      "demand":{"type":"string"},"tenant":{"type":"string"},"region":{"type":"string"},"model":{"type":"string"},"reason":{"type":"string"},
+      "fraction":{"type":"number","description":"of the demand"}}}},"promises_mended":{"type":"array","maxItems":200,"items":{"type":"object"}},
+    "unplanned":{"type":"integer","description":"demands of the branch that no plan has seen"},"unplanned_demands":{"type":"array","maxItems":200,"items":{"type":"string"}},
+    "worst_link":{"type":["object","null"]},"worst_link_before":{"type":["object","null"]},"cost_eur_per_hour":{"type":"number","description":"of the plan in force"},
+    "cost_eur_per_hour_delta":{"type":"number","description":"transport, load-dependent energy and penalties"}}})";
 constexpr std::string_view kGone =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"}}})";
 
@@ -46,6 +55,9 @@ constexpr std::array kBranchRoutes{
     Route{Operation::get_branch_conflicts, "GET", "/api/v1/branches/{name}/conflicts",
           "What stands in the way of merging, with what would mend it: conflicts with the parent, and violated constraints; 100 of each, at most 1000.",
           "limit", "", kConflicts},
+    Route{Operation::get_branch_verdict, "GET", "/api/v1/branches/{name}/verdict",
+          "What the twin predicts if the branch were merged now and nothing planned anew: promises broken and mended, the fullest link, the cost.",
+          "", "", kVerdict},
     Route{Operation::merge_branch, "POST", "/api/v1/branches/{name}/merge",
           "Takes all edits into the parent at once. Refused with 409, naming what stands in the way, and then nothing is changed.", "", "", kGone},
     Route{Operation::rebase_branch, "POST", "/api/v1/branches/{name}/rebase", "The branch stands on its parent as it is now.", "", "", kBranch},

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "api/asked_snapshot.h"
+#include "api/branch_verdict.h"
 #include "api/inventory_edit.h"
 #include "api/inventory_query.h"
 #include "base/text.h"
@@ -118,6 +119,11 @@ Result<Json> conflicts_view(const Call& call) {
                            {"conflicts", std::move(conflicts)},
                            {"violations", std::move(violations)},
                            {"truncated", outcome.conflicts.size() > limit || outcome.violations.size() > limit}});
+}
+
+Result<Json> verdict_view(const Call& call) {
+  TANDEM_ASSIGN(const BranchPointer branch, branch_named(call, call.parameters[0], "name"));
+  return branch_verdict(*call.published, *branch);
 }
 
 // "<kind>/<id>": where a page of a diff goes on.
@@ -278,6 +284,7 @@ bool BranchRoutes::serves(Operation operation) {
     case Operation::post_branch_edits:
     case Operation::get_branch_diff:
     case Operation::get_branch_conflicts:
+    case Operation::get_branch_verdict:
     case Operation::merge_branch:
     case Operation::rebase_branch:
       return true;
@@ -330,6 +337,9 @@ asio::awaitable<void> BranchRoutes::handle(Operation operation, const Call& call
       break;
     case Operation::get_branch_conflicts:
       view = conflicts_view;
+      break;
+    case Operation::get_branch_verdict:
+      view = verdict_view;
       break;
     default:
       co_await change(operation, call, writer);

@@ -127,14 +127,7 @@ Json::Array deployments_at(const Published& published, const Activity& activity,
 
 Json verdict_json(const planner::Verdict& verdict) {
   Json::Array broken;
-  for (const planner::Verdict::Broken& promise : verdict.promises_broken) {
-    broken.push_back(Json::Object{{"demand", promise.demand},
-                                  {"tenant", promise.tenant},
-                                  {"region", promise.region},
-                                  {"model", promise.model},
-                                  {"reason", promise.reason},
-                                  {"fraction", promise.fraction}});
-  }
+  for (const planner::Verdict::Broken& promise : verdict.promises_broken) broken.push_back(broken_json(promise));
   Json worst = nullptr;
   if (!verdict.worst_link.empty())
     worst = Json::Object{{"id", verdict.worst_link}, {"utilization", verdict.worst_utilization}};
@@ -149,6 +142,15 @@ Error no_such(std::string_view what, std::string_view id) {
 }
 
 }  // namespace
+
+Json broken_json(const planner::Verdict::Broken& promise) {
+  return Json::Object{{"demand", promise.demand},
+                      {"tenant", promise.tenant},
+                      {"region", promise.region},
+                      {"model", promise.model},
+                      {"reason", promise.reason},
+                      {"fraction", promise.fraction}};
+}
 
 Json grid_view(const Published& published) {
   const grid::Snapshot& grid = grid_of(published);

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "planner/planner.h"
 
 namespace tandem::api {
 
@@ -17,6 +18,9 @@ enum class Thing : uint8_t { site, link };
 // What the twin predicts if that site or link went to that state now and nothing were planned anew.
 // Errors: not_found.
 Result<Json> state_preview(const Published& published, Thing thing, std::string_view id, grid::State state);
+
+// A promise that was kept and is not any more: {demand, tenant, region, model, reason, fraction}.
+Json broken_json(const planner::Verdict::Broken& promise);
 
 // Every kind there is, or the one. Errors: not_found.
 Result<Json> ontology_view(std::string_view kind);

@@ -294,6 +294,7 @@ export class FixtureInventory {
     if (verb === 'edits') return this.edit(branch, body, shown);
     if (verb === 'diff') return { body: { offset: this.offset, branch: name, base_offset: branch.base_offset, differences: this.differences(branch), next: null } };
     if (verb === 'conflicts') return { body: this.obstacles(branch) };
+    if (verb === 'verdict') return { body: this.verdict(branch) };
     if (verb === 'rebase') {
       branch.base_offset = this.record('branch.rebased', `fixture branch ${name} is brought up to date`);
       branch.base = this.seen(this.branches.get(branch.parent));
@@ -313,6 +314,17 @@ export class FixtureInventory {
     }
     branch.edits = branch.edits.filter((e) => Object.keys(e.attributes).length > 0);
     return { body: shown(branch) };
+  }
+
+  // A link that is down on the branch breaks one promise; anything else breaks none.
+  verdict(branch) {
+    const down = branch.edits.find((e) => e.kind === 'link' && e.attributes.state === 'down');
+    const promises_broken = down ? [{ demand: 'demand-1', tenant: 'demo', region: 'ber', model: 'llama-3.1-8b', reason: `no path is left without ${down.id}`, fraction: 1 }] : [];
+    return {
+      offset: this.offset, branch: branch.name, parent: branch.parent || null, plan_id: 'plan-1', promises_kept: 12 - promises_broken.length, promises_kept_before: 12,
+      broken: promises_broken.length, mended: 0, promises_broken, promises_mended: [], unplanned: 0, unplanned_demands: [], worst_link: { id: 'ber-ham', utilization: down ? 0.9 : 0.4 },
+      worst_link_before: { id: 'ber-ham', utilization: 0.4 }, cost_eur_per_hour: 100, cost_eur_per_hour_delta: down ? 1.5 : 0,
+    };
   }
 
   differences(branch) {

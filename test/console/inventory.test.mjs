@@ -137,6 +137,20 @@ test('a branch is made and discarded on its page', inBrowser({ refusals: /status
   assert.equal(server.fixture.inventory.branches.size, 0);
 }));
 
+test('a branch that cuts a link says which promise it would break', inBrowser({}, async (page) => {
+  const inventory = server.fixture.inventory;
+  inventory.branches.clear();
+  inventory.branchAnswer('POST', undefined, undefined, { name: 'cut-12', purpose: 'Is the second path enough?' });
+  inventory.branchAnswer('POST', 'cut-12', 'edits', { items: [{ kind: 'link', id: 'link-0001', attributes: { state: 'down' } }] });
+  await openPage(page, server.url, '#/branches/cut-12');
+  assert.match(await page.getByTestId('twin-broken').innerText(), /^1/);
+  assert.match(await page.getByTestId('twin-kept').innerText(), /^11 of 12/);
+  await page.getByTestId('twin-list-broken').click();
+  assert.match(await page.getByTestId('twin-promises').innerText(), /llama-3\.1-8b.*no path is left/s);
+  await picture(page, 'branch-verdict-dark');
+  inventory.branches.clear();
+}));
+
 for (const colorScheme of ['dark', 'light'])
   test(`a kind as a table, a rack, a site's neighbourhood, ${colorScheme}`, inBrowser({ colorScheme, refusals: /status of 400/ }, async (page) => {
     await openPage(page, server.url, '#/inventory');

@@ -118,6 +118,7 @@ export interface BranchEntry {
   author: string;
   created_at: string;
   base_offset: number; // of its parent as the branch sees it
+  changed: number; // offset of the last event about it
   edits: number;
   children: string[];
 }
@@ -170,6 +171,34 @@ export interface Obstacles {
   truncated: boolean;
   conflicts: Conflict[];
   violations: Violation[];
+}
+
+export interface Promised {
+  demand: string;
+  tenant: string;
+  region: string;
+  model: string;
+  reason: string; // why it is broken; empty where it is mended
+}
+
+export interface Fullest {
+  id: string;
+  utilization: number; // of its capacity, the busier direction
+}
+
+// What the twin says of a branch if it were merged now and nothing planned anew.
+export interface BranchVerdict {
+  planned: boolean; // false: no plan is in force, and nothing is promised; the rest is then empty
+  kept: number;
+  kept_before: number;
+  broken: number;
+  mended: number;
+  promises_broken: Promised[]; // the first of them
+  promises_mended: Promised[];
+  unplanned: number; // demands of the branch that no plan has seen
+  worst: Fullest | null;
+  worst_before: Fullest | null;
+  cost_delta_eur_per_hour: number;
 }
 
 export interface AttributeSpec {

@@ -7,6 +7,7 @@ import {
   type Claims,
   type Attributes,
   type BranchEdits,
+  type BranchVerdict,
   type Differences,
   type Discrepancy,
   type Entity,
@@ -32,6 +33,7 @@ import {
   readPage,
   readRelations,
   readTimeline,
+  readVerdict,
 } from './inventory_read';
 
 type Raw = Record<string, unknown>;
@@ -129,6 +131,8 @@ export const branches = {
     readDifferences(await ask<Raw>(`branches/${part(name)}/diff?limit=${differences_max}`, { signal })),
   obstacles: async (name: string, signal?: AbortSignal): Promise<Obstacles> =>
     readObstacles(await ask<Raw>(`branches/${part(name)}/conflicts`, { signal })),
+  verdict: async (name: string, signal?: AbortSignal): Promise<BranchVerdict> =>
+    readVerdict(await ask<Raw>(`branches/${part(name)}/verdict`, { signal })),
   // The branch stands on its parent as it is now.
   rebase: (name: string) => ask<{ offset: number }>(`branches/${part(name)}/rebase`, json('POST', {})),
   merge: (name: string) => ask<{ offset: number }>(`branches/${part(name)}/merge`, json('POST', {})),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { path } from './inventory';
-import { readBranch, readClaims, readDifferences, readDiscrepancies, readKind, readObstacles, readPage, readRelations, readTimeline } from './inventory_read';
+import { readBranch, readClaims, readDifferences, readDiscrepancies, readKind, readObstacles, readPage, readRelations, readTimeline, readVerdict } from './inventory_read';
 
 describe('a path', () => {
   it('carries the branch and the time, and nothing that is empty', () => {
@@ -57,6 +57,17 @@ describe('what the server says', () => {
     const standing = readObstacles({ clean: false, conflicts: [{ what: 'both_changed', kind: 'site', id: 'x', attribute: null, ours: 1, message: 'm', fix: 'f' }], violations: [{ kind: 'device', id: 'd', constraint: 'no_overlap', others: [{ kind: 'device', id: 'e' }] }] });
     expect(standing.conflicts[0]).toMatchObject({ attribute: null, ours: 1, theirs: null });
     expect(standing.violations[0]!.others).toEqual([{ kind: 'device', id: 'e' }]);
+  });
+
+  it('of a branch, by the twin', () => {
+    const verdict = readVerdict({
+      plan_id: 'plan-7', promises_kept: 11, promises_kept_before: 12, broken: 1, mended: 0, unplanned: 2, worst_link: { id: 'ber-ham', utilization: 1.2 },
+      worst_link_before: null, cost_eur_per_hour_delta: -3.5, promises_mended: [],
+      promises_broken: [{ demand: 'd', tenant: 't', region: 'r', model: 'm', reason: 'ber is overloaded', fraction: 0.5 }],
+    });
+    expect(verdict).toMatchObject({ planned: true, kept: 11, kept_before: 12, broken: 1, unplanned: 2, worst: { id: 'ber-ham', utilization: 1.2 }, worst_before: null, cost_delta_eur_per_hour: -3.5 });
+    expect(verdict.promises_broken).toEqual([{ demand: 'd', tenant: 't', region: 'r', model: 'm', reason: 'ber is overloaded' }]);
+    expect(readVerdict({ plan_id: null })).toMatchObject({ planned: false, kept: 0, promises_broken: [], worst: null });
   });
 
   it('of discrepancies, and of nothing at all', () => {

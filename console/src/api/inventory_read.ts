@@ -4,6 +4,7 @@ import type {
   Attributes,
   AttributeSpec,
   BranchEntry,
+  BranchVerdict,
   Change,
   Claims,
   Conflict,
@@ -11,11 +12,13 @@ import type {
   Discrepancy,
   EntityName,
   Found,
+  Fullest,
   Item,
   KindCount,
   KindSpec,
   Obstacles,
   Page,
+  Promised,
   Relation,
   Relations,
   TimelineEvent,
@@ -127,6 +130,7 @@ export const readBranch = (raw: Raw): BranchEntry => ({
   author: text(raw.author),
   created_at: text(raw.created_at),
   base_offset: number(raw.base_offset) ?? 0,
+  changed: number(raw.changed) ?? 0,
   edits: number(raw.edits) ?? 0,
   children: texts(raw.children),
 });
@@ -167,6 +171,24 @@ export const readObstacles = (raw: Raw): Obstacles => ({
     others: names(v.others),
   })),
 });
+
+export function readVerdict(raw: Raw): BranchVerdict {
+  const promised = (p: Raw): Promised => ({ demand: text(p.demand), tenant: text(p.tenant), region: text(p.region), model: text(p.model), reason: text(p.reason) });
+  const fullest = (value: unknown): Fullest | null => (text(record(value).id) ? { id: text(record(value).id), utilization: number(record(value).utilization) ?? 0 } : null);
+  return {
+    planned: text(raw.plan_id) !== '',
+    kept: number(raw.promises_kept) ?? 0,
+    kept_before: number(raw.promises_kept_before) ?? 0,
+    broken: number(raw.broken) ?? 0,
+    mended: number(raw.mended) ?? 0,
+    promises_broken: list(raw.promises_broken).map(promised),
+    promises_mended: list(raw.promises_mended).map(promised),
+    unplanned: number(raw.unplanned) ?? 0,
+    worst: fullest(raw.worst_link),
+    worst_before: fullest(raw.worst_link_before),
+    cost_delta_eur_per_hour: number(raw.cost_eur_per_hour_delta) ?? 0,
+  };
+}
 
 export const readClaims = (raw: Raw): Claims => ({
   claims: list(raw.claims).map((c) => ({

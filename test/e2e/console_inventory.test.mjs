@@ -83,6 +83,8 @@ test('two devices in one unit: refused before it happens, mended, merged', { ski
   await page.getByTestId('rack-collision').waitFor();
   await openBranch(page, 'move-b');
   await mergeVerdict(page, false);
+  await page.getByTestId('twin-kept').waitFor();
+  assert.equal((await page.getByTestId('twin-broken').innerText()).trim(), '0', 'a device in a rack carries no promise');
   const obstacle = await page.getByTestId('obstacle').first().innerText();
   assert.ok(obstacle.includes('ber-core-a') && obstacle.includes('ber-core-b'), obstacle);
   await picture(page, 'example-refused');

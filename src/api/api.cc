@@ -10,6 +10,7 @@
 #include "api/change_feed.h"
 #include "api/inventory_routes.h"
 #include "api/query_desk.h"
+#include "api/replay_desk.h"
 #include "api/routes.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
@@ -112,6 +113,7 @@ struct Api::Routes {
   boost::asio::thread_pool aside{kThreadsAside};
   InventoryRoutes inventory;
   QueryDesk queries;
+  ReplayDesk replays;
   BranchRoutes branches;
   WebhookRoutes webhooks;
 
@@ -256,6 +258,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
   }
   switch (operation) {
     case Operation::post_query: co_await routes_->queries.answer(call, writer); co_return;
+    case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
     case Operation::get_changes: co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer); co_return;
     case Operation::get_metrics: {

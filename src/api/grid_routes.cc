@@ -41,6 +41,18 @@ constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$re
     "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
     "body":{"type":"object"}}}}}})";
 constexpr std::string_view kObject = R"({"type":"object"})";
+constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperties":false,"properties":{
+    "policies":{"type":"array","minItems":1,"maxItems":7,"items":{"enum":["tandem","nearest","least-load","round-robin","cheapest",
+      "compute-then-network","centralise"]},"default":["tandem"],"description":"each on the same requests"},
+    "duration_s":{"type":"number","exclusiveMinimum":0,"maximum":3600,"default":60,"description":"of simulated arrivals, at most 300000 of them"},
+    "rate_factor":{"type":"number","exclusiveMinimum":0,"maximum":100,"default":1,"description":"of what the demands ask"},
+    "sizes":{"enum":["exponential","fixed"],"default":"exponential","description":"of prompts and outputs about their means"},
+    "seed":{"type":"integer","minimum":0,"default":1,"description":"the same gives the same answer"}}})";
+constexpr std::string_view kReplay = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "verdict":{"type":"string"},"policies":{"type":"array","items":{"type":"object","properties":{"policy":{"type":"string"},
+    "requests":{"type":"integer"},"goodput":{"type":"number"},"cost_eur_per_good_mtok":{"type":"number"},"joules_per_token":{"type":"number"},
+    "residency_violations":{"type":"integer"},"ttft_ms":{"type":"object"},"tpot_ms":{"type":"object"},"tenants":{"type":"object"},
+    "sites":{"type":"object"}}}}}})";
 constexpr std::string_view kHealth = R"({"type":"object","properties":{"status":{"const":"ok"}}})";
 constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
@@ -61,6 +73,7 @@ constexpr std::array kGridRoutes{
     Route{Operation::get_log, "GET", "/api/v1/log", "Events of the log from an offset on; 100, at most 1000.", "from limit", "", kLog},
     Route{Operation::get_stream, "GET", "/api/v1/stream", "Live updates as server-sent events: state, grid, load, decision, plan, log.", "", "", ""},
     Route{Operation::get_usage, "GET", "/api/v1/usage", "Requests, tokens and cost by tenant, model and site.", "", "", kObject},
+    Route{Operation::post_replay, "POST", "/api/v1/replay", "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody, kReplay},
     Route{Operation::get_ontology, "GET", "/api/v1/ontology", "Every kind of entity: attributes, relations both ways, constraints, mappings; or one kind.", "kind", "", kObject},
     Route{Operation::get_openapi, "GET", "/api/v1/openapi.json", "This description.", "", "", kObject},
     Route{Operation::get_health, "GET", "/healthz", "The process runs.", "", "", kHealth},

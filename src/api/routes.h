@@ -16,7 +16,7 @@ enum class Operation : uint8_t {
   get_claims, get_timeline, get_search, get_discrepancies, post_query, erase_personal_data,
   get_branches, post_branch, get_branch, delete_branch, post_branch_edits, get_branch_diff, get_branch_conflicts,
   merge_branch, rebase_branch, get_changes, get_webhooks, post_webhook, get_webhook, patch_webhook, delete_webhook,
-  get_branch_verdict,
+  get_branch_verdict, post_replay,
 };
 
 struct Route {

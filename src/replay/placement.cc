@@ -242,9 +242,9 @@ grid::Snapshot central_only(const grid::Snapshot& snapshot) {
 
 v1::Plan nearest_placement(const grid::Snapshot& snapshot) { return NearestMaker(snapshot).make(); }
 
-v1::Plan placement(const grid::Snapshot& snapshot, Policy policy, uint64_t seed, uint64_t work) {
+v1::Plan placement(const grid::Snapshot& snapshot, Policy policy, uint64_t seed, uint64_t work, std::stop_token stop) {
   const auto joint = [&](const grid::Snapshot& seen) {
-    return planner::plan(seen, nullptr, "replay", seed, {work}, {});
+    return planner::plan(seen, nullptr, "replay", seed, {work}, stop);
   };
   switch (policy) {
     case Policy::nearest:

@@ -5,7 +5,8 @@
 
 namespace tandem::replay {
 
-v1::Plan placement(const grid::Snapshot& snapshot, Policy policy, uint64_t seed, uint64_t work);
+v1::Plan placement(const grid::Snapshot& snapshot, Policy policy, uint64_t seed, uint64_t work,
+                   std::stop_token stop = {});
 
 // The grid as it looks to who plans compute before network: no delay, no cost, no limit on any link or anchor.
 grid::Snapshot without_network(const grid::Snapshot& snapshot);

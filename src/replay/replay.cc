@@ -80,7 +80,9 @@ std::vector<Policy> all_policies() {
 Result<Report> replay(const grid::Snapshot& snapshot, const v1::Plan& plan, const Options& options) {
   TANDEM_TRY(check_options(snapshot, options));
   TANDEM_ASSIGN(const std::unique_ptr<Simulation> simulation, Simulation::create(snapshot, plan, options));
-  return simulation->run();
+  Report report = simulation->run();
+  if (options.stop.stop_requested()) return fail(ErrorCode::unavailable, "the simulation was stopped");
+  return report;
 }
 
 Result<Report> replay(const grid::Snapshot& snapshot, const Options& options) {
@@ -89,17 +91,19 @@ Result<Report> replay(const grid::Snapshot& snapshot, const Options& options) {
 }
 
 Result<std::vector<Report>> compare(const grid::Snapshot& snapshot, const Options& options,
-                                    const std::vector<Policy>& policies) {
+                                    const std::vector<Policy>& policies, const v1::Plan* joint) {
   TANDEM_TRY(check_options(snapshot, options));
-  const v1::Plan joint = placement(snapshot, Policy::tandem, options.seed, options.plan_work);
+  const auto made = [&](Policy policy) {
+    return placement(snapshot, policy, options.seed, options.plan_work, options.stop);
+  };
+  const v1::Plan shared = joint != nullptr ? *joint : made(Policy::tandem);
   std::vector<Report> reports;
   for (const Policy policy : policies) {
     Options own = options;
     own.policy = policy;
-    const v1::Plan plan =
-        uses_joint_plan(policy) ? joint : placement(snapshot, policy, options.seed, options.plan_work);
+    const v1::Plan plan = uses_joint_plan(policy) ? shared : made(policy);
     TANDEM_ASSIGN(Report report, replay(snapshot, plan, own));
-    report.moves = moves_between(joint, plan);
+    report.moves = moves_between(shared, plan);
     reports.push_back(std::move(report));
   }
   return reports;

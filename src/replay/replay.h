@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,16 +50,18 @@ struct Options {
   uint64_t seed = 1;
   double warm_up_s = 30;        // arrivals before it are served and not counted
   uint64_t plan_work = 10'000;  // iterations of the plans that are made
+  std::stop_token stop;         // ends plans with the best so far, and a simulation with `unavailable`
 };
 
 // Of all requests, of a tenant or of a site.
 struct Tally {
-  uint64_t requests = 0;        // that asked; for a site: that were sent there
-  uint64_t served = 0;          // to the last token
-  uint64_t good = 0;            // within both promises
-  uint64_t late = 0, slow = 0;  // of those served: first token too late; tokens too slow (may be both)
-  Histogram ttft_us, tpot_us;   // of those served; per-token time is a request's mean after the first
-  double ttft_sum_us = 0;       // exact, for means that are compared with theory
+  uint64_t requests = 0;                 // that asked; for a site: that were sent there
+  uint64_t served = 0;                   // to the last token
+  uint64_t good = 0;                     // within both promises
+  uint64_t late = 0, slow = 0;           // of those served: first token too late; tokens too slow (may be both)
+  Histogram ttft_us, tpot_us;            // of those served; per-token time is a request's mean after the first
+  double ttft_sum_us = 0;                // exact, for means that are compared with theory
+  std::optional<grid::Promise> promise;  // of a tenant; its demands may have their own
 };
 
 struct Report {
@@ -98,9 +101,10 @@ Result<Report> replay(const grid::Snapshot& snapshot, const Options& options);
 // The same with a plan that is there already; the policy says only where requests go.
 Result<Report> replay(const grid::Snapshot& snapshot, const v1::Plan& plan, const Options& options);
 
-// One policy after another on the same requests.
+// One policy after another on the same requests. `joint` is the joint plan where one is there already; null: it is
+// made.
 Result<std::vector<Report>> compare(const grid::Snapshot& snapshot, const Options& options,
-                                    const std::vector<Policy>& policies);
+                                    const std::vector<Policy>& policies, const v1::Plan* joint = nullptr);
 
 // Which of the reports is best: most goodput, where that is equal within a thousandth the least cost per good token.
 // A sentence that says so, and says where centralising wins.

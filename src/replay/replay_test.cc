@@ -313,6 +313,16 @@ TEST(Replay, VerdictSaysWhereCentralisingWins) {
   EXPECT_EQ(verdict({tandem, centralise}).find("centralising wins"), std::string::npos);
 }
 
+TEST(Replay, StopsWhenAskedTo) {
+  std::stop_source source;
+  source.request_stop();
+  Options options = short_run(Policy::nearest);
+  options.stop = source.get_token();
+  const auto report = replay(drawn_grid(kTwoSites), options);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::unavailable);
+}
+
 TEST(Replay, NamesItsPolicies) {
   for (const Policy policy : all_policies()) EXPECT_EQ(policy_named(to_string(policy)), policy);
   EXPECT_FALSE(policy_named("best"));

@@ -25,14 +25,19 @@ Json milliseconds_json(const Histogram& times_us) {
 }
 
 Json::Object tally_json(const Tally& tally) {
-  return {{"requests", tally.requests},
-          {"served", tally.served},
-          {"good", tally.good},
-          {"late_first_token", tally.late},
-          {"slow_tokens", tally.slow},
-          {"goodput", fraction(tally.good, tally.requests)},
-          {"ttft_ms", milliseconds_json(tally.ttft_us)},
-          {"tpot_ms", milliseconds_json(tally.tpot_us)}};
+  Json::Object object{{"requests", tally.requests},
+                      {"served", tally.served},
+                      {"good", tally.good},
+                      {"late_first_token", tally.late},
+                      {"slow_tokens", tally.slow},
+                      {"goodput", fraction(tally.good, tally.requests)},
+                      {"ttft_ms", milliseconds_json(tally.ttft_us)},
+                      {"tpot_ms", milliseconds_json(tally.tpot_us)}};
+  if (tally.promise)
+    object["promise"] = Json::Object{{"ttft_ms", tally.promise->ttft.value()},
+                                     {"tpot_ms", tally.promise->tpot.value()},
+                                     {"quantile", tally.promise->quantile}};
+  return object;
 }
 
 Json tallies_json(const std::map<std::string, Tally>& tallies) {

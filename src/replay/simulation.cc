@@ -13,6 +13,7 @@ namespace tandem::replay {
 namespace {
 
 constexpr int64_t kDrainNs = 3'600'000'000'000;  // after the last arrival; what is not done by then is a miss
+constexpr uint64_t kStopEvery = 4'096;           // arrivals, a few milliseconds
 constexpr uint32_t kWaitingMax = 1'000'000;      // at an engine: the policies bound it, or nothing does
 
 uint64_t microseconds_between(int64_t from_ns, int64_t to_ns) {
@@ -90,6 +91,7 @@ Report Simulation::run() {
   for (;;) {
     if (more && (heap_.empty() || arrival.at_ns <= heap_.top().at_ns)) {
       last_ns = arrival.at_ns;
+      if (report_.simulated % kStopEvery == 0 && options_.stop.stop_requested()) break;
       arrive(arrival);
       more = arrivals.next(arrival);
       continue;
@@ -284,7 +286,8 @@ void Simulation::count_demands() {
     ++(kept ? report_.demands_kept : report_.demands_broken);
   }
   for (size_t t = 0; t < tenants_.size(); ++t)
-    if (tenants_[t].requests > 0) report_.tenants.emplace(snapshot_.tenants[t].id, std::move(tenants_[t]));
+    if (tenants_[t].promise = snapshot_.tenants[t].promise; tenants_[t].requests > 0)
+      report_.tenants.emplace(snapshot_.tenants[t].id, std::move(tenants_[t]));
   for (size_t s = 0; s < sites_tally_.size(); ++s)
     if (sites_tally_[s].requests > 0) report_.sites.emplace(snapshot_.sites[s].id, std::move(sites_tally_[s]));
 }

@@ -95,6 +95,22 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await page.getByTestId('plan-page').waitFor();
 }));
 
+test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await openMap(page, server.url);
+  await page.keyboard.press('r');
+  await page.getByTestId('replay-page').waitFor();
+  await page.getByTestId('replay-duration').selectOption('300');
+  await page.getByTestId('replay-run').click();
+  await page.getByTestId('replay-verdict').waitFor();
+  assert.equal(await page.getByTestId('replay-policy').count(), 7);
+  assert.equal(await page.getByTestId('replay-plot').locator('circle').count(), 7);
+  await picture(page, 'replay-dark');
+  await page.getByTestId('replay-policy').nth(1).click();
+  await page.getByRole('heading', { name: 'Nearest, by tenant' }).waitFor();
+  assert.ok((await page.getByTestId('replay-tenants').locator('tbody tr').count()) > 0);
+  assert.ok((await page.getByTestId('replay-sites').locator('tbody tr').count()) > 0);
+}));
+
 test('the stream is lost and comes back', inBrowser({ reducedMotion: 'reduce', width: 900, height: 600 }, async (page) => {
   await openMap(page, server.url);
   server.fixture.deaf = true;

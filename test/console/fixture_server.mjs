@@ -196,6 +196,24 @@ class Fixture {
     };
   }
 
+  // Made up, and the same for every question: what is tested is how it is shown.
+  replay({ policies, duration_s }) {
+    const times = (ms) => ({ mean: ms, p50: ms * 0.8, p90: ms * 1.4, p95: ms * 1.6, p99: ms * 2.2, max: ms * 3 });
+    const { tenants, sites } = this.grid;
+    const report = (policy, i) => {
+      const goodput = [0.95, 0.72, 0.86, 0.91, 0.88, 0.6, 0.78][i] ?? 0.5;
+      const tally = (requests, k) => ({ requests, served: requests, good: Math.round(requests * goodput), goodput: goodput - k * 0.01, ttft_ms: times(90 + 20 * i + 15 * k), tpot_ms: times(24 + 4 * i) });
+      return {
+        policy, ...tally(duration_s * 800, 0), demands: { kept: Math.round(120 * goodput), broken: 120 - Math.round(120 * goodput) }, seed: 1,
+        cost_eur_per_hour: { total: 190 + 20 * i }, cost_eur_per_mtok: 0.4 + 0.05 * i, cost_eur_per_good_mtok: (0.4 + 0.05 * i) / goodput, joules_per_token: 1 + 0.1 * i,
+        rejected: { capacity: 100 * i }, late_first_token: 40 * i, slow_tokens: 25 * i, residency_violations: policy === 'least-load' ? 12 : 0, moves: 3 * i,
+        tenants: Object.fromEntries(tenants.map((t, k) => [t, { ...tally(900 - 50 * k, k), promise: { ttft_ms: 260, tpot_ms: 40, quantile: 0.95 } }])),
+        sites: Object.fromEntries(sites.filter((s) => s.accelerators > 0).slice(0, 30).map((s, k) => [s.id, tally(700 - 20 * k, k % 5)])),
+      };
+    };
+    return { offset: this.offset, verdict: 'tandem is best: 95 % of requests good (fixture)', policies: policies.map(report) };
+  }
+
   answer(method, parts, query, body) {
     const [what, id, verb] = parts;
     const missing = { status: 404, body: { error: { message: `There is no ${parts.join(' ')}.` } } };
@@ -206,6 +224,7 @@ class Fixture {
     const known = this.inventory.answer(method, parts, query, body);
     if (known) return known;
     if (what === 'plan') return { body: this.plan };
+    if (what === 'replay' && method === 'POST') return { body: this.replay(JSON.parse(body)) };
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
       const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));

@@ -1,5 +1,6 @@
 import type { Decision, DecisionWhy, Grid, LinkDetail, LogPage, Plan, Preview, SiteDetail, State } from './contract';
 import { readDecision, readWhy } from './decisions';
+import { readComparison, type Comparison, type ReplayQuestion } from './replay';
 
 // What the server answered instead of what was asked for, in its own words.
 export class ApiError extends Error {
@@ -49,6 +50,15 @@ export const api = {
   decision: async (id: string, signal?: AbortSignal): Promise<DecisionWhy> =>
     readWhy(await ask<unknown>(`decisions/${part(id)}`, { signal })),
   log: (from: number, limit: number) => ask<LogPage>(`log?from=${from}&limit=${limit}`),
+  replay: async (question: ReplayQuestion, signal?: AbortSignal): Promise<Comparison> =>
+    readComparison(
+      await ask<unknown>('replay', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(question),
+        signal,
+      }),
+    ),
   preview: (kind: Kind, id: string, state: State, signal?: AbortSignal) =>
     ask<Preview>(`${kind}s/${part(id)}/preview?state=${state}`, { signal }),
   setState: (kind: Kind, id: string, state: State) =>

@@ -1,0 +1,99 @@
+#include "api/replay_desk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "replay/replay.h"
+
+namespace tandem::api {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kReplaysHeldMax = 4;                // more would wait longer than a person does
+constexpr uint64_t kReplayRequestsMax = 300'000;  // half a second of a core for each policy
+constexpr uint64_t kReplayPlanWork = 2'000;       // of the plans that policies of their own need
+constexpr double kReplayDurationMax_s = 3'600;
+constexpr double kReplayRateFactorMax = 100;
+
+Result<double> read_positive(const Json& body, const char* name, double fallback, double most) {
+  const Json& value = body[name];
+  if (value.is_null()) return fallback;
+  if (value.is_number() && value.number() > 0 && value.number() <= most) return value.number();
+  return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a number over 0, at most {:g}", name, most), name);
+}
+
+Result<std::vector<replay::Policy>> read_policies(const Json& body) {
+  const Json& names = body["policies"];
+  if (names.is_null()) return std::vector{replay::Policy::tandem};
+  std::vector<replay::Policy> policies;
+  for (const Json& name : names.array()) {
+    const auto policy = replay::policy_named(name.text());
+    if (!policy) return fail(ErrorCode::invalid_argument, fmt::format("no policy {}", to_json(name)), "policies");
+    if (std::find(policies.begin(), policies.end(), *policy) == policies.end()) policies.push_back(*policy);
+  }
+  if (policies.empty())
+    return fail(ErrorCode::invalid_argument, "'policies' must be an array of at least one policy", "policies");
+  return policies;
+}
+
+Result<replay::Options> read_replay_options(const Json& body) {
+  replay::Options options;
+  TANDEM_ASSIGN(options.workload.duration_s, read_positive(body, "duration_s", 60, kReplayDurationMax_s));
+  TANDEM_ASSIGN(options.workload.rate_factor, read_positive(body, "rate_factor", 1, kReplayRateFactorMax));
+  const std::string_view sizes = body["sizes"].is_null() ? "exponential" : body["sizes"].text();
+  if (sizes != "exponential" && sizes != "fixed")
+    return fail(ErrorCode::invalid_argument, "'sizes' must be exponential or fixed", "sizes");
+  options.workload.sizes = sizes == "fixed" ? replay::Sizes::fixed : replay::Sizes::exponential;
+  const Json& seed = body["seed"];
+  if (!seed.is_null() && !(seed.is_integer() && seed.integer() >= 0))
+    return fail(ErrorCode::invalid_argument, "'seed' must be a whole number, 0 or more", "seed");
+  options.seed = static_cast<uint64_t>(seed.integer(1));
+  options.workload.requests_max = kReplayRequestsMax;
+  options.warm_up_s = std::min(30.0, options.workload.duration_s / 10);
+  options.plan_work = kReplayPlanWork;
+  return options;
+}
+
+// A place at the desk, for as long as the request has it.
+struct ReplayPlace {
+  explicit ReplayPlace(std::atomic<int>& its_held) : held(its_held), is_free(held.fetch_add(1) < kReplaysHeldMax) {}
+  ~ReplayPlace() { --held; }
+  ReplayPlace(const ReplayPlace&) = delete;
+  ReplayPlace& operator=(const ReplayPlace&) = delete;
+  std::atomic<int>& held;
+  bool is_free;
+};
+
+}  // namespace
+
+ReplayDesk::~ReplayDesk() {
+  closing_.request_stop();
+  threads_.join();
+}
+
+Result<Json> ReplayDesk::work(const Call& call) const {
+  TANDEM_ASSIGN(const Json body, read_object(call.request, {"policies", "duration_s", "rate_factor", "sizes", "seed"}));
+  TANDEM_ASSIGN(const std::vector<replay::Policy> policies, read_policies(body));
+  TANDEM_ASSIGN(replay::Options options, read_replay_options(body));
+  options.stop = closing_.get_token();
+  const control::State& state = call.published->state;
+  TANDEM_ASSIGN(const std::vector<replay::Report> reports,
+                replay::compare(*state.grid, options, policies, state.plan.get()));
+  Json::Array list;
+  for (const replay::Report& report : reports) list.push_back(replay::to_json_report(report));
+  return Json(Json::Object{
+      {"offset", state.head.last()}, {"policies", std::move(list)}, {"verdict", replay::verdict(reports)}});
+}
+
+asio::awaitable<void> ReplayDesk::answer(const Call& call, http::ResponseWriter& writer) {
+  Result<Json> answer = fail(ErrorCode::resource_exhausted, "too many simulations wait already; try again in a moment");
+  const ReplayPlace place(held_);
+  if (place.is_free) answer = co_await run_aside(threads_, [&] { return work(call); });
+  co_await respond_result(std::move(answer), writer);
+}
+
+}  // namespace tandem::api

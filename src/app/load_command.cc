@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/trace_file.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "http/http.h"
@@ -69,14 +70,6 @@ Result<load::Process> process_of(const LoadCommandOptions& options) {
   return fail(ErrorCode::invalid_argument, fmt::format("no process '{}'; one of steady, diurnal, burst, trace", options.process));
 }
 
-Result<std::vector<ingest::TraceRequest>> read_trace(const std::filesystem::path& path) {
-  TANDEM_ASSIGN(const std::string bytes, read_file(path, ingest::kTraceBytesMax));
-  const ingest::Trace trace = ingest::parse_trace(bytes, path.string());
-  for (const Diagnostic& diagnostic : trace.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
-  if (has_errors(trace.diagnostics)) return fail(ErrorCode::invalid_argument, "the trace was not read");
-  return trace.requests;
-}
-
 Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
   load::LoadOptions result;
   result.url = options.url;
@@ -86,7 +79,8 @@ Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
   TANDEM_ASSIGN(result.process, process_of(options));
   if (result.process == load::Process::trace) {
     if (options.trace.empty()) return fail(ErrorCode::invalid_argument, "name the trace with --trace FILE");
-    TANDEM_ASSIGN(result.trace, read_trace(options.trace));
+    TANDEM_ASSIGN(ingest::Trace trace, read_trace_file(options.trace));
+    result.trace = std::move(trace.requests);
     if (options.requests_max > 0 && result.trace.size() > options.requests_max) result.trace.resize(options.requests_max);
   }
   result.rate_per_s = options.rate_per_s;

@@ -4,10 +4,9 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
-#include "base/diagnostics.h"
+#include "app/trace_file.h"
 #include "base/file.h"
 #include "base/time.h"
-#include "ingest/trace.h"
 #include "replay/replay.h"
 
 namespace tandem::app {
@@ -26,14 +25,6 @@ Result<std::vector<replay::Policy>> policies_of(const std::vector<std::string>& 
     if (std::find(policies.begin(), policies.end(), *policy) == policies.end()) policies.push_back(*policy);
   }
   return policies;
-}
-
-Result<ingest::Trace> read_trace(const std::filesystem::path& file) {
-  TANDEM_ASSIGN(const std::string bytes, read_file(file, ingest::kTraceBytesMax));
-  ingest::Trace trace = ingest::parse_trace(bytes, file.native());
-  for (const Diagnostic& diagnostic : trace.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
-  if (has_errors(trace.diagnostics)) return fail(ErrorCode::invalid_argument, "the trace cannot be replayed");
-  return trace;
 }
 
 Result<void> print_reports(const std::vector<replay::Report>& reports, const ReplayCommandOptions& options) {
@@ -60,7 +51,7 @@ Result<void> replay_file(const grid::Snapshot& grid, const ReplayCommandOptions&
     return fail(ErrorCode::invalid_argument, fmt::format("no sizes '{}'; exponential or fixed", options.sizes));
   ingest::Trace trace;
   if (!options.trace.empty()) {
-    TANDEM_ASSIGN(trace, read_trace(options.trace));
+    TANDEM_ASSIGN(trace, read_trace_file(options.trace));
   }
   replay::Options replay_options;
   replay_options.workload = {.trace = options.trace.empty() ? nullptr : &trace,

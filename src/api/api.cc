@@ -14,6 +14,7 @@
 #include "api/routes.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
+#include "api/whatif_desk.h"
 #include "base/text.h"
 #include "inventory/inventory.h"
 
@@ -105,6 +106,7 @@ struct Api::Routes {
       : parts(its_parts),
         inventory(parts.core, parts.search, parts.clock, aside),
         queries(parts.clock),
+        whatifs(parts.clock),
         branches(parts.core, aside),
         webhooks(parts.core, parts.webhooks) {}
   ~Routes() { aside.join(); }
@@ -114,6 +116,7 @@ struct Api::Routes {
   InventoryRoutes inventory;
   QueryDesk queries;
   ReplayDesk replays;
+  WhatIfDesk whatifs;
   BranchRoutes branches;
   WebhookRoutes webhooks;
 
@@ -259,6 +262,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
   switch (operation) {
     case Operation::post_query: co_await routes_->queries.answer(call, writer); co_return;
     case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
+    case Operation::post_whatif: co_await routes_->whatifs.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
     case Operation::get_changes: co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer); co_return;
     case Operation::get_metrics: {

@@ -40,6 +40,20 @@ constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$re
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
     "body":{"type":"object"}}}}}})";
+constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProperties":false,"properties":{
+    "fail":{"enum":["links:1","links:2","nodes:1","nodes:2","srlgs:1","srlgs:2","sites:1","sites:2"],"default":"links:1",
+      "description":"all failures of a class"},
+    "failures":{"type":"array","minItems":1,"maxItems":64,"description":"these at once, in place of a class","items":{"type":"object",
+      "required":["kind","id"],"properties":{"kind":{"enum":["link","node","shared_risk_group","site"]},"id":{"type":"string"}}}},
+    "traffic":{"enum":["auto","own","gravity","uniform"],"default":"auto"},
+    "fill":{"type":"number","exclusiveMinimum":0,"maximum":10,"description":"how full gravity or uniform traffic makes the busiest link"},
+    "trip":{"type":"number","exclusiveMinimum":0,"description":"how full a link is when it fails as well, in a cascade"},
+    "worst":{"type":"integer","minimum":0,"maximum":200},"verify":{"type":"integer","minimum":0,"maximum":1000},
+    "seed":{"type":"integer","minimum":0},"time_limit_ms":{"type":"integer","minimum":0,"maximum":60000}}})";
+constexpr std::string_view kWhatIf = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "scenarios":{"type":"integer"},"scenarios_per_s":{"type":"number"},"complete":{"type":"boolean"},
+    "worst":{"type":"array","items":{"type":"object"}},"upgrades":{"type":"array","items":{"type":"object"}},
+    "verify":{"type":"object","properties":{"checked":{"type":"integer"},"differences":{"type":"integer"}}}}})";
 constexpr std::string_view kObject = R"({"type":"object"})";
 constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperties":false,"properties":{
     "policies":{"type":"array","minItems":1,"maxItems":7,"items":{"enum":["tandem","nearest","least-load","round-robin","cheapest",
@@ -68,6 +82,7 @@ constexpr std::array kGridRoutes{
     Route{Operation::set_link_state, "POST", "/api/v1/links/{id}/state", "Cuts or restores a link. Simulated grids only.", "", kStateSchema, kRecorded},
     Route{Operation::post_facts, "POST", "/api/v1/facts", "Records facts, all of them or none; answers when they are durable.", "", kFactsSchema, kRecorded},
     Route{Operation::get_plan, "GET", "/api/v1/plan", "The accepted plan with its cost, bound and a reason for each demand.", "", "", kPlan},
+    Route{Operation::post_whatif, "POST", "/api/v1/whatif", "What breaks when things fail: all failures of a class, the worst first, or some at once, closely.", "", kWhatIfSchema, kWhatIf},
     Route{Operation::get_decisions, "GET", "/api/v1/decisions", "The last routing decisions of the gateways, newest first; 50, at most 1000.", "limit", "", kDecisions},
     Route{Operation::get_decision, "GET", "/api/v1/decisions/{id}", "One decision: what was known, what was weighed, what ruled it out.", "", "", kObject},
     Route{Operation::get_log, "GET", "/api/v1/log", "Events of the log from an offset on; 100, at most 1000.", "from limit", "", kLog},

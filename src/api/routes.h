@@ -10,7 +10,7 @@
 namespace tandem::api {
 
 enum class Operation : uint8_t {
-  get_grid, get_site, get_link, preview_site, preview_link, set_site_state, set_link_state, post_facts, get_plan,
+  get_grid, get_site, get_link, preview_site, preview_link, set_site_state, set_link_state, post_facts, get_plan, post_whatif,
   get_decisions, get_decision, get_log, get_stream, get_usage, get_ontology, get_openapi, get_health, get_ready, get_metrics,
   get_kinds, get_entities, post_entities, post_listed, get_entity, put_entity, patch_entity, delete_entity, get_relations,
   get_claims, get_timeline, get_search, get_discrepancies, post_query, erase_personal_data,

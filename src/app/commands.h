@@ -71,6 +71,22 @@ struct ReplayCommandOptions {
 };
 int run_replay(const ReplayCommandOptions& options);
 
+struct WhatIfOptions {
+  std::filesystem::path grid;
+  std::string fail = "links:1";
+  std::vector<std::string> links, nodes, groups, sites;  // these at once, in place of `fail`
+  double trip = 1.5;           // of capacity: where an overloaded link fails as well
+  std::string traffic = "auto";
+  double fill = 0.4;           // of the busiest link, where traffic is made up
+  uint64_t worst = 20;
+  uint64_t verify = 0;
+  uint64_t seed = 1;
+  uint64_t work = 10'000;      // of the plan whose promises are at stake
+  unsigned threads = 0;        // 0: one a core
+  bool json = false;
+};
+int run_whatif(const WhatIfOptions& options);
+
 struct LogOptions {
   std::filesystem::path data = "data";
   uint64_t from = 0;           // 0: the last `count`

@@ -98,6 +98,31 @@ void add_replay(CLI::App& app, int& status) {
   run_with(command, options, run_replay, status);
 }
 
+void add_whatif(CLI::App& app, int& status) {
+  auto options = std::make_shared<WhatIfOptions>();
+  CLI::App* command = app.add_subcommand("whatif", "What breaks when things fail: every single or double failure, the worst first");
+  command->add_option("--grid", options->grid, "Grid file")->required();
+  auto* all = command->add_option("--fail", options->fail, "All of a class: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2")->capture_default_str();
+  command->add_option("--links", options->links, "These links at once, and closely: local repair, convergence, cascade, whose promises break")->delimiter(',')->excludes(all);
+  command->add_option("--nodes", options->nodes, "These nodes at once")->delimiter(',')->excludes(all);
+  command->add_option("--srgs", options->groups, "These shared-risk groups at once")->delimiter(',')->excludes(all);
+  command->add_option("--sites", options->sites, "These sites at once")->delimiter(',')->excludes(all);
+  command->add_option("--trip", options->trip, "How full a link is when it fails as well, in a cascade")->capture_default_str()->check(CLI::Range(0.01, 1e6));
+  command->add_option("--traffic", options->traffic, "own (the grid's background traffic), gravity or uniform (between all pairs of nodes), or auto: own where there is any, else gravity; always with the demands as planned")->capture_default_str();
+  command->add_option("--fill", options->fill, "How full gravity or uniform traffic makes the busiest link")->capture_default_str()->check(CLI::Range(0.001, 10.0));
+  command->add_option("--top", options->worst, "How many of the worst to show")->capture_default_str()->check(CLI::Range(0, 1'000));
+  command->add_option("--verify", options->verify, "Compute this many scenarios from scratch as well, and compare; exit status 1 where any differs")->check(CLI::Range(0, 100'000));
+  command->add_option("--seed", options->seed, "Of the plan, and of which scenarios are verified")->capture_default_str();
+  command->add_option("--work", options->work, "Iterations of improvement of the plan")->capture_default_str();
+  command->add_option("--threads", options->threads, "0: one a core")->capture_default_str();
+  command->add_flag("--json", options->json, "As JSON");
+  command->footer("Examples:\n"
+                  "  tandem whatif --grid examples/national.yaml --fail sites:1\n"
+                  "  tandem whatif --grid examples/national.yaml --links ham-kie,kie-fle\n"
+                  "  tandem import Cogentco.gml -o cogentco.yaml && tandem whatif --grid cogentco.yaml --fail links:2 --verify 1000");
+  run_with(command, options, run_whatif, status);
+}
+
 void add_log(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("log", "Read the log of a grid and check its chain");
   command->require_subcommand(1);
@@ -269,6 +294,7 @@ int main(int argc, char** argv) {
   add_generate(app, status);
   add_plan(app, status);
   add_replay(app, status);
+  add_whatif(app, status);
   add_log(app, status);
   add_inventory(app, status);
   add_ontology(app, status);

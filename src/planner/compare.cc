@@ -6,9 +6,12 @@
 
 #include "planner/planner.h"
 #include "planner/problem.h"
+#include "planner/whatif.h"
 
 namespace tandem::planner {
 namespace {
+
+constexpr double kPromiseSlack = 1 + 1e-6;  // sums differ in their last bits
 
 struct Standing {
   const v1::PlannedDeployment* row = nullptr;
@@ -56,6 +59,26 @@ class Outcome {
       for (const Share& share : demands_[d].shares)
         assignment.shares.push_back({grid::DemandIndex(d), standings_[share.standing].pool, share.fraction});
     return assignment;
+  }
+
+  // What the network has to do for each promise that is kept: bring the traffic there and back in the time that prefill and
+  // waits leave.
+  std::vector<WatchedPromise> watched() const {
+    std::vector<WatchedPromise> watched;
+    for (size_t d = 0; d < demands_.size(); ++d) {
+      if (!demands_[d].kept() || demands_[d].shares.empty()) continue;
+      const grid::Demand& demand = snapshot_.demands[d];
+      WatchedPromise one{grid::DemandIndex(d), {demand.region, snapshot_.tenants[demand.tenant].residency, {}}};
+      for (const Share& share : demands_[d].shares) {
+        const Standing& standing = standings_[share.standing];
+        const twin::Serving serving = twin::serve(standing.point, standing.row->replicas(), standing.mix);
+        const double rest_ms = demand.promise.ttft.value() * kPromiseSlack - serving.wait(demand.promise.quantile).value() -
+                               twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
+        one.watch.parts.push_back({snapshot_.pools[standing.pool].node, to_microseconds(Milliseconds(rest_ms))});
+      }
+      watched.push_back(std::move(one));
+    }
+    return watched;
   }
 
   // Transport, load-dependent energy and penalties, € per hour.
@@ -175,13 +198,12 @@ class Outcome {
       const Standing& standing = standings_[share.standing];
       const twin::Serving serving = twin::serve(standing.point, standing.row->replicas(), standing.mix);
       const double ttft_ms = unloaded_ttft_ms(demand, standing) + serving.wait(demand.promise.quantile).value();
-      constexpr double kTolerance = 1 + 1e-6;
       std::string reason;
       if (serving.utilization >= 1)
         reason = fmt::format("{} is overloaded: {:.0f} % of its capacity asked for", standing.row->id(), 100 * serving.utilization);
-      else if (ttft_ms > demand.promise.ttft.value() * kTolerance)
+      else if (ttft_ms > demand.promise.ttft.value() * kPromiseSlack)
         reason = fmt::format("first token after {:.0f} ms at {}, promised {:.0f} ms", ttft_ms, standing.row->id(), demand.promise.ttft.value());
-      else if (serving.tpot.value() > demand.promise.tpot.value() * kTolerance)
+      else if (serving.tpot.value() > demand.promise.tpot.value() * kPromiseSlack)
         reason = fmt::format("{:.1f} ms a token at {}, promised {:.1f} ms", serving.tpot.value(), standing.row->id(), demand.promise.tpot.value());
       if (reason.empty()) continue;
       outcome.broken += share.fraction;
@@ -208,6 +230,10 @@ void find_worst_link(const grid::Snapshot& snapshot, const twin::Assignment& ass
 }
 
 }  // namespace
+
+std::vector<WatchedPromise> watched_promises(const grid::Snapshot& snapshot, const v1::Plan& plan) {
+  return Outcome(snapshot, plan).watched();
+}
 
 Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {
   const Outcome then(before, plan), now(after, plan);

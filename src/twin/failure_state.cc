@@ -164,7 +164,8 @@ void FailureStudy::State::route(Toward& to) {
 
 // ---- Promises ----------------------------------------------------------------------------------------------------
 
-bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network, const PromiseWatch& watch) {
+bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network,
+               const PromiseWatch& watch) {
   const RegionReach reach = reach_from(snapshot, network, watch.region);
   return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
     return !snapshot.usable(part.node) || !reach.reachable(part.node) ||
@@ -223,8 +224,8 @@ bool PromiseJudge::is_broken_at(const PromiseWatch& watch, const grid::Anchor& a
   return any;
 }
 
-// Over every equal-cost branch from a node to the destination, the farthest router first, so that the longest way to each
-// is known when it is left.
+// Over every equal-cost branch from a node to the destination, the farthest router first, so that the longest way to
+// each is known when it is left.
 template <class Distance>
 PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, uint32_t destination,
                                      const Reroute& reroute, std::vector<uint32_t>* links) {

@@ -37,20 +37,20 @@ struct FailureStudy::State {
   Mesh mesh;
   std::vector<PromiseWatch> watches;
   std::vector<Failure> failures;
-  std::vector<Taken> taken;                      // by failure
-  std::vector<std::vector<uint32_t>> takers;     // the failures that take a link, by link
-  std::vector<Toward> toward;                    // every node that traffic or a watched promise goes to, ascending
-  std::vector<double> gbps;                      // undisturbed, by slot; what has no path at lost_slot()
-  std::vector<double> per_capacity;              // 1 / capacity by slot, 0 for links that are down; one more for lost_slot()
-  std::vector<Changed> unchanged;                // by node
-  double offered_gbps = 0;                       // all traffic
+  std::vector<Taken> taken;                   // by failure
+  std::vector<std::vector<uint32_t>> takers;  // the failures that take a link, by link
+  std::vector<Toward> toward;                 // every node that traffic or a watched promise goes to, ascending
+  std::vector<double> gbps;                   // undisturbed, by slot; what has no path at lost_slot()
+  std::vector<double> per_capacity;  // 1 / capacity by slot, 0 for links that are down; one more for lost_slot()
+  std::vector<Changed> unchanged;    // by node
+  double offered_gbps = 0;           // all traffic
   FailureOutcome undisturbed;
 
   uint32_t slots() const { return 2 * static_cast<uint32_t>(mesh.links.size()); }
   uint32_t lost_slot() const { return slots(); }
   TowardView view(const Toward& to) const {
-    return {to.node, to.distance.data(), to.flow.data(), to.source.data(), to.order.data(), to.rank.data(), to.only_hop.data(),
-            unchanged.data()};
+    return {to.node,         to.distance.data(), to.flow.data(),     to.source.data(),
+            to.order.data(), to.rank.data(),     to.only_hop.data(), unchanged.data()};
   }
   void watch(std::vector<PromiseWatch> all);
   void route(Toward& to);
@@ -83,11 +83,11 @@ class PromiseJudge {
   void measure_from(uint32_t node, const Reroute& reroute);
 
   const FailureStudy::State& state_;
-  std::vector<double> longest_;       // from the walk's start, by node
-  std::vector<uint8_t> seen_;         // by node
+  std::vector<double> longest_;  // from the walk's start, by node
+  std::vector<uint8_t> seen_;    // by node
   std::vector<uint32_t> walked_;
   std::vector<std::pair<double, uint32_t>> frontier_;
-  std::vector<double> elsewhere_;     // distances from an anchor that no destination stands for
+  std::vector<double> elsewhere_;  // distances from an anchor that no destination stands for
 };
 
 }  // namespace tandem::twin

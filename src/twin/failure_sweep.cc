@@ -12,8 +12,8 @@ namespace tandem::twin {
 
 namespace {
 
-// Pairs come in tiles of first and second failures: what a tile reads of one destination stays in the first-level cache, its
-// 64 rows of loads (250 KB for 245 links) in the second.
+// Pairs come in tiles of first and second failures: what a tile reads of one destination stays in the first-level
+// cache, its 64 rows of loads (250 KB for 245 links) in the second.
 constexpr uint32_t kTileFirst = 8, kTileSecond = 8;
 constexpr size_t kBlockOutcomes = 128;
 constexpr double kKbpsPerGbps = 1e6;
@@ -272,14 +272,16 @@ class PairsWorker : FailureWorker {
   }
 
   std::span<const NodeChange> changes_of(size_t row) const {
-    return std::span(singles_.nodes).subspan(singles_.first_node[row], singles_.first_node[row + 1] - singles_.first_node[row]);
+    return std::span(singles_.nodes)
+        .subspan(singles_.first_node[row], singles_.first_node[row + 1] - singles_.first_node[row]);
   }
 
   std::span<const NodeChange> changes_of_first(const PairUnit& unit, size_t t, const TowardView& view) {
     if (singles_.superposable) return changes_of(singles_.row(t, unit.first));
     first_changes_.clear();
     mark(state_.taken[unit.first], 2);
-    reroute_.follow(view, state_.taken[unit.first].links, state_.toward[t].negligible, loads_.data(), state_.lost_slot());
+    reroute_.follow(view, state_.taken[unit.first].links, state_.toward[t].negligible, loads_.data(),
+                    state_.lost_slot());
     reroute_.changes(view, first_changes_);
     return first_changes_;
   }
@@ -331,7 +333,8 @@ class PairsWorker : FailureWorker {
     for (const uint32_t node : newly_down) judge_.node_down[node] = 0;
     broken_[unit.rows + second - unit.low] += broken;
     if (singles_.superposable)
-      broken_[unit.rows + second - unit.low] -= static_cast<int64_t>(singles_.broken_here[row_first]) + singles_.broken_here[row_second];
+      broken_[unit.rows + second - unit.low] -=
+          static_cast<int64_t>(singles_.broken_here[row_first]) + singles_.broken_here[row_second];
   }
 
   void finish(const PairUnit& unit) {
@@ -423,8 +426,10 @@ static std::vector<uint64_t> first_entries(const SingleFailures& singles, size_t
 
 // The changes by destination, then failure, as pairs read them; and who must be followed with whom, both ways.
 static void arrange(SingleFailures& singles, std::vector<SinglesShared::Found>& found, size_t destinations) {
-  singles.first = first_entries(singles, destinations, [&](size_t f) -> auto& { return found[f].counts; });
-  singles.first_node = first_entries(singles, destinations, [&](size_t f) -> auto& { return found[f].node_counts; });
+  singles.first = first_entries(
+      singles, destinations, [&](size_t f) -> auto& { return found[f].counts; });
+  singles.first_node = first_entries(
+      singles, destinations, [&](size_t f) -> auto& { return found[f].node_counts; });
   singles.slots.resize(singles.first.back());
   singles.values.resize(singles.first.back());
   singles.nodes.resize(singles.first_node.back());
@@ -503,7 +508,8 @@ void SweepRun::pairs(const SingleFailures& singles) {
   const auto failures = static_cast<uint32_t>(singles.failures);
   for (uint32_t first = 0; first < failures; first += kTileFirst)
     for (uint32_t second = first / kTileSecond * kTileSecond; second < failures; second += kTileSecond)
-      tiles.push_back({first, std::min(first + kTileFirst, failures), second, std::min(second + kTileSecond, failures)});
+      tiles.push_back(
+          {first, std::min(first + kTileFirst, failures), second, std::min(second + kTileSecond, failures)});
   share<PairsWorker>(tiles.size(), PairsShared{singles, tiles});
 }
 
@@ -531,7 +537,8 @@ void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loa
       LinkStress& stress = block.stress[slot];
       ++stress.overloaded;
       stress.utilization_max = std::max(stress.utilization_max, utilization);
-      stress.excess_kbps_sum += static_cast<uint64_t>(std::llround((loads[slot] - 1 / per_capacity[slot]) * kKbpsPerGbps));
+      stress.excess_kbps_sum +=
+          static_cast<uint64_t>(std::llround((loads[slot] - 1 / per_capacity[slot]) * kKbpsPerGbps));
     }
   }
   block.outcomes.push_back(outcome);
@@ -562,7 +569,8 @@ void SweepRun::take(SweepBlock& block) {
   const size_t best = std::min(options_.worst, block.outcomes.size());
   std::partial_sort(block.outcomes.begin(), block.outcomes.begin() + static_cast<ptrdiff_t>(best), block.outcomes.end(),
                     hurts_more);
-  sweep_.worst.insert(sweep_.worst.end(), block.outcomes.begin(), block.outcomes.begin() + static_cast<ptrdiff_t>(best));
+  sweep_.worst.insert(sweep_.worst.end(), block.outcomes.begin(),
+                      block.outcomes.begin() + static_cast<ptrdiff_t>(best));
   std::sort(sweep_.worst.begin(), sweep_.worst.end(), hurts_more);
   if (sweep_.worst.size() > options_.worst) sweep_.worst.resize(options_.worst);
   block.outcomes.clear();

@@ -14,8 +14,8 @@ namespace tandem::twin {
 // What one failure changes alone, and, where pairs follow, what it touches toward each destination.
 struct SingleFailures {
   size_t failures = 0;
-  size_t width = 0;             // slots, then what is lost
-  std::vector<double> change;   // by failure, `width` each
+  size_t width = 0;            // slots, then what is lost
+  std::vector<double> change;  // by failure, `width` each
   std::vector<uint32_t> promises_broken;
 
   // For pairs, where it fits in memory. Rows by destination, then failure.
@@ -28,9 +28,9 @@ struct SingleFailures {
   std::vector<uint64_t> first;        // into slots and values; one more at the end
   std::vector<uint32_t> slots;
   std::vector<double> values;
-  std::vector<uint64_t> first_node;   // into nodes; one more at the end
-  std::vector<NodeChange> nodes;      // what it makes of them
-  std::vector<uint16_t> rerouted;     // how many of them are routed anew
+  std::vector<uint64_t> first_node;  // into nodes; one more at the end
+  std::vector<NodeChange> nodes;     // what it makes of them
+  std::vector<uint16_t> rerouted;    // how many of them are routed anew
 
   size_t row(size_t toward, size_t failure) const { return toward * failures + failure; }
   const uint64_t* set(size_t row) const { return sets.data() + 2 * node_words * row; }

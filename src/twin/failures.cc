@@ -29,19 +29,23 @@ Result<FailureClass> parse_failure_class(std::string_view text) {
     for (const uint32_t at_once : {1u, 2u})
       if (text == fmt::format("{}:{}", kClassNames[kind], at_once))
         return FailureClass{static_cast<FailureKind>(kind), at_once};
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("no failures '{}': links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2",
-                          text));
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("no failures '{}': links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2", text));
 }
 
 std::string_view kind_name(FailureKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
 std::string_view failed_id(const grid::Snapshot& snapshot, Failure failure) {
   switch (failure.kind) {
-    case FailureKind::link: return snapshot.links[failure.row].id;
-    case FailureKind::node: return snapshot.nodes[failure.row].id;
-    case FailureKind::shared_risk_group: return snapshot.shared_risk_groups[failure.row].id;
-    case FailureKind::site: return snapshot.sites[failure.row].id;
+    case FailureKind::link:
+      return snapshot.links[failure.row].id;
+    case FailureKind::node:
+      return snapshot.nodes[failure.row].id;
+    case FailureKind::shared_risk_group:
+      return snapshot.shared_risk_groups[failure.row].id;
+    case FailureKind::site:
+      return snapshot.sites[failure.row].id;
   }
   return {};
 }
@@ -107,7 +111,9 @@ uint64_t FailureStudy::scenarios(uint32_t at_once) const {
 
 const FailureOutcome& FailureStudy::undisturbed() const { return state_->undisturbed; }
 
-std::span<const double> FailureStudy::undisturbed_gbps() const { return std::span(state_->gbps).first(state_->slots()); }
+std::span<const double> FailureStudy::undisturbed_gbps() const {
+  return std::span(state_->gbps).first(state_->slots());
+}
 
 Sweep FailureStudy::run(uint32_t at_once, const SweepOptions& options, std::stop_token stop) const {
   SweepRun sweep(*state_, options, scenarios(at_once), at_once, stop);
@@ -121,7 +127,8 @@ Sweep FailureStudy::run(uint32_t at_once, const SweepOptions& options, std::stop
 
 KeptScenario FailureStudy::plain(std::array<uint32_t, 2> failed) const {
   const Failure failures[] = {state_->failures[failed[0]], state_->failures[failed[1]]};
-  const grid::Snapshot after = with_failures(state_->snapshot, std::span(failures).first(failed[0] == failed[1] ? 1 : 2));
+  const grid::Snapshot after =
+      with_failures(state_->snapshot, std::span(failures).first(failed[0] == failed[1] ? 1 : 2));
   const auto network = make_network(after);
   PlainLoads loads = plain_loads(after, state_->matrix);
   KeptScenario scenario;

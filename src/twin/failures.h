@@ -49,7 +49,8 @@ struct PromiseWatch {
   };
   std::vector<Part> parts;
 };
-bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network, const PromiseWatch& watch);
+bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network,
+               const PromiseWatch& watch);
 
 // One or two things down and what it does, once routing has converged on what is left.
 struct FailureOutcome {
@@ -63,14 +64,15 @@ bool hurts_more(const FailureOutcome& a, const FailureOutcome& b);
 
 // Over all scenarios of a sweep, by link and direction (2 · link + direction).
 struct LinkStress {
-  uint64_t overloaded = 0;         // scenarios that ask more than its capacity
-  double utilization_max = 0;      // in the worst of them; 0 where it is never overloaded
-  uint64_t excess_kbps_sum = 0;    // over its capacity, summed over scenarios; whole, so that any order gives the same sum
+  uint64_t overloaded = 0;     // scenarios that ask more than its capacity
+  double utilization_max = 0;  // in the worst of them; 0 where it is never overloaded
+  uint64_t excess_kbps_sum =
+      0;  // over its capacity, summed over scenarios; whole, so that any order gives the same sum
 };
 
 struct SweepOptions {
-  size_t worst = 20;               // how many outcomes to keep
-  size_t verify = 0;               // how many scenarios' loads to keep for `verify`, drawn by `seed`
+  size_t worst = 20;  // how many outcomes to keep
+  size_t verify = 0;  // how many scenarios' loads to keep for `verify`, drawn by `seed`
   uint64_t seed = 1;
   unsigned threads = 1;
   size_t memory_max = size_t{1} << 30;  // bytes for what pairs have in common; beyond it every destination is followed
@@ -81,15 +83,15 @@ struct SweepOptions {
 
 struct KeptScenario {
   FailureOutcome outcome;
-  std::vector<double> gbps;        // loads, by 2 · link + direction
+  std::vector<double> gbps;  // loads, by 2 · link + direction
 };
 
 struct Sweep {
-  uint64_t scenarios = 0;          // done; all there are unless it was stopped
+  uint64_t scenarios = 0;  // done; all there are unless it was stopped
   bool complete = true;
-  uint64_t overloaded = 0;         // scenarios with a link over its capacity
-  uint64_t losing = 0;             // scenarios that lose traffic
-  uint64_t breaking = 0;           // scenarios that break a promise
+  uint64_t overloaded = 0;            // scenarios with a link over its capacity
+  uint64_t losing = 0;                // scenarios that lose traffic
+  uint64_t breaking = 0;              // scenarios that break a promise
   std::vector<FailureOutcome> worst;  // in the order of hurts_more
   std::vector<LinkStress> stress;
   std::vector<KeptScenario> kept;
@@ -98,19 +100,19 @@ struct Sweep {
 // The loads of a full traffic matrix under every failure of a class.
 //
 // Method. Equal-cost routing makes the loads toward one destination independent of all other destinations. A single
-// failure is followed toward each destination by incremental shortest paths (Ramalingam, Reps, "An incremental algorithm
-// for a generalization of the shortest-path problem", J. Algorithms 21, 1996): only routers that lose their last next hop
-// get a new distance, and only flows that passed them or a router that lost one of several next hops are moved. For two
-// failures, each destination where neither touches a router that the other reads takes the sum of the two single changes;
-// where they do touch, the second is followed incrementally on the state after the first. So a pair costs what the two
-// have to do with each other. Exact up to rounding: the loads of a from-scratch computation, with relative differences
-// around 1e-12.
+// failure is followed toward each destination by incremental shortest paths (Ramalingam, Reps, "An incremental
+// algorithm for a generalization of the shortest-path problem", J. Algorithms 21, 1996): only routers that lose their
+// last next hop get a new distance, and only flows that passed them or a router that lost one of several next hops are
+// moved. For two failures, each destination where neither touches a router that the other reads takes the sum of the
+// two single changes; where they do touch, the second is followed incrementally on the state after the first. So a pair
+// costs what the two have to do with each other. Exact up to rounding: the loads of a from-scratch computation, with
+// relative differences around 1e-12.
 //
-// Bound: a pair of links touches the same destination's flows in a few of its routers; on Cogentco (197 nodes, 245 links)
-// 1 in 7 of the (pair, destination) combinations has to be followed, over 20 routers each.
+// Bound: a pair of links touches the same destination's flows in a few of its routers; on Cogentco (197 nodes, 245
+// links) 1 in 7 of the (pair, destination) combinations has to be followed, over 20 routers each.
 //
-// Limits: nodes · destinations ≤ kStateMax, at most 65,535 nodes. Where memory for the touched sets would exceed 1 GB, all
-// destinations are followed (slower, the same result).
+// Limits: nodes · destinations ≤ kStateMax, at most 65,535 nodes. Where memory for the touched sets would exceed 1 GB,
+// all destinations are followed (slower, the same result).
 class FailureStudy {
  public:
   static constexpr size_t kStateMax = 32'000'000;  // 28 bytes each: 0.9 GB

@@ -1,5 +1,5 @@
-// Every pair of links of a network that fails, against the same from scratch. TANDEM_BENCH_TOPOLOGY names a Topology Zoo
-// file (Cogentco.gml for the published figure); without it a grid of 14 × 14 nodes with chains is made up.
+// Every pair of links of a network that fails, against the same from scratch. TANDEM_BENCH_TOPOLOGY names a Topology
+// Zoo file (Cogentco.gml for the published figure); without it a grid of 14 × 14 nodes with chains is made up.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

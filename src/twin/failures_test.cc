@@ -70,7 +70,8 @@ TEST(FailureStudy, TwoCutsOfARingLoseWhatTheyPart) {
   EXPECT_DOUBLE_EQ(lost["b-c+d-a"], 0);
   ASSERT_EQ(sweep.worst.size(), 1u);
   EXPECT_DOUBLE_EQ(sweep.worst[0].utilization_max, 3);
-  EXPECT_EQ(sweep.overloaded, 3u) << "where c-d is up it carries 30 of 10; where it is not, the other cut parts c from d";
+  EXPECT_EQ(sweep.overloaded, 3u)
+      << "where c-d is up it carries 30 of 10; where it is not, the other cut parts c from d";
 }
 
 TEST(FailureStudy, FailedNodesLoseTheirOwnTraffic) {
@@ -136,7 +137,8 @@ struct RandomWorld {
   std::vector<PromiseWatch> watches;
 };
 
-// Few metrics, so that equal-cost branches abound; parallel links, links down, nodes without traffic, two nodes at a site.
+// Few metrics, so that equal-cost branches abound; parallel links, links down, nodes without traffic, two nodes at a
+// site.
 RandomWorld random_world(uint64_t seed) {
   Random random(seed);
   const size_t nodes = 3 + random.below(10);
@@ -144,14 +146,15 @@ RandomWorld random_world(uint64_t seed) {
   std::string text;
   const auto link = [&](size_t a, size_t b) {
     if (a == b) return;
-    text += node(a) + "-" + node(b) + " " + std::to_string(1 + random.below(4)) + "ms 10G metric=" +
-            std::to_string(1 + random.below(3)) + (random.chance(0.05) ? " down\n" : "\n");
+    text += node(a) + "-" + node(b) + " " + std::to_string(1 + random.below(4)) +
+            "ms 10G metric=" + std::to_string(1 + random.below(3)) + (random.chance(0.05) ? " down\n" : "\n");
   };
   for (size_t i = 1; i < nodes; ++i) link(i, random.below(i));
   for (size_t i = random.below(2 * nodes); i > 0; --i) link(random.below(nodes), random.below(nodes));
   for (size_t i = 0; i < nodes; ++i) text += "site " + node(i) + " J" + std::to_string(random.below(3)) + "\n";
   for (size_t i = 0; i < 4; ++i)
-    text += "region r" + std::to_string(i) + " " + node(random.below(nodes)) + " anchor=" + node(random.below(nodes)) + "\n";
+    text += "region r" + std::to_string(i) + " " + node(random.below(nodes)) + " anchor=" + node(random.below(nodes)) +
+            "\n";
   grid::Rows rows = drawn_rows(text);
   for (size_t i = 0; i < 3; ++i) rows.shared_risk_groups.push_back({"g" + std::to_string(i), ""});
   for (grid::Link& each : rows.links)
@@ -166,7 +169,8 @@ RandomWorld random_world(uint64_t seed) {
   for (size_t i = 0; i < 6; ++i) {
     PromiseWatch watch{grid::RegionIndex(random.below(4)), {random.below(8) | 1}, {}};
     for (size_t part = 0; part <= random.below(2); ++part)
-      watch.parts.push_back({grid::NodeIndex(random.below(nodes)), Microseconds(2000.0 * static_cast<double>(random.below(8)))});
+      watch.parts.push_back(
+          {grid::NodeIndex(random.below(nodes)), Microseconds(2000.0 * static_cast<double>(random.below(8)))});
     world.watches.push_back(watch);
   }
   return world;
@@ -180,7 +184,8 @@ void expect_plain(uint64_t seed, FailureKind kind, uint32_t at_once, const Sweep
   ASSERT_EQ(sweep.kept.size(), study.scenarios(at_once));
   for (const KeptScenario& kept : sweep.kept) {
     const KeptScenario plain = study.plain(kept.outcome.failed);
-    ASSERT_EQ(difference(world.snapshot, kept, plain, world.matrix.total()), "") << names(world.snapshot, study, kept.outcome);
+    ASSERT_EQ(difference(world.snapshot, kept, plain, world.matrix.total()), "")
+        << names(world.snapshot, study, kept.outcome);
     ASSERT_NEAR(kept.outcome.utilization_max, plain.outcome.utilization_max, 1e-9);
   }
 }

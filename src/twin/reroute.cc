@@ -102,8 +102,8 @@ void Reroute::find_seeds(const TowardView& view, std::span<const uint32_t> faili
 }
 
 // A router whose every next hop fails or leads to one that is moved is moved itself. Marks only grow, so each router is
-// asked again whenever one of its next hops is marked, and the last answer is right. All that moved routers sent is taken
-// back: flow among them goes with them, what left them over a failing link is missing downstream.
+// asked again whenever one of its next hops is marked, and the last answer is right. All that moved routers sent is
+// taken back: flow among them goes with them, what left them over a failing link is missing downstream.
 template <bool kNote>
 void Reroute::find_moved(const TowardView& view) {
   bool any_kept = false;
@@ -231,8 +231,8 @@ void Reroute::pend(const TowardView& view, uint32_t node, double gbps) {
   }
 }
 
-// The farthest node whose change has to be carried on, taken off; UINT32_MAX when there is none. What is passed on always
-// goes to a nearer node, so each comes once.
+// The farthest node whose change has to be carried on, taken off; UINT32_MAX when there is none. What is passed on
+// always goes to a nearer node, so each comes once.
 uint32_t Reroute::next_pending(const TowardView& view) {
   while (pending_words_ > 0 && pending_[pending_words_ - 1] == 0) --pending_words_;
   uint32_t node = UINT32_MAX;
@@ -311,7 +311,8 @@ void Reroute::links_of_moved(const TowardView& view, std::vector<uint32_t>& link
   for (const uint16_t node : moved_) {
     if (near_[node] >= kFarAway) continue;
     for (const Mesh::Arc& arc : mesh_.out_of(node))
-      if (distance(view, arc.to) + arc.weight == near_[node] && down[arc.slot >> 1] == 0) links.push_back(arc.slot >> 1);
+      if (distance(view, arc.to) + arc.weight == near_[node] && down[arc.slot >> 1] == 0)
+        links.push_back(arc.slot >> 1);
   }
 }
 

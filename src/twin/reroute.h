@@ -31,11 +31,13 @@ struct Mesh {
 
   explicit Mesh(const Network& network, size_t links);
   uint32_t nodes() const { return static_cast<uint32_t>(first.size() - 1); }
-  std::span<const Arc> out_of(uint32_t node) const { return {arcs.data() + first[node], arcs.data() + first[node + 1]}; }
+  std::span<const Arc> out_of(uint32_t node) const {
+    return {arcs.data() + first[node], arcs.data() + first[node + 1]};
+  }
 };
 
-// The routes and flows toward one destination, by node. `order` lists the nodes by distance, `rank` is the position in it.
-// `changed` says what of a node is no longer as it was when `order`, `rank` and `only_hop` were made.
+// The routes and flows toward one destination, by node. `order` lists the nodes by distance, `rank` is the position in
+// it. `changed` says what of a node is no longer as it was when `order`, `rank` and `only_hop` were made.
 enum class Changed : uint8_t {
   nothing,
   next_hops,  // some of them are gone: only_hop does not hold
@@ -61,8 +63,8 @@ struct NodeChange {
   Changed what = Changed::nothing;
 };
 
-// Scratch of one thread. The links of `down` are 0 where up, 1 where they were down already in the view, 2 where they fail
-// now.
+// Scratch of one thread. The links of `down` are 0 where up, 1 where they were down already in the view, 2 where they
+// fail now.
 class Reroute {
  public:
   explicit Reroute(const Mesh& mesh);
@@ -78,8 +80,8 @@ class Reroute {
   void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
               uint32_t lost_slot, std::vector<uint32_t>& touched);
 
-  // Of the last `follow`: routers with a new distance, routers that keep it with fewer next hops, and routers whose flow
-  // was looked at.
+  // Of the last `follow`: routers with a new distance, routers that keep it with fewer next hops, and routers whose
+  // flow was looked at.
   std::span<const uint16_t> moved() const { return moved_; }
   std::span<const uint16_t> thinned() const { return thinned_; }
   std::span<const uint16_t> visited() const { return visited_; }
@@ -125,19 +127,19 @@ class Reroute {
   double* loads_ = nullptr;
   uint32_t lost_slot_ = 0;
   std::vector<uint32_t>* touched_ = nullptr;
-  std::vector<uint8_t> mark_;        // by node
-  std::vector<double> near_;         // new distance of a moved node
-  std::vector<double> inflow_;       // of a moved node from moved nodes, then its whole new flow
-  std::vector<double> more_;         // change of flow of a node that is not moved
-  std::vector<uint64_t> pending_;    // ranks whose change of flow has to be carried on
-  size_t pending_words_ = 0;         // all words from here on are 0
-  std::vector<uint8_t> waits_;       // by node: it is in displaced_
+  std::vector<uint8_t> mark_;                           // by node
+  std::vector<double> near_;                            // new distance of a moved node
+  std::vector<double> inflow_;                          // of a moved node from moved nodes, then its whole new flow
+  std::vector<double> more_;                            // change of flow of a node that is not moved
+  std::vector<uint64_t> pending_;                       // ranks whose change of flow has to be carried on
+  size_t pending_words_ = 0;                            // all words from here on are 0
+  std::vector<uint8_t> waits_;                          // by node: it is in displaced_
   std::vector<std::pair<double, uint32_t>> displaced_;  // a heap of those without a rank
   std::vector<uint16_t> moved_, thinned_, visited_, stack_, settled_;
   std::vector<std::pair<double, uint32_t>> frontier_;
   std::vector<const Mesh::Arc*> hops_;  // of one node
   size_t hop_count_ = 0;
-  std::vector<uint16_t> behind_;        // the nodes that send to it
+  std::vector<uint16_t> behind_;  // the nodes that send to it
   size_t behind_count_ = 0;
   std::vector<const Mesh::Arc*> new_hops_;  // of the settled nodes, in their order
   std::vector<uint32_t> new_first_;         // where each one's begin

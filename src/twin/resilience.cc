@@ -20,8 +20,8 @@ Gbps capacity_of(const grid::Snapshot& snapshot, size_t slot) {
 
 size_t slot_of(const PathTree::ArcShare& share) { return 2 * size_t{share.link.value} + (share.forward ? 0 : 1); }
 
-// Sends what is at each router on to the destination. What would cross a link where `failed` is not 0 stops before it and is
-// added to `stopped`. Returns what has no path.
+// Sends what is at each router on to the destination. What would cross a link where `failed` is not 0 stops before it
+// and is added to `stopped`. Returns what has no path.
 double send(const FailureStudy::State& network, const Toward& to, std::vector<double> rates, std::span<double> loads,
             std::span<const uint8_t> failed, std::span<double> stopped) {
   double lost = 0;
@@ -65,7 +65,8 @@ class Filling {
     std::vector<uint32_t> by_wish;
     for (uint32_t f = 0; f < paths_.size(); ++f)
       if (!paths_[f].empty()) by_wish.push_back(f);
-    std::sort(by_wish.begin(), by_wish.end(), [&](uint32_t a, uint32_t b) { return wish(a) != wish(b) ? wish(a) < wish(b) : a < b; });
+    std::sort(by_wish.begin(), by_wish.end(),
+              [&](uint32_t a, uint32_t b) { return wish(a) != wish(b) ? wish(a) < wish(b) : a < b; });
     held_.assign(paths_.size(), 0);
     size_t next = 0;
     while (true) {
@@ -122,7 +123,8 @@ class Filling {
     if (held_[flow] != 0) return;
     held_[flow] = 1;
     rates_[flow] = Gbps(level_);
-    for (const PathTree::ArcShare& share : paths_[flow]) weight_[slot_of(share)] = std::max(0.0, weight_[slot_of(share)] - share.fraction);
+    for (const PathTree::ArcShare& share : paths_[flow])
+      weight_[slot_of(share)] = std::max(0.0, weight_[slot_of(share)] - share.fraction);
   }
 
   const grid::Snapshot& snapshot_;
@@ -138,7 +140,8 @@ class Filling {
 
 }  // namespace
 
-PlainLoads repair_loads(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std::span<const Failure> failures) {
+PlainLoads repair_loads(const grid::Snapshot& snapshot, const TrafficMatrix& matrix,
+                        std::span<const Failure> failures) {
   const grid::Snapshot left = with_failures(snapshot, failures);
   FailureStudy::State before(snapshot, matrix, FailureKind::link), after(left, matrix, FailureKind::link);
   before.route_all();
@@ -182,7 +185,8 @@ Cascade cascade(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std
   return cascade;
 }
 
-ElasticShares share_elastic(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std::span<const double> taken) {
+ElasticShares share_elastic(const grid::Snapshot& snapshot, const TrafficMatrix& matrix,
+                            std::span<const double> taken) {
   return Filling(snapshot, matrix, taken).fill();
 }
 
@@ -191,14 +195,16 @@ Result<std::vector<PathTree::ArcShare>> segment_shares(const grid::Snapshot& sna
                                                        grid::NodeIndex from, grid::NodeIndex to,
                                                        std::span<const Segment> segments, size_t depth_max) {
   if (segments.size() > depth_max)
-    return fail(ErrorCode::invalid_argument, fmt::format("{} segments, and the router pushes at most {}", segments.size(), depth_max));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} segments, and the router pushes at most {}", segments.size(), depth_max));
   std::vector<PathTree::ArcShare> shares;
   grid::NodeIndex at = from;
   const auto go = [&](grid::NodeIndex next) -> Result<void> {
     if (next == at) return {};
     const PathTree tree(network, next);
     if (!tree.reachable(at))
-      return fail(ErrorCode::unavailable, fmt::format("no path from {} to {}", snapshot.nodes[at].id, snapshot.nodes[next].id));
+      return fail(ErrorCode::unavailable,
+                  fmt::format("no path from {} to {}", snapshot.nodes[at].id, snapshot.nodes[next].id));
     const auto stretch = tree.shares_back(at);
     shares.insert(shares.end(), stretch.begin(), stretch.end());
     at = next;

@@ -46,7 +46,8 @@ TEST(LocalRepair, ChangesNothingWhereNothingFails) {
   EXPECT_EQ(repair_loads(s, matrix, {}).gbps, plain_loads(s, matrix).gbps);
 }
 
-// Three ways of 10, 8 and 3 Gbit/s: each that fails overloads the next, until the last cannot carry what is left either.
+// Three ways of 10, 8 and 3 Gbit/s: each that fails overloads the next, until the last cannot carry what is left
+// either.
 TEST(Cascade, RunsToItsFixedPoint) {
   const auto s = drawn_grid(R"(
     a-b 1ms 10G metric=1
@@ -63,7 +64,8 @@ TEST(Cascade, RunsToItsFixedPoint) {
   EXPECT_DOUBLE_EQ(run.rounds[2].lost.value(), 9);
   const Cascade stopped = cascade(s, own_traffic(s, {}), failures, 1, 1);
   EXPECT_FALSE(stopped.settled);
-  EXPECT_EQ(cascade(s, own_traffic(s, {}), failures, 4, 100).rounds.size(), 1u) << "nothing trips at four times capacity";
+  EXPECT_EQ(cascade(s, own_traffic(s, {}), failures, 4, 100).rounds.size(), 1u)
+      << "nothing trips at four times capacity";
 }
 
 // The line network of the textbook: one long flow against one on each link.
@@ -78,7 +80,8 @@ TEST(ElasticSharing, LineNetworkOfTheTextbook) {
   const ElasticShares shares = share_elastic(s, matrix, std::vector<double>(4, 0));
   const auto rate = [&](const char* from, const char* to) {
     for (size_t f = 0; f < matrix.flows.size(); ++f)
-      if (s.nodes[matrix.flows[f].from].id == from && s.nodes[matrix.flows[f].to].id == to) return shares.rates[f].value();
+      if (s.nodes[matrix.flows[f].from].id == from && s.nodes[matrix.flows[f].to].id == to)
+        return shares.rates[f].value();
     return -1.0;
   };
   EXPECT_NEAR(rate("b", "c"), 1, 1e-12) << "no more than it asks for";
@@ -102,7 +105,9 @@ TEST(ElasticSharingProperty, EveryFlowHasItsBottleneck) {
     const size_t nodes = 4 + random.below(6);
     std::string text;
     const auto link = [&](size_t a, size_t b) {
-      if (a != b) text += "n" + std::to_string(a) + "-n" + std::to_string(b) + " 1ms " + std::to_string(1 + random.below(9)) + "G\n";
+      if (a != b)
+        text +=
+            "n" + std::to_string(a) + "-n" + std::to_string(b) + " 1ms " + std::to_string(1 + random.below(9)) + "G\n";
     };
     for (size_t i = 1; i < nodes; ++i) link(i, random.below(i));
     for (size_t i = 0; i < nodes; ++i) link(random.below(nodes), random.below(nodes));
@@ -112,7 +117,9 @@ TEST(ElasticSharingProperty, EveryFlowHasItsBottleneck) {
       if (const size_t a = random.below(nodes), b = random.below(nodes); a != b)
         matrix.flows.push_back({grid::NodeIndex(a), grid::NodeIndex(b), Gbps(0.5 + 3 * random.uniform())});
     const ElasticShares shares = share_elastic(s, matrix, std::vector<double>(2 * s.links.size(), 0));
-    const auto capacity = [&](size_t slot) { return (slot % 2 == 0 ? s.links[slot / 2].capacity_ab : s.links[slot / 2].capacity_ba).value(); };
+    const auto capacity = [&](size_t slot) {
+      return (slot % 2 == 0 ? s.links[slot / 2].capacity_ab : s.links[slot / 2].capacity_ba).value();
+    };
     for (size_t slot = 0; slot < shares.gbps.size(); ++slot) EXPECT_LE(shares.gbps[slot], capacity(slot) + 1e-9);
     std::vector<std::vector<size_t>> crossed;
     std::vector<double> highest(shares.gbps.size(), 0);
@@ -157,7 +164,9 @@ TEST(SegmentLists, LeadThroughNodesAndOverLinks) {
   EXPECT_EQ(shares({over}).error().code, ErrorCode::invalid_argument) << "d-c/2 does not start at a";
   EXPECT_EQ(shares({through_d, over}, 1).error().code, ErrorCode::invalid_argument) << "too deep";
   const auto cut_off = drawn_grid("a-b 1ms 10G\nc-d 1ms 10G");
-  EXPECT_EQ(segment_shares(cut_off, make_network(cut_off), cut_off.nodes.find("a"), cut_off.nodes.find("c"), {}, 3).error().code,
+  EXPECT_EQ(segment_shares(cut_off, make_network(cut_off), cut_off.nodes.find("a"), cut_off.nodes.find("c"), {}, 3)
+                .error()
+                .code,
             ErrorCode::unavailable);
 }
 

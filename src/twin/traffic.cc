@@ -21,8 +21,8 @@ TrafficMatrix matrix_by_mass(const grid::Snapshot& snapshot, const std::vector<d
   double busiest = 0;
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
     const grid::Link& link = snapshot.links[i];
-    busiest = std::max({busiest, loads.gbps[2 * i] / link.capacity_ab.value(),
-                        loads.gbps[2 * i + 1] / link.capacity_ba.value()});
+    busiest = std::max(
+        {busiest, loads.gbps[2 * i] / link.capacity_ab.value(), loads.gbps[2 * i + 1] / link.capacity_ba.value()});
   }
   const double scale = busiest > 0 ? fill / busiest : 0;
   if (scale == 0) matrix.flows.clear();
@@ -55,7 +55,8 @@ TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assi
   }
   for (const auto& [ends, gbps] : rates)
     if (gbps > 0) matrix.flows.push_back({ends.first, ends.second, Gbps(gbps)});
-  matrix.formula = fmt::format("{} flows: the grid's background traffic, and its demands as planned", matrix.flows.size());
+  matrix.formula =
+      fmt::format("{} flows: the grid's background traffic, and its demands as planned", matrix.flows.size());
   return matrix;
 }
 

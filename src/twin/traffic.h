@@ -26,8 +26,9 @@ TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assi
 
 // Between all pairs of usable nodes, T(i, j) = k · m(i) · m(j) (the gravity model: Zhang, Roughan, Duffield, Greenberg,
 // "Fast accurate computation of large-scale IP traffic matrices from link loads", SIGMETRICS 2003). m is the population
-// of the regions whose first anchor the node is; a node without one weighs as the smallest of the others. k is such that
-// the busiest direction of a link carries `fill` of its capacity with everything up. Fails by ignoring who talks to whom.
+// of the regions whose first anchor the node is; a node without one weighs as the smallest of the others. k is such
+// that the busiest direction of a link carries `fill` of its capacity with everything up. Fails by ignoring who talks
+// to whom.
 TrafficMatrix gravity_traffic(const grid::Snapshot& snapshot, double fill);
 
 // The same between all pairs, with m = 1.

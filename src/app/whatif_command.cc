@@ -1,0 +1,165 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "app/commands.h"
+#include "app/grid_file.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "planner/planner.h"
+#include "planner/whatif.h"
+
+namespace tandem::app {
+namespace {
+
+constexpr Duration kProgressEvery = milliseconds(200);
+
+Result<planner::FailureSweep> read_sweep(const WhatIfOptions& options) {
+  planner::FailureSweep asked;
+  TANDEM_ASSIGN(asked.fail, twin::parse_failure_class(options.fail));
+  TANDEM_ASSIGN(asked.traffic, planner::parse_traffic_choice(options.traffic));
+  asked.fill = options.fill;
+  asked.worst = options.worst;
+  asked.verify = options.verify;
+  asked.seed = options.seed;
+  asked.threads = options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  return asked;
+}
+
+std::string joined_ids(const Json& ids) {
+  std::string text;
+  for (const Json& id : ids.array()) {
+    if (!text.empty()) text += " + ";
+    text += id.text();
+  }
+  return text;
+}
+
+void print_worst(const Json& report) {
+  fmt::print("{:<64} {:>8} {:>10} {:>8} {:>10}  {}\n", "FAILED", "PROMISES", "AFTER", "LINK", "LOST", "BUSIEST LINK");
+  fmt::print("{:<64} {:>8} {:>10} {:>8} {:>10}\n", "", "BROKEN", "FAILOVER", "LOAD", "GBIT/S");
+  for (const Json& row : report["worst"].array())
+    fmt::print("{:<64} {:>8} {:>10} {:>7.0f}% {:>10.2f}  {}\n", joined_ids(row["failed"]),
+               row["promises_broken"].integer(), row["after_failover"]["promises_broken"].array().size(),
+               100 * row["utilization_max"].number(), row["lost_gbps"].number(), row["worst_link"]["id"].text());
+}
+
+void print_upgrades(const Json& report) {
+  if (report["upgrades"].array().empty()) {
+    fmt::print("\nno failure overloads a link\n");
+    return;
+  }
+  fmt::print("\n{:<64} {:>9} {:>12} {:>8} {:>10}\n", "MORE CAPACITY WOULD HELP MOST HERE", "ADD GBPS", "OVERLOADED IN",
+             "AT MOST", "HARM/COST");
+  for (const Json& row : report["upgrades"].array())
+    fmt::print("{:<64} {:>9.0f} {:>12} {:>7.0f}% {:>10.4f}\n",
+               fmt::format("{} ({} to {})", row["link"].text(), row["from"].text(), row["to"].text()),
+               row["add_gbps"].number(), row["overloaded_in"].integer(), 100 * row["utilization_max"].number(),
+               row["harm_per_gbps_km"].number());
+}
+
+void print_sweep(const Json& report) {
+  print_worst(report);
+  print_upgrades(report);
+  fmt::print("\n{}\n", report["traffic"]["formula"].text());
+  fmt::print("{} scenarios, {:.0f} a second on {} threads: {} break a promise, {} overload a link, {} lose traffic\n",
+             report["scenarios"].integer(), report["scenarios_per_s"].number(), report["threads"].integer(),
+             report["breaking"].integer(), report["overloading"].integer(), report["losing"].integer());
+  const Json& verify = report["verify"];
+  if (verify.is_null()) return;
+  fmt::print("{} of them computed from scratch: {} differ; the sweep is {:.0f} times as fast, thread for thread\n",
+             verify["checked"].integer(), verify["differences"].integer(), verify["times_faster_per_thread"].number());
+  for (const Json& row : verify["first_differences"].array())
+    fmt::print("  {}: {}\n", joined_ids(row["failed"]), row["difference"].text());
+}
+
+Result<planner::Scenario> read_scenario(const WhatIfOptions& options, const grid::Snapshot& grid) {
+  planner::Scenario scenario;
+  TANDEM_ASSIGN(scenario.traffic, planner::parse_traffic_choice(options.traffic));
+  scenario.fill = options.fill;
+  scenario.trip = options.trip;
+  const std::pair<std::string_view, const std::vector<std::string>*> named[] = {{"link", &options.links},
+                                                                                {"node", &options.nodes},
+                                                                                {"shared_risk_group", &options.groups},
+                                                                                {"site", &options.sites}};
+  for (const auto& [kind, ids] : named)
+    for (const std::string& id : *ids) {
+      TANDEM_ASSIGN(const twin::Failure failure, planner::find_failure(grid, kind, id));
+      scenario.failures.push_back(failure);
+    }
+  if (scenario.failures.size() > planner::kFailuresMax)
+    return fail(ErrorCode::invalid_argument, fmt::format("at most {} failures at once", planner::kFailuresMax));
+  return scenario;
+}
+
+void print_phase(const char* name, const Json& phase) {
+  fmt::print("{:<28} {:>7.0f}% {:>10.2f}  {}\n", name, 100 * phase["utilization_max"].number(),
+             phase["lost_gbps"].number(), phase["worst_link"]["id"].text());
+}
+
+void print_scenario(const Json& report) {
+  fmt::print("{:<28} {:>8} {:>10}  {}\n", "", "LINK", "LOST", "BUSIEST LINK");
+  fmt::print("{:<28} {:>8} {:>10}\n", "", "LOAD", "GBIT/S");
+  print_phase("before", report["undisturbed"]);
+  print_phase("repaired beside the failure", report["repair"]);
+  print_phase("converged", report["converged"]);
+  const Json& cascade = report["cascade"];
+  size_t tripped = 0;
+  for (const Json& round : cascade["rounds"].array()) tripped += round["tripped"].array().size();
+  fmt::print("\nif links over {:.0f} % failed as well: {} more in {} rounds{}\n", 100 * cascade["trip"].number(),
+             tripped, cascade["rounds"].array().size() - 1,
+             cascade["settled"].boolean() ? "" : ", and more would follow");
+  fmt::print("{} of {} promises break at once; after failover:\n", report["promises_broken"].integer(),
+             report["promises"].integer());
+  const Json& broken = report["after_failover"]["promises_broken"];
+  for (const Json& row : broken.array())
+    fmt::print("  {} ({}, {}): {}\n", row["demand"].text(), row["tenant"].text(), row["region"].text(),
+               row["reason"].text());
+  if (broken.array().empty()) fmt::print("  all are kept\n");
+  fmt::print("\n{}\n", report["traffic"]["formula"].text());
+}
+
+int run_scenario(const WhatIfOptions& options, const grid::Snapshot& grid, const v1::Plan& plan) {
+  const auto scenario = read_scenario(options, grid);
+  if (!scenario) return report(scenario.error());
+  const Json answer = planner::fail_together(grid, plan, *scenario);
+  if (options.json)
+    fmt::print("{}\n", to_json_pretty(answer));
+  else
+    print_scenario(answer);
+  return 0;
+}
+
+}  // namespace
+
+int run_whatif(const WhatIfOptions& options) {
+  const auto asked = read_sweep(options);
+  if (!asked) return report(asked.error());
+  const auto grid = load_grid(options.grid);
+  if (!grid) return 2;
+  const SystemClock clock;
+  const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, {});
+  if (!options.links.empty() || !options.nodes.empty() || !options.groups.empty() || !options.sites.empty())
+    return run_scenario(options, *grid, plan);
+  Duration told = clock.monotonic();
+  const bool tells = !options.json && isatty(STDERR_FILENO) != 0;
+  const auto progress = [&](const planner::SweepProgress& done) {
+    if (!tells || clock.monotonic() - told < kProgressEvery) return;
+    told = clock.monotonic();
+    fmt::print(stderr, "\r{} of {} scenarios", done.done, done.all);
+  };
+  const auto swept = planner::sweep_failures(*grid, plan, *asked, clock, progress, {});
+  if (tells) fmt::print(stderr, "\r{:<40}\r", "");
+  if (!swept) return report(swept.error());
+  Json::Object document = swept->object();
+  document["fail"] = options.fail;
+  if (options.json)
+    fmt::print("{}\n", to_json_pretty(document));
+  else
+    print_sweep(document);
+  return (*swept)["verify"]["differences"].integer() == 0 ? 0 : 1;
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,309 @@
+#include "planner/whatif.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "planner/planner.h"
+#include "twin/resilience.h"
+
+namespace tandem::planner {
+namespace {
+
+constexpr double kAddedStepGbps = 10;  // capacity is bought in steps of the smallest optic still sold for backbones
+constexpr double kSpanKm = 80;         // a link costs at least one amplified span
+constexpr size_t kUpgradesMax = 20;
+
+double six_decimals(double value) { return value == 0 ? 0 : std::round(value * 1e6) / 1e6; }
+
+Json direction_ends(const grid::Snapshot& snapshot, const grid::Link& link, size_t direction) {
+  const std::string& a = snapshot.nodes[link.a].id;
+  const std::string& b = snapshot.nodes[link.b].id;
+  return Json::Object{{"from", direction == 0 ? a : b}, {"to", direction == 0 ? b : a}};
+}
+
+// The busiest direction of a link among loads by 2 · link + direction; null where nothing is carried.
+Json busiest_link(const grid::Snapshot& snapshot, const std::vector<double>& gbps) {
+  double most = 0;
+  Json found;
+  for (size_t slot = 0; slot < gbps.size(); ++slot) {
+    const grid::Link& link = snapshot.links[slot / 2];
+    const double utilization = gbps[slot] / (slot % 2 == 0 ? link.capacity_ab : link.capacity_ba).value();
+    if (utilization <= most) continue;
+    most = utilization;
+    Json::Object row = direction_ends(snapshot, link, slot % 2).object();
+    row["id"] = link.id;
+    row["utilization"] = six_decimals(utilization);
+    found = std::move(row);
+  }
+  return found;
+}
+
+// What stays broken when the shares of the plan have moved to what is left.
+Json after_failover(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {
+  const Verdict verdict = compare(before, plan, after);
+  Json::Array broken;
+  for (const Verdict::Broken& one : verdict.promises_broken)
+    broken.push_back(Json::Object{{"demand", one.demand},
+                                  {"tenant", one.tenant},
+                                  {"region", one.region},
+                                  {"model", one.model},
+                                  {"reason", one.reason},
+                                  {"fraction", six_decimals(one.fraction)}});
+  return Json::Object{{"promises_broken", std::move(broken)},
+                      {"cost_eur_per_hour_delta", six_decimals(verdict.cost_delta_eur_per_hour)}};
+}
+
+Json traffic_json(const twin::TrafficMatrix& matrix) {
+  return Json::Object{{"formula", matrix.formula},
+                      {"flows", static_cast<int64_t>(matrix.flows.size())},
+                      {"gbps", six_decimals(matrix.total().value())}};
+}
+
+// The sweep of one snapshot under one plan, as JSON.
+class SweepReport {
+ public:
+  SweepReport(const grid::Snapshot& snapshot, const v1::Plan& plan, const FailureSweep& asked, const Clock& clock)
+      : snapshot_(snapshot), plan_(plan), asked_(asked), clock_(clock) {}
+
+  Result<Json> make(const std::function<void(const SweepProgress&)>& progress, std::stop_token stop) {
+    const twin::TrafficMatrix matrix = chosen_traffic(snapshot_, plan_, asked_.traffic, asked_.fill);
+    const std::vector<WatchedPromise> watched = watched_promises(snapshot_, plan_);
+    std::vector<twin::PromiseWatch> watches;
+    for (const WatchedPromise& one : watched) watches.push_back(one.watch);
+    TANDEM_ASSIGN(const twin::FailureStudy study,
+                  twin::FailureStudy::make(snapshot_, matrix, std::move(watches), asked_.fail.kind));
+    twin::SweepOptions options;
+    options.worst = std::min(asked_.worst, kWorstMax);
+    options.verify = std::min(asked_.verify, kVerifyMax);
+    options.seed = asked_.seed;
+    options.threads = asked_.threads;
+    if (progress)
+      options.progress = [&](std::span<const twin::FailureOutcome> outcomes, uint64_t done, uint64_t all) {
+        progress({done, all, outcomes});
+      };
+    const Duration start = clock_.monotonic();
+    const twin::Sweep sweep = study.run(asked_.fail.at_once, options, stop);
+    seconds_ = (clock_.monotonic() - start).seconds();
+    Json::Object report{
+        {"failures", static_cast<int64_t>(study.failures().size())},
+        {"scenarios", sweep.scenarios},
+        {"complete", sweep.complete},
+        {"seconds", seconds_},
+        {"scenarios_per_s", seconds_ > 0 ? static_cast<double>(sweep.scenarios) / seconds_ : 0},
+        {"threads", static_cast<int64_t>(asked_.threads)},
+        {"offset", snapshot_.offset},
+        {"traffic", traffic_json(matrix)},
+        {"promises", static_cast<int64_t>(watched.size())},
+        {"undisturbed", Json::Object{{"utilization_max", six_decimals(study.undisturbed().utilization_max)},
+                                     {"lost_gbps", six_decimals(study.undisturbed().lost_gbps)}}},
+        {"overloading", sweep.overloaded},
+        {"losing", sweep.losing},
+        {"breaking", sweep.breaking},
+        {"worst", worst(study, sweep)},
+        {"upgrades", upgrades(sweep)},
+    };
+    if (asked_.verify > 0) report["verify"] = verify(study, sweep, matrix.total(), stop);
+    return Json(std::move(report));
+  }
+
+ private:
+  Json::Array failed(const twin::FailureStudy& study, const twin::FailureOutcome& outcome) const {
+    Json::Array ids;
+    for (const uint32_t position : outcome.failed) {
+      const Json id(failed_id(snapshot_, study.failures()[position]));
+      if (ids.empty() || outcome.failed[0] != outcome.failed[1]) ids.push_back(id);
+    }
+    return ids;
+  }
+
+  // Each of the worst, with its busiest link, and what becomes of the promises once the shares have moved.
+  Json::Array worst(const twin::FailureStudy& study, const twin::Sweep& sweep) const {
+    Json::Array all;
+    for (const twin::FailureOutcome& outcome : sweep.worst) {
+      const twin::KeptScenario plain = study.plain(outcome.failed);
+      const twin::Failure both[] = {study.failures()[outcome.failed[0]], study.failures()[outcome.failed[1]]};
+      const size_t count = outcome.failed[0] == outcome.failed[1] ? 1 : 2;
+      const grid::Snapshot after = with_failures(snapshot_, std::span(both).first(count));
+      Json::Object row{{"failed", failed(study, outcome)},
+                       {"promises_broken", static_cast<int64_t>(outcome.promises_broken)},
+                       {"utilization_max", six_decimals(outcome.utilization_max)},
+                       {"lost_gbps", six_decimals(outcome.lost_gbps)},
+                       {"after_failover", after_failover(snapshot_, plan_, after)},
+                       {"worst_link", busiest_link(snapshot_, plain.gbps)}};
+      all.push_back(std::move(row));
+    }
+    return all;
+  }
+
+  // Where added capacity removes most harm for its cost. Harm is what links are asked to carry beyond their capacity,
+  // summed over all scenarios; it goes away whole where the capacity covers the worst of them, for routing follows
+  // metrics, not capacity. Cost is taken as capacity × length, of at least one span: optics and amplifiers, not
+  // digging.
+  Json::Array upgrades(const twin::Sweep& sweep) const {
+    struct Upgrade {
+      double harm_per_cost = 0;
+      size_t slot = 0;
+      double add_gbps = 0, gbps_km = 0;
+    };
+    std::vector<Upgrade> all;
+    for (size_t slot = 0; slot < sweep.stress.size(); ++slot) {
+      const twin::LinkStress& stress = sweep.stress[slot];
+      if (stress.overloaded == 0) continue;
+      const grid::Link& link = snapshot_.links[slot / 2];
+      const double capacity = (slot % 2 == 0 ? link.capacity_ab : link.capacity_ba).value();
+      Upgrade upgrade;
+      upgrade.slot = slot;
+      upgrade.add_gbps = kAddedStepGbps * std::ceil(capacity * (stress.utilization_max - 1) / kAddedStepGbps);
+      upgrade.gbps_km = upgrade.add_gbps * std::max(kSpanKm, link.length.value());
+      upgrade.harm_per_cost = static_cast<double>(stress.excess_kbps_sum) * 1e-6 / upgrade.gbps_km;
+      all.push_back(upgrade);
+    }
+    std::sort(all.begin(), all.end(), [](const Upgrade& a, const Upgrade& b) {
+      return a.harm_per_cost != b.harm_per_cost ? a.harm_per_cost > b.harm_per_cost : a.slot < b.slot;
+    });
+    Json::Array rows;
+    for (size_t i = 0; i < std::min(all.size(), kUpgradesMax); ++i) {
+      const twin::LinkStress& stress = sweep.stress[all[i].slot];
+      const grid::Link& link = snapshot_.links[all[i].slot / 2];
+      Json::Object row = direction_ends(snapshot_, link, all[i].slot % 2).object();
+      row["link"] = link.id;
+      row["overloaded_in"] = stress.overloaded;
+      row["utilization_max"] = six_decimals(stress.utilization_max);
+      row["excess_gbps_mean"] =
+          six_decimals(static_cast<double>(stress.excess_kbps_sum) * 1e-6 / static_cast<double>(stress.overloaded));
+      row["add_gbps"] = all[i].add_gbps;
+      row["gbps_km"] = six_decimals(all[i].gbps_km);
+      row["harm_per_gbps_km"] = six_decimals(all[i].harm_per_cost);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+  Json verify(const twin::FailureStudy& study, const twin::Sweep& sweep, Gbps total, std::stop_token stop) const {
+    uint64_t checked = 0, differences = 0;
+    Json::Array first;
+    const Duration start = clock_.monotonic();
+    for (const twin::KeptScenario& kept : sweep.kept) {
+      if (stop.stop_requested()) break;
+      const std::string what = difference(snapshot_, kept, study.plain(kept.outcome.failed), total);
+      ++checked;
+      if (what.empty()) continue;
+      if (++differences <= 10)
+        first.push_back(Json::Object{{"failed", failed(study, kept.outcome)}, {"difference", what}});
+    }
+    const double seconds = (clock_.monotonic() - start).seconds();
+    const double plain_per_s = seconds > 0 ? static_cast<double>(checked) / seconds : 0;
+    const double swept_per_s = seconds_ > 0 ? static_cast<double>(sweep.scenarios) / seconds_ : 0;
+    return Json::Object{{"checked", checked},
+                        {"differences", differences},
+                        {"first_differences", std::move(first)},
+                        {"tolerance", "1e-9 of a link's load and 1e-11 of all traffic; promises exactly"},
+                        {"plain_scenarios_per_s_per_thread", plain_per_s},
+                        {"times_faster_per_thread", plain_per_s > 0 ? swept_per_s / asked_.threads / plain_per_s : 0}};
+  }
+
+  const grid::Snapshot& snapshot_;
+  const v1::Plan& plan_;
+  const FailureSweep& asked_;
+  const Clock& clock_;
+  double seconds_ = 0;  // of the sweep
+};
+
+}  // namespace
+
+Result<TrafficChoice> parse_traffic_choice(std::string_view text) {
+  constexpr std::string_view kNames[] = {"auto", "own", "gravity", "uniform"};
+  for (size_t i = 0; i < std::size(kNames); ++i)
+    if (text == kNames[i]) return static_cast<TrafficChoice>(i);
+  return fail(ErrorCode::invalid_argument, fmt::format("no traffic '{}': auto, own, gravity or uniform", text),
+              "traffic");
+}
+
+twin::TrafficMatrix chosen_traffic(const grid::Snapshot& snapshot, const v1::Plan& plan, TrafficChoice choice,
+                                   double fill) {
+  twin::TrafficMatrix own = own_traffic(snapshot, assignment_of(snapshot, plan));
+  if (choice == TrafficChoice::automatic && !snapshot.traffic.empty()) choice = TrafficChoice::own;
+  if (choice == TrafficChoice::own) return own;
+  twin::TrafficMatrix matrix =
+      choice == TrafficChoice::uniform ? twin::uniform_traffic(snapshot, fill) : twin::gravity_traffic(snapshot, fill);
+  matrix.formula += fmt::format("; and {}", own.formula);
+  matrix.flows.insert(matrix.flows.end(), own.flows.begin(), own.flows.end());
+  return matrix;
+}
+
+Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_view kind, std::string_view id) {
+  for (const auto one : {twin::FailureKind::link, twin::FailureKind::node, twin::FailureKind::shared_risk_group,
+                         twin::FailureKind::site}) {
+    if (kind != twin::kind_name(one)) continue;
+    uint32_t row = UINT32_MAX;
+    switch (one) {
+      case twin::FailureKind::link:
+        row = snapshot.links.find(id).value;
+        break;
+      case twin::FailureKind::node:
+        row = snapshot.nodes.find(id).value;
+        break;
+      case twin::FailureKind::shared_risk_group:
+        row = snapshot.shared_risk_groups.find(id).value;
+        break;
+      case twin::FailureKind::site:
+        row = snapshot.sites.find(id).value;
+        break;
+    }
+    if (row == UINT32_MAX) return fail(ErrorCode::not_found, fmt::format("no {} '{}'", kind, id), std::string(id));
+    return twin::Failure{one, row};
+  }
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("no kind '{}' that fails: link, node, shared_risk_group or site", kind), "kind");
+}
+
+Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario) {
+  constexpr uint32_t kRoundsMax = 1'000;  // more links than any operator would let trip one after the other
+  const twin::TrafficMatrix matrix = chosen_traffic(snapshot, plan, scenario.traffic, scenario.fill);
+  const grid::Snapshot after = with_failures(snapshot, scenario.failures);
+  const auto phase = [&](const twin::PlainLoads& loads) {
+    const Json link = busiest_link(snapshot, loads.gbps);
+    return Json(Json::Object{{"utilization_max", link["utilization"].number()},
+                             {"worst_link", link},
+                             {"lost_gbps", six_decimals(loads.lost.value())}});
+  };
+  const auto before_network = twin::make_network(snapshot), after_network = twin::make_network(after);
+  int64_t watched = 0, broken = 0;
+  for (const WatchedPromise& one : watched_promises(snapshot, plan)) {
+    if (is_broken(snapshot, before_network, one.watch)) continue;
+    ++watched;
+    broken += is_broken(after, after_network, one.watch) ? 1 : 0;
+  }
+  Json::Array failed, rounds;
+  for (const twin::Failure& failure : scenario.failures)
+    failed.push_back(Json::Object{{"kind", twin::kind_name(failure.kind)}, {"id", failed_id(snapshot, failure)}});
+  const twin::Cascade run = twin::cascade(snapshot, matrix, scenario.failures, scenario.trip, kRoundsMax);
+  for (const twin::Cascade::Round& round : run.rounds) {
+    Json::Array tripped;
+    for (const grid::LinkIndex link : round.tripped) tripped.push_back(snapshot.links[link].id);
+    rounds.push_back(Json::Object{{"tripped", std::move(tripped)},
+                                  {"utilization_max", six_decimals(round.utilization_max)},
+                                  {"lost_gbps", six_decimals(round.lost.value())}});
+  }
+  return Json::Object{
+      {"failed", std::move(failed)},
+      {"offset", snapshot.offset},
+      {"traffic", traffic_json(matrix)},
+      {"promises", watched},
+      {"promises_broken", broken},
+      {"after_failover", after_failover(snapshot, plan, after)},
+      {"undisturbed", phase(plain_loads(snapshot, matrix))},
+      {"repair", phase(repair_loads(snapshot, matrix, scenario.failures))},
+      {"converged", phase(plain_loads(after, matrix))},
+      {"cascade", Json::Object{{"trip", scenario.trip}, {"settled", run.settled}, {"rounds", std::move(rounds)}}}};
+}
+
+Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan, const FailureSweep& asked,
+                            const Clock& clock, const std::function<void(const SweepProgress&)>& progress,
+                            std::stop_token stop) {
+  return SweepReport(snapshot, plan, asked, clock).make(progress, stop);
+}
+
+}  // namespace tandem::planner

@@ -1,0 +1,83 @@
+// What failures do to the promises of a plan: sweeps over all failures of a class, and one scenario closely.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "grid/snapshot.h"
+#include "tandem/v1/plan.pb.h"
+#include "twin/failures.h"
+
+namespace tandem::planner {
+
+// A demand that the plan serves within its promise, and what the network must do for that.
+struct WatchedPromise {
+  grid::DemandIndex demand;
+  twin::PromiseWatch watch;
+};
+std::vector<WatchedPromise> watched_promises(const grid::Snapshot& snapshot, const v1::Plan& plan);
+
+// Which traffic the links carry, beside the demands as planned.
+enum class TrafficChoice : uint8_t {
+  automatic,  // the grid's background traffic; where it has none, gravity
+  own,        // the grid's background traffic
+  gravity,    // between all pairs of nodes: twin::gravity_traffic
+  uniform,    // between all pairs of nodes, the same
+};
+// Errors: invalid_argument.
+Result<TrafficChoice> parse_traffic_choice(std::string_view text);
+twin::TrafficMatrix chosen_traffic(const grid::Snapshot& snapshot, const v1::Plan& plan, TrafficChoice choice,
+                                   double fill);
+
+inline constexpr double kGravityFill = 0.4;  // of the busiest link, as networks are run to survive one cut
+inline constexpr size_t kWorstMax = 1'000;
+inline constexpr size_t kVerifyMax = 100'000;
+
+struct FailureSweep {
+  twin::FailureClass fail;
+  TrafficChoice traffic = TrafficChoice::automatic;
+  double fill = kGravityFill;  // (0, 10]: of the busiest link, where traffic is made up
+  size_t worst = 20;           // at most kWorstMax
+  size_t verify = 0;           // scenarios computed from scratch as well; at most kVerifyMax
+  uint64_t seed = 1;           // which of them
+  unsigned threads = 1;
+};
+struct SweepProgress {
+  uint64_t done = 0, all = 0;
+  std::span<const twin::FailureOutcome> outcomes;  // of the block just done
+};
+
+// All failures of a class: {"fail","failures","scenarios","scenarios_per_s","seconds","complete","traffic","promises",
+// "undisturbed","overloaded","losing","breaking","worst","upgrades","verify":{"checked","differences",…}}.
+// `promises_broken` of a scenario counts the promises that break at once, with the plan's splits as they are; for each
+// of the worst, `after_failover` says which stay broken when the shares have moved (planner::compare). Errors:
+// too_large.
+Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan, const FailureSweep& asked,
+                            const Clock& clock, const std::function<void(const SweepProgress&)>& progress,
+                            std::stop_token stop);
+
+// One scenario: what these failures do together, at once and step by step.
+// {"failed","traffic","promises","undisturbed", "repair" (only the routers beside it know), "converged",
+// "promises_broken", "after_failover", "cascade" (where links that carry more than `trip` of their capacity fail too)}.
+struct Scenario {
+  std::vector<twin::Failure> failures;  // at most kFailuresMax
+  TrafficChoice traffic = TrafficChoice::automatic;
+  double fill = kGravityFill;
+  double trip = 1.5;  // > 0
+};
+inline constexpr size_t kFailuresMax = 64;
+Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario);
+
+// The failure of what has that kind ("link", "node", "shared_risk_group", "site") and id. Errors: invalid_argument,
+// not_found.
+Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_view kind, std::string_view id);
+
+}  // namespace tandem::planner

@@ -50,6 +50,8 @@ struct PlanOptions {
   std::filesystem::path grid;
   uint64_t seed = 1;
   uint64_t work = 10'000;
+  double time_limit_s = 0;     // 0: none; the plan is then the same wherever it is made
+  std::filesystem::path check; // a plan's JSON: checked instead of planning
   bool json = false;
 };
 int run_plan(const PlanOptions& options);

@@ -68,9 +68,11 @@ void add_plan(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("plan", "Plan a grid file: deployments, splits, cost, bound, blocked demands");
   command->add_option("--grid", options->grid, "Grid file")->required();
   command->add_option("--seed", options->seed, "Of the search")->capture_default_str();
-  command->add_option("--work", options->work, "Iterations of improvement")->capture_default_str();
+  command->add_option("--work", options->work, "Iterations of improvement for each 1,000 demands")->capture_default_str();
+  command->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then")->check(CLI::Range(0.0, 86'400.0));
+  command->add_option("--check-certificate", options->check, "A plan as JSON: check its constraints, its cost and its bound from the grid alone");
   command->add_flag("--json", options->json, "As JSON");
-  command->footer("Example:\n  tandem plan --grid examples/national.yaml");
+  command->footer("Example:\n  tandem plan --grid examples/national.yaml --json > plan.json\n  tandem plan --grid examples/national.yaml --check-certificate plan.json");
   run_with(command, options, run_plan, status);
 }
 

@@ -1,9 +1,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "planner/planner.h"
@@ -15,8 +21,8 @@ void print_deployments(const v1::Plan& plan, const grid::Snapshot& grid) {
   fmt::print("{:<44} {:<20} {:>8} {:>6} {:>7} {:>10}\n", "DEPLOYMENT", "SITE", "REPLICAS", "BATCH", "LOAD", "EUR/H");
   for (const v1::PlannedDeployment& d : plan.deployments()) {
     const grid::PoolIndex pool = grid.pools.find(d.pool());
-    fmt::print("{:<44} {:<20} {:>8} {:>6} {:>6.0f}% {:>10.2f}\n", d.id(), grid.sites[grid.pools[pool].site].id, d.replicas(),
-               d.batch(), 100 * d.utilization(), d.cost_eur_per_hour());
+    fmt::print("{:<44} {:<20} {:>8} {:>6} {:>6.0f}% {:>10.2f}\n", d.id(), grid.sites[grid.pools[pool].site].id,
+               d.replicas(), d.batch(), 100 * d.utilization(), d.cost_eur_per_hour());
   }
 }
 
@@ -30,17 +36,75 @@ void print_blocked(const v1::Plan& plan) {
   if (!any) fmt::print("\nevery demand is served within its promise\n");
 }
 
+// Asks for a stop when the time is over; not at all when there is no limit.
+class TimeLimit {
+ public:
+  explicit TimeLimit(double seconds) {
+    if (seconds <= 0) return;
+    thread_ = std::jthread([this, seconds](const std::stop_token& over) {
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any wake;
+      wake.wait_for(lock, over, std::chrono::duration<double>(seconds), [] { return false; });
+      stop_.request_stop();
+    });
+  }
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  std::stop_source stop_;
+  std::jthread thread_;
+};
+
+double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - bound) / cost : 0; }
+
+Result<planner::CheckedPlan> check_file(const grid::Snapshot& grid, const std::filesystem::path& file) {
+  constexpr uint64_t kPlanBytesMax = 256 << 20;  // 100,000 demands with their reasons
+  TANDEM_ASSIGN(const std::string bytes, read_file(file, kPlanBytesMax));
+  TANDEM_ASSIGN(const Json document, parse_json(bytes));
+  TANDEM_ASSIGN(const planner::PricedPlan plan, planner::plan_from_json(document, grid));
+  return planner::check_plan(grid, plan);
+}
+
+int check_certificate(const grid::Snapshot& grid, const PlanOptions& options) {
+  const auto checked = check_file(grid, options.check);
+  if (!checked) return report(checked.error());
+  if (options.json) {
+    Json::Array faults(checked->faults.begin(), checked->faults.end());
+    fmt::print("{}\n", to_json_pretty(Json::Object{{"holds", checked->faults.empty()},
+                                                   {"cost_eur_per_hour", checked->cost_eur_per_hour},
+                                                   {"bound_eur_per_hour", checked->bound_eur_per_hour},
+                                                   {"faults", std::move(faults)}}));
+  } else {
+    for (const std::string& fault : checked->faults) fmt::print("{}\n", fault);
+    fmt::print("{}: its rows cost {:.2f} EUR/h, its prices prove that no plan costs less than {:.2f} (gap {:.1f}%)\n",
+               checked->faults.empty() ? "the plan holds" : "the plan does not hold", checked->cost_eur_per_hour,
+               checked->bound_eur_per_hour, gap_percent(checked->cost_eur_per_hour, checked->bound_eur_per_hour));
+  }
+  return checked->faults.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int run_plan(const PlanOptions& options) {
   const auto grid = load_grid(options.grid);
   if (!grid) return 2;
+  if (!options.check.empty()) return check_certificate(*grid, options);
   const SystemClock clock;
   const Duration start = clock.monotonic();
-  const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, {});
-  const double solve_ms = (clock.monotonic() - start).seconds() * 1e3;
+  const auto elapsed_ms = [&] { return (clock.monotonic() - start).seconds() * 1e3; };
+  const TimeLimit limit(options.time_limit_s);
+  planner::Planner planner;
+  const v1::Plan plan = planner.plan(
+      *grid, nullptr, "plan-0", options.seed, {options.work}, limit.token(), [&](const planner::Progress& at) {
+        if (options.time_limit_s > 0)
+          fmt::print(stderr, "{:8.0f} ms  {:<20} cost {:.2f}, no plan less than {:.2f}, gap {:.2f}%\n", elapsed_ms(),
+                     at.doing, at.cost_eur_per_hour, at.bound_eur_per_hour,
+                     gap_percent(at.cost_eur_per_hour, at.bound_eur_per_hour));
+      });
+  const double solve_ms = elapsed_ms();
   if (options.json) {
-    const Json planned = planner::plan_to_json(plan, *grid);
+    const Json planned = planner::plan_to_json(plan, *grid, &planner.prices());
     Json::Object document = planned.object();
     document["solve_ms"] = solve_ms;
     fmt::print("{}\n", to_json_pretty(document));
@@ -50,8 +114,8 @@ int run_plan(const PlanOptions& options) {
   print_blocked(plan);
   const double cost = plan.cost_eur_per_hour();
   const double bound = plan.bound_eur_per_hour();
-  fmt::print("\ncost {:.2f} EUR/h, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost, bound,
-             cost > 0 ? 100 * (cost - bound) / cost : 0.0, plan.demands_size(), solve_ms);
+  fmt::print("\ncost {:.2f} EUR/h, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost,
+             bound, gap_percent(cost, bound), plan.demands_size(), solve_ms);
   return 0;
 }
 

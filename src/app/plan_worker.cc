@@ -29,6 +29,7 @@ void PlanWorker::want(const control::PendingPlan& wanted, std::shared_ptr<const 
 }
 
 void PlanWorker::run() {
+  planner::Planner planner;  // remembers what the network means for plans
   for (;;) {
     std::optional<Job> job;
     {
@@ -40,8 +41,8 @@ void PlanWorker::run() {
     }
     const Duration start = clock_.monotonic();
     Result result;
-    result.plan = planner::plan(*job->grid, job->incumbent.get(), job->wanted.plan_id, job->wanted.seed,
-                                planner::WorkLimit{job->wanted.work_limit}, job->stop.get_token());
+    result.plan = planner.plan(*job->grid, job->incumbent.get(), job->wanted.plan_id, job->wanted.seed,
+                               planner::WorkLimit{job->wanted.work_limit}, job->stop.get_token());
     result.solve_ms = (clock_.monotonic() - start).seconds() * 1e3;
     if (!job->stop.stop_requested()) done_(std::move(result));
   }

@@ -2,236 +2,256 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+
+#include "planner/relaxation.h"
 
 namespace tandem::planner {
 namespace {
 
-// All of a demand at one operating point of a candidate.
-struct Column {
-  uint32_t demand;
-  double eur_per_hour;  // energy above idle and transport
-  double work;          // replicas it fills
-};
-
-struct Item {
-  uint32_t demand;
-  double gain;          // > 0
-  double work;
-};
-
-struct Prices {
-  std::vector<double> demand;    // v
-  std::vector<double> pool;      // λ, per accelerator
-  std::vector<double> site;      // μ, per kW
-};
-
-class Relaxation {
- public:
-  explicit Relaxation(const Problem& problem) : problem_(problem) {
-    for (uint32_t c = 0; c < problem.candidates.size(); ++c) {
-      first_point_.push_back(static_cast<uint32_t>(first_column_.size()));
-      const Candidate& candidate = problem.candidates[c];
-      for (size_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) add_columns(c, p);
-    }
-    first_point_.push_back(static_cast<uint32_t>(first_column_.size()));
-    first_column_.push_back(static_cast<uint32_t>(columns_.size()));
-  }
-
-  std::vector<double> served, accelerators, kilowatts;  // by demand, pool, site: the solution of the last evaluation
-
-  double evaluate(const Prices& prices) {
-    served.assign(problem_.demands.size(), 0);
-    accelerators.assign(problem_.pool_spare.size(), 0);
-    kilowatts.assign(problem_.site_kw.size(), 0);
-    double sum = 0;
-    for (const double price : prices.demand) sum += price;
-    for (size_t p = 0; p < prices.pool.size(); ++p) sum -= prices.pool[p] * problem_.pool_spare[p];
-    for (size_t s = 0; s < prices.site.size(); ++s) sum -= prices.site[s] * problem_.site_kw[s];
-    for (uint32_t c = 0; c < problem_.candidates.size(); ++c) sum += solve(c, prices);
-    return sum;
-  }
-
- private:
-  void add_columns(uint32_t c, size_t p) {
-    const Candidate& candidate = problem_.candidates[c];
-    const grid::OperatingPoint& point = candidate.profile->points[p];
-    const double decode = point.decode_per_token.value() * 1e-3 / point.batch;
-    const double active = std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
-    first_column_.push_back(static_cast<uint32_t>(columns_.size()));
-    for (const uint32_t o : problem_.options_of_candidate[c]) {
-      const Option& option = problem_.options[o];
-      if ((option.points >> p & 1) == 0) continue;
-      const DemandRow& demand = problem_.demands[option.demand];
-      const double busy = demand.row->rate_per_s * option.prefill_ms * 1e-3 + demand.tokens_per_s * decode;
-      columns_.push_back({option.demand, option.transport_eur_per_hour + busy * active, busy / kUtilizationMax});
-    }
-  }
-
-  double solve(uint32_t c, const Prices& prices) {
-    const Candidate& candidate = problem_.candidates[c];
-    const double replica_eur = candidate.replica_eur_per_hour + prices.pool[candidate.pool] * candidate.accelerators +
-                               prices.site[candidate.site] * candidate.worst_kw;
-    double best = candidate.pinned * replica_eur;
-    double replicas = candidate.pinned;
-    best_items_.clear();
-    for (uint32_t p = first_point_[c]; p < first_point_[c + 1]; ++p) {
-      if (!collect(p, prices.demand, replica_eur)) continue;
-      const auto [value, n] = knapsack(candidate, replica_eur);
-      if (value >= best) continue;
-      best = value;
-      replicas = n;
-      best_items_.swap(items_);
-    }
-    accelerators[candidate.pool] += replicas * candidate.accelerators;
-    kilowatts[candidate.site] += replicas * candidate.worst_kw;
-    double left = replicas;
-    for (const Item& item : best_items_) {
-      const double fraction = item.work > left ? left / item.work : 1;
-      served[item.demand] += fraction;
-      left -= fraction * item.work;
-      if (left <= 0) break;
-    }
-    return best;
-  }
-
-  // The columns worth their price, by gain per work. False when all together are not worth one replica.
-  bool collect(uint32_t p, const std::vector<double>& prices, double replica_eur) {
-    items_.clear();
-    double sum = 0;
-    for (uint32_t i = first_column_[p]; i < first_column_[p + 1]; ++i) {
-      const Column& column = columns_[i];
-      const double gain = prices[column.demand] - column.eur_per_hour;
-      if (gain <= 0) continue;
-      items_.push_back({column.demand, gain, column.work});
-      sum += gain;
-    }
-    if (sum <= replica_eur) return false;
-    std::sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) {
-      const double x = a.gain * b.work, y = b.gain * a.work;
-      return x != y ? x > y : a.demand < b.demand;
-    });
-    return true;
-  }
-
-  // min over integer n of n · replica − the gain of the items that fill n, and that n.
-  std::pair<double, double> knapsack(const Candidate& candidate, double replica_eur) const {
-    const double first = std::max(1u, candidate.pinned), most = std::max<double>(candidate.replicas_max, first);
-    double best = 1e300, best_n = first, gain = 0, filled = 0;
-    size_t i = 0;
-    double taken_of_item = 0;  // fraction of items_[i] that is in
-    for (double n = first; n <= most; ++n) {
-      const double before = gain;
-      while (i < items_.size() && filled < n) {
-        const Item& item = items_[i];
-        const double room = n - filled, whole = item.work * (1 - taken_of_item);
-        if (whole <= room) {
-          gain += item.gain * (1 - taken_of_item);
-          filled += whole;
-          taken_of_item = 0;
-          ++i;
-        } else {
-          gain += item.gain * room / item.work;
-          taken_of_item += room / item.work;
-          filled = n;
-        }
-      }
-      if (const double value = n * replica_eur - gain; value < best) best = value, best_n = n;
-      if (i == items_.size() || (n > first && gain - before <= replica_eur)) break;  // concave: no better from here
-    }
-    return {best, best_n};
-  }
-
-  const Problem& problem_;
-  std::vector<Column> columns_;
-  std::vector<uint32_t> first_column_;  // by (candidate, point)
-  std::vector<uint32_t> first_point_;   // by candidate, into first_column_
-  std::vector<Item> items_, best_items_;
-};
-
-// The direction in which the bound rises, each component in units of its own price: that is what makes one step length
-// suit prices of cents and of euros.
-class Ascent {
- public:
-  explicit Ascent(const Problem& problem) : problem_(problem), scale_(start()) {
-    for (uint32_t c = 0; c < problem.candidates.size(); ++c) {
-      const Candidate& candidate = problem.candidates[c];
-      double& pool = scale_.pool[candidate.pool];
-      pool = std::max(pool, candidate.replica_eur_per_hour / candidate.accelerators);
-      if (candidate.worst_kw > 0)
-        scale_.site[candidate.site] = std::max(scale_.site[candidate.site], candidate.replica_eur_per_hour / candidate.worst_kw);
-    }
-  }
-
-  Prices start() const {
-    Prices prices{std::vector<double>(problem_.demands.size()), std::vector<double>(problem_.pool_spare.size()),
-                  std::vector<double>(problem_.site_kw.size())};
-    for (size_t d = 0; d < prices.demand.size(); ++d) {
-      const DemandRow& demand = problem_.demands[d];
-      prices.demand[d] = demand.penalty_eur_per_hour;
-      for (uint32_t o = demand.option_first; o < demand.option_end; ++o)
-        prices.demand[d] = std::min(prices.demand[d], problem_.options[o].fractional_eur_per_hour);
-    }
-    return prices;
-  }
-
-  void step(const Relaxation& at, double missing_eur, Prices& prices) const {
-    double squares = 0;
-    each(at, prices, [&](double&, double slope, double scale, double) { squares += slope * scale * slope * scale; });
-    if (squares <= 0) return;
-    each(at, prices, [&](double& price, double slope, double scale, double most) {
-      price = std::clamp(price + missing_eur / squares * scale * scale * slope, 0.0, most);
-    });
-  }
-
- private:
-  template <class Do>
-  void each(const Relaxation& at, Prices& prices, Do&& apply) const {
-    for (size_t d = 0; d < prices.demand.size(); ++d) {
-      const double lacking = 1 - at.served[d], most = problem_.demands[d].penalty_eur_per_hour;
-      // At its cap the rejection that goes with it takes up what is not served.
-      if (lacking < 0 || prices.demand[d] < most) apply(prices.demand[d], lacking, scale_.demand[d], most);
-    }
-    for (size_t p = 0; p < prices.pool.size(); ++p) {
-      const double over = at.accelerators[p] - problem_.pool_spare[p];
-      if (over > 0 || prices.pool[p] > 0) apply(prices.pool[p], over, scale_.pool[p], 1e12);
-    }
-    for (size_t s = 0; s < prices.site.size(); ++s) {
-      const double over = at.kilowatts[s] - problem_.site_kw[s];
-      if (over > 0 || prices.site[s] > 0) apply(prices.site[s], over, scale_.site[s], 1e12);
-    }
-  }
-
-  const Problem& problem_;
-  Prices scale_;
-};
+constexpr size_t kColumnsInFull = 8'000'000;  // 32 bytes each
+constexpr size_t kWorkingEach = 48;   // columns of a demand the climb begins with, where not all are taken
+constexpr double kStepOfModel = 0.8;  // of Polyak's, to begin with
+constexpr double kStepOfResources = 0.3;
+constexpr uint32_t kPatience = 3;        // rounds without gain before a model's step is halved
+constexpr double kDeflection = 0.4;      // of the last direction in the next
+constexpr uint32_t kRoundsOfModels = 6;  // between two steps of the resources
+constexpr uint32_t kRoundsBetweenPricings = 40;
+constexpr double kLow = -std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-double lower_bound(const Problem& problem, double upper_eur_per_hour, uint32_t rounds) {
-  constexpr double kStepFirst = 0.25;  // of Polyak's; a whole step overshoots where prices start near their best
-  constexpr uint32_t kPatience = 3;    // steps without gain before they are halved
-  const Ascent ascent(problem);
-  Relaxation relaxation(problem);
-  Prices prices = ascent.start(), best_prices = prices;
-  double value = relaxation.evaluate(prices), best = value, step = kStepFirst;
-  uint32_t without_gain = 0;
-  for (uint32_t round = 1; round < rounds && best < upper_eur_per_hour; ++round) {
-    ascent.step(relaxation, step * std::max(0.0, upper_eur_per_hour - value), prices);
-    value = relaxation.evaluate(prices);
-    if (value > best) {
-      best = value;
-      best_prices = prices;
-      without_gain = 0;
-    } else if (++without_gain >= kPatience) {
-      step /= 2;
-      without_gain = 0;
-      prices = best_prices;
-      value = relaxation.evaluate(prices);
-      ++round;
+class Bound::Climb {
+ public:
+  Climb(const Problem& problem, Relaxation& relaxation)
+      : problem_(problem), relaxation_(relaxation), models_(relaxation.demands_of_model().size()) {
+    scale_.pool.assign(problem.pool_spare.size(), 0);
+    scale_.site.assign(problem.site_kw.size(), 0);
+    double eur = 0, gbps = 0;
+    for (const Candidate& candidate : problem.candidates) {
+      double& pool = scale_.pool[candidate.pool];
+      pool = std::max(pool, candidate.replica_eur_per_hour / candidate.accelerators);
+      if (candidate.worst_kw > 0)
+        scale_.site[candidate.site] =
+            std::max(scale_.site[candidate.site], candidate.replica_eur_per_hour / candidate.worst_kw);
+    }
+    for (const DemandRow& demand : problem.demands) {
+      eur += demand.penalty_eur_per_hour;
+      gbps += demand.up_gbps + demand.back_gbps;
+    }
+    scale_.arc.assign(problem.arc_spare_gbps.size(), gbps > 0 ? 0.05 * eur / gbps : 0);
+  }
+
+  void start(Prices prices) {
+    now_ = best_ = std::move(prices);
+    best_value_ = kLow;
+    step_of_resources_ = kStepOfResources;
+    for (Model& model : models_) model = {};
+    last_.assign(now_.demand.size(), 0);
+  }
+  const Prices& best() const { return best_; }
+
+  // New columns joined, or another plan became known: what was best may be less now.
+  void refresh() {
+    now_ = best_;
+    best_value_ = kLow;
+    for (Model& model : models_) model.value = kLow, model.step = std::max(model.step, 0.05);
+  }
+
+  void run(uint32_t rounds, const Known& known, const std::stop_token& stop) {
+    aim_at(known);
+    for (uint32_t round = 1; round <= rounds && !stop.stop_requested(); ++round) {
+      relaxation_.evaluate(now_);
+      for (size_t m = 0; m < models_.size(); ++m) step_model(m);
+      if (round % kRoundsOfModels == 0 || round == rounds) {
+        step_resources(known);
+        ++round;
+      }
+    }
+    now_ = best_;
+  }
+
+ private:
+  struct Model {
+    double value = kLow;  // best at the resources' prices of now
+    double step = kStepOfModel;
+    uint32_t without_gain = 0;
+    double target = 0;
+    std::vector<double> best;  // v of its demands
+  };
+
+  void aim_at(const Known& known) {
+    scale_.demand.assign(known.eur_of_demand.size(), 0);
+    for (size_t d = 0; d < scale_.demand.size(); ++d) {
+      const double most = problem_.demands[d].penalty_eur_per_hour;
+      scale_.demand[d] = std::sqrt(std::clamp(known.eur_of_demand[d], 1e-4 * most, most));
+    }
+    for (size_t m = 0; m < models_.size(); ++m) {
+      spent_.resize(models_.size());
+      spent_[m] = 0;
+      for (const uint32_t d : relaxation_.demands_of_model()[m]) spent_[m] += known.eur_of_demand[d];
+    }
+    set_targets(known);
+  }
+
+  // What the plan known spends on each model, at the prices of now: no less than the model's part of the bound.
+  void set_targets(const Known& known) {
+    for (size_t m = 0; m < models_.size(); ++m) models_[m].target = spent_[m];
+    for (uint32_t c = 0; c < known.replicas.size(); ++c) {
+      const Candidate& candidate = problem_.candidates[c];
+      models_[candidate.model].target += known.replicas[c] * (now_.pool[candidate.pool] * candidate.accelerators +
+                                                              now_.site[candidate.site] * candidate.worst_kw);
     }
   }
-  // Sums of thousands of products carry a relative error far below this; the bound gives it away to stay below.
-  return std::max(0.0, best - 1e-9 * std::abs(best));
+
+  void step_model(size_t m) {
+    Model& model = models_[m];
+    const std::vector<uint32_t>& demands = relaxation_.demands_of_model()[m];
+    const double value = relaxation_.value_of_model(m);
+    if (value > model.value) {
+      model.value = value;
+      model.without_gain = 0;
+      model.best.resize(demands.size());
+      for (size_t i = 0; i < demands.size(); ++i) model.best[i] = now_.demand[demands[i]];
+    } else if (++model.without_gain >= kPatience) {
+      model.step /= 2;
+      model.without_gain = 0;
+      for (size_t i = 0; i < demands.size(); ++i) {
+        now_.demand[demands[i]] = model.best[i];
+        last_[demands[i]] = 0;
+      }
+      return;  // slopes there are known after the next evaluation
+    }
+    const double missing = model.target - value;
+    if (missing <= 1e-6 * model.target) return;
+    double squares = 0, along = 0;
+    const auto free = [&](uint32_t d,
+                          double lacking) {  // at its cap the rejection that goes with v takes up what is not served
+      return lacking < 0 ? now_.demand[d] > 0 : now_.demand[d] < problem_.demands[d].penalty_eur_per_hour;
+    };
+    for (const uint32_t d : demands) {
+      const double lacking = 1 - relaxation_.served[d];
+      const double slope = free(d, lacking) ? lacking * scale_.demand[d] : 0;
+      last_[d] = slope == 0 ? 0 : slope + kDeflection * last_[d];
+      squares += last_[d] * last_[d];
+      along += last_[d] * slope;
+    }
+    if (squares <= 0 || along <= 0) {
+      for (const uint32_t d : demands) last_[d] = 0;
+      return;
+    }
+    for (const uint32_t d : demands)
+      now_.demand[d] = std::clamp(now_.demand[d] + model.step * missing / squares * scale_.demand[d] * last_[d], 0.0,
+                                  problem_.demands[d].penalty_eur_per_hour);
+  }
+
+  template <class Do>
+  void each_resource(Do&& apply) {
+    const auto resource = [&](double& price, double over, double scale) {
+      if (over > 0 || price > 0) apply(price, over, scale);
+    };
+    for (size_t p = 0; p < now_.pool.size(); ++p)
+      resource(now_.pool[p], relaxation_.accelerators[p] - problem_.pool_spare[p], scale_.pool[p]);
+    for (size_t s = 0; s < now_.site.size(); ++s)
+      resource(now_.site[s], relaxation_.kilowatts[s] - std::max(0.0, problem_.site_kw[s]), scale_.site[s]);
+    if (!relaxation_.arcs_matter()) return;
+    for (size_t a = 0; a < now_.arc.size(); ++a)
+      resource(now_.arc[a], relaxation_.arc_gbps[a] - std::max(0.0, problem_.arc_spare_gbps[a]), scale_.arc[a]);
+  }
+
+  void step_resources(const Known& known) {
+    for (size_t m = 0; m < models_.size(); ++m) {
+      const std::vector<uint32_t>& demands = relaxation_.demands_of_model()[m];
+      if (models_[m].value == kLow) continue;
+      for (size_t i = 0; i < demands.size(); ++i) now_.demand[demands[i]] = models_[m].best[i];
+    }
+    double value = relaxation_.evaluate(now_);
+    if (value >= best_value_) {
+      best_value_ = value;
+      best_ = now_;
+    } else {
+      now_ = best_;
+      step_of_resources_ /= 2;
+      value = relaxation_.evaluate(now_);
+    }
+    double squares = 0;
+    each_resource([&](double&, double slope, double scale) { squares += slope * scale * slope * scale; });
+    if (squares <= 0) return;
+    const double length = step_of_resources_ * std::max(0.0, known.eur_per_hour - value) / squares;
+    each_resource([&](double& price, double slope, double scale) {
+      price = std::clamp(price + length * scale * scale * slope, 0.0, 1e9);
+    });
+    for (Model& model : models_) {
+      model.value = kLow;  // at the prices of before
+      model.without_gain = 0;
+    }
+    std::fill(last_.begin(), last_.end(), 0);
+    set_targets(known);
+  }
+
+  const Problem& problem_;
+  Relaxation& relaxation_;
+  Prices scale_;
+  std::vector<Model> models_;
+  std::vector<double> spent_;  // by model, by the plan known
+  Prices now_, best_;
+  std::vector<double> last_;  // direction of v
+  double best_value_ = kLow, step_of_resources_ = kStepOfResources;
+};
+
+Bound::Bound(const Problem& problem)
+    : problem_(problem),
+      relaxation_(std::make_unique<Relaxation>(problem)),
+      climb_(std::make_unique<Climb>(problem, *relaxation_)) {
+  complete_ = problem.columns() <= kColumnsInFull;
+  quick_ = problem.columns() > kOptionsInFull;
+  Prices prices{std::vector<double>(problem.demands.size()), std::vector<double>(problem.pool_spare.size()),
+                std::vector<double>(problem.site_kw.size()), std::vector<double>(problem.arc_spare_gbps.size())};
+  relaxation_->set_working(relaxation_->best_candidates(prices, complete_ ? SIZE_MAX : kWorkingEach, 0));
+  for (size_t d = 0; d < prices.demand.size(); ++d)
+    prices.demand[d] = relaxation_->least_in_fractions(static_cast<uint32_t>(d), prices);
+  proven_prices_ = prices;
+  // Where no replica could earn more than it costs even in fractions, φ is 0: needs no pricing.
+  value_ = (1 - 1e-9) * std::accumulate(prices.demand.begin(), prices.demand.end(), 0.0);
+  for (const Candidate& candidate : problem.candidates)
+    if (candidate.pinned > 0) value_ = 0;
+  climb_->start(std::move(prices));
+}
+
+Bound::~Bound() = default;
+
+void Bound::set_prices(Prices prices) {
+  for (size_t d = 0; d < prices.demand.size(); ++d)
+    prices.demand[d] = std::clamp(prices.demand[d], 0.0, problem_.demands[d].penalty_eur_per_hour);
+  climb_->start(std::move(prices));
+}
+
+// The bound that prices prove. The columns that would earn more than the working set knew join it.
+void Bound::price_all(const Prices& prices) {
+  size_t joined = 0;
+  const double value = complete_ ? relaxation_->evaluate(prices) : relaxation_->evaluate_all(prices, &joined);
+  // Sums of millions of products carry a relative error far below this; the bound gives it away to stay below.
+  const double proven = value - 1e-9 * std::abs(value);
+  if (proven > value_) {
+    value_ = proven;
+    proven_prices_ = prices;
+  }
+  if (joined > 0) climb_->refresh();
+}
+
+void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
+  while (rounds > 0 && !stop.stop_requested() && value_ < known.eur_per_hour) {
+    const uint32_t now = quick_ ? std::min(rounds, kRoundsBetweenPricings) : rounds;
+    if (quick_) relaxation_->set_levels(1, 2);
+    climb_->run(now, known, stop);
+    relaxation_->set_levels(kFillLevels, kPrefillFillLevels);
+    price_all(climb_->best());
+    rounds -= now;
+  }
+}
+
+std::vector<std::vector<uint32_t>> Bound::best_candidates(size_t each, size_t each_model) const {
+  return relaxation_->best_candidates(proven_prices_, each, each_model);
 }
 
 }  // namespace tandem::planner

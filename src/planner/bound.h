@@ -1,28 +1,77 @@
-// A lower bound on the cost of any plan for a problem.
+// A lower bound on the cost of any plan for a problem, and the prices that prove it.
+//
+// The relaxation. Three kinds of constraints are priced (Geoffrion, Math. Prog. Study 2, 1974): every demand is served
+// or rejected in full (v_d on serving demand d, at most the penalty of rejecting it), the accelerators of a pool (λ_p
+// each) with the worst-case power of a site (μ_s per kW), and each direction of a link (π_a per Gbit/s). For any 0 ≤ v
+// ≤ penalty and λ, μ, π ≥ 0,
+//
+//   L = Σ_d v_d − Σ_p λ_p · spare_p − Σ_s μ_s · kw_s − Σ_a π_a · spare_a + Σ_c φ_c
+//
+// is at most the cost of any plan. φ_c is what deployment c could earn at those prices, an integer problem of its own
+// over all columns that pass their gates (at most 0 unless replicas are pinned):
+//
+//   φ_c = min over operating point and replicas n of  n · R_c − Σ_d (v_d − energy_d − transport_d − arcs_d) · x_d,
+//         x ∈ [0, 1],  Σ_d busy_d · x_d ≤ n · min U,  Σ_d prefill_d · x_d ≤ n · min F  over the d with x_d > 0
+//
+// R_c: a replica's price and λ, μ of what it takes. U_d and F_d are the largest utilisation and prefill share at which
+// a deployment of n replicas at that point could keep d's promise, whatever else it serves (fill.h; requests no longer
+// than the shortest of the model): in a plan they hold for every d served. Each choice of the least U and F among those
+// served is tried, their values in a few groups where there are many. Of the two knapsacks that remain one surrogate,
+// their mean with weights θ ∈ {1, 0, ½}, is kept: the best of the three. The plan's own n and x are feasible in every
+// φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going
+// traffic pays on equal-cost branches is taken as the cheapest branch, which is never more.
+//
+// The prices. Given prices of resources, each model is a problem of its own: its v climb by subgradients with
+// deflection (Camerini, Fratta, Maffioli, Math. Prog. Study 3, 1975), Polyak steps towards what the best plan known
+// spends on that model. Every few rounds the resources' prices take a step of their own at the best v, undone and
+// halved where the bound did not follow. All on a working set of columns; all columns are priced now and then, those
+// that would earn join the set. O(rounds · working set · points) and O(demands · candidates of their models) for each
+// pricing. Fails by being loose where waits of both kinds, promises on time per token and mixed request sizes meet:
+// each is bounded by its most lenient member.
 #pragma once
 
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "planner/planner.h"
 #include "planner/problem.h"
 
 namespace tandem::planner {
 
-// Lagrangian relaxation (Geoffrion, Math. Prog. Study 2, 1974) of three constraints: every demand is served or rejected
-// in full (price v_d on serving demand d), the accelerators of a pool (λ_p each), the worst-case power of a site (μ_s per
-// kW). What else deployments share, arcs and waits, is left out. For any 0 ≤ v_d ≤ the penalty of rejecting d and any
-// λ, μ ≥ 0,
-//
-//   L = Σ_d v_d − Σ_p λ_p · spare_p − Σ_s μ_s · kw_s + Σ_c φ_c,
-//   φ_c = min over an operating point, replicas n ≥ what is pinned and shares x ∈ [0, 1] with Σ work_d · x_d ≤ n of
-//         n · (replica + λ_p · accelerators + μ_s · kw) − Σ_d (v_d − energy_d − transport_d) · x_d
-//
-// (work_d: the replicas that d fills to kUtilizationMax) costs no more than any plan: the plan's own n and x are feasible in every φ_c; Σ_c x_d + rejected_d = 1 makes v cancel
-// (v_d · rejected_d ≤ penalty_d · rejected_d); the plan keeps to spare and kw, so λ and μ only take away. Moves are left
-// out: they only add. φ_c is a fractional knapsack for each n, concave in n, so one pass over the items by gain per work
-// solves it.
-//
-// v starts at each demand's cheapest fractional cost and λ, μ at 0, where all φ_c are 0 (the bound of buying replicas in
-// fractions), and climb by subgradients (Held, Wolfe, Crowder, Math. Prog. 6, 1974), each scaled to its own price, with
-// Polyak steps towards `upper_eur_per_hour`, the cost of some plan. Returns the best of `rounds`.
-// O(rounds · options · points · log). Fails by being loose where arcs are scarce.
-double lower_bound(const Problem& problem, double upper_eur_per_hour, uint32_t rounds);
+class Relaxation;
+
+// The best plan known, as what the bound climbs towards.
+struct Known {
+  double eur_per_hour = 0;
+  std::vector<double> eur_of_demand;  // its deployments' cost in proportion to its work, transport, rejection
+  std::vector<uint32_t> replicas;     // by candidate
+};
+
+class Bound {
+ public:
+  explicit Bound(const Problem& problem);
+  ~Bound();
+
+  void set_prices(Prices prices);                          // to start from, clamped to what is valid
+  const Prices& prices() const { return proven_prices_; }  // of the best bound so far
+  double value() const { return value_; }                  // that bound, €/h; valid: all columns priced
+  void climb(uint32_t rounds, const Known& known, const std::stop_token& stop);
+
+  // Of each demand up to `each` columns of least cost at the prices, and the deployments that earn most there.
+  std::vector<std::vector<uint32_t>> best_candidates(size_t each, size_t each_model) const;
+
+ private:
+  class Climb;
+  void price_all(const Prices& prices);
+
+  const Problem& problem_;
+  std::unique_ptr<Relaxation> relaxation_;
+  std::unique_ptr<Climb> climb_;
+  Prices proven_prices_;  // of value_
+  double value_ = 0;
+  bool complete_ = false;  // the working set holds every column
+  bool quick_ = false;     // too many to climb with all that a proof uses
+};
 
 }  // namespace tandem::planner

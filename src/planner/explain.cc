@@ -3,20 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <tuple>
 
 namespace tandem::planner {
 namespace {
-
-struct PoolVerdict {
-  uint32_t pool = 0;
-  uint32_t candidate = UINT32_MAX;
-  uint32_t option = UINT32_MAX;  // when every gate of its own was passed
-  Problem::Verdict verdict;
-  uint32_t accelerators_free = 0;
-  double eur_per_hour = 0;       // more than now, if the demand went here; 0 when not known
-};
 
 std::string codes(const grid::Snapshot& snapshot, grid::JurisdictionSet set) {
   std::string text;
@@ -45,7 +37,7 @@ std::string detail_of(const Problem& problem, const DemandRow& demand, const Poo
     case Gate::unreachable: return "no path";
     case Gate::residency: return fmt::format("the site is in {}", codes(s, s.jurisdiction_of(pool.site)));
     case Gate::path_residency:
-      return fmt::format("a path passes {}", outside(problem.reaches[demand.row->region.value].tree->jurisdictions(pool.node)));
+      return fmt::format("a path passes {}", outside({problem.leg_of(demand.row->region.value, at.pool)->jurisdictions}));
     case Gate::promise_tpot: return fmt::format("{:.1f} ms a token, promised {:.1f} ms", v.measured, v.allowed);
     case Gate::promise_ttft: return fmt::format("first token after {:.0f} ms, promised {:.0f} ms", v.measured, v.allowed);
     case Gate::accelerators:
@@ -65,37 +57,33 @@ std::vector<PoolVerdict> judge_pools(const Problem& problem, uint32_t d) {
     pools[p].pool = p;
     pools[p].verdict.gate = demand.blocked != Gate::none ? demand.blocked : Gate::model;
   }
-  uint32_t o = demand.option_first;
   for (const uint32_t c : problem.candidates_of_model[demand.row->model.value]) {
     PoolVerdict found;
     found.pool = problem.candidates[c].pool;
     found.candidate = c;
-    if (o < demand.option_end && problem.options[o].candidate == c) {
-      found.option = o++;
+    Option option;
+    found.verdict = problem.judge(d, c, &option);
+    if (found.verdict.gate == Gate::none) {
       found.verdict.gate = Gate::cost;
-      found.verdict.round_trip_us = problem.options[found.option].round_trip_us;
-      found.verdict.ttft_ms = problem.options[found.option].round_trip_us * 1e-3 + problem.options[found.option].prefill_ms;
-    } else {
-      found.verdict = problem.judge(d, c, nullptr);
+      found.passes = true;
+      found.fractional_eur = option.fractional_eur_per_hour;
     }
     PoolVerdict& best = pools[found.pool];
-    const auto fractional = [&](const PoolVerdict& v) {
-      return v.option == UINT32_MAX ? 0 : problem.options[v.option].fractional_eur_per_hour;
-    };
-    if (best.candidate == UINT32_MAX || std::tuple(best.verdict.gate, -fractional(best)) < std::tuple(found.verdict.gate, -fractional(found)))
+    if (best.candidate == UINT32_MAX ||
+        std::tuple(best.verdict.gate, -best.fractional_eur) < std::tuple(found.verdict.gate, -found.fractional_eur))
       best = found;
   }
   return pools;
 }
 
 // Replaces "cost" by what stands in the way now, or by what it would add. The demand must be taken out.
-void price(const Problem& problem, Search& search, double chosen_eur, PoolVerdict* at) {
-  const Option& option = problem.options[at->option];
-  const Search::Quote offer = search.quote(at->option, kWhole);
+void price(const Problem& problem, Search& search, uint32_t d, double chosen_eur, PoolVerdict* at) {
+  const uint32_t o = *problem.find_option(d, at->candidate);
+  const Search::Quote offer = search.quote(o, kWhole);
   if (offer.fit.blocked != Gate::none) {
     at->verdict.gate = offer.fit.blocked;
     if (offer.fit.blocked == Gate::promise_tpot)  // what already runs there runs at another operating point
-      at->verdict.measured = at->verdict.allowed = problem.demands[option.demand].row->promise.tpot.value();
+      at->verdict.measured = at->verdict.allowed = problem.demands[d].row->promise.tpot.value();
     return;
   }
   at->eur_per_hour = offer.added_eur_per_hour - chosen_eur;
@@ -115,55 +103,100 @@ PoolVerdict nearest_miss(const Problem& problem, Search& search, uint32_t d, con
   nearest.verdict.gate = problem.demands[d].blocked != Gate::none ? problem.demands[d].blocked : Gate::model;
   for (PoolVerdict v : pools) {
     v.accelerators_free = search.accelerators_free(v.pool);
-    if (v.option != UINT32_MAX) {
-      const Gate in_the_way = search.quote(v.option, 1).fit.blocked;  // of the smallest part
+    if (const auto o = v.passes ? problem.find_option(d, v.candidate) : std::nullopt) {
+      const Gate in_the_way = search.quote(*o, 1).fit.blocked;  // of the smallest part
       v.verdict.gate = in_the_way == Gate::none ? Gate::cost : in_the_way;
     }
-    if (nearest.candidate == UINT32_MAX || v.verdict.gate > nearest.verdict.gate) nearest = v;
+    const auto rank = [](const PoolVerdict& at) {  // later gates, then those missed by less
+      return std::pair(at.verdict.gate, at.verdict.allowed > 0 ? -at.verdict.measured / at.verdict.allowed : 0.0);
+    };
+    if (nearest.candidate == UINT32_MAX || rank(v) > rank(nearest)) nearest = v;
   }
   return nearest;
+}
+
+// The least change of the world, or of what was promised, that opens the nearest pool to the demand.
+std::string relaxation_of(const Problem& problem, const DemandRow& demand, const PoolVerdict& at) {
+  const grid::Snapshot& s = problem.snapshot;
+  const grid::Pool& pool = s.pools[size_t{at.pool}];
+  const grid::JurisdictionSet residency = s.tenants[demand.row->tenant].residency;
+  const std::string& model = s.models[demand.row->model].id;
+  const auto beyond = [&](uint64_t bits) { return codes(s, {bits & ~residency.bits}); };
+  switch (at.verdict.gate) {
+    case Gate::none:
+    case Gate::cost: return "";
+    case Gate::tenant_model: return fmt::format("letting {} use {}", s.tenants[demand.row->tenant].id, model);
+    case Gate::context: return fmt::format("a context of {:.0f} tokens", demand.row->prompt_tokens + demand.row->output_tokens);
+    case Gate::anchor: return fmt::format("an anchor of {} that is up", s.regions[demand.row->region].id);
+    case Gate::model: return fmt::format("a profile of {} on {}", model, s.accelerators[pool.accelerator].id);
+    case Gate::memory: return fmt::format("more memory than a replica has there, or a profile of {} over more accelerators", model);
+    case Gate::down: return fmt::format("{} up again", s.sites[pool.site].id);
+    case Gate::unreachable: return fmt::format("a path from {} to {}", s.regions[demand.row->region].id, pool.id);
+    case Gate::residency: return fmt::format("letting its data be processed in {}", beyond(s.jurisdiction_of(pool.site).bits));
+    case Gate::path_residency:
+      return fmt::format("letting its data pass {}", beyond(problem.leg_of(demand.row->region.value, at.pool)->jurisdictions));
+    case Gate::promise_tpot: return fmt::format("a promise of {:.1f} ms a token", at.verdict.measured);
+    case Gate::promise_ttft: return fmt::format("a promise of {:.0f} ms to the first token", std::ceil(at.verdict.measured));
+    case Gate::accelerators: {
+      const uint32_t each = at.candidate == UINT32_MAX ? 1 : problem.candidates[at.candidate].accelerators;
+      return fmt::format("{} accelerators more", each - std::min(each - 1, at.accelerators_free));
+    }
+    case Gate::power: {
+      const Candidate& candidate = problem.candidates[at.candidate];
+      return fmt::format("{:.2f} kW more power and cooling at {}", std::max(candidate.worst_kw - std::max(0.0, problem.site_kw[candidate.site]), 0.01), s.sites[pool.site].id);
+    }
+    case Gate::link_capacity: return fmt::format("more capacity on the way to {}", pool.id);
+  }
+  return "";
 }
 
 std::string rejected_reason(const Problem& problem, const DemandRow& demand, const PoolVerdict& nearest) {
   if (nearest.verdict.gate == Gate::cost) return "serving it costs more than turning it away";
   if (problem.snapshot.pools.empty()) return "the grid has no pool";
-  return fmt::format("the nearest miss is {}: {}", problem.snapshot.pools[size_t{nearest.pool}].id, detail_of(problem, demand, nearest));
+  return fmt::format("the nearest miss is {}: {}; {} would admit it", problem.snapshot.pools[size_t{nearest.pool}].id, detail_of(problem, demand, nearest),
+                     relaxation_of(problem, demand, nearest));
 }
 
 }  // namespace
 
-void explain(Problem& problem, Search& search, uint32_t d, v1::DemandPlan* planned) {
-  const DemandRow& demand = problem.demands[d];
-  std::vector<PoolVerdict> pools = judge_pools(problem, d);
-  const size_t passing = static_cast<size_t>(
-      std::count_if(pools.begin(), pools.end(), [](const PoolVerdict& v) { return v.option != UINT32_MAX; }));
-  for (const v1::PlannedSplit& split : planned->splits())
-    std::erase_if(pools, [&](const PoolVerdict& v) {
-      return problem.candidates[*problem.find_candidate(split.deployment())].pool == v.pool;
+Shortlist shortlist(const Problem& problem, const Search& search, uint32_t d) {
+  Shortlist list;
+  std::vector<PoolVerdict> passing, ruled_out;
+  for (PoolVerdict& v : judge_pools(problem, d)) {
+    list.passing += v.passes;
+    const auto& members = search.placement(d).members;
+    const bool taken = std::any_of(members.begin(), members.end(), [&](const Member& member) {
+      return problem.candidates[problem.options[member.option].candidate].pool == v.pool;
     });
-  // The nearest misses first: later gates, then lower cost, then the nearer site.
-  const auto rank = [&](const PoolVerdict& v) {
-    const double eur = v.option == UINT32_MAX ? 0 : problem.options[v.option].fractional_eur_per_hour;
-    return std::tuple(-static_cast<int>(v.verdict.gate), eur, v.verdict.round_trip_us, v.pool);
+    if (!taken) (v.passes ? passing : ruled_out).push_back(v);
+  }
+  // Up to three that could serve it, the cheapest first; the rest of the places for the nearest that a gate rules out:
+  // later gates, then the nearer site.
+  const auto take = [&](std::vector<PoolVerdict>& from, size_t most) {
+    const size_t count = std::min(most, from.size());
+    std::partial_sort(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count), from.end(), [](const PoolVerdict& a, const PoolVerdict& b) {
+      const auto rank = [](const PoolVerdict& v) {
+        return std::tuple(-static_cast<int>(v.verdict.gate), v.fractional_eur, v.verdict.round_trip_us, v.pool);
+      };
+      return rank(a) < rank(b);
+    });
+    list.shown.insert(list.shown.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
   };
-  std::sort(pools.begin(), pools.end(), [&](const PoolVerdict& a, const PoolVerdict& b) { return rank(a) < rank(b); });
+  take(passing, 3);
+  take(ruled_out, kAlternativesMax - list.shown.size());
+  return list;
+}
 
-  // Up to three that could serve it, the rest of the places for the nearest that a gate rules out.
-  std::vector<PoolVerdict> shown;
-  for (const PoolVerdict& v : pools)
-    if (v.option != UINT32_MAX && shown.size() < 3) shown.push_back(v);
-  std::stable_sort(pools.begin(), pools.end(), [](const PoolVerdict& a, const PoolVerdict& b) {
-    return (a.option == UINT32_MAX) > (b.option == UINT32_MAX);
-  });
-  for (const PoolVerdict& v : pools)
-    if (v.option == UINT32_MAX && shown.size() < kAlternativesMax) shown.push_back(v);
-
+void explain(Problem& problem, Search& search, uint32_t d, Shortlist list, v1::DemandPlan* planned) {
+  const DemandRow& demand = problem.demands[d];
+  for (const PoolVerdict& v : list.shown)
+    if (v.passes) problem.add_option(d, v.candidate);
   const double with = search.objective();
   search.without(d, [&] {
     const double chosen_eur = with - search.objective() + search.rejection_eur_per_hour(d);
-    for (PoolVerdict& v : shown) v.accelerators_free = search.accelerators_free(v.pool);
-    for (PoolVerdict& v : shown)
-      if (v.option != UINT32_MAX) price(problem, search, chosen_eur, &v);
+    for (PoolVerdict& v : list.shown) v.accelerators_free = search.accelerators_free(v.pool);
+    for (PoolVerdict& v : list.shown)
+      if (v.passes) price(problem, search, d, chosen_eur, &v);
   });
 
   if (search.placement(d).unserved > 0) {
@@ -171,11 +204,11 @@ void explain(Problem& problem, Search& search, uint32_t d, v1::DemandPlan* plann
     planned->set_blocked_by(std::string(to_string(nearest.verdict.gate)));
     planned->set_reason(rejected_reason(problem, demand, nearest));
   } else {
-    planned->set_reason(served_reason(demand, *planned, passing));
+    planned->set_reason(served_reason(demand, *planned, list.passing));
   }
   double split_eur = 0;
   for (const v1::PlannedSplit& split : planned->splits()) split_eur += split.cost_eur_per_hour();
-  for (const PoolVerdict& v : shown) {
+  for (const PoolVerdict& v : list.shown) {
     v1::PlannedAlternative* alternative = planned->add_alternatives();
     alternative->set_pool(problem.snapshot.pools[size_t{v.pool}].id);
     alternative->set_ruled_out_by(std::string(to_string(v.verdict.gate)));

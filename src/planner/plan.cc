@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <tuple>
 
 #include "planner/bound.h"
 #include "planner/explain.h"
@@ -11,28 +13,152 @@
 namespace tandem::planner {
 namespace {
 
-constexpr uint32_t kBoundRounds = 40;  // further ones gain less than 0.2 % on the example
+constexpr uint32_t kRoundsFirst = 60;      // of the bound before a plan is built along its prices
+constexpr uint32_t kRoundsBetween = 50;    // of the bound between stretches of search
+constexpr uint32_t kRoundsWarm = 12;       // after a plan before: its loss of tightness is worth the time to who waits
+constexpr uint32_t kRoundsLearnt = 2;      // from the prices of that plan
+constexpr uint64_t kStretch = 400;         // ruins between them
+constexpr size_t kOptionsEach = 24;        // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;     // deployments of its model that join them
 
 // How much of a new replica counts against the first demand on it, from all to a tenth: which serves best depends on how
 // demands share, so each is tried and the cheapest kept.
 constexpr double kOpeningWeights[] = {1, 0.5, 0.1};
 
-void search_plan(Search& search, const v1::Plan* incumbent) {
-  if (incumbent != nullptr) {
-    search.adopt(*incumbent);
-  } else {
-    double best_weight = kOpeningWeights[0], best = 0;
-    for (const double weight : kOpeningWeights) {
-      search.construct(weight);
-      if (weight == kOpeningWeights[0] || search.objective() < best) {
-        best = search.objective();
-        best_weight = weight;
-      }
+// What is planned: the parts that work on one problem, in turns.
+class Making {
+ public:
+  Making(Problem& problem, uint64_t seed, uint64_t iterations, const std::stop_token& stop, const std::function<void(const Progress&)>& progress)
+      : problem_(problem), stop_(stop), progress_(progress), search_(problem, seed, iterations, stop) {}
+
+  Search& search() { return search_; }
+  // Empty when none was proven.
+  const std::optional<Bound>& bound() const { return bound_; }
+
+  void from_nothing() {
+    bound_.emplace(problem_);
+    take_options();
+    construct();
+    tell("built");
+    bound_->climb(kRoundsFirst, search_.known(), stop_);
+    tell("priced");
+    steer();
+    take_options();
+    construct();
+    tell("built along prices");
+    search_.improve();
+    tell("improved");
+    bool done = false;
+    while (!done && !stop_.stop_requested() && !closed()) {
+      done = search_.improve_further(kStretch);
+      const double before = bound_->value();
+      bound_->climb(kRoundsBetween, search_.known(), stop_);
+      tell("improved further");
+      if (done && bound_->value() > before * (1 + 1e-3)) done = false;
+      if (search_.at_limit()) break;
     }
-    if (best_weight != std::end(kOpeningWeights)[-1]) search.construct(best_weight);
   }
-  search.improve();
-}
+
+  // Whether the plan before was only mended where it was torn.
+  bool mended() const { return mended_; }
+
+  // `learnt` are prices of a plan before; taken where they are of a grid of this shape.
+  void from(const v1::Plan& incumbent, const Prices& learnt) {
+    if (problem_.columns() > kOptionsInFull) return mend(incumbent);
+    bound_.emplace(problem_);
+    take_options();
+    search_.adopt(incumbent);
+    search_.improve();
+    search_.improve_further(UINT64_MAX);
+    const bool fits = learnt.demand.size() == problem_.demands.size() && learnt.pool.size() == problem_.pool_spare.size() &&
+                      learnt.site.size() == problem_.site_kw.size() && learnt.arc.size() == problem_.arc_spare_gbps.size();
+    if (fits) bound_->set_prices(learnt);
+    bound_->climb(fits ? kRoundsLearnt : kRoundsWarm, search_.known(), stop_);
+    tell("mended");
+  }
+
+ private:
+  // Of a large grid only what a change tore is placed anew, among the best options of those demands: what stands is not
+  // weighed again. No bound is proven in that time.
+  void mend(const v1::Plan& incumbent) {
+    mended_ = true;
+    for (const v1::DemandPlan& planned : incumbent.demands()) {
+      const auto d = problem_.snapshot.demands.find(planned.demand());
+      if (!d.valid()) continue;
+      for (const v1::PlannedSplit& split : planned.splits())
+        if (const auto c = problem_.find_candidate(split.deployment())) problem_.add_option(d.value, *c);
+    }
+    search_.adopt(incumbent);
+    best_ = search_.state();
+    find_room();
+    tell("mended");
+  }
+
+  // Options for a demand that lost its place: what runs already and has its model first, then what costs least in fractions.
+  void add_cheapest(uint32_t d) {
+    std::vector<std::tuple<bool, double, uint32_t>> ranked;
+    Option option;
+    for (const uint32_t c : problem_.candidates_of_model[problem_.demands[d].row->model.value]) {
+      const Candidate& candidate = problem_.candidates[c];
+      const bool runs = search_.deployed(c).fit.replicas > 0;
+      if (!runs && search_.accelerators_free(candidate.pool) < candidate.accelerators) continue;
+      if (problem_.passes(d, c) && problem_.judge(d, c, &option).gate == Gate::none)
+        ranked.emplace_back(!runs, option.fractional_eur_per_hour, c);
+    }
+    const size_t most = std::min(ranked.size(), kOptionsEach + kOptionsOfModel);
+    std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(most), ranked.end());
+    for (size_t i = 0; i < most; ++i) problem_.add_option(d, std::get<2>(ranked[i]));
+  }
+
+  bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
+
+  void tell(const char* doing) {
+    if (progress_) progress_({search_.cost(), bound_ ? bound_->value() : 0, doing});
+  }
+
+  void take_options() {
+    if (problem_.columns() <= kOptionsInFull) {
+      if (problem_.options.empty()) problem_.add_all_options();
+      return;
+    }
+    const auto best = bound_->best_candidates(kOptionsEach, kOptionsOfModel);
+    for (uint32_t d = 0; d < best.size(); ++d)
+      for (const uint32_t c : best[d]) problem_.add_option(d, c);
+  }
+
+  // Prices of accelerators and power stand for what a replica keeps others from.
+  void steer() {
+    const Prices& prices = bound_->prices();
+    for (Candidate& candidate : problem_.candidates)
+      candidate.guide_eur_per_hour = prices.pool[candidate.pool] * candidate.accelerators + prices.site[candidate.site] * candidate.worst_kw;
+  }
+
+  void construct() {
+    for (const double weight : kOpeningWeights) {
+      if (best_ && stop_.stop_requested()) break;
+      search_.construct(weight);
+      if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
+    }
+    search_.set_state(*best_);
+    if (problem_.columns() > kOptionsInFull) find_room();
+  }
+
+  // The best options of all are the same few for many demands: what found no room there is given those that have some.
+  void find_room() {
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      if (search_.placement(d).unserved > 0) add_cheapest(d);
+    search_.place_left_out();
+    if (search_.objective() < best_->objective) best_ = search_.state();
+  }
+
+  Problem& problem_;
+  const std::stop_token& stop_;
+  const std::function<void(const Progress&)>& progress_;
+  std::optional<Bound> bound_;
+  Search search_;
+  bool mended_ = false;
+  std::optional<Search::State> best_;
+};
 
 struct Costs {
   double eur_per_hour = 0;
@@ -109,13 +235,30 @@ double write_demand(const Problem& problem, const Search& search, uint32_t d, v1
   return eur;
 }
 
+// Whether a demand is served by the same deployments in the same shares as before.
+bool stands(const Problem& problem, const Placement& placement, const v1::DemandPlan& before) {
+  if (placement.members.size() != static_cast<size_t>(before.splits_size())) return false;
+  for (const v1::PlannedSplit& split : before.splits()) {
+    const auto c = problem.find_candidate(split.deployment());
+    const auto same = [&](const Member& member) {
+      return problem.options[member.option].candidate == *c && static_cast<double>(member.share) / kWhole == split.fraction();
+    };
+    if (!c || std::none_of(placement.members.begin(), placement.members.end(), same)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
-              WorkLimit limit, std::stop_token stop) {
-  Problem problem(snapshot, incumbent);
-  Search search(problem, seed, limit.iterations, stop);
-  search_plan(search, incumbent);
+v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
+                       WorkLimit limit, std::stop_token stop, const std::function<void(const Progress&)>& progress) {
+  terrain_ = std::make_shared<const Terrain>(snapshot, terrain_.get());
+  Problem problem(snapshot, terrain_, incumbent);
+  const uint64_t iterations = limit.iterations * std::max<uint64_t>(1, problem.demands.size() / 1000);
+  Making making(problem, seed, iterations, stop, progress);
+  if (incumbent != nullptr) making.from(*incumbent, prices_);
+  else making.from_nothing();
+  Search& search = making.search();
 
   v1::Plan plan;
   plan.set_id(std::move(plan_id));
@@ -127,16 +270,38 @@ v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::st
   for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;
   std::sort(order.begin(), order.end(),
             [&](uint32_t a, uint32_t b) { return problem.demands[a].row->id < problem.demands[b].row->id; });
+  std::vector<const v1::DemandPlan*> before(problem.demands.size(), nullptr);
+  if (making.mended())
+    for (const v1::DemandPlan& planned : incumbent->demands())
+      if (const auto d = snapshot.demands.find(planned.demand()); d.valid()) before[d.value] = &planned;
+  for (uint32_t d = 0; d < before.size(); ++d)
+    if (before[d] != nullptr && !stands(problem, search.placement(d), *before[d])) before[d] = nullptr;
+  std::vector<Shortlist> lists(problem.demands.size());
+  for_each_on_two_threads(lists.size(), [&](size_t d) {
+    if (before[d] == nullptr) lists[d] = shortlist(problem, search, static_cast<uint32_t>(d));
+  });
   double eur = costs.eur_per_hour;
   for (const uint32_t d : order) {
     v1::DemandPlan* planned = plan.add_demands();
     eur += write_demand(problem, search, d, planned);
-    explain(problem, search, d, planned);
+    if (before[d] == nullptr) {
+      explain(problem, search, d, std::move(lists[d]), planned);
+    } else {  // as it was: so are its reasons
+      planned->set_blocked_by(before[d]->blocked_by());
+      planned->set_reason(before[d]->reason());
+      *planned->mutable_alternatives() = before[d]->alternatives();
+    }
   }
   plan.set_moves(costs.moves);
   plan.set_cost_eur_per_hour(eur);
-  plan.set_bound_eur_per_hour(std::min(eur, lower_bound(problem, eur, kBoundRounds)));
+  plan.set_bound_eur_per_hour(making.bound() ? std::min(eur, making.bound()->value()) : 0);
+  prices_ = making.bound() ? making.bound()->prices() : Prices{};
   return plan;
+}
+
+v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
+              WorkLimit limit, std::stop_token stop) {
+  return Planner().plan(snapshot, incumbent, std::move(plan_id), seed, limit, std::move(stop));
 }
 
 twin::Assignment assignment_of(const grid::Snapshot& snapshot, const v1::Plan& plan) {

@@ -1,16 +1,30 @@
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "planner/certificate.h"
 #include "planner/planner.h"
 
 namespace tandem::planner {
 namespace {
+
+constexpr const char* kReverse = " reverse";  // behind the id of a link: from b to a
 
 // Six significant digits: more would claim what no forecast knows, and diff with every compiler.
 double rounded(double value) {
   if (value == 0 || !std::isfinite(value)) return value;
   const double scale = std::pow(10, 5 - std::floor(std::log10(std::abs(value))));
   return std::round(value * scale) / scale;
+}
+
+// The same, never above: a bound must stay one.
+double rounded_down(double value) {
+  const double near = rounded(value);
+  if (near <= value) return near;
+  const double scale = std::pow(10, 5 - std::floor(std::log10(std::abs(value))));
+  return std::floor(value * scale) / scale;
 }
 
 std::string site_of_pool(const grid::Snapshot& s, std::string_view pool) {
@@ -87,16 +101,31 @@ Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
   return json;
 }
 
+// Those above 0, by the ids of what they price.
+Json prices_json(const grid::Snapshot& s, const Prices& prices) {
+  const auto rows_of = [](const std::vector<double>& values, const auto& id_of) {
+    Json::Array rows;
+    for (size_t i = 0; i < values.size(); ++i)
+      if (values[i] > 0) rows.push_back(Json::Object{{"id", id_of(i)}, {"eur_per_hour", values[i]}});
+    return rows;
+  };
+  return Json::Object{
+      {"demands", rows_of(prices.demand, [&](size_t i) { return s.demands[i].id; })},
+      {"pools", rows_of(prices.pool, [&](size_t i) { return s.pools[i].id; })},
+      {"sites", rows_of(prices.site, [&](size_t i) { return s.sites[i].id; })},
+      {"links", rows_of(prices.arc, [&](size_t i) { return s.links[i / 2].id + (i % 2 == 0 ? "" : kReverse); })}};
+}
+
 }  // namespace
 
-Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot) {
+Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Prices* prices) {
   const double cost = plan.cost_eur_per_hour();
   Json::Object json{{"plan_id", plan.id()},
                     {"offset", plan.base_offset()},
                     {"seed", plan.seed()},
                     {"work", plan.work()},
                     {"cost_eur_per_hour", rounded(cost)},
-                    {"bound_eur_per_hour", rounded(plan.bound_eur_per_hour())},
+                    {"bound_eur_per_hour", rounded_down(plan.bound_eur_per_hour())},
                     {"gap", cost > 0 ? rounded((cost - plan.bound_eur_per_hour()) / cost) : 0.0},
                     {"moves", plan.moves()}};
   std::map<std::string_view, std::string> site_of_deployment;
@@ -108,7 +137,121 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot) {
   for (const v1::DemandPlan& planned : plan.demands()) demands.push_back(demand_json(snapshot, planned, site_of_deployment));
   json["deployments"] = std::move(deployments);
   json["demands"] = std::move(demands);
+  if (prices != nullptr) json["prices"] = prices_json(snapshot, *prices);
   return json;
+}
+
+// ---- Reading one back -----------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr uint32_t kReplicasMax = 1'000'000;  // a deployment; more accelerators than any pool
+
+class PlanReader {
+ public:
+  explicit PlanReader(const grid::Snapshot& snapshot) : s_(snapshot) {}
+
+  Result<PricedPlan> read(const Json& document) {
+    PricedPlan priced;
+    v1::Plan& plan = priced.plan;
+    plan.set_id(text(document, "plan_id", "plan"));
+    plan.set_cost_eur_per_hour(number(document, "cost_eur_per_hour", "plan"));
+    plan.set_bound_eur_per_hour(number(document, "bound_eur_per_hour", "plan"));
+    plan.set_moves(count(document, "moves", "plan"));
+    for (const Json& row : rows(document, "deployments", "plan")) read_deployment(row, plan.add_deployments());
+    for (const Json& row : rows(document, "demands", "plan")) read_demand(row, plan.add_demands());
+    read_prices(document["prices"], &priced.prices);
+    if (!fault_.empty()) return fail(ErrorCode::invalid_argument, fault_);
+    return priced;
+  }
+
+ private:
+  void say(std::string_view where, std::string_view key, std::string_view wanted) {
+    if (fault_.empty()) fault_ = fmt::format("{}: '{}' must be {}", where, key, wanted);
+  }
+  std::string text(const Json& from, std::string_view key, std::string_view where) {
+    if (!from[key].is_string()) say(where, key, "a text");
+    return std::string(from[key].text());
+  }
+  double number(const Json& from, std::string_view key, std::string_view where) {
+    if (!from[key].is_number()) say(where, key, "a number");
+    return from[key].number();
+  }
+  uint32_t count(const Json& from, std::string_view key, std::string_view where) {
+    const int64_t value = from[key].integer(-1);
+    if (value < 0 || value > kReplicasMax) say(where, key, "a whole number up to 1,000,000");
+    return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, kReplicasMax));
+  }
+  const Json::Array& rows(const Json& from, std::string_view key, std::string_view where) {
+    if (!from[key].is_array()) say(where, key, "a list");
+    return from[key].array();
+  }
+
+  void read_deployment(const Json& from, v1::PlannedDeployment* to) {
+    to->set_id(text(from, "id", "deployment"));
+    to->set_pool(text(from, "pool", to->id()));
+    to->set_model(text(from, "model", to->id()));
+    to->set_profile(text(from, "profile", to->id()));
+    to->set_tensor_parallel(count(from, "tensor_parallel", to->id()));
+    to->set_replicas(count(from, "replicas", to->id()));
+    to->set_batch(count(from, "batch", to->id()));
+  }
+
+  void read_demand(const Json& from, v1::DemandPlan* to) {
+    to->set_demand(text(from, "id", "demand"));
+    to->set_rejected(number(from, "rejected", to->demand()));
+    to->set_blocked_by(text(from, "blocked_by", to->demand()));
+    for (const Json& row : rows(from, "splits", to->demand())) {
+      v1::PlannedSplit* split = to->add_splits();
+      split->set_deployment(text(row, "deployment", to->demand()));
+      split->set_fraction(number(row, "fraction", to->demand()));
+    }
+  }
+
+  void read_prices(const Json& from, Prices* to) {
+    const auto read_rows = [&](std::string_view key, size_t size, std::vector<double>& values, const auto& position_of) {
+      values.assign(size, 0);
+      for (const Json& row : rows(from, key, "prices")) {
+        const std::string id = text(row, "id", "prices");
+        const double eur = number(row, "eur_per_hour", id);
+        if (const size_t at = position_of(id); at < size) values[at] = eur;
+        else say("prices", id, "of this grid");
+      }
+    };
+    const auto in = [](const auto& table) {
+      return [&table](std::string_view id) {
+        const auto found = table.find(id);
+        return found.valid() ? size_t{found.value} : SIZE_MAX;
+      };
+    };
+    read_rows("demands", s_.demands.size(), to->demand, in(s_.demands));
+    read_rows("pools", s_.pools.size(), to->pool, in(s_.pools));
+    read_rows("sites", s_.sites.size(), to->site, in(s_.sites));
+    read_rows("links", 2 * s_.links.size(), to->arc, [&](std::string_view id) {
+      const bool reverse = id.ends_with(kReverse);
+      if (reverse) id.remove_suffix(std::string_view(kReverse).size());
+      const auto found = s_.links.find(id);
+      return found.valid() ? 2 * size_t{found.value} + reverse : SIZE_MAX;
+    });
+  }
+
+  const grid::Snapshot& s_;
+  std::string fault_;
+};
+
+}  // namespace
+
+Result<PricedPlan> plan_from_json(const Json& document, const grid::Snapshot& snapshot) { return PlanReader(snapshot).read(document); }
+
+CheckedPlan check_plan(const grid::Snapshot& snapshot, const PricedPlan& priced) {
+  const v1::Plan& plan = priced.plan;
+  constexpr double kTolerance = 1e-5;  // relative: the document has six digits
+  CheckedPlan checked{cost_of(snapshot, plan), proven_bound(snapshot, priced.prices), violations(snapshot, plan)};
+  if (!(std::abs(checked.cost_eur_per_hour - plan.cost_eur_per_hour()) <= kTolerance * std::max(1.0, checked.cost_eur_per_hour)))
+    checked.faults.push_back(fmt::format("it says that it costs {} €/h, its rows cost {}", plan.cost_eur_per_hour(), checked.cost_eur_per_hour));
+  if (!(plan.bound_eur_per_hour() <= checked.bound_eur_per_hour * (1 + 1e-7) + 1e-9))
+    checked.faults.push_back(fmt::format("it says that no plan costs less than {} €/h, its prices prove {}", plan.bound_eur_per_hour(), checked.bound_eur_per_hour));
+  return checked;
 }
 
 }  // namespace tandem::planner

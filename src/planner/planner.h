@@ -2,6 +2,7 @@
 // they stand on the log.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -16,12 +17,49 @@
 
 namespace tandem::planner {
 
+class Terrain;
+
 struct WorkLimit {
-  uint64_t iterations = 10'000;  // of local improvement; never seconds, so that a plan can be made again
+  uint64_t iterations = 10'000;  // of local improvement for each 1,000 demands; never seconds, so that a plan can be made again
 };
 
-// Every demand is in the plan, served, in part, or not at all with the constraint that blocks it. `incumbent` may be
-// null. The same arguments give the same plan, bit for bit. Stops early when asked, with the best so far.
+// What a lower bound is proven by: at these prices the problem falls apart into one for each deployment (bound.h). All ≥ 0.
+struct Prices {
+  std::vector<double> demand;    // €/h for serving all of it; at most the penalty of rejecting it
+  std::vector<double> pool;      // €/h an accelerator
+  std::vector<double> site;      // €/h a kW at worst case
+  std::vector<double> arc;       // €/h a Gbit/s; by 2 × link, + 1 from link.b to link.a
+  bool operator==(const Prices&) const = default;
+};
+
+// How far a plan has come: its cost, and what no plan can cost less than. 0 until there is one.
+struct Progress {
+  double cost_eur_per_hour = 0, bound_eur_per_hour = 0;
+  const char* doing = "";        // what was done last
+};
+
+// Plans one grid again and again: keeps what the network means for plans, so that after a failure only what it touched
+// is worked out anew. The same arguments give the same plan, bit for bit, whatever was planned before; its bound may be
+// better for prices learnt before. Not for two threads at once; uses a second one itself.
+//
+// Beyond 300,000 pairs of a demand and a deployment that could serve it, an incumbent is mended only where it no longer
+// stands: what stands is not weighed again, and no bound is proven (it is 0).
+class Planner {
+ public:
+  // Every demand is in the plan, served, in part, or not at all with the constraint that blocks it. `incumbent` may be
+  // null. Stops early when asked, with the best so far.
+  v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
+                WorkLimit limit, std::stop_token stop, const std::function<void(const Progress&)>& progress = {});
+
+  // That prove the bound of the plan made last, by the positions of its snapshot.
+  const Prices& prices() const { return prices_; }
+
+ private:
+  std::shared_ptr<const Terrain> terrain_;
+  Prices prices_;
+};
+
+// The same without a memory.
 v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
               WorkLimit limit, std::stop_token stop);
 
@@ -31,7 +69,25 @@ std::vector<std::string> violations(const grid::Snapshot& snapshot, const v1::Pl
 
 // The plan for people and programs (`tandem plan --json`, GET /api/v1/plan): ids instead of positions, figures rounded to
 // what they are worth, `gap` = (cost − bound) / cost. Rows that the snapshot no longer has carry their ids alone.
-Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot);
+// `prices`, where given, stand with it, so that anyone can check the bound.
+Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Prices* prices = nullptr);
+
+// Of such a document what can be checked: deployments, splits, rejections, cost, bound and prices. Errors:
+// invalid_argument with the place of the first fault.
+struct PricedPlan {
+  v1::Plan plan;
+  Prices prices;
+};
+Result<PricedPlan> plan_from_json(const Json& document, const grid::Snapshot& snapshot);
+
+// Whether a plan is what it says: every constraint kept, its cost the sum of its rows, its bound what its prices prove.
+// Everything is worked out from the grid and the plan alone, by code that no search uses. At 1,000 sites and 10,000 demands
+// seconds.
+struct CheckedPlan {
+  double cost_eur_per_hour = 0, bound_eur_per_hour = 0;  // as worked out
+  std::vector<std::string> faults;                       // empty: all of it holds
+};
+CheckedPlan check_plan(const grid::Snapshot& snapshot, const PricedPlan& plan);
 
 // What becomes of every demand under the deployments of a plan when the world turns into another before anything is
 // planned anew: the shares whose site or path is gone follow the gateway's rule to what is left (the plan's other shares

@@ -1,11 +1,20 @@
-// The example grid (examples/national.yaml): planned cold, planned again after each kind of failure, and what follows a
+// Large grids (1,000 sites, 10,000 demands, 50 models; dense demand and a pilot's): the gap after 1, 5, 10 and 60 s from
+// nothing, and the time to mend the plan after any single link or site is lost. And the example grid (examples/national.yaml): planned cold, planned again after each kind of failure, and what follows a
 // plan. Counters: cost and lower bound in €/h, gap in %, demands rejected at least in part, replicas moved.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <sstream>
+#include <thread>
 
 #include "base/check.h"
+#include "base/random.h"
+#include "generate/generate.h"
 #include "ingest/ingest.h"
 #include "planner/planner.h"
 
@@ -82,6 +91,80 @@ void replan_after_a_site_is_dark(benchmark::State& state) {
   });
 }
 BENCHMARK(replan_after_a_site_is_dark)->Unit(benchmark::kMillisecond);
+
+// A made-up nation whose demand fills that many thousandths of its accelerators.
+const grid::Snapshot& nation(int64_t load) {
+  static std::map<int64_t, grid::Snapshot> made;
+  const auto found = made.find(load);
+  if (found != made.end()) return found->second;
+  const auto entities = generate::generate_grid({.sites = 1'000, .demands = 10'000, .models = 50, .load = static_cast<double>(load) / 1e3});
+  CHECK(entities.has_value());
+  ingest::GridSnapshot read = ingest::read_grid(ingest::write_grid_file(*entities), "nation.yaml");
+  CHECK(read.snapshot.has_value());
+  return made.emplace(load, std::move(*read.snapshot)).first->second;
+}
+
+struct PlannedNation {
+  Planner planner;
+  v1::Plan plan;
+};
+
+PlannedNation plan_nation(const grid::Snapshot& grid, int64_t seconds) {
+  std::stop_source stop;
+  const std::jthread limit([&](const std::stop_token& over) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any().wait_for(lock, over, std::chrono::seconds(seconds), [] { return false; });
+    stop.request_stop();
+  });
+  PlannedNation planned;
+  planned.plan = planned.planner.plan(grid, nullptr, "bench", 1, {}, stop.get_token());
+  return planned;
+}
+
+void gap_over_time(benchmark::State& state) {
+  const grid::Snapshot& grid = nation(state.range(0));
+  PlannedNation planned;
+  for (auto _ : state) planned = plan_nation(grid, state.range(1));
+  report(state, planned.plan);
+}
+BENCHMARK(gap_over_time)->ArgsProduct({{600, 20}, {1, 5, 10, 60}})->ArgNames({"load", "limit_s"})->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
+
+// Each failure from the plan of 10 s and what its planner knows; of 100 of all links and sites.
+void mend_after_a_failure(benchmark::State& state) {
+  const grid::Snapshot& grid = nation(state.range(0));
+  const PlannedNation planned = plan_nation(grid, 10);
+  Random random(1);
+  std::vector<double> times_ms;
+  double moves_max = 0, lost_for_cost = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    const size_t failed = random.below(grid.links.size() + grid.sites.size());
+    grid::Snapshot after;
+    if (failed < grid.links.size()) {
+      grid::Link link = grid.links[failed];
+      link.state = grid::State::down;
+      after = grid::with_link(grid, grid::LinkIndex(failed), link, 1);
+    } else {
+      grid::Site site = grid.sites[failed - grid.links.size()];
+      site.state = grid::State::down;
+      after = grid::with_site(grid, grid::SiteIndex(failed - grid.links.size()), site, 1);
+    }
+    Planner planner = planned.planner;
+    state.ResumeTiming();
+    const auto start = std::chrono::steady_clock::now();
+    const v1::Plan mended = planner.plan(after, &planned.plan, "bench", 1, {}, {});
+    times_ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    moves_max = std::max<double>(moves_max, mended.moves());
+    for (int d = 0; d < mended.demands_size(); ++d)
+      lost_for_cost += mended.demands(d).rejected() > planned.plan.demands(d).rejected() && mended.demands(d).blocked_by() == "cost";
+  }
+  std::sort(times_ms.begin(), times_ms.end());
+  state.counters["p95_ms"] = times_ms[times_ms.size() * 95 / 100];
+  state.counters["moves_max"] = moves_max;
+  state.counters["lost_for_cost"] = lost_for_cost;
+}
+BENCHMARK(mend_after_a_failure)->ArgName("load")->Arg(600)->Arg(20)->Iterations(100)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 void check_violations(benchmark::State& state) {
   const v1::Plan p = plan_example({});

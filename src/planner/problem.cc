@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "base/check.h"
 
@@ -38,9 +39,8 @@ std::string deployment_id(std::string_view model, std::string_view pool, uint32_
   return id;
 }
 
-Problem::Problem(const grid::Snapshot& s, const v1::Plan* incumbent) : snapshot(s), network(twin::make_network(s)) {
-  for (size_t i = 0; i < s.regions.size(); ++i) reaches.push_back(twin::reach_from(s, network, grid::RegionIndex(i)));
-  arc_uses_.resize(s.regions.size() * s.nodes.size());
+Problem::Problem(const grid::Snapshot& s, std::shared_ptr<const Terrain> of, const v1::Plan* incumbent)
+    : snapshot(s), terrain(std::move(of)) {
   add_capacities();
   add_candidates();
   if (incumbent != nullptr) read_incumbent(*incumbent);
@@ -55,20 +55,27 @@ void Problem::add_capacities() {
     pool_spare.push_back(pool.count - reserve);
     site_kw[pool.site.value] -= reserve * snapshot.accelerators[pool.accelerator].peak_power.value() * 1e-3;
   }
-  const twin::Forecast background = twin::forecast(snapshot, {});
+  const double headroom = snapshot.policy.link_headroom;
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
     const grid::Link& link = snapshot.links[i];
-    const double headroom = snapshot.policy.link_headroom;
-    arc_spare_gbps.push_back(headroom * link.capacity_ab.value() - background.links[i].ab.value());
-    arc_spare_gbps.push_back(headroom * link.capacity_ba.value() - background.links[i].ba.value());
+    arc_spare_gbps.push_back(headroom * link.capacity_ab.value() - terrain->arc_background_gbps[2 * i]);
+    arc_spare_gbps.push_back(headroom * link.capacity_ba.value() - terrain->arc_background_gbps[2 * i + 1]);
   }
 }
 
 void Problem::add_candidates() {
   candidates_of_model.resize(snapshot.models.size());
   std::vector<std::vector<uint32_t>> profiles_of(snapshot.accelerators.size());
-  for (size_t i = 0; i < snapshot.profiles.size(); ++i)
-    profiles_of[snapshot.profiles[i].accelerator.value].push_back(static_cast<uint32_t>(i));
+  std::vector<uint32_t> slots;
+  profiles_of_model_.resize(snapshot.models.size());
+  for (uint32_t i = 0; i < snapshot.profiles.size(); ++i) {
+    profiles_of[snapshot.profiles[size_t{i}].accelerator.value].push_back(i);
+    std::vector<uint32_t>& of_model = profiles_of_model_[snapshot.profiles[size_t{i}].model.value];
+    slots.push_back(static_cast<uint32_t>(of_model.size()));
+    of_model.push_back(i);
+  }
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, uint64_t> pinned;
+  for (const grid::Deployment& pin : snapshot.deployments) pinned[{pin.pool.value, pin.model.value, pin.tensor_parallel}] += pin.replicas;
   for (size_t p = 0; p < snapshot.pools.size(); ++p) {
     const grid::Pool& pool = snapshot.pools[p];
     const grid::Accelerator& accelerator = snapshot.accelerators[pool.accelerator];
@@ -86,6 +93,8 @@ void Problem::add_candidates() {
       c.node = pool.node.value;
       c.model = profile.model.value;
       c.profile = &profile;
+      c.profile_position = profile_position;
+      c.slot = slots[profile_position];
       c.accelerators = std::max(1u, profile.tensor_parallel);
       c.fits_memory = model.weights + profile.kv_memory <= accelerator.memory * c.accelerators;
       c.up = site.state == grid::State::up && snapshot.usable(pool.node);
@@ -94,9 +103,9 @@ void Problem::add_candidates() {
       c.worst_kw = accelerator.peak_power.value() * c.accelerators * 1e-3;
       c.eur_per_watt_hour = site.pue * site.power_price.value() * 1e-3;
       c.replica_eur_per_hour = accelerator.price.value() * c.accelerators + c.idle_w * c.eur_per_watt_hour;
-      for (const grid::Deployment& pin : snapshot.deployments)
-        if (pin.pool.value == p && pin.model == profile.model && pin.tensor_parallel == profile.tensor_parallel && c.up)
-          c.pinned = std::min(c.pinned + pin.replicas, c.replicas_max);
+      c.servable = c.fits_memory && c.up && c.replicas_max > 0 && c.worst_kw <= site_kw[c.site];
+      if (const auto pin = pinned.find({c.pool, c.model, profile.tensor_parallel}); pin != pinned.end() && c.up)
+        c.pinned = static_cast<uint32_t>(std::min<uint64_t>(pin->second, c.replicas_max));
       candidates_of_model[c.model].push_back(static_cast<uint32_t>(candidates.size()));
       candidates.push_back(std::move(c));
     }
@@ -148,20 +157,38 @@ void Problem::add_demands() {
     demand.tokens_per_s = row.rate_per_s * row.output_tokens;
     demand.up_gbps = row.rate_per_s * row.upload_bytes * 8e-9;
     demand.back_gbps = row.rate_per_s * row.download_bytes * 8e-9;
+    demand.bytes_per_hour = row.rate_per_s * (row.upload_bytes + row.download_bytes) * 3600;
+    demand.residency = tenant.residency.bits;
+    const std::optional<grid::Anchor>& anchor = terrain->anchors[row.region.value];
+    if (anchor) demand.access_us = 2 * (anchor->access_delay + anchor->backhaul_delay).value();
     if (!tenant.models.empty() && std::find(tenant.models.begin(), tenant.models.end(), row.model) == tenant.models.end())
       demand.blocked = Gate::tenant_model;
     else if (row.prompt_tokens + row.output_tokens > snapshot.models[row.model].context_tokens)
       demand.blocked = Gate::context;
-    else if (!reaches[row.region.value].anchor)
+    else if (!anchor)
       demand.blocked = Gate::anchor;
-    demand.option_first = static_cast<uint32_t>(options.size());
-    for (const uint32_t c : candidates_of_model[row.model.value]) {
-      Option option;
-      if (judge(d, c, &option).gate != Gate::none) continue;
-      options_of_candidate[c].push_back(static_cast<uint32_t>(options.size()));
-      options.push_back(option);
+    add_uses(d);
+  }
+}
+
+void Problem::add_uses(uint32_t d) {
+  DemandRow& demand = demands[d];
+  const grid::Demand& row = *demand.row;
+  demand.use_first = static_cast<uint32_t>(uses.size());
+  for (const uint32_t f : profiles_of_model_[row.model.value]) {
+    const grid::Profile& profile = snapshot.profiles[size_t{f}];
+    Use use;
+    const double requests_max = twin::kv_requests_max(snapshot.models[row.model], profile, row.prompt_tokens, row.output_tokens);
+    use.fits = requests_max >= profile.points.front().batch;
+    use.prefill_ms = twin::prefill_time(profile, row.prompt_tokens, row.prefix_hit).value();
+    for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
+      const grid::OperatingPoint& point = profile.points[p];
+      if (point.batch > requests_max) continue;
+      use.fastest_ms = std::min(use.fastest_ms, point.decode_per_token.value());
+      if (point.decode_per_token <= row.promise.tpot) use.points |= 1u << p;
     }
-    demand.option_end = static_cast<uint32_t>(options.size());
+    if (demand.blocked != Gate::none) use.points = 0;
+    uses.push_back(use);
   }
 }
 
@@ -170,6 +197,7 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   const grid::Demand& row = *demand.row;
   const Candidate& candidate = candidates[c];
   const grid::Profile& profile = *candidate.profile;
+  const Use& use = uses[demand.use_first + candidate.slot];
   Verdict verdict;
   const auto ruled_out = [&](Gate gate, double measured = 0, double allowed = 0) {
     verdict.gate = gate;
@@ -178,56 +206,78 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
     return verdict;
   };
   if (demand.blocked != Gate::none) return ruled_out(demand.blocked);
-  const double requests_max = twin::kv_requests_max(snapshot.models[row.model], profile, row.prompt_tokens, row.output_tokens);
-  if (!candidate.fits_memory || requests_max < profile.points.front().batch) return ruled_out(Gate::memory);
+  if (!candidate.fits_memory || !use.fits) return ruled_out(Gate::memory);
   if (!candidate.up) return ruled_out(Gate::down);
-  const twin::RegionReach& reach = reaches[row.region.value];
-  const grid::NodeIndex node(candidate.node);
-  if (!reach.reachable(node)) return ruled_out(Gate::unreachable);
-  const grid::JurisdictionSet residency = snapshot.tenants[row.tenant].residency;
-  const double prefill_ms = twin::prefill_time(profile, row.prompt_tokens, row.prefix_hit).value();
-  verdict.round_trip_us = twin::round_trip(reach, node).value();
-  verdict.ttft_ms = verdict.round_trip_us * 1e-3 + prefill_ms;
-  if (!residency.contains(snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)))) return ruled_out(Gate::residency);
-  if (!residency.contains(reach.tree->jurisdictions(node))) return ruled_out(Gate::path_residency);
-
-  uint32_t points = 0;
-  double fastest_ms = std::numeric_limits<double>::infinity(), fractional = fastest_ms, alone = fastest_ms;
-  const double prefill_work = row.rate_per_s * prefill_ms * 1e-3;
-  const double transport = (demand.up_gbps + demand.back_gbps) / 8e-9 * 3600 * reach.tree->euros_per_byte(node);
-  for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
-    const grid::OperatingPoint& point = profile.points[p];
-    const double step_ms = point.decode_per_token.value();
-    if (point.batch > requests_max) continue;
-    fastest_ms = std::min(fastest_ms, step_ms);
-    if (step_ms > row.promise.tpot.value()) continue;
-    points |= 1u << p;
-    const double busy = prefill_work + demand.tokens_per_s * step_ms * 1e-3 / point.batch;
-    const double work = busy / kUtilizationMax;  // replicas it fills
-    const double active = busy * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
-    fractional = std::min(fractional, work * candidate.replica_eur_per_hour + active);
-    alone = std::min(alone, std::max(1.0, std::ceil(work)) * candidate.replica_eur_per_hour + active);
-  }
-  if (points == 0) return ruled_out(Gate::promise_tpot, fastest_ms, row.promise.tpot.value());
-  if (verdict.ttft_ms > row.promise.ttft.value()) return ruled_out(Gate::promise_ttft, verdict.ttft_ms, row.promise.ttft.value());
+  const Leg& leg = *leg_of(row.region.value, candidate.pool);
+  if (!leg.reachable) return ruled_out(Gate::unreachable);
+  verdict.round_trip_us = demand.access_us + leg.branch_us;
+  verdict.ttft_ms = verdict.round_trip_us * 1e-3 + use.prefill_ms;
+  if ((snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)).bits & ~demand.residency) != 0) return ruled_out(Gate::residency);
+  if ((leg.jurisdictions & ~demand.residency) != 0) return ruled_out(Gate::path_residency);
+  if (use.points == 0) return ruled_out(Gate::promise_tpot, use.fastest_ms, row.promise.tpot.value());
+  if (slack_ms(demand, leg, use) < 0) return ruled_out(Gate::promise_ttft, verdict.ttft_ms, row.promise.ttft.value());
   if (candidate.replicas_max == 0) return ruled_out(Gate::accelerators, pool_spare[candidate.pool], candidate.accelerators);
   if (candidate.worst_kw > site_kw[candidate.site]) return ruled_out(Gate::power, candidate.worst_kw, site_kw[candidate.site]);
-  if (option != nullptr)
-    *option = {.demand = d,
-               .candidate = c,
-               .points = points,
-               .round_trip_us = verdict.round_trip_us,
-               .prefill_ms = prefill_ms,
-               .slack_ms = row.promise.ttft.value() - verdict.ttft_ms,
-               .transport_eur_per_hour = transport,
-               .fractional_eur_per_hour = fractional + transport,
-               .alone_eur_per_hour = alone + transport};
+  if (option == nullptr) return verdict;
+
+  double fractional = std::numeric_limits<double>::infinity(), alone = fractional, replicas = 0;
+  for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
+    if ((use.points >> p & 1) == 0) continue;
+    const grid::OperatingPoint& point = profile.points[p];
+    const double busy = row.rate_per_s * use.prefill_ms * 1e-3 + demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+    const double work = busy / kUtilizationMax;  // replicas it fills
+    const double active = busy * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
+    if (const double eur = work * candidate.replica_eur_per_hour + active; eur < fractional) fractional = eur, replicas = work;
+    alone = std::min(alone, std::max(1.0, std::ceil(work)) * candidate.replica_eur_per_hour + active);
+  }
+  const double transport = transport_eur_per_hour(demand, leg);
+  *option = {.demand = d,
+             .candidate = c,
+             .points = use.points,
+             .round_trip_us = verdict.round_trip_us,
+             .prefill_ms = use.prefill_ms,
+             .slack_ms = slack_ms(demand, leg, use),
+             .transport_eur_per_hour = transport,
+             .fractional_eur_per_hour = fractional + transport,
+             .replicas_in_fractions = replicas,
+             .alone_eur_per_hour = alone + transport};
   return verdict;
 }
 
+size_t Problem::columns() const {
+  size_t count = 0;
+  for (const DemandRow& demand : demands) count += candidates_of_model[demand.row->model.value].size();
+  return count;
+}
+
+void Problem::add_all_options() {
+  for (uint32_t d = 0; d < demands.size(); ++d)
+    for (const uint32_t c : candidates_of_model[demands[d].row->model.value]) add_option(d, c);
+}
+
+std::optional<uint32_t> Problem::find_option(uint32_t d, uint32_t c) const {
+  const std::vector<uint32_t>& of_demand = demands[d].options;
+  const auto found = std::lower_bound(of_demand.begin(), of_demand.end(), c, [&](uint32_t o, uint32_t wanted) { return options[o].candidate < wanted; });
+  if (found == of_demand.end() || options[*found].candidate != c) return std::nullopt;
+  return *found;
+}
+
+bool Problem::add_option(uint32_t d, uint32_t c) {
+  if (!passes(d, c) || find_option(d, c)) return false;
+  Option option;
+  if (judge(d, c, &option).gate != Gate::none) return false;
+  std::vector<uint32_t>& of_demand = demands[d].options;
+  const auto place = std::lower_bound(of_demand.begin(), of_demand.end(), c, [&](uint32_t o, uint32_t wanted) { return options[o].candidate < wanted; });
+  of_demand.insert(place, static_cast<uint32_t>(options.size()));
+  options_of_candidate[c].push_back(static_cast<uint32_t>(options.size()));
+  options.push_back(option);
+  return true;
+}
+
 const std::vector<ArcUse>& Problem::arc_uses(uint32_t region, uint32_t node) {
-  std::optional<std::vector<ArcUse>>& uses = arc_uses_[region * snapshot.nodes.size() + node];
-  if (uses) return *uses;
+  const uint32_t view = terrain->view_of_region[region];
+  const auto [entry, fresh] = arc_uses_.try_emplace(uint64_t{view} << 32 | node);
+  if (!fresh) return entry->second;
   std::map<uint32_t, ArcUse> by_arc;
   const auto add = [&](const std::vector<twin::PathTree::ArcShare>& shares, double ArcUse::*direction) {
     for (const twin::PathTree::ArcShare& share : shares) {
@@ -236,11 +286,10 @@ const std::vector<ArcUse>& Problem::arc_uses(uint32_t region, uint32_t node) {
       by_arc[arc].*direction += share.fraction;
     }
   };
-  add(reaches[region].tree->shares_to(grid::NodeIndex(node)), &ArcUse::up);
-  add(reaches[region].tree->shares_back(grid::NodeIndex(node)), &ArcUse::back);
-  uses.emplace();
-  for (const auto& [arc, use] : by_arc) uses->push_back(use);
-  return *uses;
+  add(terrain->views[view]->tree.shares_to(grid::NodeIndex(node)), &ArcUse::up);
+  add(terrain->views[view]->tree.shares_back(grid::NodeIndex(node)), &ArcUse::back);
+  for (const auto& [arc, use] : by_arc) entry->second.push_back(use);
+  return entry->second;
 }
 
 }  // namespace tandem::planner

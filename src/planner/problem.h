@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "grid/snapshot.h"
+#include "planner/terrain.h"
 #include "tandem/v1/plan.pb.h"
 #include "twin/twin.h"
 
@@ -51,9 +53,12 @@ inline constexpr double kPrecedence = 16;
 struct Candidate {
   uint32_t pool = 0, site = 0, node = 0, model = 0;
   const grid::Profile* profile = nullptr;
+  uint32_t profile_position = 0;       // in the snapshot
+  uint32_t slot = 0;                   // of the profile among those of the model
   std::string id;                      // "<model>@<pool>", "/tp<n>"
   bool fits_memory = false;
   bool up = false;
+  bool servable = false;               // up, its weights fit, and a replica has accelerators and power
   uint32_t accelerators = 1;           // a replica
   uint32_t replicas_max = 0;           // alone in the pool, beside the radio reserve
   double idle_w = 0;                   // of a replica, IT
@@ -62,6 +67,15 @@ struct Candidate {
   double eur_per_watt_hour = 0;        // PUE × price of power
   uint32_t pinned = 0;                 // replicas the operator keeps here
   uint32_t incumbent = 0;              // replicas of the plan before
+  double guide_eur_per_hour = 0;       // what scarce accelerators and power are worth to others, a replica: steers, costs nothing
+};
+
+// A demand on one profile, wherever that stands.
+struct Use {
+  bool fits = false;                   // KV of one request, at the smallest batch at least
+  uint32_t points = 0;                 // set of operating points that keep the promise on time per token
+  double prefill_ms = 0;
+  double fastest_ms = std::numeric_limits<double>::infinity();  // a token, at the points whose batch fits
 };
 
 // A demand at a candidate that passed every gate of its own: what is left is capacity and cost.
@@ -73,6 +87,7 @@ struct Option {
   double slack_ms = 0;                 // of the promised TTFT, what waits may take
   double transport_eur_per_hour = 0;   // of the whole demand
   double fractional_eur_per_hour = 0;  // whole demand at its best point if replicas could be bought in fractions
+  double replicas_in_fractions = 0;    // that the whole demand fills, at the point it is cheapest at
   double alone_eur_per_hour = 0;       // at least what the whole demand costs in a deployment of its own
 };
 
@@ -84,7 +99,11 @@ struct DemandRow {
   double precedence = 1;               // of its priority: kPrecedence times that of the next lower one in the grid
   double tokens_per_s = 0;             // output
   double up_gbps = 0, back_gbps = 0;
-  uint32_t option_first = 0, option_end = 0;
+  double bytes_per_hour = 0;           // both ways
+  double access_us = 0;                // access and backhaul to the anchor in use, out and back
+  uint64_t residency = 0;              // of the tenant
+  uint32_t use_first = 0;              // in Problem::uses; one for each profile of the model
+  std::vector<uint32_t> options;       // ascending by candidate
 };
 
 // What a demand puts on one direction of a link, per Gbit/s sent out and back.
@@ -93,20 +112,23 @@ struct ArcUse {
   double up = 0, back = 0;
 };
 
+// How many options a demand may have in all before the search is given only the best of each.
+inline constexpr size_t kOptionsInFull = 300'000;
+
 class Problem {
  public:
-  Problem(const grid::Snapshot& snapshot, const v1::Plan* incumbent);
+  Problem(const grid::Snapshot& snapshot, std::shared_ptr<const Terrain> terrain, const v1::Plan* incumbent);
   Problem(const Problem&) = delete;
   Problem& operator=(const Problem&) = delete;
 
   const grid::Snapshot& snapshot;
   bool has_incumbent = false;
-  std::shared_ptr<const twin::Network> network;
-  std::vector<twin::RegionReach> reaches;       // by region
+  std::shared_ptr<const Terrain> terrain;
   std::vector<Candidate> candidates;            // by pool, then profile
   std::vector<std::vector<uint32_t>> candidates_of_model;
   std::vector<DemandRow> demands;
-  std::vector<Option> options;                  // by demand, then candidate
+  std::vector<Use> uses;                        // by demand, then profile of its model
+  std::vector<Option> options;                  // those the search may take; in the order they were added
   std::vector<std::vector<uint32_t>> options_of_candidate;
   std::vector<uint32_t> pool_spare;             // accelerators beside the largest radio reserve of the day
   std::vector<double> site_kw;                  // left beside the radio reserve at worst case
@@ -119,6 +141,35 @@ class Problem {
     double round_trip_us = 0, ttft_ms = 0;      // as far as known; ttft_ms without waits
   };
   Verdict judge(uint32_t demand, uint32_t candidate, Option* option) const;
+  // judge(…).gate == none, without the reasons: what is asked of all columns many times.
+  bool passes(uint32_t demand, uint32_t candidate) const {
+    const DemandRow& row = demands[demand];
+    const Candidate& at = candidates[candidate];
+    const Leg* leg = leg_of(row.row->region.value, at.pool);
+    return at.servable && leg != nullptr && leg->reachable && (leg->jurisdictions & ~row.residency) == 0 &&
+           uses[row.use_first + at.slot].points != 0 && slack_ms(row, *leg, uses[row.use_first + at.slot]) >= 0;
+  }
+  // Of the promised time to first token, what waits may take.
+  double slack_ms(const DemandRow& row, const Leg& leg, const Use& use) const {
+    return row.row->promise.ttft.value() - ((row.access_us + leg.branch_us) * 1e-3 + use.prefill_ms);
+  }
+  double transport_eur_per_hour(const DemandRow& row, const Leg& leg) const {  // of the whole demand
+    return row.bytes_per_hour * leg.euros_per_byte;
+  }
+  const Leg* leg_of(uint32_t region, uint32_t pool) const {  // null when every anchor is down
+    const uint32_t view = terrain->view_of_region[region];
+    return view == UINT32_MAX ? nullptr : &terrain->views[view]->legs[pool];
+  }
+  const twin::PathTree* tree_of(uint32_t region) const {
+    const uint32_t view = terrain->view_of_region[region];
+    return view == UINT32_MAX ? nullptr : &terrain->views[view]->tree;
+  }
+
+  size_t columns() const;                       // pairs of a demand and a candidate of its model
+  void add_all_options();
+  // Adds the option unless it is there or its gates forbid it. False then.
+  bool add_option(uint32_t demand, uint32_t candidate);
+  std::optional<uint32_t> find_option(uint32_t demand, uint32_t candidate) const;
 
   const std::vector<ArcUse>& arc_uses(uint32_t region, uint32_t node);
   std::optional<uint32_t> find_candidate(std::string_view id) const;
@@ -127,9 +178,11 @@ class Problem {
   void add_candidates();
   void add_capacities();
   void add_demands();
+  void add_uses(uint32_t demand);
   void read_incumbent(const v1::Plan& incumbent);
 
-  std::vector<std::optional<std::vector<ArcUse>>> arc_uses_;  // regions × nodes, made when first asked for
+  std::unordered_map<uint64_t, std::vector<ArcUse>> arc_uses_;  // by anchor view and node, made when first asked for
+  std::vector<std::vector<uint32_t>> profiles_of_model_;
   std::vector<uint32_t> candidates_by_id_;
 };
 

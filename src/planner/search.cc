@@ -46,7 +46,7 @@ std::vector<uint32_t> Search::placing_order() const {
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     const DemandRow &x = problem_.demands[a], &y = problem_.demands[b];
     if (x.row->priority != y.row->priority) return x.row->priority > y.row->priority;
-    const uint32_t x_options = x.option_end - x.option_first, y_options = y.option_end - y.option_first;
+    const size_t x_options = x.options.size(), y_options = y.options.size();
     if (x_options != y_options) return x_options < y_options;
     if (x.tokens_per_s != y.tokens_per_s) return x.tokens_per_s > y.tokens_per_s;
     return a < b;
@@ -78,7 +78,7 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
   uint32_t best = kNobody;
   Quote best_quote;
   bool any_fits = false;
-  for (uint32_t o = row.option_first; o < row.option_end; ++o) {
+  for (const uint32_t o : row.options) {
     const Option& option = problem_.options[o];
     if (option.candidate == forbidden || (blink_ > 0 && random_.chance(blink_))) continue;
     const double fractional = option.fractional_eur_per_hour * part;
@@ -90,7 +90,9 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
     const Quote offer = quote(o, share);
     if (offer.fit.blocked != Gate::none) continue;
     any_fits = true;
-    const double score = weight * offer.added_eur_per_hour + (1 - weight) * fractional;
+    const double started = static_cast<double>(offer.fit.replicas) - deployed_[option.candidate].fit.replicas;
+    const double guide = problem_.candidates[option.candidate].guide_eur_per_hour * (weight * started + (1 - weight) * part * option.replicas_in_fractions);
+    const double score = weight * offer.added_eur_per_hour + (1 - weight) * fractional + guide;
     if (score >= best_score) continue;
     best_score = score;
     best = o;
@@ -108,7 +110,7 @@ bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidd
   double best_score = penalty(demand) / kWhole;  // a 1024th
   uint32_t best = kNobody, best_share = 0;
   Fit best_fit;
-  for (uint32_t o = row.option_first; o < row.option_end; ++o) {
+  for (const uint32_t o : row.options) {
     const Option& option = problem_.options[o];
     if (option.candidate == forbidden) continue;
     uint32_t fits = 0, fails = links_allow(option, placements_[demand].unserved) + 1;
@@ -154,11 +156,9 @@ void Search::adopt(const v1::Plan& incumbent) {
       if (!c || !(split.fraction() > 0)) continue;
       const double wanted = std::min(split.fraction(), 1.0) * kWhole;
       const uint32_t share = std::min(static_cast<uint32_t>(wanted + 0.5), placements_[d].unserved);
-      for (const uint32_t o : problem_.options_of_candidate[*c]) {
-        if (problem_.options[o].demand != d || share == 0) continue;
-        if (const Quote offer = quote(o, share); offer.fit.blocked == Gate::none) put(o, share, offer.fit);
-        break;
-      }
+      const auto o = problem_.find_option(d, *c);
+      if (!o || share == 0) continue;
+      if (const Quote offer = quote(*o, share); offer.fit.blocked == Gate::none) put(*o, share, offer.fit);
     }
   }
   for (const uint32_t d : order) place(d, 1, kNobody);
@@ -170,7 +170,7 @@ void Search::adopt(const v1::Plan& incumbent) {
 bool Search::relocate_all() {
   bool improved = false;
   for (uint32_t d = 0; d < placements_.size(); ++d) {
-    if (problem_.demands[d].option_first == problem_.demands[d].option_end) continue;
+    if (problem_.demands[d].options.empty()) continue;
     if (!may_go_on()) break;
     const Mark mark = begin();
     if (take_out(d)) place(d, 1, kNobody);
@@ -182,7 +182,8 @@ bool Search::relocate_all() {
 // Fills what running replicas have left with parts of a demand, then places the rest whole.
 void Search::spread(uint32_t demand) {
   const DemandRow& row = problem_.demands[demand];
-  for (uint32_t o = row.option_first; o < row.option_end && placements_[demand].unserved > 0; ++o) {
+  for (const uint32_t o : row.options) {
+    if (placements_[demand].unserved == 0) break;
     const uint32_t running = deployed_[problem_.options[o].candidate].fit.replicas;
     if (running == 0) continue;
     uint32_t fits = 0, fails = links_allow(problem_.options[o], placements_[demand].unserved) + 1;
@@ -203,7 +204,7 @@ void Search::spread(uint32_t demand) {
 bool Search::spread_all() {
   bool improved = false;
   for (uint32_t d = 0; d < placements_.size(); ++d) {
-    if (problem_.demands[d].option_end - problem_.demands[d].option_first < 2) continue;
+    if (problem_.demands[d].options.size() < 2) continue;
     if (!may_go_on()) break;
     const Mark mark = begin();
     if (take_out(d)) spread(d);
@@ -280,12 +281,68 @@ bool Search::open(uint32_t c) {
   return keep_if_better(mark, gain_min());
 }
 
+// Whether the demands that could move would save at least a replica, if each left with its share of what it is served by.
+bool Search::worth_opening(uint32_t c) const {
+  if (problem_.options_of_candidate[c].empty()) return false;
+  double saved = 0;
+  for (const uint32_t o : problem_.options_of_candidate[c]) {
+    const Option& option = problem_.options[o];
+    const Candidate& to = problem_.candidates[c];
+    double paid = penalty(option.demand) * placements_[option.demand].unserved / kWhole;
+    for (const Member& member : placements_[option.demand].members) {
+      if (problem_.options[member.option].candidate == c) continue;
+      const Option& from = problem_.options[member.option];
+      const Deployed& deployed = deployed_[from.candidate];
+      const double part = static_cast<double>(member.share) / kWhole;
+      paid += part * (from.transport_eur_per_hour + (deployed.work > 0 ? from.replicas_in_fractions / deployed.work : 0) * deployed.fit.eur_per_hour);
+    }
+    const double running = option.fractional_eur_per_hour - option.replicas_in_fractions * to.replica_eur_per_hour;
+    saved += std::max(0.0, paid - running);
+  }
+  const uint32_t started = deployed_[c].fit.replicas == 0 ? 1 : 0;
+  return saved > started * problem_.candidates[c].replica_eur_per_hour;
+}
+
 bool Search::open_all() {
   bool improved = false;
   for (uint32_t c = 0; c < deployed_.size(); ++c) {
-    if (problem_.options_of_candidate[c].empty()) continue;
+    if (!worth_opening(c)) continue;
     if (!may_go_on()) break;
     improved |= open(c);
+  }
+  return improved;
+}
+
+// Takes from each deployment the least demands that one replica fewer could do without, and places them elsewhere.
+bool Search::shrink_all() {
+  bool improved = false;
+  std::vector<std::pair<double, uint32_t>> by_work;
+  for (uint32_t c = 0; c < deployed_.size(); ++c) {
+    if (deployed_[c].members.size() < 2) continue;
+    if (!may_go_on()) break;
+    const uint32_t replicas = deployed_[c].fit.replicas;
+    by_work.clear();
+    for (const Member& member : deployed_[c].members) {
+      const Option& option = problem_.options[member.option];
+      by_work.emplace_back(option.replicas_in_fractions * member.share, option.demand);
+    }
+    std::sort(by_work.begin(), by_work.end());
+    const Mark mark = begin();
+    std::vector<uint32_t> homeless;
+    bool sound = true;
+    constexpr size_t kMost = 8;
+    for (const auto& [work, d] : by_work) {
+      if (homeless.size() == kMost || deployed_[c].fit.replicas < replicas) break;
+      if (!homeless.empty() && homeless.back() == d) continue;
+      homeless.push_back(d);
+      if (sound = take_out(d); !sound) break;
+    }
+    if (!sound || deployed_[c].fit.replicas >= replicas || deployed_[c].members.empty()) {
+      roll_back(mark);
+      continue;
+    }
+    place_all(std::move(homeless), c);
+    improved |= keep_if_better(mark, gain_min());
   }
   return improved;
 }
@@ -322,7 +379,7 @@ bool Search::ruin_and_recreate() {
   }
   // What was left out competes for the room again.
   for (uint32_t d = 0; sound && d < placements_.size(); ++d) {
-    if (placements_[d].unserved == 0 || problem_.demands[d].option_first == problem_.demands[d].option_end) continue;
+    if (placements_[d].unserved == 0 || problem_.demands[d].options.empty()) continue;
     if (std::find(homeless.begin(), homeless.end(), d) != homeless.end()) continue;
     homeless.push_back(d);
     sound = placements_[d].members.empty() || take_out(d);
@@ -343,25 +400,76 @@ bool Search::ruin_and_recreate() {
   return keep_if_better(mark, gain_min());
 }
 
+// Takes all demands of one model out and places them anew: patient ones first or hasty ones, large ones or in any order, for
+// which of them share deployments is what decides how full those may be.
+bool Search::rebuild_model() {
+  const uint32_t d0 = static_cast<uint32_t>(random_.below(placements_.size()));
+  const uint32_t model = problem_.demands[d0].row->model.value;
+  const Mark mark = begin();
+  std::vector<uint32_t> homeless;
+  for (uint32_t d = 0; d < placements_.size(); ++d) {
+    if (problem_.demands[d].row->model.value != model || problem_.demands[d].options.empty()) continue;
+    homeless.push_back(d);
+    if (placements_[d].members.empty() || take_out(d)) continue;
+    roll_back(mark);
+    return false;
+  }
+  for (size_t i = homeless.size(); i > 1; --i) std::swap(homeless[i - 1], homeless[random_.below(i)]);
+  const uint64_t order = random_.below(4);
+  std::stable_sort(homeless.begin(), homeless.end(), [&](uint32_t a, uint32_t b) {
+    const grid::Demand &x = *problem_.demands[a].row, &y = *problem_.demands[b].row;
+    if (x.priority != y.priority) return x.priority > y.priority;
+    if (order == 0 && x.promise.tpot != y.promise.tpot) return x.promise.tpot < y.promise.tpot;
+    if (order <= 1 && x.promise.ttft != y.promise.ttft) return x.promise.ttft < y.promise.ttft;
+    if (order == 2 && x.promise.ttft != y.promise.ttft) return x.promise.ttft > y.promise.ttft;
+    return false;
+  });
+  constexpr double kOpeningWeights[] = {1, 0.5, 0.2, 0.1, 0.02};
+  const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
+  blink_ = 0.01;
+  for (const uint32_t d : homeless) place(d, weight, kNobody);
+  blink_ = 0;
+  return keep_if_better(mark, gain_min());
+}
+
 bool Search::something_left_out() const {
   for (uint32_t d = 0; d < placements_.size(); ++d)
-    if (placements_[d].unserved > 0 && problem_.demands[d].option_first < problem_.demands[d].option_end) return true;
+    if (placements_[d].unserved > 0 && !problem_.demands[d].options.empty()) return true;
   return false;
+}
+
+void Search::place_left_out() {
+  std::vector<uint32_t> left_out;
+  for (const uint32_t d : placing_order())
+    if (placements_[d].unserved > 0) left_out.push_back(d);
+  for (const uint32_t d : left_out) place(d, 1, kNobody);
+  commit();
 }
 
 void Search::improve() {
   bool improved = true;
   while (improved && !stop_.stop_requested() && iterations_ < iterations_max_) {
+    const double before = objective_;
     improved = close_all();
+    improved |= shrink_all();
     improved |= relocate_all();
     improved |= open_all();
     improved |= spread_all();
+    improved &= objective_ < before - 1e-4 * std::abs(before);  // a sweep over a large grid that gains less is not worth another
   }
+}
+
+bool Search::improve_further(uint64_t iterations) {
   // A plan in service is mended, not searched for anew, unless that leaves out what might yet be served.
-  if (warm_ && !something_left_out()) return;
+  if (warm_ && !something_left_out()) return true;
   // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid.
-  constexpr uint32_t kPatience = 100;
-  for (uint32_t since_best = 0; since_best < kPatience && may_go_on();) since_best = ruin_and_recreate() ? 0 : since_best + 1;
+  const uint32_t patience = 100 + static_cast<uint32_t>(placements_.size() / 4);
+  for (; iterations > 0 && since_best_ < patience; --iterations) {
+    if (!may_go_on()) return false;
+    const bool better = !placements_.empty() && random_.chance(0.25) ? rebuild_model() : ruin_and_recreate();
+    since_best_ = better ? 0 : since_best_ + 1;
+  }
+  return since_best_ >= patience;
 }
 
 }  // namespace tandem::planner

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "planner/bound.h"
 #include "planner/problem.h"
 
 namespace tandem::planner {
@@ -53,6 +54,7 @@ struct Deployed {
   std::vector<Member> members;     // in order of arrival
   Requirements requirements;
   Fit fit;
+  double work = 0;                 // replicas, if they could be bought in fractions
 };
 
 struct Placement {
@@ -64,10 +66,29 @@ class Search {
  public:
   Search(Problem& problem, uint64_t seed, uint64_t iterations_max, std::stop_token stop);
 
-  void construct(double opening_weight);   // from nothing
+  void construct(double opening_weight);   // from nothing; steered by the candidates' guides
   void adopt(const v1::Plan& incumbent);   // what of it still passes every gate; then the rest is placed
   void improve();
+  // Ruin and recreate, until nothing better is found for a while. True when it gave up, false at a limit.
+  bool improve_further(uint64_t iterations);
+  // What was left out is placed anew among the options there are now.
+  void place_left_out();
+
+  // The plan as it stands, to come back to.
+  struct State {
+    std::vector<Deployed> deployed;
+    std::vector<Placement> placements;
+    std::vector<uint32_t> pool_used;
+    std::vector<double> site_kw_used, arc_gbps;
+    double objective = 0;
+  };
+  State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_}; }
+  void set_state(State state);
+  Known known() const;
+  double cost() const;                     // as the policy counts: without precedence, moves included
+
   uint64_t iterations() const { return iterations_; }
+  bool at_limit() const { return iterations_ >= iterations_max_ || stop_.stop_requested(); }
 
   double objective() const { return objective_; }
   const Deployed& deployed(uint32_t candidate) const { return deployed_[candidate]; }
@@ -122,8 +143,11 @@ class Search {
   void spread(uint32_t demand);
   bool close_all();
   bool open_all();
+  bool shrink_all();
+  bool worth_opening(uint32_t candidate) const;
   bool open(uint32_t candidate);
   bool ruin_and_recreate();
+  bool rebuild_model();
   bool something_left_out() const;
   double gain_min() const;
 
@@ -132,6 +156,7 @@ class Search {
   uint64_t iterations_ = 0, iterations_max_;
   std::stop_token stop_;
   bool warm_ = false;
+  uint32_t since_best_ = 0;               // ruins since the last that paid
   double blink_ = 0;                      // chance that an option is overlooked
 
   std::vector<Deployed> deployed_;        // by candidate

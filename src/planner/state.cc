@@ -48,6 +48,40 @@ void Search::reset() {
   commit();
 }
 
+void Search::set_state(State state) {
+  commit();
+  deployed_ = std::move(state.deployed);
+  placements_ = std::move(state.placements);
+  pool_used_ = std::move(state.pool_used);
+  site_kw_used_ = std::move(state.site_kw_used);
+  arc_gbps_ = std::move(state.arc_gbps);
+  objective_ = state.objective;
+}
+
+Known Search::known() const {
+  Known known{cost(), {}, {}};
+  for (uint32_t d = 0; d < placements_.size(); ++d) {
+    double eur = problem_.demands[d].penalty_eur_per_hour * placements_[d].unserved / kWhole;
+    for (const Member& member : placements_[d].members) {
+      const Option& option = problem_.options[member.option];
+      const Deployed& deployed = deployed_[option.candidate];
+      const double part = static_cast<double>(member.share) / kWhole;
+      eur += part * option.transport_eur_per_hour;
+      if (deployed.work > 0) eur += part * option.replicas_in_fractions / deployed.work * deployed.fit.eur_per_hour;
+    }
+    known.eur_of_demand.push_back(eur);
+  }
+  for (const Deployed& deployed : deployed_) known.replicas.push_back(deployed.fit.replicas);
+  return known;
+}
+
+double Search::cost() const {
+  double eur = objective_;
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    eur += (problem_.demands[d].penalty_eur_per_hour - penalty(d)) * placements_[d].unserved / kWhole;
+  return eur;
+}
+
 // Rejection as the search counts it: priorities go before money, and what was served before is not given up to save any.
 // (The plan's cost has the policy's penalty alone.)
 double Search::penalty(uint32_t demand) const {
@@ -184,6 +218,7 @@ void Search::put(uint32_t o, uint32_t share, const Fit& fit) {
   set_fit(option.candidate, fit);
   deployed.members.push_back({o, share});
   deployed.requirements.add(problem_, option, share);
+  deployed.work += option.replicas_in_fractions * share / kWhole;
   placement.members.push_back({o, share});
   placement.unserved -= share;
   add_arcs(option, share);
@@ -201,7 +236,11 @@ bool Search::take_out(uint32_t demand) {
     old_deployed_.emplace_back(option.candidate, deployed);
     std::erase_if(deployed.members, [&](const Member& m) { return m.option == member.option; });
     deployed.requirements = {};
-    for (const Member& m : deployed.members) deployed.requirements.add(problem_, problem_.options[m.option], m.share);
+    deployed.work = 0;
+    for (const Member& m : deployed.members) {
+      deployed.requirements.add(problem_, problem_.options[m.option], m.share);
+      deployed.work += problem_.options[m.option].replicas_in_fractions * m.share / kWhole;
+    }
     const Fit smaller = fit(option.candidate, deployed.requirements);
     if (smaller.blocked != Gate::none) return false;
     set_fit(option.candidate, smaller);

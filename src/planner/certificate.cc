@@ -1,0 +1,378 @@
+#include "planner/certificate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <tuple>
+
+#include "planner/problem.h"
+
+namespace tandem::planner {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::infinity();
+
+// What serving one demand at one operating point of a deployment would earn and take, at the prices.
+struct Column {
+  double gain = 0;               // €/h
+  double busy = 0, prefill = 0;  // replica-seconds a second
+  double slack_ms = 0, tail = 0;
+  double prefill_share_max = 0;       // that leaves the promised time per token
+  double fill = 0, prefill_fill = 0;  // the most its waits allow, in steps of 1/200 rounded up
+};
+
+// The wait in mean service times that c servers at that utilisation exceed for a tail of requests.
+double wait_of(uint32_t servers, double utilization, double tail) {
+  const double probability = twin::erlang_c(servers, utilization);
+  return probability > tail ? std::log(probability / tail) / (servers * (1 - utilization)) : 0;
+}
+
+class Waits {
+ public:
+  double most(uint32_t servers, double tail, double services) {
+    if (servers > 4096) return kUtilizationMax;
+    const auto [entry, fresh] = rows_.try_emplace({servers, tail});
+    if (fresh)
+      for (int step = 0; step <= 190; ++step) entry->second.push_back(wait_of(servers, step / 200.0, tail));
+    const std::vector<double>& row = entry->second;
+    const auto beyond = std::find_if(row.begin(), row.end(), [&](double wait) { return wait > services; });
+    return beyond == row.end() ? kUtilizationMax : static_cast<double>(beyond - row.begin()) / 200;
+  }
+
+ private:
+  std::map<std::pair<uint32_t, double>, std::vector<double>> rows_;
+};
+
+// The most that columns can earn with n replicas: fractions of them by gain per weight.
+double packed(std::vector<Column> columns, double n, double theta, double fill, double prefill_fill) {
+  const auto weight = [&](const Column& c) { return theta * c.busy / fill + (1 - theta) * c.prefill / prefill_fill; };
+  std::sort(columns.begin(), columns.end(),
+            [&](const Column& a, const Column& b) { return a.gain * weight(b) > b.gain * weight(a); });
+  double left = n, gain = 0;
+  for (const Column& c : columns) {
+    const double fraction = weight(c) > left ? left / weight(c) : 1;
+    gain += fraction * c.gain;
+    left -= fraction * weight(c);
+    if (left <= 0) break;
+  }
+  return gain;
+}
+
+std::vector<std::pair<double, double>> groups_of(std::vector<double> values, size_t most) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  const size_t count = std::min(most, values.size());
+  std::vector<std::pair<double, double>> groups;
+  for (size_t g = 0; g < count; ++g)
+    groups.emplace_back(values[g * values.size() / count], values[(g + 1) * values.size() / count - 1]);
+  return groups;
+}
+
+double most_earned(const std::vector<Column>& columns, double n) {
+  std::vector<double> fills, prefill_fills;
+  for (const Column& c : columns) fills.push_back(c.fill), prefill_fills.push_back(c.prefill_fill);
+  double most = 0;
+  for (const auto& [fill_low, fill_high] : groups_of(fills, 4)) {
+    for (const auto& [prefill_low, prefill_high] : groups_of(prefill_fills, 6)) {
+      std::vector<Column> allowed;
+      for (const Column& c : columns)
+        if (c.fill >= fill_low && c.prefill_fill >= prefill_low) allowed.push_back(c);
+      double least = kNone;
+      for (const double theta : {1.0, 0.0, 0.5})
+        least = std::min(least, packed(allowed, n, theta, fill_high, prefill_high));
+      if (least < kNone) most = std::max(most, least);
+    }
+  }
+  return most;
+}
+
+class Certificate {
+ public:
+  Certificate(const grid::Snapshot& snapshot, const Prices& prices)
+      : s_(snapshot), network_(twin::make_network(snapshot)) {
+    read_prices(prices);
+    read_capacities();
+    for (size_t r = 0; r < s_.regions.size(); ++r) {
+      anchors_.push_back(twin::active_anchor(s_, grid::RegionIndex(r)));
+      if (anchors_.back()) trees_.try_emplace(anchors_.back()->node.value, network_, anchors_.back()->node);
+    }
+    if (!arc_.empty()) price_paths();
+    demands_of_model_.resize(s_.models.size());
+    for (uint32_t d = 0; d < s_.demands.size(); ++d) demands_of_model_[s_.demands[size_t{d}].model.value].push_back(d);
+  }
+
+  double bound() {
+    double sum = 0;
+    for (const double v : demand_) sum += v;
+    for (size_t p = 0; p < pool_.size(); ++p) sum -= pool_[p] * spare_[p];
+    for (size_t i = 0; i < site_.size(); ++i) sum -= site_[i] * std::max(0.0, kw_[i]);
+    for (const auto& [arc, price] : arc_) sum -= price * std::max(0.0, arc_spare_[arc]);
+    for (const grid::Profile& profile : s_.profiles) read_least(profile);
+    for (size_t p = 0; p < s_.pools.size(); ++p) {
+      std::vector<std::pair<uint32_t, uint32_t>> seen;  // of two profiles for one deployment the first counts
+      for (size_t f = 0; f < s_.profiles.size(); ++f) {
+        const grid::Profile& profile = s_.profiles[f];
+        const std::pair key(profile.model.value, profile.tensor_parallel);
+        if (profile.accelerator != s_.pools[p].accelerator || std::find(seen.begin(), seen.end(), key) != seen.end())
+          continue;
+        seen.push_back(key);
+        sum += deployment(p, f);
+      }
+    }
+    return sum - 1e-9 * std::abs(sum);
+  }
+
+ private:
+  struct Least {
+    double prefill_ms = kNone;
+    std::vector<double> request_ms;  // by point
+  };
+
+  static constexpr double kPriceMax = 1e9;  // €/h: beyond any penalty
+  static double in_range(double price, double most) { return price > 0 ? std::min(price, most) : 0; }
+
+  void read_prices(const Prices& prices) {
+    const auto at = [](const std::vector<double>& values, size_t i) { return i < values.size() ? values[i] : 0; };
+    for (size_t d = 0; d < s_.demands.size(); ++d)
+      demand_.push_back(
+          in_range(at(prices.demand, d), s_.demands[d].rate_per_s * 3600 * s_.policy.rejection_penalty.value()));
+    for (size_t p = 0; p < s_.pools.size(); ++p) pool_.push_back(in_range(at(prices.pool, p), kPriceMax));
+    for (size_t i = 0; i < s_.sites.size(); ++i) site_.push_back(in_range(at(prices.site, i), kPriceMax));
+    for (uint32_t a = 0; a < 2 * s_.links.size(); ++a)
+      if (const double price = in_range(at(prices.arc, a), kPriceMax); price > 0) arc_[a] = price;
+  }
+
+  void read_capacities() {
+    for (const grid::Site& site : s_.sites)
+      kw_.push_back(std::min(site.power_limit.value(), site.cooling_limit.value()));
+    for (const grid::Pool& pool : s_.pools) {
+      const uint32_t reserve = std::min(pool.count, radio_reserve_max(pool));
+      spare_.push_back(pool.count - reserve);
+      kw_[pool.site.value] -= reserve * s_.accelerators[pool.accelerator].peak_power.value() * 1e-3;
+    }
+    if (arc_.empty()) return;
+    const twin::Forecast background = twin::forecast(s_, {});
+    for (size_t l = 0; l < s_.links.size(); ++l) {
+      arc_spare_.push_back(s_.policy.link_headroom * s_.links[l].capacity_ab.value() - background.links[l].ab.value());
+      arc_spare_.push_back(s_.policy.link_headroom * s_.links[l].capacity_ba.value() - background.links[l].ba.value());
+    }
+  }
+
+  // By anchor, then node: what one Gbit/s pays out (the cheapest branch) and back (the mean of even splits).
+  void price_paths() {
+    for (const auto& [anchor, tree] : trees_) {
+      std::vector<std::pair<double, uint32_t>> order;
+      for (uint32_t n = 0; n < s_.nodes.size(); ++n)
+        if (tree.reachable(grid::NodeIndex(n))) order.emplace_back(tree.metric(grid::NodeIndex(n)), n);
+      std::sort(order.begin(), order.end());
+      auto& [out, back] = paths_[anchor];
+      out.assign(s_.nodes.size(), 0);
+      back = out;
+      for (const auto& [metric, node] : order) {
+        double least = kNone, sum = 0, branches = 0;
+        for (const twin::Network::Arc& arc : network_->out_of(node)) {
+          if (tree.metric(grid::NodeIndex(arc.to)) + arc.metric != metric) continue;
+          const auto price = [&](bool forward) {
+            const auto found = arc_.find(2 * arc.link + (forward ? 0 : 1));
+            return found == arc_.end() ? 0 : found->second;
+          };
+          least = std::min(least, price(!arc.forward) + out[arc.to]);
+          sum += price(arc.forward) + back[arc.to];
+          ++branches;
+        }
+        if (branches > 0) out[node] = least, back[node] = sum / branches;
+      }
+    }
+  }
+
+  bool may_use(const grid::Demand& demand) const {
+    const grid::Tenant& tenant = s_.tenants[demand.tenant];
+    return (tenant.models.empty() ||
+            std::find(tenant.models.begin(), tenant.models.end(), demand.model) != tenant.models.end()) &&
+           demand.prompt_tokens + demand.output_tokens <= s_.models[demand.model].context_tokens &&
+           anchors_[demand.region.value];
+  }
+  bool may_run(const grid::Profile& profile, size_t p, const grid::Demand& demand) const {
+    const double requests =
+        twin::kv_requests_max(s_.models[profile.model], profile, demand.prompt_tokens, demand.output_tokens);
+    return requests >= profile.points.front().batch && profile.points[p].batch <= requests &&
+           profile.points[p].decode_per_token <= demand.promise.tpot;
+  }
+
+  // The shortest prefill, and the shortest request at each point, of any demand that may run on the profile.
+  void read_least(const grid::Profile& profile) {
+    const size_t points = std::min(profile.points.size(), kPointsMax);
+    Least least{kNone, std::vector<double>(points, kNone)};
+    for (const uint32_t d : demands_of_model_[profile.model.value]) {
+      const grid::Demand& demand = s_.demands[size_t{d}];
+      if (!may_use(demand)) continue;
+      const double prefill = twin::prefill_time(profile, demand.prompt_tokens, demand.prefix_hit).value();
+      for (size_t p = 0; p < points; ++p) {
+        if (!may_run(profile, p, demand)) continue;
+        least.prefill_ms = std::min(least.prefill_ms, prefill);
+        least.request_ms[p] =
+            std::min(least.request_ms[p], prefill + demand.output_tokens * profile.points[p].decode_per_token.value());
+      }
+    }
+    least_.push_back(std::move(least));
+  }
+
+  double deployment(size_t p, size_t f) {
+    const grid::Profile& profile = s_.profiles[f];
+    const grid::Pool& pool = s_.pools[p];
+    const grid::Site& site = s_.sites[pool.site];
+    const grid::Accelerator& accelerator = s_.accelerators[pool.accelerator];
+    const uint32_t each = std::max(1u, profile.tensor_parallel);
+    const bool up = site.state == grid::State::up && s_.usable(pool.node);
+    const uint32_t there = spare_[p] / each;
+    uint64_t pinned = 0;
+    for (const grid::Deployment& pin : s_.deployments)
+      if (up && pin.pool.value == p && pin.model == profile.model && pin.tensor_parallel == profile.tensor_parallel)
+        pinned += pin.replicas;
+    pinned = std::min<uint64_t>(pinned, there);
+    const double eur_per_wh = site.pue * site.power_price.value() * 1e-3,
+                 idle_w = accelerator.idle_power.value() * each;
+    const double kw = accelerator.peak_power.value() * each * 1e-3;
+    const double replica =
+        accelerator.price.value() * each + idle_w * eur_per_wh + pool_[p] * each + site_[pool.site.value] * kw;
+    double best = static_cast<double>(pinned) * replica;
+    const bool fits = s_.models[profile.model].weights + profile.kv_memory <= accelerator.memory * each;
+    if (!up || there == 0 || kw > kw_[pool.site.value] || !fits) return best;
+    for (size_t point = 0; point < std::min(profile.points.size(), kPointsMax); ++point) {
+      const std::vector<Column> columns = columns_at(pool, profile, point, eur_per_wh, idle_w);
+      double hoped = 0;
+      for (const Column& c : columns) hoped += c.gain;
+      const uint32_t first = std::max<uint32_t>(1, static_cast<uint32_t>(pinned));
+      for (uint32_t n = first; n <= there && n * replica - hoped < best; ++n) {
+        const std::vector<Column> usable = usable_at(columns, least_[f], point, profile.points[point].batch, n);
+        const double value = n * replica - most_earned(usable, n);
+        best = std::min(best, value);
+        double needed = 0;  // replicas that hold all of them: more earn no more
+        for (const Column& c : usable) needed += c.busy / c.fill + c.prefill / c.prefill_fill;
+        if (n > 32 && n >= needed) break;
+      }
+    }
+    return best;
+  }
+
+  std::vector<Column> columns_at(const grid::Pool& pool, const grid::Profile& profile, size_t point, double eur_per_wh,
+                                 double idle_w) {
+    std::vector<Column> columns;
+    const grid::OperatingPoint& at = profile.points[point];
+    for (const uint32_t d : demands_of_model_[profile.model.value]) {
+      const grid::Demand& demand = s_.demands[size_t{d}];
+      if (demand_[d] <= 0 || !may_use(demand) || !may_run(profile, point, demand)) continue;
+      const grid::Anchor& anchor = *anchors_[demand.region.value];
+      const twin::PathTree& tree = trees_.at(anchor.node.value);
+      const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
+      if (!tree.reachable(pool.node) ||
+          !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)))
+        continue;
+      const double prefill_ms = twin::prefill_time(profile, demand.prompt_tokens, demand.prefix_hit).value();
+      Column c;
+      c.slack_ms = demand.promise.ttft.value() -
+                   2e-3 * (anchor.access_delay + anchor.backhaul_delay + tree.delay_max(pool.node)).value() -
+                   prefill_ms;
+      if (c.slack_ms < -1e-9) continue;
+      c.prefill = demand.rate_per_s * prefill_ms * 1e-3;
+      c.busy = c.prefill + demand.rate_per_s * demand.output_tokens * at.decode_per_token.value() * 1e-3 / at.batch;
+      c.tail = (1 - demand.promise.quantile) / 2;
+      c.prefill_share_max = 1 - at.decode_per_token.value() / demand.promise.tpot.value();
+      const double transport =
+          demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) * tree.euros_per_byte(pool.node);
+      double arcs = 0;
+      if (!arc_.empty()) {
+        const auto& [out, back] = paths_.at(anchor.node.value);
+        arcs = demand.rate_per_s * 8e-9 *
+               (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
+      }
+      c.gain = demand_[d] - transport - arcs - c.busy * std::max(0.0, at.power.value() - idle_w) * eur_per_wh;
+      if (c.gain > 0) columns.push_back(c);
+    }
+    return columns;
+  }
+
+  std::vector<Column> usable_at(const std::vector<Column>& columns, const Least& least, size_t point, uint32_t batch,
+                                uint32_t n) {
+    static constexpr uint32_t kSteps[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+    const uint32_t* step = std::lower_bound(std::begin(kSteps), std::end(kSteps), n);
+    std::vector<Column> usable;
+    for (Column c : columns) {
+      c.fill = kUtilizationMax;
+      c.prefill_fill = std::min(kUtilizationMax, c.prefill_share_max);
+      if (step != std::end(kSteps)) {
+        c.fill = waits_.most(*step * batch, c.tail, c.slack_ms / least.request_ms[point]);
+        c.prefill_fill = std::min(c.prefill_fill, waits_.most(*step, c.tail, c.slack_ms / least.prefill_ms));
+      }
+      if (c.fill > 0 && c.prefill_fill > 0) usable.push_back(c);
+    }
+    return usable;
+  }
+
+  const grid::Snapshot& s_;
+  std::shared_ptr<const twin::Network> network_;
+  std::vector<double> demand_, pool_, site_;  // prices
+  std::map<uint32_t, double> arc_;            // by 2 × link, + 1 in reverse
+  std::vector<uint32_t> spare_;
+  std::vector<double> kw_, arc_spare_;
+  std::vector<std::optional<grid::Anchor>> anchors_;
+  std::map<uint32_t, twin::PathTree> trees_;  // by anchor node
+  std::map<uint32_t, std::pair<std::vector<double>, std::vector<double>>> paths_;
+  std::vector<std::vector<uint32_t>> demands_of_model_;
+  std::vector<Least> least_;  // by profile
+  Waits waits_;
+};
+
+}  // namespace
+
+double proven_bound(const grid::Snapshot& snapshot, const Prices& prices) {
+  return std::max(0.0, Certificate(snapshot, prices).bound());
+}
+
+double cost_of(const grid::Snapshot& s, const v1::Plan& plan) {
+  double eur = plan.moves() * s.policy.move_penalty.value();
+  std::map<std::string_view, std::pair<const v1::PlannedDeployment*, twin::Mix>> mixes;
+  for (const v1::PlannedDeployment& row : plan.deployments()) mixes[row.id()].first = &row;
+  const auto network = twin::make_network(s);
+  std::map<uint32_t, twin::RegionReach> reaches;
+  for (const v1::DemandPlan& row : plan.demands()) {
+    const auto d = s.demands.find(row.demand());
+    if (!d.valid()) continue;
+    const grid::Demand& demand = s.demands[d];
+    const double requests = demand.rate_per_s * 3600;
+    eur += row.rejected() * requests * s.policy.rejection_penalty.value();
+    auto reach = reaches.find(demand.region.value);
+    if (reach == reaches.end())
+      reach = reaches.emplace(demand.region.value, twin::reach_from(s, network, demand.region)).first;
+    for (const v1::PlannedSplit& split : row.splits()) {
+      const auto found = mixes.find(split.deployment());
+      if (found == mixes.end()) continue;
+      const auto pool = s.pools.find(found->second.first->pool());
+      const auto profile = s.profiles.find(found->second.first->profile());
+      if (!pool.valid() || !profile.valid() || !reach->second.reachable(s.pools[pool].node)) continue;
+      found->second.second.add(s.profiles[profile], demand, split.fraction());
+      eur += split.fraction() * requests * (demand.upload_bytes + demand.download_bytes) *
+             reach->second.tree->euros_per_byte(s.pools[pool].node);
+    }
+  }
+  for (const auto& [id, entry] : mixes) {
+    const auto& [row, mix] = entry;
+    const auto pool = s.pools.find(row->pool());
+    const auto profile = s.profiles.find(row->profile());
+    if (!pool.valid() || !profile.valid()) continue;
+    const auto& points = s.profiles[profile].points;
+    const auto point = std::find_if(points.begin(), points.end(),
+                                    [&, wanted = row](const auto& p) { return p.batch == wanted->batch(); });
+    if (point == points.end()) continue;
+    const grid::Accelerator& accelerator = s.accelerators[s.pools[pool].accelerator];
+    const grid::Site& site = s.sites[s.pools[pool].site];
+    const double each = std::max(1u, row->tensor_parallel());
+    const double watts = twin::average_power(*point, accelerator.idle_power * each, row->replicas(),
+                                             twin::serve(*point, row->replicas(), mix).utilization)
+                             .value();
+    eur += row->replicas() * accelerator.price.value() * each + watts * 1e-3 * site.pue * site.power_price.value();
+  }
+  return eur;
+}
+
+}  // namespace tandem::planner

@@ -240,6 +240,7 @@ void Bound::price_all(const Prices& prices) {
 }
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
+  if (rounds == 0) price_all(climb_->best());
   while (rounds > 0 && !stop.stop_requested() && value_ < known.eur_per_hour) {
     const uint32_t now = quick_ ? std::min(rounds, kRoundsBetweenPricings) : rounds;
     if (quick_) relaxation_->set_levels(1, 2);

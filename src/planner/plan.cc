@@ -13,10 +13,10 @@
 namespace tandem::planner {
 namespace {
 
-constexpr uint32_t kRoundsFirst = 60;      // of the bound before a plan is built along its prices
-constexpr uint32_t kRoundsBetween = 50;    // of the bound between stretches of search
+constexpr uint32_t kRoundsFirst = 24;      // of the bound before a plan is built along its prices
+constexpr uint32_t kRoundsBetween = 24;    // of the bound between stretches of search
 constexpr uint32_t kRoundsWarm = 12;       // after a plan before: its loss of tightness is worth the time to who waits
-constexpr uint32_t kRoundsLearnt = 2;      // from the prices of that plan
+constexpr uint32_t kRoundsLearnt = 0;      // the prices of that plan as they are
 constexpr uint64_t kStretch = 400;         // ruins between them
 constexpr size_t kOptionsEach = 24;        // of a demand, where not all are taken
 constexpr size_t kOptionsOfModel = 16;     // deployments of its model that join them

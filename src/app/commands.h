@@ -89,6 +89,20 @@ struct WhatIfOptions {
 };
 int run_whatif(const WhatIfOptions& options);
 
+struct TeOptions {
+  std::filesystem::path graph, demands;  // REPETITA's two files; or
+  std::filesystem::path grid;
+  double time_limit_s = 0;     // 0: none
+  uint32_t policies_max = UINT32_MAX;
+  uint32_t segments_max = 3;
+  double tolerance = 0.002;
+  bool failures = false;
+  uint32_t changes_max = 5;    // of a repair
+  std::filesystem::path output;  // of the JSON; empty: none
+  bool json = false;
+};
+int run_te(const TeOptions& options);
+
 struct LogOptions {
   std::filesystem::path data = "data";
   uint64_t from = 0;           // 0: the last `count`

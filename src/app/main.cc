@@ -125,6 +125,33 @@ void add_whatif(CLI::App& app, int& status) {
   run_with(command, options, run_whatif, status);
 }
 
+void add_te(CLI::App& app, int& status) {
+  auto options = std::make_shared<TeOptions>();
+  CLI::App* command = app.add_subcommand("te", "Traffic engineering: few segment-routing policies, the fullest link close to a proven bound");
+  auto* graph = command->add_option("--graph,--topology", options->graph, "REPETITA .graph file");
+  auto* demands = command->add_option("--demands", options->demands, "REPETITA .demands file of that graph");
+  auto* grid = command->add_option("--grid", options->grid, "Grid file instead: its links and its traffic");
+  graph->needs(demands);
+  demands->needs(graph);
+  grid->excludes(graph);
+  command->add_option("--time-limit", options->time_limit_s, "Seconds; what stands then is feasible and its bound holds")
+      ->check(CLI::Range(0.01, 86'400.0));
+  command->add_option("--policies-max", options->policies_max, "Demands that may leave the shortest paths; all when not given");
+  command->add_option("--segments-max", options->segments_max, "Legs of a policy: 2 is one waypoint, 3 is two")
+      ->capture_default_str()->check(CLI::Range(2, 3));
+  command->add_option("--tolerance", options->tolerance, "How far above the least it may end, for fewer policies")
+      ->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  command->add_flag("--failures", options->failures, "Also repair every single link failure, changing at most --changes-max demands");
+  command->add_option("--changes-max", options->changes_max, "Of a repair")->capture_default_str()->check(CLI::Range(0, 100));
+  command->add_option("-o,--output", options->output, "File to write the JSON to");
+  command->add_flag("--json", options->json, "JSON instead of a table");
+  command->footer("Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
+                  "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
+                  "  tandem te --grid examples/national.yaml --policies-max 5\n"
+                  "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
+  run_with(command, options, run_te, status);
+}
+
 void add_log(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("log", "Read the log of a grid and check its chain");
   command->require_subcommand(1);
@@ -295,6 +322,7 @@ int main(int argc, char** argv) {
   add_check(app, status);
   add_generate(app, status);
   add_plan(app, status);
+  add_te(app, status);
   add_replay(app, status);
   add_whatif(app, status);
   add_log(app, status);

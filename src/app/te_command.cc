@@ -1,0 +1,243 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "app/commands.h"
+#include "app/grid_file.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "te/te.h"
+
+namespace tandem::app {
+namespace {
+
+double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
+
+// Asks for a stop after so many seconds; 0 never does.
+class TimeLimit {
+ public:
+  explicit TimeLimit(double seconds) {
+    if (seconds <= 0) return;
+    timer_ = std::jthread([this, seconds](const std::stop_token& stop) {
+      std::unique_lock lock(mutex_);
+      condition_.wait_for(lock, stop, std::chrono::duration<double>(seconds), [] { return false; });
+      source_.request_stop();
+    });
+  }
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::mutex mutex_;
+  std::condition_variable_any condition_;
+  std::jthread timer_;  // last: it uses the others
+};
+
+// Everything that could be read; prints what is wrong with it, and is empty when one is an error.
+std::optional<te::Problem> read_problem(const TeOptions& options) {
+  std::vector<Diagnostic> diagnostics;
+  te::Problem problem;
+  if (!options.grid.empty()) {
+    const auto grid = load_grid(options.grid);
+    if (!grid) return std::nullopt;
+    problem = te::make_problem(*grid, diagnostics);
+  } else {
+    const auto graph = read_file(options.graph, ingest::kTopologyBytesMax);
+    if (!graph) return report(graph.error()), std::nullopt;
+    const auto demands = read_file(options.demands, ingest::kTopologyBytesMax);
+    if (!demands) return report(demands.error()), std::nullopt;
+    ingest::Topology topology = ingest::parse_repetita(*graph, options.graph.string(), diagnostics);
+    if (!has_errors(diagnostics))
+      ingest::parse_repetita_demands(*demands, options.demands.string(), topology, diagnostics);
+    if (!has_errors(diagnostics)) problem = te::make_problem(topology, options.graph.string(), diagnostics);
+  }
+  for (const Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  for (const te::Blocked& blocked : problem.blocked)
+    fmt::print(stderr, "not carried: {}: {}; what would let it be: {}\n", blocked.demand, blocked.reason,
+               blocked.relaxation);
+  if (has_errors(diagnostics)) return std::nullopt;
+  return problem;
+}
+
+struct FailureRow {
+  uint32_t arc = 0;
+  te::Repair repair;
+  double time_ms = 0;
+  size_t cut_off = 0;  // demands without any path left
+  Json changes;
+};
+
+// Every link, both its directions, one after the other.
+std::vector<FailureRow> repair_each(const te::Problem& problem, const te::Solution& solution, const TeOptions& options,
+                                    const Clock& clock) {
+  std::vector<FailureRow> rows;
+  const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
+  for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
+    const uint32_t opposite = problem.arcs[a].opposite;
+    if (opposite < a) continue;
+    std::vector<uint32_t> failed{a};
+    if (opposite != te::kNoArc) failed.push_back(opposite);
+    const Duration start = clock.monotonic();
+    const te::Survivors survivors = te::survivors_of(problem, solution.policies, failed);
+    te::Repair repair = te::repair(survivors, {.changes_max = options.changes_max});
+    const double time_ms = te_milliseconds(start, clock.monotonic());
+    Json changes = te::policies_to_json(survivors.problem, repair.changes);
+    rows.push_back({a, std::move(repair), time_ms, survivors.problem.blocked.size(), std::move(changes)});
+    if (progress) fmt::print(stderr, "\rfailures: {}", rows.size());
+  }
+  if (progress) fmt::print(stderr, "\r\033[K");
+  return rows;
+}
+
+template <class Field>
+Json quantiles(const std::vector<FailureRow>& rows, Field field) {
+  std::vector<double> values;
+  for (const FailureRow& row : rows) values.push_back(field(row));
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double quantile) {
+    if (values.empty()) return 0.0;
+    return values[std::min(values.size() - 1, static_cast<size_t>(quantile * static_cast<double>(values.size())))];
+  };
+  return Json::Object{{"p50", at(0.5)}, {"p95", at(0.95)}, {"max", at(1)}};
+}
+
+Json failures_json(const te::Problem& problem, const std::vector<FailureRow>& rows) {
+  Json::Array list;
+  for (const FailureRow& row : rows) {
+    const te::Arc& arc = problem.arcs[row.arc];
+    list.push_back(Json::Object{{"link", arc.label},
+                                {"from", problem.nodes[arc.from]},
+                                {"to", problem.nodes[arc.to]},
+                                {"mlu_failed", row.repair.mlu_failed},
+                                {"mlu", row.repair.mlu},
+                                {"changed_demands", row.repair.changed},
+                                {"changes", row.changes},
+                                {"cut_off_demands", static_cast<int64_t>(row.cut_off)},
+                                {"time_ms", row.time_ms}});
+  }
+  return Json::Object{{"scenarios", static_cast<int64_t>(rows.size())},
+                      {"time_ms", quantiles(rows, [](const FailureRow& row) { return row.time_ms; })},
+                      {"changed_demands",
+                       quantiles(rows, [](const FailureRow& row) { return static_cast<double>(row.repair.changed); })},
+                      {"mlu_failed", quantiles(rows, [](const FailureRow& row) { return row.repair.mlu_failed; })},
+                      {"mlu", quantiles(rows, [](const FailureRow& row) { return row.repair.mlu; })},
+                      {"each", std::move(list)}};
+}
+
+// A bar of at most `width` cells, in eighths.
+std::string bar(double part, size_t width) {
+  static constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const auto eighths = static_cast<size_t>(std::clamp(part, 0.0, 1.0) * static_cast<double>(8 * width) + 0.5);
+  std::string text;
+  for (size_t i = 0; i < eighths / 8; ++i) text += "█";
+  text += kEighths[eighths % 8];
+  const size_t cells = eighths / 8 + (eighths % 8 > 0 ? 1 : 0);
+  return text + std::string(width - std::min(width, cells), ' ');
+}
+
+// At most so many bytes of a label, whole characters.
+std::string shortened(const std::string& label) {
+  constexpr size_t kBytesMax = 24;
+  if (label.size() <= kBytesMax) return label;
+  size_t end = kBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(label[end]) & 0xC0) == 0x80) --end;
+  return label.substr(0, end);
+}
+
+// The fullest links, before and after.
+void print_links(const te::Problem& problem, const te::Solution& solution) {
+  constexpr size_t kRows = 10, kWidth = 20;
+  const std::vector<double> before = te::loads_of(problem, {}), after = te::loads_of(problem, solution.policies);
+  const auto fill = [&](const std::vector<double>& loads, uint32_t a) {
+    return loads[a] / problem.arcs[a].capacity_gbps;
+  };
+  std::vector<uint32_t> arcs(problem.arcs.size());
+  for (uint32_t a = 0; a < arcs.size(); ++a) arcs[a] = a;
+  std::stable_sort(arcs.begin(), arcs.end(), [&](uint32_t a, uint32_t b) {
+    return std::max(fill(before, a), fill(after, a)) > std::max(fill(before, b), fill(after, b));
+  });
+  arcs.resize(std::min(arcs.size(), kRows));
+  fmt::print("{:<52} {:<29}{}\n", "FULLEST LINKS", "SHORTEST PATHS", "WITH POLICIES");
+  const double full = std::max(solution.mlu_before, 1e-9);
+  for (const uint32_t a : arcs) {
+    const te::Arc& arc = problem.arcs[a];
+    const std::string name =
+        fmt::format("{} → {}", shortened(problem.nodes[arc.from]), shortened(problem.nodes[arc.to]));
+    fmt::print("{:<52} {} {:>5.1f}%  {} {:>5.1f}%\n", name, bar(fill(before, a) / full, kWidth), 100 * fill(before, a),
+               bar(fill(after, a) / full, kWidth), 100 * fill(after, a));
+  }
+}
+
+void print_failures(const te::Problem& problem, const std::vector<FailureRow>& rows) {
+  std::vector<const FailureRow*> worst;
+  for (const FailureRow& row : rows) worst.push_back(&row);
+  std::stable_sort(worst.begin(), worst.end(),
+                   [](const FailureRow* a, const FailureRow* b) { return a->repair.mlu > b->repair.mlu; });
+  worst.resize(std::min<size_t>(worst.size(), 5));
+  fmt::print("\n{:<52} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "WORST FAILURES", "FAILED", "REPAIRED", "CHANGES", "CUT OFF",
+             "MS");
+  for (const FailureRow* row : worst) {
+    const te::Arc& arc = problem.arcs[row->arc];
+    fmt::print("{:<52} {:>9.1f}% {:>9.1f}% {:>8} {:>8} {:>8.1f}\n",
+               fmt::format("{} – {}", shortened(problem.nodes[arc.from]), shortened(problem.nodes[arc.to])),
+               100 * row->repair.mlu_failed, 100 * row->repair.mlu, row->repair.changed, row->cut_off, row->time_ms);
+  }
+}
+
+void print_summary(const te::Problem& problem, const te::Solution& solution, double time_ms) {
+  std::set<uint32_t> steered;
+  for (const te::Policy& policy : solution.policies) steered.insert(policy.demand);
+  fmt::print("\nfullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)\n",
+             100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap());
+  if (solution.gap() > te::kThirdSegmentGap)
+    fmt::print("no routing over so few segments can have less than {:.2f}%\n", 100 * solution.segment_bound);
+  fmt::print("{} of {} demands steered over {} segment lists, {:.0f} ms{}\n", steered.size(), problem.demands.size(),
+             solution.policies.size(), time_ms, solution.stopped ? ", stopped by its limit" : "");
+  if (!problem.blocked.empty())
+    fmt::print("{} demands cannot be carried at all (named above)\n", problem.blocked.size());
+}
+
+}  // namespace
+
+int run_te(const TeOptions& options) {
+  if (options.graph.empty() && options.grid.empty())
+    return report({ErrorCode::invalid_argument, "name what to route: --graph F --demands F, or --grid F"});
+  const SystemClock clock;
+  const Duration start = clock.monotonic();
+  // What follows the search (thinning, loads, writing) takes its share of the limit.
+  const TimeLimit limit(0.85 * options.time_limit_s);
+  const auto problem = read_problem(options);
+  if (!problem) return 2;
+  const te::Solution solution = te::optimise(
+      *problem,
+      {.segments_max = options.segments_max, .policies_max = options.policies_max, .tolerance = options.tolerance},
+      limit.token());
+  const double time_ms = te_milliseconds(start, clock.monotonic());
+  std::vector<FailureRow> failures;
+  if (options.failures) failures = repair_each(*problem, solution, options, clock);
+
+  const Json solved = te::to_json(*problem, solution);
+  Json::Object document = solved.object();
+  document["time_ms"] = time_ms;
+  if (options.failures) document["failures"] = failures_json(*problem, failures);
+  const std::string json = to_json_pretty(document) + "\n";
+  if (!options.output.empty()) {
+    if (const auto written = write_file_durably(options.output, json); !written) return report(written.error());
+  }
+  if (options.json) {
+    fmt::print("{}", json);
+    return 0;
+  }
+  print_links(*problem, solution);
+  if (options.failures) print_failures(*problem, failures);
+  print_summary(*problem, solution, time_ms);
+  return 0;
+}
+
+}  // namespace tandem::app

@@ -1,0 +1,103 @@
+// What policies do to links, and what prices prove: slow and plain, for everyone to check the search by.
+#include <algorithm>
+
+#include "base/check.h"
+#include "te/segment_paths.h"
+#include "te/te.h"
+
+namespace tandem::te {
+namespace {
+
+// Adds the traffic of each node towards `target`, split evenly over the equal-cost next hops at every node.
+void add_towards(const Problem& problem, const ArcIndex& by_from, const std::vector<double>& distance,
+                 const std::vector<double>& metric, const std::vector<uint32_t>& order, std::vector<double> traffic,
+                 std::vector<double>& loads) {
+  for (size_t i = order.size(); i-- > 1;) {
+    const uint32_t node = order[i];
+    if (traffic[node] == 0) continue;
+    std::vector<uint32_t> next_hops;
+    for (const uint32_t a : by_from.of(node)) {
+      if (metric[a] < kUnreachable && distance[problem.arcs[a].to] + metric[a] == distance[node])
+        next_hops.push_back(a);
+    }
+    for (const uint32_t a : next_hops) {
+      const double each = traffic[node] / static_cast<double>(next_hops.size());
+      loads[a] += each;
+      traffic[problem.arcs[a].to] += each;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<double> loads_of(const Problem& problem, std::span<const Policy> policies, std::span<const uint8_t> down) {
+  const size_t nodes = problem.nodes.size();
+  // The traffic of every leg, by where it ends and where it begins.
+  std::vector<std::vector<double>> legs(nodes);
+  const auto add_leg = [&](uint32_t from, uint32_t to, double rate) {
+    if (from == to) return;
+    if (legs[to].empty()) legs[to].assign(nodes, 0);
+    legs[to][from] += rate;
+  };
+  std::vector<uint8_t> steered(problem.demands.size(), 0);
+  for (const Policy& policy : policies) {
+    const Demand& demand = problem.demands[policy.demand];
+    steered[policy.demand] = 1;
+    uint32_t at = demand.from;
+    for (const uint32_t segment : policy.segments) {
+      add_leg(at, segment, demand.rate_gbps * policy.fraction);
+      at = segment;
+    }
+    add_leg(at, demand.to, demand.rate_gbps * policy.fraction);
+  }
+  for (size_t d = 0; d < steered.size(); ++d) {
+    if (!steered[d]) add_leg(problem.demands[d].from, problem.demands[d].to, problem.demands[d].rate_gbps);
+  }
+
+  const ArcIndex by_from(problem, ArcIndex::By::from), by_to(problem, ArcIndex::By::to);
+  std::vector<double> metric;
+  for (size_t a = 0; a < problem.arcs.size(); ++a)
+    metric.push_back(!down.empty() && down[a] ? kUnreachable : problem.arcs[a].metric);
+  std::vector<double> loads(problem.arcs.size(), 0), distance;
+  std::vector<uint32_t> order;
+  ShortestDistances distances;
+  for (uint32_t to = 0; to < nodes; ++to) {
+    if (legs[to].empty()) continue;
+    distances.find(problem, by_to, metric, to, distance, &order);
+    for (uint32_t from = 0; from < nodes; ++from) CHECK(legs[to][from] == 0 || distance[from] < kUnreachable);
+    add_towards(problem, by_from, distance, metric, order, std::move(legs[to]), loads);
+  }
+  return loads;
+}
+
+double mlu_of(const Problem& problem, std::span<const double> loads_gbps) {
+  double fullest = 0;
+  for (size_t a = 0; a < problem.arcs.size(); ++a)
+    fullest = std::max(fullest, loads_gbps[a] / problem.arcs[a].capacity_gbps);
+  return fullest;
+}
+
+double bound_of(const Problem& problem, std::span<const double> prices) {
+  // Far above what sums of ~10⁶ doubles lose, far below any gap of interest.
+  constexpr double kRoundingDown = 1 - 1e-10;
+  CHECK(prices.size() == problem.arcs.size());
+  double denominator = 0, numerator = 0;
+  for (size_t a = 0; a < prices.size(); ++a) {
+    CHECK(prices[a] >= 0);
+    denominator += problem.arcs[a].capacity_gbps * prices[a];
+  }
+  if (denominator <= 0) return 0;
+  std::vector<std::vector<const Demand*>> towards(problem.nodes.size());
+  for (const Demand& demand : problem.demands) towards[demand.to].push_back(&demand);
+  const ArcIndex by_to(problem, ArcIndex::By::to);
+  std::vector<double> distance;
+  ShortestDistances distances;
+  for (uint32_t to = 0; to < towards.size(); ++to) {
+    if (towards[to].empty()) continue;
+    distances.find(problem, by_to, prices, to, distance);
+    for (const Demand* demand : towards[to]) numerator += demand->rate_gbps * distance[demand->from];
+  }
+  return numerator / denominator * kRoundingDown;
+}
+
+}  // namespace tandem::te

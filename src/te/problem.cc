@@ -1,0 +1,253 @@
+// Problems from foreign topologies and from grids; what cannot be carried is named.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "te/segment_paths.h"
+#include "te/te.h"
+
+namespace tandem::te {
+namespace {
+
+// Warnings of one kind are listed up to here, then counted: nobody reads more.
+constexpr size_t kWarningsOfAKind = 20;
+
+class Warnings {
+ public:
+  Warnings(std::string file, std::vector<Diagnostic>& diagnostics)
+      : file_(std::move(file)), diagnostics_(diagnostics) {}
+  ~Warnings() {
+    for (const auto& [fix, count] : counts_) {
+      if (count > kWarningsOfAKind)
+        diagnostics_.push_back({Diagnostic::Severity::warning,
+                                file_,
+                                0,
+                                fmt::format("and {} more: {}", count - kWarningsOfAKind, fix),
+                                {}});
+    }
+  }
+  Warnings(const Warnings&) = delete;
+  Warnings& operator=(const Warnings&) = delete;
+
+  void add(int line, std::string message, const std::string& fix) {
+    if (++counts_[fix] <= kWarningsOfAKind)
+      diagnostics_.push_back({Diagnostic::Severity::warning, file_, line, std::move(message), fix});
+  }
+  void error(int line, std::string message, std::string fix) {
+    diagnostics_.push_back({Diagnostic::Severity::error, file_, line, std::move(message), std::move(fix)});
+  }
+
+ private:
+  std::string file_;
+  std::vector<Diagnostic>& diagnostics_;
+  std::map<std::string, size_t> counts_;
+};
+
+// The two directions of a link, in the order of the file where there are several between the same nodes.
+void pair_directions(std::vector<Arc>& arcs) {
+  std::map<std::pair<uint32_t, uint32_t>, std::deque<uint32_t>> alone;
+  for (uint32_t a = 0; a < arcs.size(); ++a) {
+    auto& opposites = alone[{arcs[a].to, arcs[a].from}];
+    if (opposites.empty()) {
+      alone[{arcs[a].from, arcs[a].to}].push_back(a);
+      continue;
+    }
+    arcs[a].opposite = opposites.front();
+    arcs[opposites.front()].opposite = a;
+    opposites.pop_front();
+  }
+}
+
+// Which arcs without capacity would have to get some for a path to be there: the fewest, by a search that counts them.
+class Relaxation {
+ public:
+  Relaxation(const Problem& problem, std::vector<Arc> idle)
+      : problem_(problem), usable_arcs_(problem.arcs.size()), all_(problem) {
+    all_.arcs.insert(all_.arcs.end(), std::make_move_iterator(idle.begin()), std::make_move_iterator(idle.end()));
+    lengths_.assign(all_.arcs.size(), 0);
+    std::fill(lengths_.begin() + static_cast<ptrdiff_t>(usable_arcs_), lengths_.end(), 1);
+  }
+
+  std::string of(const Demand& demand) {
+    const ArcIndex by_to(all_, ArcIndex::By::to), by_from(all_, ArcIndex::By::from);
+    std::vector<double> distance;
+    ShortestDistances().find(all_, by_to, lengths_, demand.to, distance);
+    if (distance[demand.from] >= kUnreachable) {
+      return fmt::format("a link from {} or a node it reaches to {} or a node that reaches it",
+                         problem_.nodes[demand.from], problem_.nodes[demand.to]);
+    }
+    return "capacity on " + idle_arcs_on_path(demand, by_from, distance);
+  }
+
+ private:
+  // Walks down the distances; among arcs with capacity a walk could turn in circles, so it marks where it was.
+  std::string idle_arcs_on_path(const Demand& demand, const ArcIndex& by_from,
+                                const std::vector<double>& distance) const {
+    std::vector<uint8_t> seen(all_.nodes.size(), 0);
+    std::vector<std::pair<uint32_t, std::string>> stack{{demand.from, {}}};
+    while (!stack.empty()) {
+      const auto [node, names] = stack.back();
+      stack.pop_back();
+      if (node == demand.to) return names;
+      if (std::exchange(seen[node], 1)) continue;
+      for (const uint32_t a : by_from.of(node)) {
+        const Arc& arc = all_.arcs[a];
+        if (distance[arc.to] + lengths_[a] != distance[node] || seen[arc.to]) continue;
+        stack.emplace_back(
+            arc.to, a < usable_arcs_ ? names : fmt::format("{}{}{}", names, names.empty() ? "" : ", ", arc.label));
+      }
+    }
+    return {};
+  }
+
+  const Problem& problem_;
+  size_t usable_arcs_;
+  Problem all_;
+  std::vector<double> lengths_;
+};
+
+// Moves what has no path from `demands` to `blocked`.
+void block_unreachable(Problem& problem, std::vector<Arc> idle) {
+  const ArcIndex by_to(problem, ArcIndex::By::to);
+  std::vector<std::vector<uint32_t>> towards(problem.nodes.size());
+  for (uint32_t d = 0; d < problem.demands.size(); ++d) towards[problem.demands[d].to].push_back(d);
+  const std::vector<double> ones(problem.arcs.size(), 1);
+  std::vector<uint8_t> cut(problem.demands.size(), 0);
+  std::vector<double> distance;
+  ShortestDistances distances;
+  bool any = false;
+  for (uint32_t to = 0; to < towards.size(); ++to) {
+    if (towards[to].empty()) continue;
+    distances.find(problem, by_to, ones, to, distance);
+    for (const uint32_t d : towards[to]) {
+      if (distance[problem.demands[d].from] >= kUnreachable) cut[d] = 1, any = true;
+    }
+  }
+  if (!any) return;
+  Relaxation relaxation(problem, std::move(idle));
+  std::vector<Demand> kept;
+  for (uint32_t d = 0; d < problem.demands.size(); ++d) {
+    Demand& demand = problem.demands[d];
+    if (!cut[d]) {
+      kept.push_back(std::move(demand));
+      continue;
+    }
+    problem.blocked.push_back(
+        {demand.label, demand.rate_gbps,
+         fmt::format("no path with capacity from {} to {}", problem.nodes[demand.from], problem.nodes[demand.to]),
+         relaxation.of(demand)});
+  }
+  problem.demands = std::move(kept);
+}
+
+// A label two nodes share cannot be written in a segment list.
+void find_waypoints(Problem& problem, const std::vector<int>& lines, Warnings& warnings) {
+  std::map<std::string, size_t> count;
+  for (const std::string& label : problem.nodes) ++count[label];
+  problem.waypoint.assign(problem.nodes.size(), 1);
+  for (size_t i = 0; i < problem.nodes.size(); ++i) {
+    if (count[problem.nodes[i]] == 1) continue;
+    problem.waypoint[i] = 0;
+    warnings.add(lines[i], fmt::format("several nodes are called '{}'", problem.nodes[i]),
+                 "no policy goes over a node whose label is not its own");
+  }
+}
+
+bool small_enough(size_t nodes, Warnings& warnings) {
+  if (nodes <= kNodesMax) return true;
+  warnings.error(0, fmt::format("there are {} nodes", nodes),
+                 fmt::format("traffic engineering takes at most {}", kNodesMax));
+  return false;
+}
+
+void add_demand(Problem& problem, Demand demand, Warnings& warnings) {
+  if (demand.from == demand.to)
+    return warnings.add(0, fmt::format("{} goes from {} to itself", demand.label, problem.nodes[demand.from]),
+                        "it loads no link");
+  if (demand.rate_gbps <= 0) return warnings.add(0, fmt::format("{} has no rate", demand.label), "it loads no link");
+  problem.demands.push_back(std::move(demand));
+}
+
+void refuse_shared_labels(const Problem& problem, Warnings& warnings) {
+  std::vector<std::string_view> labels;
+  for (const Demand& demand : problem.demands) labels.push_back(demand.label);
+  std::sort(labels.begin(), labels.end());
+  for (size_t i = 1; i < labels.size(); ++i) {
+    if (labels[i] == labels[i - 1] && (i == 1 || labels[i] != labels[i - 2]))
+      warnings.error(0, fmt::format("several demands are called '{}'", labels[i]),
+                     "give each a label of its own: policies name them");
+  }
+}
+
+}  // namespace
+
+Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics) {
+  Problem problem;
+  Warnings warnings(file, diagnostics);
+  if (!small_enough(topology.nodes.size(), warnings)) return problem;
+  std::vector<int> lines;
+  for (const ingest::TopologyNode& node : topology.nodes) {
+    problem.nodes.push_back(node.label);
+    lines.push_back(node.line);
+  }
+  find_waypoints(problem, lines, warnings);
+  std::vector<Arc> idle;
+  for (const ingest::TopologyEdge& edge : topology.edges) {
+    if (edge.weight <= 0) {
+      warnings.error(edge.line, fmt::format("{} has the weight 0", edge.label),
+                     "write a weight above 0: paths of weight 0 have no order");
+      continue;
+    }
+    if (edge.from == edge.to) {
+      warnings.add(edge.line, fmt::format("{} goes from a node to itself", edge.label), "left out: no path uses it");
+      continue;
+    }
+    Arc arc{edge.label, static_cast<uint32_t>(edge.from), static_cast<uint32_t>(edge.to), edge.capacity, edge.weight,
+            kNoArc};
+    Arc back = arc;
+    std::swap(back.from, back.to);
+    std::vector<Arc>& place = edge.capacity > 0 ? problem.arcs : idle;
+    if (edge.capacity <= 0)
+      warnings.add(edge.line, fmt::format("{} has no capacity", edge.label), "left out: nothing is routed over it");
+    place.push_back(std::move(arc));
+    if (!topology.directed) place.push_back(std::move(back));
+  }
+  pair_directions(problem.arcs);
+  for (const ingest::TopologyDemand& demand : topology.demands)
+    add_demand(problem,
+               {demand.label, static_cast<uint32_t>(demand.from), static_cast<uint32_t>(demand.to), demand.rate},
+               warnings);
+  refuse_shared_labels(problem, warnings);
+  block_unreachable(problem, std::move(idle));
+  return problem;
+}
+
+Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& diagnostics) {
+  Problem problem;
+  Warnings warnings(snapshot.name, diagnostics);
+  if (!small_enough(snapshot.nodes.size(), warnings)) return problem;
+  for (size_t i = 0; i < snapshot.nodes.size(); ++i) {
+    problem.nodes.push_back(snapshot.nodes[grid::NodeIndex(i)].id);
+    problem.waypoint.push_back(snapshot.usable(grid::NodeIndex(i)));
+  }
+  for (size_t i = 0; i < snapshot.links.size(); ++i) {
+    const grid::LinkIndex index(i);
+    if (!snapshot.usable(index)) continue;
+    const grid::Link& link = snapshot.links[index];
+    const auto there = static_cast<uint32_t>(problem.arcs.size());
+    const double metric = std::max(1.0, link.igp_metric);  // as the twin routes
+    problem.arcs.push_back({link.id, link.a.value, link.b.value, link.capacity_ab.value(), metric, there + 1});
+    problem.arcs.push_back({link.id, link.b.value, link.a.value, link.capacity_ba.value(), metric, there});
+  }
+  for (size_t i = 0; i < snapshot.traffic.size(); ++i) {
+    const grid::Traffic& traffic = snapshot.traffic[Index<grid::Traffic>(i)];
+    add_demand(problem, {traffic.id, traffic.from.value, traffic.to.value, traffic.rate.value()}, warnings);
+  }
+  block_unreachable(problem, {});
+  return problem;
+}
+
+}  // namespace tandem::te

@@ -1,0 +1,137 @@
+// Traffic engineering: as few segment-routing policies as bring the fullest link close to the least that any routing
+// could, with a proven bound. Pure functions; deterministic.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/diagnostics.h"
+#include "base/json.h"
+#include "grid/snapshot.h"
+#include "ingest/topology.h"
+
+namespace tandem::te {
+
+inline constexpr size_t kNodesMax = 1'000;  // shares of every ordered pair are held: ~100 MB there
+inline constexpr uint32_t kNoArc = UINT32_MAX;
+
+// One direction of a link.
+struct Arc {
+  std::string label;
+  uint32_t from = 0, to = 0;
+  double capacity_gbps = 0;    // > 0
+  double metric = 1;           // > 0, of the IGP
+  uint32_t opposite = kNoArc;  // the other direction of the same link; kNoArc where there is none
+};
+
+struct Demand {
+  std::string label;
+  uint32_t from = 0, to = 0;  // not the same
+  double rate_gbps = 0;       // > 0
+};
+
+// What cannot be carried at all, why, and the least that would let it be.
+struct Blocked {
+  std::string demand;
+  double rate_gbps = 0;
+  std::string reason;
+  std::string relaxation;
+};
+
+struct Problem {
+  std::vector<std::string> nodes;
+  std::vector<uint8_t> waypoint;  // by node: whether a segment may name it
+  std::vector<Arc> arcs;
+  std::vector<Demand> demands;  // each can be carried
+  std::vector<Blocked> blocked;
+};
+
+// The problem of a foreign topology with its demands, or of a grid with its traffic (what is down is left out). What is
+// left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
+Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
+Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& diagnostics);
+
+// A share of a demand over waypoints, each leg along the IGP's equal-cost shortest paths (RFC 8402 node segments;
+// shares are the weights of segment lists, RFC 9256 §2.11). No segments: the plain shortest paths.
+struct Policy {
+  uint32_t demand = 0;
+  std::vector<uint32_t> segments;  // nodes between the ends, in order
+  double fraction = 1;             // (0, 1]
+
+  bool operator==(const Policy&) const = default;
+};
+
+struct Options {
+  uint32_t segments_max = 3;           // legs of a policy, 2 or 3; a third only where two stay over kThirdSegmentGap
+  uint32_t policies_max = UINT32_MAX;  // demands that leave the plain shortest paths
+  double tolerance = 0.002;            // how far above the least it may end: the more, the fewer policies
+  uint64_t pivots_max = 200'000;       // of each linear program: the limit on work
+};
+inline constexpr double kThirdSegmentGap = 0.01;  // above the bound
+
+struct Solution {
+  std::vector<Policy> policies;  // of demands that leave the plain shortest paths, by demand; fractions sum to 1
+  double mlu_before = 0;         // fullest link over its capacity, everything on plain shortest paths
+  double mlu = 0;
+  double bound = 0;            // no routing whatever can have less
+  std::vector<double> prices;  // by arc, ≥ 0: the certificate of the bound
+  double segment_bound = 0;    // no routing over that many segments can have less
+  uint64_t pivots = 0;
+  bool stopped = false;  // by the limit on work or the stop token
+
+  double gap() const { return bound > 0 ? mlu / bound - 1 : 0; }
+};
+// Two linear programs by column generation: shares of demands over segment routes, and over any paths for the bound
+// (see grouped_simplex.h, column_generation.h). Steering a demand costs a little, so that few are; the cost falls from
+// stage to stage until the level is within the tolerance. Each program has a thread of its own and does not see the
+// other's, so the result depends on nothing but the input, unless `stop` asks for what stands by then, which is
+// feasible and proven too. Fails by splitting demands: a few more than there are full links.
+Solution optimise(const Problem& problem, const Options& options, std::stop_token stop);
+
+// The load of each arc in Gbit/s when the policies hold and all other demands follow the plain shortest paths. It
+// shares nothing with the search. `down`, by arc, may be empty: then none is. Every demand must have a path, and every
+// waypoint.
+std::vector<double> loads_of(const Problem& problem, std::span<const Policy> policies,
+                             std::span<const uint8_t> down = {});
+double mlu_of(const Problem& problem, std::span<const double> loads_gbps);
+
+// For any lengths l ≥ 0 of arcs, every routing has MLU ≥ Σ_d rate_d · dist_l(d) / Σ_a capacity_a · l_a: the sum of
+// l_a · load_a is at least the numerator and at most MLU · the denominator (Shahrokhi, Matula, "The maximum concurrent
+// flow problem", 1990). Rounded down. O(sources · arcs · log nodes).
+double bound_of(const Problem& problem, std::span<const double> prices);
+
+// With labels for positions: see docs/TRAFFIC_ENGINEERING.md.
+Json to_json(const Problem& problem, const Solution& solution);
+Json policies_to_json(const Problem& problem, std::span<const Policy> policies);
+Json blocked_to_json(const Problem& problem);
+
+// ---- After a failure -----------------------------------------------------------------------------------------------
+
+// What is left when arcs are down: demands that still have a path, and the policies that still hold among them (a list
+// with a waypoint that cannot be reached is invalid, and its demand falls back to the plain paths: RFC 9256 §5.1).
+struct Survivors {
+  Problem problem;               // same nodes and arcs; `demands` those that have a path, `blocked` those cut off now
+  std::vector<Policy> policies;  // by the demands of that problem
+  std::vector<uint8_t> down;     // by arc
+};
+Survivors survivors_of(const Problem& problem, std::span<const Policy> policies, std::span<const uint32_t> failed_arcs);
+
+struct RepairOptions {
+  uint32_t changes_max = 5;      // demands whose policy is added, changed or removed
+  uint32_t candidates_max = 12;  // tried at each step
+};
+
+struct Repair {
+  double mlu_failed = 0;        // the shortest paths have reconverged, the policies are as they were
+  double mlu = 0;               // with the changes
+  std::vector<Policy> changes;  // the new policies of the changed demands; fractions of a demand sum to 1
+  uint32_t changed = 0;         // demands
+};
+// Greedy: the demand that helps most, one after the other, all chosen so far shared anew over their routes at each step
+// by the same linear program. Stops where the next would help by less than a thousandth.
+Repair repair(const Survivors& survivors, const RepairOptions& options);
+
+}  // namespace tandem::te

@@ -1,0 +1,363 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "base/file.h"
+#include "base/random.h"
+#include "support/drawn_grid.h"
+#include "te/te.h"
+#include "twin/twin.h"
+
+namespace tandem::te {
+namespace {
+
+using test_support::drawn_grid;
+using ::testing::HasSubstr;
+
+// Lines of "a b capacity metric" for links, both directions, and "demand a b rate".
+ingest::Topology drawn_topology(std::string_view text) {
+  ingest::Topology topology;
+  topology.directed = true;
+  std::map<std::string, size_t, std::less<>> nodes;
+  const auto node = [&](std::string_view name) {
+    const auto [at, added] = nodes.try_emplace(std::string(name), topology.nodes.size());
+    if (added) topology.nodes.push_back({std::string(name), {}, {}, false, 0});
+    return at->second;
+  };
+  for (const std::string_view line : split(text, '\n')) {
+    std::vector<std::string_view> words;
+    for (const std::string_view word : split(line, ' '))
+      if (!trim(word).empty()) words.push_back(trim(word));
+    if (words.size() == 1) node(words[0]);
+    if (words.size() != 4) continue;
+    if (words[0] == "demand") {
+      const size_t from = node(words[1]), to = node(words[2]);
+      topology.demands.push_back({fmt::format("{}-{}", words[1], words[2]), from, to, parse_number(words[3]).value()});
+      continue;
+    }
+    const size_t a = node(words[0]), b = node(words[1]);
+    const double capacity = parse_number(words[2]).value(), metric = parse_number(words[3]).value();
+    topology.edges.push_back({fmt::format("{}>{}", words[0], words[1]), a, b, capacity, metric, 1, 0});
+    topology.edges.push_back({fmt::format("{}>{}", words[1], words[0]), b, a, capacity, metric, 1, 0});
+  }
+  return topology;
+}
+
+Problem drawn_problem(std::string_view text) {
+  std::vector<Diagnostic> diagnostics;
+  Problem problem = make_problem(drawn_topology(text), "drawn", diagnostics);
+  EXPECT_FALSE(has_errors(diagnostics));
+  return problem;
+}
+
+// A ring with chords and a demand between every two nodes.
+Problem random_problem(uint64_t seed) {
+  Random random(seed);
+  const uint64_t nodes = 4 + random.below(9);
+  std::string text;
+  const auto link = [&](uint64_t a, uint64_t b) {
+    text += fmt::format("n{} n{} {} {}\n", a, b, 10 * (1 + random.below(4)), 1 + random.below(3));
+  };
+  for (uint64_t i = 0; i < nodes; ++i) link(i, (i + 1) % nodes);
+  for (uint64_t i = 0; i < nodes; ++i) {
+    const uint64_t a = random.below(nodes), b = random.below(nodes);
+    if (a != b) link(a, b);
+  }
+  for (uint64_t a = 0; a < nodes; ++a) {
+    for (uint64_t b = 0; b < nodes; ++b) {
+      if (a != b && random.chance(0.8)) text += fmt::format("demand n{} n{} {}\n", a, b, 0.1 + random.uniform());
+    }
+  }
+  return drawn_problem(text);
+}
+
+void expect_sound(const Problem& problem, const Solution& solution) {
+  std::map<uint32_t, double> fractions;
+  for (const Policy& policy : solution.policies) {
+    EXPECT_GT(policy.fraction, 0);
+    fractions[policy.demand] += policy.fraction;
+    EXPECT_LE(policy.segments.size(), 2u);
+  }
+  for (const auto& [demand, sum] : fractions) EXPECT_NEAR(sum, 1, 1e-12);
+  EXPECT_NEAR(solution.mlu, mlu_of(problem, loads_of(problem, solution.policies)), 1e-12);
+  EXPECT_LE(solution.mlu, solution.mlu_before * (1 + 1e-9));
+  EXPECT_LE(solution.bound, solution.mlu);
+  EXPECT_LE(solution.segment_bound, solution.mlu * (1 + 1e-9));
+  EXPECT_EQ(solution.bound, bound_of(problem, solution.prices));
+}
+
+TEST(Optimise, TwoPathsShareWhatOneCannotCarry) {
+  const Problem problem = drawn_problem(R"(
+    a b 10 1
+    a c 10 1
+    c b 10 1
+    demand a b 12)");
+  const Solution solution = optimise(problem, {}, {});
+  expect_sound(problem, solution);
+  EXPECT_DOUBLE_EQ(solution.mlu_before, 1.2);
+  EXPECT_NEAR(solution.mlu, 0.6, 0.6 * 0.002);
+  EXPECT_NEAR(solution.bound, 0.6, 0.6 * 0.001);
+  ASSERT_EQ(solution.policies.size(), 2u);
+  const Json json = to_json(problem, solution);
+  EXPECT_EQ(json["policies"].array().size(), 2u);
+  EXPECT_EQ(json["policies"].array()[0]["demand"].text(), "a-b");
+}
+
+// The direct link a-b is long, so nothing takes it unless it is told to; three segments are needed to stay off both
+// ends.
+TEST(Optimise, ThreeSegmentsWhereTwoAreNotEnough) {
+  const Problem problem = drawn_problem(R"(
+    a b 10 1
+    b z 10 1
+    a c 10 1
+    c d 10 9
+    d z 10 1
+    b d 10 1
+    demand a z 18)");
+  const Solution two = optimise(problem, {.segments_max = 2}, {});
+  const Solution three = optimise(problem, {.segments_max = 3}, {});
+  expect_sound(problem, two);
+  expect_sound(problem, three);
+  EXPECT_NEAR(three.bound, 0.9, 1e-3);
+  EXPECT_LE(three.mlu, two.mlu);
+  EXPECT_GE(two.mlu, two.segment_bound);
+}
+
+TEST(Optimise, OnRandomNetworksIsSoundCloseAndRepeatable) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = random_problem(seed);
+    const Solution solution = optimise(problem, {}, {});
+    expect_sound(problem, solution);
+    EXPECT_FALSE(solution.stopped);
+    EXPECT_LE(solution.mlu, solution.segment_bound * 1.003);
+    const Solution again = optimise(problem, {}, {});
+    EXPECT_EQ(again.policies, solution.policies);
+    EXPECT_EQ(again.prices, solution.prices);
+  }
+}
+
+TEST(Optimise, KeepsToTheLimitOfPolicies) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = random_problem(seed);
+    const double free = optimise(problem, {}, {}).mlu;
+    for (const uint32_t policies_max : {0u, 1u, 3u}) {
+      const Solution solution = optimise(problem, {.policies_max = policies_max}, {});
+      expect_sound(problem, solution);
+      std::set<uint32_t> steered;
+      for (const Policy& policy : solution.policies) steered.insert(policy.demand);
+      EXPECT_LE(steered.size(), policies_max);
+      EXPECT_GE(solution.mlu, free * (1 - 0.003));
+    }
+  }
+}
+
+TEST(Optimise, WhatStandsWhenItIsStoppedIsSound) {
+  std::stop_source source;
+  source.request_stop();
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    const Problem problem = random_problem(seed);
+    const Solution stopped = optimise(problem, {}, source.get_token());
+    expect_sound(problem, stopped);
+    expect_sound(problem, optimise(problem, {.pivots_max = 3}, {}));
+  }
+}
+
+TEST(Optimise, NothingToCarryIsNoError) {
+  const Solution solution = optimise(drawn_problem("a b 10 1"), {}, {});
+  EXPECT_EQ(solution.mlu, 0);
+  EXPECT_EQ(solution.gap(), 0);
+}
+
+TEST(Loads, AreWhatTheTwinSays) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const uint64_t nodes = 3 + random.below(8);
+    std::string text;
+    for (uint64_t i = 0; i < 2 * nodes; ++i) {
+      const uint64_t a = i < nodes ? i : random.below(nodes), b = i < nodes ? (i + 1) % nodes : random.below(nodes);
+      if (a != b) text += fmt::format("n{}-n{} 1ms {}G metric={}\n", a, b, 10 + random.below(90), 1 + random.below(3));
+    }
+    for (uint64_t i = 0; i < 3 * nodes; ++i) {
+      const uint64_t a = random.below(nodes), b = random.below(nodes);
+      if (a != b) text += fmt::format("traffic n{} n{} {}G\n", a, b, 1 + random.below(9));
+    }
+    const grid::Snapshot snapshot = drawn_grid(text);
+    std::vector<Diagnostic> diagnostics;
+    const Problem problem = make_problem(snapshot, diagnostics);
+    ASSERT_TRUE(diagnostics.empty());
+    const twin::Forecast forecast = twin::forecast(snapshot, {});
+    const std::vector<double> loads = loads_of(problem, {});
+    ASSERT_EQ(loads.size(), 2 * forecast.links.size());
+    for (size_t i = 0; i < forecast.links.size(); ++i) {
+      EXPECT_NEAR(loads[2 * i], forecast.links[i].ab.value(), 1e-9);
+      EXPECT_NEAR(loads[2 * i + 1], forecast.links[i].ba.value(), 1e-9);
+    }
+  }
+}
+
+TEST(Bound, HoldsForAnyPrices) {
+  Random random(5);
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const Problem problem = random_problem(seed);
+    const Solution solution = optimise(problem, {}, {});
+    for (int i = 0; i < 20; ++i) {
+      std::vector<double> prices;
+      for (size_t a = 0; a < problem.arcs.size(); ++a) prices.push_back(random.chance(0.5) ? random.uniform() : 0);
+      EXPECT_LE(bound_of(problem, prices), solution.mlu);
+    }
+  }
+  EXPECT_EQ(bound_of(random_problem(1), std::vector<double>(random_problem(1).arcs.size(), 0)), 0);
+}
+
+TEST(Problem, NamesWhatCannotBeCarriedAndWhatWouldLetIt) {
+  std::vector<Diagnostic> diagnostics;
+  const Problem problem = make_problem(drawn_topology(R"(
+    a b 10 1
+    b c 0 1
+    lonely
+    demand a b 1
+    demand a c 2
+    demand a lonely 3
+    demand b b 4
+    demand b a 0)"),
+                                       "drawn", diagnostics);
+  EXPECT_FALSE(has_errors(diagnostics));
+  ASSERT_EQ(problem.demands.size(), 1u);
+  ASSERT_EQ(problem.blocked.size(), 2u);
+  EXPECT_EQ(problem.blocked[0].demand, "a-c");
+  EXPECT_EQ(problem.blocked[0].relaxation, "capacity on b>c");
+  EXPECT_EQ(problem.blocked[1].demand, "a-lonely");
+  EXPECT_THAT(problem.blocked[1].relaxation, HasSubstr("a link from a or a node it reaches to lonely"));
+  std::string said;
+  for (const Diagnostic& diagnostic : diagnostics) said += to_string(diagnostic) + "\n";
+  EXPECT_THAT(said, HasSubstr("b>c has no capacity"));
+  EXPECT_THAT(said, HasSubstr("b-b goes from b to itself"));
+  EXPECT_THAT(said, HasSubstr("b-a has no rate"));
+}
+
+TEST(Problem, RefusesWhatHasNoMeaning) {
+  std::vector<Diagnostic> diagnostics;
+  make_problem(drawn_topology("a b 10 0\ndemand a b 1"), "drawn", diagnostics);
+  EXPECT_TRUE(has_errors(diagnostics));
+  diagnostics.clear();
+  make_problem(drawn_topology("a b 10 1\ndemand a b 1\ndemand a b 2"), "drawn", diagnostics);
+  ASSERT_TRUE(has_errors(diagnostics));
+  EXPECT_THAT(to_string(diagnostics.front()), HasSubstr("several demands are called 'a-b'"));
+}
+
+TEST(Problem, NoPolicyGoesOverANodeWhoseLabelIsNotItsOwn) {
+  ingest::Topology topology = drawn_topology("a b 10 1\na c 10 1\nc b 10 1\nd a 10 1\ndemand a b 12");
+  topology.nodes[3].label = "c";
+  std::vector<Diagnostic> diagnostics;
+  const Problem problem = make_problem(topology, "drawn", diagnostics);
+  EXPECT_EQ(diagnostics.size(), 2u);
+  EXPECT_TRUE(optimise(problem, {}, {}).policies.empty());
+}
+
+TEST(Repair, ChangesFewAndHelps) {
+  double failed_sum = 0, repaired_sum = 0;
+  for (uint64_t seed = 0; seed < 15; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = random_problem(seed);
+    const Solution solution = optimise(problem, {}, {});
+    for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
+      if (problem.arcs[a].opposite < a) continue;
+      const std::vector<uint32_t> failed{a, problem.arcs[a].opposite};
+      const Survivors survivors = survivors_of(problem, solution.policies, failed);
+      const Repair repaired = repair(survivors, {});
+      EXPECT_LE(repaired.changed, 5u);
+      EXPECT_LE(repaired.mlu, repaired.mlu_failed);
+      std::set<uint32_t> changed;
+      for (const Policy& policy : repaired.changes) changed.insert(policy.demand);
+      EXPECT_EQ(changed.size(), repaired.changed);
+      std::vector<Policy> policies = repaired.changes;
+      for (const Policy& policy : survivors.policies)
+        if (!changed.contains(policy.demand)) policies.push_back(policy);
+      const std::vector<double> loads = loads_of(survivors.problem, policies, survivors.down);
+      EXPECT_NEAR(mlu_of(survivors.problem, loads), repaired.mlu, 1e-5);
+      EXPECT_EQ(loads[a], 0);
+      failed_sum += repaired.mlu_failed;
+      repaired_sum += repaired.mlu;
+    }
+  }
+  EXPECT_LT(repaired_sum, 0.98 * failed_sum);
+}
+
+TEST(Repair, APolicyWhoseWaypointIsCutOffFallsBackAndTheCutOffAreNamed) {
+  const Problem problem = drawn_problem(R"(
+    a b 10 1
+    a c 10 1
+    c b 10 1
+    c x 10 1
+    demand a b 4
+    demand a x 1)");
+  const std::vector<Policy> policies{{0, {3}, 1}};
+  const uint32_t to_x = 6;
+  ASSERT_EQ(problem.arcs[to_x].label, "c>x");
+  const Survivors survivors = survivors_of(problem, policies, std::vector<uint32_t>{to_x, to_x + 1});
+  EXPECT_TRUE(survivors.policies.empty());
+  ASSERT_EQ(survivors.problem.blocked.size(), 1u);
+  EXPECT_EQ(survivors.problem.blocked[0].demand, "a-x");
+  EXPECT_DOUBLE_EQ(repair(survivors, {.changes_max = 0}).mlu, 0.4);
+}
+
+// Numbers of an instance changed at random: whatever is read can be solved.
+TEST(Optimise, AnythingThatIsReadCanBeSolved) {
+  const std::string graph =
+      "NODES 4\nlabel x y\na 0 0\nb 1 1\nc 2 2\nd 3 3\n\nEDGES 8\nlabel src dest weight bw delay\n"
+      "e0 0 1 10 1000 1\ne1 1 0 10 1000 1\ne2 1 2 10 1000 1\ne3 2 1 10 1000 1\n"
+      "e4 2 3 10 1000 1\ne5 3 2 10 1000 1\ne6 3 0 10 1000 1\ne7 0 3 10 1000 1\n";
+  const std::string demands = "DEMANDS 3\nlabel src dest bw\nd0 0 2 900\nd1 1 3 800\nd2 2 0 700\n";
+  size_t solved = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    std::string g = graph, d = demands;
+    for (std::string* text : {&g, &d}) {
+      for (uint64_t i = random.below(3); i > 0; --i) {
+        const size_t at = random.below(text->size());
+        if ((*text)[at] >= '0' && (*text)[at] <= '9') (*text)[at] = "0123456789e.-"[random.below(13)];
+      }
+    }
+    std::vector<Diagnostic> diagnostics;
+    ingest::Topology topology = ingest::parse_repetita(g, "g", diagnostics);
+    ingest::parse_repetita_demands(d, "d", topology, diagnostics);
+    if (has_errors(diagnostics)) continue;
+    const Problem problem = make_problem(topology, "g", diagnostics);
+    if (has_errors(diagnostics)) continue;
+    expect_sound(problem, optimise(problem, {}, {}));
+    ++solved;
+  }
+  EXPECT_GT(solved, 50u);
+}
+
+// The small instances of the public collection; te_bench has all of them.
+TEST(Optimise, PublicInstancesComeWithinOnePerCent) {
+  const std::filesystem::path folder = std::string(TANDEM_SOURCE_DIR) + "/../shared/data/repetita";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "skipped: no ../shared/data";
+  for (const char* name : {"Abilene", "Bics", "DeutscheTelekom", "Geant2012"}) {
+    SCOPED_TRACE(name);
+    std::vector<Diagnostic> diagnostics;
+    const auto graph = read_file(folder / (std::string(name) + ".graph"), ingest::kTopologyBytesMax);
+    const auto demands = read_file(folder / (std::string(name) + ".0001.demands"), ingest::kTopologyBytesMax);
+    ASSERT_TRUE(graph && demands);
+    ingest::Topology topology = ingest::parse_repetita(*graph, name, diagnostics);
+    ingest::parse_repetita_demands(*demands, name, topology, diagnostics);
+    const Problem problem = make_problem(topology, name, diagnostics);
+    ASSERT_FALSE(has_errors(diagnostics));
+    const Solution solution = optimise(problem, {}, {});
+    expect_sound(problem, solution);
+    EXPECT_LE(solution.gap(), 0.01);
+  }
+}
+
+}  // namespace
+}  // namespace tandem::te

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <stop_token>
-#include <thread>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/time_limit.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
@@ -35,26 +32,6 @@ void print_blocked(const v1::Plan& plan) {
   }
   if (!any) fmt::print("\nevery demand is served within its promise\n");
 }
-
-// Asks for a stop when the time is over; not at all when there is no limit.
-class TimeLimit {
- public:
-  explicit TimeLimit(double seconds) {
-    if (seconds <= 0) return;
-    thread_ = std::jthread([this, seconds](const std::stop_token& over) {
-      std::mutex mutex;
-      std::unique_lock lock(mutex);
-      std::condition_variable_any wake;
-      wake.wait_for(lock, over, std::chrono::duration<double>(seconds), [] { return false; });
-      stop_.request_stop();
-    });
-  }
-  std::stop_token token() const { return stop_.get_token(); }
-
- private:
-  std::stop_source stop_;
-  std::jthread thread_;
-};
 
 double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - bound) / cost : 0; }
 

@@ -2,13 +2,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <set>
-#include <thread>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/time_limit.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
@@ -18,26 +16,6 @@ namespace tandem::app {
 namespace {
 
 double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
-
-// Asks for a stop after so many seconds; 0 never does.
-class TimeLimit {
- public:
-  explicit TimeLimit(double seconds) {
-    if (seconds <= 0) return;
-    timer_ = std::jthread([this, seconds](const std::stop_token& stop) {
-      std::unique_lock lock(mutex_);
-      condition_.wait_for(lock, stop, std::chrono::duration<double>(seconds), [] { return false; });
-      source_.request_stop();
-    });
-  }
-  std::stop_token token() const { return source_.get_token(); }
-
- private:
-  std::stop_source source_;
-  std::mutex mutex_;
-  std::condition_variable_any condition_;
-  std::jthread timer_;  // last: it uses the others
-};
 
 // Everything that could be read; prints what is wrong with it, and is empty when one is an error.
 std::optional<te::Problem> read_problem(const TeOptions& options) {

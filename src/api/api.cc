@@ -63,7 +63,8 @@ Result<log::Event> state_event(const Call& call, std::string_view kind) {
 Result<log::Event> fact_event(const Json& fact, std::string_view source, size_t position) {
   const std::string where = fmt::format("facts[{}]", position);
   if (!fact["kind"].is_string() || !fact["id"].is_string() || !fact["attributes"].is_object())
-    return fail(ErrorCode::invalid_argument, "a fact needs 'kind' and 'id', both text, and 'attributes', an object", where);
+    return fail(ErrorCode::invalid_argument, "a fact needs 'kind' and 'id', both text, and 'attributes', an object",
+                where);
   log::Event event;
   event.set_actor(fmt::format("api:{}", source));
   v1::FactsRecorded& facts = *event.mutable_facts_recorded();
@@ -168,7 +169,9 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
     }
     case Operation::get_decision: {
       auto explained = parts.decisions.explain(call.parameters.front());
-      if (!explained) return fail(ErrorCode::not_found, "that decision is not, or no longer, kept; recent ones are at /api/v1/decisions");
+      if (!explained)
+        return fail(ErrorCode::not_found,
+                    "that decision is not, or no longer, kept; recent ones are at /api/v1/decisions");
       return std::move(*explained);
     }
     case Operation::get_log: return read_log(call);
@@ -213,9 +216,10 @@ asio::awaitable<void> serve_asset(const Asset& asset, const http::Request& reque
   headers.set("cache-control", asset.path.starts_with("/assets/") ? "public, max-age=31536000, immutable" : "no-cache");
   headers.set("vary", "accept-encoding");
   headers.set("x-content-type-options", "nosniff");
-  headers.set("content-security-policy",
-              "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; "
-              "connect-src 'self'; frame-ancestors 'none'");
+  headers.set(
+      "content-security-policy",
+      "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; "
+      "connect-src 'self'; frame-ancestors 'none'");
   if (gzip) headers.set("content-encoding", "gzip");
   std::string body(gzip ? asset.gzip : asset.identity);
   co_await writer.respond(200, std::move(headers), std::move(body));
@@ -264,7 +268,9 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
     case Operation::post_whatif: co_await routes_->whatifs.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
-    case Operation::get_changes: co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer); co_return;
+    case Operation::get_changes:
+      co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer);
+      co_return;
     case Operation::get_metrics: {
       http::Headers headers = http::content_type("text/plain; version=0.0.4; charset=utf-8");
       std::string text = routes_->parts.metrics.prometheus_text();

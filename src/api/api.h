@@ -39,18 +39,19 @@ class CorePort {
   // last when they are durable, or with why not. Errors: those of control::step and of the log; resource_exhausted
   // when the intake queue is full.
   virtual void submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) = 0;
-  // The same, where `guard` still holds of the state that the events would follow: what the caller had read is checked at
-  // the moment it is acted on. Its error is the answer. Called on the core's thread; must be quick.
+  // The same, where `guard` still holds of the state that the events would follow: what the caller had read is checked
+  // at the moment it is acted on. Its error is the answer. Called on the core's thread; must be quick.
   using Guard = std::function<Result<void>(const control::State&)>;
-  virtual void submit_if(Guard guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) = 0;
+  virtual void submit_if(Guard guard, std::vector<log::Event> events,
+                         std::function<void(Result<log::Offset>)> done) = 0;
 };
 
 // What the gateways decided of late. Thread-safe.
 class DecisionSource {
  public:
   virtual ~DecisionSource() = default;
-  virtual Json recent(size_t count_max) const = 0;                      // an array, newest first
-  virtual std::optional<Json> explain(std::string_view id) const = 0;   // nothing once it has left the ring
+  virtual Json recent(size_t count_max) const = 0;                     // an array, newest first
+  virtual std::optional<Json> explain(std::string_view id) const = 0;  // nothing once it has left the ring
 };
 
 // What flows now, measured at the gateways. Thread-safe.
@@ -96,8 +97,8 @@ class Api {
 Json load_message(const Published& published, Json flows, Json goodput);
 // The console's `state` message: what differs between two states; nothing when no site or link does.
 std::optional<Json> state_message(const grid::Snapshot& before, const grid::Snapshot& after);
-// The console's `grid` message, upon which it reads the grid anew: there when sites, links or regions came, went, moved or
-// have other ends or capacity. Measured values are none of it.
+// The console's `grid` message, upon which it reads the grid anew: there when sites, links or regions came, went, moved
+// or have other ends or capacity. Measured values are none of it.
 std::optional<Json> grid_message(const grid::Snapshot& before, const grid::Snapshot& after);
 // The console's `plan` message: the accepted plan in a line.
 Json plan_message(const Published& published);

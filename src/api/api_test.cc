@@ -106,8 +106,9 @@ TEST(Api, BadInputIsNamedAndChangesNothing) {
   Surface surface;
   for (const char* body : {"", "{", "[]", R"({"state":"sideways"})", R"({"state":1})"})
     EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", body).status, 400) << body;
-  for (const char* body : {R"({"facts":[]})", R"({"source":"x","facts":[]})", R"({"source":"x","facts":[{"kind":"link"}]})",
-                           R"({"source":"x","facts":[{"kind":"link","id":"a","attributes":{},"observed_at":"now"}]})"})
+  for (const char* body :
+       {R"({"facts":[]})", R"({"source":"x","facts":[]})", R"({"source":"x","facts":[{"kind":"link"}]})",
+        R"({"source":"x","facts":[{"kind":"link","id":"a","attributes":{},"observed_at":"now"}]})"})
     EXPECT_EQ(surface.ask("POST", "/api/v1/facts", body).status, 400) << body;
   EXPECT_EQ(surface.ask("GET", "/api/v1/log?limit=-1").status, 400);
   EXPECT_EQ(surface.ask("DELETE", "/api/v1/grid").status, 405);

@@ -7,10 +7,10 @@
 namespace tandem::api {
 
 struct Asset {
-  std::string_view path;          // "/assets/index-abc.js"
+  std::string_view path;  // "/assets/index-abc.js"
   std::string_view content_type;
-  std::string_view gzip;          // compressed bytes, always there
-  std::string_view identity;      // the same, uncompressed
+  std::string_view gzip;      // compressed bytes, always there
+  std::string_view identity;  // the same, uncompressed
 };
 
 std::span<const Asset> console_assets();  // ascending by path; empty when built without the console

@@ -110,7 +110,8 @@ void accept_a_plan(Inventory& inventory) {
   const control::PendingPlan pending = *inventory.core->state().pending;
   log::Event event;
   event.set_actor("job:planner");
-  *event.mutable_plan_proposed()->mutable_plan() = planner::plan(*inventory.core->state().grid, nullptr, pending.plan_id, pending.seed, {1'000}, {});
+  *event.mutable_plan_proposed()->mutable_plan() =
+      planner::plan(*inventory.core->state().grid, nullptr, pending.plan_id, pending.seed, {1'000}, {});
   inventory.core->record({event});
   ASSERT_TRUE(inventory.core->state().plan);
 }
@@ -131,7 +132,8 @@ TEST(BranchApi, TheTwinSaysWhatABranchWouldBreakAndMend) {
   // Every pool's node is down on the branch: what the plan promises has nobody left to keep it.
   std::string down;
   for (size_t i = 0; i < 4; ++i)
-    down += fmt::format(R"({}{{"kind":"node","id":"{}","attributes":{{"state":"down"}}}})", i == 0 ? "" : ",", test_support::node_id(i));
+    down += fmt::format(R"({}{{"kind":"node","id":"{}","attributes":{{"state":"down"}}}})", i == 0 ? "" : ",",
+                        test_support::node_id(i));
   EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/edits", R"({"items":[)" + down + "]}").status, 200);
   const Answer broken = inventory.ask("GET", "/api/v1/branches/b1/verdict");
   const int64_t kept = broken.json["promises_kept_before"].integer();
@@ -139,7 +141,8 @@ TEST(BranchApi, TheTwinSaysWhatABranchWouldBreakAndMend) {
   EXPECT_EQ(broken.json["broken"].integer(), kept) << broken.text;
   EXPECT_EQ(broken.json["promises_kept"].integer(), 0);
   EXPECT_FALSE(broken.json["promises_broken"].array().front()["reason"].text().empty());
-  EXPECT_TRUE(inventory.ask("GET", "/api/v1/inventory/node/node-0").json["attributes"]["state"].text() != "down") << "it stays a question";
+  EXPECT_TRUE(inventory.ask("GET", "/api/v1/inventory/node/node-0").json["attributes"]["state"].text() != "down")
+      << "it stays a question";
 
   // And what is down on main is mended by a branch that has it up again.
   EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/merge").status, 200);
@@ -157,7 +160,11 @@ TEST(BranchApi, AVerdictOnABranchOfABranchIsAgainstItsParent) {
   Inventory inventory(4);
   accept_a_plan(inventory);
   EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
-  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches/b1/edits", R"({"items":[{"kind":"node","id":"node-0","attributes":{"state":"down"}}]})").status, 200);
+  EXPECT_EQ(inventory
+                .ask("POST", "/api/v1/branches/b1/edits",
+                     R"({"items":[{"kind":"node","id":"node-0","attributes":{"state":"down"}}]})")
+                .status,
+            200);
   EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", R"({"name":"b2","parent":"b1"})").status, 201);
   const Answer verdict = inventory.ask("GET", "/api/v1/branches/b2/verdict");
   EXPECT_EQ(verdict.json["parent"].text(), "b1") << verdict.text;

@@ -7,9 +7,11 @@ namespace tandem::api {
 namespace {
 
 constexpr std::string_view kBranch = R"({"$ref":"#/components/schemas/Branch"})";
-constexpr std::string_view kBranches = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+constexpr std::string_view kBranches =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "branches":{"type":"array","items":{"$ref":"#/components/schemas/Branch"}}}})";
-constexpr std::string_view kNewBranch = R"({"type":"object","required":["name"],"additionalProperties":false,"properties":{
+constexpr std::string_view kNewBranch =
+    R"({"type":"object","required":["name"],"additionalProperties":false,"properties":{
     "name":{"type":"string","maxLength":64},"parent":{"type":"string","description":"another branch; left out: what is believed"},
     "purpose":{"type":"string","maxLength":2000}}})";
 constexpr std::string_view kEdits = R"({"type":"object","additionalProperties":false,"properties":{
@@ -20,18 +22,21 @@ constexpr std::string_view kEdits = R"({"type":"object","additionalProperties":f
       "kind":{"type":"string"},"id":{"type":"string"},"attributes":{"type":"array","items":{"type":"string"},"description":"left out: all it says"}}}},
     "settle":{"type":"array","maxItems":2000,"description":"which side stands in a conflict","items":{"type":"object","required":["kind","id","take"],"properties":{
       "kind":{"type":"string"},"id":{"type":"string"},"take":{"enum":["ours","theirs"]},"attributes":{"type":"array","items":{"type":"string"}}}}}}})";
-constexpr std::string_view kDiff = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
+constexpr std::string_view kDiff =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
     "base_offset":{"$ref":"#/components/schemas/Offset"},"next":{"type":["string","null"]},
     "differences":{"type":"array","items":{"type":"object","properties":{"what":{"enum":["added","changed","removed"]},"kind":{"type":"string"},
       "id":{"type":"string"},"attributes":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string"},"before":{},"after":{}}}}}}}}})";
-constexpr std::string_view kConflicts = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
+constexpr std::string_view kConflicts =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
     "clean":{"type":"boolean","description":"a merge would be taken"},"truncated":{"type":"boolean"},
     "conflicts":{"type":"array","items":{"type":"object","properties":{"what":{"type":"string"},"kind":{"type":"string"},"id":{"type":"string"},
       "attribute":{"type":["string","null"]},"base":{},"ours":{},"theirs":{},"ours_offset":{"type":"integer"},"theirs_offset":{"type":"integer"},
       "message":{"type":"string"},"fix":{"type":"string"}}}},
     "violations":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"},"constraint":{"type":"string"},"attribute":{"type":["string","null"]},
       "message":{"type":"string"},"fix":{"type":"string"},"others":{"type":"array","items":{"type":"object"}}}}}}})";
-constexpr std::string_view kVerdict = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
+constexpr std::string_view kVerdict =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
     "parent":{"type":["string","null"]},"plan_id":{"type":["string","null"],"description":"the plan in force; null: none is, and nothing is promised"},
     "promises_kept":{"type":"integer","description":"with the branch"},"promises_kept_before":{"type":"integer","description":"without it"},
     "broken":{"type":"integer"},"mended":{"type":"integer"},"promises_broken":{"type":"array","maxItems":200,"items":{"type":"object","properties":{
@@ -45,22 +50,31 @@ constexpr std::string_view kGone =
 
 constexpr std::array kBranchRoutes{
     Route{Operation::get_branches, "GET", "/api/v1/branches", "All branches, at most 1000.", "", "", kBranches},
-    Route{Operation::post_branch, "POST", "/api/v1/branches", "Begins a branch as its parent is now. 201.", "", kNewBranch, kBranch},
+    Route{Operation::post_branch, "POST", "/api/v1/branches", "Begins a branch as its parent is now. 201.", "",
+          kNewBranch, kBranch},
     Route{Operation::get_branch, "GET", "/api/v1/branches/{name}", "One branch.", "", "", kBranch},
-    Route{Operation::delete_branch, "DELETE", "/api/v1/branches/{name}", "Discards a branch with its edits.", "", "", kGone},
+    Route{Operation::delete_branch, "DELETE", "/api/v1/branches/{name}", "Discards a branch with its edits.", "", "",
+          kGone},
     Route{Operation::post_branch_edits, "POST", "/api/v1/branches/{name}/edits",
-          "Edits a branch: entities, what is taken back, and which side stands in a conflict; all of it or nothing.", "", kEdits, kBranch},
-    Route{Operation::get_branch_diff, "GET", "/api/v1/branches/{name}/diff", "What a branch changes against its base, ascending by entity; 100, at most 1000.",
-          "limit cursor kind", "", kDiff},
+          "Edits a branch: entities, what is taken back, and which side stands in a conflict; all of it or nothing.",
+          "", kEdits, kBranch},
+    Route{Operation::get_branch_diff, "GET", "/api/v1/branches/{name}/diff",
+          "What a branch changes against its base, ascending by entity; 100, at most 1000.", "limit cursor kind", "",
+          kDiff},
     Route{Operation::get_branch_conflicts, "GET", "/api/v1/branches/{name}/conflicts",
-          "What stands in the way of merging, with what would mend it: conflicts with the parent, and violated constraints; 100 of each, at most 1000.",
+          "What stands in the way of merging, with what would mend it: conflicts with the parent, and violated "
+          "constraints; 100 of each, at most 1000.",
           "limit", "", kConflicts},
     Route{Operation::get_branch_verdict, "GET", "/api/v1/branches/{name}/verdict",
-          "What the twin predicts if the branch were merged now and nothing planned anew: promises broken and mended, the fullest link, the cost.",
+          "What the twin predicts if the branch were merged now and nothing planned anew: promises broken and mended, "
+          "the fullest link, the cost.",
           "", "", kVerdict},
     Route{Operation::merge_branch, "POST", "/api/v1/branches/{name}/merge",
-          "Takes all edits into the parent at once. Refused with 409, naming what stands in the way, and then nothing is changed.", "", "", kGone},
-    Route{Operation::rebase_branch, "POST", "/api/v1/branches/{name}/rebase", "The branch stands on its parent as it is now.", "", "", kBranch},
+          "Takes all edits into the parent at once. Refused with 409, naming what stands in the way, and then nothing "
+          "is changed.",
+          "", "", kGone},
+    Route{Operation::rebase_branch, "POST", "/api/v1/branches/{name}/rebase",
+          "The branch stands on its parent as it is now.", "", "", kBranch},
 };
 
 }  // namespace

@@ -51,12 +51,9 @@ Json::Object branch_json(const inventory::Branch& branch, const inventory::Branc
 
 std::string_view to_text(inventory::Change::What what) {
   switch (what) {
-    case inventory::Change::What::added:
-      return "added";
-    case inventory::Change::What::removed:
-      return "removed";
-    case inventory::Change::What::changed:
-      return "changed";
+    case inventory::Change::What::added: return "added";
+    case inventory::Change::What::removed: return "removed";
+    case inventory::Change::What::changed: return "changed";
   }
   return "changed";
 }
@@ -286,10 +283,8 @@ bool BranchRoutes::serves(Operation operation) {
     case Operation::get_branch_conflicts:
     case Operation::get_branch_verdict:
     case Operation::merge_branch:
-    case Operation::rebase_branch:
-      return true;
-    default:
-      return false;
+    case Operation::rebase_branch: return true;
+    default: return false;
   }
 }
 
@@ -326,24 +321,12 @@ asio::awaitable<void> BranchRoutes::change(Operation operation, const Call& call
 asio::awaitable<void> BranchRoutes::handle(Operation operation, const Call& call, http::ResponseWriter& writer) const {
   Result<Json> (*view)(const Call&) = nullptr;
   switch (operation) {
-    case Operation::get_branches:
-      view = list_view;
-      break;
-    case Operation::get_branch:
-      view = one_view;
-      break;
-    case Operation::get_branch_diff:
-      view = diff_view;
-      break;
-    case Operation::get_branch_conflicts:
-      view = conflicts_view;
-      break;
-    case Operation::get_branch_verdict:
-      view = verdict_view;
-      break;
-    default:
-      co_await change(operation, call, writer);
-      co_return;
+    case Operation::get_branches: view = list_view; break;
+    case Operation::get_branch: view = one_view; break;
+    case Operation::get_branch_diff: view = diff_view; break;
+    case Operation::get_branch_conflicts: view = conflicts_view; break;
+    case Operation::get_branch_verdict: view = verdict_view; break;
+    default: co_await change(operation, call, writer); co_return;
   }
   auto answer = co_await run_aside(aside_, [&call, view] { return view(call); });
   co_await respond_result(std::move(answer), writer);

@@ -41,7 +41,8 @@ Result<Json> branch_verdict(const Published& published, const inventory::Branch&
   const control::State& state = published.state;
   const inventory::Snapshot* parent = state.branches.head(branch.parent, state.inventory);
   if (parent == nullptr) return fail(ErrorCode::not_found, fmt::format("its parent '{}' is gone", branch.parent));
-  Json::Object answer{{"offset", state.head.last()}, {"branch", branch.name},
+  Json::Object answer{{"offset", state.head.last()},
+                      {"branch", branch.name},
                       {"parent", branch.parent.empty() ? Json() : Json(branch.parent)},
                       {"plan_id", state.plan ? Json(state.plan->id()) : Json()}};
   if (!state.plan) return Json(std::move(answer));
@@ -57,7 +58,8 @@ Result<Json> branch_verdict(const Published& published, const inventory::Branch&
   answer["mended"] = uint64_t{back.promises_broken.size()};
   answer["promises_broken"] = first_of(there.promises_broken, broken_json);
   answer["promises_mended"] = first_of(back.promises_broken, [](const planner::Verdict::Broken& mended) {
-    return Json::Object{{"demand", mended.demand}, {"tenant", mended.tenant}, {"region", mended.region}, {"model", mended.model}};
+    return Json::Object{
+        {"demand", mended.demand}, {"tenant", mended.tenant}, {"region", mended.region}, {"model", mended.model}};
   });
   answer["unplanned"] = uint64_t{not_planned.size()};
   answer["unplanned_demands"] = first_of(not_planned, [](const std::string& id) { return Json(id); });

@@ -26,12 +26,9 @@ constexpr Duration kHeartbeat = seconds(15);  // under the 30 to 60 s after whic
 
 std::string_view standing_text(v1::Standing standing) {
   switch (standing) {
-    case v1::STANDING_DISCOVERED:
-      return "discovered";
-    case v1::STANDING_INTENDED:
-      return "intended";
-    default:
-      return "observed";
+    case v1::STANDING_DISCOVERED: return "discovered";
+    case v1::STANDING_INTENDED: return "intended";
+    default: return "observed";
   }
 }
 

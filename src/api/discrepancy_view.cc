@@ -58,7 +58,8 @@ Result<inventory::DiscrepancyKind> type_named(std::string_view name) {
     if (inventory::name_of(kind) == name) return kind;
     known.emplace_back(inventory::name_of(kind));
   }
-  return fail(ErrorCode::invalid_argument, fmt::format("no such type; it is one of {}", fmt::join(known, ", ")), "type");
+  return fail(ErrorCode::invalid_argument, fmt::format("no such type; it is one of {}", fmt::join(known, ", ")),
+              "type");
 }
 
 // Of a kind, and of one entity of it.
@@ -69,8 +70,10 @@ Result<void> read_entity(const http::Request& request, inventory::ReconcileOptio
   if (!kind) return {};
   const ontology::Ontology& known = ontology::Ontology::built_in();
   if (!known.find(*kind)) return fail(ErrorCode::not_found, known.unknown_kind(*kind), "kind");
-  if (id) options.about = inventory::Referrer{*kind, *id};
-  else options.entity_kind = *kind;
+  if (id)
+    options.about = inventory::Referrer{*kind, *id};
+  else
+    options.entity_kind = *kind;
   return {};
 }
 

@@ -10,8 +10,10 @@ namespace {
 struct Disputed : Inventory {
   Disputed() : Inventory(2) {
     say("planning", R"({"kind":"rack","id":"k1","attributes":{"site":"site-0","height_u":42}})");
-    say("planning", R"({"kind":"device","id":"d1","standing":"intended","attributes":{"site":"site-0","rack":"k1","position_u":7}})");
-    say("discovery", R"({"kind":"device","id":"d1","standing":"discovered","attributes":{"rack":"k1","position_u":9}})");
+    say("planning",
+        R"({"kind":"device","id":"d1","standing":"intended","attributes":{"site":"site-0","rack":"k1","position_u":7}})");
+    say("discovery",
+        R"({"kind":"device","id":"d1","standing":"discovered","attributes":{"rack":"k1","position_u":9}})");
     say("telemetry", R"({"kind":"site","id":"site-1","attributes":{"power_limit_kw":55}})");
   }
   void say(const std::string& source, const std::string& item) {
@@ -57,7 +59,9 @@ TEST(Discrepancies, AreAsTheyWere) {
 
 TEST(Discrepancies, LeaveOutWhatIsAccepted) {
   Disputed inventory;
-  inventory.say("operator", R"({"kind":"deviation","id":"v1","attributes":{"about":"device/d1","discrepancy":"moved","reason":"rebuilt soon"}})");
+  inventory.say(
+      "operator",
+      R"({"kind":"deviation","id":"v1","attributes":{"about":"device/d1","discrepancy":"moved","reason":"rebuilt soon"}})");
   EXPECT_EQ(inventory.found("?kind=device").array().size(), 0u);
   const Json with = inventory.found("?kind=device&accepted=true");
   ASSERT_EQ(with.array().size(), 1u);

@@ -17,8 +17,8 @@ namespace tandem::api {
 // closed, upon which a browser reconnects and reads the state anew. Thread-safe.
 class Feed {
  public:
-  static constexpr size_t kQueueMax = 512;       // ~10 s of a busy grid
-  static constexpr size_t kListenersMax = 1'000; // screens of one operator
+  static constexpr size_t kQueueMax = 512;        // ~10 s of a busy grid
+  static constexpr size_t kListenersMax = 1'000;  // screens of one operator
 
   Feed();
   ~Feed();

@@ -111,7 +111,8 @@ Result<Json> timeline_view(const inventory::Snapshot& believed, std::string_view
   TANDEM_ASSIGN(const size_t before, read_count(request, "before", SIZE_MAX, SIZE_MAX));
   Json::Array events;
   Json next;
-  for (auto& [offset, moment] : moments_of(believed.claims(kind, id), believed.lives(kind, id), believed.erasures(kind, id))) {
+  for (auto& [offset, moment] :
+       moments_of(believed.claims(kind, id), believed.lives(kind, id), believed.erasures(kind, id))) {
     if (offset >= before) continue;
     if (events.size() == limit) {
       if (!events.empty()) next = events.back()["offset"];

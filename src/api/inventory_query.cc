@@ -44,7 +44,7 @@ Result<const grid::Attribute*> attribute_named(const grid::Kind& kind, std::stri
   for (const grid::Attribute& attribute : kind.attributes) known.emplace_back(attribute.name);
   const auto meant = nearest(name, known);
   return wrong_parameter(name, fmt::format("a {} has no attribute '{}'{}", kind.name, name.substr(0, kNameBytesShown),
-                                 meant ? fmt::format("; did you mean '{}'?", *meant) : ""));
+                                           meant ? fmt::format("; did you mean '{}'?", *meant) : ""));
 }
 
 // "delay_us[gte]" into the name and the comparison.
@@ -69,10 +69,8 @@ Result<Json> read_value(std::string_view key, grid::Type type, std::string_view 
     case grid::Type::number:
       if (const auto number = parse_number(text)) return Json(*number);
       return wrong_parameter(key, "the value must be a number");
-    case grid::Type::record:
-      return wrong_parameter(key, "records are not compared; only [exists] asks about one");
-    default:
-      return Json(text);
+    case grid::Type::record: return wrong_parameter(key, "records are not compared; only [exists] asks about one");
+    default: return Json(text);
   }
 }
 
@@ -126,7 +124,8 @@ Result<std::string> read_cursor(const ListQuery& query, std::string_view cursor)
   const bool whole = cursor.size() > kDigestBytes + 1 && cursor[kDigestBytes] == '.' &&
                      !grid::check_id(cursor.substr(kDigestBytes + 1));
   if (!whole)
-    return wrong_parameter("cursor", "this is no cursor; take `next` of the page before, or leave it out for the first page");
+    return wrong_parameter("cursor",
+                           "this is no cursor; take `next` of the page before, or leave it out for the first page");
   if (cursor.substr(0, kDigestBytes) != query.digest)
     return wrong_parameter("cursor", "this cursor is of a list with other conditions; start again without one");
   return std::string(cursor.substr(kDigestBytes + 1));
@@ -154,14 +153,10 @@ bool compares(const Json& value, Comparison comparison, const std::vector<Json>&
   const auto order = value.is_number() ? std::partial_ordering(value.number() <=> wanted.front().number())
                                        : std::partial_ordering(value.text() <=> wanted.front().text());
   switch (comparison) {
-    case Comparison::less:
-      return order < 0;
-    case Comparison::less_or_equal:
-      return order <= 0;
-    case Comparison::greater:
-      return order > 0;
-    default:
-      return order >= 0;
+    case Comparison::less: return order < 0;
+    case Comparison::less_or_equal: return order <= 0;
+    case Comparison::greater: return order > 0;
+    default: return order >= 0;
   }
 }
 
@@ -270,7 +265,8 @@ Result<ListQuery> parse_list_query(const grid::Kind& kind, std::string_view quer
   for (const auto& [key, value] : pairs) {
     if (key == "limit") {
       const auto limit = parse_integer(value);
-      if (!limit || *limit < 1) return wrong_parameter(key, fmt::format("'limit' must be a whole number from 1 to {}", kPageMax));
+      if (!limit || *limit < 1)
+        return wrong_parameter(key, fmt::format("'limit' must be a whole number from 1 to {}", kPageMax));
       list.limit = std::min<size_t>(static_cast<size_t>(*limit), kPageMax);
     } else if (key == "cursor") {
       TANDEM_ASSIGN(list.after, read_cursor(list, value));

@@ -113,8 +113,7 @@ Result<Json> relations_view(const Call& call, const inventory::Snapshot& snapsho
   TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", kRelationsDefault, kRelationsMax));
   Json::Array outward = references_of(entity), inward;
   const auto referrers = snapshot.referrers(entity.kind, entity.id, limit + 1);
-  for (size_t i = 0; i < std::min(limit, referrers.size()); ++i)
-    add_referrer(snapshot, referrers[i], entity, inward);
+  for (size_t i = 0; i < std::min(limit, referrers.size()); ++i) add_referrer(snapshot, referrers[i], entity, inward);
   const bool truncated = referrers.size() > limit || outward.size() > limit || inward.size() > limit;
   for (Json::Array* side : {&outward, &inward})
     if (side->size() > limit) side->resize(limit);
@@ -138,12 +137,9 @@ Result<Json> history(Operation operation, const Call& call, const inventory::Sna
 
 Edit::How how_of(Operation operation) {
   switch (operation) {
-    case Operation::put_entity:
-      return Edit::How::replace;
-    case Operation::patch_entity:
-      return Edit::How::merge;
-    default:
-      return Edit::How::remove;
+    case Operation::put_entity: return Edit::How::replace;
+    case Operation::patch_entity: return Edit::How::merge;
+    default: return Edit::How::remove;
   }
 }
 
@@ -183,10 +179,8 @@ bool InventoryRoutes::serves(Operation operation) {
     case Operation::get_timeline:
     case Operation::get_search:
     case Operation::get_discrepancies:
-    case Operation::erase_personal_data:
-      return true;
-    default:
-      return false;
+    case Operation::erase_personal_data: return true;
+    default: return false;
   }
 }
 
@@ -199,9 +193,11 @@ Result<Json> InventoryRoutes::search(const Call& call) const {
   std::string kind = http::query_value(call.request.query, "kind").value_or("");
   if (!kind.empty()) TANDEM_TRY(kind_named(kind));
   if (http::query_value(call.request.query, "as_of"))
-    return fail(ErrorCode::invalid_argument,
-                "the past is not indexed: list what was there with conditions, GET /api/v1/inventory/{kind}?as_of=… with "
-                "name[prefix]=…, or ask in SQL as of then", "as_of");
+    return fail(
+        ErrorCode::invalid_argument,
+        "the past is not indexed: list what was there with conditions, GET /api/v1/inventory/{kind}?as_of=… with "
+        "name[prefix]=…, or ask in SQL as of then",
+        "as_of");
   TANDEM_ASSIGN(const auto branch, asked_branch(call));
   const SearchOptions options{std::move(kind), limit};
   const SearchAnswer answer = branch ? search_.search(question, options, *branch) : search_.search(question, options);
@@ -285,7 +281,8 @@ asio::awaitable<void> InventoryRoutes::edit_many(Operation operation, const Call
     TANDEM_ASSIGN(dry_run, read_flag(call.request, "dry_run"));
     if (!dry_run) TANDEM_TRY(may_change(call.request));
     if (operation == Operation::post_listed) return listed_trial(call);
-    TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "feed", "items", "upsert", "standing", "observed_at", "full", "partial", "defaults"}));
+    TANDEM_ASSIGN(const Json body, read_object(call.request, {"source", "feed", "items", "upsert", "standing",
+                                                              "observed_at", "full", "partial", "defaults"}));
     if (body["upsert"].boolean()) {
       TANDEM_ASSIGN(UpsertBody upsert, read_upsert(body));
       return try_upsert(call.published->state, std::move(upsert), clock_.now());
@@ -298,9 +295,8 @@ asio::awaitable<void> InventoryRoutes::edit_many(Operation operation, const Call
     co_await respond_failure(tried.error(), writer);
     co_return;
   }
-  Json::Object answer{{"dry_run", dry_run},
-                      {"accepted", !tried->refused},
-                      {"offset", call.published->state.head.last()}};
+  Json::Object answer{
+      {"dry_run", dry_run}, {"accepted", !tried->refused}, {"offset", call.published->state.head.last()}};
   answer.merge(tried->more);
   if (operation == Operation::post_entities) answer["rows"] = std::move(tried->rows);
   int status = 200;
@@ -325,10 +321,10 @@ asio::awaitable<void> InventoryRoutes::erase_personal_data(const Call& call, htt
   const std::string& kind = call.parameters[0];
   const std::string& id = call.parameters[1];
   const control::State& state = call.published->state;
-  const bool known = !state.inventory.lives(kind, id).empty() ||
-                     std::ranges::any_of(state.branches.all(), [&](const auto& branch) {
-                       return branch->edits.find(inventory::EntityKey{kind, id}) != nullptr;
-                     });
+  const bool known =
+      !state.inventory.lives(kind, id).empty() || std::ranges::any_of(state.branches.all(), [&](const auto& branch) {
+        return branch->edits.find(inventory::EntityKey{kind, id}) != nullptr;
+      });
   Result<log::Offset> offset = log::Offset{0};
   if (auto allowed = may_change(call.request); !allowed) {
     offset = tl::unexpected(allowed.error());
@@ -352,21 +348,13 @@ asio::awaitable<void> InventoryRoutes::erase_personal_data(const Call& call, htt
 asio::awaitable<void> InventoryRoutes::handle(Operation operation, const Call& call,
                                               http::ResponseWriter& writer) const {
   switch (operation) {
-    case Operation::get_entity:
-      co_await get_entity(call, writer);
-      co_return;
+    case Operation::get_entity: co_await get_entity(call, writer); co_return;
     case Operation::put_entity:
     case Operation::patch_entity:
-    case Operation::delete_entity:
-      co_await edit_entity(operation, call, writer);
-      co_return;
+    case Operation::delete_entity: co_await edit_entity(operation, call, writer); co_return;
     case Operation::post_entities:
-    case Operation::post_listed:
-      co_await edit_many(operation, call, writer);
-      co_return;
-    case Operation::erase_personal_data:
-      co_await erase_personal_data(call, writer);
-      co_return;
+    case Operation::post_listed: co_await edit_many(operation, call, writer); co_return;
+    case Operation::erase_personal_data: co_await erase_personal_data(call, writer); co_return;
     default: {
       auto answer = co_await run_aside(aside_, [&] { return read(operation, call); });
       co_await respond_result(std::move(answer), writer);

@@ -23,7 +23,7 @@ Result<inventory::Row> read_row(const Json& item, const std::string& where) {
   for (const auto& [name, value] : item.object())
     if (std::ranges::find(kMembers, name) == std::end(kMembers))
       return wrong_item(fmt::format("{}.{}", where, name.substr(0, 64)),
-                   "an item of an upsert has only 'kind', 'id', 'name', 'attributes' and 'weak'");
+                        "an item of an upsert has only 'kind', 'id', 'name', 'attributes' and 'weak'");
   for (const char* name : {"id", "name"})
     if (!item[name].is_null() && !item[name].is_string())
       return wrong_item(fmt::format("{}.{}", where, name), "it must be text");
@@ -34,7 +34,8 @@ Result<inventory::Row> read_row(const Json& item, const std::string& where) {
   row.id = item["id"].text();
   row.name = item["name"].text();
   row.attributes = item["attributes"].object();
-  if (!item["weak"].is_null() && !item["weak"].is_array()) return wrong_item(where + ".weak", "'weak' lists attributes");
+  if (!item["weak"].is_null() && !item["weak"].is_array())
+    return wrong_item(where + ".weak", "'weak' lists attributes");
   for (const Json& name : item["weak"].array()) row.weak.emplace_back(name.text());
   return row;
 }
@@ -72,7 +73,8 @@ Result<inventory::UpsertOptions> read_options(const Json& body) {
   const Json& defaults = body["defaults"];
   if (!defaults.is_null() && !defaults.is_object()) return wrong_item("defaults", "'defaults' has attributes by kind");
   for (const auto& [kind, attributes] : defaults.object()) {
-    if (!attributes.is_object()) return wrong_item("defaults." + kind.substr(0, 64), "'defaults' has attributes by kind");
+    if (!attributes.is_object())
+      return wrong_item("defaults." + kind.substr(0, 64), "'defaults' has attributes by kind");
     options.defaults[kind] = attributes.object();
   }
   return options;

@@ -33,7 +33,7 @@ struct ListedBody {
   std::string after;                 // the range begins past it
   std::optional<std::string> up_to;  // and ends with it; nothing: with the last of the kind
 };
-inline constexpr size_t kListedMax = 10'000;    // ids of one request: 1.3 MB at most
+inline constexpr size_t kListedMax = 10'000;         // ids of one request: 1.3 MB at most
 inline constexpr size_t kPresencesReadMax = 50'000;  // entities read for one request: ~50 ms
 
 // {"source"? | "feed"?, "ids": […], "after"?, "up_to"?, "observed_at"?}. Errors: invalid_argument, too_large.

@@ -21,14 +21,18 @@ constexpr std::string_view kCount = R"({"type":"integer","minimum":0})";
 constexpr std::array kParameters{
     Parameter{"accepted", "query", "Those too that a deviation accepts.", R"({"type":"boolean","default":false})"},
     Parameter{"as_of", "query",
-              "Read as it was: an offset of the log (what was believed then), a time as 2026-11-21T08:00Z or '2 h ago' (what was "
-              "true then, as known now), or OFFSET@TIME (what was believed then to have been true then).", kText},
+              "Read as it was: an offset of the log (what was believed then), a time as 2026-11-21T08:00Z or '2 h ago' "
+              "(what was "
+              "true then, as known now), or OFFSET@TIME (what was believed then to have been true then).",
+              kText},
     Parameter{"attribute", "query", "Only of this attribute.", kText},
     Parameter{"before", "query", "Only what is older than this offset.", kCount},
     Parameter{"branch", "query", "Read on this branch instead of what is believed by all.", kText},
     Parameter{"condition", "query",
-              "Any attribute as a name, also `id`, `created` and `changed`: `tier=core`, `delay_us[gte]=5`, `name[prefix]=Ber`; "
-              "in brackets eq, in (values after commas), ne, lt, lte, gt, gte, prefix or exists (true, false). All must hold, at most 20. "
+              "Any attribute as a name, also `id`, `created` and `changed`: `tier=core`, `delay_us[gte]=5`, "
+              "`name[prefix]=Ber`; "
+              "in brackets eq, in (values after commas), ne, lt, lte, gt, gte, prefix or exists (true, false). All "
+              "must hold, at most 20. "
               "In a list one item must. An attribute left out counts as its default.",
               R"({"type":"object","additionalProperties":{"type":"string"}})"},
     Parameter{"cursor", "query", "`next` of the page before. It goes with the same kind and conditions.", kText},
@@ -39,14 +43,19 @@ constexpr std::array kParameters{
     Parameter{"id", "query", "Only the entity of this id; it goes with `kind`.", kText},
     Parameter{"kind", "query", "Only entities of this kind.", kText},
     Parameter{"kinds", "query", "Only entities of these kinds, separated by commas; at most 64.", kText},
-    Parameter{"limit", "query", "How many at most; 100 and no more than 1000, where the operation does not say otherwise.", kCount},
-    Parameter{"q", "query", "What is searched for: words, or their beginnings, of which each must match; at most 200 bytes.", kText},
+    Parameter{"limit", "query",
+              "How many at most; 100 and no more than 1000, where the operation does not say otherwise.", kCount},
+    Parameter{"q", "query",
+              "What is searched for: words, or their beginnings, of which each must match; at most 200 bytes.", kText},
     Parameter{"reason", "query", "Why, for people: a request's number, never a name. At most 2000 bytes.", kText},
     Parameter{"state", "query", "The state that is tried.", R"({"enum":["up","down"],"default":"down"})"},
     Parameter{"type", "query", "Only discrepancies of this type.", kText},
     Parameter{"If-Match", "header", "The entity must still have this ETag (or, with *, be there); else 412.", kText},
-    Parameter{"If-None-Match", "header", "Reading: 304 where the ETag is still this. Writing with *: only where the entity is new; else 412.", kText},
-    Parameter{"Last-Event-ID", "header", "The id of the last event seen: the stream goes on with the one after it.", kCount},
+    Parameter{"If-None-Match", "header",
+              "Reading: 304 where the ETag is still this. Writing with *: only where the entity is new; else 412.",
+              kText},
+    Parameter{"Last-Event-ID", "header", "The id of the last event seen: the stream goes on with the one after it.",
+              kCount},
 };
 
 constexpr std::string_view kShared = R"({
@@ -75,7 +84,8 @@ Json describe_parameter(std::string_view name) {
   CHECK(found != kParameters.end());
   auto schema = parse_json(found->schema);
   CHECK(schema.has_value());
-  Json::Object parameter{{"name", name}, {"in", found->in}, {"description", found->description}, {"schema", std::move(*schema)}};
+  Json::Object parameter{
+      {"name", name}, {"in", found->in}, {"description", found->description}, {"schema", std::move(*schema)}};
   if (name == "condition") {  // any names, as OpenAPI writes it
     parameter["style"] = "form";
     parameter["explode"] = true;

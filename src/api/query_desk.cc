@@ -11,7 +11,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr int kHeldMax = 32;           // more of them wait longer than their time limit anyway
+constexpr int kHeldMax = 32;  // more of them wait longer than their time limit anyway
 constexpr int64_t kRowsDefault = 10'000;
 constexpr int64_t kRowsMax = 100'000;  // one answer, ~20 MB
 constexpr int64_t kTimeDefaultMs = 5'000;
@@ -77,7 +77,8 @@ Result<std::string> QueryDesk::work(const Call& call, bool as_csv) const {
 
 asio::awaitable<void> QueryDesk::answer(const Call& call, http::ResponseWriter& writer) {
   const bool as_csv = call.request.headers.value_or("accept", "").starts_with("text/csv");
-  Result<std::string> answer = fail(ErrorCode::resource_exhausted, "too many queries wait already; try again in a moment");
+  Result<std::string> answer =
+      fail(ErrorCode::resource_exhausted, "too many queries wait already; try again in a moment");
   const Place place(held_);
   if (place.is_free) answer = co_await run_aside(threads_, [&] { return work(call, as_csv); });
   if (!answer) {

@@ -24,7 +24,7 @@ class QueryDesk {
 
   const Clock& clock_;
   std::atomic<bool> closing_ = false;
-  std::atomic<int> held_ = 0;              // running and waiting
+  std::atomic<int> held_ = 0;            // running and waiting
   boost::asio::thread_pool threads_{2};  // one slow query leaves room for quick ones
 };
 

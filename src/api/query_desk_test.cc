@@ -10,7 +10,8 @@ constexpr const char* kPath = "/api/v1/query";
 
 TEST(QueryDesk, AnswersWithColumnsAndRows) {
   Inventory inventory(3);
-  const Answer answer = inventory.ask("POST", kPath, R"({"sql":"SELECT id, tier FROM site WHERE id > ? ORDER BY id","parameters":["site-0"]})");
+  const Answer answer = inventory.ask(
+      "POST", kPath, R"({"sql":"SELECT id, tier FROM site WHERE id > ? ORDER BY id","parameters":["site-0"]})");
   ASSERT_EQ(answer.status, 200) << answer.text;
   EXPECT_EQ(to_json(answer.json["columns"]), R"(["id","tier"])");
   ASSERT_EQ(answer.json["rows"].array().size(), 2u) << answer.text;
@@ -30,7 +31,8 @@ TEST(QueryDesk, WritesCsvWhereThatIsAccepted) {
   Inventory inventory(2);
   http::Headers headers;
   headers.set("accept", "text/csv");
-  const Answer answer = inventory.ask("POST", kPath, R"({"sql":"SELECT id FROM site ORDER BY id"})", std::move(headers));
+  const Answer answer =
+      inventory.ask("POST", kPath, R"({"sql":"SELECT id FROM site ORDER BY id"})", std::move(headers));
   EXPECT_EQ(answer.text, "id\nsite-0\nsite-1\n");
 }
 
@@ -39,9 +41,11 @@ TEST(QueryDesk, ReadsThePastAndABranch) {
   const std::string before = std::to_string(inventory.core->state().head.last());
   inventory.ask("PATCH", "/api/v1/inventory/site/site-1", R"({"attributes":{"name":"later"}})");
   inventory.ask("POST", "/api/v1/branches", R"({"name":"plan"})");
-  inventory.ask("POST", "/api/v1/branches/plan/edits", R"({"items":[{"kind":"site","id":"site-1","attributes":{"name":"planned"}}]})");
+  inventory.ask("POST", "/api/v1/branches/plan/edits",
+                R"({"items":[{"kind":"site","id":"site-1","attributes":{"name":"planned"}}]})");
   const auto name = [&](const std::string& parameters) {
-    const Answer answer = inventory.ask("POST", kPath + parameters, R"({"sql":"SELECT name FROM site WHERE id = 'site-1'"})");
+    const Answer answer =
+        inventory.ask("POST", kPath + parameters, R"({"sql":"SELECT name FROM site WHERE id = 'site-1'"})");
     EXPECT_EQ(answer.status, 200) << answer.text;
     const Json& cell = answer.json["rows"].array().front().array().front();
     return cell.is_null() ? std::string() : std::string(cell.text());
@@ -69,7 +73,8 @@ TEST(QueryDesk, SaysWhatIsWrongAndWhere) {
 
 TEST(QueryDesk, EndsAQuestionThatTakesTooLong) {
   Inventory inventory(2);
-  const Answer answer = inventory.ask("POST", kPath,
+  const Answer answer = inventory.ask(
+      "POST", kPath,
       R"({"sql":"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n","time_limit_ms":1})");
   EXPECT_EQ(answer.json["error"]["code"].text(), "deadline_exceeded") << answer.text;
 }

@@ -23,7 +23,7 @@ class ReplayDesk {
   Result<Json> work(const Call& call) const;
 
   std::stop_source closing_;
-  std::atomic<int> held_ = 0;             // running and waiting
+  std::atomic<int> held_ = 0;  // running and waiting
   boost::asio::thread_pool threads_{1};
 };
 

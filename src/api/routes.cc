@@ -58,10 +58,12 @@ Json::Object describe_operation(const Route& route) {
   if (!route.answer.empty()) good["content"] = json_content(schema_of(route.answer));
   Json::Object bad{{"description", "what is wrong and what would be right"},
                    {"content", json_content(Json::Object{{"$ref", "#/components/schemas/Error"}})}};
-  Json::Object operation{{"summary", route.summary}, {"responses", Json::Object{{"200", std::move(good)}, {"default", std::move(bad)}}}};
+  Json::Object operation{{"summary", route.summary},
+                         {"responses", Json::Object{{"200", std::move(good)}, {"default", std::move(bad)}}}};
   if (!parameters.empty()) operation["parameters"] = std::move(parameters);
   if (!route.request_body.empty()) {
-    operation["requestBody"] = Json::Object{{"required", true}, {"content", json_content(schema_of(route.request_body))}};
+    operation["requestBody"] =
+        Json::Object{{"required", true}, {"content", json_content(schema_of(route.request_body))}};
   }
   return operation;
 }
@@ -70,7 +72,8 @@ Json::Object describe_operation(const Route& route) {
 
 std::vector<Route> routes() {
   std::vector<Route> all;
-  for (const auto& family : {grid_routes(), inventory_routes(), branch_routes()}) all.insert(all.end(), family.begin(), family.end());
+  for (const auto& family : {grid_routes(), inventory_routes(), branch_routes()})
+    all.insert(all.end(), family.begin(), family.end());
   return all;
 }
 
@@ -97,9 +100,10 @@ Json openapi_document() {
   }
   return Json::Object{
       {"openapi", "3.1.0"},
-      {"info", Json::Object{{"title", "Tandem native API"},
-                            {"version", "1"},
-                            {"description", "Every answer names the log offset it was read at. The OpenAI API is under /v1."}}},
+      {"info",
+       Json::Object{{"title", "Tandem native API"},
+                    {"version", "1"},
+                    {"description", "Every answer names the log offset it was read at. The OpenAI API is under /v1."}}},
       {"components", Json::Object{{"schemas", shared_schemas()}}},
       {"paths", std::move(paths)}};
 }

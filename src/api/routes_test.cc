@@ -31,7 +31,8 @@ TEST(Routes, EveryRouteIsDescribed) {
     EXPECT_EQ(operation["summary"].text(), route.summary) << route.pattern;
     EXPECT_EQ(operation["requestBody"].is_null(), route.request_body.empty()) << route.pattern;
     EXPECT_EQ(operation["responses"]["200"]["content"].is_null(), route.answer.empty()) << route.pattern;
-    for (const Json& parameter : operation["parameters"].array()) EXPECT_FALSE(parameter["schema"].is_null()) << route.pattern;
+    for (const Json& parameter : operation["parameters"].array())
+      EXPECT_FALSE(parameter["schema"].is_null()) << route.pattern;
   }
 }
 

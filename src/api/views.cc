@@ -101,7 +101,8 @@ Json::Array ids(const grid::Table<Row>& table) {
   return result;
 }
 
-Json::Array deployments_at(const Published& published, const Activity& activity, std::string_view site, double* power_w) {
+Json::Array deployments_at(const Published& published, const Activity& activity, std::string_view site,
+                           double* power_w) {
   Json::Array result;
   if (!published.state.plan || !published.table) return result;
   for (const v1::PlannedDeployment& planned : published.state.plan->deployments()) {
@@ -144,12 +145,8 @@ Error no_such(std::string_view what, std::string_view id) {
 }  // namespace
 
 Json broken_json(const planner::Verdict::Broken& promise) {
-  return Json::Object{{"demand", promise.demand},
-                      {"tenant", promise.tenant},
-                      {"region", promise.region},
-                      {"model", promise.model},
-                      {"reason", promise.reason},
-                      {"fraction", promise.fraction}};
+  return Json::Object{{"demand", promise.demand}, {"tenant", promise.tenant}, {"region", promise.region},
+                      {"model", promise.model},   {"reason", promise.reason}, {"fraction", promise.fraction}};
 }
 
 Json grid_view(const Published& published) {
@@ -216,7 +213,8 @@ Result<Json> link_view(const Published& published, std::string_view id) {
 Json plan_view(const Published& published) {
   const uint64_t offset = published.state.head.last();
   if (!published.state.plan) {
-    return Json::Object{{"offset", offset}, {"plan_id", nullptr}, {"deployments", Json::Array{}}, {"demands", Json::Array{}}};
+    return Json::Object{
+        {"offset", offset}, {"plan_id", nullptr}, {"deployments", Json::Array{}}, {"demands", Json::Array{}}};
   }
   const Json document = planner::plan_to_json(*published.state.plan, grid_of(published));
   Json::Object view = document.object();
@@ -300,7 +298,8 @@ Json load_message(const Published& published, Json flows, Json goodput) {
   const grid::Snapshot& grid = grid_of(published);
   Json::Array links;
   for (size_t i = 0; i < grid.links.size(); ++i) {
-    links.push_back(Json::Array{grid.links[i].id, published.forecast.utilization_ab[i], published.forecast.utilization_ba[i]});
+    links.push_back(
+        Json::Array{grid.links[i].id, published.forecast.utilization_ab[i], published.forecast.utilization_ba[i]});
   }
   return Json::Object{{"offset", published.state.head.last()},
                       {"links", std::move(links)},
@@ -315,7 +314,9 @@ bool same_place(const grid::Site& a, const grid::Site& b) {
 }
 
 bool same_span(const grid::Snapshot& before, const grid::Link& a, const grid::Snapshot& after, const grid::Link& b) {
-  const auto site = [](const grid::Snapshot& grid, grid::NodeIndex node) -> const std::string& { return grid.sites[site_of(grid, node)].id; };
+  const auto site = [](const grid::Snapshot& grid, grid::NodeIndex node) -> const std::string& {
+    return grid.sites[site_of(grid, node)].id;
+  };
   return a.id == b.id && site(before, a.a) == site(after, b.a) && site(before, a.b) == site(after, b.b) &&
          a.capacity_ab == b.capacity_ab && a.capacity_ba == b.capacity_ba;
 }
@@ -334,10 +335,12 @@ std::optional<Json> grid_message(const grid::Snapshot& before, const grid::Snaps
     return true;
   };
   const auto same_link = [&](const grid::Link& a, const grid::Link& b) { return same_span(before, a, after, b); };
-  const bool same = same_rows(before.sites, after.sites, same_place) && same_rows(before.links, after.links, same_link) &&
+  const bool same = same_rows(before.sites, after.sites, same_place) &&
+                    same_rows(before.links, after.links, same_link) &&
                     same_rows(before.regions, after.regions, same_region);
   if (same) return std::nullopt;
-  return Json::Object{{"offset", after.offset}, {"sites", uint64_t{after.sites.size()}}, {"links", uint64_t{after.links.size()}}};
+  return Json::Object{
+      {"offset", after.offset}, {"sites", uint64_t{after.sites.size()}}, {"links", uint64_t{after.links.size()}}};
 }
 
 std::optional<Json> state_message(const grid::Snapshot& before, const grid::Snapshot& after) {

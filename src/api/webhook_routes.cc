@@ -71,10 +71,8 @@ bool WebhookRoutes::serves(Operation operation) {
     case Operation::post_webhook:
     case Operation::get_webhook:
     case Operation::patch_webhook:
-    case Operation::delete_webhook:
-      return true;
-    default:
-      return false;
+    case Operation::delete_webhook: return true;
+    default: return false;
   }
 }
 

@@ -23,10 +23,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr size_t kReadBytes = 256 * 1024;   // of the log at a time
-constexpr size_t kSecretFileBytesMax = 1'024;   // of the file; secrets are shorter
-constexpr Duration kIdle = seconds(60);     // looked for events at least this often
-constexpr Duration kLogPause = seconds(1);  // before the log is read again after an error of it
+constexpr size_t kReadBytes = 256 * 1024;      // of the log at a time
+constexpr size_t kSecretFileBytesMax = 1'024;  // of the file; secrets are shorter
+constexpr Duration kIdle = seconds(60);        // looked for events at least this often
+constexpr Duration kLogPause = seconds(1);     // before the log is read again after an error of it
 
 // HMAC-SHA256 (RFC 2104).
 Digest hmac_sha256(std::string_view key, std::string_view data) {

@@ -23,7 +23,9 @@ series::Outcome outcome_of(gateway::Outcome outcome) {
   return series::Outcome::rejected;
 }
 
-uint64_t whole_us(std::optional<Microseconds> time) { return time ? static_cast<uint64_t>(std::max(0.0, time->value())) : 0; }
+uint64_t whole_us(std::optional<Microseconds> time) {
+  return time ? static_cast<uint64_t>(std::max(0.0, time->value())) : 0;
+}
 
 series::Usage usage_of(const gateway::RequestRecord& record) {
   series::Usage usage;
@@ -58,7 +60,8 @@ ActivityMonitor::ActivityMonitor(const Clock& clock, series::Store& store, api::
       gateways_(gateways),
       published_(std::move(published)),
       sealed_(std::move(sealed)),
-      dropped_(metrics.counter("tandem_usage_records_dropped_total", "Records the series store could not take in time.")) {
+      dropped_(
+          metrics.counter("tandem_usage_records_dropped_total", "Records the series store could not take in time.")) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -75,8 +78,7 @@ void ActivityMonitor::on_request(const gateway::RequestRecord& record) {
   // A full queue counts what it loses; the request itself must not wait for it.
   if (auto stored = store_.append(usage_of(record)); !stored) dropped_.add();
   const std::lock_guard lock(mutex_);
-  if (waiting_.size() < kRecordsMax)
-    waiting_.push_back(record);
+  if (waiting_.size() < kRecordsMax) waiting_.push_back(record);
 }
 
 api::Activity::Deployment ActivityMonitor::deployment(std::string_view id) const {
@@ -145,7 +147,8 @@ void ActivityMonitor::close_second(Instant now) {
     for (const v1::WindowSealed& window : *windows)
       if (auto confirmed = store_.confirm(window); !confirmed) log_error("{}", to_string(confirmed.error()));
   }
-  if (auto expired = store_.expire(now - kKeep); !expired) log_error("old usage could not be removed: {}", to_string(expired.error()));
+  if (auto expired = store_.expire(now - kKeep); !expired)
+    log_error("old usage could not be removed: {}", to_string(expired.error()));
 }
 
 Json ActivityMonitor::usage() const {
@@ -172,9 +175,10 @@ Json ActivityMonitor::flows_json() const {
     for (const auto& [flow, requests] : second.flows) sums[flow] += requests;
   Json::Array flows;
   for (const auto& [flow, requests] : sums) {
-    flows.push_back(Json::Object{{"region", flow.first},
-                                 {"site", flow.second},
-                                 {"requests_per_s", static_cast<double>(requests) / static_cast<double>(window_.size())}});
+    flows.push_back(
+        Json::Object{{"region", flow.first},
+                     {"site", flow.second},
+                     {"requests_per_s", static_cast<double>(requests) / static_cast<double>(window_.size())}});
   }
   return flows;
 }
@@ -194,10 +198,11 @@ Json ActivityMonitor::goodput_json() const {
     return static_cast<double>(ttft.percentile(quantile)) * 1e-3;
   };
   const auto span = static_cast<double>(window_.size());
-  return Json::Object{{"requests_per_s", span > 0 ? static_cast<double>(requests) / span : 0.0},
-                      {"goodput_fraction", requests > 0 ? Json(static_cast<double>(kept) / static_cast<double>(requests)) : Json()},
-                      {"ttft_p50_ms", milliseconds_at(0.5)},
-                      {"ttft_p95_ms", milliseconds_at(0.95)}};
+  return Json::Object{
+      {"requests_per_s", span > 0 ? static_cast<double>(requests) / span : 0.0},
+      {"goodput_fraction", requests > 0 ? Json(static_cast<double>(kept) / static_cast<double>(requests)) : Json()},
+      {"ttft_p50_ms", milliseconds_at(0.5)},
+      {"ttft_p95_ms", milliseconds_at(0.95)}};
 }
 
 }  // namespace tandem::app

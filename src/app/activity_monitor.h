@@ -27,7 +27,8 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
 
   // `sealed` puts the digests of sealed windows on the log, and says whether they are durable there.
   ActivityMonitor(const Clock& clock, series::Store& store, api::Feed& feed, Metrics& metrics,
-                  const gateway::SharedState& gateways, std::function<std::shared_ptr<const api::Published>()> published,
+                  const gateway::SharedState& gateways,
+                  std::function<std::shared_ptr<const api::Published>()> published,
                   std::function<bool(const std::vector<v1::WindowSealed>&)> sealed);
   ~ActivityMonitor() override;  // flushes what it holds
 
@@ -36,7 +37,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   Json usage() const override;
 
  private:
-  struct Second {  // one second's worth
+  struct Second {                                                   // one second's worth
     std::map<std::pair<std::string, std::string>, uint64_t> flows;  // (region, site) → requests
     std::map<std::string, uint64_t, std::less<>> deployments;
     uint64_t requests = 0;
@@ -67,7 +68,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   mutable std::mutex window_mutex_;  // guards the next; shared with the API's readers only
   std::deque<Second> window_;        // the last kWindowSeconds, the newest last
 
-  Second open_;                      // of the monitor's thread alone, as all that follows
+  Second open_;  // of the monitor's thread alone, as all that follows
   size_t decisions_shown_ = 0;
   std::thread thread_;
 };

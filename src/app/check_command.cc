@@ -24,9 +24,9 @@ Json diagnostics_json(const std::vector<Diagnostic>& diagnostics) {
 }
 
 std::string counts(const grid::Rows& rows) {
-  return fmt::format("{} sites, {} nodes, {} links, {} regions, {} pools, {} models, {} tenants, {} demands", rows.sites.size(),
-                     rows.nodes.size(), rows.links.size(), rows.regions.size(), rows.pools.size(), rows.models.size(),
-                     rows.tenants.size(), rows.demands.size());
+  return fmt::format("{} sites, {} nodes, {} links, {} regions, {} pools, {} models, {} tenants, {} demands",
+                     rows.sites.size(), rows.nodes.size(), rows.links.size(), rows.regions.size(), rows.pools.size(),
+                     rows.models.size(), rows.tenants.size(), rows.demands.size());
 }
 
 }  // namespace
@@ -35,19 +35,23 @@ int run_check(const CheckOptions& options) {
   const auto bytes = read_file(options.grid, ingest::kGridFileBytesMax);
   if (!bytes) return report(bytes.error());
   const ingest::GridFile parsed = ingest::parse_grid_file(*bytes, options.grid.string());
-  const auto errors = std::count_if(parsed.diagnostics.begin(), parsed.diagnostics.end(), [](const Diagnostic& diagnostic) {
-    return diagnostic.severity == Diagnostic::Severity::error;
-  });
+  const auto errors =
+      std::count_if(parsed.diagnostics.begin(), parsed.diagnostics.end(),
+                    [](const Diagnostic& diagnostic) { return diagnostic.severity == Diagnostic::Severity::error; });
   if (options.json) {
-    const Json::Object document{{"file", options.grid.string()}, {"errors", int64_t{errors}}, {"diagnostics", diagnostics_json(parsed.diagnostics)}};
+    const Json::Object document{{"file", options.grid.string()},
+                                {"errors", int64_t{errors}},
+                                {"diagnostics", diagnostics_json(parsed.diagnostics)}};
     fmt::print("{}\n", to_json_pretty(document));
   } else {
     for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print("{}\n", to_string(diagnostic));
     const auto warnings = static_cast<ptrdiff_t>(parsed.diagnostics.size()) - errors;
     if (errors == 0)
-      fmt::print("{}: good: {}{}\n", options.grid.string(), counts(parsed.rows), warnings > 0 ? fmt::format("; {} warnings", warnings) : "");
+      fmt::print("{}: good: {}{}\n", options.grid.string(), counts(parsed.rows),
+                 warnings > 0 ? fmt::format("; {} warnings", warnings) : "");
     else
-      fmt::print("{}: {} error{}, {} warning{}\n", options.grid.string(), errors, errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+      fmt::print("{}: {} error{}, {} warning{}\n", options.grid.string(), errors, errors == 1 ? "" : "s", warnings,
+                 warnings == 1 ? "" : "s");
   }
   return errors == 0 ? 0 : 2;
 }

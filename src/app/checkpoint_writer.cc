@@ -47,7 +47,8 @@ void CheckpointWriter::run() {
       state = std::exchange(next_, std::nullopt);
     }
     if (auto written = control::write_checkpoint(*state, store_); !written)
-      log_warning("no checkpoint at offset {}, so a restart replays more: {}", state->inventory.offset(), to_string(written.error()));
+      log_warning("no checkpoint at offset {}, so a restart replays more: {}", state->inventory.offset(),
+                  to_string(written.error()));
     const std::lock_guard lock(mutex_);
     busy_ = false;
   }

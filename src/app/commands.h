@@ -13,7 +13,7 @@ struct UpOptions {
   std::filesystem::path grid;  // empty: what the log holds
   std::filesystem::path data = "data";
   std::string listen = "127.0.0.1:8080";
-  unsigned threads = 0;        // of the gateway; 0: one a core
+  unsigned threads = 0;              // of the gateway; 0: one a core
   std::filesystem::path webhook_ca;  // PEM file of authorities trusted beside the system's; empty: none
 };
 int run_up(const UpOptions& options);
@@ -23,8 +23,8 @@ struct ImportOptions {
   std::string format = "auto";
   std::filesystem::path output;
   uint64_t seed = 1;
-  double route_factor = 0;     // 0: the importer's own
-  std::string jurisdiction;    // where the file names no country; empty: the importer's own
+  double route_factor = 0;   // 0: the importer's own
+  std::string jurisdiction;  // where the file names no country; empty: the importer's own
   bool json = false;
 };
 int run_import(const ImportOptions& options);
@@ -40,7 +40,7 @@ struct GenerateOptions {
   uint64_t demands = 1'000;
   uint64_t models = 9;
   uint64_t seed = 1;
-  double load = 0.6;           // of what the accelerators could serve
+  double load = 0.6;             // of what the accelerators could serve
   std::filesystem::path output;  // empty: standard output
   bool json = false;
 };
@@ -50,16 +50,16 @@ struct PlanOptions {
   std::filesystem::path grid;
   uint64_t seed = 1;
   uint64_t work = 10'000;
-  double time_limit_s = 0;     // 0: none; the plan is then the same wherever it is made
-  std::filesystem::path check; // a plan's JSON: checked instead of planning
+  double time_limit_s = 0;      // 0: none; the plan is then the same wherever it is made
+  std::filesystem::path check;  // a plan's JSON: checked instead of planning
   bool json = false;
 };
 int run_plan(const PlanOptions& options);
 
 struct ReplayCommandOptions {
   std::filesystem::path grid;
-  std::filesystem::path trace;   // empty: Poisson arrivals at the demands' rates
-  bool synthetic = false;        // says so in words; no trace may be given
+  std::filesystem::path trace;                  // empty: Poisson arrivals at the demands' rates
+  bool synthetic = false;                       // says so in words; no trace may be given
   std::vector<std::string> policies{"tandem"};  // several are compared; "all"
   std::string sizes = "exponential";
   double rate_factor = 1;
@@ -77,14 +77,14 @@ struct WhatIfOptions {
   std::filesystem::path grid;
   std::string fail = "links:1";
   std::vector<std::string> links, nodes, groups, sites;  // these at once, in place of `fail`
-  double trip = 1.5;           // of capacity: where an overloaded link fails as well
+  double trip = 1.5;                                     // of capacity: where an overloaded link fails as well
   std::string traffic = "auto";
-  double fill = 0.4;           // of the busiest link, where traffic is made up
+  double fill = 0.4;  // of the busiest link, where traffic is made up
   uint64_t worst = 20;
   uint64_t verify = 0;
   uint64_t seed = 1;
-  uint64_t work = 10'000;      // of the plan whose promises are at stake
-  unsigned threads = 0;        // 0: one a core
+  uint64_t work = 10'000;  // of the plan whose promises are at stake
+  unsigned threads = 0;    // 0: one a core
   bool json = false;
 };
 int run_whatif(const WhatIfOptions& options);
@@ -92,12 +92,12 @@ int run_whatif(const WhatIfOptions& options);
 struct TeOptions {
   std::filesystem::path graph, demands;  // REPETITA's two files; or
   std::filesystem::path grid;
-  double time_limit_s = 0;     // 0: none
+  double time_limit_s = 0;  // 0: none
   uint32_t policies_max = UINT32_MAX;
   uint32_t segments_max = 3;
   double tolerance = 0.002;
   bool failures = false;
-  uint32_t changes_max = 5;    // of a repair
+  uint32_t changes_max = 5;      // of a repair
   std::filesystem::path output;  // of the JSON; empty: none
   bool json = false;
 };
@@ -105,9 +105,9 @@ int run_te(const TeOptions& options);
 
 struct LogOptions {
   std::filesystem::path data = "data";
-  uint64_t from = 0;           // 0: the last `count`
+  uint64_t from = 0;  // 0: the last `count`
   uint64_t count = 20;
-  uint64_t offset = 0;         // of `show`
+  uint64_t offset = 0;  // of `show`
   bool follow = false;
   bool json = false;
 };
@@ -119,16 +119,16 @@ int run_log_hash(const LogOptions& options);
 struct InventoryImportOptions {
   std::vector<std::filesystem::path> files;
   std::string format = "auto";
-  std::string source;          // empty: "import:<format>"
+  std::string source;  // empty: "import:<format>"
   std::string standing = "observed";
-  std::string system;          // in front of foreign ids; empty: the format's name
-  std::string kind;            // of every row of a CSV file without a column `kind`
+  std::string system;                 // in front of foreign ids; empty: the format's name
+  std::string kind;                   // of every row of a CSV file without a column `kind`
   std::vector<std::string> defaults;  // "site.tier=core": what new entities have where their row does not say
   bool full = false;
   bool dry_run = false;
   bool partial = false;
   std::filesystem::path data = "data";
-  std::string url;             // of a running grid that takes the rows in; empty: the log in `data`
+  std::string url;  // of a running grid that takes the rows in; empty: the log in `data`
   bool json = false;
 };
 int run_inventory_import(const InventoryImportOptions& options);
@@ -138,7 +138,7 @@ struct InventoryExportOptions {
   std::vector<std::string> kinds;  // empty: all
   std::string system;
   std::filesystem::path data = "data";
-  std::filesystem::path output;    // empty: standard output
+  std::filesystem::path output;  // empty: standard output
 };
 int run_inventory_export(const InventoryExportOptions& options);
 
@@ -153,15 +153,15 @@ int run_inventory_generate(const InventoryGenerateOptions& options);
 struct InventoryEraseOptions {
   std::string kind;
   std::string id;
-  std::string reason;          // for people; on the log
+  std::string reason;  // for people; on the log
   std::filesystem::path data = "data";
-  std::string url;             // of a running grid; empty: the log in `data`
+  std::string url;  // of a running grid; empty: the log in `data`
   bool json = false;
 };
 int run_inventory_erase(const InventoryEraseOptions& options);
 
 struct OntologyOptions {
-  std::string kind;            // empty: all
+  std::string kind;  // empty: all
   bool json = false;
 };
 int run_ontology(const OntologyOptions& options);
@@ -170,8 +170,8 @@ struct QueryOptions {
   std::string sql;             // empty: which tables there are
   std::filesystem::path grid;  // a grid file alone; empty: `data`
   std::filesystem::path data = "data";
-  std::string as_of;           // an offset, a time, "2 h ago"; empty: now
-  std::string branch;          // empty: main
+  std::string as_of;   // an offset, a time, "2 h ago"; empty: now
+  std::string branch;  // empty: main
   uint64_t rows_max = 10'000;
   double time_limit_s = 60;
   bool json = false;
@@ -198,9 +198,9 @@ struct LoadCommandOptions {
   double speed_up = 1;
   double rate_per_s = 10;
   double duration_s = 30;
-  uint32_t concurrency = 0;    // > 0: closed loop
-  uint64_t requests_max = 0;   // 0: as many as the duration brings
-  double ttft_ms = 0;          // 0: the tenant's own promise
+  uint32_t concurrency = 0;   // > 0: closed loop
+  uint64_t requests_max = 0;  // 0: as many as the duration brings
+  double ttft_ms = 0;         // 0: the tenant's own promise
   double tpot_ms = 0;
   double prompt_tokens = 300;
   double output_tokens = 100;

@@ -8,7 +8,8 @@
 
 namespace tandem::app {
 
-CoreThread::CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options, CoreObserver& observer)
+CoreThread::CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options,
+                       CoreObserver& observer)
     : core_(std::move(core)), clock_(clock), options_(std::move(options)), observer_(observer) {}
 
 CoreThread::~CoreThread() {
@@ -47,7 +48,8 @@ void CoreThread::submit_if(Guard guard, std::vector<log::Event> events, std::fun
   if (stopping)
     done(fail(ErrorCode::unavailable, "the grid is shutting down"));
   else if (full)
-    done(fail(ErrorCode::resource_exhausted, fmt::format("{} events are waiting to be logged; try again in a second", kIntakeEventsMax)));
+    done(fail(ErrorCode::resource_exhausted,
+              fmt::format("{} events are waiting to be logged; try again in a second", kIntakeEventsMax)));
   else
     wake_.notify_one();
 }
@@ -87,7 +89,8 @@ void CoreThread::run() {
     const log::Offset before = core_->state().head.last();
     refuse_outdated(groups);
     if (!groups.empty()) process(std::move(groups));
-    if (auto ticked = core_->tick(clock_.now()); !ticked) log_error("the core cannot go on: {}", to_string(ticked.error()));
+    if (auto ticked = core_->tick(clock_.now()); !ticked)
+      log_error("the core cannot go on: {}", to_string(ticked.error()));
     tell_committed(before);
     publish_if_changed();
   }
@@ -127,7 +130,8 @@ void CoreThread::publish_if_changed() {
   const auto before = published_.load();
   const Instant now = clock_.now();
   const bool grid_same = before && before->state.grid == state.grid && before->state.plan == state.plan;
-  const bool lease_fresh = before && before->table && before->table->rows().valid_until - now > Duration{options_.table_validity.ns / 2};
+  const bool lease_fresh =
+      before && before->table && before->table->rows().valid_until - now > Duration{options_.table_validity.ns / 2};
   if (grid_same && lease_fresh && before->state.head.last() == state.head.last()) return;
 
   auto next = std::make_shared<api::Published>();
@@ -137,7 +141,8 @@ void CoreThread::publish_if_changed() {
     next->forecast = before->forecast;
   } else {
     observer_.before_publish(state);
-    next->forecast = twin::forecast(*state.grid, state.plan ? planner::assignment_of(*state.grid, *state.plan) : twin::Assignment{});
+    next->forecast =
+        twin::forecast(*state.grid, state.plan ? planner::assignment_of(*state.grid, *state.plan) : twin::Assignment{});
   }
   if (grid_same && lease_fresh) {
     next->table = before->table;

@@ -17,7 +17,7 @@
 namespace tandem::app {
 
 struct CoreThreadOptions {
-  planner::EngineEndpoint emulator;     // of pools without a server of their own
+  planner::EngineEndpoint emulator;        // of pools without a server of their own
   Duration table_validity = seconds(120);  // gateways serve residency-bound traffic this long on their last table
   Duration tick = milliseconds(100);
   std::shared_ptr<const inventory::Opener> opener;  // of what is personal in what is published; null: it stays sealed
@@ -35,9 +35,11 @@ struct CoreObserver {
 
 class CoreThread final : public api::CorePort {
  public:
-  static constexpr size_t kIntakeEventsMax = 65'536;  // ~0.5 s of the log's measured rate; beyond it callers wait or shed
+  static constexpr size_t kIntakeEventsMax =
+      65'536;  // ~0.5 s of the log's measured rate; beyond it callers wait or shed
 
-  CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options, CoreObserver& observer);
+  CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options,
+             CoreObserver& observer);
   ~CoreThread() override;  // ends the thread; what is queued is refused with `unavailable`
 
   void start();

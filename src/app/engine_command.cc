@@ -15,7 +15,8 @@ namespace {
 namespace asio = boost::asio;
 
 // The first profile of the model on that accelerator, or on any where none is named.
-Result<grid::ProfileIndex> profile_of(const grid::Snapshot& grid, grid::ModelIndex model, const std::string& accelerator) {
+Result<grid::ProfileIndex> profile_of(const grid::Snapshot& grid, grid::ModelIndex model,
+                                      const std::string& accelerator) {
   std::string known;
   for (size_t i = 0; i < grid.profiles.size(); ++i) {
     const grid::Profile& profile = grid.profiles[i];
@@ -24,8 +25,9 @@ Result<grid::ProfileIndex> profile_of(const grid::Snapshot& grid, grid::ModelInd
     if (accelerator.empty() || accelerator == id) return grid::ProfileIndex(i);
     known += known.empty() ? id : ", " + id;
   }
-  return fail(ErrorCode::not_found, fmt::format("no profile of that model{}; it has: {}", accelerator.empty() ? "" : " on " + accelerator,
-                                                known.empty() ? "none" : known));
+  return fail(ErrorCode::not_found,
+              fmt::format("no profile of that model{}; it has: {}", accelerator.empty() ? "" : " on " + accelerator,
+                          known.empty() ? "none" : known));
 }
 
 Result<void> run(const EngineOptions& options, const grid::Snapshot& grid) {
@@ -38,14 +40,15 @@ Result<void> run(const EngineOptions& options, const grid::Snapshot& grid) {
   runtime::EngineHostOptions host_options;
   host_options.address = listen.host;
   host_options.port = listen.port;
-  TANDEM_ASSIGN(const std::unique_ptr<runtime::EngineHost> host, runtime::EngineHost::listen(context, clock, host_options));
+  TANDEM_ASSIGN(const std::unique_ptr<runtime::EngineHost> host,
+                runtime::EngineHost::listen(context, clock, host_options));
   runtime::EngineSpec spec;
   spec.model = grid.models[model];
   spec.profile = grid.profiles[profile];
   spec.replicas = options.replicas;
   TANDEM_TRY(host->set_engines({std::move(spec)}));
-  fmt::print("tandem engine: an emulator of {} by profile {} ({}), at http://{}:{}/v1\n", options.model, grid.profiles[profile].id,
-             grid.profiles[profile].source, listen.host, host->port());
+  fmt::print("tandem engine: an emulator of {} by profile {} ({}), at http://{}:{}/v1\n", options.model,
+             grid.profiles[profile].id, grid.profiles[profile].source, listen.host, host->port());
   std::fflush(stdout);
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&context](const boost::system::error_code&, int) { context.stop(); });

@@ -51,7 +51,8 @@ int run_inventory_erase(const InventoryEraseOptions& options) {
     fmt::print("{}\n", to_json(Json::Object{{"offset", erased->offset}, {"known", erased->known}}));
     return 0;
   }
-  fmt::print("erased at offset {}: what was personal of {} '{}' can be read no more\n", erased->offset, options.kind, options.id);
+  fmt::print("erased at offset {}: what was personal of {} '{}' can be read no more\n", erased->offset, options.kind,
+             options.id);
   if (!erased->known) fmt::print("note: nothing is known of it, and nothing was; is the id right?\n");
   return 0;
 }

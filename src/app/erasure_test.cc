@@ -43,21 +43,26 @@ class RunningWorld {
 };
 
 constexpr const char* kContact = "/api/v1/inventory/contact/c-1";
-constexpr const char* kBody = R"({"attributes":{"name":"Ada-in-clear","email":"ada@in-clear.example","role":"night shift"}})";
+constexpr const char* kBody =
+    R"({"attributes":{"name":"Ada-in-clear","email":"ada@in-clear.example","role":"night shift"}})";
 
 TEST(Erasure, APersonIsForgottenByARunningGrid) {
   RunningWorld world;
   world.ask("PUT", kContact, kBody);
   world.ask("POST", "/api/v1/branches", R"({"name":"b"})");
-  world.ask("POST", "/api/v1/branches/b/edits", R"({"items":[{"kind":"contact","id":"c-1","attributes":{"phone":"+49-in-clear"}}]})");
+  world.ask("POST", "/api/v1/branches/b/edits",
+            R"({"items":[{"kind":"contact","id":"c-1","attributes":{"phone":"+49-in-clear"}}]})");
   EXPECT_EQ(world.ask("GET", kContact)["attributes"]["name"], Json("Ada-in-clear"));
   EXPECT_EQ(world.ask("GET", std::string(kContact) + "?branch=b")["attributes"]["phone"], Json("+49-in-clear"));
-  EXPECT_EQ(world.ask("GET", "/api/v1/branches/b/diff")["differences"].array().front()["attributes"].array().front()["after"], Json("+49-in-clear"));
+  EXPECT_EQ(
+      world.ask("GET", "/api/v1/branches/b/diff")["differences"].array().front()["attributes"].array().front()["after"],
+      Json("+49-in-clear"));
   EXPECT_TRUE(world.ask("GET", "/api/v1/search?q=Ada-in-clear")["results"].array().empty()) << "people are not indexed";
   EXPECT_FALSE(world.stands_anywhere("in-clear"));
 
   // A feed that says the same again says nothing new.
-  const std::string row = R"({"source":"crm","upsert":true,"items":[{"kind":"contact","id":"c-1","attributes":{"name":"Ada-in-clear"}}]})";
+  const std::string row =
+      R"({"source":"crm","upsert":true,"items":[{"kind":"contact","id":"c-1","attributes":{"name":"Ada-in-clear"}}]})";
   EXPECT_EQ(world.ask("POST", "/api/v1/inventory", row)["accepted"], Json(true));
   EXPECT_EQ(world.ask("POST", "/api/v1/inventory", row)["rows"].array().front()["outcome"], Json("unchanged"));
 
@@ -88,7 +93,9 @@ TEST(Erasure, APersonIsForgottenByARunningGrid) {
 TEST(Erasure, CommandsOnADataDirectoryReadWhatIsPersonalOnlyWithTheKeys) {
   RunningWorld world;
   world.ask("PUT", kContact, kBody);
-  const auto name = [&] { return open_data(world.path(), /*read_only=*/true)->believed().attributes("contact", "c-1")["name"]; };
+  const auto name = [&] {
+    return open_data(world.path(), /*read_only=*/true)->believed().attributes("contact", "c-1")["name"];
+  };
   EXPECT_EQ(name(), Json("Ada-in-clear")) << "beside the grid that runs";
   world.stop();
   std::filesystem::rename(world.path() / "keys", world.path() / "elsewhere");

@@ -22,7 +22,8 @@ std::optional<grid::Snapshot> load_grid(const std::filesystem::path& file) {
 }
 
 int report(const Error& error) {
-  fmt::print(stderr, "tandem: {}\n", error.context.empty() ? error.message : fmt::format("{} ({})", error.message, error.context));
+  fmt::print(stderr, "tandem: {}\n",
+             error.context.empty() ? error.message : fmt::format("{} ({})", error.message, error.context));
   const int status = describe(error.code).http_status;
   return status >= 400 && status < 500 ? 2 : 1;
 }

@@ -7,7 +7,8 @@ namespace {
 
 std::vector<grid::Entity> two_sites() {
   const auto site = [](const char* id) {
-    return grid::Entity{"site", id, {{"latitude_deg", 50.0}, {"longitude_deg", 10.0}, {"jurisdiction", "DE"}, {"tier", "core"}}};
+    return grid::Entity{
+        "site", id, {{"latitude_deg", 50.0}, {"longitude_deg", 10.0}, {"jurisdiction", "DE"}, {"tier", "core"}}};
   };
   return {{"node", "a-r1", {{"site", "a"}, {"role", "router"}}}, site("a"), site("b")};
 }

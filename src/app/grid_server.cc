@@ -35,10 +35,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Duration kDrain = seconds(5);       // for requests under way at a stop
-constexpr size_t kLogMessagesMax = 50;        // of one commit, told to the console: more scroll past unread
-constexpr size_t kLogReadBytes = 1u << 20;    // of what was just committed, to tell the console
-constexpr size_t kEventsPerGroup = 2'000;     // of a grid file: half of what a batch of the log holds
+constexpr Duration kDrain = seconds(5);     // for requests under way at a stop
+constexpr size_t kLogMessagesMax = 50;      // of one commit, told to the console: more scroll past unread
+constexpr size_t kLogReadBytes = 1u << 20;  // of what was just committed, to tell the console
+constexpr size_t kEventsPerGroup = 2'000;   // of a grid file: half of what a batch of the log holds
 
 // One thread of the gateway and the API: its own io_context, client, and listener on the shared port.
 struct Front {
@@ -161,7 +161,9 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   core_->start();
   history_keeper_ = std::make_unique<HistoryKeeper>(
       clock_, [this] { return core_->published(); },
-      [this](std::vector<log::Event> events) { submit_quietly(std::move(events), "the end of what is kept of the past"); });
+      [this](std::vector<log::Event> events) {
+        submit_quietly(std::move(events), "the end of what is kept of the past");
+      });
   return {};
 }
 
@@ -192,10 +194,11 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     server_options.port = port;
     server_options.reuse_port = options.gateway_threads > 1;
     Front& own = *front;
-    TANDEM_ASSIGN(front->server, http::Server::listen(front->context, server_options,
-                                                      [this, &own](const http::Request& request, http::ResponseWriter& writer) {
-                                                        return dispatch(own, request, writer);
-                                                      }));
+    TANDEM_ASSIGN(front->server,
+                  http::Server::listen(front->context, server_options,
+                                       [this, &own](const http::Request& request, http::ResponseWriter& writer) {
+                                         return dispatch(own, request, writer);
+                                       }));
     port = front->server->port();
     fronts_.push_back(std::move(front));
   }
@@ -243,7 +246,8 @@ Result<size_t> RunningGrid::apply_grid_file(const std::filesystem::path& file) {
   const std::vector<log::Event> events = grid_file_events(parsed.entities, core_->published()->state.inventory);
   for (size_t start = 0; start < events.size(); start += kEventsPerGroup) {
     const size_t end = std::min(events.size(), start + kEventsPerGroup);
-    std::vector<log::Event> group(events.begin() + static_cast<ptrdiff_t>(start), events.begin() + static_cast<ptrdiff_t>(end));
+    std::vector<log::Event> group(events.begin() + static_cast<ptrdiff_t>(start),
+                                  events.begin() + static_cast<ptrdiff_t>(end));
     TANDEM_TRY(core_->submit_and_wait(std::move(group)));
   }
   return events.size();

@@ -12,7 +12,7 @@ namespace tandem::app {
 struct GridServerOptions {
   std::filesystem::path data;
   std::string address = "127.0.0.1";
-  uint16_t port = 8080;          // 0: any free one
+  uint16_t port = 8080;  // 0: any free one
   unsigned gateway_threads = 1;
   std::filesystem::path webhook_authorities;  // PEM file of those trusted beside the system's; empty: none
 };

@@ -17,12 +17,13 @@ namespace {
 Result<ingest::TopologyFormat> format_of(const std::string& name) {
   const auto format = ingest::topology_format(name);
   if (!format)
-    return fail(ErrorCode::invalid_argument, fmt::format("no format '{}'; one of auto, topology-zoo, sndlib, repetita", name));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("no format '{}'; one of auto, topology-zoo, sndlib, repetita", name));
   return *format;
 }
 
-// The demands that REPETITA keeps beside a graph: X.demands, else the first of several, X.0000.demands. A graph alone is
-// imported without background traffic.
+// The demands that REPETITA keeps beside a graph: X.demands, else the first of several, X.0000.demands. A graph alone
+// is imported without background traffic.
 std::filesystem::path demands_beside(const std::filesystem::path& graph) {
   if (graph.extension() != ".graph") return {};
   for (const char* extension : {"demands", "0000.demands"}) {
@@ -53,16 +54,22 @@ Result<void> import_file(const ImportOptions& options) {
   if (has_errors(imported.diagnostics)) return fail(ErrorCode::invalid_argument, "nothing was imported");
   TANDEM_TRY(write_file_durably(options.output, ingest::write_grid_file(imported.entities)));
   const auto count = [&](std::string_view kind) {
-    return std::count_if(imported.entities.begin(), imported.entities.end(), [&](const grid::Entity& e) { return e.kind == kind; });
+    return std::count_if(imported.entities.begin(), imported.entities.end(),
+                         [&](const grid::Entity& e) { return e.kind == kind; });
   };
   if (options.json) {
-    const Json::Object report{{"output", options.output.string()}, {"sites", int64_t{count("site")}}, {"links", int64_t{count("link")}},
-                              {"regions", int64_t{count("region")}}, {"pools", int64_t{count("pool")}}, {"demands", int64_t{count("demand")}},
+    const Json::Object report{{"output", options.output.string()},
+                              {"sites", int64_t{count("site")}},
+                              {"links", int64_t{count("link")}},
+                              {"regions", int64_t{count("region")}},
+                              {"pools", int64_t{count("pool")}},
+                              {"demands", int64_t{count("demand")}},
                               {"warnings", static_cast<int64_t>(imported.diagnostics.size())}};
     fmt::print("{}\n", to_json_pretty(report));
   } else {
-    fmt::print("{}: {} sites, {} links, {} regions, {} pools, {} demands; run it with: tandem up --grid {}\n", options.output.string(),
-               count("site"), count("link"), count("region"), count("pool"), count("demand"), options.output.string());
+    fmt::print("{}: {} sites, {} links, {} regions, {} pools, {} demands; run it with: tandem up --grid {}\n",
+               options.output.string(), count("site"), count("link"), count("region"), count("pool"), count("demand"),
+               options.output.string());
   }
   return {};
 }

@@ -17,7 +17,8 @@ namespace tandem::app {
 
 inline constexpr std::string_view kImportKind = "import";
 inline constexpr std::string_view kImportSource = "import";  // who says how far imports are
-inline constexpr size_t kImportGroupEvents = 2'000;    // recorded at once; with both marks still half of what a batch holds
+inline constexpr size_t kImportGroupEvents =
+    2'000;  // recorded at once; with both marks still half of what a batch holds
 inline constexpr size_t kImportGroupBytes = 2u << 20;  // likewise, far below what a batch may hold
 
 struct ImportOf {

@@ -79,7 +79,8 @@ class ImportedGrid {
                              return outcomes.front() ? Result<void>() : tl::unexpected(outcomes.front().error());
                            });
     Result<void> done;
-    upsert.for_each_event([&](log::Event event, size_t) { return (done = recording.add(std::move(event))).has_value(); });
+    upsert.for_each_event(
+        [&](log::Event event, size_t) { return (done = recording.add(std::move(event))).has_value(); });
     if (done) done = recording.finish();
     return done.has_value();
   }
@@ -103,8 +104,10 @@ TEST(ImportGroups, AnImportThatIsCutAndSentAgainLeavesWhatOneThatIsNotCutDoes) {
     ImportedGrid cut;
     ASSERT_FALSE(cut.import(kRacks, groups)) << "it takes three groups";
     cut.open();
-    EXPECT_EQ(cut.believed().size("rack"), groups * kImportGroupEvents) << "what was acknowledged is there, and no part of a group";
-    EXPECT_EQ(open_import(cut.believed(), kFeed).has_value(), groups > 0) << "it is named as soon as a part of it is there";
+    EXPECT_EQ(cut.believed().size("rack"), groups * kImportGroupEvents)
+        << "what was acknowledged is there, and no part of a group";
+    EXPECT_EQ(open_import(cut.believed(), kFeed).has_value(), groups > 0)
+        << "it is named as soon as a part of it is there";
     ASSERT_TRUE(cut.import(kRacks));
     EXPECT_TRUE(open_imports(cut.believed()).empty());
     EXPECT_EQ(told(cut.believed()), wanted) << "cut after " << groups << " groups";

@@ -23,9 +23,9 @@
 namespace tandem::app {
 namespace {
 
-constexpr size_t kImportGroupsAhead = 8;      // made while others are recorded: ~16,000 events
-constexpr size_t kChangesShown = 40;       // of a dry run, by entity
-constexpr size_t kProblemsShown = 200;     // on a terminal; the rest follow from the first, or are in --json
+constexpr size_t kImportGroupsAhead = 8;  // made while others are recorded: ~16,000 events
+constexpr size_t kChangesShown = 40;      // of a dry run, by entity
+constexpr size_t kProblemsShown = 200;    // on a terminal; the rest follow from the first, or are in --json
 constexpr std::string_view kActor = "operator:import";
 
 // "site.tier=core" of the options, as attributes of new entities.
@@ -43,9 +43,12 @@ Result<std::map<std::string, Json::Object>> defaults_of(const std::vector<std::s
 
 Result<inventory::Standing> standing_of(const std::string& name) {
   using inventory::Standing;
-  for (const auto& [known, standing] : {std::pair("observed", Standing::observed), std::pair("discovered", Standing::discovered), std::pair("intended", Standing::intended)})
+  for (const auto& [known, standing] :
+       {std::pair("observed", Standing::observed), std::pair("discovered", Standing::discovered),
+        std::pair("intended", Standing::intended)})
     if (name == known) return standing;
-  return fail(ErrorCode::invalid_argument, fmt::format("no standing '{}'; one of observed, discovered, intended", name));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("no standing '{}'; one of observed, discovered, intended", name));
 }
 
 void print_changes(const inventory::Upsert& upsert, const inventory::Snapshot& believed) {
@@ -60,7 +63,8 @@ void print_changes(const inventory::Upsert& upsert, const inventory::Snapshot& b
     std::string what;
     for (const v1::Attribute& attribute : facts.attributes()) {
       const std::string value = to_json(inventory::to_json_value(attribute.value()));
-      what += fmt::format("{}{} {}", what.empty() ? "" : ", ", attribute.name(), value.size() > 60 ? value.substr(0, 57) + "…" : value);
+      what += fmt::format("{}{} {}", what.empty() ? "" : ", ", attribute.name(),
+                          value.size() > 60 ? value.substr(0, 57) + "…" : value);
     }
     const bool known = believed.has(facts.kind(), facts.id());
     fmt::print("  {} {} {}: {}\n", known ? "change" : "create", facts.kind(), facts.id(), what);
@@ -144,8 +148,8 @@ Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, Im
 
 // What an import of this source that came to no end leaves behind, in a sentence.
 std::string unfinished(const std::string& source, log::Offset begun, bool dry_run) {
-  return fmt::format("an import of '{}' that began at offset {} did not come to its end: part of it may be missing{}", source, begun,
-                     dry_run ? "" : ", and this one takes its place");
+  return fmt::format("an import of '{}' that began at offset {} did not come to its end: part of it may be missing{}",
+                     source, begun, dry_run ? "" : ", and this one takes its place");
 }
 
 Json::Object report_of(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
@@ -173,11 +177,13 @@ Json::Object report_of(const Feed& feed, const Imported& imported, const Invento
 void print_report(const Feed& feed, const Imported& imported, const InventoryImportOptions& options) {
   for (size_t i = 0; i < std::min(imported.problems.size(), kProblemsShown); ++i)
     fmt::print(stderr, "{}\n", to_string(feed.diagnostic(imported.problems[i])));
-  if (imported.problem_count > kProblemsShown) fmt::print(stderr, "… and {} more\n", imported.problem_count - kProblemsShown);
+  if (imported.problem_count > kProblemsShown)
+    fmt::print(stderr, "… and {} more\n", imported.problem_count - kProblemsShown);
   for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);
   const inventory::UpsertCounts& counts = imported.counts;
-  fmt::print("{} rows: {} created, {} changed, {} confirmed, {} unchanged, {} refused{}\n", feed.rows(), counts.created, counts.changed, counts.confirmed,
-             counts.unchanged, counts.refused, options.full ? fmt::format("; {} no longer seen", counts.unseen) : "");
+  fmt::print("{} rows: {} created, {} changed, {} confirmed, {} unchanged, {} refused{}\n", feed.rows(), counts.created,
+             counts.changed, counts.confirmed, counts.unchanged, counts.refused,
+             options.full ? fmt::format("; {} no longer seen", counts.unseen) : "");
   if (!imported.accepted)
     fmt::print("nothing was taken in; mend the rows, or take in the others with --partial\n");
   else if (options.dry_run)
@@ -211,7 +217,8 @@ void tell(const Feed& feed, const Imported& imported, const InventoryImportOptio
     print_report(feed, imported, options);
 }
 
-Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles files, inventory::UpsertOptions upsert_options) {
+Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles files,
+                             inventory::UpsertOptions upsert_options) {
   TANDEM_ASSIGN(const OpenedData opened, open_data(options.data, /*read_only=*/options.dry_run));
   const inventory::Snapshot believed = opened.core ? opened.believed() : inventory::Snapshot();
   const std::string source = upsert_options.source;
@@ -368,7 +375,8 @@ Result<bool> import_feed(const InventoryImportOptions& options) {
   files.options.system = options.system;
   TANDEM_ASSIGN(files.format, format_of_files(options.format, options.files));
   if (files.options.system.empty()) files.options.system = ingest::to_string(files.format);
-  upsert_options.source = options.source.empty() ? fmt::format("import:{}", ingest::to_string(files.format)) : options.source;
+  upsert_options.source =
+      options.source.empty() ? fmt::format("import:{}", ingest::to_string(files.format)) : options.source;
   if (options.url.empty()) return import_into_log(options, std::move(files), std::move(upsert_options));
   return import_into_grid(options, std::move(files), std::move(upsert_options));
 }
@@ -376,7 +384,8 @@ Result<bool> import_feed(const InventoryImportOptions& options) {
 Result<void> export_to(const InventoryExportOptions& options) {
   const auto format = ingest::feed_format(options.format);
   if (!format || *format == ingest::FeedFormat::automatic)
-    return fail(ErrorCode::invalid_argument, fmt::format("no format '{}' to export; one of csv, yaml, netbox, tmf639", options.format));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("no format '{}' to export; one of csv, yaml, netbox, tmf639", options.format));
   TANDEM_ASSIGN(const OpenedData opened, open_data(options.data, /*read_only=*/true));
   if (!opened.core) return fail(ErrorCode::not_found, fmt::format("there is no log in '{}'", options.data.string()));
   std::FILE* out = options.output.empty() ? stdout : std::fopen(options.output.c_str(), "wb");
@@ -391,7 +400,9 @@ Result<void> export_to(const InventoryExportOptions& options) {
   written = std::fflush(out) == 0 && written;
   if (out != stdout) written = std::fclose(out) == 0 && written;
   if (!notes) return tl::unexpected(notes.error());
-  if (!written) return fail(ErrorCode::io, fmt::format("'{}' could not be written whole", options.output.empty() ? "standard output" : options.output.string()));
+  if (!written)
+    return fail(ErrorCode::io, fmt::format("'{}' could not be written whole",
+                                           options.output.empty() ? "standard output" : options.output.string()));
   for (const std::string& note : *notes) fmt::print(stderr, "note: {}\n", note);
   return {};
 }

@@ -14,7 +14,10 @@ Result<OpenedData> open_data(const std::filesystem::path& data, bool read_only) 
   auto log = log::open_sqlite_log(options);
   if (!log && read_only && log.error().code == ErrorCode::not_found) return opened;
   if (!log && log.error().code == ErrorCode::conflict)
-    return fail(ErrorCode::conflict, fmt::format("{}; stop that grid first, try with --dry-run, which only reads, or give its --url", log.error().message), data.string());
+    return fail(ErrorCode::conflict,
+                fmt::format("{}; stop that grid first, try with --dry-run, which only reads, or give its --url",
+                            log.error().message),
+                data.string());
   if (!log) return tl::unexpected(log.error());
   opened.log = std::move(*log);
   if (read_only) {

@@ -20,7 +20,8 @@ struct OpenedData {
   inventory::Snapshot believed() const { return core->state().inventory.opened_by(vault); }
 };
 
-// Read only it may be in use by a running grid. Errors: conflict where it is to be written and is in use, those of the log.
+// Read only it may be in use by a running grid. Errors: conflict where it is to be written and is in use, those of the
+// log.
 Result<OpenedData> open_data(const std::filesystem::path& data, bool read_only);
 
 }  // namespace tandem::app

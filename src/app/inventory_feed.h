@@ -56,8 +56,8 @@ struct Imported {
   size_t problem_count = 0;
   std::vector<std::string> notes;
   bool accepted = false;
-  size_t events = 0;                            // recorded that say something new, where that is known
-  size_t seen = 0;                              // entities of which it was recorded that they are seen as before
+  size_t events = 0;  // recorded that say something new, where that is known
+  size_t seen = 0;    // entities of which it was recorded that they are seen as before
   std::function<inventory::Outcome(size_t row)> outcome;
   std::function<std::string(size_t row)> id;
 };

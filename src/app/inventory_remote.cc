@@ -21,7 +21,8 @@ constexpr size_t kRemoteIdsMax = 5'000;  // of one request: half of what the gri
 constexpr size_t kReportBytesMax = 16u << 20;
 constexpr auto kPatience = std::chrono::seconds(120);  // for one request: thousands of rows behind others' writes
 
-asio::awaitable<void> ask(http::Client& client, const std::string& url, http::ClientRequest request, Result<Json>& answer) {
+asio::awaitable<void> ask(http::Client& client, const std::string& url, http::ClientRequest request,
+                          Result<Json>& answer) {
   auto endpoint = http::parse_endpoint(url);
   if (!endpoint) {
     answer = tl::unexpected(endpoint.error());
@@ -77,7 +78,8 @@ Json body_of(const std::vector<inventory::Row>& rows, const inventory::UpsertOpt
 
 }  // namespace
 
-Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target, const std::string& body) {
+Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target,
+                      const std::string& body) {
   asio::io_context context{1};
   http::Client client(context);
   http::ClientRequest request;
@@ -87,13 +89,15 @@ Result<Json> ask_grid(const std::string& url, const std::string& method, const s
   request.body = body;
   Result<Json> answer = fail(ErrorCode::deadline_exceeded, "no answer came");
   // The connection is kept for another request until the server closes it: nobody waits for that.
-  asio::co_spawn(context, ask(client, url, std::move(request), answer), [&context](std::exception_ptr) { context.stop(); });
+  asio::co_spawn(context, ask(client, url, std::move(request), answer),
+                 [&context](std::exception_ptr) { context.stop(); });
   context.run_for(kPatience);
   return answer;
 }
 
 Result<std::optional<log::Offset>> find_import(const std::string& source, const RemoteOptions& options) {
-  const std::string target = fmt::format("/api/v1/inventory/{}/{}", kImportKind, http::percent_encode(import_id(source)));
+  const std::string target =
+      fmt::format("/api/v1/inventory/{}/{}", kImportKind, http::percent_encode(import_id(source)));
   TANDEM_ASSIGN(const Json answer, ask_grid(options.url, "GET", target, {}));
   if (answer["attributes"]["state"].text() != "running") return std::optional<log::Offset>();
   return std::optional(static_cast<log::Offset>(answer["changed"].integer()));
@@ -122,7 +126,13 @@ Result<RemoteRows> post_rows(const std::vector<inventory::Row>& rows, const Remo
     row.id = said[i]["id"].text();
     const Json& error = said[i]["error"];
     if (!error.is_null())
-      row.problems.push_back({i, rows[i].kind, row.id, std::string(error["param"].text()), {}, std::string(error["message"].text()), std::string(error["fix"].text())});
+      row.problems.push_back({i,
+                              rows[i].kind,
+                              row.id,
+                              std::string(error["param"].text()),
+                              {},
+                              std::string(error["message"].text()),
+                              std::string(error["fix"].text())});
   }
   for (const Json& note : answer["notes"].array()) results.notes.emplace_back(note.text());
   const bool named = std::ranges::any_of(results.rows, [](const RemoteRow& row) { return !row.problems.empty(); });

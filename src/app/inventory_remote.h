@@ -24,8 +24,10 @@ struct RemoteRow {
   std::vector<inventory::RowProblem> problems;
 };
 
-// One request to a running grid, and the JSON of its answer, which may be that of an error. Errors: those of the network.
-Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target, const std::string& body);
+// One request to a running grid, and the JSON of its answer, which may be that of an error. Errors: those of the
+// network.
+Result<Json> ask_grid(const std::string& url, const std::string& method, const std::string& target,
+                      const std::string& body);
 
 inline constexpr size_t kRemoteRowsMax = 2'000;  // of one request, taken in all or none
 
@@ -39,8 +41,8 @@ Result<std::optional<log::Offset>> find_import(const std::string& source, const 
 // Says how far an import is that is sent by several requests; nothing in a dry run.
 Result<void> post_mark(const inventory::Row& mark, const RemoteOptions& options);
 
-// Posts rows, at most kRemoteRowsMax of them. Errors: unavailable and others of the network; invalid_argument where the grid
-// does not take the request as a whole.
+// Posts rows, at most kRemoteRowsMax of them. Errors: unavailable and others of the network; invalid_argument where the
+// grid does not take the request as a whole.
 Result<RemoteRows> post_rows(const std::vector<inventory::Row>& rows, const RemoteOptions& options);
 
 // Says that these are all that the source sees of a kind; returns how many it saw before that are unseen now.

@@ -13,7 +13,9 @@ Result<http::Endpoint> parse_listen(std::string_view text) {
   const auto port = parse_integer(port_text);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   if (host.empty() || !port || *port < 0 || *port > 65'535)
-    return fail(ErrorCode::invalid_argument, fmt::format("'{}' is no place to listen; write an address and a port, as 127.0.0.1:8080", text.substr(0, 100)));
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("'{}' is no place to listen; write an address and a port, as 127.0.0.1:8080", text.substr(0, 100)));
   return http::Endpoint{std::string(host), static_cast<uint16_t>(*port)};
 }
 

@@ -11,7 +11,8 @@ TEST(Listen, TakesAddressesWithAPort) {
 }
 
 TEST(Listen, RefusesTheRest) {
-  for (const char* text : {"", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1"})
+  for (const char* text :
+       {"", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1"})
     EXPECT_FALSE(parse_listen(text)) << text;
 }
 

@@ -42,7 +42,8 @@ asio::awaitable<void> ask_models(http::Client& client, const LoadCommandOptions&
   }
   answer = parse_json(*body);
   if (answer && exchange->status() != 200)
-    answer = fail(ErrorCode::invalid_argument, fmt::format("{} says: {}", options.url, (*answer)["error"]["message"].text("no")));
+    answer = fail(ErrorCode::invalid_argument,
+                  fmt::format("{} says: {}", options.url, (*answer)["error"]["message"].text("no")));
 }
 
 // The models that the key may use, as the server lists them.
@@ -56,7 +57,8 @@ Result<std::vector<load::Weighted>> models_of(const LoadCommandOptions& options)
   asio::co_spawn(context, ask_models(client, options, answer), asio::detached);
   context.run_for(std::chrono::seconds(10));
   if (!answer)
-    return fail(answer.error().code, fmt::format("the models at {} cannot be listed: {}; is a grid running there?", options.url, answer.error().message));
+    return fail(answer.error().code, fmt::format("the models at {} cannot be listed: {}; is a grid running there?",
+                                                 options.url, answer.error().message));
   for (const Json& model : (*answer)["data"].array()) models.push_back({std::string(model["id"].text()), 1});
   if (models.empty()) return fail(ErrorCode::invalid_argument, "this key may use no model; name one with --model");
   return models;
@@ -67,7 +69,8 @@ Result<load::Process> process_of(const LoadCommandOptions& options) {
   if (options.process == "steady") return load::Process::steady;
   if (options.process == "diurnal") return load::Process::diurnal;
   if (options.process == "burst") return load::Process::burst;
-  return fail(ErrorCode::invalid_argument, fmt::format("no process '{}'; one of steady, diurnal, burst, trace", options.process));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("no process '{}'; one of steady, diurnal, burst, trace", options.process));
 }
 
 Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
@@ -81,7 +84,8 @@ Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
     if (options.trace.empty()) return fail(ErrorCode::invalid_argument, "name the trace with --trace FILE");
     TANDEM_ASSIGN(ingest::Trace trace, read_trace_file(options.trace));
     result.trace = std::move(trace.requests);
-    if (options.requests_max > 0 && result.trace.size() > options.requests_max) result.trace.resize(options.requests_max);
+    if (options.requests_max > 0 && result.trace.size() > options.requests_max)
+      result.trace.resize(options.requests_max);
   }
   result.rate_per_s = options.rate_per_s;
   result.duration = nanoseconds(static_cast<int64_t>(options.duration_s * 1e9));

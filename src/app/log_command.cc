@@ -13,7 +13,7 @@
 namespace tandem::app {
 namespace {
 
-constexpr size_t kReadBytes = 8u << 20;                     // at a time
+constexpr size_t kReadBytes = 8u << 20;  // at a time
 constexpr auto kFollowEvery = std::chrono::milliseconds(200);
 
 std::filesystem::path log_directory(const LogOptions& options) { return options.data / "log"; }
@@ -33,7 +33,8 @@ void print_event(const log::Event& event, log::Offset offset, Instant at, bool j
     return;
   }
   const log::EventDescription description = log::describe(event);
-  fmt::print("{:>9}  {}  {:<24} {:<22} {}\n", offset, format_rfc3339(at).substr(0, 23), description.kind, event.actor(), description.summary);
+  fmt::print("{:>9}  {}  {:<24} {:<22} {}\n", offset, format_rfc3339(at).substr(0, 23), description.kind, event.actor(),
+             description.summary);
 }
 
 // Prints events from `from` on, at most `count` of them; returns the offset to go on from.
@@ -73,11 +74,14 @@ Result<void> show(const LogOptions& options) {
   TANDEM_ASSIGN(const std::unique_ptr<log::Log> log, open_for_reading(options));
   TANDEM_ASSIGN(const std::vector<log::Batch> batches, log->read(options.offset, 1));
   if (options.offset == 0 || batches.empty())
-    return fail(ErrorCode::not_found, fmt::format("the log has no event at offset {}; its last is shown by 'tandem log tail -n 1'", options.offset));
+    return fail(
+        ErrorCode::not_found,
+        fmt::format("the log has no event at offset {}; its last is shown by 'tandem log tail -n 1'", options.offset));
   const log::Batch& batch = batches.front();
   const size_t position = options.offset - batch.header.first;
   if (position >= batch.events.size())
-    return fail(ErrorCode::not_found, fmt::format("the body of the batch of event {} has expired; its header is kept", options.offset));
+    return fail(ErrorCode::not_found,
+                fmt::format("the body of the batch of event {} has expired; its header is kept", options.offset));
   Json::Object document = api::log_message(batch.events[position], options.offset, batch.header.at).object();
   document["body"] = log::event_to_json(batch.events[position]);
   document["batch"] = Json::Object{{"first", batch.header.first},
@@ -94,14 +98,16 @@ Result<bool> verify(const LogOptions& options) {
   TANDEM_ASSIGN(const log::Verification found, log::verify_sqlite_log(log_directory(options)));
   if (options.json) {
     Json::Array damage;
-    for (const auto& piece : found.damage) damage.push_back(Json::Object{{"offset", piece.offset}, {"what", piece.what}});
-    const Json::Object document{{"clean", found.damage.empty()}, {"batches", found.batches}, {"events", found.events},
-                                {"last", found.last},            {"head", to_hex(found.head)}, {"damage", std::move(damage)}};
+    for (const auto& piece : found.damage)
+      damage.push_back(Json::Object{{"offset", piece.offset}, {"what", piece.what}});
+    const Json::Object document{{"clean", found.damage.empty()}, {"batches", found.batches},
+                                {"events", found.events},        {"last", found.last},
+                                {"head", to_hex(found.head)},    {"damage", std::move(damage)}};
     fmt::print("{}\n", to_json_pretty(document));
   } else {
     for (const auto& piece : found.damage) fmt::print("offset {}: {}\n", piece.offset, piece.what);
-    fmt::print("{}: {} events in {} batches, head {}\n", found.damage.empty() ? "clean" : "DAMAGED", found.events, found.batches,
-               to_hex(found.head).substr(0, 16));
+    fmt::print("{}: {} events in {} batches, head {}\n", found.damage.empty() ? "clean" : "DAMAGED", found.events,
+               found.batches, to_hex(found.head).substr(0, 16));
   }
   return found.damage.empty();
 }

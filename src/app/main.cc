@@ -20,9 +20,11 @@ void add_up(CLI::App& app, int& status) {
   command->add_option("--data", options->data, "Directory of the log, checkpoints and series")->capture_default_str();
   command->add_option("--listen", options->listen, "Address and port")->capture_default_str();
   command->add_option("--threads", options->threads, "Gateway threads; 0: one a core")->capture_default_str();
-  command->add_option("--webhook-ca", options->webhook_ca, "PEM file of certificate authorities that webhooks' receivers may have besides the system's");
-  command->footer("Example:\n  tandem up --grid examples/national.yaml\n"
-                  "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");
+  command->add_option("--webhook-ca", options->webhook_ca,
+                      "PEM file of certificate authorities that webhooks' receivers may have besides the system's");
+  command->footer(
+      "Example:\n  tandem up --grid examples/national.yaml\n"
+      "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");
   run_with(command, options, run_up, status);
 }
 
@@ -32,9 +34,11 @@ void add_import(CLI::App& app, int& status) {
   command->add_option("path", options->input, "File to import")->required();
   command->add_option("-o,--output", options->output, "Grid file to write")->required();
   command->add_option("--format", options->format, "auto, topology-zoo, sndlib or repetita")->capture_default_str();
-  command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")
+      ->capture_default_str();
   command->add_option("--route-factor", options->route_factor, "Fibre length over great-circle length");
-  command->add_option("--jurisdiction", options->jurisdiction, "Of nodes whose country the file does not name, such as DE");
+  command->add_option("--jurisdiction", options->jurisdiction,
+                      "Of nodes whose country the file does not name, such as DE");
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer("Example:\n  tandem import germany50.txt -o germany50.yaml && tandem up --grid germany50.yaml");
   run_with(command, options, run_import, status);
@@ -53,13 +57,19 @@ void add_generate(CLI::App& app, int& status) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Make up a national grid of any size, as a grid file");
   command->add_option("--sites", options->sites, "Sites, over all tiers")->capture_default_str();
-  command->add_option("--demands", options->demands, "Demands, each of a tenant, region and model of its own")->capture_default_str();
+  command->add_option("--demands", options->demands, "Demands, each of a tenant, region and model of its own")
+      ->capture_default_str();
   command->add_option("--models", options->models, "Models")->capture_default_str();
   command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
-  command->add_option("--load", options->load, "How full the demands make the accelerators: 1 is all they could serve, a pilot is 0.02")->capture_default_str();
+  command
+      ->add_option("--load", options->load,
+                   "How full the demands make the accelerators: 1 is all they could serve, a pilot is 0.02")
+      ->capture_default_str();
   command->add_option("-o,--output", options->output, "Grid file to write; standard output when not given");
   command->add_flag("--json", options->json, "Report as JSON");
-  command->footer("Example:\n  tandem generate --sites 1000 --demands 10000 --models 50 --seed 1 -o large.yaml && tandem check large.yaml");
+  command->footer(
+      "Example:\n  tandem generate --sites 1000 --demands 10000 --models 50 --seed 1 -o large.yaml && tandem check "
+      "large.yaml");
   run_with(command, options, run_generate, status);
 }
 
@@ -68,87 +78,136 @@ void add_plan(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("plan", "Plan a grid file: deployments, splits, cost, bound, blocked demands");
   command->add_option("--grid", options->grid, "Grid file")->required();
   command->add_option("--seed", options->seed, "Of the search")->capture_default_str();
-  command->add_option("--work", options->work, "Iterations of improvement for each 1,000 demands")->capture_default_str();
-  command->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then")->check(CLI::Range(0.0, 86'400.0));
-  command->add_option("--check-certificate", options->check, "A plan as JSON: check its constraints, its cost and its bound from the grid alone");
+  command->add_option("--work", options->work, "Iterations of improvement for each 1,000 demands")
+      ->capture_default_str();
+  command->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then")
+      ->check(CLI::Range(0.0, 86'400.0));
+  command->add_option("--check-certificate", options->check,
+                      "A plan as JSON: check its constraints, its cost and its bound from the grid alone");
   command->add_flag("--json", options->json, "As JSON");
-  command->footer("Example:\n  tandem plan --grid examples/national.yaml --json > plan.json\n  tandem plan --grid examples/national.yaml --check-certificate plan.json");
+  command->footer(
+      "Example:\n  tandem plan --grid examples/national.yaml --json > plan.json\n  tandem plan --grid "
+      "examples/national.yaml --check-certificate plan.json");
   run_with(command, options, run_plan, status);
 }
 
 void add_replay(CLI::App& app, int& status) {
   auto options = std::make_shared<ReplayCommandOptions>();
-  CLI::App* command = app.add_subcommand("replay", "Simulate requests over a grid file: goodput, delays, cost, energy by policy");
+  CLI::App* command =
+      app.add_subcommand("replay", "Simulate requests over a grid file: goodput, delays, cost, energy by policy");
   command->add_option("--grid", options->grid, "Grid file")->required();
-  auto* trace = command->add_option("--trace", options->trace, "Azure LLM CSV or Mooncake JSONL, spread over the demands at their rates");
-  command->add_flag("--synthetic", options->synthetic, "Poisson arrivals of each demand at its rate; the default")->excludes(trace);
-  command->add_option("--policy", options->policies,
-                      "tandem, nearest, least-load, round-robin, cheapest, compute-then-network or centralise; several are compared; all")
+  auto* trace = command->add_option("--trace", options->trace,
+                                    "Azure LLM CSV or Mooncake JSONL, spread over the demands at their rates");
+  command->add_flag("--synthetic", options->synthetic, "Poisson arrivals of each demand at its rate; the default")
+      ->excludes(trace);
+  command
+      ->add_option("--policy", options->policies,
+                   "tandem, nearest, least-load, round-robin, cheapest, compute-then-network or centralise; several "
+                   "are compared; all")
       ->delimiter(',')
       ->capture_default_str();
-  command->add_option("--sizes", options->sizes, "Of synthetic prompts and outputs about their means: exponential or fixed")->capture_default_str();
+  command
+      ->add_option("--sizes", options->sizes,
+                   "Of synthetic prompts and outputs about their means: exponential or fixed")
+      ->capture_default_str();
   command->add_option("--rate-factor", options->rate_factor, "Of the demands' rates")->capture_default_str();
   command->add_option("--duration", options->duration_s, "Simulated seconds of arrivals")->capture_default_str();
-  command->add_option("--warm-up", options->warm_up_s, "Of them, the first seconds that are not counted")->capture_default_str();
+  command->add_option("--warm-up", options->warm_up_s, "Of them, the first seconds that are not counted")
+      ->capture_default_str();
   command->add_option("--requests", options->requests_max, "Arrivals end after so many")->capture_default_str();
   command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
   command->add_option("--work", options->work, "Iterations of the plans that are made")->capture_default_str();
   command->add_flag("--json", options->json, "As JSON");
   command->add_option("-o,--output", options->output, "File for the JSON")->needs("--json");
-  command->footer("Examples:\n  tandem replay --grid examples/national.yaml --policy all\n"
-                  "  tandem replay --grid examples/national.yaml --trace azure-llm-2023-conv.csv --policy tandem --json");
+  command->footer(
+      "Examples:\n  tandem replay --grid examples/national.yaml --policy all\n"
+      "  tandem replay --grid examples/national.yaml --trace azure-llm-2023-conv.csv --policy tandem --json");
   run_with(command, options, run_replay, status);
 }
 
 void add_whatif(CLI::App& app, int& status) {
   auto options = std::make_shared<WhatIfOptions>();
-  CLI::App* command = app.add_subcommand("whatif", "What breaks when things fail: every single or double failure, the worst first");
+  CLI::App* command =
+      app.add_subcommand("whatif", "What breaks when things fail: every single or double failure, the worst first");
   command->add_option("--grid", options->grid, "Grid file")->required();
-  auto* all = command->add_option("--fail", options->fail, "All of a class: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2")->capture_default_str();
-  command->add_option("--links", options->links, "These links at once, and closely: local repair, convergence, cascade, whose promises break")->delimiter(',')->excludes(all);
+  auto* all =
+      command
+          ->add_option("--fail", options->fail,
+                       "All of a class: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2")
+          ->capture_default_str();
+  command
+      ->add_option("--links", options->links,
+                   "These links at once, and closely: local repair, convergence, cascade, whose promises break")
+      ->delimiter(',')
+      ->excludes(all);
   command->add_option("--nodes", options->nodes, "These nodes at once")->delimiter(',')->excludes(all);
   command->add_option("--srgs", options->groups, "These shared-risk groups at once")->delimiter(',')->excludes(all);
   command->add_option("--sites", options->sites, "These sites at once")->delimiter(',')->excludes(all);
-  command->add_option("--trip", options->trip, "How full a link is when it fails as well, in a cascade")->capture_default_str()->check(CLI::Range(0.01, 1e6));
-  command->add_option("--traffic", options->traffic, "own (the grid's background traffic), gravity or uniform (between all pairs of nodes), or auto: own where there is any, else gravity; always with the demands as planned")->capture_default_str();
-  command->add_option("--fill", options->fill, "How full gravity or uniform traffic makes the busiest link")->capture_default_str()->check(CLI::Range(0.001, 10.0));
-  command->add_option("--top", options->worst, "How many of the worst to show")->capture_default_str()->check(CLI::Range(0, 1'000));
-  command->add_option("--verify", options->verify, "Compute this many scenarios from scratch as well, and compare; exit status 1 where any differs")->check(CLI::Range(0, 100'000));
-  command->add_option("--seed", options->seed, "Of the plan, and of which scenarios are verified")->capture_default_str();
+  command->add_option("--trip", options->trip, "How full a link is when it fails as well, in a cascade")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 1e6));
+  command
+      ->add_option("--traffic", options->traffic,
+                   "own (the grid's background traffic), gravity or uniform (between all pairs of nodes), or auto: own "
+                   "where there is any, else gravity; always with the demands as planned")
+      ->capture_default_str();
+  command->add_option("--fill", options->fill, "How full gravity or uniform traffic makes the busiest link")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 10.0));
+  command->add_option("--top", options->worst, "How many of the worst to show")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1'000));
+  command
+      ->add_option("--verify", options->verify,
+                   "Compute this many scenarios from scratch as well, and compare; exit status 1 where any differs")
+      ->check(CLI::Range(0, 100'000));
+  command->add_option("--seed", options->seed, "Of the plan, and of which scenarios are verified")
+      ->capture_default_str();
   command->add_option("--work", options->work, "Iterations of improvement of the plan")->capture_default_str();
   command->add_option("--threads", options->threads, "0: one a core")->capture_default_str();
   command->add_flag("--json", options->json, "As JSON");
-  command->footer("Examples:\n"
-                  "  tandem whatif --grid examples/national.yaml --fail sites:1\n"
-                  "  tandem whatif --grid examples/national.yaml --links ham-kie,kie-fle\n"
-                  "  tandem import Cogentco.gml -o cogentco.yaml && tandem whatif --grid cogentco.yaml --fail links:2 --verify 1000");
+  command->footer(
+      "Examples:\n"
+      "  tandem whatif --grid examples/national.yaml --fail sites:1\n"
+      "  tandem whatif --grid examples/national.yaml --links ham-kie,kie-fle\n"
+      "  tandem import Cogentco.gml -o cogentco.yaml && tandem whatif --grid cogentco.yaml --fail links:2 --verify "
+      "1000");
   run_with(command, options, run_whatif, status);
 }
 
 void add_te(CLI::App& app, int& status) {
   auto options = std::make_shared<TeOptions>();
-  CLI::App* command = app.add_subcommand("te", "Traffic engineering: few segment-routing policies, the fullest link close to a proven bound");
+  CLI::App* command = app.add_subcommand(
+      "te", "Traffic engineering: few segment-routing policies, the fullest link close to a proven bound");
   auto* graph = command->add_option("--graph,--topology", options->graph, "REPETITA .graph file");
   auto* demands = command->add_option("--demands", options->demands, "REPETITA .demands file of that graph");
   auto* grid = command->add_option("--grid", options->grid, "Grid file instead: its links and its traffic");
   graph->needs(demands);
   demands->needs(graph);
   grid->excludes(graph);
-  command->add_option("--time-limit", options->time_limit_s, "Seconds; what stands then is feasible and its bound holds")
+  command
+      ->add_option("--time-limit", options->time_limit_s, "Seconds; what stands then is feasible and its bound holds")
       ->check(CLI::Range(0.01, 86'400.0));
-  command->add_option("--policies-max", options->policies_max, "Demands that may leave the shortest paths; all when not given");
+  command->add_option("--policies-max", options->policies_max,
+                      "Demands that may leave the shortest paths; all when not given");
   command->add_option("--segments-max", options->segments_max, "Legs of a policy: 2 is one waypoint, 3 is two")
-      ->capture_default_str()->check(CLI::Range(2, 3));
+      ->capture_default_str()
+      ->check(CLI::Range(2, 3));
   command->add_option("--tolerance", options->tolerance, "How far above the least it may end, for fewer policies")
-      ->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  command->add_flag("--failures", options->failures, "Also repair every single link failure, changing at most --changes-max demands");
-  command->add_option("--changes-max", options->changes_max, "Of a repair")->capture_default_str()->check(CLI::Range(0, 100));
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_flag("--failures", options->failures,
+                    "Also repair every single link failure, changing at most --changes-max demands");
+  command->add_option("--changes-max", options->changes_max, "Of a repair")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100));
   command->add_option("-o,--output", options->output, "File to write the JSON to");
   command->add_flag("--json", options->json, "JSON instead of a table");
-  command->footer("Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
-                  "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
-                  "  tandem te --grid examples/national.yaml --policies-max 5\n"
-                  "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
+  command->footer(
+      "Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
+      "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
+      "  tandem te --grid examples/national.yaml --policies-max 5\n"
+      "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
   run_with(command, options, run_te, status);
 }
 
@@ -169,31 +228,43 @@ void add_log(CLI::App& app, int& status) {
   tail->add_flag("-f,--follow", tail_options->follow, "Keep printing what is appended");
   auto [show, show_options] = add("show", "One event, whole", run_log_show);
   show->add_option("offset", show_options->offset, "Its offset")->required();
-  auto [verify, verify_options] = add("verify", "Check every byte and the hash chain; exit status 1 on damage", run_log_verify);
+  auto [verify, verify_options] =
+      add("verify", "Check every byte and the hash chain; exit status 1 on damage", run_log_verify);
   auto [hash, hash_options] = add("hash", "Replay the log and print the state's hash", run_log_hash);
-  command->footer("Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
+  command->footer(
+      "Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
 }
 
 void add_inventory_import(CLI::App& inventory, int& status) {
   auto options = std::make_shared<InventoryImportOptions>();
-  CLI::App* command = inventory.add_subcommand("import", "Take in CSV, YAML, NetBox or TMF639 files: all of it, or nothing where any of it is wrong");
+  CLI::App* command = inventory.add_subcommand(
+      "import", "Take in CSV, YAML, NetBox or TMF639 files: all of it, or nothing where any of it is wrong");
   command->add_option("files", options->files, "Files of one feed")->required();
   command->add_option("--format", options->format, "auto, csv, yaml, netbox or tmf639")->capture_default_str();
   command->add_option("--source", options->source, "Who says so; import:FORMAT when not given");
   command->add_option("--standing", options->standing, "observed, discovered or intended")->capture_default_str();
-  command->add_option("--system", options->system, "In front of foreign ids: netbox:dcim.device/12; the format when not given");
+  command->add_option("--system", options->system,
+                      "In front of foreign ids: netbox:dcim.device/12; the format when not given");
   command->add_option("--kind", options->kind, "Of every row of a CSV file without a column 'kind'");
-  command->add_option("--default", options->defaults, "KIND.ATTRIBUTE=VALUE of new entities whose row does not say; may be repeated");
-  command->add_flag("--full", options->full, "The feed is complete: what this source said before and no longer lists is unseen");
-  command->add_flag("--dry-run", options->dry_run, "Say what would change and change nothing; works beside a running grid");
+  command->add_option("--default", options->defaults,
+                      "KIND.ATTRIBUTE=VALUE of new entities whose row does not say; may be repeated");
+  command->add_flag("--full", options->full,
+                    "The feed is complete: what this source said before and no longer lists is unseen");
+  command->add_flag("--dry-run", options->dry_run,
+                    "Say what would change and change nothing; works beside a running grid");
   command->add_flag("--partial", options->partial, "Take in the good rows though others are wrong");
-  auto* data = command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")->capture_default_str();
-  command->add_option("--url", options->url, "A running grid that takes the rows in, 2,000 at a time, such as http://127.0.0.1:8080")->excludes(data);
+  auto* data = command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")
+                   ->capture_default_str();
+  command
+      ->add_option("--url", options->url,
+                   "A running grid that takes the rows in, 2,000 at a time, such as http://127.0.0.1:8080")
+      ->excludes(data);
   command->add_flag("--json", options->json, "Report as JSON");
-  command->footer("Examples:\n  tandem inventory import racks.csv --kind rack --dry-run\n"
-                  "  tandem inventory import netbox/*.json --source netbox --standing discovered --full --default site.tier=core\n"
-                  "  tandem inventory import racks.csv --url http://127.0.0.1:8080 --source planning --standing intended --full\n"
-                  "docs/IMPORT.md states what each field becomes. Exit status 2 when a row is refused.");
+  command->footer(
+      "Examples:\n  tandem inventory import racks.csv --kind rack --dry-run\n"
+      "  tandem inventory import netbox/*.json --source netbox --standing discovered --full --default site.tier=core\n"
+      "  tandem inventory import racks.csv --url http://127.0.0.1:8080 --source planning --standing intended --full\n"
+      "docs/IMPORT.md states what each field becomes. Exit status 2 when a row is refused.");
   run_with(command, options, run_inventory_import, status);
 }
 
@@ -202,7 +273,8 @@ void add_inventory_export(CLI::App& inventory, int& status) {
   CLI::App* command = inventory.add_subcommand("export", "Write entities so that importing them again changes nothing");
   command->add_option("--format", options->format, "csv, yaml, netbox or tmf639")->capture_default_str();
   command->add_option("--kind", options->kinds, "Kinds; all when not given");
-  command->add_option("--system", options->system, "Whose ids are the numbers of NetBox objects")->capture_default_str();
+  command->add_option("--system", options->system, "Whose ids are the numbers of NetBox objects")
+      ->capture_default_str();
   command->add_option("--data", options->data, "Directory of the log; may be in use")->capture_default_str();
   command->add_option("-o,--output", options->output, "File to write; standard output when not given");
   command->footer("Example:\n  tandem inventory export --format csv --kind rack -o racks.csv");
@@ -216,20 +288,26 @@ void add_inventory_generate(CLI::App& inventory, int& status) {
   command->add_option("--interfaces", options->interfaces, "Interfaces, over all devices")->capture_default_str();
   command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
   command->add_option("-o,--output", options->output, "Directory")->required();
-  command->footer("Example:\n  tandem inventory generate --devices 1000 --interfaces 50000 -o big && tandem inventory import big/*.csv --data data");
+  command->footer(
+      "Example:\n  tandem inventory generate --devices 1000 --interfaces 50000 -o big && tandem inventory import "
+      "big/*.csv --data data");
   run_with(command, options, run_inventory_generate, status);
 }
 
 void add_inventory_erase(CLI::App& inventory, int& status) {
   auto options = std::make_shared<InventoryEraseOptions>();
-  CLI::App* command = inventory.add_subcommand("erase", "Erase what was ever said of a person: the personal attributes of one entity, for good");
+  CLI::App* command = inventory.add_subcommand(
+      "erase", "Erase what was ever said of a person: the personal attributes of one entity, for good");
   command->add_option("kind", options->kind, "Such as contact or customer")->required();
   command->add_option("id", options->id, "Its id")->required();
   command->add_option("--reason", options->reason, "Why; stays on the log, so a request's number and never a name");
-  auto* data = command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")->capture_default_str();
-  command->add_option("--url", options->url, "A running grid that erases it, such as http://127.0.0.1:8080")->excludes(data);
+  auto* data = command->add_option("--data", options->data, "Directory of the log; not in use by a running grid")
+                   ->capture_default_str();
+  command->add_option("--url", options->url, "A running grid that erases it, such as http://127.0.0.1:8080")
+      ->excludes(data);
   command->add_flag("--json", options->json, "Report as JSON");
-  command->footer("Example:\n  tandem inventory erase contact c-4711 --reason 'request 2026-118' --url http://127.0.0.1:8080");
+  command->footer(
+      "Example:\n  tandem inventory erase contact c-4711 --reason 'request 2026-118' --url http://127.0.0.1:8080");
   run_with(command, options, run_inventory_erase, status);
 }
 
@@ -244,7 +322,8 @@ void add_inventory(CLI::App& app, int& status) {
 
 void add_ontology(CLI::App& app, int& status) {
   auto options = std::make_shared<OntologyOptions>();
-  CLI::App* command = app.add_subcommand("ontology", "What a grid may hold: kinds, attributes, relations, constraints, mappings");
+  CLI::App* command =
+      app.add_subcommand("ontology", "What a grid may hold: kinds, attributes, relations, constraints, mappings");
   command->add_option("kind", options->kind, "One kind, whole; a list of all when not given");
   command->add_flag("--json", options->json, "As JSON");
   command->footer("Examples:\n  tandem ontology\n  tandem ontology device");
@@ -254,41 +333,54 @@ void add_ontology(CLI::App& app, int& status) {
 void add_query(CLI::App& app, int& status) {
   auto options = std::make_shared<QueryOptions>();
   CLI::App* command = app.add_subcommand("query", "Ask the inventory in SQL: now, as of any time");
-  command->add_option("sql", options->sql, "One SELECT; the tables there are when not given; '.schema link' shows columns");
+  command->add_option("sql", options->sql,
+                      "One SELECT; the tables there are when not given; '.schema link' shows columns");
   auto* grid = command->add_option("--grid", options->grid, "Grid file to read, alone");
-  command->add_option("--data", options->data, "Directory of the log; may be in use")->capture_default_str()->excludes(grid);
-  command->add_option("--as-of", options->as_of, "An offset (1200), a time (2026-11-21T08:30Z) or '2 h ago'")->excludes(grid);
+  command->add_option("--data", options->data, "Directory of the log; may be in use")
+      ->capture_default_str()
+      ->excludes(grid);
+  command->add_option("--as-of", options->as_of, "An offset (1200), a time (2026-11-21T08:30Z) or '2 h ago'")
+      ->excludes(grid);
   command->add_option("--branch", options->branch, "A branch's head, with its edits")->excludes(grid);
-  command->add_option("--limit", options->rows_max, "Rows at most")->capture_default_str()->check(CLI::Range(1, 10'000'000));
-  command->add_option("--time-limit", options->time_limit_s, "Seconds")->capture_default_str()->check(CLI::Range(0.001, 86'400.0));
+  command->add_option("--limit", options->rows_max, "Rows at most")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000'000));
+  command->add_option("--time-limit", options->time_limit_s, "Seconds")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 86'400.0));
   auto* json = command->add_flag("--json", options->json, "As {columns, rows, offset, truncated}");
   command->add_flag("--csv", options->csv, "As CSV with a heading")->excludes(json);
   command->footer(
       "Examples:\n"
       "  tandem query --grid examples/national.yaml\n"
       "  tandem query --grid examples/national.yaml '.schema link'\n"
-      "  tandem query --grid examples/national.yaml \"SELECT id, capacity_gbps, length_km FROM link ORDER BY length_km DESC LIMIT 5\"\n"
+      "  tandem query --grid examples/national.yaml \"SELECT id, capacity_gbps, length_km FROM link ORDER BY length_km "
+      "DESC LIMIT 5\"\n"
       "  tandem query \"SELECT kind, id, distance FROM impact_of('site', 'ber')\"\n"
       "  tandem query --as-of '2 h ago' --csv \"SELECT id, state FROM link WHERE state = 'down'\"\n"
-      "  tandem query \"SELECT link.id, a.site, b.site FROM link JOIN node a ON a.id = link.a JOIN node b ON b.id = link.b\"");
+      "  tandem query \"SELECT link.id, a.site, b.site FROM link JOIN node a ON a.id = link.a JOIN node b ON b.id = "
+      "link.b\"");
   run_with(command, options, run_query, status);
 }
 
 void add_engine(CLI::App& app, int& status) {
   auto options = std::make_shared<EngineOptions>();
-  CLI::App* command = app.add_subcommand("engine", "Run an emulated LLM server, calibrated by a profile, with the OpenAI API");
+  CLI::App* command =
+      app.add_subcommand("engine", "Run an emulated LLM server, calibrated by a profile, with the OpenAI API");
   command->add_option("--model", options->model, "Model id")->capture_default_str();
   command->add_option("--grid", options->grid, "Grid file with the model and its profiles")->required();
   command->add_option("--accelerator", options->accelerator, "Whose profile; the first of the model when not given");
   command->add_option("--replicas", options->replicas, "Replicas")->capture_default_str();
   command->add_option("--listen", options->listen, "Address and port")->capture_default_str();
-  command->footer("Example:\n  tandem engine --grid examples/national.yaml --model llama-3.1-8b --listen 127.0.0.1:8000");
+  command->footer(
+      "Example:\n  tandem engine --grid examples/national.yaml --model llama-3.1-8b --listen 127.0.0.1:8000");
   run_with(command, options, run_engine, status);
 }
 
 void add_load(CLI::App& app, int& status) {
   auto options = std::make_shared<LoadCommandOptions>();
-  CLI::App* command = app.add_subcommand("load", "Drive a gateway as its customers would, and report goodput and delays");
+  CLI::App* command =
+      app.add_subcommand("load", "Drive a gateway as its customers would, and report goodput and delays");
   command->add_option("--url", options->url, "Base URL, without /v1")->capture_default_str();
   command->add_option("--key", options->key, "API key")->capture_default_str();
   command->add_option("--model", options->models, "Models to ask; all the key may use when not given");
@@ -306,14 +398,16 @@ void add_load(CLI::App& app, int& status) {
   command->add_option("--output-tokens", options->output_tokens, "Mean")->capture_default_str();
   command->add_option("--seed", options->seed, "Of arrivals and sizes")->capture_default_str();
   command->add_flag("--json", options->json, "Report as JSON");
-  command->footer("Examples:\n  tandem load --rate 20 --duration 30\n  tandem load --trace azure-llm-2023-conv.csv --speed-up 4");
+  command->footer(
+      "Examples:\n  tandem load --rate 20 --duration 30\n  tandem load --trace azure-llm-2023-conv.csv --speed-up 4");
   run_with(command, options, run_load, status);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Tandem: the AI-grid control plane for telecom operators.\nCompute and connectivity, decided in tandem.", "tandem");
+  CLI::App app("Tandem: the AI-grid control plane for telecom operators.\nCompute and connectivity, decided in tandem.",
+               "tandem");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
   int status = 0;

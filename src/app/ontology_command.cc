@@ -46,7 +46,8 @@ void print_attributes(const Json& kind) {
   fmt::print("\nattributes\n");
   for (const Json& attribute : kind["attributes"].array()) {
     if (attribute["type"].text() == "reference") continue;
-    fmt::print("  {:<22} {}\n  {:<22} {}\n", attribute["name"].text(), type_of(attribute), "", attribute["description"].text());
+    fmt::print("  {:<22} {}\n  {:<22} {}\n", attribute["name"].text(), type_of(attribute), "",
+               attribute["description"].text());
     for (const Json& field : attribute["fields"].array())
       fmt::print("  {:<22}   {}: {}. {}\n", "", field["name"].text(), type_of(field), field["description"].text());
   }
@@ -67,12 +68,13 @@ void print_relations(const Ontology& all, const Kind& kind) {
     const std::string attribute = relation.field.empty() ? std::string(relation.attribute)
                                                          : fmt::format("{}.{}", relation.attribute, relation.field);
     fmt::print("  {:<22} {} {}{}{}{}\n  {:<22} {}\n", attribute, relation.name, relation.many ? "several " : "one ",
-               relation.any_target ? "of any kind" : joined(relation.targets, ", "), relation.required ? ", required" : "",
-               what_follows(relation), "", relation.description);
+               relation.any_target ? "of any kind" : joined(relation.targets, ", "),
+               relation.required ? ", required" : "", what_follows(relation), "", relation.description);
   }
   if (!all.incoming(kind.name).empty()) fmt::print("\nnamed by\n");
   for (const ontology::Incoming& incoming : all.incoming(kind.name))
-    fmt::print("  {:<22} {} ({}.{})\n", incoming.relation->inverse, incoming.kind->name, incoming.kind->name, incoming.relation->attribute);
+    fmt::print("  {:<22} {} ({}.{})\n", incoming.relation->inverse, incoming.kind->name, incoming.kind->name,
+               incoming.relation->attribute);
 }
 
 void print_mapping(const ontology::Mapping& mapping) {

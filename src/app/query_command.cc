@@ -25,7 +25,8 @@ Result<inventory::Snapshot> snapshot_of_file(const std::filesystem::path& file) 
   for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
   if (has_errors(parsed.diagnostics)) return fail(ErrorCode::invalid_argument, "the grid file has errors");
   inventory::Snapshot snapshot;
-  for (const log::Event& event : grid_file_events(parsed.entities, snapshot)) snapshot.fold(event, snapshot.offset() + 1, {});
+  for (const log::Event& event : grid_file_events(parsed.entities, snapshot))
+    snapshot.fold(event, snapshot.offset() + 1, {});
   return snapshot;
 }
 
@@ -72,9 +73,11 @@ Result<std::string> statement_of(const std::string& text) {
   if (asked.starts_with(".schema ")) {
     const std::string_view table = trim(asked.substr(8));
     if (table.find('\'') == std::string_view::npos)
-      return fmt::format("SELECT name, type, unit, refers_to, description FROM schema_columns WHERE table_name = '{}'", table);
+      return fmt::format("SELECT name, type, unit, refers_to, description FROM schema_columns WHERE table_name = '{}'",
+                         table);
   }
-  return fail(ErrorCode::invalid_argument, fmt::format("'{}' is neither SQL nor .tables nor .schema TABLE", asked.substr(0, 64)));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("'{}' is neither SQL nor .tables nor .schema TABLE", asked.substr(0, 64)));
 }
 
 Result<query::Table> answer(const QueryOptions& options) {
@@ -102,7 +105,8 @@ int run_query(const QueryOptions& options) {
     fmt::print("{}\n", terminal ? to_json_pretty(document) : to_json(document));
   } else if (options.csv) {
     fmt::print("{}", query::as_csv(*table));
-    if (table->truncated) fmt::print(stderr, "tandem: there are more than {} rows; --limit gives more of them\n", table->rows.size());
+    if (table->truncated)
+      fmt::print(stderr, "tandem: there are more than {} rows; --limit gives more of them\n", table->rows.size());
   } else {
     fmt::print("{}", query::as_text(*table, terminal ? 60 : kUncut));
   }

@@ -1,5 +1,5 @@
-// Planning, discovery and telemetry speak of one operator's gear; errors of every kind are planted among a good deal that
-// is right, or only looks wrong. What is reported is compared with what was planted.
+// Planning, discovery and telemetry speak of one operator's gear; errors of every kind are planted among a good deal
+// that is right, or only looks wrong. What is reported is compared with what was planted.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,8 @@ constexpr Duration kDay = seconds(86'400);
 
 class World {
  public:
-  void say(std::string_view source, v1::Standing standing, std::string_view kind, std::string_view id, const Json::Object& attributes) {
+  void say(std::string_view source, v1::Standing standing, std::string_view kind, std::string_view id,
+           const Json::Object& attributes) {
     log::Event event;
     v1::FactsRecorded& facts = *event.mutable_facts_recorded();
     facts.set_source(std::string(source));
@@ -72,22 +73,33 @@ std::map<std::string, std::vector<Gear>> gear_at(const std::vector<std::string>&
     for (int n = 1; n <= 2; ++n) {
       const std::string rack = fmt::format("{}-k{}", site, n), device = fmt::format("{}-d{}", site, n);
       all["rack"].push_back({"rack", rack, {{"site", site}, {"height_u", 42.0}}});
-      all["device"].push_back({"device", device,
-                               {{"site", site}, {"rack", rack}, {"position_u", 10.0 + n}, {"role", "router"}, {"serial", "SN-" + device}}});
+      all["device"].push_back(
+          {"device",
+           device,
+           {{"site", site}, {"rack", rack}, {"position_u", 10.0 + n}, {"role", "router"}, {"serial", "SN-" + device}}});
       for (int slot = 1; slot <= 4; ++slot)
-        all["card"].push_back({"card", fmt::format("{}-c{}", device, slot),
-                               {{"device", device}, {"slot", std::to_string(slot)}, {"serial", fmt::format("SC-{}-{}", device, slot)}}});
+        all["card"].push_back(
+            {"card",
+             fmt::format("{}-c{}", device, slot),
+             {{"device", device}, {"slot", std::to_string(slot)}, {"serial", fmt::format("SC-{}-{}", device, slot)}}});
       for (int port = 1; port <= 4; ++port)
         all["port"].push_back({"port", fmt::format("{}-p{}", device, port), {{"device", device}}});
-      all["address"].push_back({"address", fmt::format("{}-lo", device),
-                                {{"address", fmt::format("10.{}.{}.{}", i / 250, i % 250, n)}, {"assigned_to", "device/" + device}}});
+      all["address"].push_back(
+          {"address",
+           fmt::format("{}-lo", device),
+           {{"address", fmt::format("10.{}.{}.{}", i / 250, i % 250, n)}, {"assigned_to", "device/" + device}}});
     }
     const std::string cable = site + "-cable", next = sites[(i + 1) % sites.size()];
-    all["cable"].push_back({"cable", cable, {{"type", "fibre_single_mode"}, {"length_m", 20'000.0 + 10.0 * static_cast<double>(i)}}});
+    all["cable"].push_back(
+        {"cable", cable, {{"type", "fibre_single_mode"}, {"length_m", 20'000.0 + 10.0 * static_cast<double>(i)}}});
     for (int n = 1; n <= 2; ++n)
-      all["fibre"].push_back({"fibre", fmt::format("{}-f{}", cable, n),
-                              {{"cable", cable}, {"number", int64_t{n}}, {"a_end", fmt::format("{}-d1-p{}", site, n)},
-                               {"b_end", fmt::format("{}-d2-p{}", next, n + 2)}, {"length_km", 20.0}}});
+      all["fibre"].push_back({"fibre",
+                              fmt::format("{}-f{}", cable, n),
+                              {{"cable", cable},
+                               {"number", int64_t{n}},
+                               {"a_end", fmt::format("{}-d1-p{}", site, n)},
+                               {"b_end", fmt::format("{}-d2-p{}", next, n + 2)},
+                               {"length_km", 20.0}}});
   }
   return all;
 }
@@ -105,23 +117,27 @@ class ThreeFeeds : public ::testing::Test {
               {{"covers", Json::Array{"device", "card", "fibre", "address", "rack"}}});
     world.say("operator", v1::STANDING_OBSERVED, "source", "discovery",
               {{"covers", Json::Array{"device", "card", "fibre", "rack"}}, {"interval_s", 86'400.0}});
-    world.say("operator", v1::STANDING_OBSERVED, "source", "telemetry", {{"covers", Json::Array{"address"}}, {"interval_s", 300.0}});
+    world.say("operator", v1::STANDING_OBSERVED, "source", "telemetry",
+              {{"covers", Json::Array{"address"}}, {"interval_s", 300.0}});
     gear = gear_at(sites);
   }
 
-  // Everything as planned, found as planned, but for what stands in `found_as` (by id; no attributes: not found) and the
-  // addresses that telemetry has not heard lately.
+  // Everything as planned, found as planned, but for what stands in `found_as` (by id; no attributes: not found) and
+  // the addresses that telemetry has not heard lately.
   void speak(const std::map<std::string, Json::Object>& found_as, const std::set<std::string>& unheard) {
     for (const auto& [kind, items] : gear)
       for (const Gear& item : items) world.plan(kind, item.id, item.attributes);
     world.now = kStart + kDay;
-    for (const Gear& item : gear["address"]) world.observe("address", item.id, {{"address", item.attributes.at("address")}});
+    for (const Gear& item : gear["address"])
+      world.observe("address", item.id, {{"address", item.attributes.at("address")}});
     world.now = kStart + seconds(40 * 86'400);
     for (const char* kind : {"rack", "device", "card", "fibre"})
       for (const Gear& item : gear[kind]) {
         const auto other = found_as.find(item.id);
-        if (other == found_as.end()) world.discover(kind, item.id, measured(item));
-        else if (!other->second.empty()) world.discover(kind, item.id, other->second);
+        if (other == found_as.end())
+          world.discover(kind, item.id, measured(item));
+        else if (!other->second.empty())
+          world.discover(kind, item.id, other->second);
       }
     for (const Gear& item : gear["address"])
       if (!unheard.contains(item.id)) world.observe("address", item.id, {{"address", item.attributes.at("address")}});
@@ -186,8 +202,9 @@ TEST_F(ThreeFeeds, EveryPlantedErrorIsFoundAndNoneInvented) {
   for (const Gear& device : take("device", 10)) {
     const bool other_rack = planted[DiscrepancyKind::moved].size() % 2 == 0;
     const std::string rack = std::string(device.attributes.at("rack").text());
-    found_as[device.id] = other_rack ? with(device.attributes, "rack", rack.substr(0, rack.size() - 1) + (rack.back() == '1' ? "2" : "1"))
-                                     : with(device.attributes, "position_u", 30.0);
+    found_as[device.id] =
+        other_rack ? with(device.attributes, "rack", rack.substr(0, rack.size() - 1) + (rack.back() == '1' ? "2" : "1"))
+                   : with(device.attributes, "position_u", 30.0);
     planted[DiscrepancyKind::moved].insert(device.id);
   }
   // Both fibres of a cable exchanged at their far end.
@@ -195,7 +212,8 @@ TEST_F(ThreeFeeds, EveryPlantedErrorIsFoundAndNoneInvented) {
     Gear* pair[2] = {};
     for (Gear& fibre : gear["fibre"])
       if (fibre.attributes.at("cable").text() == cable.id) pair[fibre.attributes.at("number").integer() - 1] = &fibre;
-    for (int n = 0; n < 2; ++n) found_as[pair[n]->id] = with(pair[n]->attributes, "b_end", pair[1 - n]->attributes.at("b_end"));
+    for (int n = 0; n < 2; ++n)
+      found_as[pair[n]->id] = with(pair[n]->attributes, "b_end", pair[1 - n]->attributes.at("b_end"));
     planted[DiscrepancyKind::swapped].insert(pair[0]->id);
   }
   // Routers that stand in the plan alone.
@@ -340,11 +358,12 @@ TEST_F(ThreeFeeds, AFeedThatSaysTheSameAgainIsNeitherSilentNorIsWhatItSawStale) 
 TEST_F(ThreeFeeds, AnEntityAsksForItsOwn) {
   const Gear device = gear["device"].front();
   const Gear other = gear["device"].back();
-  speak({{device.id, with(device.attributes, "position_u", 30.0)}, {other.id, with(other.attributes, "position_u", 30.0)}}, {});
+  speak({{device.id, with(device.attributes, "position_u", 30.0)},
+         {other.id, with(other.attributes, "position_u", 30.0)}},
+        {});
   inventory::ReconcileOptions of_one;
   of_one.about = inventory::Referrer{"device", other.id};
-  EXPECT_EQ(reported(of_one),
-            (std::map<DiscrepancyKind, std::set<std::string>>{{DiscrepancyKind::moved, {other.id}}}));
+  EXPECT_EQ(reported(of_one), (std::map<DiscrepancyKind, std::set<std::string>>{{DiscrepancyKind::moved, {other.id}}}));
 }
 
 }  // namespace

@@ -31,18 +31,22 @@ Result<void> up(const UpOptions& options) {
   server_options.data = options.data;
   server_options.address = listen.host;
   server_options.port = listen.port;
-  server_options.gateway_threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  server_options.gateway_threads =
+      options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   server_options.webhook_authorities = options.webhook_ca;
   TANDEM_ASSIGN(const std::unique_ptr<GridServer> grid, GridServer::start(server_options));
   size_t recorded = 0;
   if (!options.grid.empty()) {
     TANDEM_ASSIGN(recorded, grid->apply_grid_file(options.grid));
   } else if (grid->empty()) {
-    return fail(ErrorCode::invalid_argument, fmt::format("the log in '{}' is empty; name a grid to start from with --grid, for example --grid examples/national.yaml", options.data.string()));
+    return fail(ErrorCode::invalid_argument, fmt::format("the log in '{}' is empty; name a grid to start from with "
+                                                         "--grid, for example --grid examples/national.yaml",
+                                                         options.data.string()));
   }
   fmt::print("tandem: http://{}:{}\n", listen.host, grid->port());
-  fmt::print("  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n", listen.host,
-             grid->port(), (options.data / "log").string(), recorded);
+  fmt::print(
+      "  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n",
+      listen.host, grid->port(), (options.data / "log").string(), recorded);
   std::fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);

@@ -5,7 +5,8 @@ namespace tandem {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }  // namespace tandem
 
-#define CHECK(condition)                                                                      \
-  do {                                                                                        \
-    if (!(condition)) [[unlikely]] ::tandem::check_failed(#condition, __FILE__, __LINE__);    \
+#define CHECK(condition)                                      \
+  do {                                                        \
+    if (!(condition)) [[unlikely]]                            \
+      ::tandem::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -119,7 +119,8 @@ Result<void> ReplacingFile::append(std::string_view bytes) {
 
 Result<void> ReplacingFile::finish() {
   TANDEM_TRY(file_.sync());
-  if (::rename(beside(path_).c_str(), path_.c_str()) != 0) return system_failure("moving a file to " + path_.string(), errno);
+  if (::rename(beside(path_).c_str(), path_.c_str()) != 0)
+    return system_failure("moving a file to " + path_.string(), errno);
   return sync_directory(path_.parent_path());
 }
 

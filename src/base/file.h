@@ -40,8 +40,8 @@ Result<void> sync_directory(const std::filesystem::path& directory);
 // The whole of a file; too_large when it is over `bytes_max`.
 Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_max);
 
-// A file written in pieces beside its place, which it takes once it is whole and durable. Makes no directory. One that is
-// not finished leaves what was there, and its own pieces to be written over.
+// A file written in pieces beside its place, which it takes once it is whole and durable. Makes no directory. One that
+// is not finished leaves what was there, and its own pieces to be written over.
 class ReplacingFile {
  public:
   static Result<ReplacingFile> begin(std::filesystem::path path);

@@ -1,6 +1,6 @@
-// A histogram of non-negative values with bounded relative error, for percentiles of delays: 64 buckets per power of two,
-// so a percentile is within 1.6 % of the exact one. 20 KB, constant-time record, mergeable. (The scheme of HdrHistogram,
-// G. Tene, 2014.)
+// A histogram of non-negative values with bounded relative error, for percentiles of delays: 64 buckets per power of
+// two, so a percentile is within 1.6 % of the exact one. 20 KB, constant-time record, mergeable. (The scheme of
+// HdrHistogram, G. Tene, 2014.)
 #pragma once
 
 #include <cstdint>

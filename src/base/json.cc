@@ -157,7 +157,8 @@ Result<Json> parse_json(std::string_view text) {
     return fail(ErrorCode::too_large, "the JSON document is too large to read");
   simdjson::dom::element element;
   const auto error = parser.parse(text.data(), text.size()).get(element);
-  if (error) return fail(ErrorCode::invalid_argument, fmt::format("not valid JSON: {}", simdjson::error_message(error)));
+  if (error)
+    return fail(ErrorCode::invalid_argument, fmt::format("not valid JSON: {}", simdjson::error_message(error)));
   return to_json_value(element);
 }
 

@@ -33,16 +33,19 @@ std::string escape(std::string_view value) {
 std::string print_labels(const Labels& labels, std::string_view extra = {}) {
   if (labels.empty() && extra.empty()) return {};
   std::string out = "{";
-  for (const auto& [name, value] : labels) out += fmt::format("{}{}=\"{}\"", out.size() > 1 ? "," : "", name, escape(value));
+  for (const auto& [name, value] : labels)
+    out += fmt::format("{}{}=\"{}\"", out.size() > 1 ? "," : "", name, escape(value));
   if (!extra.empty()) out += fmt::format("{}{}", out.size() > 1 ? "," : "", extra);
   return out + "}";
 }
 
-void print_histogram(std::string& out, const std::string& name, const Labels& labels, const BucketHistogram& histogram) {
+void print_histogram(std::string& out, const std::string& name, const Labels& labels,
+                     const BucketHistogram& histogram) {
   uint64_t cumulative = 0;
   for (size_t i = 0; i <= histogram.upper_bounds().size(); ++i) {
     cumulative += histogram.bucket(i);
-    const std::string bound = i < histogram.upper_bounds().size() ? fmt::format("{}", histogram.upper_bounds()[i]) : "+Inf";
+    const std::string bound =
+        i < histogram.upper_bounds().size() ? fmt::format("{}", histogram.upper_bounds()[i]) : "+Inf";
     out += fmt::format("{}_bucket{} {}\n", name, print_labels(labels, fmt::format("le=\"{}\"", bound)), cumulative);
   }
   out += fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, print_labels(labels), histogram.sum(), name,

@@ -45,15 +45,16 @@ class BucketHistogram {
   double sum() const { return sum_.load(std::memory_order_relaxed); }
 
  private:
-  std::vector<double> upper_bounds_;              // ascending; +Inf is implied after the last
-  std::vector<std::atomic<uint64_t>> counts_;     // one more than upper_bounds_
+  std::vector<double> upper_bounds_;           // ascending; +Inf is implied after the last
+  std::vector<std::atomic<uint64_t>> counts_;  // one more than upper_bounds_
   std::atomic<double> sum_{0};
 };
 
 // Owns every metric of one process or test; references it hands out stay valid for its life. Thread-safe.
 class Metrics {
  public:
-  static constexpr size_t kSeriesMax = 2'000;  // per family: a site × model matrix of the largest grid we serve, not per client
+  static constexpr size_t kSeriesMax =
+      2'000;  // per family: a site × model matrix of the largest grid we serve, not per client
 
   Counter& counter(std::string_view name, std::string_view help, const Labels& labels = {});
   Gauge& gauge(std::string_view name, std::string_view help, const Labels& labels = {});

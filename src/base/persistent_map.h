@@ -440,11 +440,12 @@ class PersistentMap {
     return found;
   }
 
-  // Calls visit(key, before, after) for each key whose values in two maps are not the same, ascending from the first not
-  // below `from`, until it returns false: `before` is null where the key is only in `after`, and the other way round.
-  // Values are compared by same(before, after), never where both maps share the node that holds them.
+  // Calls visit(key, before, after) for each key whose values in two maps are not the same, ascending from the first
+  // not below `from`, until it returns false: `before` is null where the key is only in `after`, and the other way
+  // round. Values are compared by same(before, after), never where both maps share the node that holds them.
   template <class Visit, class Same, class K>
-  static void difference(const PersistentMap& before, const PersistentMap& after, Visit visit, Same same, const K& from) {
+  static void difference(const PersistentMap& before, const PersistentMap& after, Visit visit, Same same,
+                         const K& from) {
     compare(Walk(before, from), Walk(after, from), visit, same);
   }
   template <class Visit, class Same = std::equal_to<>>
@@ -465,9 +466,9 @@ class PersistentMap {
       if (entry_ == node_->count) step_over();
     }
 
-    const Node* node() const { return node_; }              // the subtree that comes next; null at the end
+    const Node* node() const { return node_; }               // the subtree that comes next; null at the end
     size_t height() const { return root_height_ - depth_; }  // of that subtree: 0 for a leaf
-    size_t entry() const { return entry_; }                 // the next one where the subtree is a leaf
+    size_t entry() const { return entry_; }                  // the next one where the subtree is a leaf
     const Key& key() const { return as_leaf(node_).keys[entry_]; }
     const Value& value() const { return as_leaf(node_).values[entry_]; }
 
@@ -503,8 +504,8 @@ class PersistentMap {
     size_t entry_ = 0;
   };
 
-  // Both walks stand at the same place in the order of keys. The higher subtree is entered until both are leaves, so that
-  // a subtree that both share comes next in both at once and is stepped over.
+  // Both walks stand at the same place in the order of keys. The higher subtree is entered until both are leaves, so
+  // that a subtree that both share comes next in both at once and is stepped over.
   template <class Visit, class Same>
   static void compare(Walk before, Walk after, Visit& visit, Same& same) {
     while (before.node() && after.node()) {

@@ -98,7 +98,10 @@ void difference(benchmark::State& state) {
     benchmark::DoNotOptimize(differ);
   }
 }
-BENCHMARK(difference)->ArgNames({"entries", "changes"})->ArgsProduct({{10'000, 100'000, 1'000'000}, {10, 1'000}})->Unit(benchmark::kMicrosecond);
+BENCHMARK(difference)
+    ->ArgNames({"entries", "changes"})
+    ->ArgsProduct({{10'000, 100'000, 1'000'000}, {10, 1'000}})
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace tandem

@@ -96,11 +96,15 @@ void random_changes(uint64_t seed, size_t steps, uint64_t key_range, double eras
     const auto expected = reference.find(probe);
     const uint64_t* found = map.find(std::string_view(probe));
     ASSERT_EQ(found != nullptr, expected != reference.end());
-    if (found) { ASSERT_EQ(*found, expected->second); }
+    if (found) {
+      ASSERT_EQ(*found, expected->second);
+    }
     const auto bound = reference.lower_bound(probe);
     const auto found_bound = map.lower_bound(probe);
     ASSERT_EQ(found_bound == map.end(), bound == reference.end());
-    if (bound != reference.end()) { ASSERT_EQ((*found_bound).first, bound->first); }
+    if (bound != reference.end()) {
+      ASSERT_EQ((*found_bound).first, bound->first);
+    }
     if (random.chance(0.01)) kept.emplace_back(map, reference);
     if (kept.size() > 10) kept.erase(kept.begin() + static_cast<ptrdiff_t>(random.below(kept.size())));
   }
@@ -125,7 +129,8 @@ TEST(PersistentMap, AgreesWithTheStandardMap) {
 }
 
 TEST(PersistentMapSoak, AgreesWithTheStandardMap) {
-  for (uint64_t seed = 100; seed < 112; ++seed) random_changes(seed, 30'000, 20'000, 0.3 + 0.01 * static_cast<double>(seed % 30));
+  for (uint64_t seed = 100; seed < 112; ++seed)
+    random_changes(seed, 30'000, 20'000, 0.3 + 0.01 * static_cast<double>(seed % 30));
 }
 
 TEST(PersistentMap, AscendingAndDescendingLoads) {
@@ -155,7 +160,6 @@ TEST(PersistentMap, ReleasesItsValues) {
   EXPECT_EQ(value.use_count(), 1);
 }
 
-
 // What `difference` says, as text a line: "- key", "+ key", "~ key".
 using Lines = std::vector<std::string>;
 
@@ -164,8 +168,12 @@ Lines differences(const Map& before, const Map& after, const std::string& from =
   Map::difference(
       before, after,
       [&](const std::string& key, const uint64_t* old_value, const uint64_t* new_value) {
-        if (old_value) { EXPECT_EQ(old_value, before.find(key)); }
-        if (new_value) { EXPECT_EQ(new_value, after.find(key)); }
+        if (old_value) {
+          EXPECT_EQ(old_value, before.find(key));
+        }
+        if (new_value) {
+          EXPECT_EQ(new_value, after.find(key));
+        }
         lines.push_back((!new_value ? "- " : !old_value ? "+ " : "~ ") + key);
         return true;
       },
@@ -202,7 +210,8 @@ TEST(PersistentMapDifference, OfEqualAndOfEmptyMaps) {
   EXPECT_EQ(differences(map, other), Lines{"~ a"});
 }
 
-// Two maps that grew apart from one, in many steps, by any mixture of changes: bursts that split and join nodes among them.
+// Two maps that grew apart from one, in many steps, by any mixture of changes: bursts that split and join nodes among
+// them.
 void grow_apart(uint64_t seed, uint64_t key_range, size_t steps) {
   Random random(seed);
   Map map;
@@ -229,7 +238,8 @@ void grow_apart(uint64_t seed, uint64_t key_range, size_t steps) {
     }
     ASSERT_EQ(differences(maps[0], maps[1]), differences(references[0], references[1])) << seed << " " << step;
     const std::string from = key_of(random.below(key_range));
-    ASSERT_EQ(differences(maps[0], maps[1], from), differences(references[0], references[1], from)) << seed << " " << step;
+    ASSERT_EQ(differences(maps[0], maps[1], from), differences(references[0], references[1], from))
+        << seed << " " << step;
     if (random.chance(0.05)) {  // together again
       maps[side] = maps[1 - side];
       references[side] = references[1 - side];

@@ -12,10 +12,10 @@ class Random {
  public:
   explicit Random(uint64_t seed, uint64_t stream = 0);
 
-  uint32_t next();                      // uniform on [0, 2³²)
-  uint64_t below(uint64_t bound);       // uniform on [0, bound), bound ≥ 1, without bias
-  double uniform();                     // uniform on [0, 1), 53 bits
-  double exponential(double mean);      // mean > 0
+  uint32_t next();                  // uniform on [0, 2³²)
+  uint64_t below(uint64_t bound);   // uniform on [0, bound), bound ≥ 1, without bias
+  double uniform();                 // uniform on [0, 1), 53 bits
+  double exponential(double mean);  // mean > 0
   double normal(double mean, double deviation);
   bool chance(double probability) { return uniform() < probability; }
 

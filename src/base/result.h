@@ -38,7 +38,8 @@ struct ErrorDescription {
 
 const ErrorDescription& describe(ErrorCode code);
 
-// (A constructor, because GCC 12 destroys a braced aggregate twice when it is made within one expression with `co_await`.)
+// (A constructor, because GCC 12 destroys a braced aggregate twice when it is made within one expression with
+// `co_await`.)
 struct Error {
   Error() = default;
   Error(ErrorCode its_code, std::string its_message, std::string its_context = {})
@@ -67,15 +68,15 @@ std::string to_string(const Error& error);
 #define TANDEM_CONCAT(a, b) TANDEM_CONCAT_INNER(a, b)
 
 // Returns the error of `expression` from the enclosing function, or continues.
-#define TANDEM_TRY(expression)                                             \
-  do {                                                                     \
-    if (auto tandem_try_result = (expression); !tandem_try_result)         \
+#define TANDEM_TRY(expression)                                                        \
+  do {                                                                                \
+    if (auto tandem_try_result = (expression); !tandem_try_result)                    \
       return ::tl::unexpected<::tandem::Error>(std::move(tandem_try_result.error())); \
   } while (false)
 
 // Declares `declaration` from the value of `expression`, or returns its error from the enclosing function.
-#define TANDEM_ASSIGN(declaration, expression)                                                       \
-  auto TANDEM_CONCAT(tandem_assign_, __LINE__) = (expression);                                       \
-  if (!TANDEM_CONCAT(tandem_assign_, __LINE__))                                                      \
+#define TANDEM_ASSIGN(declaration, expression)                                                            \
+  auto TANDEM_CONCAT(tandem_assign_, __LINE__) = (expression);                                            \
+  if (!TANDEM_CONCAT(tandem_assign_, __LINE__))                                                           \
     return ::tl::unexpected<::tandem::Error>(std::move(TANDEM_CONCAT(tandem_assign_, __LINE__).error())); \
   declaration = std::move(*TANDEM_CONCAT(tandem_assign_, __LINE__))

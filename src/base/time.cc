@@ -99,8 +99,9 @@ std::string format_rfc3339(Instant t) {
 
 Result<Instant> parse_rfc3339(std::string_view text) {
   if (const auto instant = parse(text)) return *instant;
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("'{}' is not a time; write it as 2026-11-21T08:16:00Z (years 1678 to 2261)", text.substr(0, 64)));
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("'{}' is not a time; write it as 2026-11-21T08:16:00Z (years 1678 to 2261)", text.substr(0, 64)));
 }
 
 Instant SystemClock::now() const {

@@ -34,7 +34,7 @@ constexpr Quantity<Unit> operator*(double factor, Quantity<Unit> quantity) {
 using Microseconds = Quantity<struct MicrosecondsUnit>;
 using Milliseconds = Quantity<struct MillisecondsUnit>;
 using Kilometres = Quantity<struct KilometresUnit>;
-using Gbps = Quantity<struct GbpsUnit>;          // 10⁹ bits per second
+using Gbps = Quantity<struct GbpsUnit>;            // 10⁹ bits per second
 using Gigabytes = Quantity<struct GigabytesUnit>;  // 10⁹ bytes
 using Watts = Quantity<struct WattsUnit>;
 using Kilowatts = Quantity<struct KilowattsUnit>;

@@ -99,8 +99,7 @@ class TreeBuilder final : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     if (open_.size() == kDepthMax)
-      throw Refused(line_of(mark), fmt::format("the nesting is deeper than {} levels", kDepthMax),
-                    "write it flatter");
+      throw Refused(line_of(mark), fmt::format("the nesting is deeper than {} levels", kDepthMax), "write it flatter");
     YamlNode node;
     node.type = type;
     node.line = line_of(mark);

@@ -25,8 +25,8 @@ struct YamlNode {
   const YamlNode* find(std::string_view key) const;  // of a map; null when it has no such key
 };
 
-// A plain scalar as YAML's core schema takes it, without its rarer spellings (hexadecimal, .inf, True): a boolean, a number
-// or a text.
+// A plain scalar as YAML's core schema takes it, without its rarer spellings (hexadecimal, .inf, True): a boolean, a
+// number or a text.
 Json yaml_scalar(std::string_view text);
 
 // One document; nothing when it cannot be read to its end. Adds an error for everything wrong.

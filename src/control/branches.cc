@@ -42,33 +42,39 @@ Result<log::Event> create(const State& state, log::Event event) {
   if (created.purpose().size() > inventory::kBranchPurposeBytesMax)
     return fail(ErrorCode::too_large, fmt::format("a purpose has at most {} bytes", inventory::kBranchPurposeBytesMax));
   if (const auto taken = state.branches.find(created.name()))
-    return fail(ErrorCode::conflict, fmt::format("there is a branch '{}' already, since offset {}; merge or discard it, or take another name",
-                                                 taken->name, taken->created));
+    return fail(
+        ErrorCode::conflict,
+        fmt::format("there is a branch '{}' already, since offset {}; merge or discard it, or take another name",
+                    taken->name, taken->created));
   if (!created.parent().empty()) {
     TANDEM_ASSIGN(const BranchPointer parent, find_branch(state, created.parent()));
     if (depth_of(state, *parent) >= inventory::kBranchDepthMax)
-      return fail(ErrorCode::too_large, fmt::format("branches stand at most {} upon each other", inventory::kBranchDepthMax));
+      return fail(ErrorCode::too_large,
+                  fmt::format("branches stand at most {} upon each other", inventory::kBranchDepthMax));
   }
   if (state.branches.size() >= inventory::kBranchesMax)
-    return fail(ErrorCode::too_large, fmt::format("there are {} branches, which is the most; merge or discard one", inventory::kBranchesMax));
+    return fail(ErrorCode::too_large,
+                fmt::format("there are {} branches, which is the most; merge or discard one", inventory::kBranchesMax));
   return event;
 }
 
-// ---- Edits -------------------------------------------------------------------------------------------------------------
+// ---- Edits
+// -------------------------------------------------------------------------------------------------------------
 
 // Edits as they are admitted, each on the branch as the ones before leave it.
 class Editing {
  public:
   Editing(const State& state, const Branch& branch, const log::Event& event)
-      : parent_(*state.branches.head(branch.parent, state.inventory)), offset_(state.inventory.offset() + 1),
-        others_bytes_(state.branches.edit_bytes() - branch.edit_bytes), actor_(event.actor()), trial_(branch) {}
+      : parent_(*state.branches.head(branch.parent, state.inventory)),
+        offset_(state.inventory.offset() + 1),
+        others_bytes_(state.branches.edit_bytes() - branch.edit_bytes),
+        actor_(event.actor()),
+        trial_(branch) {}
 
   Result<void> take(const v1::BranchEdit& edit) {
     switch (edit.edit_case()) {
       case v1::BranchEdit::kFacts: return say(edit.facts());
-      case v1::BranchEdit::kRetraction:
-        TANDEM_TRY(admit_retraction(trial_.head, edit.retraction()));
-        return put(edit);
+      case v1::BranchEdit::kRetraction: TANDEM_TRY(admit_retraction(trial_.head, edit.retraction())); return put(edit);
       case v1::BranchEdit::kTakenBack: {
         const EntityKey entity{edit.taken_back().kind(), edit.taken_back().id()};
         if (trial_.edits.find(entity)) return put(edit);
@@ -76,7 +82,8 @@ class Editing {
       }
       case v1::BranchEdit::kSettled: return settle(edit.settled());
       case v1::BranchEdit::kSeen:
-        return fail(ErrorCode::invalid_argument, "what the parent has is noted by the core; ask for a conflict to be settled");
+        return fail(ErrorCode::invalid_argument,
+                    "what the parent has is noted by the core; ask for a conflict to be settled");
       case v1::BranchEdit::EDIT_NOT_SET: break;
     }
     return fail(ErrorCode::invalid_argument, "an edit without a body says nothing");
@@ -100,15 +107,20 @@ class Editing {
     inventory::fold_edit(trial_, edit, offset_, {});
     const EntityKey entity = *inventory::entity_of(edit);
     if (inventory::edit_count(trial_, entity) > inventory::kEntityEditsMax)
-      return fail(ErrorCode::too_large, fmt::format("a branch holds at most {} edits of one entity; merge, or take some back",
-                                                    inventory::kEntityEditsMax), name_of(entity));
+      return fail(ErrorCode::too_large,
+                  fmt::format("a branch holds at most {} edits of one entity; merge, or take some back",
+                              inventory::kEntityEditsMax),
+                  name_of(entity));
     if (trial_.edit_count > inventory::kBranchEditsMax)
-      return fail(ErrorCode::too_large, fmt::format("a branch holds at most {} edits; merge what is ready", inventory::kBranchEditsMax));
+      return fail(ErrorCode::too_large,
+                  fmt::format("a branch holds at most {} edits; merge what is ready", inventory::kBranchEditsMax));
     if (trial_.edit_bytes > inventory::kBranchBytesMax)
-      return fail(ErrorCode::too_large, fmt::format("a branch's edits take at most {} bytes; merge what is ready", inventory::kBranchBytesMax));
+      return fail(ErrorCode::too_large, fmt::format("a branch's edits take at most {} bytes; merge what is ready",
+                                                    inventory::kBranchBytesMax));
     if (others_bytes_ + trial_.edit_bytes > inventory::kBranchesBytesMax)
-      return fail(ErrorCode::resource_exhausted, fmt::format("the edits of all branches take at most {} bytes; merge or discard some",
-                                                             inventory::kBranchesBytesMax));
+      return fail(ErrorCode::resource_exhausted,
+                  fmt::format("the edits of all branches take at most {} bytes; merge or discard some",
+                              inventory::kBranchesBytesMax));
     admitted_.push_back(std::move(edit));
     return {};
   }
@@ -118,14 +130,18 @@ class Editing {
     std::vector<Conflict> conflicts = inventory::conflicts(trial_, parent_, entity);
     if (!settled.attributes().empty())
       std::erase_if(conflicts, [&](const Conflict& conflict) {
-        return !conflict.attribute.empty() && std::ranges::find(settled.attributes(), conflict.attribute) == settled.attributes().end();
+        return !conflict.attribute.empty() &&
+               std::ranges::find(settled.attributes(), conflict.attribute) == settled.attributes().end();
       });
     if (conflicts.empty())
-      return fail(ErrorCode::not_found, fmt::format("nothing of it is in conflict between branch '{}' and its parent", trial_.name), name_of(entity));
+      return fail(ErrorCode::not_found,
+                  fmt::format("nothing of it is in conflict between branch '{}' and its parent", trial_.name),
+                  name_of(entity));
     switch (settled.take()) {
       case v1::ConflictSettled::TAKE_OURS: return take_ours(entity, conflicts);
       case v1::ConflictSettled::TAKE_THEIRS: return take_theirs(entity, conflicts);
-      default: return fail(ErrorCode::invalid_argument, "a conflict is settled by taking ours or theirs", name_of(entity));
+      default:
+        return fail(ErrorCode::invalid_argument, "a conflict is settled by taking ours or theirs", name_of(entity));
     }
   }
 
@@ -198,7 +214,8 @@ Result<log::Event> edit(const State& state, const log::Event& event) {
   TANDEM_ASSIGN(const BranchPointer branch, find_branch(state, edited.branch()));
   if (edited.edits().empty()) return fail(ErrorCode::invalid_argument, "there is no edit in it");
   if (static_cast<size_t>(edited.edits_size()) > inventory::kEditsAtOnceMax)
-    return fail(ErrorCode::too_large, fmt::format("{} edits at once; send at most {}", edited.edits_size(), inventory::kEditsAtOnceMax));
+    return fail(ErrorCode::too_large,
+                fmt::format("{} edits at once; send at most {}", edited.edits_size(), inventory::kEditsAtOnceMax));
   Editing editing(state, *branch, event);
   for (int i = 0; i < edited.edits_size(); ++i) {
     if (auto taken = editing.take(edited.edits(i)); !taken) {
@@ -216,7 +233,8 @@ Result<log::Event> edit(const State& state, const log::Event& event) {
   return admitted;
 }
 
-// ---- Merging -----------------------------------------------------------------------------------------------------------
+// ---- Merging
+// -----------------------------------------------------------------------------------------------------------
 
 // What stands in the way, with what would fix it: the first few.
 Error obstacles(const Branch& branch, std::string_view what, const std::vector<Conflict>& conflicts,
@@ -224,17 +242,20 @@ Error obstacles(const Branch& branch, std::string_view what, const std::vector<C
   std::vector<std::string> sentences;
   for (const Conflict& conflict : conflicts) sentences.push_back(fmt::format("{}: {}", conflict.message, conflict.fix));
   for (const auto& violation : violations)
-    sentences.push_back(violation.fix.empty() ? violation.message : fmt::format("{}: {}", violation.message, violation.fix));
+    sentences.push_back(violation.fix.empty() ? violation.message
+                                              : fmt::format("{}: {}", violation.message, violation.fix));
   const size_t named = std::min(sentences.size(), kObstaclesNamed);
-  std::string message = fmt::format("branch '{}' cannot be {}: {}", branch.name, what,
-                                    fmt::join(sentences.begin(), sentences.begin() + static_cast<ptrdiff_t>(named), "; "));
+  std::string message =
+      fmt::format("branch '{}' cannot be {}: {}", branch.name, what,
+                  fmt::join(sentences.begin(), sentences.begin() + static_cast<ptrdiff_t>(named), "; "));
   if (named < sentences.size()) message += fmt::format("; and more, of which the branch's conflicts tell");
   return {ErrorCode::conflict, std::move(message), "branch " + branch.name};
 }
 
 Result<log::Event> rebase(const State& state, log::Event event) {
   TANDEM_ASSIGN(const BranchPointer branch, find_branch(state, event.branch_rebased().name()));
-  const auto conflicts = inventory::conflicts(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
+  const auto conflicts =
+      inventory::conflicts(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
   if (!conflicts.empty()) return tl::unexpected(obstacles(*branch, "rebased", conflicts, {}));
   return event;
 }
@@ -243,25 +264,32 @@ Result<log::Event> rebase(const State& state, log::Event event) {
 Result<void> has_no_children(const State& state, const Branch& branch) {
   const auto children = state.branches.children(branch.name);
   if (children.empty()) return {};
-  return fail(ErrorCode::conflict, fmt::format("branch '{}' stands on it; merge or discard that first", children.front()), "branch " + branch.name);
+  return fail(ErrorCode::conflict,
+              fmt::format("branch '{}' stands on it; merge or discard that first", children.front()),
+              "branch " + branch.name);
 }
 
 Result<log::Event> merge(const State& state, log::Event event) {
   TANDEM_ASSIGN(const BranchPointer branch, find_branch(state, event.branch_merged().name()));
   TANDEM_TRY(has_no_children(state, *branch));
-  const auto outcome = inventory::try_merge(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
+  const auto outcome =
+      inventory::try_merge(*branch, *state.branches.head(branch->parent, state.inventory), kObstaclesNamed + 1);
   if (!outcome.clean()) return tl::unexpected(obstacles(*branch, "merged", outcome.conflicts, outcome.violations));
   if (outcome.merged.referred(inventory::kJurisdiction, grid::kJurisdictionsMax + 1).size() > grid::kJurisdictionsMax)
-    return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), "branch " + branch->name);
+    return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax),
+                "branch " + branch->name);
   if (const auto parent = state.branches.find(branch->parent)) {
     if (parent->edit_count + branch->edit_count > inventory::kBranchEditsMax)
-      return fail(ErrorCode::too_large, fmt::format("branch '{}' would hold more than {} edits", parent->name, inventory::kBranchEditsMax));
+      return fail(ErrorCode::too_large,
+                  fmt::format("branch '{}' would hold more than {} edits", parent->name, inventory::kBranchEditsMax));
     if (parent->edit_bytes + branch->edit_bytes > inventory::kBranchBytesMax)
-      return fail(ErrorCode::too_large, fmt::format("branch '{}' would hold more than {} bytes of edits", parent->name, inventory::kBranchBytesMax));
+      return fail(ErrorCode::too_large, fmt::format("branch '{}' would hold more than {} bytes of edits", parent->name,
+                                                    inventory::kBranchBytesMax));
     for (const auto& [entity, held] : branch->edits)
       if (inventory::edit_count(*parent, entity) + inventory::edit_count(*branch, entity) > inventory::kEntityEditsMax)
-        return fail(ErrorCode::too_large, fmt::format("branch '{}' would hold more than {} edits of {} '{}'", parent->name,
-                                                      inventory::kEntityEditsMax, entity.kind, entity.id));
+        return fail(ErrorCode::too_large,
+                    fmt::format("branch '{}' would hold more than {} edits of {} '{}'", parent->name,
+                                inventory::kEntityEditsMax, entity.kind, entity.id));
   }
   event.mutable_branch_merged()->set_parent(branch->parent);
   event.mutable_branch_merged()->set_edits(branch->edit_count);

@@ -40,11 +40,15 @@ void decide(State& state, const log::Event& event) {
 }
 
 log::Event device(size_t i) {
-  return fact("device", device_id(i), {{"site", "site-1"}, {"name", "d" + std::to_string(i)}, {"serial", "S" + std::to_string(i)}, {"role", "router"}});
+  return fact(
+      "device", device_id(i),
+      {{"site", "site-1"}, {"name", "d" + std::to_string(i)}, {"serial", "S" + std::to_string(i)}, {"role", "router"}});
 }
 log::Event interface(size_t i) {
   return fact("interface", interface_id(i),
-              {{"device", device_id(i / kInterfacesADevice)}, {"name", "eth" + std::to_string(i % kInterfacesADevice)}, {"speed_gbps", 100.0}});
+              {{"device", device_id(i / kInterfacesADevice)},
+               {"name", "eth" + std::to_string(i % kInterfacesADevice)},
+               {"speed_gbps", 100.0}});
 }
 
 // An operator of so many entities.
@@ -70,7 +74,8 @@ State with_edits(const State& base, size_t edits) {
   const size_t step_size = std::max<size_t>(1, interfaces_of(base) / edits);
   std::vector<log::Event> some;
   for (size_t i = 0; i < edits; ++i) {
-    some.push_back(fact("interface", interface_id(i * step_size % interfaces_of(base)), {{"mtu_bytes", static_cast<int64_t>(1'500 + i % 1'000)}}));
+    some.push_back(fact("interface", interface_id(i * step_size % interfaces_of(base)),
+                        {{"mtu_bytes", static_cast<int64_t>(1'500 + i % 1'000)}}));
     if (some.size() < kEditsAnEvent && i + 1 < edits) continue;
     decide(state, edited("b", some));
     some.clear();
@@ -82,7 +87,8 @@ State with_edits(const State& base, size_t edits) {
 void move_base(State& state, size_t events) {
   Random random(5);
   for (size_t i = 0; i < events; ++i)
-    take(state, fact("interface", interface_id(random.below(interfaces_of(state))), {{"description", "seen " + std::to_string(i)}}));
+    take(state, fact("interface", interface_id(random.below(interfaces_of(state))),
+                     {{"description", "seen " + std::to_string(i)}}));
 }
 
 void create_a_branch(benchmark::State& state) {
@@ -93,7 +99,12 @@ void create_a_branch(benchmark::State& state) {
     benchmark::DoNotOptimize(copy.branches.size());
   }
 }
-BENCHMARK(create_a_branch)->ArgName("entities")->Arg(10'000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(create_a_branch)
+    ->ArgName("entities")
+    ->Arg(10'000)
+    ->Arg(100'000)
+    ->Arg(1'000'000)
+    ->Unit(benchmark::kMicrosecond);
 
 void edit_a_branch(benchmark::State& state) {
   const State& base = operator_of(static_cast<size_t>(state.range(0)));
@@ -103,10 +114,16 @@ void edit_a_branch(benchmark::State& state) {
 BENCHMARK(edit_a_branch)->ArgName("entities")->Arg(10'000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 
 void diff_a_branch(benchmark::State& state) {
-  const State prepared = with_edits(operator_of(static_cast<size_t>(state.range(0))), static_cast<size_t>(state.range(1)));
-  for (auto _ : state) benchmark::DoNotOptimize(inventory::diff(*prepared.branches.find("b"), {.limit = SIZE_MAX, .from = {}, .kind = {}}));
+  const State prepared =
+      with_edits(operator_of(static_cast<size_t>(state.range(0))), static_cast<size_t>(state.range(1)));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        inventory::diff(*prepared.branches.find("b"), {.limit = SIZE_MAX, .from = {}, .kind = {}}));
 }
-BENCHMARK(diff_a_branch)->ArgNames({"entities", "edits"})->ArgsProduct({{10'000, 100'000, 1'000'000}, {100, 10'000}})->Unit(benchmark::kMillisecond);
+BENCHMARK(diff_a_branch)
+    ->ArgNames({"entities", "edits"})
+    ->ArgsProduct({{10'000, 100'000, 1'000'000}, {100, 10'000}})
+    ->Unit(benchmark::kMillisecond);
 
 void merge_a_branch(benchmark::State& state) {
   State prepared = with_edits(operator_of(static_cast<size_t>(state.range(0))), static_cast<size_t>(state.range(1)));
@@ -124,22 +141,32 @@ BENCHMARK(merge_a_branch)
 
 // A metro's gear from one branch: 7,151 devices, 88,625 interfaces, 9,032 parts, 18,041 addresses.
 void merge_a_metro(benchmark::State& state) {
-  constexpr size_t kDevices = 7'151, kInterfaces = 88'625, kParts = 9'032, kAddresses = 18'041, kFirst = 500'000, kFirstInterface = 6'000'000;
+  constexpr size_t kDevices = 7'151, kInterfaces = 88'625, kParts = 9'032, kAddresses = 18'041, kFirst = 500'000,
+                   kFirstInterface = 6'000'000;
   std::vector<log::Event> all;
   for (size_t i = 0; i < kDevices; ++i)
-    all.push_back(fact("device", device_id(kFirst + i), {{"site", "site-1"}, {"name", "m" + std::to_string(i)}, {"serial", "M" + std::to_string(i)}, {"role", "router"}}));
+    all.push_back(fact("device", device_id(kFirst + i),
+                       {{"site", "site-1"},
+                        {"name", "m" + std::to_string(i)},
+                        {"serial", "M" + std::to_string(i)},
+                        {"role", "router"}}));
   for (size_t i = 0; i < kInterfaces; ++i)
     all.push_back(fact("interface", interface_id(kFirstInterface + i),
-                       {{"device", device_id(kFirst + i % kDevices)}, {"name", "eth" + std::to_string(i / kDevices)}, {"speed_gbps", 100.0}}));
+                       {{"device", device_id(kFirst + i % kDevices)},
+                        {"name", "eth" + std::to_string(i / kDevices)},
+                        {"speed_gbps", 100.0}}));
   for (size_t i = 0; i < kParts; ++i)
-    all.push_back(fact("card", "card-" + std::to_string(i), {{"device", device_id(kFirst + i % kDevices)}, {"serial", "C" + std::to_string(i)}}));
+    all.push_back(fact("card", "card-" + std::to_string(i),
+                       {{"device", device_id(kFirst + i % kDevices)}, {"serial", "C" + std::to_string(i)}}));
   for (size_t i = 0; i < kAddresses; ++i)
     all.push_back(fact("address", "address-" + std::to_string(i),
-                       {{"address", fmt::format("10.{}.{}.1/24", i / 250, i % 250)}, {"assigned_to", "interface/" + interface_id(kFirstInterface + i)}}));
+                       {{"address", fmt::format("10.{}.{}.1/24", i / 250, i % 250)},
+                        {"assigned_to", "interface/" + interface_id(kFirstInterface + i)}}));
   State prepared = operator_of(static_cast<size_t>(state.range(0)));
   decide(prepared, created("b"));
   for (size_t i = 0; i < all.size(); i += kEditsAnEvent)
-    decide(prepared, edited("b", {all.begin() + static_cast<ptrdiff_t>(i), all.begin() + static_cast<ptrdiff_t>(std::min(i + kEditsAnEvent, all.size()))}));
+    decide(prepared, edited("b", {all.begin() + static_cast<ptrdiff_t>(i),
+                                  all.begin() + static_cast<ptrdiff_t>(std::min(i + kEditsAnEvent, all.size()))}));
   for (auto _ : state) {
     State copy = prepared;
     decide(copy, merged("b"));

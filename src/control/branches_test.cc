@@ -88,14 +88,21 @@ TEST_F(BranchSteps, AnEditIsCheckedAsAFactIs) {
   take({created("b")});
   refuse(edited("b", {fact("lnk", "x", {})}), ErrorCode::invalid_argument, "did you mean 'link'");
   refuse(edited("b", {fact("link", "link-1", {{"delay_us", -1}})}), ErrorCode::invalid_argument, "delay_us");
-  refuse(edited("b", {fact("node", "n", {{"site", "nowhere"}, {"role", "router"}})}), ErrorCode::invalid_argument, "site");
+  refuse(edited("b", {fact("node", "n", {{"site", "nowhere"}, {"role", "router"}})}), ErrorCode::invalid_argument,
+         "site");
   refuse(edited("b", {retraction("site", "site-1")}), ErrorCode::conflict, "still refers to it");
-  refuse(edited("b", {fact("link", "link-1", {{"state", "down"}}), retraction("link", "none")}), ErrorCode::not_found, "edit 2: no link 'none'");
+  refuse(edited("b", {fact("link", "link-1", {{"state", "down"}}), retraction("link", "none")}), ErrorCode::not_found,
+         "edit 2: no link 'none'");
   refuse(edited("b", {}), ErrorCode::invalid_argument, "no edit");
   refuse(edited("c", {retraction("link", "link-1")}), ErrorCode::not_found, "no branch 'c'");
   EXPECT_EQ(branch("b").edit_count, 0u);
   // What the branch itself brings may be referred to, also within one event.
-  take({edited("b", {fact("site", "s", {{"tier", "core"}, {"latitude_deg", 1.0}, {"longitude_deg", 1.0}, {"jurisdiction", "CH"}, {"power_limit_kw", 1.0}}),
+  take({edited("b", {fact("site", "s",
+                          {{"tier", "core"},
+                           {"latitude_deg", 1.0},
+                           {"longitude_deg", 1.0},
+                           {"jurisdiction", "CH"},
+                           {"power_limit_kw", 1.0}}),
                      fact("node", "n", {{"site", "s"}, {"role", "router"}})})});
   EXPECT_EQ(branch("b").head.attributes("node", "n").at("role"), Json("router"));
   EXPECT_FALSE(main().has("site", "s"));
@@ -124,7 +131,8 @@ TEST_F(BranchSteps, AMergeWithAConflictIsRefusedNamingBothSidesUntilItIsSettled)
   refuse(merged("b"), ErrorCode::conflict, "9.0 in main");
   refuse(rebased("b"), ErrorCode::conflict, "take ours");
   refuse(settled("b", {"link", "link-2"}, kOurs), ErrorCode::not_found, "in conflict");
-  refuse(settled("b", {"link", "link-1"}, v1::ConflictSettled::TAKE_UNSPECIFIED), ErrorCode::invalid_argument, "ours or theirs");
+  refuse(settled("b", {"link", "link-1"}, v1::ConflictSettled::TAKE_UNSPECIFIED), ErrorCode::invalid_argument,
+         "ours or theirs");
   take({settled("b", {"link", "link-1"}, kOurs, {"delay_us"})});
   refuse(merged("b"), ErrorCode::conflict, "length_km");
   take({settled("b", {"link", "link-1"}, kTheirs, {"length_km"})});
@@ -165,7 +173,8 @@ TEST_F(BranchSteps, WhatTheBranchRemovesAndMainChangedGoesOrStays) {
 
 TEST_F(BranchSteps, AMergeThatWouldLeaveSomethingDanglingIsRefused) {
   take({created("b"), edited("b", {fact("node", "n", {{"site", "site-1"}, {"role", "router"}})})});
-  take({retraction("link", "link-0"), retraction("link", "link-1"), retraction("pool", "pool-1"), retraction("node", "node-1"), retraction("site", "site-1")});
+  take({retraction("link", "link-0"), retraction("link", "link-1"), retraction("pool", "pool-1"),
+        retraction("node", "node-1"), retraction("site", "site-1")});
   refuse(merged("b"), ErrorCode::conflict, "site of node 'n' is site 'site-1', which is not there");
   take({edited("b", {retraction("node", "n")})});
   take({merged("b")});
@@ -175,17 +184,21 @@ TEST_F(BranchSteps, TwoDevicesIntoOneRackUnitFromTwoBranches) {
   take({fact("rack", "r1", {{"site", "site-1"}, {"name", "R1"}})});
   for (const char* name : {"a", "b"}) {
     take({created(name)});
-    take({edited(name, {fact("device", std::string("router-") + name, {{"rack", "r1"}, {"position_u", 7.0}, {"height_u", 2.0}})})});
+    take({edited(name, {fact("device", std::string("router-") + name,
+                             {{"rack", "r1"}, {"position_u", 7.0}, {"height_u", 2.0}})})});
   }
   take({merged("a")});
-  refuse(merged("b"), ErrorCode::conflict, "device 'router-a' and device 'router-b' overlap in rack 'r1', at position_u 7");
+  refuse(merged("b"), ErrorCode::conflict,
+         "device 'router-a' and device 'router-b' overlap in rack 'r1', at position_u 7");
   EXPECT_FALSE(main().has("device", "router-b"));
   take({edited("b", {fact("device", "router-b", {{"position_u", 9.0}})})});
   take({merged("b")});
   EXPECT_TRUE(main().has("device", "router-b"));
   // Within a branch devices may change places, which overlap in between.
   take({created("c")});
-  take({edited("c", {fact("device", "router-a", {{"position_u", 9.0}}), fact("device", "router-b", {{"position_u", 7.0}})}), merged("c")});
+  take({edited("c",
+               {fact("device", "router-a", {{"position_u", 9.0}}), fact("device", "router-b", {{"position_u", 7.0}})}),
+        merged("c")});
   expect_replayed();
 }
 
@@ -231,7 +244,8 @@ TEST_F(BranchSteps, WhatOnlyTheCoreSaysIsRefused) {
          ErrorCode::invalid_argument, "says nothing");
 }
 
-// ---- Limits --------------------------------------------------------------------------------------------------------------
+// ---- Limits
+// --------------------------------------------------------------------------------------------------------------
 
 TEST_F(BranchSteps, AsManyBranchesAsThereMayBe) {
   for (size_t i = 0; i < inventory::kBranchesMax; i += 100) {
@@ -264,7 +278,8 @@ TEST_F(BranchSteps, AsManyEditsOfOneEntityAsThereMayBe) {
 TEST_F(BranchSteps, AsManyEditsAtOnceAsThereMayBe) {
   take({created("b")});
   std::vector<log::Event> edits;
-  for (size_t i = 0; i <= inventory::kEditsAtOnceMax; ++i) edits.push_back(fact("shared_risk_group", "g" + std::to_string(i), {}));
+  for (size_t i = 0; i <= inventory::kEditsAtOnceMax; ++i)
+    edits.push_back(fact("shared_risk_group", "g" + std::to_string(i), {}));
   refuse(edited("b", edits), ErrorCode::too_large, "at most 4096");
   edits.pop_back();
   take({edited("b", edits)});
@@ -285,12 +300,14 @@ TEST_F(BranchSteps, AsManyEditsOfABranchAsThereMayBeSoak) {
   EXPECT_EQ(main().size("shared_risk_group"), inventory::kBranchEditsMax + 2);
 }
 
-// ---- Restarts ------------------------------------------------------------------------------------------------------------
+// ---- Restarts
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(BranchSteps, ACheckpointKeepsThem) {
   take({created("a"), edited("a", {fact("link", "link-1", {{"state", "down"}}), retraction("demand", "bank-0")})});
   take({fact("link", "link-2", {{"state", "down"}}), created("b", "a"), created("c")});
-  take({edited("b", {fact("shared_risk_group", "new", {})}), taken_back("a", {"demand", "bank-0"}), fact("link", "link-3", {{"delay_us", 7.0}})});
+  take({edited("b", {fact("shared_risk_group", "new", {})}), taken_back("a", {"demand", "bank-0"}),
+        fact("link", "link-3", {{"delay_us", 7.0}})});
   const State& state = core_->state();
   const auto read = decode_checkpoint(encode_checkpoint(state));
   ASSERT_TRUE(read) << to_string(read.error());

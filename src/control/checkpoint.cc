@@ -13,9 +13,9 @@ namespace tandem::control {
 namespace {
 
 constexpr std::string_view kMagic = "TNDMCKP2";
-constexpr size_t kEnvelopeBytes = 8 + 32;  // magic and SHA-256 of what follows
+constexpr size_t kEnvelopeBytes = 8 + 32;               // magic and SHA-256 of what follows
 constexpr uint64_t kFileBytesMax = uint64_t{16} << 30;  // above what the largest inventory we promise takes
-constexpr size_t kKept = 3;                // one may be damaged, one of a log that was put back
+constexpr size_t kKept = 3;                             // one may be damaged, one of a log that was put back
 constexpr std::string_view kPrefix = "checkpoint-";
 
 Digest digest_of(std::string_view bytes) {
@@ -93,7 +93,8 @@ class DirectoryCheckpoints final : public CheckpointStore {
       if (!read) continue;  // unreadable is as good as not there
       std::string bytes = std::move(*read);
       const bool whole = bytes.size() >= kEnvelopeBytes && bytes.starts_with(kMagic) &&
-                         digest_of(std::string_view(bytes).substr(kMagic.size())) == sha256(std::string_view(bytes).substr(kEnvelopeBytes));
+                         digest_of(std::string_view(bytes).substr(kMagic.size())) ==
+                             sha256(std::string_view(bytes).substr(kEnvelopeBytes));
       if (!whole) continue;
       bytes.erase(0, kEnvelopeBytes);
       return std::optional(std::move(bytes));
@@ -179,7 +180,8 @@ Result<State> decode_checkpoint(std::string_view bytes) {
   state.plan_not_before = {checkpoint.plan_not_before_ns()};
   if (checkpoint.has_pending()) {
     const v1::PendingPlan& pending = checkpoint.pending();
-    state.pending = PendingPlan{pending.plan_id(), pending.base(), pending.seed(), pending.work_limit(), {pending.requested_at_ns()}};
+    state.pending = PendingPlan{
+        pending.plan_id(), pending.base(), pending.seed(), pending.work_limit(), {pending.requested_at_ns()}};
   }
   if (state_hash(state).view() != checkpoint.state_sha256())
     return fail(ErrorCode::corrupt, "a checkpoint does not give back the state it was made from");

@@ -32,20 +32,20 @@ struct PendingPlan {
 // All that is believed and decided. A copy is O(1).
 struct State {
   inventory::Snapshot inventory;
-  inventory::Branches branches;                  // of the inventory
+  inventory::Branches branches;  // of the inventory
   // Projection of `inventory`, as old as the last change of a row; null where it was not asked for yet.
   std::shared_ptr<const grid::Snapshot> grid;
-  std::shared_ptr<const v1::Plan> plan;          // accepted; null before the first
-  log::Offset plan_offset = 0;                   // where it was accepted
-  std::optional<PendingPlan> pending;            // at most one: a newer request replaces it
-  log::Offset replan_after = 0;                  // last change that a plan must take in; 0 when the plan is up to date
-  Instant plan_not_before;                       // after a plan was rejected or failed, when to ask for the next
-  log::BatchHeader head;                         // of the last batch folded
+  std::shared_ptr<const v1::Plan> plan;  // accepted; null before the first
+  log::Offset plan_offset = 0;           // where it was accepted
+  std::optional<PendingPlan> pending;    // at most one: a newer request replaces it
+  log::Offset replan_after = 0;          // last change that a plan must take in; 0 when the plan is up to date
+  Instant plan_not_before;               // after a plan was rejected or failed, when to ask for the next
+  log::BatchHeader head;                 // of the last batch folded
 };
 
-// What follows from an intake event in a state whose `grid` is fresh where a plan is proposed: the event itself, when it
-// is admitted, and what it brings about, to be appended in that order; or the reason it is refused (invalid_argument,
-// conflict, not_found, too_large), which changes nothing.
+// What follows from an intake event in a state whose `grid` is fresh where a plan is proposed: the event itself, when
+// it is admitted, and what it brings about, to be appended in that order; or the reason it is refused
+// (invalid_argument, conflict, not_found, too_large), which changes nothing.
 Result<std::vector<log::Event>> step(const State& state, log::Event event, Instant now);
 
 // Takes in one event that stands on the log. Total. `State::grid` is left as it is: `refresh` makes it anew from what
@@ -78,25 +78,25 @@ class CheckpointStore {
 // Files in a directory, made when it is not there; the newest three are kept.
 std::unique_ptr<CheckpointStore> directory_checkpoints(std::filesystem::path directory);
 
-// The state as it was after `offset`, from the nearest checkpoint of this log and what follows it; at the head of the log
-// where that comes first. Errors: corrupt, io.
+// The state as it was after `offset`, from the nearest checkpoint of this log and what follows it; at the head of the
+// log where that comes first. Errors: corrupt, io.
 Result<State> state_at(const log::Log& log, const CheckpointStore& checkpoints, log::Offset offset);
 
 // Takes about a second for 10⁶ entities; the state is immutable, so any thread may do it. Errors: io.
 Result<void> write_checkpoint(const State& state, CheckpointStore& checkpoints);
 
-// Keeps what is personal unreadable on the log. A key is of one entity and of one offset: whatever it seals stands at that
-// offset or after it, so that destroying the keys of before an erasure leaves nothing readable of before it.
+// Keeps what is personal unreadable on the log. A key is of one entity and of one offset: whatever it seals stands at
+// that offset or after it, so that destroying the keys of before an erasure leaves nothing readable of before it.
 class Sealer {
  public:
   virtual ~Sealer() = default;
-  // Puts sealed values in the place of personal ones in an event that was admitted and is to stand at `offset`. A key of
-  // before the entity's last erasure in `inventory` is not used again.
+  // Puts sealed values in the place of personal ones in an event that was admitted and is to stand at `offset`. A key
+  // of before the entity's last erasure in `inventory` is not used again.
   virtual Result<void> seal(log::Event& event, const inventory::Snapshot& inventory, log::Offset offset) = 0;
   // On return all keys that `seal` has used are durable. Before the events are.
   virtual Result<void> keep() = 0;
-  // Destroys the keys of these entities from before the offset of each, for good. After the events of it are durable, and
-  // again for all there are at every start: what is destroyed already stays so.
+  // Destroys the keys of these entities from before the offset of each, for good. After the events of it are durable,
+  // and again for all there are at every start: what is destroyed already stays so.
   virtual Result<void> destroy(std::span<const inventory::Erasure> erasures) = 0;
 };
 
@@ -107,19 +107,21 @@ struct CoreOptions {
   bool append_beside = false;  // a batch is written on a thread of its own while the next is made
 };
 
-// The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by any.
+// The sequencer of one grid. Single-threaded: one thread calls it; what it publishes is immutable and may be read by
+// any.
 class Core {
  public:
-  // Opens at the newest checkpoint of this log and replays the tail. Errors: fenced (a newer epoch has written), corrupt,
-  // io.
+  // Opens at the newest checkpoint of this log and replays the tail. Errors: fenced (a newer epoch has written),
+  // corrupt, io.
   static Result<std::unique_ptr<Core>> open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options);
   virtual ~Core() = default;
 
   // Orders the intake into the log: steps each event on the state the events before it leave, appends, folds. A group
-  // is admitted whole or refused whole, and its outcome is the offset of its last event, durable, or why it was refused.
-  // An error of the log itself (fenced, full, io) refuses every group that is not durable and changes nothing; after io,
-  // nothing more is taken until the log and the core are opened again, for only then is it known what was stored.
-  // Batches are stamped with `now`, or, where the clock was set back, with the time before plus what has passed since.
+  // is admitted whole or refused whole, and its outcome is the offset of its last event, durable, or why it was
+  // refused. An error of the log itself (fenced, full, io) refuses every group that is not durable and changes nothing;
+  // after io, nothing more is taken until the log and the core are opened again, for only then is it known what was
+  // stored. Batches are stamped with `now`, or, where the clock was set back, with the time before plus what has passed
+  // since.
   virtual Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) = 0;
 
   // Time passes: appends what is due.

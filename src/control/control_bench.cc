@@ -29,8 +29,12 @@ std::filesystem::path fresh_directory(const char* name) {
 
 log::Event new_link(size_t i) {
   return test_support::fact("link", "link-" + std::to_string(10'000'000 + i),
-                            {{"a", test_support::node_id(i % kNodes)}, {"b", test_support::node_id((i + 1) % kNodes)},
-                             {"capacity_gbps", 100.0}, {"delay_us", 500.0}, {"length_km", 100.0}, {"igp_metric", 10.0}});
+                            {{"a", test_support::node_id(i % kNodes)},
+                             {"b", test_support::node_id((i + 1) % kNodes)},
+                             {"capacity_gbps", 100.0},
+                             {"delay_us", 500.0},
+                             {"length_km", 100.0},
+                             {"igp_metric", 10.0}});
 }
 
 log::Event link_state(size_t i, bool up) {

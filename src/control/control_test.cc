@@ -19,22 +19,42 @@ using test_support::fact;
 using test_support::retraction;
 
 log::Event site(const std::string& id) {
-  return fact("site", id, {{"tier", "core"}, {"latitude_deg", 50}, {"longitude_deg", 10}, {"jurisdiction", "DE"}, {"power_limit_kw", 100}});
+  return fact(
+      "site", id,
+      {{"tier", "core"}, {"latitude_deg", 50}, {"longitude_deg", 10}, {"jurisdiction", "DE"}, {"power_limit_kw", 100}});
 }
 
 // A grid with one site, node, pool, region, model, profile, tenant and demand: the least that a plan is asked for.
 std::vector<log::Event> small_grid() {
-  return {site("a"),
-          fact("node", "a-r1", {{"site", "a"}, {"role", "router"}}),
-          fact("accelerator", "gpu", {{"memory_gb", 80}, {"idle_power_w", 60}, {"peak_power_w", 700}, {"price_eur_per_hour", 2}}),
-          fact("pool", "a-gpu", {{"site", "a"}, {"node", "a-r1"}, {"accelerator", "gpu"}, {"count", 4}}),
-          fact("model", "m", {{"parameters_billion", 8}, {"weights_gb", 16}, {"kv_bytes_per_token", 131072}, {"context_tokens", 8192}}),
-          fact("profile", "m-gpu", {{"model", "m"}, {"accelerator", "gpu"}, {"prefill_tokens_per_s", 20000}, {"kv_memory_gb", 50}, {"source", "test"},
-                                    {"points", Json::Array{Json::Object{{"batch", 8}, {"decode_ms_per_token", 10}, {"power_w", 500}}}}}),
-          fact("region", "r", {{"latitude_deg", 50}, {"longitude_deg", 10}, {"prefixes", Json::Array{"10.0.0.0/16"}},
-                               {"anchors", Json::Array{Json::Object{{"node", "a-r1"}, {"access_delay_us", 5000}, {"backhaul_delay_us", 500}}}}}),
-          fact("tenant", "t", {{"ttft_ms", 500}, {"tpot_ms", 50}}),
-          fact("demand", "d", {{"tenant", "t"}, {"region", "r"}, {"model", "m"}, {"rate_per_s", 1}, {"prompt_tokens", 100}, {"output_tokens", 50}})};
+  return {
+      site("a"),
+      fact("node", "a-r1", {{"site", "a"}, {"role", "router"}}),
+      fact("accelerator", "gpu",
+           {{"memory_gb", 80}, {"idle_power_w", 60}, {"peak_power_w", 700}, {"price_eur_per_hour", 2}}),
+      fact("pool", "a-gpu", {{"site", "a"}, {"node", "a-r1"}, {"accelerator", "gpu"}, {"count", 4}}),
+      fact("model", "m",
+           {{"parameters_billion", 8}, {"weights_gb", 16}, {"kv_bytes_per_token", 131072}, {"context_tokens", 8192}}),
+      fact("profile", "m-gpu",
+           {{"model", "m"},
+            {"accelerator", "gpu"},
+            {"prefill_tokens_per_s", 20000},
+            {"kv_memory_gb", 50},
+            {"source", "test"},
+            {"points", Json::Array{Json::Object{{"batch", 8}, {"decode_ms_per_token", 10}, {"power_w", 500}}}}}),
+      fact("region", "r",
+           {{"latitude_deg", 50},
+            {"longitude_deg", 10},
+            {"prefixes", Json::Array{"10.0.0.0/16"}},
+            {"anchors",
+             Json::Array{Json::Object{{"node", "a-r1"}, {"access_delay_us", 5000}, {"backhaul_delay_us", 500}}}}}),
+      fact("tenant", "t", {{"ttft_ms", 500}, {"tpot_ms", 50}}),
+      fact("demand", "d",
+           {{"tenant", "t"},
+            {"region", "r"},
+            {"model", "m"},
+            {"rate_per_s", 1},
+            {"prompt_tokens", 100},
+            {"output_tokens", 50}})};
 }
 
 struct World {
@@ -179,7 +199,8 @@ TEST(Core, OnlyWhatPlansAreMadeFromAsksForAPlan) {
   ASSERT_TRUE(world.core->state().pending);
   EXPECT_EQ(world.core->state().replan_after, 0u);
   const auto grid = world.core->state().grid;
-  ASSERT_TRUE(world.submit({fact("rack", "r1", {{"site", "a"}}), fact("rack", "r2", {{"site", "a"}}), retraction("rack", "r2")}));
+  ASSERT_TRUE(world.submit(
+      {fact("rack", "r1", {{"site", "a"}}), fact("rack", "r2", {{"site", "a"}}), retraction("rack", "r2")}));
   ASSERT_TRUE(world.submit({fact("site", "a", {{"country", "DE"}})}));
   EXPECT_EQ(world.core->state().replan_after, 0u);
   EXPECT_EQ(world.core->state().grid, grid);
@@ -190,7 +211,8 @@ TEST(Core, OnlyWhatPlansAreMadeFromAsksForAPlan) {
 
 TEST(Core, AGroupIsTakenWholeOrNotAtAll) {
   World world;
-  const auto refused = world.submit({site("a"), site("b"), fact("node", "n", {{"site", "nowhere"}, {"role", "router"}})});
+  const auto refused =
+      world.submit({site("a"), site("b"), fact("node", "n", {{"site", "nowhere"}, {"role", "router"}})});
   ASSERT_FALSE(refused);
   EXPECT_EQ(world.core->state().inventory.size(), 0u);
   EXPECT_EQ(world.log.head()->last, 0u);
@@ -286,7 +308,8 @@ TEST(Core, AnyEarlierStateIsTheReplayUpToIt) {
 
 class Checkpoints : public testing::Test {
  protected:
-  Checkpoints() : directory_(std::filesystem::temp_directory_path() / ("tandem-checkpoints-" + std::to_string(::getpid()))) {
+  Checkpoints()
+      : directory_(std::filesystem::temp_directory_path() / ("tandem-checkpoints-" + std::to_string(::getpid()))) {
     std::filesystem::remove_all(directory_);
     store_ = directory_checkpoints(directory_);
   }
@@ -354,7 +377,8 @@ TEST_F(Checkpoints, MutatedBytesNeverDecodeToAnotherState) {
   int refused = 0;
   for (int round = 0; round < 2'000; ++round) {
     std::string bytes = good;
-    for (uint64_t edits = 1 + random.below(3); edits > 0; --edits) bytes[random.below(bytes.size())] = static_cast<char>(random.below(256));
+    for (uint64_t edits = 1 + random.below(3); edits > 0; --edits)
+      bytes[random.below(bytes.size())] = static_cast<char>(random.below(256));
     if (random.chance(0.1)) bytes.resize(random.below(bytes.size()));
     const auto state = decode_checkpoint(bytes);
     if (!state)

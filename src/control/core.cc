@@ -11,7 +11,7 @@
 namespace tandem::control {
 namespace {
 
-constexpr size_t kRecentStates = 64;      // kept to look back a moment; each shares nearly all with the next
+constexpr size_t kRecentStates = 64;         // kept to look back a moment; each shares nearly all with the next
 constexpr size_t kStaleChangesMax = 50'000;  // past it, making the grid anew is cheaper than knowing what changed
 
 // One batch in the making: the state it leads to, and what it holds.
@@ -41,7 +41,8 @@ Result<size_t> size_of(const std::vector<log::Event>& events) {
   for (const log::Event& event : events) {
     const size_t size = event.ByteSizeLong();
     if (size > log::kEventBytesMax)
-      return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {} are taken", size, log::kEventBytesMax));
+      return fail(ErrorCode::too_large,
+                  fmt::format("an event of {} bytes; at most {} are taken", size, log::kEventBytesMax));
     bytes += size;
   }
   return bytes;
@@ -73,7 +74,8 @@ std::vector<inventory::Erasure> erasures_of(const std::vector<log::Event>& event
 
 class Sequencer final : public Core {
  public:
-  Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state, log::Offset opened_from)
+  Sequencer(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options, State state,
+            log::Offset opened_from)
       : log_(log), checkpoints_(checkpoints), options_(options), state_(std::move(state)), opened_from_(opened_from) {
     recent_.emplace(state_.inventory.offset(), state_);
   }
@@ -134,7 +136,8 @@ Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
 Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group) const {
   if (group.empty()) return fail(ErrorCode::invalid_argument, "there is no event in it");
   if (group.size() > log::kBatchEventsMax / 2)
-    return fail(ErrorCode::too_large, fmt::format("{} events at once; send at most {}", group.size(), log::kBatchEventsMax / 2));
+    return fail(ErrorCode::too_large,
+                fmt::format("{} events at once; send at most {}", group.size(), log::kBatchEventsMax / 2));
   if (group.size() == 1) return admit_one(draft, std::move(group.front()));
   if (std::ranges::any_of(group, &log::Event::has_plan_proposed)) refresh_grid(draft);
   Draft trial;
@@ -170,7 +173,8 @@ Result<void> Sequencer::begin_append(Draft& draft, size_t outcomes) {
   Writing writing;
   writing.erasures = erasures_of(draft.events, state_.inventory.offset() + 1);
   writing.outcomes = outcomes;
-  const auto append = [this, previous = state_.head, at = time_](std::vector<log::Event> events) -> Result<log::BatchHeader> {
+  const auto append = [this, previous = state_.head,
+                       at = time_](std::vector<log::Event> events) -> Result<log::BatchHeader> {
     const log::Batch batch = log::make_batch(previous, options_.epoch, at, std::move(events));
     TANDEM_TRY(log_.append(batch));
     return batch.header;
@@ -242,7 +246,8 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
   Result<void> flushed;
   for (std::vector<log::Event>& group : groups) {
     // What a group brings about (verdicts, one request) fits the other half of the batch.
-    const bool full = draft.events.size() + group.size() > log::kBatchEventsMax / 2 || draft.bytes > log::kBatchBytesMax / 4;
+    const bool full =
+        draft.events.size() + group.size() > log::kBatchEventsMax / 2 || draft.bytes > log::kBatchBytesMax / 4;
     if (full) flushed = flush();
     if (!flushed) break;
     outcomes.push_back(admit(draft, std::move(group)));
@@ -297,12 +302,14 @@ Result<State> state_at(const log::Log& log, const CheckpointStore& checkpoints, 
 Result<std::unique_ptr<Core>> Core::open(log::Log& log, const CheckpointStore* checkpoints, CoreOptions options) {
   TANDEM_ASSIGN(const log::Head head, log.head());
   if (head.header.epoch > options.epoch)
-    return fail(ErrorCode::fenced, fmt::format("epoch {} has written to this log; this writer's is {}", head.header.epoch, options.epoch));
+    return fail(ErrorCode::fenced,
+                fmt::format("epoch {} has written to this log; this writer's is {}", head.header.epoch, options.epoch));
   State state = checkpoints != nullptr ? newest_checkpoint(log, *checkpoints, head.last) : empty_state();
   const log::Offset opened_from = state.inventory.offset();
   TANDEM_TRY(replay_onto(state, log, UINT64_MAX));
   if (state.inventory.offset() != head.last)
-    return fail(ErrorCode::corrupt, fmt::format("the log ends at offset {}, but its events end at {}", head.last, state.inventory.offset()));
+    return fail(ErrorCode::corrupt, fmt::format("the log ends at offset {}, but its events end at {}", head.last,
+                                                state.inventory.offset()));
   if (options.sealer) {
     std::vector<inventory::Erasure> erasures;
     state.inventory.for_each_erasure([&](const inventory::Erasure& erasure) { erasures.push_back(erasure); });

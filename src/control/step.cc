@@ -13,11 +13,11 @@
 namespace tandem::control {
 namespace {
 
-constexpr size_t kProblemsNamed = 5;       // of one event: enough to mend it, short enough to read
+constexpr size_t kProblemsNamed = 5;        // of one event: enough to mend it, short enough to read
 constexpr size_t kNearestCandidates = 200;  // compared to say what was probably meant: ~50 µs, also for each of a flood
-constexpr size_t kNameBytesMax = 256;      // of an actor or a source: "api:<caller>", a feed
-constexpr size_t kReportedMax = 100'000;   // totals in a window, deployments in a report: sites × models
-constexpr size_t kViolationsNamed = 20;    // of a rejected plan, which may break thousands
+constexpr size_t kNameBytesMax = 256;       // of an actor or a source: "api:<caller>", a feed
+constexpr size_t kReportedMax = 100'000;    // totals in a window, deployments in a report: sites × models
+constexpr size_t kViolationsNamed = 20;     // of a rejected plan, which may break thousands
 
 // What attributes may refer to, as the inventory has it.
 class Believed final : public grid::References {
@@ -38,7 +38,8 @@ class Believed final : public grid::References {
     for (const std::string_view begin : {id.substr(0, id.size() - id.size() / 3), id.substr(0, 1), id.substr(0, 0)}) {
       std::vector<std::string> candidates;
       inventory_.for_each_id(
-          kind, [&](const std::string& known) { return candidates.push_back(known), candidates.size() < kNearestCandidates; },
+          kind,
+          [&](const std::string& known) { return candidates.push_back(known), candidates.size() < kNearestCandidates; },
           begin);
       if (auto meant = tandem::nearest(id, candidates)) return meant;
     }
@@ -56,24 +57,28 @@ Error refusal(const std::string& entity, const std::vector<grid::Problem>& probl
     if (problem.severity != Diagnostic::Severity::error || named == kProblemsNamed) continue;
     ++named;
     const std::string place = problem.path.empty() ? std::string() : grid::to_string(problem.path) + ": ";
-    message += fmt::format("{}{}{}{}{}", message.empty() ? "" : "; ", place, problem.message, problem.fix.empty() ? "" : ", ", problem.fix);
+    message += fmt::format("{}{}{}{}{}", message.empty() ? "" : "; ", place, problem.message,
+                           problem.fix.empty() ? "" : ", ", problem.fix);
   }
   return {ErrorCode::invalid_argument, message, entity};
 }
 
 bool any_error(const std::vector<grid::Problem>& problems) {
-  return std::any_of(problems.begin(), problems.end(), [](const grid::Problem& p) { return p.severity == Diagnostic::Severity::error; });
+  return std::any_of(problems.begin(), problems.end(),
+                     [](const grid::Problem& p) { return p.severity == Diagnostic::Severity::error; });
 }
 
 Result<void> check_source(const std::string& source) {
   if (source.size() <= kNameBytesMax && is_utf8(source)) return {};
-  return fail(ErrorCode::invalid_argument, fmt::format("a source is named in at most {} bytes of UTF-8", kNameBytesMax));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("a source is named in at most {} bytes of UTF-8", kNameBytesMax));
 }
 
 // A site may bring a jurisdiction that no other has; a snapshot can tell only so many apart.
 bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Object& attributes) {
   const auto found = attributes.find("jurisdiction");
-  if (found == attributes.end() || !inventory.referrers(inventory::kJurisdiction, found->second.text(), 1).empty()) return false;
+  if (found == attributes.end() || !inventory.referrers(inventory::kJurisdiction, found->second.text(), 1).empty())
+    return false;
   return inventory.referred(inventory::kJurisdiction, grid::kJurisdictionsMax).size() >= grid::kJurisdictionsMax;
 }
 
@@ -81,7 +86,8 @@ Result<void> check_claim(const v1::FactsRecorded& facts, const std::string& enti
   const auto wrong = [&](const char* message) { return fail(ErrorCode::invalid_argument, message, entity); };
   if (!v1::Standing_IsValid(facts.standing())) return wrong("what is said is observed, discovered or intended");
   if (!(facts.confidence() >= 0 && facts.confidence() <= 1)) return wrong("confidence is from 0 to 1");
-  if (facts.valid_to_ns() != 0 && facts.valid_to_ns() <= facts.valid_from_ns()) return wrong("what is said ends after it begins");
+  if (facts.valid_to_ns() != 0 && facts.valid_to_ns() <= facts.valid_from_ns())
+    return wrong("what is said ends after it begins");
   return {};
 }
 
@@ -107,7 +113,8 @@ Result<void> admit_erasure(const v1::PersonalDataErased& erased) {
 // Not before the ontology says so, whoever asks.
 Result<void> admit_expiry(const inventory::Snapshot& inventory, const v1::HistoryExpired& expired, Instant now) {
   const ontology::Kind* kind = ontology::Ontology::built_in().find(expired.kind());
-  if (kind == nullptr) return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(expired.kind()));
+  if (kind == nullptr)
+    return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(expired.kind()));
   if (!kind->retain_past_days)
     return fail(ErrorCode::invalid_argument, fmt::format("the history of kind '{}' is kept for ever", kind->name));
   if (expired.before() <= inventory.history_begins(kind->name))
@@ -116,7 +123,8 @@ Result<void> admit_expiry(const inventory::Snapshot& inventory, const v1::Histor
   const bool is_past = expired.before() <= inventory.offset() &&
                        inventory.time_at(expired.before()) + hours(24 * int64_t{*kind->retain_past_days}) <= now;
   if (is_past) return {};
-  return fail(ErrorCode::invalid_argument, fmt::format("the history of kind '{}' is kept for {} days", kind->name, *kind->retain_past_days));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("the history of kind '{}' is kept for {} days", kind->name, *kind->retain_past_days));
 }
 
 Result<void> admit_seen(const inventory::Snapshot& inventory, const v1::EntitiesSeen& seen) {
@@ -139,7 +147,8 @@ Result<void> admit_seen(const inventory::Snapshot& inventory, const v1::Entities
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
-  const std::string entity = fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
+  const std::string entity =
+      fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
   const ontology::Kind* kind = ontology::Ontology::built_in().find(facts.kind());
   if (kind == nullptr)
     return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(facts.kind()));
@@ -155,14 +164,16 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
       return fail(ErrorCode::invalid_argument, fmt::format("attribute '{}' is named twice", attribute.name()), entity);
   // What is sealed was admitted when it was first said, in a branch.
   for (const v1::Attribute& attribute : facts.attributes())
-    if (const grid::Attribute* known = kind->find(attribute.name()); attribute.value().has_sealed() && known && ontology::is_personal(*known))
+    if (const grid::Attribute* known = kind->find(attribute.name());
+        attribute.value().has_sealed() && known && ontology::is_personal(*known))
       said.erase(attribute.name());
   std::vector<grid::Problem> problems;
   const Json::Object canonical = check_attributes(*kind, said, problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
 
   for (v1::Attribute& attribute : *facts.mutable_attributes())
-    if (const auto value = canonical.find(attribute.name()); value != canonical.end() && value->second != said.at(attribute.name()))
+    if (const auto value = canonical.find(attribute.name());
+        value != canonical.end() && value->second != said.at(attribute.name()))
       *attribute.mutable_value() = inventory::from_json_value(value->second);
   Json::Object whole = inventory.attributes_with(facts, inventory.time());
   ontology::check_entity(*kind, whole, problems);
@@ -171,16 +182,19 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   grid::check_references(*kind, whole, Believed(inventory), problems);
   if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
   if (kind->name == "site" && too_many_jurisdictions(inventory, whole))
-    return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax), entity);
+    return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax),
+                entity);
   return {};
 }
 
 Result<void> admit_retraction(const inventory::Snapshot& inventory, const v1::EntityRetracted& retracted) {
   TANDEM_TRY(check_source(retracted.source()));
   if (!inventory.has(retracted.kind(), retracted.id()))
-    return fail(ErrorCode::not_found, fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
+    return fail(ErrorCode::not_found,
+                fmt::format("no {} '{}'", retracted.kind().substr(0, 64), retracted.id().substr(0, 128)));
   if (const auto held = inventory::strong_referrer(inventory, retracted.kind(), retracted.id()))
-    return fail(ErrorCode::conflict, fmt::format("{} '{}' still refers to it; retract that first", held->kind, held->id),
+    return fail(ErrorCode::conflict,
+                fmt::format("{} '{}' still refers to it; retract that first", held->kind, held->id),
                 fmt::format("{} {}", retracted.kind(), retracted.id()));
   return {};
 }
@@ -189,7 +203,8 @@ namespace {
 
 Result<void> is_awaited(const State& state, const std::string& plan_id) {
   if (state.pending && state.pending->plan_id == plan_id) return {};
-  return fail(ErrorCode::conflict, fmt::format("no plan '{}' is awaited: it came late, or twice", plan_id.substr(0, 64)));
+  return fail(ErrorCode::conflict,
+              fmt::format("no plan '{}' is awaited: it came late, or twice", plan_id.substr(0, 64)));
 }
 
 Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event) {
@@ -221,7 +236,8 @@ Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event
 // events are checked by a reading.
 Result<void> check_readable(const log::Event& event) {
   if (event.actor().size() > kNameBytesMax || !is_utf8(event.actor()))
-    return fail(ErrorCode::invalid_argument, fmt::format("an actor is named in at most {} bytes of UTF-8", kNameBytesMax));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("an actor is named in at most {} bytes of UTF-8", kNameBytesMax));
   if (event.has_facts_recorded() || event.has_entity_retracted() || event.has_entities_seen()) return {};
   if (log::Event read; read.ParseFromString(event.SerializeAsString())) return {};
   return fail(ErrorCode::invalid_argument, "a text of the event is not UTF-8");
@@ -251,7 +267,8 @@ Result<void> check_intention(const inventory::Snapshot& inventory, const log::Ev
   const inventory::EntityKey entity{facts.kind(), facts.id()};
   const auto violations = inventory::new_violations(inventory, intended, {&entity, 1}, 1);
   if (violations.empty()) return {};
-  return fail(ErrorCode::conflict, fmt::format("{}: {}", violations[0].message, violations[0].fix), facts.kind() + " " + facts.id());
+  return fail(ErrorCode::conflict, fmt::format("{}: {}", violations[0].message, violations[0].fix),
+              facts.kind() + " " + facts.id());
 }
 
 std::vector<log::Event> alone(log::Event event) {
@@ -290,9 +307,7 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
       return alone(std::move(event));
     case log::Event::kWindowSealed:
     case log::Event::kRoutingTablePublished:
-    case log::Event::kDeploymentsReported:
-      TANDEM_TRY(check_report(state, event));
-      return alone(std::move(event));
+    case log::Event::kDeploymentsReported: TANDEM_TRY(check_report(state, event)); return alone(std::move(event));
     case log::Event::kBranchCreated:
     case log::Event::kBranchEdited:
     case log::Event::kBranchRebased:

@@ -13,8 +13,10 @@ std::string body_of(const ApiError& error) {
   body += R"(,"type":)";
   append_json_string(body, description.openai_type);
   body += R"(,"param":)";
-  if (error.param.empty()) body += "null";
-  else append_json_string(body, error.param);
+  if (error.param.empty())
+    body += "null";
+  else
+    append_json_string(body, error.param);
   body += R"(,"code":)";
   append_json_string(body, error.reason.empty() ? description.name : std::string_view(error.reason));
   body += "}}";

@@ -12,10 +12,10 @@ namespace tandem::gateway {
 struct ApiError {
   ErrorCode code = ErrorCode::internal;  // gives status and type, by base's table
   std::string message;
-  std::string param;                     // the field at fault; empty: none
-  std::string reason;                    // OpenAI's own `code`, e.g. "model_not_found"; empty: the code's name
-  int status = 0;                        // 0: the code's own
-  int retry_after_s = 0;                 // 0: not said
+  std::string param;      // the field at fault; empty: none
+  std::string reason;     // OpenAI's own `code`, e.g. "model_not_found"; empty: the code's name
+  int status = 0;         // 0: the code's own
+  int retry_after_s = 0;  // 0: not said
 };
 
 template <class T>

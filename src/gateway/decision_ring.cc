@@ -51,7 +51,8 @@ std::optional<DecisionStory> DecisionRing::explain(std::string_view id) const {
   if (kept->seen.empty())
     for (const uint32_t target : bound->table->targets_of_model(kept->facts.model)) live[target] = *bound->live[target];
   return DecisionStory{kept->record, bound->table, kept->facts,
-                       routing::explain(*bound->table, kept->facts, live, kept->excluded, kept->draw), !kept->seen.empty()};
+                       routing::explain(*bound->table, kept->facts, live, kept->excluded, kept->draw),
+                       !kept->seen.empty()};
 }
 
 }  // namespace tandem::gateway

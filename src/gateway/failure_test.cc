@@ -12,7 +12,8 @@ using testing::Not;
 
 GatewayOptions impatient() {
   GatewayOptions options;
-  options.timeouts = {.connect = milliseconds(500), .first_byte = milliseconds(100), .between_bytes = milliseconds(100)};
+  options.timeouts = {
+      .connect = milliseconds(500), .first_byte = milliseconds(100), .between_bytes = milliseconds(100)};
   return options;
 }
 
@@ -78,7 +79,8 @@ TEST_P(CutMidway, IsToldAsAnErrorEventAndNeverAsAnEnd) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, CutMidway,
-                         testing::Values(Behaviour::cuts_midway, Behaviour::hangs_midway, Behaviour::ends_without_done));
+                         testing::Values(Behaviour::cuts_midway, Behaviour::hangs_midway,
+                                         Behaviour::ends_without_done));
 
 TEST(GatewayFailure, AnErrorOfTheEngineInTheStreamIsHandedOn) {
   TestWorld world(kThreeEngines, three_engines());
@@ -176,11 +178,11 @@ TEST(GatewayFailure, AClientThatLeavesBeforeAnAnswerFreesItsEngine) {
 TEST(GatewayFailure, AGatewayMayGoBeforeTheRequestsItServes) {
   TestWorld world(kThreeEngines, three_engines());
   world.engine("far").behaviour = Behaviour::hangs;
-  auto gateway = std::make_unique<Gateway>(world.context, world.shared, world.gateway_client, world.metrics, world.clock,
-                                           world.records);
-  auto server = http::Server::listen(world.context, {}, [&](const http::Request& request, http::ResponseWriter& writer) {
-    return gateway->handle(request, writer);
-  });
+  auto gateway = std::make_unique<Gateway>(world.context, world.shared, world.gateway_client, world.metrics,
+                                           world.clock, world.records);
+  auto server = http::Server::listen(
+      world.context, {},
+      [&](const http::Request& request, http::ResponseWriter& writer) { return gateway->handle(request, writer); });
   std::swap(world.server, *server);
   Reply reply;
   world.start(chat(kWholeBody), reply);
@@ -200,7 +202,8 @@ TEST(GatewayFailure, AFullGridAnswersWithTooManyRequests) {
       model small
       tenant acme key=sk-acme
       target a ber small port=$a concurrency=0
-      leg north ber rtt=2)", {"a"});
+      leg north ber rtt=2)",
+                  {"a"});
   const Reply reply = world.ask(chat(kWholeBody));
   EXPECT_EQ(reply.status, 429);
   EXPECT_EQ(reply.error_code(), "capacity");

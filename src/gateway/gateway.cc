@@ -48,7 +48,8 @@ Checked<std::string> models_json(const routing::RoutingTable& table, const http:
     const auto name = http::percent_decode(std::string_view(request.target).substr(kModels.size() + 1));
     const auto model = name ? table.find_model(*name) : std::nullopt;
     if (!model || !table.may_use(*tenant, *model))
-      return refuse(ErrorCode::not_found, "There is no such model, or your key may not use it.", "model", "model_not_found");
+      return refuse(ErrorCode::not_found, "There is no such model, or your key may not use it.", "model",
+                    "model_not_found");
     return model_json(table.rows().models[*model]);
   }
   std::string json = R"({"object":"list","data":[)";
@@ -75,10 +76,13 @@ asio::awaitable<void> Gateway::Impl::handle(const http::Request& request, http::
     co_return;
   }
   const std::string_view target = request.target;
-  const bool one_model = target.starts_with(kModels) && target.size() > kModels.size() + 1 && target[kModels.size()] == '/';
+  const bool one_model =
+      target.starts_with(kModels) && target.size() > kModels.size() + 1 && target[kModels.size()] == '/';
   if (target == kModels || one_model) {
-    if (request.method == "GET") co_await list_models(request, writer);
-    else co_await refuse_method(request, writer, "GET");
+    if (request.method == "GET")
+      co_await list_models(request, writer);
+    else
+      co_await refuse_method(request, writer, "GET");
     co_return;
   }
   ApiError error;
@@ -134,6 +138,8 @@ asio::awaitable<void> Gateway::handle(const http::Request& request, http::Respon
 
 std::vector<RequestRecord> Gateway::recent(size_t count_max) const { return impl_->core->ring.recent(count_max); }
 
-std::optional<DecisionStory> Gateway::explain_decision(std::string_view id) const { return impl_->core->ring.explain(id); }
+std::optional<DecisionStory> Gateway::explain_decision(std::string_view id) const {
+  return impl_->core->ring.explain(id);
+}
 
 }  // namespace tandem::gateway

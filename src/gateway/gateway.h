@@ -26,9 +26,9 @@ class LiveBoard;
 
 // When an engine that fails is left alone, and how it comes back.
 struct HealthOptions {
-  uint32_t failures_to_eject = 3;          // in a row: one or two are accidents
-  Duration ejection = seconds(1);          // the first time; doubles each time it fails again on its return
-  Duration ejection_max = seconds(30);     // an engine's restart takes about as long
+  uint32_t failures_to_eject = 3;       // in a row: one or two are accidents
+  Duration ejection = seconds(1);       // the first time; doubles each time it fails again on its return
+  Duration ejection_max = seconds(30);  // an engine's restart takes about as long
   // On its return one request is let through, then two, four, …, each time after a success, up to this many.
   uint32_t recovery_in_flight_max = 32;
 };
@@ -58,8 +58,8 @@ class SharedState {
 };
 
 struct GatewayOptions {
-  uint32_t number = 0;       // of this gateway within its process: part of its decisions' ids
-  uint64_t seed = 1;         // of the draws among the plan's shares
+  uint32_t number = 0;  // of this gateway within its process: part of its decisions' ids
+  uint64_t seed = 1;    // of the draws among the plan's shares
   // One more engine when the first fails, and one for the case that both share a fault.
   uint32_t attempts_max = 3;
   // Retries as a share of requests (with ten to begin with): an outage must not double the load on what is left.

@@ -36,7 +36,8 @@ BENCHMARK(read_and_rewrite)->Arg(200)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 void read_stream_by_token(benchmark::State& state) {
   const std::string event =
       R"(data: {"id":"chatcmpl-123456789","object":"chat.completion.chunk","created":1700000000,"model":"llama-3.1-8b-instruct",)"
-      R"("choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}]})" "\n\n";
+      R"("choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}]})"
+      "\n\n";
   StreamReader reader(true);
   for (auto _ : state) benchmark::DoNotOptimize(reader.feed(event));
 }
@@ -52,10 +53,12 @@ class Overheads final : public RecordSink {
 
 struct Rig {
   explicit Rig(bool streamed) : client(context), engine_client(context) {
-    engine = *http::Server::listen(context, {}, [this](const http::Request&, http::ResponseWriter& writer) { return answer(writer); });
-    shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(
-        "jurisdiction DE\nregion r\nsite s DE\nmodel small tiny\ntenant t key=k\nleg r s rtt=1\ntarget d s small concurrency=1000 port=" +
-        std::to_string(engine->port()))));
+    engine = *http::Server::listen(
+        context, {}, [this](const http::Request&, http::ResponseWriter& writer) { return answer(writer); });
+    shared.publish(std::make_shared<routing::RoutingTable>(
+        routing::draw_table("jurisdiction DE\nregion r\nsite s DE\nmodel small tiny\ntenant t key=k\nleg r s "
+                            "rtt=1\ntarget d s small concurrency=1000 port=" +
+                            std::to_string(engine->port()))));
     gateway = std::make_unique<Gateway>(context, shared, engine_client, metrics, clock, overheads);
     front = *http::Server::listen(context, {}, [this](const http::Request& asked, http::ResponseWriter& writer) {
       return gateway->handle(asked, writer);
@@ -69,7 +72,8 @@ struct Rig {
 
   asio::awaitable<void> answer(http::ResponseWriter& writer) {
     if (!is_streamed) {
-      co_await writer.respond_json(200, R"({"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}})");
+      co_await writer.respond_json(
+          200, R"({"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}})");
       co_return;
     }
     http::Headers headers = http::content_type("text/event-stream");

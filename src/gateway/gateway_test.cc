@@ -100,7 +100,8 @@ TEST(Gateway, HandsTheUsageOnWhereItWasAskedFor) {
   EXPECT_EQ(world.engine("far").requests[0].body, body);
   world.engine("far").behaviour = Behaviour::forgets_usage;
   const Reply reply = world.ask(chat(body));
-  EXPECT_THAT(reply.body, HasSubstr(R"("choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3})"));
+  EXPECT_THAT(reply.body,
+              HasSubstr(R"("choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3})"));
   EXPECT_THAT(reply.body, EndsWith("data: [DONE]\n\n"));
   EXPECT_FALSE(world.last().tokens_counted);
 }
@@ -116,7 +117,8 @@ TEST(Gateway, EnsuresUsageInAWholeAnswer) {
 
 TEST(Gateway, TurnsAnAliasIntoTheModelsId) {
   TestWorld world(kThreeEngines, three_engines());
-  const Reply reply = world.ask(chat(R"({"messages":[{"role":"user","content":"\"model\":\"tiny\""}], "model" : "tiny" ,"x":1})"));
+  const Reply reply =
+      world.ask(chat(R"({"messages":[{"role":"user","content":"\"model\":\"tiny\""}], "model" : "tiny" ,"x":1})"));
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(world.engine("far").requests[0].body,
             R"({"messages":[{"role":"user","content":"\"model\":\"tiny\""}], "model" : "small" ,"x":1})");
@@ -178,7 +180,8 @@ TEST(Gateway, RefusesUnknownKeysModelsAndRegions) {
   EXPECT_THAT(reply.body, HasSubstr("did you mean 'north'?"));
   reply = world.ask(chat(kWholeBody, with_header("x-slo-ttft-ms", "-1")));
   EXPECT_EQ(reply.status, 400);
-  EXPECT_EQ(world.ask(chat(kWholeBody, with_header("x-tandem-region", "south"))).header("x-tandem-region-source"), "header");
+  EXPECT_EQ(world.ask(chat(kWholeBody, with_header("x-tandem-region", "south"))).header("x-tandem-region-source"),
+            "header");
 }
 
 TEST(Gateway, AcceptsALoopbackKeyFromLoopback) {
@@ -188,7 +191,8 @@ TEST(Gateway, AcceptsALoopbackKeyFromLoopback) {
 
 TEST(Gateway, ResidencyMayOnlyBeTightened) {
   TestWorld world(kThreeEngines, three_engines());
-  EXPECT_EQ(world.ask(chat(kWholeBody, with_header("authorization", "Bearer sk-strict"))).header("x-tandem-site"), "par");
+  EXPECT_EQ(world.ask(chat(kWholeBody, with_header("authorization", "Bearer sk-strict"))).header("x-tandem-site"),
+            "par");
   EXPECT_EQ(world.ask(chat(kWholeBody, with_header("x-tandem-residency", " DE "))).header("x-tandem-site"), "ber");
   EXPECT_EQ(world.ask(chat(kWholeBody, with_header("x-tandem-residency", "DE,FR"))).header("x-tandem-site"), "par");
   http::Headers headers = with_header("authorization", "Bearer sk-strict");
@@ -233,9 +237,9 @@ TEST(Gateway, WithoutATableItSaysSo) {
   SharedState empty;
   EXPECT_EQ(empty.table(), nullptr);
   Gateway gateway(world.context, empty, world.gateway_client, world.metrics, world.clock, world.records);
-  auto server = http::Server::listen(world.context, {}, [&](const http::Request& request, http::ResponseWriter& writer) {
-    return gateway.handle(request, writer);
-  });
+  auto server = http::Server::listen(
+      world.context, {},
+      [&](const http::Request& request, http::ResponseWriter& writer) { return gateway.handle(request, writer); });
   std::swap(world.server, *server);
   EXPECT_EQ(world.ask(chat(kWholeBody)).status, 503);
   std::swap(world.server, *server);
@@ -291,8 +295,10 @@ TEST(Gateway, CountsWhatHappened) {
   world.ask(chat(kStreamBody));
   world.ask(chat(kWholeBody, with_header("x-tandem-residency", "FR")));
   const std::string text = world.metrics.prometheus_text();
-  EXPECT_THAT(text, HasSubstr(R"(tandem_gateway_requests_total{tenant="acme",model="small",site="iad",outcome="ok"} 2)"));
-  EXPECT_THAT(text, HasSubstr(R"(tandem_gateway_requests_total{tenant="acme",model="small",site="par",outcome="ok"} 1)"));
+  EXPECT_THAT(text,
+              HasSubstr(R"(tandem_gateway_requests_total{tenant="acme",model="small",site="iad",outcome="ok"} 2)"));
+  EXPECT_THAT(text,
+              HasSubstr(R"(tandem_gateway_requests_total{tenant="acme",model="small",site="par",outcome="ok"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(tandem_gateway_tokens_total{tenant="acme",model="small",kind="output"} 8)"));
   EXPECT_THAT(text, HasSubstr(R"(tandem_gateway_ttft_seconds_count{model="small",site="iad"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(tandem_gateway_decisions_total{reason="cheapest",gate="none"} 3)"));

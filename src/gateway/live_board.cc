@@ -105,7 +105,8 @@ void LiveBoard::refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& ver
 void LiveBoard::note_ejection(std::shared_ptr<EngineState> engine, Duration returns_at) {
   const std::lock_guard lock(ejected_mutex_);
   ejected_.emplace_back(returns_at, std::move(engine));
-  next_return_ns_.store(std::min(next_return_ns_.load(std::memory_order_relaxed), returns_at.ns), std::memory_order_relaxed);
+  next_return_ns_.store(std::min(next_return_ns_.load(std::memory_order_relaxed), returns_at.ns),
+                        std::memory_order_relaxed);
 }
 
 void LiveBoard::readmit_due(Duration now) {

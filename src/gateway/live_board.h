@@ -19,7 +19,8 @@ enum class AttemptEnd : uint8_t { success, failure, neutral };  // neutral: the 
 // One deployment, for as long as any table or request refers to it. Its own cache line: the threads write it often.
 class alignas(64) EngineState {
  public:
-  EngineState(std::string deployment, const HealthOptions& options) : options_(options), deployment_(std::move(deployment)) {}
+  EngineState(std::string deployment, const HealthOptions& options)
+      : options_(options), deployment_(std::move(deployment)) {}
 
   const std::string& deployment() const { return deployment_; }
   const routing::TargetLive& live() const { return live_; }
@@ -41,18 +42,18 @@ class alignas(64) EngineState {
   std::string deployment_;
   std::mutex mutex_;  // guards what is below, which only a troubled engine needs
   Phase phase_ = Phase::steady;
-  uint32_t failures_ = 0;    // in a row
-  uint32_t ejections_ = 0;   // in a row
-  uint32_t step_ = 0;        // while recovering: requests let in beyond those in flight at the last success
-  uint32_t allowance_ = 0;   // while recovering: in flight at most
+  uint32_t failures_ = 0;   // in a row
+  uint32_t ejections_ = 0;  // in a row
+  uint32_t step_ = 0;       // while recovering: requests let in beyond those in flight at the last success
+  uint32_t allowance_ = 0;  // while recovering: in flight at most
   Duration returns_at_;
 };
 
 // A table with the state of each of its targets. Immutable.
 struct BoundTable {
   std::shared_ptr<const routing::RoutingTable> table;
-  std::vector<std::shared_ptr<EngineState>> engines;        // by target
-  std::vector<const routing::TargetLive*> live;             // of each
+  std::vector<std::shared_ptr<EngineState>> engines;  // by target
+  std::vector<const routing::TargetLive*> live;       // of each
 };
 
 class LiveBoard {
@@ -71,8 +72,8 @@ class LiveBoard {
 
  private:
   HealthOptions options_;
-  std::mutex publish_mutex_;     // one publisher at a time
-  mutable std::mutex mutex_;     // guards current_; held for a pointer's copy
+  std::mutex publish_mutex_;  // one publisher at a time
+  mutable std::mutex mutex_;  // guards current_; held for a pointer's copy
   std::shared_ptr<const BoundTable> current_;
   std::atomic<uint64_t> version_{0};
   std::map<std::string, std::weak_ptr<EngineState>> engines_;  // of the last tables, by deployment; publisher only

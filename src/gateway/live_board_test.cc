@@ -74,7 +74,8 @@ TEST(EngineState, WhatBeganBeforeTheEjectionChangesNothing) {
 }
 
 std::shared_ptr<const routing::RoutingTable> table_of(std::string_view targets) {
-  return std::make_shared<routing::RoutingTable>(routing::draw_table("jurisdiction DE\nsite s DE\nmodel m\n" + std::string(targets)));
+  return std::make_shared<routing::RoutingTable>(
+      routing::draw_table("jurisdiction DE\nsite s DE\nmodel m\n" + std::string(targets)));
 }
 
 TEST(LiveBoard, KeepsTheStateOfADeploymentAcrossTables) {

@@ -107,8 +107,10 @@ std::optional<std::string> event_data(std::string_view event) {
     if (!line.starts_with("data:")) continue;
     line.remove_prefix(5);
     if (line.starts_with(' ')) line.remove_prefix(1);
-    if (data) data->append("\n").append(line);
-    else data.emplace(line);
+    if (data)
+      data->append("\n").append(line);
+    else
+      data.emplace(line);
   }
   return data;
 }
@@ -130,7 +132,8 @@ std::string with_usage(std::string_view body, const Usage& usage) {
   const size_t end = body.rfind('}');
   CHECK(end != std::string_view::npos);
   const bool is_first = trim(body.substr(0, end)) == "{";
-  return fmt::format(R"({}{}"usage":{}{})", body.substr(0, end), is_first ? "" : ",", usage_json(usage), body.substr(end));
+  return fmt::format(R"({}{}"usage":{}{})", body.substr(0, end), is_first ? "" : ",", usage_json(usage),
+                     body.substr(end));
 }
 
 struct StreamReader::Parser {
@@ -149,14 +152,17 @@ StreamReader::Step StreamReader::feed(std::string_view bytes) {
   while (!ended_ && !failed_) {
     const size_t end = event_end(pending_, std::max(begin, searched_));
     if ((end == std::string_view::npos ? pending_.size() : end) - begin > kEventBytesMax)
-      step.error = Error{ErrorCode::too_large, fmt::format("an event of the engine's stream is over {} bytes", kEventBytesMax), {}};
+      step.error = Error{
+          ErrorCode::too_large, fmt::format("an event of the engine's stream is over {} bytes", kEventBytesMax), {}};
     if (end == std::string_view::npos || step.error) break;
     const std::string_view event = std::string_view(pending_).substr(begin, end - begin);
     begin = end;
     Result<bool> hand_on = true;
     if (const std::optional<std::string> data = event_data(event)) hand_on = take_data(*data, step);
-    if (!hand_on) step.error = std::move(hand_on.error());
-    else if (*hand_on) step.forward.append(event);
+    if (!hand_on)
+      step.error = std::move(hand_on.error());
+    else if (*hand_on)
+      step.forward.append(event);
     failed_ = step.error.has_value();
   }
   failed_ = failed_ || step.error;

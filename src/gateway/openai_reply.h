@@ -55,7 +55,7 @@ class StreamReader {
 
   bool ended() const { return ended_; }  // "[DONE]" has come; it is not among the bytes returned
   const std::optional<Usage>& usage() const { return usage_; }
-  uint64_t tokens() const { return tokens_; }      // chunks with output so far
+  uint64_t tokens() const { return tokens_; }          // chunks with output so far
   bool engine_error() const { return engine_error_; }  // an error object came in the stream, and was handed on
 
  private:

@@ -15,7 +15,8 @@ const std::string kDone = "data: [DONE]\n\n";
 
 TEST(StreamReader, PassesEventsOnUnchangedAndCountsThem) {
   StreamReader reader(false);
-  const std::string text = ": hello\n\n" + kRole + kToken + "event: x\r\ndata: {\"choices\":[{\"text\":\"a\"}]}\r\n\r\n" + kUsage;
+  const std::string text =
+      ": hello\n\n" + kRole + kToken + "event: x\r\ndata: {\"choices\":[{\"text\":\"a\"}]}\r\n\r\n" + kUsage;
   const StreamReader::Step step = reader.feed(text + kDone + "data: late\n\n");
   EXPECT_EQ(step.forward, text);
   EXPECT_TRUE(step.has_data);
@@ -31,7 +32,8 @@ TEST(StreamReader, KeepsTheUsageChunkBackWhereTold) {
   EXPECT_EQ(reader.feed(kToken + kUsage + kToken).forward, kToken + kToken);
   EXPECT_EQ(reader.usage(), (Usage{5, 2}));
   // One that carries output too is passed on.
-  const std::string both = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":6,\"completion_tokens\":3}}\n\n";
+  const std::string both =
+      "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":6,\"completion_tokens\":3}}\n\n";
   EXPECT_EQ(reader.feed(both).forward, both);
   EXPECT_EQ(reader.usage(), (Usage{6, 3}));
 }
@@ -81,8 +83,9 @@ TEST(StreamReader, AnEventIsBounded) {
 
 TEST(StreamReaderProperty, CutsOfTheBytesDoNotMatter) {
   Random random(4);
-  const std::vector<std::string> parts{kRole, kToken, kUsage, ": c\n\n", "data: {\"choices\":\r\ndata: []}\r\n\r\n",
-                                       "\n\n", "data: x\n\n", kDone, "retry: 1\n", "\r\n\r\n"};
+  const std::vector<std::string> parts{
+      kRole,  kToken,        kUsage, ": c\n\n",    "data: {\"choices\":\r\ndata: []}\r\n\r\n",
+      "\n\n", "data: x\n\n", kDone,  "retry: 1\n", "\r\n\r\n"};
   for (int round = 0; round < 5'000; ++round) {
     std::string text;
     for (uint64_t i = 1 + random.below(8); i > 0; --i) text += parts[random.below(parts.size())];
@@ -114,8 +117,10 @@ TEST(StreamReaderMutation, AnyBytesAreReadOrRefused) {
     std::string text = seed;
     for (uint64_t edits = 1 + random.below(5); edits > 0; --edits) {
       const size_t at = random.below(text.size());
-      if (random.chance(0.6)) text[at] = static_cast<char>(random.below(256));
-      else text.erase(at, 1 + random.below(8));
+      if (random.chance(0.6))
+        text[at] = static_cast<char>(random.below(256));
+      else
+        text.erase(at, 1 + random.below(8));
     }
     StreamReader reader(true);
     const StreamReader::Step step = reader.feed(text);

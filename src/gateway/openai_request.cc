@@ -36,8 +36,9 @@ std::string_view type_name(element value) {
 }
 
 tl::unexpected<ApiError> wrong_type(std::string_view param, std::string_view expected, element got) {
-  return invalid(fmt::format("Invalid type for '{}': expected {}, but got {} instead.", param, expected, type_name(got)),
-                 std::string(param), "invalid_type");
+  return invalid(
+      fmt::format("Invalid type for '{}': expected {}, but got {} instead.", param, expected, type_name(got)),
+      std::string(param), "invalid_type");
 }
 
 Checked<bool> read_flag(std::string_view param, element value) {
@@ -48,7 +49,8 @@ Checked<bool> read_flag(std::string_view param, element value) {
 
 Checked<std::optional<uint32_t>> read_count(std::string_view param, element value, uint32_t max) {
   if (value.is_null()) return std::nullopt;
-  if (value.type() == element_type::UINT64) return invalid(fmt::format("'{}' is above {}.", param, max), std::string(param));
+  if (value.type() == element_type::UINT64)
+    return invalid(fmt::format("'{}' is above {}.", param, max), std::string(param));
   if (!value.is_int64()) return wrong_type(param, "an integer", value);
   const int64_t count = value.get_int64().value();
   if (count < 1 || count > max)
@@ -83,7 +85,8 @@ Checked<size_t> read_messages(element value) {
     const std::string role_param = fmt::format("messages[{}].role", position);
     element role;
     if (message["role"].get(role) != simdjson::SUCCESS)
-      return invalid(fmt::format("Missing required parameter: '{}'.", role_param), role_param, "missing_required_parameter");
+      return invalid(fmt::format("Missing required parameter: '{}'.", role_param), role_param,
+                     "missing_required_parameter");
     if (!role.is_string()) return wrong_type(role_param, "a string", role);
     element content;
     if (message["content"].get(content) == simdjson::SUCCESS) {
@@ -124,7 +127,13 @@ Checked<double> read_prompt(element value, bool nested = false) {
 
 // The members seen so far, to refuse one that comes twice.
 enum Member : uint32_t {
-  kModel = 1, kStream = 2, kStreamOptions = 4, kMaxTokens = 8, kMaxCompletionTokens = 16, kChoices = 32, kPrompt = 64
+  kModel = 1,
+  kStream = 2,
+  kStreamOptions = 4,
+  kMaxTokens = 8,
+  kMaxCompletionTokens = 16,
+  kChoices = 32,
+  kPrompt = 64
 };
 
 class Reading {
@@ -203,7 +212,8 @@ class Reading {
     for (const auto field : members) {
       if (field.key == "include_usage") {
         if (std::exchange(seen, true))
-          return invalid("'stream_options.include_usage' occurs twice in the body.", "stream_options", "duplicate_parameter");
+          return invalid("'stream_options.include_usage' occurs twice in the body.", "stream_options",
+                         "duplicate_parameter");
         if (auto taken = take(read_flag("stream_options.include_usage", field.value), request_.include_usage); !taken)
           return taken;
         continue;
@@ -343,8 +353,10 @@ Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view
   const auto error = parser.parse(body.data(), body.size()).get(root);
   Checked<CompletionRequest> request = [&]() -> Checked<CompletionRequest> {
     if (error)
-      return invalid(fmt::format("We could not parse the JSON body of your request: {}", simdjson::error_message(error)));
-    if (!root.is_object()) return invalid(fmt::format("The body must be a JSON object, but it is {}.", type_name(root)));
+      return invalid(
+          fmt::format("We could not parse the JSON body of your request: {}", simdjson::error_message(error)));
+    if (!root.is_object())
+      return invalid(fmt::format("The body must be a JSON object, but it is {}.", type_name(root)));
     return Reading(surface).read(root.get_object().value());
   }();
   if (parser.capacity() > kKeptBytes) parser_.reset();
@@ -367,8 +379,8 @@ std::string rewrite(std::string_view body, const CompletionRequest& request, std
       edits.push_back({values.at(request.model_member), std::move(text)});
     }
     if (ask_usage && request.stream_options_member)
-      edits.push_back({values.at(*request.stream_options_member),
-                       '{' + request.stream_options_rest + R"("include_usage":true})"});
+      edits.push_back(
+          {values.at(*request.stream_options_member), '{' + request.stream_options_rest + R"("include_usage":true})"});
   }
   if (ask_usage && !request.stream_options_member) {
     const size_t end = body.rfind('}');

@@ -14,20 +14,20 @@ namespace tandem::gateway {
 enum class Surface : uint8_t { chat_completions, completions };
 
 struct CompletionRequest {
-  std::string model;                       // as the client wrote it
+  std::string model;  // as the client wrote it
   bool stream = false;
-  bool include_usage = false;              // stream_options.include_usage
+  bool include_usage = false;  // stream_options.include_usage
   std::optional<uint32_t> output_tokens_max;
-  uint32_t choices = 1;                    // `n`
-  double prompt_tokens = 0;                // estimated
-  size_t model_member = 0;                 // its position among the members of the body
+  uint32_t choices = 1;      // `n`
+  double prompt_tokens = 0;  // estimated
+  size_t model_member = 0;   // its position among the members of the body
   std::optional<size_t> stream_options_member;
-  std::string stream_options_rest;         // its other members, as JSON text "\"a\":1", comma-separated
+  std::string stream_options_rest;  // its other members, as JSON text "\"a\":1", comma-separated
 };
 
-// Checks the whole body: strict JSON (RFC 8259), valid UTF-8, integers within 64 bits, nesting up to 64, no member that matters here twice (two
-// parsers could take different ones). What it does not know it leaves to the engine. Keeps its buffers from call to
-// call up to kKeptBytes.
+// Checks the whole body: strict JSON (RFC 8259), valid UTF-8, integers within 64 bits, nesting up to 64, no member that
+// matters here twice (two parsers could take different ones). What it does not know it leaves to the engine. Keeps its
+// buffers from call to call up to kKeptBytes.
 class RequestReader {
  public:
   // Real requests nest about eight deep: a tool's JSON schema.

@@ -30,8 +30,9 @@ TEST(OpenAiRequest, ReadsWhatRoutingNeeds) {
   EXPECT_EQ(request.output_tokens_max, 50u);
   EXPECT_EQ(request.choices, 2u);
   EXPECT_EQ(request.prompt_tokens, 3);
-  EXPECT_EQ(read(R"({"model":"m","messages":[{"role":"user"}],"n":null,"stream":null,"max_tokens":null})").output_tokens_max,
-            std::nullopt);
+  EXPECT_EQ(
+      read(R"({"model":"m","messages":[{"role":"user"}],"n":null,"stream":null,"max_tokens":null})").output_tokens_max,
+      std::nullopt);
 }
 
 TEST(OpenAiRequest, CountsPromptsOfEveryForm) {
@@ -62,7 +63,10 @@ TEST(OpenAiRequest, SaysWhatIsWrongWithABadBody) {
       {"[]", "must be a JSON object", ""},
       {"7", "must be a JSON object", ""},
       {"\xFF", "could not parse", ""},
-      {R"({"model":"m","messages":[{"role":"user","content":")" "\xC0\xAF" R"("}]})", "could not parse", ""},
+      {R"({"model":"m","messages":[{"role":"user","content":")"
+       "\xC0\xAF"
+       R"("}]})",
+       "could not parse", ""},
       {R"({"model":"m","messages":[{"role":"user"}]} x)", "could not parse", ""},
       {R"({"messages":[{"role":"user"}]})", "Missing required parameter: 'model'", "model"},
       {R"({"model":7,"messages":[{"role":"user"}]})", "expected a string, but got an integer", "model"},
@@ -91,7 +95,8 @@ TEST(OpenAiRequest, SaysWhatIsWrongWithABadBody) {
       {R"({"model":"m","prompt":[]})", "empty", "prompt", Surface::completions},
       {R"({"model":"m","prompt":[["a"]]})", "tokens", "prompt", Surface::completions},
       {R"({"model":"m","prompt":[1.5]})", "a string or an array", "prompt", Surface::completions},
-      {R"({"model":"m","messages":[{"role":"user"}]})", "Missing required parameter: 'prompt'", "prompt", Surface::completions},
+      {R"({"model":"m","messages":[{"role":"user"}]})", "Missing required parameter: 'prompt'", "prompt",
+       Surface::completions},
   };
   RequestReader reader;
   for (const Bad& bad : table) {
@@ -108,7 +113,8 @@ TEST(OpenAiRequest, SaysWhatIsWrongWithABadBody) {
 
 TEST(OpenAiRequest, NestingIsBounded) {
   const auto nested = [](size_t depth) {
-    return R"({"model":"m","messages":[{"role":"user"}],"x":)" + std::string(depth, '[') + std::string(depth, ']') + "}";
+    return R"({"model":"m","messages":[{"role":"user"}],"x":)" + std::string(depth, '[') + std::string(depth, ']') +
+           "}";
   };
   RequestReader reader;
   EXPECT_TRUE(reader.read(Surface::chat_completions, nested(50)));
@@ -118,18 +124,23 @@ TEST(OpenAiRequest, NestingIsBounded) {
 }
 
 TEST(OpenAiRequest, BytesThatNeedNoChangeAreNotTouched) {
-  const std::string body = "{ \"model\" : \"m\",\n\"messages\":[{\"role\":\"user\"}],\"big\":1234567890123456789.5e-3, \"e\":\"\\u00e9\" }\n";
+  const std::string body =
+      "{ \"model\" : \"m\",\n\"messages\":[{\"role\":\"user\"}],\"big\":1234567890123456789.5e-3, \"e\":\"\\u00e9\" "
+      "}\n";
   EXPECT_EQ(rewrite(body, read(body), "m"), body);
 }
 
 TEST(OpenAiRequest, RewritesOnlyTheModelAndTheUsageOption) {
   const auto rewritten = [](std::string_view body) { return rewrite(body, read(body), "m"); };
-  EXPECT_EQ(rewritten(R"({"messages":[{"role":"user","content":"{\"model\":\"a\"}"}],"model" : "a" , "x":[{"model":"a"}]})"),
-            R"({"messages":[{"role":"user","content":"{\"model\":\"a\"}"}],"model" : "m" , "x":[{"model":"a"}]})");
+  EXPECT_EQ(
+      rewritten(R"({"messages":[{"role":"user","content":"{\"model\":\"a\"}"}],"model" : "a" , "x":[{"model":"a"}]})"),
+      R"({"messages":[{"role":"user","content":"{\"model\":\"a\"}"}],"model" : "m" , "x":[{"model":"a"}]})");
   EXPECT_EQ(rewritten(R"({"model":"m","messages":[{"role":"user"}],"stream":true } )"),
             R"({"model":"m","messages":[{"role":"user"}],"stream":true ,"stream_options":{"include_usage":true}} )");
-  EXPECT_EQ(rewritten(R"({"stream_options":{"a":[1,{"b":"}"}],"include_usage":false},"model":"a","messages":[{"role":"user"}],"stream":true})"),
-            R"({"stream_options":{"a":[1,{"b":"}"}],"include_usage":true},"model":"m","messages":[{"role":"user"}],"stream":true})");
+  EXPECT_EQ(
+      rewritten(
+          R"({"stream_options":{"a":[1,{"b":"}"}],"include_usage":false},"model":"a","messages":[{"role":"user"}],"stream":true})"),
+      R"({"stream_options":{"a":[1,{"b":"}"}],"include_usage":true},"model":"m","messages":[{"role":"user"}],"stream":true})");
   EXPECT_EQ(rewritten(R"({"stream_options":null,"model":"m","messages":[{"role":"user"}],"stream":true})"),
             R"({"stream_options":{"include_usage":true},"model":"m","messages":[{"role":"user"}],"stream":true})");
   EXPECT_EQ(rewritten(R"({"n":1,"x":-1.5e3,"y":true,"model":"\u0061\"}","messages":[{"role":"user"}]})"),

@@ -27,19 +27,19 @@ std::string_view to_string(Outcome outcome);
 
 // A field that was never known is empty or nothing.
 struct RequestRecord {
-  std::string id;               // of the decision: `x-tandem-decision`
-  Instant at;                   // of arrival
-  uint64_t offset = 0;          // of the routing table it was decided on
+  std::string id;       // of the decision: `x-tandem-decision`
+  Instant at;           // of arrival
+  uint64_t offset = 0;  // of the routing table it was decided on
   std::string tenant;
   std::string region;
-  std::string model;            // its id, never an alias
-  std::string deployment;       // the last one tried
+  std::string model;       // its id, never an alias
+  std::string deployment;  // the last one tried
   std::string site;
   routing::Reason reason = routing::Reason::rejected;
   routing::Gate gate = routing::Gate::none;  // where it was rejected
   Outcome outcome = Outcome::client_error;
-  std::string error;            // of the last engine that failed, also where the next one answered
-  int status = 0;               // of the answer; 499 where the client left before one
+  std::string error;  // of the last engine that failed, also where the next one answered
+  int status = 0;     // of the answer; 499 where the client left before one
   bool streamed = false;
   uint32_t attempts = 0;        // engines tried
   uint64_t prompt_tokens = 0;   // the engine's count, else our estimate
@@ -50,9 +50,9 @@ struct RequestRecord {
   Microseconds predicted_ttft;
   std::optional<Microseconds> ttft;  // streamed answers: to the first token
   std::optional<Microseconds> tpot;  // streamed answers of two tokens and more: mean time from one to the next
-  Euros cost;                   // of tokens and transport, at the table's prices
-  Milliseconds promise_ttft;    // 0: none
-  Milliseconds promise_tpot;    // 0: none
+  Euros cost;                        // of tokens and transport, at the table's prices
+  Milliseconds promise_ttft;         // 0: none
+  Milliseconds promise_tpot;         // 0: none
   // A stream: ok, ttft and tpot within the promise. A whole answer: ok, and there when a stream within the promise
   // would have brought its last token: duration ≤ ttft + tpot × (output tokens − 1).
   bool promise_kept = false;

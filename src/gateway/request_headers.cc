@@ -18,7 +18,8 @@ Checked<std::optional<std::string_view>> single(const http::Headers& headers, st
   std::optional<std::string_view> value;
   for (const http::Header& header : headers) {
     if (!iequals(header.name, name)) continue;
-    if (value) return refuse(ErrorCode::invalid_argument, fmt::format("The header '{}' occurs twice.", name), std::string(name));
+    if (value)
+      return refuse(ErrorCode::invalid_argument, fmt::format("The header '{}' occurs twice.", name), std::string(name));
     value = header.value;
   }
   return value;
@@ -32,9 +33,10 @@ Checked<std::optional<Milliseconds>> read_promise(const http::Headers& headers, 
     if (!*text) continue;
     const std::optional<double> value = parse_number(trim(**text));
     if (!value || *value <= 0 || *value > kPromiseMsMax)
-      return refuse(ErrorCode::invalid_argument,
-                    fmt::format("'{}' must be milliseconds above 0 and up to {:.0f}, not '{}'.", name, kPromiseMsMax, **text),
-                    name);
+      return refuse(
+          ErrorCode::invalid_argument,
+          fmt::format("'{}' must be milliseconds above 0 and up to {:.0f}, not '{}'.", name, kPromiseMsMax, **text),
+          name);
     return Milliseconds(*value);
   }
   return std::nullopt;
@@ -117,17 +119,19 @@ Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http
   if (*header) {
     if (const auto region = table.find_region(**header)) return ClientRegion{*region, RegionSource::header};
     const auto meant = nearest(**header, table.rows().regions);
-    return refuse(ErrorCode::invalid_argument,
-                  fmt::format("There is no region '{}'{}.", **header, meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
-                  "x-tandem-region", "unknown_region");
+    return refuse(
+        ErrorCode::invalid_argument,
+        fmt::format("There is no region '{}'{}.", **header, meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+        "x-tandem-region", "unknown_region");
   }
   if (const auto address = client_address(request, trusted_proxies))
     if (const auto region = table.find_region_by_address(*address)) return ClientRegion{*region, RegionSource::address};
   // A plain OpenAI client on the machine itself has no address in any region.
   if (is_local(request) && !table.rows().regions.empty()) return ClientRegion{0, RegionSource::fallback};
-  return refuse(ErrorCode::invalid_argument,
-                fmt::format("No region has the address {}; name yours in the header 'x-tandem-region'.", request.peer_address),
-                "x-tandem-region", "unknown_region");
+  return refuse(
+      ErrorCode::invalid_argument,
+      fmt::format("No region has the address {}; name yours in the header 'x-tandem-region'.", request.peer_address),
+      "x-tandem-region", "unknown_region");
 }
 
 Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable& table, uint32_t tenant,

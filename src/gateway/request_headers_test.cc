@@ -76,7 +76,8 @@ TEST(RequestHeaders, TheRegionIsNamedElseFoundByAddressElseTheFirstForLoopback) 
 TEST(RequestHeaders, AForwardedAddressIsBelievedOnlyFromATrustedPeer) {
   const std::vector<grid::Prefix> trusted{{*parse_address("192.0.2.0"), 120}};
   const auto region = [&](std::string peer, std::string forwarded) {
-    const auto found = find_region(table(), request_from(std::move(peer), {{"x-forwarded-for", std::move(forwarded)}}), trusted);
+    const auto found =
+        find_region(table(), request_from(std::move(peer), {{"x-forwarded-for", std::move(forwarded)}}), trusted);
     return found ? static_cast<int>(found->region) : -1;
   };
   EXPECT_EQ(region("192.0.2.1", "10.2.0.1"), 1);
@@ -127,16 +128,19 @@ TEST(RequestHeaders, AddressesAndPrefixes) {
 TEST(RequestHeaders, MutatedHeadersAreAnsweredAndNeverWiden) {
   Random random(3);
   const std::vector<std::pair<std::string, std::string>> seeds{
-      {"authorization", "Bearer sk-acme"}, {"x-tandem-region", "north"},     {"x-tandem-residency", "DE,FR"},
-      {"x-slo-ttft-ms", "100"},            {"x-llm-d-slo-tpot-ms", "20.5"}, {"x-forwarded-for", "10.1.0.1, 192.0.2.1"}};
+      {"authorization", "Bearer sk-acme"}, {"x-tandem-region", "north"},
+      {"x-tandem-residency", "DE,FR"},     {"x-slo-ttft-ms", "100"},
+      {"x-llm-d-slo-tpot-ms", "20.5"},     {"x-forwarded-for", "10.1.0.1, 192.0.2.1"}};
   const std::vector<grid::Prefix> trusted{{*parse_address("192.0.2.0"), 120}};
   for (int round = 0; round < 20'000; ++round) {
     http::Request request = request_from("192.0.2.1");
     for (auto [name, value] : seeds) {
       for (uint64_t edits = random.below(4); edits > 0 && !value.empty(); --edits) {
         const size_t at = random.below(value.size());
-        if (random.chance(0.5)) value[at] = static_cast<char>(random.below(256));
-        else value.erase(at, 1);
+        if (random.chance(0.5))
+          value[at] = static_cast<char>(random.below(256));
+        else
+          value.erase(at, 1);
       }
       request.headers.add(name, value);
     }

@@ -13,11 +13,13 @@ const std::vector<double> kOverheadSeconds{10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 
 
 RequestMetrics::RequestMetrics(Metrics& metrics)
     : metrics_(metrics),
-      failovers_(metrics.counter("tandem_gateway_failovers_total", "Requests tried at a further engine after one failed")),
+      failovers_(
+          metrics.counter("tandem_gateway_failovers_total", "Requests tried at a further engine after one failed")),
       in_flight_(metrics.gauge("tandem_gateway_requests_in_flight", "Completion requests being answered now")),
       table_offset_(metrics.gauge("tandem_gateway_table_offset", "Log offset of the routing table in force")),
       overhead_(metrics.histogram("tandem_gateway_overhead_seconds",
-                                  "Time spent in the gateway itself before an answer's first byte", {}, kOverheadSeconds)) {}
+                                  "Time spent in the gateway itself before an answer's first byte", {},
+                                  kOverheadSeconds)) {}
 
 RequestMetrics::Series& RequestMetrics::series_of(const RequestRecord& record) {
   std::string key;

@@ -47,7 +47,8 @@ class RequestRun::Turn {
   ~Turn() {
     const Duration now = core_.clock.monotonic();
     if (const auto returns_at = engine_->end(how_, now)) {
-      log_warning("engine {} keeps failing and is left alone for {:.1f} s", engine_->deployment(), (*returns_at - now).seconds());
+      log_warning("engine {} keeps failing and is left alone for {:.1f} s", engine_->deployment(),
+                  (*returns_at - now).seconds());
       core_.board.note_ejection(std::move(engine_), *returns_at);
     }
   }
@@ -106,7 +107,8 @@ Checked<std::monostate> RequestRun::prepare() {
   record_.tenant = table.rows().tenants[*tenant].id;
 
   if (core_.body_bytes_in_flight > core_.options.body_bytes_in_flight_max)
-    return refuse(ErrorCode::resource_exhausted, "The gateway holds as many request bodies as it may; try again shortly.");
+    return refuse(ErrorCode::resource_exhausted,
+                  "The gateway holds as many request bodies as it may; try again shortly.");
 
   const auto region = find_region(table, request_, core_.options.trusted_proxies);
   if (!region) return tl::unexpected(region.error());
@@ -142,8 +144,9 @@ Checked<std::monostate> RequestRun::find_model() {
   facts_.model = *model;
   record_.model = table.rows().models[*model];
   facts_.prompt_tokens = completion_.prompt_tokens;
-  facts_.output_tokens = static_cast<double>(completion_.choices) *
-                         std::min(completion_.output_tokens_max.value_or(UINT32_MAX), core_.options.usual_output_tokens);
+  facts_.output_tokens =
+      static_cast<double>(completion_.choices) *
+      std::min(completion_.output_tokens_max.value_or(UINT32_MAX), core_.options.usual_output_tokens);
   facts_.bytes = static_cast<double>(request_.body.size());
   record_.streamed = completion_.stream;
   record_.prompt_tokens = static_cast<uint64_t>(completion_.prompt_tokens);
@@ -305,7 +308,8 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
   if (status == 429) {
     turn.end_as(AttemptEnd::neutral);  // it is alive; the next decision goes elsewhere
-    ApiError busy{ErrorCode::quota_exceeded, "Every engine that may answer is busy; try again shortly.", "", "capacity", 0, 1};
+    ApiError busy{
+        ErrorCode::quota_exceeded, "Every engine that may answer is busy; try again shortly.", "", "capacity", 0, 1};
     co_return busy;
   }
   if (status != 200) co_return fail_turn(turn, engine_error(status));
@@ -391,9 +395,12 @@ asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchan
   const Duration now = core_.clock.monotonic();
   if (!writer_.started()) waited_ = waited_ + (now - read_from);
   StreamReader::Step step;
-  if (!piece) step.error = std::move(piece.error());
-  else if (!*piece) step.error = Error{ErrorCode::unavailable, "the engine ended its stream without '[DONE]'", {}};
-  else step = reader.feed(**piece);
+  if (!piece)
+    step.error = std::move(piece.error());
+  else if (!*piece)
+    step.error = Error{ErrorCode::unavailable, "the engine ended its stream without '[DONE]'", {}};
+  else
+    step = reader.feed(**piece);
   if (!step.error && now - arrived_ > core_.options.stream_duration_max)
     step.error = Error{ErrorCode::deadline_exceeded, "the stream took longer than is allowed", {}};
   co_return step;
@@ -528,8 +535,9 @@ void RequestRun::finish() {
       record_.promise_kept = within(record_.ttft.value_or(record_.duration), record_.promise_ttft) &&
                              within(record_.tpot.value_or(Microseconds()), record_.promise_tpot);
     else
-      record_.promise_kept = record_.promise_ttft.value() <= 0 || record_.promise_tpot.value() <= 0 ||
-                             within(record_.duration, record_.promise_ttft + record_.promise_tpot * std::max(tokens - 1, 0.0));
+      record_.promise_kept =
+          record_.promise_ttft.value() <= 0 || record_.promise_tpot.value() <= 0 ||
+          within(record_.duration, record_.promise_ttft + record_.promise_tpot * std::max(tokens - 1, 0.0));
   }
   core_.metrics.record(record_);
   core_.sink.on_request(record_);

@@ -17,7 +17,8 @@ namespace tandem::gateway {
 
 class RequestRun {
  public:
-  RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request, http::ResponseWriter& writer);
+  RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
+             http::ResponseWriter& writer);
   ~RequestRun();
   RequestRun(const RequestRun&) = delete;
   RequestRun& operator=(const RequestRun&) = delete;
@@ -73,7 +74,7 @@ class RequestRun {
   routing::RequestFacts facts_;
   std::vector<uint32_t> excluded_;
   std::optional<uint32_t> target_;  // of the last attempt
-  Duration waited_;               // for engines, up to the answer's first byte
+  Duration waited_;                 // for engines, up to the answer's first byte
   size_t bytes_down_ = 0;
   std::optional<Microseconds> first_token_at_;  // since arrival
   Microseconds last_token_at_;

@@ -24,8 +24,8 @@ std::string random_drawing(Random& random, size_t engines) {
   std::string text = "jurisdiction DE FR US NL\nregion r0\nregion r1\nmodel small\n";
   for (size_t i = 0; i < engines; ++i) {
     text += fmt::format("site s{} {}\n", i, kCodes[i % 4]);
-    text += fmt::format("target e{0} s{0} small port=$e{0} prompt_cost={1} output_cost={1}{2}\n", i, 1 + random.below(3),
-                        random.chance(0.1) ? " down" : "");
+    text += fmt::format("target e{0} s{0} small port=$e{0} prompt_cost={1} output_cost={1}{2}\n", i,
+                        1 + random.below(3), random.chance(0.1) ? " down" : "");
   }
   for (int tenant = 0; tenant < 3; ++tenant)
     text += fmt::format("tenant t{0} key=k{0} {1}\n", tenant, tenant == 0 ? "" : "residency=" + random_codes(random));
@@ -46,14 +46,15 @@ TEST(GatewayResidency, IsNeverViolated) {
   Random random(77);
   const std::vector<std::string> names{"e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"};
   TestWorld world(random_drawing(random, names.size()), names, {}, HealthOptions{.failures_to_eject = 1'000'000});
-  const std::vector<Behaviour> behaviours{Behaviour::answers, Behaviour::fails, Behaviour::resets, Behaviour::cuts_midway,
-                                          Behaviour::busy, Behaviour::garbage};
+  const std::vector<Behaviour> behaviours{Behaviour::answers,     Behaviour::fails, Behaviour::resets,
+                                          Behaviour::cuts_midway, Behaviour::busy,  Behaviour::garbage};
   int answered = 0, forbidden = 0, tried = 0;
   for (int round = 0; round < 600; ++round) {
     if (round % 5 == 0) world.publish(random_drawing(random, names.size()));
     for (const std::string& name : names) {
       world.engine(name).requests.clear();
-      world.engine(name).behaviour = random.chance(0.7) ? Behaviour::answers : behaviours[random.below(behaviours.size())];
+      world.engine(name).behaviour =
+          random.chance(0.7) ? Behaviour::answers : behaviours[random.below(behaviours.size())];
     }
     const routing::RoutingTable& table = *world.shared.table();
     const auto tenant = static_cast<uint32_t>(random.below(3));

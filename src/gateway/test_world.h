@@ -26,7 +26,7 @@ namespace asio = boost::asio;
 
 // What an engine does with the requests it gets.
 enum class Behaviour {
-  answers,            // as asked, with usage where asked
+  answers,  // as asked, with usage where asked
   forgets_usage,
   fails,              // 500
   busy,               // 429
@@ -46,9 +46,9 @@ enum class Behaviour {
 class FakeEngine {
  public:
   FakeEngine(asio::io_context& context, std::string name) : context_(context), name_(std::move(name)) {
-    auto listening = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
-      return handle(request, writer);
-    });
+    auto listening = http::Server::listen(
+        context_, {},
+        [this](const http::Request& request, http::ResponseWriter& writer) { return handle(request, writer); });
     EXPECT_TRUE(listening);
     server_ = std::move(*listening);
     port_ = server_->port();
@@ -71,15 +71,19 @@ class FakeEngine {
     switch (behaviour) {
       case Behaviour::fails: co_await answer(writer, 500, R"({"error":{"message":"out of memory"}})"); co_return;
       case Behaviour::busy: co_await answer(writer, 429, R"({"error":{"message":"queue full"}})"); co_return;
-      case Behaviour::refuses: co_await answer(writer, 400, R"({"error":{"message":"too long","code":"context"}})"); co_return;
+      case Behaviour::refuses:
+        co_await answer(writer, 400, R"({"error":{"message":"too long","code":"context"}})");
+        co_return;
       case Behaviour::redirects: co_await answer(writer, 302, "{}"); co_return;
       case Behaviour::garbage: co_await answer(writer, 200, "<html>hello</html>", "text/event-stream"); co_return;
       case Behaviour::resets: writer.abort(); co_return;
       case Behaviour::hangs: co_await sleep_while(gone, 10'000); co_return;
       default: break;
     }
-    if (body && (*body)["stream"].boolean()) co_await stream(writer, (*body)["stream_options"]["include_usage"].boolean(), gone);
-    else co_await whole(writer);
+    if (body && (*body)["stream"].boolean())
+      co_await stream(writer, (*body)["stream_options"]["include_usage"].boolean(), gone);
+    else
+      co_await whole(writer);
   }
 
   asio::awaitable<void> answer(http::ResponseWriter& writer, int status, std::string body,
@@ -89,7 +93,8 @@ class FakeEngine {
   }
 
   asio::awaitable<void> whole(http::ResponseWriter& writer) {
-    const std::string text = R"({"id":"x","model":"small","choices":[{"message":{"role":"assistant","content":"from )" + name_ + "\"}}]";
+    const std::string text =
+        R"({"id":"x","model":"small","choices":[{"message":{"role":"assistant","content":"from )" + name_ + "\"}}]";
     if (behaviour == Behaviour::cuts_midway) {
       http::Headers headers = http::json_headers();
       co_await writer.start(200, std::move(headers));
@@ -98,7 +103,8 @@ class FakeEngine {
       co_return;
     }
     const bool counts = behaviour != Behaviour::forgets_usage;
-    co_await answer(writer, 200, text + (counts ? R"(,"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}})" : "}"));
+    co_await answer(writer, 200,
+                    text + (counts ? R"(,"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}})" : "}"));
   }
 
   asio::awaitable<void> stream(http::ResponseWriter& writer, bool include_usage, bool& gone) {
@@ -178,20 +184,23 @@ inline http::ClientRequest chat(std::string body, http::Headers headers = {}) {
 }
 
 inline const std::string kWholeBody = R"({"model":"small","messages":[{"role":"user","content":"hi there"}]})";
-inline const std::string kStreamBody = R"({"model":"small","stream":true,"messages":[{"role":"user","content":"hi there"}]})";
+inline const std::string kStreamBody =
+    R"({"model":"small","stream":true,"messages":[{"role":"user","content":"hi there"}]})";
 
 // `$a` in the drawing is the port of engine `a`.
 class TestWorld {
  public:
   TestWorld(std::string drawing, const std::vector<std::string>& engine_names, GatewayOptions options = {},
             HealthOptions health = {})
-      : shared(health), gateway_client(context), client(context),
+      : shared(health),
+        gateway_client(context),
+        client(context),
         gateway(context, shared, gateway_client, metrics, clock, records, std::move(options)) {
     for (const std::string& name : engine_names) engines[name] = std::make_unique<FakeEngine>(context, name);
     publish(std::move(drawing));
-    auto listening = http::Server::listen(context, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
-      return gateway.handle(request, writer);
-    });
+    auto listening = http::Server::listen(
+        context, {},
+        [this](const http::Request& request, http::ResponseWriter& writer) { return gateway.handle(request, writer); });
     EXPECT_TRUE(listening);
     server = std::move(*listening);
   }
@@ -242,7 +251,8 @@ class TestWorld {
   void wait_until(Condition condition) {
     const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     context.restart();
-    while (!condition() && std::chrono::steady_clock::now() < patience) context.run_one_for(std::chrono::milliseconds(50));
+    while (!condition() && std::chrono::steady_clock::now() < patience)
+      context.run_one_for(std::chrono::milliseconds(50));
     EXPECT_TRUE(condition());
   }
   const RequestRecord& last() { return records.all.at(records.all.size() - 1); }

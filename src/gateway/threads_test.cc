@@ -20,11 +20,13 @@ class CountingSink final : public RecordSink {
 // One gateway with its own clients, asking it the same thing over and over.
 class GatewayThread {
  public:
-  GatewayThread(uint32_t number, SharedState& shared, Metrics& metrics, const Clock& clock, CountingSink& sink, int requests)
+  GatewayThread(uint32_t number, SharedState& shared, Metrics& metrics, const Clock& clock, CountingSink& sink,
+                int requests)
       : client_(context_), gateway_(context_, shared, client_, metrics, clock, sink, {.number = number}) {
-    auto listening = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
-      return gateway_.handle(request, writer);
-    });
+    auto listening =
+        http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
+          return gateway_.handle(request, writer);
+        });
     server_ = std::move(*listening);
     for (int i = 0; i < 4; ++i) asio::co_spawn(context_, ask(requests / 4), asio::detached);
     thread_ = std::thread([this] { context_.run(); });
@@ -65,10 +67,11 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
   });
   SharedState shared({.failures_to_eject = 2, .ejection = milliseconds(5)});
   const auto publish = [&](int round) {
-    shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(fmt::format(
-        "jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme\n"
-        "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small port={} concurrency=100\nleg r s rtt=1\n",
-        round % 3, a.port(), b.port()))));
+    shared.publish(std::make_shared<routing::RoutingTable>(
+        routing::draw_table(fmt::format("jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme\n"
+                                        "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small "
+                                        "port={} concurrency=100\nleg r s rtt=1\n",
+                                        round % 3, a.port(), b.port()))));
   };
   publish(0);
   Metrics metrics;

@@ -39,14 +39,11 @@ class EntityWriter {
   };
   static TierPower power_of(const LandSite& site) {
     switch (site.tier) {
-      case grid::Tier::core:
-        return {0.19, 360, 1.25, 2};
-      case grid::Tier::near_edge:
-        return {0.24, 360, 1.45, 1};
+      case grid::Tier::core: return {0.19, 360, 1.25, 2};
+      case grid::Tier::near_edge: return {0.24, 360, 1.45, 1};
       case grid::Tier::cloud:
         return site.id == "cloud-1" ? TierPower{0.13, 280, 1.15, 2} : TierPower{0.065, 340, 1.12, 2};
-      default:
-        return {0.29, 360, 1.7, 1};
+      default: return {0.29, 360, 1.7, 1};
     }
   }
 

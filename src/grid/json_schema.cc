@@ -25,68 +25,36 @@ Json record_schema(const std::vector<Attribute>& attributes, Json::Object proper
 Json::Object item_schema(const Attribute& attribute) {
   Json::Object schema;
   switch (attribute.type) {
-    case Type::boolean:
-      schema["type"] = "boolean";
-      break;
-    case Type::integer:
-      schema["type"] = "integer";
-      break;
-    case Type::number:
-      schema["type"] = "number";
-      break;
+    case Type::boolean: schema["type"] = "boolean"; break;
+    case Type::integer: schema["type"] = "integer"; break;
+    case Type::number: schema["type"] = "number"; break;
     case Type::choice: {
       Json::Array choices;
       for (const std::string_view choice : attribute.choices) choices.emplace_back(choice);
       schema["enum"] = std::move(choices);
       break;
     }
-    case Type::reference:
-      schema = id_schema();
-      break;
-    case Type::record:
-      return record_schema(attribute.fields, {}, {}, "").object();
-    case Type::text:
-      schema["type"] = "string";
-      break;
+    case Type::reference: schema = id_schema(); break;
+    case Type::record: return record_schema(attribute.fields, {}, {}, "").object();
+    case Type::text: schema["type"] = "string"; break;
   }
   if (attribute.minimum)
     schema[attribute.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = plain(*attribute.minimum);
   if (attribute.maximum)
     schema[attribute.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = plain(*attribute.maximum);
   switch (attribute.format) {
-    case Format::any:
-      break;
+    case Format::any: break;
     case Format::jurisdiction:
-    case Format::country:
-      schema["pattern"] = "^[A-Z]{2}$";
-      break;
-    case Format::sha256:
-      schema["pattern"] = "^[0-9A-Fa-f]{64}$";
-      break;
-    case Format::prefix:
-      schema["pattern"] = "^[0-9A-Fa-f.:]+/[0-9]{1,3}$";
-      break;
-    case Format::url:
-      schema["pattern"] = "^(https?://.*)?$";
-      break;
-    case Format::address:
-      schema["pattern"] = "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
-      break;
-    case Format::mac_address:
-      schema["pattern"] = "^[0-9A-Fa-f.:-]{12,17}$";
-      break;
-    case Format::date:
-      schema["format"] = "date";
-      break;
-    case Format::instant:
-      schema["format"] = "date-time";
-      break;
-    case Format::email:
-      schema["format"] = "email";
-      break;
-    case Format::external_id:
-      schema["pattern"] = "^[A-Za-z0-9._-]+:.+$";
-      break;
+    case Format::country: schema["pattern"] = "^[A-Z]{2}$"; break;
+    case Format::sha256: schema["pattern"] = "^[0-9A-Fa-f]{64}$"; break;
+    case Format::prefix: schema["pattern"] = "^[0-9A-Fa-f.:]+/[0-9]{1,3}$"; break;
+    case Format::url: schema["pattern"] = "^(https?://.*)?$"; break;
+    case Format::address: schema["pattern"] = "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"; break;
+    case Format::mac_address: schema["pattern"] = "^[0-9A-Fa-f.:-]{12,17}$"; break;
+    case Format::date: schema["format"] = "date"; break;
+    case Format::instant: schema["format"] = "date-time"; break;
+    case Format::email: schema["format"] = "email"; break;
+    case Format::external_id: schema["pattern"] = "^[A-Za-z0-9._-]+:.+$"; break;
   }
   if (attribute.type == Type::text) schema["maxLength"] = uint64_t{kTextBytesMax};
   return schema;

@@ -17,8 +17,8 @@ enum class Tier : uint8_t { device, far_edge, near_edge, core, cloud };
 enum class State : uint8_t { up, down };
 enum class NodeRole : uint8_t { router, switch_, server, base_station, upf, bng };
 
-// Jurisdictions of one snapshot, by their position in Snapshot::jurisdictions. At most 64: there are ~60 data-protection
-// regimes worth telling apart, and a set must be one machine word on the request path.
+// Jurisdictions of one snapshot, by their position in Snapshot::jurisdictions. At most 64: there are ~60
+// data-protection regimes worth telling apart, and a set must be one machine word on the request path.
 struct JurisdictionSet {
   uint64_t bits = 0;
   static constexpr JurisdictionSet all() { return {UINT64_MAX}; }
@@ -34,15 +34,15 @@ struct Site {
   std::string id;
   std::string name;
   Tier tier = Tier::core;
-  Degrees latitude;                // [−90, 90], WGS 84
-  Degrees longitude;               // [−180, 180]
-  uint8_t jurisdiction = 0;        // position in Snapshot::jurisdictions
-  Kilowatts power_limit;           // IT load the feeds can carry; ≥ 0
+  Degrees latitude;          // [−90, 90], WGS 84
+  Degrees longitude;         // [−180, 180]
+  uint8_t jurisdiction = 0;  // position in Snapshot::jurisdictions
+  Kilowatts power_limit;     // IT load the feeds can carry; ≥ 0
   std::vector<std::string> power_feeds;
   EurosPerKilowattHour power_price;
-  GramsPerKilowattHour carbon;     // of the power it draws
-  double pue = 1;                  // total power / IT power, ≥ 1 (ISO/IEC 30134-2)
-  Kilowatts cooling_limit;         // heat that can be removed; ≥ 0
+  GramsPerKilowattHour carbon;  // of the power it draws
+  double pue = 1;               // total power / IT power, ≥ 1 (ISO/IEC 30134-2)
+  Kilowatts cooling_limit;      // heat that can be removed; ≥ 0
   State state = State::up;
   bool operator==(const Site&) const = default;
 };
@@ -69,12 +69,12 @@ struct Link {
   std::string id;
   NodeIndex a;
   NodeIndex b;
-  Gbps capacity_ab;                // > 0
-  Gbps capacity_ba;                // > 0
-  Microseconds delay;              // one way, ≥ 0
-  Kilometres length;               // of fibre, not of the map; 0 where not known
-  double igp_metric = 1;           // ≥ 1; paths minimise its sum
-  EurosPerGigabyte cost;           // of carrying one gigabyte
+  Gbps capacity_ab;       // > 0
+  Gbps capacity_ba;       // > 0
+  Microseconds delay;     // one way, ≥ 0
+  Kilometres length;      // of fibre, not of the map; 0 where not known
+  double igp_metric = 1;  // ≥ 1; paths minimise its sum
+  EurosPerGigabyte cost;  // of carrying one gigabyte
   std::vector<SharedRiskGroupIndex> shared_risk_groups;
   State state = State::up;
   bool operator==(const Link&) const = default;
@@ -84,15 +84,15 @@ using LinkIndex = Index<Link>;
 // Where a region's traffic surfaces (UPF or BNG).
 struct Anchor {
   NodeIndex node;
-  Microseconds access_delay;       // one way, device to base station or access node
-  Microseconds backhaul_delay;     // one way, from there to the anchor
+  Microseconds access_delay;    // one way, device to base station or access node
+  Microseconds backhaul_delay;  // one way, from there to the anchor
   bool operator==(const Anchor&) const = default;
 };
 
 // An IPv4 or IPv6 prefix; IPv4 is held as ::ffff:a.b.c.d, its length counted from there (0..32 → 96..128).
 struct Prefix {
   std::array<uint8_t, 16> address{};
-  uint8_t length = 0;              // [0, 128]
+  uint8_t length = 0;  // [0, 128]
   bool operator==(const Prefix&) const = default;
 };
 
@@ -101,9 +101,9 @@ struct Region {
   std::string name;
   Degrees latitude;
   Degrees longitude;
-  double population = 0;           // people, ≥ 0
+  double population = 0;  // people, ≥ 0
   std::vector<Prefix> prefixes;
-  std::vector<Anchor> anchors;     // at least one; the first that is up and connected is used
+  std::vector<Anchor> anchors;  // at least one; the first that is up and connected is used
   bool operator==(const Region&) const = default;
 };
 using RegionIndex = Index<Region>;
@@ -111,18 +111,18 @@ using RegionIndex = Index<Region>;
 struct Accelerator {
   std::string id;
   std::string name;
-  Gigabytes memory;                // > 0
-  Watts idle_power;                // ≥ 0
-  Watts peak_power;                // ≥ idle_power
-  EurosPerHour price;              // of one accelerator for one hour, amortised, without energy
+  Gigabytes memory;    // > 0
+  Watts idle_power;    // ≥ 0
+  Watts peak_power;    // ≥ idle_power
+  EurosPerHour price;  // of one accelerator for one hour, amortised, without energy
   bool operator==(const Accelerator&) const = default;
 };
 using AcceleratorIndex = Index<Accelerator>;
 
 // Accelerators kept for the radio network between two hours of the day, UTC; from > to wraps over midnight.
 struct RadioReserve {
-  double from_hour = 0;            // [0, 24)
-  double to_hour = 0;              // [0, 24]
+  double from_hour = 0;  // [0, 24)
+  double to_hour = 0;    // [0, 24]
   uint32_t accelerators = 0;
   bool operator==(const RadioReserve&) const = default;
 };
@@ -130,11 +130,11 @@ struct RadioReserve {
 struct Pool {
   std::string id;
   SiteIndex site;
-  NodeIndex node;                  // where its traffic meets the network
+  NodeIndex node;  // where its traffic meets the network
   AcceleratorIndex accelerator;
   uint32_t count = 0;
   std::vector<RadioReserve> radio_reserve;
-  std::string engine_url;          // of a real OpenAI-compatible server; empty: emulated
+  std::string engine_url;  // of a real OpenAI-compatible server; empty: emulated
   bool operator==(const Pool&) const = default;
 };
 using PoolIndex = Index<Pool>;
@@ -144,19 +144,19 @@ struct Model {
   std::string name;
   std::vector<std::string> aliases;  // further names that requests may use
   std::string version;
-  double parameters_billion = 0;   // > 0
-  Gigabytes weights;               // memory of one replica's weights
-  double kv_bytes_per_token = 0;   // ≥ 0
-  uint32_t context_tokens = 0;     // prompt + output, > 0
+  double parameters_billion = 0;  // > 0
+  Gigabytes weights;              // memory of one replica's weights
+  double kv_bytes_per_token = 0;  // ≥ 0
+  uint32_t context_tokens = 0;    // prompt + output, > 0
   bool operator==(const Model&) const = default;
 };
 using ModelIndex = Index<Model>;
 
 // One row of a measured profile: what a replica does when `batch` requests run at once.
 struct OperatingPoint {
-  uint32_t batch = 1;              // ≥ 1, ascending within a profile
-  Milliseconds decode_per_token;   // time between tokens of one request, > 0
-  Watts power;                     // of all the replica's accelerators together
+  uint32_t batch = 1;             // ≥ 1, ascending within a profile
+  Milliseconds decode_per_token;  // time between tokens of one request, > 0
+  Watts power;                    // of all the replica's accelerators together
   bool operator==(const OperatingPoint&) const = default;
 };
 
@@ -164,12 +164,12 @@ struct Profile {
   std::string id;
   ModelIndex model;
   AcceleratorIndex accelerator;
-  uint32_t tensor_parallel = 1;    // accelerators per replica, ≥ 1
-  double prefill_tokens_per_s = 0; // > 0, one replica
-  Milliseconds prefill_overhead;   // fixed cost of a prefill, ≥ 0
-  Gigabytes kv_memory;             // for KV cache over the whole replica, > 0
+  uint32_t tensor_parallel = 1;        // accelerators per replica, ≥ 1
+  double prefill_tokens_per_s = 0;     // > 0, one replica
+  Milliseconds prefill_overhead;       // fixed cost of a prefill, ≥ 0
+  Gigabytes kv_memory;                 // for KV cache over the whole replica, > 0
   std::vector<OperatingPoint> points;  // at least one
-  std::string source;              // where the figures come from
+  std::string source;                  // where the figures come from
   bool operator==(const Profile&) const = default;
 };
 using ProfileIndex = Index<Profile>;
@@ -177,15 +177,15 @@ using ProfileIndex = Index<Profile>;
 // A credential, stored only as its SHA-256.
 struct ApiKey {
   Digest sha256;
-  bool loopback_only = false;      // accepted only from 127.0.0.0/8 and ::1
+  bool loopback_only = false;  // accepted only from 127.0.0.0/8 and ::1
   bool operator==(const ApiKey&) const = default;
 };
 
 // A promise on latency: at most these at this quantile of requests.
 struct Promise {
-  Milliseconds ttft;               // time to first token, as the client sees it, > 0
-  Milliseconds tpot;               // time per output token after the first, > 0
-  double quantile = 0.95;          // (0, 1)
+  Milliseconds ttft;       // time to first token, as the client sees it, > 0
+  Milliseconds tpot;       // time per output token after the first, > 0
+  double quantile = 0.95;  // (0, 1)
   bool operator==(const Promise&) const = default;
 };
 
@@ -194,10 +194,10 @@ struct Tenant {
   std::string name;
   std::vector<ApiKey> keys;
   JurisdictionSet residency = JurisdictionSet::all();  // where its data may be processed or pass
-  std::string data_class;          // the operator's own word: public, personal, health, …
-  std::vector<ModelIndex> models;  // allowed; empty: all
-  Promise promise;                 // where a demand or a request states none
-  uint32_t priority = 0;           // larger is served first
+  std::string data_class;                              // the operator's own word: public, personal, health, …
+  std::vector<ModelIndex> models;                      // allowed; empty: all
+  Promise promise;                                     // where a demand or a request states none
+  uint32_t priority = 0;                               // larger is served first
   bool operator==(const Tenant&) const = default;
 };
 using TenantIndex = Index<Tenant>;
@@ -208,12 +208,12 @@ struct Demand {
   TenantIndex tenant;
   RegionIndex region;
   ModelIndex model;
-  double rate_per_s = 0;           // requests, ≥ 0
-  double prompt_tokens = 0;        // mean, ≥ 1
-  double output_tokens = 0;        // mean, ≥ 1
-  double upload_bytes = 0;         // per request, mean, ≥ 0
-  double download_bytes = 0;       // per request, mean, ≥ 0
-  double prefix_hit = 0;           // fraction of prompt tokens found in cache, [0, 1)
+  double rate_per_s = 0;      // requests, ≥ 0
+  double prompt_tokens = 0;   // mean, ≥ 1
+  double output_tokens = 0;   // mean, ≥ 1
+  double upload_bytes = 0;    // per request, mean, ≥ 0
+  double download_bytes = 0;  // per request, mean, ≥ 0
+  double prefix_hit = 0;      // fraction of prompt tokens found in cache, [0, 1)
   Promise promise;
   uint32_t priority = 0;
   bool operator==(const Demand&) const = default;
@@ -225,7 +225,7 @@ struct Traffic {
   std::string id;
   NodeIndex from;
   NodeIndex to;
-  Gbps rate;                       // ≥ 0
+  Gbps rate;  // ≥ 0
   bool operator==(const Traffic&) const = default;
 };
 
@@ -241,9 +241,9 @@ struct Deployment {
 
 // The operator's own limits on what a plan may do.
 struct Policy {
-  double link_headroom = 0.8;      // fraction of a link's capacity that plans may fill, (0, 1]
-  Euros rejection_penalty{0.05};   // per request that is turned away, > 0
-  Euros move_penalty{0.5};         // per replica started or stopped by a new plan, ≥ 0
+  double link_headroom = 0.8;     // fraction of a link's capacity that plans may fill, (0, 1]
+  Euros rejection_penalty{0.05};  // per request that is turned away, > 0
+  Euros move_penalty{0.5};        // per replica started or stopped by a new plan, ≥ 0
   bool operator==(const Policy&) const = default;
 };
 

@@ -49,24 +49,18 @@ std::string named(const std::vector<std::string_view>& kinds) {
 std::string what_is_right(const Attribute& attribute) {
   const std::string_view unit = unit_of(attribute.name);
   switch (attribute.type) {
-    case Type::boolean:
-      return "write true or false";
-    case Type::integer:
-      return fmt::format("write a whole number{}", bounds(attribute));
+    case Type::boolean: return "write true or false";
+    case Type::integer: return fmt::format("write a whole number{}", bounds(attribute));
     case Type::number: {
       const std::string plain = unit.empty() ? "write a number" : fmt::format("write a plain number of {}", unit);
       return plain + bounds(attribute);
     }
-    case Type::text:
-      return "write a text";
-    case Type::choice:
-      return fmt::format("write one of {}", fmt::join(attribute.choices, ", "));
+    case Type::text: return "write a text";
+    case Type::choice: return fmt::format("write one of {}", fmt::join(attribute.choices, ", "));
     case Type::reference:
-      return attribute.refers_to_any.empty()
-                 ? fmt::format("write the id of a {}", attribute.refers_to)
-                 : fmt::format("write kind/id, of a {}", named(attribute.refers_to_any));
-    case Type::record:
-      return "write a record (key: value, …)";
+      return attribute.refers_to_any.empty() ? fmt::format("write the id of a {}", attribute.refers_to)
+                                             : fmt::format("write kind/id, of a {}", named(attribute.refers_to_any));
+    case Type::record: return "write a record (key: value, …)";
   }
   return {};
 }
@@ -108,19 +102,13 @@ class Checker {
 
   Json one(const Json& value) {
     switch (attribute_.type) {
-      case Type::boolean:
-        return value.is_bool() ? value : wrong_type(value);
+      case Type::boolean: return value.is_bool() ? value : wrong_type(value);
       case Type::integer:
-      case Type::number:
-        return number(value);
-      case Type::text:
-        return value.is_string() ? text(value) : wrong_type(value);
-      case Type::choice:
-        return choice(value);
-      case Type::reference:
-        return reference(value);
-      case Type::record:
-        return record(value);
+      case Type::number: return number(value);
+      case Type::text: return value.is_string() ? text(value) : wrong_type(value);
+      case Type::choice: return choice(value);
+      case Type::reference: return reference(value);
+      case Type::record: return record(value);
     }
     return nullptr;
   }

@@ -77,7 +77,9 @@ struct Snapshot {
   // A link carries traffic when it, both its nodes and both their sites are up.
   bool usable(LinkIndex link) const;
   // A node forwards when it and its site are up.
-  bool usable(NodeIndex node) const { return nodes[node].state == State::up && sites[nodes[node].site].state == State::up; }
+  bool usable(NodeIndex node) const {
+    return nodes[node].state == State::up && sites[nodes[node].site].state == State::up;
+  }
   JurisdictionSet jurisdiction_of(SiteIndex site) const { return {uint64_t{1} << sites[site].jurisdiction}; }
 
   bool operator==(const Snapshot& other) const;  // by value, adjacency aside (it follows from the links)

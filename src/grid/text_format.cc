@@ -61,8 +61,8 @@ Result<std::string> canonical_date(std::string_view text) {
 
 bool is_email(std::string_view text) {
   const size_t at = text.find('@');
-  return at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.find('@', at + 1) == std::string_view::npos &&
-         text.find(' ') == std::string_view::npos;
+  return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
+         text.find('@', at + 1) == std::string_view::npos && text.find(' ') == std::string_view::npos;
 }
 
 bool is_external_id(std::string_view text) {
@@ -76,8 +76,7 @@ bool is_external_id(std::string_view text) {
 
 Result<std::string> canonical_text(Format format, std::string_view text) {
   switch (format) {
-    case Format::any:
-      return std::string(text);
+    case Format::any: return std::string(text);
     case Format::jurisdiction:
     case Format::country:
       if (text.size() == 2 && is_capital(text[0]) && is_capital(text[1])) return std::string(text);
@@ -92,12 +91,9 @@ Result<std::string> canonical_text(Format format, std::string_view text) {
     case Format::url:
       if (text.empty() || text.starts_with("http://") || text.starts_with("https://")) return std::string(text);
       return wrong("write http://host:port/path");
-    case Format::address:
-      return canonical_address(text);
-    case Format::mac_address:
-      return canonical_mac_address(text);
-    case Format::date:
-      return canonical_date(text);
+    case Format::address: return canonical_address(text);
+    case Format::mac_address: return canonical_mac_address(text);
+    case Format::date: return canonical_date(text);
     case Format::instant: {
       const auto instant = parse_rfc3339(text);
       if (instant) return format_rfc3339(*instant);

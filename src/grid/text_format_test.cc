@@ -57,7 +57,8 @@ TEST(TextFormat, ACanonicalTextIsItsOwnCanonicalForm) {
   for (int i = 0; i < 200'000; ++i) {
     std::string text;
     for (uint64_t length = random.below(24); length > 0; --length) text += kLetters[random.below(kLetters.size())];
-    for (const Format format : {Format::address, Format::mac_address, Format::date, Format::instant, Format::email, Format::external_id}) {
+    for (const Format format :
+         {Format::address, Format::mac_address, Format::date, Format::instant, Format::email, Format::external_id}) {
       const auto once = canonical_text(format, text);
       if (!once) continue;
       ++taken;

@@ -16,18 +16,10 @@ int hex_value(char c) {
 
 BodyDecoder::BodyDecoder(BodyFraming framing) : remaining_(framing.length) {
   switch (framing.kind) {
-    case BodyKind::none:
-      state_ = State::done;
-      break;
-    case BodyKind::length:
-      state_ = framing.length == 0 ? State::done : State::length;
-      break;
-    case BodyKind::chunked:
-      state_ = State::chunk_size;
-      break;
-    case BodyKind::until_close:
-      state_ = State::until_close;
-      break;
+    case BodyKind::none: state_ = State::done; break;
+    case BodyKind::length: state_ = framing.length == 0 ? State::done : State::length; break;
+    case BodyKind::chunked: state_ = State::chunk_size; break;
+    case BodyKind::until_close: state_ = State::until_close; break;
   }
 }
 
@@ -36,10 +28,8 @@ BodyDecoder::Step BodyDecoder::next(std::string_view bytes) {
   while (taken < bytes.size()) {
     switch (state_) {
       case State::done:
-      case State::malformed:
-        return {taken, {}};
-      case State::until_close:
-        return {bytes.size(), bytes.substr(taken)};
+      case State::malformed: return {taken, {}};
+      case State::until_close: return {bytes.size(), bytes.substr(taken)};
       case State::length:
       case State::chunk_data: {
         const auto count = static_cast<size_t>(std::min<uint64_t>(remaining_, bytes.size() - taken));
@@ -47,9 +37,7 @@ BodyDecoder::Step BodyDecoder::next(std::string_view bytes) {
         if (remaining_ == 0) state_ = state_ == State::length ? State::done : State::chunk_data_cr;
         return {taken + count, bytes.substr(taken, count)};
       }
-      default:
-        take_framing_byte(bytes[taken++]);
-        break;
+      default: take_framing_byte(bytes[taken++]); break;
     }
   }
   return {taken, {}};
@@ -57,9 +45,7 @@ BodyDecoder::Step BodyDecoder::next(std::string_view bytes) {
 
 void BodyDecoder::take_framing_byte(char c) {
   switch (state_) {
-    case State::chunk_size:
-      take_size_byte(c);
-      return;
+    case State::chunk_size: take_size_byte(c); return;
     case State::chunk_extension:
       if (c == '\r') {
         state_ = State::chunk_size_lf;
@@ -72,15 +58,9 @@ void BodyDecoder::take_framing_byte(char c) {
       digits_ = 0;
       dropped_bytes_ = 0;
       return;
-    case State::chunk_data_cr:
-      state_ = c == '\r' ? State::chunk_data_lf : State::malformed;
-      return;
-    case State::chunk_data_lf:
-      state_ = c == '\n' ? State::chunk_size : State::malformed;
-      return;
-    default:
-      take_trailer_byte(c);
-      return;
+    case State::chunk_data_cr: state_ = c == '\r' ? State::chunk_data_lf : State::malformed; return;
+    case State::chunk_data_lf: state_ = c == '\n' ? State::chunk_size : State::malformed; return;
+    default: take_trailer_byte(c); return;
   }
 }
 

@@ -17,7 +17,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr size_t kAnswerBufferBytesFirst = 8 * 1024;  // some hundred tokens of a stream
-constexpr int kInterimHeadsMax = 8;             // 100 Continue, 103 Early Hints: a server that sends more is broken
+constexpr int kInterimHeadsMax = 8;  // 100 Continue, 103 Early Hints: a server that sends more is broken
 
 }  // namespace
 

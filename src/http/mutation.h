@@ -60,24 +60,12 @@ inline std::string mutate_request(Random& random) {
   for (uint64_t i = 0; i < edits && !text.empty(); ++i) {
     const size_t at = random.below(text.size());
     switch (random.below(7)) {
-      case 0:
-        text[at] = static_cast<char>(random.below(256));
-        break;
-      case 1:
-        text.erase(at, 1 + random.below(4));
-        break;
-      case 2:
-        text.insert(at, 1, static_cast<char>(random.below(256)));
-        break;
-      case 3:
-        text.insert(at, kPieces[random.below(kPieces.size())]);
-        break;
-      case 4:
-        text.insert(at, text.substr(at, 1 + random.below(30)));
-        break;
-      case 5:
-        text.resize(at);
-        break;
+      case 0: text[at] = static_cast<char>(random.below(256)); break;
+      case 1: text.erase(at, 1 + random.below(4)); break;
+      case 2: text.insert(at, 1, static_cast<char>(random.below(256))); break;
+      case 3: text.insert(at, kPieces[random.below(kPieces.size())]); break;
+      case 4: text.insert(at, text.substr(at, 1 + random.below(30))); break;
+      case 5: text.resize(at); break;
       default: {  // a header line, where header lines are
         const size_t line = text.find("\r\n", at);
         if (line != std::string::npos) text.insert(line + 2, kPieces[random.below(kPieces.size())]);

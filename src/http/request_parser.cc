@@ -12,7 +12,9 @@ constexpr size_t kMethodBytesMax = 32;
 // What the next request may reuse; more would be held by connections that are idle.
 constexpr size_t kBodyBytesKept = 16 * 1024;
 
-tl::unexpected<Refusal> bad_request(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
+tl::unexpected<Refusal> bad_request(std::string_view message) {
+  return tl::unexpected(Refusal{400, "bad_request", message});
+}
 
 // RFC 3986 allows fewer, but browsers send some of the others as they are; none of them can end a line or a target.
 bool is_target_character(char c) { return c > ' ' && c < 127 && c != '#' && c != '"' && c != '<' && c != '>'; }
@@ -40,12 +42,9 @@ void RequestParser::next_request() {
 
 size_t RequestParser::consume(std::string_view bytes) {
   switch (state_) {
-    case State::head:
-      return consume_head(bytes);
-    case State::body:
-      return consume_body(bytes);
-    default:
-      return 0;
+    case State::head: return consume_head(bytes);
+    case State::body: return consume_body(bytes);
+    default: return 0;
   }
 }
 
@@ -159,7 +158,8 @@ Parsed<void> RequestParser::check_host() {
   for (const Header& field : request_.headers) {
     if (!is_named(field, "host")) continue;
     ++hosts;
-    if (!std::all_of(field.value.begin(), field.value.end(), is_host_character)) return bad_request("the host is malformed");
+    if (!std::all_of(field.value.begin(), field.value.end(), is_host_character))
+      return bad_request("the host is malformed");
   }
   if (hosts > 1) return bad_request("host is given more than once");
   if (hosts == 0 && !is_http_1_0_) return bad_request("the request has no host");

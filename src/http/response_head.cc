@@ -3,7 +3,9 @@
 namespace tandem::http {
 namespace {
 
-tl::unexpected<Refusal> bad_response(std::string_view message) { return tl::unexpected(Refusal{502, "bad_response", message}); }
+tl::unexpected<Refusal> bad_response(std::string_view message) {
+  return tl::unexpected(Refusal{502, "bad_response", message});
+}
 
 }  // namespace
 

@@ -42,7 +42,8 @@ class RunningServer {
   RunningServer(const RunningServer&) = delete;
   RunningServer& operator=(const RunningServer&) = delete;
 
-  // Waits until the context has nothing left to do, which is once the server is closed and every connection has unwound.
+  // Waits until the context has nothing left to do, which is once the server is closed and every connection has
+  // unwound.
   void run_dry() {
     if (thread_.joinable()) thread_.join();
   }

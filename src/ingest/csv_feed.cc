@@ -19,7 +19,9 @@ constexpr size_t kShownBytesMax = 60;  // of a wrong name repeated in a message
 class CsvReader final : public FeedReader {
  public:
   CsvReader(const FeedOptions& options, FeedSink& sink)
-      : options_(options), sink_(sink), splitter_(kFeedItemBytesMax, kFeedColumnsMax, [this](const CsvRecord& r) { take(r); }) {}
+      : options_(options),
+        sink_(sink),
+        splitter_(kFeedItemBytesMax, kFeedColumnsMax, [this](const CsvRecord& r) { take(r); }) {}
 
   void push(std::string_view bytes) override { splitter_.push(bytes); }
   void finish() override {
@@ -37,16 +39,16 @@ class CsvReader final : public FeedReader {
 
  private:
   struct KindColumns {
-    const grid::Kind* kind = nullptr;                 // null: there is no such kind
-    std::vector<const grid::Attribute*> attributes;   // of each column; null where the kind has none of that name
+    const grid::Kind* kind = nullptr;                // null: there is no such kind
+    std::vector<const grid::Attribute*> attributes;  // of each column; null where the kind has none of that name
   };
 
   std::string column_name(size_t position) const {
     return fmt::format("column {} '{}'", position + 1, columns_[position].substr(0, kShownBytesMax));
   }
 
-  void fault(const FeedPlace& place, std::string_view kind, std::string_view id, std::string column, std::string message,
-             std::string fix) {
+  void fault(const FeedPlace& place, std::string_view kind, std::string_view id, std::string column,
+             std::string message, std::string fix) {
     sink_.fault({place, std::string(kind), std::string(id), std::move(column), std::move(message), std::move(fix)},
                 std::exchange(row_is_good_, false));
   }
@@ -58,10 +60,13 @@ class CsvReader final : public FeedReader {
     const FeedPlace place{record.line, 0, rows_++, 0};
     if (!record.fault.empty()) {
       const std::string column = record.fault_cell < columns_.size() ? column_name(record.fault_cell) : std::string();
-      return fault(place, "", "", column, std::string(record.fault), "write quotes around the whole cell and double those within");
+      return fault(place, "", "", column, std::string(record.fault),
+                   "write quotes around the whole cell and double those within");
     }
     if (record.cells.size() != columns_.size())
-      return fault(place, "", "", "", fmt::format("the row has {} cells where the first row names {} columns", record.cells.size(), columns_.size()),
+      return fault(place, "", "", "",
+                   fmt::format("the row has {} cells where the first row names {} columns", record.cells.size(),
+                               columns_.size()),
                    "write quotes around a cell that holds the separator");
     take_row(record, place);
   }
@@ -75,7 +80,8 @@ class CsvReader final : public FeedReader {
     for (size_t i = 0; i < columns_.size(); ++i) {
       if (columns_[i].empty())
         header_fault(place, i, "the column has no name", "name it in the first row, or leave it out");
-      else if (std::find(columns_.begin(), columns_.begin() + static_cast<ptrdiff_t>(i), columns_[i]) != columns_.begin() + static_cast<ptrdiff_t>(i))
+      else if (std::find(columns_.begin(), columns_.begin() + static_cast<ptrdiff_t>(i), columns_[i]) !=
+               columns_.begin() + static_cast<ptrdiff_t>(i))
         header_fault(place, i, "two columns have this name", "name each attribute once");
     }
     kind_column_ = position_of("kind");
@@ -100,7 +106,8 @@ class CsvReader final : public FeedReader {
     }
     for (size_t i = 0; i < columns_.size(); ++i)
       if (known.attributes[i] == nullptr && i != kind_column_ && i != id_column_)
-        header_fault(place, i, fmt::format("a {} has no attribute of this name", kind_name), attribute_meant(*known.kind, columns_[i]));
+        header_fault(place, i, fmt::format("a {} has no attribute of this name", kind_name),
+                     attribute_meant(*known.kind, columns_[i]));
   }
 
   size_t position_of(std::string_view name) const {
@@ -124,8 +131,8 @@ class CsvReader final : public FeedReader {
     if (kinds_.size() >= kKindsMax && !kinds_.contains(row.kind)) kinds_.clear();
     const KindColumns& known = columns_of(row.kind);
     if (known.kind == nullptr)
-      return fault(place, row.kind, row.id, kind_column_ < columns_.size() ? column_name(kind_column_) : "", no_such_kind(row.kind),
-                   "write the name of a kind, such as rack");
+      return fault(place, row.kind, row.id, kind_column_ < columns_.size() ? column_name(kind_column_) : "",
+                   no_such_kind(row.kind), "write the name of a kind, such as rack");
     for (size_t i = 0; i < columns_.size(); ++i) {
       if (i == kind_column_ || i == id_column_ || record.cells[i].empty()) continue;
       if (known.attributes[i] == nullptr) {

@@ -40,13 +40,13 @@ class CsvSplitter {
   size_t record_bytes_max_;
   size_t cells_max_;
   Take take_;
-  std::string record_;            // bytes of the record so far
-  std::string unquoted_;          // cells whose doubled quotes were undone
+  std::string record_;    // bytes of the record so far
+  std::string unquoted_;  // cells whose doubled quotes were undone
   CsvRecord current_;
-  char separator_ = '\0';         // not yet chosen
+  char separator_ = '\0';  // not yet chosen
   uint32_t line_ = 1;
   uint32_t record_line_ = 1;
-  bool quoted_ = false;           // within quotes at the end of what was scanned
+  bool quoted_ = false;  // within quotes at the end of what was scanned
   bool too_long_ = false;
   bool first_ = true;
 };

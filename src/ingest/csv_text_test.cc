@@ -35,7 +35,10 @@ using Rows = std::vector<std::vector<std::string>>;
 TEST(CsvSplitter, FollowsRfc4180) {
   EXPECT_EQ(read("a,b\r\n1,2\r\n").rows, (Rows{{"a", "b"}, {"1", "2"}}));
   EXPECT_EQ(read("a,\"b,\"\"c\"\"\nd\",e\nf").rows, (Rows{{"a", "b,\"c\"\nd", "e"}, {"f"}}));
-  EXPECT_EQ(read("\xEF\xBB\xBF" "a,b\n\n,\n").rows, (Rows{{"a", "b"}, {"", ""}}));
+  EXPECT_EQ(read("\xEF\xBB\xBF"
+                 "a,b\n\n,\n")
+                .rows,
+            (Rows{{"a", "b"}, {"", ""}}));
   EXPECT_EQ(read("a;b\n1;\"x;y\"\n").rows, (Rows{{"a", "b"}, {"1", "x;y"}}));
   EXPECT_EQ(read("a\tb,c\n1\t2,3").rows, (Rows{{"a", "b,c"}, {"1", "2,3"}}));
   EXPECT_EQ(read("a,\"b\nc\"\nd,e\n").lines, (std::vector<uint32_t>{1, 3}));
@@ -44,7 +47,8 @@ TEST(CsvSplitter, FollowsRfc4180) {
 
 TEST(CsvSplitter, SaysWhatCannotBeReadAndGoesOn) {
   const auto faults = [](std::string_view text) { return read(text).faults; };
-  EXPECT_EQ(faults("a,b\n\"x\"y,2\n3,4\n"), (std::vector<std::string>{"", "after the closing quote of a cell there is more", ""}));
+  EXPECT_EQ(faults("a,b\n\"x\"y,2\n3,4\n"),
+            (std::vector<std::string>{"", "after the closing quote of a cell there is more", ""}));
   EXPECT_EQ(faults("a,b\nx\"y\"\"\",2\n3,4\n")[1], "a quote stands within a cell that does not begin with one");
   EXPECT_EQ(faults("a\n\"x\n")[1], "a quote is opened and never closed");
   EXPECT_EQ(faults("a\n\xff\nb\n"), (std::vector<std::string>{"", "the bytes are not text in UTF-8", ""}));

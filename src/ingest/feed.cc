@@ -54,12 +54,14 @@ size_t feed_file_rank(FeedFormat format, std::string_view file_name) {
   if (format == FeedFormat::netbox)
     if (const NetboxModel* model = netbox_endpoint(stem)) stem = model->kind;
   const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const grid::Kind* kind) {
-    return stem == kind->name || (stem.size() == kind->name.size() + 1 && stem.starts_with(kind->name) && stem.back() == 's');
+    return stem == kind->name ||
+           (stem.size() == kind->name.size() + 1 && stem.starts_with(kind->name) && stem.back() == 's');
   });
   return static_cast<size_t>(found - kinds.begin());
 }
 
-std::unique_ptr<FeedReader> make_feed_reader(FeedFormat format, std::string_view file_name, const FeedOptions& options, FeedSink& sink) {
+std::unique_ptr<FeedReader> make_feed_reader(FeedFormat format, std::string_view file_name, const FeedOptions& options,
+                                             FeedSink& sink) {
   switch (format) {
     case FeedFormat::csv: return make_csv_reader(options, sink);
     case FeedFormat::yaml: return make_yaml_reader(file_name, sink);

@@ -26,11 +26,12 @@ FeedFormat detect_feed_format(std::string_view file_name, std::string_view first
 // A value as a cell of a CSV file says it. Errors: invalid_argument for a kind or attribute that is not there.
 Result<Json> feed_value(std::string_view kind, std::string_view attribute, std::string_view text);
 
-// Where a file of that name comes among those of one feed, so that what is referred to comes before what refers to it and
-// little has to wait: "sites.json" before "devices.json", "rack.csv" before "device.csv". Others keep their order, last.
+// Where a file of that name comes among those of one feed, so that what is referred to comes before what refers to it
+// and little has to wait: "sites.json" before "devices.json", "rack.csv" before "device.csv". Others keep their order,
+// last.
 size_t feed_file_rank(FeedFormat format, std::string_view file_name);
 
-inline constexpr size_t kFeedItemBytesMax = 4u << 20;  // one row, resource or object; a device with its config context
+inline constexpr size_t kFeedItemBytesMax = 4u << 20;   // one row, resource or object; a device with its config context
 inline constexpr size_t kFeedYamlBytesMax = 64u << 20;  // YAML is read whole; the other formats as they come
 inline constexpr size_t kFeedColumnsMax = 1'000;        // of a CSV file
 
@@ -46,10 +47,10 @@ struct FeedPlace {
 // What is wrong with a row before anything is known of the inventory.
 struct FeedFault {
   FeedPlace place;
-  std::string kind, id;   // as far as they are known
-  std::string column;     // "column 5 'height_u'", "/results/17/position"; empty: the row as a whole
-  std::string message;    // what is wrong
-  std::string fix;        // what would be right; may be empty
+  std::string kind, id;  // as far as they are known
+  std::string column;    // "column 5 'height_u'", "/results/17/position"; empty: the row as a whole
+  std::string message;   // what is wrong
+  std::string fix;       // what would be right; may be empty
 };
 
 class FeedSink {
@@ -61,7 +62,7 @@ class FeedSink {
 };
 
 struct FeedOptions {
-  std::string kind;             // of every row of a CSV file without a column `kind`
+  std::string kind;               // of every row of a CSV file without a column `kind`
   std::string system = "netbox";  // in front of foreign ids where they become external ids: "<system>:dcim.device/12"
 };
 

@@ -24,7 +24,9 @@ std::string netbox_interface(size_t i) {
 }
 
 const inventory::Snapshot& inventory_with_the_device() {
-  static const inventory::Snapshot snapshot = read_feed(FeedFormat::netbox, R"({"dcim/devices":[{"id":12,"url":"/api/dcim/devices/12/","name":"par-r1"}]})").after;
+  static const inventory::Snapshot snapshot =
+      read_feed(FeedFormat::netbox, R"({"dcim/devices":[{"id":12,"url":"/api/dcim/devices/12/","name":"par-r1"}]})")
+          .after;
   return snapshot;
 }
 
@@ -36,7 +38,8 @@ std::string netbox_page() {
 
 std::string csv_file() {
   std::string text = "kind,id,name,device,type,speed_gbps,mtu_bytes,mac_address,enabled\n";
-  for (size_t i = 0; i < kInterfaces; ++i) text += fmt::format("interface,par-r1:{0},et-0/0/{0},par-r1,physical,100,9192,00:11:22:33:44:55,true\n", i);
+  for (size_t i = 0; i < kInterfaces; ++i)
+    text += fmt::format("interface,par-r1:{0},et-0/0/{0},par-r1,physical,100,9192,00:11:22:33:44:55,true\n", i);
   return text;
 }
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t kPieceBytes = 64u << 10;  // handed to `write` at a time
 
-std::vector<std::string> export_csv(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory, FeedOutput& out) {
+std::vector<std::string> export_csv(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory,
+                                    FeedOutput& out) {
   std::vector<std::string> columns;  // of all kinds, in the order of the first that has each
   std::set<std::string_view> named;
   for (const grid::Kind* kind : kinds)
@@ -32,7 +33,8 @@ std::vector<std::string> export_csv(const std::vector<const grid::Kind*>& kinds,
       for (const grid::Attribute* attribute : attributes) {
         row += ',';
         if (attribute == nullptr) continue;
-        if (const auto found = values.find(attribute->name); found != values.end()) append_csv_cell(row, cell_text(found->second, *attribute));
+        if (const auto found = values.find(attribute->name); found != values.end())
+          append_csv_cell(row, cell_text(found->second, *attribute));
       }
       out.add(row + "\n");
       return true;
@@ -41,7 +43,8 @@ std::vector<std::string> export_csv(const std::vector<const grid::Kind*>& kinds,
   return {};
 }
 
-std::vector<std::string> export_yaml(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory, FeedOutput& out) {
+std::vector<std::string> export_yaml(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory,
+                                     FeedOutput& out) {
   for (const grid::Kind* kind : kinds) {
     if (inventory.size(kind->name) == 0) continue;
     out.add(fmt::format("{}:\n", kind->name));
@@ -67,7 +70,8 @@ void FeedOutput::flush() {
   held_.clear();
 }
 
-Result<std::vector<std::string>> export_feed(FeedFormat format, const inventory::Snapshot& inventory, const ExportOptions& options,
+Result<std::vector<std::string>> export_feed(FeedFormat format, const inventory::Snapshot& inventory,
+                                             const ExportOptions& options,
                                              const std::function<void(std::string_view)>& write) {
   std::vector<const grid::Kind*> kinds;
   for (const std::string& name : options.kinds) {
@@ -85,7 +89,8 @@ Result<std::vector<std::string>> export_feed(FeedFormat format, const inventory:
     case FeedFormat::yaml: notes = export_yaml(kinds, inventory, out); break;
     case FeedFormat::netbox: notes = export_netbox(kinds, inventory, options, out); break;
     case FeedFormat::tmf639: notes = export_tmf639(kinds, inventory, out); break;
-    case FeedFormat::automatic: return fail(ErrorCode::invalid_argument, "name the format: csv, yaml, netbox or tmf639");
+    case FeedFormat::automatic:
+      return fail(ErrorCode::invalid_argument, "name the format: csv, yaml, netbox or tmf639");
   }
   out.flush();
   return notes;

@@ -40,7 +40,9 @@ std::string tmf639_type(std::string_view name) {
   return std::string(kind == nullptr || kind->mapping.tmf_type.empty() ? "Resource" : kind->mapping.tmf_type);
 }
 
-std::string no_such_kind(std::string_view name) { return ontology::Ontology::built_in().unknown_kind(name.substr(0, 60)); }
+std::string no_such_kind(std::string_view name) {
+  return ontology::Ontology::built_in().unknown_kind(name.substr(0, 60));
+}
 
 std::string attribute_meant(const grid::Kind& kind, std::string_view name) {
   std::vector<std::string> names;

@@ -26,9 +26,36 @@ std::string seed_of(FeedFormat format) {
 }
 
 std::string mutate(std::string text, Random& random) {
-  static constexpr std::array<std::string_view, 30> kPieces{
-      "\"", ",", "\n", "\r\n", ";", "{", "}", "[", "]", ":", ": ", "- ", "null", "true", "1e999", "-1", "\\N", "\\u0000", "\xff", "@x:y", "@netbox:dcim.site/2",
-      "device/par-r1", "\"\"", "&a", "*a", "!t", "#", "id", "external_ids", "\xEF\xBB\xBF"};
+  static constexpr std::array<std::string_view, 30> kPieces{"\"",
+                                                            ",",
+                                                            "\n",
+                                                            "\r\n",
+                                                            ";",
+                                                            "{",
+                                                            "}",
+                                                            "[",
+                                                            "]",
+                                                            ":",
+                                                            ": ",
+                                                            "- ",
+                                                            "null",
+                                                            "true",
+                                                            "1e999",
+                                                            "-1",
+                                                            "\\N",
+                                                            "\\u0000",
+                                                            "\xff",
+                                                            "@x:y",
+                                                            "@netbox:dcim.site/2",
+                                                            "device/par-r1",
+                                                            "\"\"",
+                                                            "&a",
+                                                            "*a",
+                                                            "!t",
+                                                            "#",
+                                                            "id",
+                                                            "external_ids",
+                                                            "\xEF\xBB\xBF"};
   for (uint64_t edits = 1 + random.below(4); edits > 0 && !text.empty(); --edits) {
     const size_t at = random.below(text.size());
     switch (random.below(6)) {
@@ -58,7 +85,8 @@ void throw_mutations(size_t count, uint64_t seed) {
     ASSERT_EQ(result.accepted, result.problems.empty()) << text;
     ASSERT_TRUE(result.accepted || result.events == 0) << text;
     const inventory::UpsertCounts& counts = result.counts;
-    ASSERT_EQ(counts.created + counts.changed + counts.confirmed + counts.unchanged + counts.refused, result.places.size());
+    ASSERT_EQ(counts.created + counts.changed + counts.confirmed + counts.unchanged + counts.refused,
+              result.places.size());
     for (size_t p = 0; p < result.problems.size(); ++p) {
       ASSERT_FALSE(result.problems[p].message.empty()) << text;
       ASSERT_LT(result.problems[p].row, result.places.size()) << text;

@@ -20,7 +20,8 @@ const inventory::Snapshot& sample() {
   return snapshot;
 }
 
-std::string exported(FeedFormat format, const inventory::Snapshot& inventory, std::vector<std::string>* notes = nullptr) {
+std::string exported(FeedFormat format, const inventory::Snapshot& inventory,
+                     std::vector<std::string>* notes = nullptr) {
   std::string text;
   const auto done = export_feed(format, inventory, {}, [&](std::string_view piece) { text += piece; });
   EXPECT_TRUE(done.has_value());
@@ -41,7 +42,8 @@ std::string all_of(const inventory::Snapshot& inventory) {
 TEST(Feed, DetectsFormats) {
   EXPECT_EQ(detect_feed_format("a/racks.CSV", ""), FeedFormat::csv);
   EXPECT_EQ(detect_feed_format("x.yml", ""), FeedFormat::yaml);
-  EXPECT_EQ(detect_feed_format("x.json", R"({"count":1,"next":null,"previous":null,"results":[]})"), FeedFormat::netbox);
+  EXPECT_EQ(detect_feed_format("x.json", R"({"count":1,"next":null,"previous":null,"results":[]})"),
+            FeedFormat::netbox);
   EXPECT_EQ(detect_feed_format("x.json", R"([{"id":"1","@type":"PhysicalResource"}])"), FeedFormat::tmf639);
   EXPECT_EQ(detect_feed_format("x.json", R"({"a":1})"), FeedFormat::automatic);
   EXPECT_EQ(feed_format("netbox"), FeedFormat::netbox);
@@ -54,7 +56,8 @@ TEST(Feed, WhatIsExportedAndImportedAgainChangesNothing) {
     const FeedResult again = read_feed(format, text, sample());
     EXPECT_TRUE(again.accepted) << to_string(format);
     for (size_t i = 0; i < again.problems.size(); ++i)
-      ADD_FAILURE() << to_string(format) << ": " << again.columns[i] << ": " << again.problems[i].kind << " " << again.problems[i].id << ": " << again.problems[i].message;
+      ADD_FAILURE() << to_string(format) << ": " << again.columns[i] << ": " << again.problems[i].kind << " "
+                    << again.problems[i].id << ": " << again.problems[i].message;
     EXPECT_EQ(again.counts.changed, 0u) << to_string(format);
     EXPECT_EQ(again.counts.created, 0u) << to_string(format);
     EXPECT_EQ(again.events, 0u) << to_string(format);
@@ -79,7 +82,8 @@ TEST(CsvFeed, NamesRowAndColumnOfEveryProblem) {
   EXPECT_FALSE(result.accepted);
   EXPECT_EQ(result.events, 0u);
   ASSERT_EQ(result.problems.size(), 5u);
-  EXPECT_EQ(result.columns, (std::vector<std::string>{"column 4 'site'", "column 1 'kind'", "column 5 'height_u'", "", "column 1 'kind'"}));
+  EXPECT_EQ(result.columns, (std::vector<std::string>{"column 4 'site'", "column 1 'kind'", "column 5 'height_u'", "",
+                                                      "column 1 'kind'"}));
   EXPECT_EQ(result.places[result.problems[2].row].line, 4u);
   EXPECT_EQ(result.problems[1].message, "no kind 'rck'; did you mean 'rack'?");
   EXPECT_EQ(result.problems[3].message, "the row has 3 cells where the first row names 5 columns");
@@ -109,7 +113,8 @@ TEST(CsvFeed, RefusesAHeaderThatSaysNothing) {
 }
 
 TEST(YamlFeed, NamesLineAndKey) {
-  const FeedResult result = read_feed(FeedFormat::yaml, "rack:\n  - {id: a, site: par}\n  - {id: b, site: pa}\nrak:\n  - {id: c}\n", sample());
+  const FeedResult result = read_feed(
+      FeedFormat::yaml, "rack:\n  - {id: a, site: par}\n  - {id: b, site: pa}\nrak:\n  - {id: c}\n", sample());
   ASSERT_EQ(result.problems.size(), 2u);
   EXPECT_EQ(result.columns[0], "key 'site'");
   EXPECT_EQ(result.places[result.problems[0].row].line, 3u);

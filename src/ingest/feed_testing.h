@@ -50,20 +50,24 @@ struct FeedSettings {
   size_t piece_bytes = SIZE_MAX;  // pushed at a time
 };
 
-inline FeedResult read_feed(FeedFormat format, std::string_view bytes, const inventory::Snapshot& believed = {}, FeedSettings settings = {}) {
+inline FeedResult read_feed(FeedFormat format, std::string_view bytes, const inventory::Snapshot& believed = {},
+                            FeedSettings settings = {}) {
   if (settings.upsert.source.empty()) settings.upsert.source = "test";
   settings.upsert.actor = "operator:test";
   FeedResult result;
   inventory::Upsert upsert(believed, settings.upsert);
   FeedIntoUpsert sink(upsert, result);
   const auto reader = make_feed_reader(format, settings.file_name, settings.options, sink);
-  for (size_t at = 0; at < bytes.size(); at += std::min(settings.piece_bytes, bytes.size() - at)) reader->push(bytes.substr(at, settings.piece_bytes));
+  for (size_t at = 0; at < bytes.size(); at += std::min(settings.piece_bytes, bytes.size() - at))
+    reader->push(bytes.substr(at, settings.piece_bytes));
   reader->finish();
   upsert.finish();
   result.counts = upsert.counts();
   result.problems = upsert.problems();
   for (const inventory::RowProblem& problem : result.problems)
-    result.columns.push_back(problem.column.empty() ? reader->column(result.places.at(problem.row), problem.kind, problem.attribute) : problem.column);
+    result.columns.push_back(problem.column.empty()
+                                 ? reader->column(result.places.at(problem.row), problem.kind, problem.attribute)
+                                 : problem.column);
   result.notes = reader->notes();
   for (const std::string& note : upsert.notes()) result.notes.push_back(note);
   for (size_t i = 0; i < result.places.size(); ++i) result.ids.push_back(upsert.id(i));

@@ -33,8 +33,7 @@ Json scalar(std::string_view text, const Attribute& attribute) {
       if (const auto integer = parse_integer(trimmed)) return *integer;
       if (const auto number = parse_number(trimmed)) return *number;
       return trimmed;
-    default:
-      return trimmed;
+    default: return trimmed;
   }
 }
 
@@ -54,8 +53,8 @@ std::optional<Json> json_value(std::string_view cell, std::string& fault) {
 bool is_plain_item(const Json& item, const Attribute& attribute) {
   if (!item.is_string()) return !is_textual(attribute) && !item.is_object() && !item.is_array() && !item.is_null();
   const std::string_view text = item.text();
-  return is_textual(attribute) && !text.empty() && text == trim(text) && text.find(kBetweenItems) == std::string_view::npos &&
-         text.find_first_of("[{\\") != 0;
+  return is_textual(attribute) && !text.empty() && text == trim(text) &&
+         text.find(kBetweenItems) == std::string_view::npos && text.find_first_of("[{\\") != 0;
 }
 
 }  // namespace
@@ -83,7 +82,8 @@ Result<Json> feed_value(std::string_view kind, std::string_view attribute, std::
   if (known == nullptr) return fail(ErrorCode::invalid_argument, no_such_kind(kind));
   const Attribute* found = known->find(attribute);
   if (found == nullptr)
-    return fail(ErrorCode::invalid_argument, fmt::format("a {} has no attribute '{}'; {}", kind, attribute, attribute_meant(*known, attribute)));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("a {} has no attribute '{}'; {}", kind, attribute, attribute_meant(*known, attribute)));
   std::string fault;
   auto value = cell_value(text, *found, fault);
   if (!value) return fail(ErrorCode::invalid_argument, fault);

@@ -24,8 +24,10 @@ class FeedOutput {
 };
 
 // Each returns what could not be said, as sentences.
-std::vector<std::string> export_netbox(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory,
-                                       const ExportOptions& options, FeedOutput& out);
-std::vector<std::string> export_tmf639(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory, FeedOutput& out);
+std::vector<std::string> export_netbox(const std::vector<const grid::Kind*>& kinds,
+                                       const inventory::Snapshot& inventory, const ExportOptions& options,
+                                       FeedOutput& out);
+std::vector<std::string> export_tmf639(const std::vector<const grid::Kind*>& kinds,
+                                       const inventory::Snapshot& inventory, FeedOutput& out);
 
 }  // namespace tandem::ingest

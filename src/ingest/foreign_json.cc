@@ -45,7 +45,8 @@ void PassedOver::add(std::string_view what) {
 
 std::vector<std::string> PassedOver::sentences() const {
   std::vector<std::string> sentences;
-  for (const auto& [what, count] : counts_) sentences.push_back(fmt::format("{}: passed over {} time{}", what, count, count == 1 ? "" : "s"));
+  for (const auto& [what, count] : counts_)
+    sentences.push_back(fmt::format("{}: passed over {} time{}", what, count, count == 1 ? "" : "s"));
   if (more_ > 0) sentences.push_back(fmt::format("other things were passed over {} times", more_));
   return sentences;
 }

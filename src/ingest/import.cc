@@ -244,12 +244,8 @@ Topology parse(std::string_view bytes, std::string_view file_name, TopologyForma
                std::vector<Diagnostic>& diagnostics) {
   Topology topology;
   switch (format) {
-    case TopologyFormat::topology_zoo:
-      topology = parse_topology_zoo(bytes, file_name, diagnostics);
-      break;
-    case TopologyFormat::sndlib:
-      topology = parse_sndlib(bytes, file_name, diagnostics);
-      break;
+    case TopologyFormat::topology_zoo: topology = parse_topology_zoo(bytes, file_name, diagnostics); break;
+    case TopologyFormat::sndlib: topology = parse_sndlib(bytes, file_name, diagnostics); break;
     case TopologyFormat::repetita:
       topology = parse_repetita(bytes, file_name, diagnostics);
       if (!options.demands.empty() && !has_errors(diagnostics))

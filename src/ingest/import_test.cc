@@ -304,20 +304,11 @@ void mutate_and_import(std::string_view original, TopologyFormat format, const c
     for (uint64_t edits = 1 + random.below(5); edits > 0 && !text.empty(); --edits) {
       const size_t at = random.below(text.size());
       switch (random.below(5)) {
-        case 0:
-          text[at] = static_cast<char>(random.below(256));
-          break;
-        case 1:
-          text.erase(at, 1 + random.below(30));
-          break;
-        case 2:
-          text.insert(at, text.substr(random.below(text.size()), random.below(60)));
-          break;
-        case 3:
-          text.insert(at, random.chance(0.5) ? "[" : "-1e300");
-          break;
-        default:
-          text.resize(at);
+        case 0: text[at] = static_cast<char>(random.below(256)); break;
+        case 1: text.erase(at, 1 + random.below(30)); break;
+        case 2: text.insert(at, text.substr(random.below(text.size()), random.below(60))); break;
+        case 3: text.insert(at, random.chance(0.5) ? "[" : "-1e300"); break;
+        default: text.resize(at);
       }
     }
     ImportOptions options;

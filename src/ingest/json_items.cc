@@ -35,7 +35,8 @@ void JsonItems::push(std::string_view bytes) {
 
 void JsonItems::finish() {
   if (broken_) return;
-  if (expect_ != Expect::document || reading_ != Reading::outside) broken("the file ends in the middle", "fetch it again, whole");
+  if (expect_ != Expect::document || reading_ != Reading::outside)
+    broken("the file ends in the middle", "fetch it again, whole");
 }
 
 std::string JsonItems::pointer(const FeedPlace& place) const {
@@ -54,7 +55,8 @@ size_t JsonItems::step_outside(std::string_view bytes) {
   if (at == bytes.size() || broken_) return at;
   const char c = bytes[at];
   // A scalar's first byte is read again as part of it.
-  const bool value = expect_ == Expect::member || expect_ == Expect::item || (expect_ == Expect::item_or_end && c != ']');
+  const bool value =
+      expect_ == Expect::member || expect_ == Expect::item || (expect_ == Expect::item_or_end && c != ']');
   if (value && !(expect_ == Expect::member && c == '[' && callbacks_.is_list(key_))) {
     begin_value(c);
     return at;
@@ -92,7 +94,8 @@ void JsonItems::structure(char c) {
     case Expect::member:  // a list to go through
       has_lists_ = true;
       document_.clear();
-      if (std::find(lists_.begin(), lists_.end(), key_) == lists_.end() && lists_.size() < kListsMax) lists_.push_back(key_);
+      if (std::find(lists_.begin(), lists_.end(), key_) == lists_.end() && lists_.size() < kListsMax)
+        lists_.push_back(key_);
       return list_begins();
     case Expect::comma_or_end:
       if (c == '}') return document_ends();
@@ -105,8 +108,7 @@ void JsonItems::structure(char c) {
       if (c != ',') return broken("a comma or ] was expected here", "check what comes before");
       expect_ = Expect::item;
       return;
-    case Expect::item:
-      return;  // a value, which does not come here
+    case Expect::item: return;  // a value, which does not come here
   }
 }
 
@@ -230,7 +232,8 @@ void JsonItems::hand_over(std::string& bytes, bool alone) {
     place.list = UINT16_MAX;
     place.line = line_;
   }
-  const std::string_view list = place.list > 0 && !alone ? std::string_view(lists_[place.list - 1u]) : std::string_view();
+  const std::string_view list =
+      place.list > 0 && !alone ? std::string_view(lists_[place.list - 1u]) : std::string_view();
   callbacks_.item({bytes, list, place, alone});
   if (alone) bytes.clear();
 }

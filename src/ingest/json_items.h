@@ -20,7 +20,7 @@ class JsonItems {
     std::string_view bytes;  // of one value, with kPadding bytes behind it that may be read
     std::string_view list;   // the name its list stands under; empty in a list of its own, or alone
     FeedPlace place;
-    bool alone = false;      // the document itself
+    bool alone = false;  // the document itself
   };
   struct Callbacks {
     std::function<bool(std::string_view name)> is_list;  // whether what stands under a name is a list to go through
@@ -37,7 +37,17 @@ class JsonItems {
   std::string pointer(const FeedPlace& place) const;
 
  private:
-  enum class Expect : uint8_t { document, key_or_end, key, colon, member, comma_or_end, item_or_end, item, comma_or_close };
+  enum class Expect : uint8_t {
+    document,
+    key_or_end,
+    key,
+    colon,
+    member,
+    comma_or_end,
+    item_or_end,
+    item,
+    comma_or_close
+  };
   enum class Reading : uint8_t { outside, key, container, text, scalar };
 
   size_t step_outside(std::string_view bytes);
@@ -57,17 +67,17 @@ class JsonItems {
   Callbacks callbacks_;
   Expect expect_ = Expect::document;
   Reading reading_ = Reading::outside;
-  bool in_object_ = false;   // the document is an object
+  bool in_object_ = false;  // the document is an object
   bool in_list_ = false;
-  bool has_lists_ = false;   // the object holds a list to go through, so it is no item itself
-  bool escaped_ = false;     // the byte before was a backslash, within a text
-  bool in_text_ = false;     // within a text inside a container
+  bool has_lists_ = false;  // the object holds a list to go through, so it is no item itself
+  bool escaped_ = false;    // the byte before was a backslash, within a text
+  bool in_text_ = false;    // within a text inside a container
   bool broken_ = false;
-  size_t depth_ = 0;         // of containers within the value being read
+  size_t depth_ = 0;  // of containers within the value being read
   std::string key_;
-  std::string value_;        // being read: an item, or what stands beside the lists
-  std::string document_;     // of an object without lists so far
-  FeedPlace place_;          // of the next item
+  std::string value_;     // being read: an item, or what stands beside the lists
+  std::string document_;  // of an object without lists so far
+  FeedPlace place_;       // of the next item
   uint32_t line_ = 1;
   std::vector<std::string> lists_;  // names, by FeedPlace::list − 1
 };

@@ -12,8 +12,8 @@ namespace tandem::ingest {
 
 // How a field becomes the value of an attribute, and the other way round.
 enum class NetboxForm : uint8_t {
-  text,        // as it is; an empty text says nothing
-  number,      // a number, or a text that is one (decimals are texts in some versions)
+  text,    // as it is; an empty text says nothing
+  number,  // a number, or a text that is one (decimals are texts in some versions)
   integer,
   boolean,
   choice,      // {value, label}, or the value alone, among the attribute's choices; others fall to `other`
@@ -22,14 +22,14 @@ enum class NetboxForm : uint8_t {
   references,  // a list of them
   weak,        // a reference that may be left out where the feed does not hold its target
   weak_list,
-  tags,        // the slugs of a list of tags
+  tags,  // the slugs of a list of tags
 };
 
 struct NetboxField {
   std::string_view field;      // "rack"; "module_bay.name" goes into an object
   std::string_view attribute;  // "rack"
   NetboxForm form = NetboxForm::text;
-  bool read_only = false;      // not written: another field of the same attribute is
+  bool read_only = false;  // not written: another field of the same attribute is
 };
 
 struct NetboxStatus {
@@ -47,9 +47,9 @@ struct NetboxModel {
 };
 
 std::span<const NetboxModel> netbox_models();
-const NetboxModel* netbox_model(std::string_view model);          // "dcim.device"
-const NetboxModel* netbox_endpoint(std::string_view endpoint);    // "dcim/devices", "dcim.devices", "devices"
-const NetboxModel* netbox_model_of_kind(std::string_view kind);   // of "bundle" the interface
+const NetboxModel* netbox_model(std::string_view model);         // "dcim.device"
+const NetboxModel* netbox_endpoint(std::string_view endpoint);   // "dcim/devices", "dcim.devices", "devices"
+const NetboxModel* netbox_model_of_kind(std::string_view kind);  // of "bundle" the interface
 const NetboxModel* netbox_model_as(std::string_view model, std::string_view kind);
 // "http://netbox/api/dcim/devices/12/?brief=1" → the model of devices; null when there is none.
 const NetboxModel* netbox_model_of_url(std::string_view url);
@@ -62,9 +62,9 @@ inline constexpr std::string_view kNetboxOwnId = "tandem_id";
 
 // ---- Units and choices that are not one to one -------------------------------------------------------------------
 
-std::optional<double> netbox_metres(double length, std::string_view unit);      // m, km, cm, ft, mi, in
-std::optional<double> netbox_kilograms(double weight, std::string_view unit);   // kg, g, lb, oz
-std::optional<double> netbox_rate_gbps(std::string_view interface_type);        // "100gbase-x-qsfp28" → 100
+std::optional<double> netbox_metres(double length, std::string_view unit);     // m, km, cm, ft, mi, in
+std::optional<double> netbox_kilograms(double weight, std::string_view unit);  // kg, g, lb, oz
+std::optional<double> netbox_rate_gbps(std::string_view interface_type);       // "100gbase-x-qsfp28" → 100
 std::string_view netbox_interface_type(std::string_view theirs, bool has_parent, std::string_view name);
 std::string_view netbox_cable_type(std::string_view theirs);
 std::string_view netbox_device_role(std::string_view slug);

@@ -29,14 +29,17 @@ Json labelled(std::string_view value) { return Json::Object{{"value", value}, {"
 
 class ObjectWriter {
  public:
-  ObjectWriter(const inventory::Snapshot& inventory, std::string_view system) : inventory_(inventory), system_(system) {}
+  ObjectWriter(const inventory::Snapshot& inventory, std::string_view system)
+      : inventory_(inventory), system_(system) {}
 
-  Json::Object write(const NetboxModel& model, const grid::Kind& kind, const std::string& id, const Json::Object& values) {
+  Json::Object write(const NetboxModel& model, const grid::Kind& kind, const std::string& id,
+                     const Json::Object& values) {
     values_ = &values;
     kind_ = &kind;
     object_ = begin(model, kind.name, id, values);
     for (const NetboxField& field : model.fields)
-      if (const Json& value = get(field.attribute); !value.is_null() && !field.read_only) write_field(model, field, value);
+      if (const Json& value = get(field.attribute); !value.is_null() && !field.read_only)
+        write_field(model, field, value);
     write_specials(model.model);
     Json::Object custom{{std::string(kNetboxOwnId), fmt::format("{}/{}", kind.name, id)}};
     object_["custom_fields"] = custom;
@@ -53,18 +56,21 @@ class ObjectWriter {
   }
 
   // id, url and display: what stands for an object, whole or nested.
-  Json::Object begin(const NetboxModel& model, std::string_view, const std::string& id, const Json::Object& values) const {
+  Json::Object begin(const NetboxModel& model, std::string_view, const std::string& id,
+                     const Json::Object& values) const {
     const auto external = values.find(inventory::kExternalIds);
     const auto number = external == values.end() ? std::nullopt : number_of(external->second, system_, model.model);
     const auto name = values.find("name");
     const std::string display(name == values.end() ? id : name->second.text());
-    return {{"id", number ? Json(*number) : Json()},
-            {"url", number ? fmt::format("/api/{}/{}/", model.endpoint, *number) : fmt::format("/api/{}/", model.endpoint)},
-            {"display", display}};
+    return {
+        {"id", number ? Json(*number) : Json()},
+        {"url", number ? fmt::format("/api/{}/{}/", model.endpoint, *number) : fmt::format("/api/{}/", model.endpoint)},
+        {"display", display}};
   }
 
   // "par1-r1", or "device/par1-r1" where the attribute names kinds too.
-  Json nested(std::string_view attribute, std::string_view reference, std::string_view* model_name = nullptr, Json* number = nullptr) {
+  Json nested(std::string_view attribute, std::string_view reference, std::string_view* model_name = nullptr,
+              Json* number = nullptr) {
     const grid::Attribute* known = kind_->find(attribute);
     if (known == nullptr) return nullptr;
     const grid::Target target = grid::target_of(*known, reference);
@@ -148,13 +154,17 @@ class ObjectWriter {
     } else if (model == "dcim.cable") {
       write_cable();
     } else if (model == "dcim.frontport" || model == "dcim.rearport") {
-      if (const std::string_view connector = get("connector").text(); !connector.empty()) object_["type"] = labelled(connector);
+      if (const std::string_view connector = get("connector").text(); !connector.empty())
+        object_["type"] = labelled(connector);
     } else if (model == "dcim.inventoryitem") {
-      if (const std::string_view reference = get("plugged_into").text(); reference.starts_with("device/")) object_["device"] = nested("plugged_into", reference);
+      if (const std::string_view reference = get("plugged_into").text(); reference.starts_with("device/"))
+        object_["device"] = nested("plugged_into", reference);
     } else if (model == "ipam.prefix") {
-      if (const std::string_view site = get("site").text(); !site.empty()) write_generic("site", site, "scope_type", "scope_id", "scope", object_);
+      if (const std::string_view site = get("site").text(); !site.empty())
+        write_generic("site", site, "scope_type", "scope_id", "scope", object_);
     } else if (model == "ipam.ipaddress") {
-      if (const std::string_view role = get("role").text(); !role.empty()) object_["role"] = labelled(role == "virtual" ? "vip" : role);
+      if (const std::string_view role = get("role").text(); !role.empty())
+        object_["role"] = labelled(role == "virtual" ? "vip" : role);
       if (const std::string_view holder = get("assigned_to").text(); !holder.empty())
         write_generic("assigned_to", holder, "assigned_object_type", "assigned_object_id", "assigned_object", object_);
     }
@@ -177,19 +187,22 @@ class ObjectWriter {
       object_["type"] = labelled("bridge");
     else if (!type.empty())
       object_["type"] = labelled("other");
-    if (const Json& speed = get("speed_gbps"); speed.is_number()) object_["speed"] = int64_t{std::llround(speed.number() * kKilobitsPerGigabit)};
+    if (const Json& speed = get("speed_gbps"); speed.is_number())
+      object_["speed"] = int64_t{std::llround(speed.number() * kKilobitsPerGigabit)};
   }
 
   void write_cable() {
     static constexpr std::pair<std::string_view, std::string_view> kTypes[]{
-        {"fibre_single_mode", "smf"}, {"fibre_multi_mode", "mmf"}, {"copper", "cat6"}, {"coaxial", "coaxial"}, {"twinax", "dac-passive"}, {"power", "power"}};
+        {"fibre_single_mode", "smf"}, {"fibre_multi_mode", "mmf"}, {"copper", "cat6"},
+        {"coaxial", "coaxial"},       {"twinax", "dac-passive"},   {"power", "power"}};
     for (const auto& [ours, theirs] : kTypes)
       if (ours == get("type").text()) object_["type"] = theirs;
     if (const Json& length = get("length_m"); length.is_number()) {
       object_["length"] = length;
       object_["length_unit"] = labelled("m");
     }
-    for (const auto& [attribute, field] : {std::pair("a_end", "a_terminations"), std::pair("b_end", "b_terminations")}) {
+    for (const auto& [attribute, field] :
+         {std::pair("a_end", "a_terminations"), std::pair("b_end", "b_terminations")}) {
       const std::string_view end = get(attribute).text();
       if (end.empty()) continue;
       Json::Object termination;
@@ -198,7 +211,8 @@ class ObjectWriter {
     }
   }
 
-  void write_generic(std::string_view attribute, std::string_view reference, const char* type, const char* id, const char* name, Json::Object& into) {
+  void write_generic(std::string_view attribute, std::string_view reference, const char* type, const char* id,
+                     const char* name, Json::Object& into) {
     std::string_view model;
     Json number;
     Json object = nested(attribute, reference, &model, &number);
@@ -239,15 +253,17 @@ class ObjectWriter {
 
 }  // namespace
 
-std::vector<std::string> export_netbox(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory,
-                                       const ExportOptions& options, FeedOutput& out) {
+std::vector<std::string> export_netbox(const std::vector<const grid::Kind*>& kinds,
+                                       const inventory::Snapshot& inventory, const ExportOptions& options,
+                                       FeedOutput& out) {
   std::vector<std::string> notes;
   ObjectWriter writer(inventory, options.system);
   std::string_view endpoint;
   bool first = true;
   out.add("{");
   for (const NetboxModel& model : netbox_models()) {
-    const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const grid::Kind* wanted) { return wanted->name == model.kind; });
+    const auto kind =
+        std::find_if(kinds.begin(), kinds.end(), [&](const grid::Kind* wanted) { return wanted->name == model.kind; });
     if (kind == kinds.end() || &model != netbox_model_of_kind(model.kind) || inventory.size(model.kind) == 0) continue;
     if (model.endpoint != endpoint) {
       out.add(fmt::format("{}\n\"{}\": [", endpoint.empty() ? "" : "\n],", model.endpoint));
@@ -263,7 +279,8 @@ std::vector<std::string> export_netbox(const std::vector<const grid::Kind*>& kin
   out.add(endpoint.empty() ? "}\n" : "\n]}\n");
   for (const grid::Kind* kind : kinds)
     if (netbox_model_of_kind(kind->name) == nullptr)
-      notes.push_back(fmt::format("NetBox has no model for kind {}: {} left out", kind->name, inventory.size(kind->name)));
+      notes.push_back(
+          fmt::format("NetBox has no model for kind {}: {} left out", kind->name, inventory.size(kind->name)));
   return notes;
 }
 

@@ -15,7 +15,10 @@ class NetboxReader final : public FeedReader {
       : options_(options),
         sink_(sink),
         file_list_(list_of_file(file_name)),
-        items_({[](std::string_view name) { return name == "results" || name.find('/') != std::string_view::npos || netbox_endpoint(name) != nullptr; },
+        items_({[](std::string_view name) {
+                  return name == "results" || name.find('/') != std::string_view::npos ||
+                         netbox_endpoint(name) != nullptr;
+                },
                 [this](const JsonItems::Item& item) { take(item); },
                 [this](const FeedPlace& place, std::string message, std::string fix) {
                   sink_.fault({place, "", "", items_.pointer(place), std::move(message), std::move(fix)}, true);
@@ -40,11 +43,15 @@ class NetboxReader final : public FeedReader {
   void take(const JsonItems::Item& item) {
     std::string reason;
     const auto object = parser_.parse(item, reason);
-    if (!object) return sink_.fault({item.place, "", "", items_.pointer(item.place), reason, "give an object: { … }"}, true);
-    const std::string_view list = item.list.empty() || item.list == "results" ? std::string_view(file_list_) : item.list;
+    if (!object)
+      return sink_.fault({item.place, "", "", items_.pointer(item.place), reason, "give an object: { … }"}, true);
+    const std::string_view list =
+        item.list.empty() || item.list == "results" ? std::string_view(file_list_) : item.list;
     NetboxRead read = read_netbox_object(*object, list, options_.system, passed_over_);
     if (!read.message.empty())
-      return sink_.fault({item.place, read.row.kind, read.row.id, fmt::format("{}/{}", items_.pointer(item.place), read.field), read.message, read.fix}, true);
+      return sink_.fault({item.place, read.row.kind, read.row.id,
+                          fmt::format("{}/{}", items_.pointer(item.place), read.field), read.message, read.fix},
+                         true);
     if (read.model != nullptr) sink_.row(std::move(read.row), item.place);
   }
 

@@ -67,7 +67,9 @@ class ObjectReader {
     const std::string_view url = text_of(member(from_, "url"));
     read_.model = url.find("/api/") != std::string_view::npos ? netbox_model_of_url(url) : netbox_endpoint(list_);
     if (read_.model == nullptr) {
-      if (url.empty() && list_.empty()) return wrong("url", "nothing tells which model this is", "keep the field url, or put the objects under \"dcim/devices\": [ … ]");
+      if (url.empty() && list_.empty())
+        return wrong("url", "nothing tells which model this is",
+                     "keep the field url, or put the objects under \"dcim/devices\": [ … ]");
       passed_over_.add(fmt::format("objects of {}", url.empty() ? list_ : endpoint_of(url)));
       return std::move(read_);
     }
@@ -107,19 +109,22 @@ class ObjectReader {
     row().kind = kind;
     if (slash != std::string_view::npos) row().id = own.substr(slash + 1);
     if (numbered)
-      row().attributes[std::string(inventory::kExternalIds)] = Json::Array{netbox_external_id(system_, read_.model->model, number)};
+      row().attributes[std::string(inventory::kExternalIds)] =
+          Json::Array{netbox_external_id(system_, read_.model->model, number)};
     else if (own.empty())
       wrong("id", "the object has no id", "fetch it whole, with its id");
     if (row().id.empty()) row().name = text_of(member(from_, read_.model->name_field));
     const std::string_view display = text_of(member(from_, "display"));
-    if (row().id.empty() && row().name.empty() && !display.starts_with('#')) row().name = display;  // "#12" is only the id
+    if (row().id.empty() && row().name.empty() && !display.starts_with('#'))
+      row().name = display;  // "#12" is only the id
   }
 
   // Which of the kinds of its model an object is.
   std::string_view kind_by_content() const {
     if (read_.model->model == "dcim.interface" && choice_of(member(from_, "type")) == "lag") return "bundle";
     if (read_.model->model == "dcim.inventoryitem") {
-      const std::string text = to_lower(fmt::format("{} {} {}", choice_of(member(from_, "role")), text_of(member(from_, "name")), text_of(member(from_, "part_id"))));
+      const std::string text = to_lower(fmt::format("{} {} {}", choice_of(member(from_, "role")),
+                                                    text_of(member(from_, "name")), text_of(member(from_, "part_id"))));
       for (const char* word : {"transceiver", "xcvr", "optic", "sfp", "qsfp", "xfp", "cfp"})
         if (text.find(word) != std::string::npos) return "transceiver";
       return "card";
@@ -139,7 +144,8 @@ class ObjectReader {
     object target;
     int64_t number = 0;
     if (nested.get(target)) return {};
-    if (const std::string_view own = text_of(member(target, kNetboxOwnId)); !own.empty()) return own_reference(own, attribute);
+    if (const std::string_view own = text_of(member(target, kNetboxOwnId)); !own.empty())
+      return own_reference(own, attribute);
     const NetboxModel* model = netbox_model_of_url(text_of(member(target, "url")));
     if (model == nullptr) model = default_model(attribute);
     const auto id = member(target, "id");
@@ -178,7 +184,8 @@ class ObjectReader {
       case NetboxForm::integer: {
         const auto number = number_of(value);
         if (!number) return void(wrong(field.field, "this is no number", "write a number"));
-        const bool whole = field.form == NetboxForm::integer && *number == std::floor(*number) && std::abs(*number) < 1e15;
+        const bool whole =
+            field.form == NetboxForm::integer && *number == std::floor(*number) && std::abs(*number) < 1e15;
         return say(field.attribute, whole ? Json(static_cast<int64_t>(*number)) : Json(*number));
       }
       case NetboxForm::choice: return say_text(field.attribute, choice_of(value));
@@ -208,7 +215,8 @@ class ObjectReader {
     if (value.get(items)) return void(wrong(field.field, "this is no list", "write [ … ]"));
     Json::Array references;
     for (const element item : items)
-      if (std::string reference = reference_to(item, field.attribute); !reference.empty()) references.push_back(std::move(reference));
+      if (std::string reference = reference_to(item, field.attribute); !reference.empty())
+        references.push_back(std::move(reference));
     if (references.empty()) return;
     say(field.attribute, std::move(references));
     if (field.form == NetboxForm::weak_list) row().weak.emplace_back(field.attribute);
@@ -227,9 +235,11 @@ class ObjectReader {
     const std::string_view model = read_.model->model;
     if (model == "dcim.device") {
       const auto role = member(from_, "role");
-      if (const std::string_view slug = choice_of(role ? role : member(from_, "device_role")); !slug.empty()) say("role", netbox_device_role(slug));
+      if (const std::string_view slug = choice_of(role ? role : member(from_, "device_role")); !slug.empty())
+        say("role", netbox_device_role(slug));
     } else if (model == "dcim.rack") {
-      if (const auto inches = rack_inches(); inches) say("width_mm", std::round(*inches * kMillimetresPerInch * 10) / 10);
+      if (const auto inches = rack_inches(); inches)
+        say("width_mm", std::round(*inches * kMillimetresPerInch * 10) / 10);
       say_weight("max_weight", "weight_limit_kg");
     } else if (model == "dcim.devicetype") {
       say_weight("weight", "weight_kg");
@@ -248,8 +258,10 @@ class ObjectReader {
       if (text_of(member(from_, "scope_type")) == "dcim.site") say_generic("scope_type", "scope_id", "scope", "site");
       row().weak.emplace_back("site");
     } else if (model == "ipam.ipaddress") {
-      if (const std::string_view role = choice_of(member(from_, "role")); !role.empty()) say("role", netbox_address_role(role));
-      if (member(from_, "assigned_object_type")) say_generic("assigned_object_type", "assigned_object_id", "assigned_object", "assigned_to");
+      if (const std::string_view role = choice_of(member(from_, "role")); !role.empty())
+        say("role", netbox_address_role(role));
+      if (member(from_, "assigned_object_type"))
+        say_generic("assigned_object_type", "assigned_object_id", "assigned_object", "assigned_to");
     }
   }
 
@@ -264,12 +276,14 @@ class ObjectReader {
   void say_weight(std::string_view field, std::string_view attribute) {
     const auto weight = number_of(member(from_, field));
     if (!weight) return;
-    if (const auto kilograms = netbox_kilograms(*weight, choice_of(member(from_, "weight_unit")))) say(attribute, *kilograms);
+    if (const auto kilograms = netbox_kilograms(*weight, choice_of(member(from_, "weight_unit"))))
+      say(attribute, *kilograms);
   }
 
   void read_interface() {
     const std::string_view type = choice_of(member(from_, "type"));
-    if (const std::string_view mac = text_of(member(from_, "primary_mac_address.mac_address")); !mac.empty()) say("mac_address", mac);
+    if (const std::string_view mac = text_of(member(from_, "primary_mac_address.mac_address")); !mac.empty())
+      say("mac_address", mac);
     if (row().kind == "interface" && !type.empty())
       say("type", netbox_interface_type(type, member(from_, "parent").has_value(), text_of(member(from_, "name"))));
     if (const auto speed = number_of(member(from_, "speed")); speed && *speed > 0)
@@ -279,7 +293,8 @@ class ObjectReader {
   }
 
   void read_cable() {
-    if (const std::string_view type = choice_of(member(from_, "type")); !type.empty()) say("type", netbox_cable_type(type));
+    if (const std::string_view type = choice_of(member(from_, "type")); !type.empty())
+      say("type", netbox_cable_type(type));
     const auto length = number_of(member(from_, "length"));
     if (const std::string_view unit = choice_of(member(from_, "length_unit")); length && !unit.empty())
       if (const auto metres = netbox_metres(*length, unit)) say("length_m", *metres);
@@ -306,26 +321,32 @@ class ObjectReader {
   }
 
   // What is named by the name of its model and its number, or by our own id in what we exported.
-  void say_object(const object& from, std::string_view type, std::string_view id, std::string_view nested, std::string_view attribute, std::string_view field) {
+  void say_object(const object& from, std::string_view type, std::string_view id, std::string_view nested,
+                  std::string_view attribute, std::string_view field) {
     object inner;
     if (const auto value = member(from, nested); value && !value->get(inner))
-      if (const std::string_view own = text_of(member(inner, kNetboxOwnId)); !own.empty()) return say(attribute, own_reference(own, attribute));
+      if (const std::string_view own = text_of(member(inner, kNetboxOwnId)); !own.empty())
+        return say(attribute, own_reference(own, attribute));
     const std::string_view model = text_of(member(from, type));
     int64_t number = 0;
     const auto value = member(from, id);
-    if (model.empty() || !value || value->get(number)) return void(wrong(field, "this names no object", fmt::format("give {} and {}", type, id)));
-    if (netbox_model(model) == nullptr) return passed_over_.add(fmt::format("{} that is a {}", attribute, model.substr(0, 40)));
+    if (model.empty() || !value || value->get(number))
+      return void(wrong(field, "this names no object", fmt::format("give {} and {}", type, id)));
+    if (netbox_model(model) == nullptr)
+      return passed_over_.add(fmt::format("{} that is a {}", attribute, model.substr(0, 40)));
     say(attribute, inventory::kByExternalId + netbox_external_id(system_, model, number));
   }
 
   // A parent is a bare number, and so is what an item stands for.
   void read_item() {
-    const bool on_interface = text_of(member(from_, "component_type")) == "dcim.interface" && member(from_, "component_id");
+    const bool on_interface =
+        text_of(member(from_, "component_type")) == "dcim.interface" && member(from_, "component_id");
     if (row().kind == "transceiver") {
       if (on_interface)
         say_generic("component_type", "component_id", "component", "plugged_into");
       else if (const auto device = member(from_, "device"))
-        if (std::string reference = reference_to(*device, "plugged_into"); !reference.empty()) say("plugged_into", std::move(reference));
+        if (std::string reference = reference_to(*device, "plugged_into"); !reference.empty())
+          say("plugged_into", std::move(reference));
       return;
     }
     say_text("slot", text_of(member(from_, "name")));
@@ -344,7 +365,8 @@ class ObjectReader {
     for (const auto& field : fields) {
       if (field.key == kNetboxOwnId || (field.value.is_null() && !is_ours_)) continue;
       if (kind_->find(field.key) == nullptr) {
-        passed_over_.add(fmt::format("custom field '{}', which is no attribute of {}", field.key.substr(0, 60), row().kind));
+        passed_over_.add(
+            fmt::format("custom field '{}', which is no attribute of {}", field.key.substr(0, 60), row().kind));
         continue;
       }
       Json said = to_json_value(field.value);
@@ -368,7 +390,8 @@ class ObjectReader {
 
 }  // namespace
 
-NetboxRead read_netbox_object(const object& from, std::string_view list, std::string_view system, PassedOver& passed_over) {
+NetboxRead read_netbox_object(const object& from, std::string_view list, std::string_view system,
+                              PassedOver& passed_over) {
   return ObjectReader(from, list, system, passed_over).read();
 }
 
@@ -376,10 +399,21 @@ std::string netbox_field_of(std::string_view kind, std::string_view attribute) {
   if (const NetboxModel* model = netbox_model_of_kind(kind))
     for (const NetboxField& field : model->fields)
       if (field.attribute == attribute) return std::string(field.field);
-  static constexpr std::pair<std::string_view, std::string_view> kSpecials[]{
-      {"width_mm", "width"}, {"weight_limit_kg", "max_weight"}, {"weight_kg", "weight"}, {"speed_gbps", "speed"}, {"length_m", "length"},
-      {"a_end", "a_terminations"}, {"b_end", "b_terminations"}, {"assigned_to", "assigned_object_id"}, {"connector", "type"},
-      {"type", "type"}, {"role", "role"}, {"site", "scope_id"}, {"plugged_into", "device"}, {"slot", "name"}, {"carrier", "parent"}};
+  static constexpr std::pair<std::string_view, std::string_view> kSpecials[]{{"width_mm", "width"},
+                                                                             {"weight_limit_kg", "max_weight"},
+                                                                             {"weight_kg", "weight"},
+                                                                             {"speed_gbps", "speed"},
+                                                                             {"length_m", "length"},
+                                                                             {"a_end", "a_terminations"},
+                                                                             {"b_end", "b_terminations"},
+                                                                             {"assigned_to", "assigned_object_id"},
+                                                                             {"connector", "type"},
+                                                                             {"type", "type"},
+                                                                             {"role", "role"},
+                                                                             {"site", "scope_id"},
+                                                                             {"plugged_into", "device"},
+                                                                             {"slot", "name"},
+                                                                             {"carrier", "parent"}};
   for (const auto& [own, field] : kSpecials)
     if (own == attribute) return std::string(field);
   return attribute.empty() ? std::string() : fmt::format("custom_fields/{}", attribute);

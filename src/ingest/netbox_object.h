@@ -15,7 +15,7 @@ namespace tandem::ingest {
 struct NetboxRead {
   const NetboxModel* model = nullptr;  // null: of a model that has no kind; nothing is wrong
   inventory::Row row;
-  std::string field, message, fix;     // of what is wrong; empty when nothing is
+  std::string field, message, fix;  // of what is wrong; empty when nothing is
 };
 
 // `list` is the name the object's list stands under, or the file's, for objects without a url.

@@ -45,15 +45,11 @@ class SndlibReader {
       return;
     }
     switch (section_) {
-      case Section::nodes:
-        return read_node(line, f);
-      case Section::links:
-        return read_link(line, f);
-      case Section::demands:
-        return read_demand(line, f);
+      case Section::nodes: return read_node(line, f);
+      case Section::links: return read_link(line, f);
+      case Section::demands: return read_demand(line, f);
       case Section::none:
-      case Section::other:
-        return;
+      case Section::other: return;
     }
   }
 

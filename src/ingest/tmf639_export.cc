@@ -51,7 +51,11 @@ struct Named {
 Json::Object resource_of(const grid::Kind& kind, const std::string& id, const Json::Object& values) {
   const std::string own = tmf639_id(kind.name, id);
   const std::string type = tmf639_type(kind.name);
-  Json::Object resource{{"id", own}, {"href", std::string(kBase) + own}, {"category", kind.name}, {"@type", type}, {"@baseType", "Resource"}};
+  Json::Object resource{{"id", own},
+                        {"href", std::string(kBase) + own},
+                        {"category", kind.name},
+                        {"@type", type},
+                        {"@baseType", "Resource"}};
   Json::Array characteristics;
   Named named;
   for (const auto& [name, value] : values) {
@@ -60,7 +64,8 @@ Json::Object resource_of(const grid::Kind& kind, const std::string& id, const Js
     if (attribute->type == grid::Type::reference) {
       if (attribute->list) {
         for (const Json& item : value.array()) named.add(kind, *attribute, item.text());
-        if (value.array().empty()) characteristics.push_back(Json::Object{{"name", name}, {"valueType", "array"}, {"value", value}});
+        if (value.array().empty())
+          characteristics.push_back(Json::Object{{"name", name}, {"valueType", "array"}, {"value", value}});
       } else {
         named.add(kind, *attribute, value.text());
       }
@@ -89,7 +94,8 @@ Json::Object resource_of(const grid::Kind& kind, const std::string& id, const Js
 
 }  // namespace
 
-std::vector<std::string> export_tmf639(const std::vector<const grid::Kind*>& kinds, const inventory::Snapshot& inventory, FeedOutput& out) {
+std::vector<std::string> export_tmf639(const std::vector<const grid::Kind*>& kinds,
+                                       const inventory::Snapshot& inventory, FeedOutput& out) {
   bool first = true;
   for (const grid::Kind* kind : kinds) {
     inventory.for_each_json(kind->name, [&](const std::string& id, const Json::Object& values) {

@@ -40,22 +40,28 @@ class Tmf639Reader final : public FeedReader {
   void take(const JsonItems::Item& item) {
     std::string reason;
     const auto resource = parser_.parse(item, reason);
-    if (!resource) return sink_.fault({item.place, "", "", items_.pointer(item.place), reason, "give a resource: { … }"}, true);
+    if (!resource)
+      return sink_.fault({item.place, "", "", items_.pointer(item.place), reason, "give a resource: { … }"}, true);
     const std::string_view id = text_member(*resource, "id");
     const auto fault = [&](std::string_view member, std::string message, std::string fix) {
-      sink_.fault({item.place, "", std::string(id), fmt::format("{}/{}", items_.pointer(item.place), member), std::move(message), std::move(fix)}, true);
+      sink_.fault({item.place, "", std::string(id), fmt::format("{}/{}", items_.pointer(item.place), member),
+                   std::move(message), std::move(fix)},
+                  true);
     };
     if (id.empty()) return fault("id", "the resource has no id", "give the id that its own system knows it by");
     const grid::Kind* kind = kind_of_resource(*resource);
     if (kind == nullptr)
-      return fault("@type", fmt::format("no kind stands for @type '{}', category '{}'", text_member(*resource, "@type").substr(0, 60),
-                                        text_member(*resource, "category").substr(0, 60)),
-                   "name the kind as the resource's category");
+      return fault(
+          "@type",
+          fmt::format("no kind stands for @type '{}', category '{}'", text_member(*resource, "@type").substr(0, 60),
+                      text_member(*resource, "category").substr(0, 60)),
+          "name the kind as the resource's category");
     inventory::Row row;
     row.kind = kind->name;
     identify(*kind, id, row);
     read_members(*kind, *resource, row);
-    if (const auto wrong = read_characteristics(*kind, *resource, row)) return fault("resourceCharacteristic", *wrong, "give a list of {name, value}");
+    if (const auto wrong = read_characteristics(*kind, *resource, row))
+      return fault("resourceCharacteristic", *wrong, "give a list of {name, value}");
     if (const auto wrong = read_relationships(*kind, *resource, row))
       return fault("resourceRelationship", *wrong, "give a list of {relationshipType, resource: {id}}");
     if (const auto wrong = read_place(*kind, *resource, row)) return fault("place", *wrong, "give {id, @referredType}");
@@ -85,15 +91,19 @@ class Tmf639Reader final : public FeedReader {
   void read_members(const grid::Kind& kind, const object& resource, inventory::Row& row) {
     const auto say = [&](std::string_view name, Json value) {
       const grid::Attribute* attribute = kind.find(name);
-      const bool takes_it = attribute != nullptr && (attribute->type != grid::Type::choice ||
-                                                     std::count(attribute->choices.begin(), attribute->choices.end(), value.text()) > 0);
+      const bool takes_it =
+          attribute != nullptr && (attribute->type != grid::Type::choice ||
+                                   std::count(attribute->choices.begin(), attribute->choices.end(), value.text()) > 0);
       if (takes_it) row.attributes.insert_or_assign(std::string(name), std::move(value));
     };
     for (const auto& [member, attribute] : kTmf639Members)
       if (const std::string_view text = text_member(resource, member); !text.empty()) say(attribute, text);
-    if (const std::string_view status = tmf639_status(text_member(resource, "resourceStatus")); !status.empty()) say("status", status);
-    if (const std::string_view state = text_member(resource, "operationalState"); !state.empty()) say("state", state == "disable" ? "down" : "up");
-    if (const std::string_view state = text_member(resource, "administrativeState"); !state.empty()) say("enabled", state == "unlocked");
+    if (const std::string_view status = tmf639_status(text_member(resource, "resourceStatus")); !status.empty())
+      say("status", status);
+    if (const std::string_view state = text_member(resource, "operationalState"); !state.empty())
+      say("state", state == "disable" ? "down" : "up");
+    if (const std::string_view state = text_member(resource, "administrativeState"); !state.empty())
+      say("enabled", state == "unlocked");
   }
 
   std::optional<std::string> read_characteristics(const grid::Kind& kind, const object& resource, inventory::Row& row) {
@@ -224,7 +234,8 @@ class Tmf639Reader final : public FeedReader {
     const size_t colon = id.find(':');
     const std::string_view named = id.substr(0, colon);
     if (colon != std::string_view::npos && colon + 1 < id.size() && feed_kind(named) != nullptr)
-      return names_kind(attribute) ? fmt::format("{}/{}", named, id.substr(colon + 1)) : std::string(id.substr(colon + 1));
+      return names_kind(attribute) ? fmt::format("{}/{}", named, id.substr(colon + 1))
+                                   : std::string(id.substr(colon + 1));
     return fmt::format("{}{}:{}", inventory::kByExternalId, options_.system, id);
   }
 

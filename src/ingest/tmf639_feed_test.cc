@@ -31,15 +31,19 @@ FeedSettings erp() {
 }
 
 inventory::Snapshot with_a_site() {
-  return read_feed(FeedFormat::yaml, "site: [{id: par, tier: core, latitude_deg: 48, longitude_deg: 2, jurisdiction: FR, power_limit_kw: 1}]").after;
+  return read_feed(
+             FeedFormat::yaml,
+             "site: [{id: par, tier: core, latitude_deg: 48, longitude_deg: 2, jurisdiction: FR, power_limit_kw: 1}]")
+      .after;
 }
 
 TEST(Tmf639Feed, ReadsResources) {
   const FeedResult result = read_feed(FeedFormat::tmf639, kResources, with_a_site(), erp());
   ASSERT_TRUE(result.accepted) << result.columns[0] << " " << result.problems[0].message;
   EXPECT_EQ(result.counts, (UpsertCounts{.created = 2}));
-  EXPECT_EQ(to_json(result.after.attributes("rack", "par:r7")),
-            R"({"description":"by the door","external_ids":["erp:55-1"],"height_u":47.0,"name":"R7","serial":"RX-7","site":"par","status":"active"})");
+  EXPECT_EQ(
+      to_json(result.after.attributes("rack", "par:r7")),
+      R"({"description":"by the door","external_ids":["erp:55-1"],"height_u":47.0,"name":"R7","serial":"RX-7","site":"par","status":"active"})");
   EXPECT_EQ(to_json(result.after.attributes("device", "r9")),
             R"({"external_ids":["erp:55-2"],"name":"r9","rack":"par:r7","role":"router","status":"maintenance"})");
   EXPECT_THAT(result.notes, Contains(HasSubstr("characteristic 'paint'")));
@@ -101,15 +105,19 @@ TEST(Tmf639Feed, NamesThePlaceOfWhatIsWrong) {
   };
   EXPECT_EQ(problem(R"([{"name":"x"}])"), "/0/id: the resource has no id");
   EXPECT_EQ(problem(R"([{"id":"1","@type":"Teapot"}])"), "/0/@type: no kind stands for @type 'Teapot', category ''");
-  EXPECT_EQ(problem(R"([{"id":"1","category":"rack","resourceCharacteristic":[{"name":"x"}]}])"), "/0/resourceCharacteristic: an item has no name or no value");
-  EXPECT_THAT(problem(R"([{"id":"1","category":"rack","resourceCharacteristic":[{"name":"height_u","value":"tall"}]}])"), HasSubstr("/0 (height_u)"));
+  EXPECT_EQ(problem(R"([{"id":"1","category":"rack","resourceCharacteristic":[{"name":"x"}]}])"),
+            "/0/resourceCharacteristic: an item has no name or no value");
+  EXPECT_THAT(
+      problem(R"([{"id":"1","category":"rack","resourceCharacteristic":[{"name":"height_u","value":"tall"}]}])"),
+      HasSubstr("/0 (height_u)"));
   EXPECT_EQ(problem(R"([{"id":"1","category":"rack","place":7}])"),
             "/0/place: it is neither an object nor a list of them");
   EXPECT_EQ(problem(R"([{"id":"1","category":"rack","relatedParty":{"id":"2"}}])"),
             "/0/relatedParty: it is not a list");
   EXPECT_THAT(problem(R"([{"id":"1",}])"), HasSubstr("not valid JSON"));
   EXPECT_THAT(problem(R"([1])"), HasSubstr("no JSON object"));
-  EXPECT_THAT(read_feed(FeedFormat::tmf639, R"([{"id":"1"} {"id":"2"}])").problems.back().message, HasSubstr("a comma or ] was expected"));
+  EXPECT_THAT(read_feed(FeedFormat::tmf639, R"([{"id":"1"} {"id":"2"}])").problems.back().message,
+              HasSubstr("a comma or ] was expected"));
 }
 
 }  // namespace

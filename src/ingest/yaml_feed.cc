@@ -22,12 +22,16 @@ class YamlReader final : public FeedReader {
 
   void finish() override {
     if (too_large_)
-      return file_fault(1, fmt::format("the file is larger than {} MB", kFeedYamlBytesMax >> 20), "split it, or write CSV, which has no such limit");
+      return file_fault(1, fmt::format("the file is larger than {} MB", kFeedYamlBytesMax >> 20),
+                        "split it, or write CSV, which has no such limit");
     std::vector<Diagnostic> diagnostics;
     const auto root = parse_yaml(bytes_, file_name_, diagnostics);
-    for (Diagnostic& diagnostic : diagnostics) file_fault(diagnostic.line, std::move(diagnostic.message), std::move(diagnostic.fix));
+    for (Diagnostic& diagnostic : diagnostics)
+      file_fault(diagnostic.line, std::move(diagnostic.message), std::move(diagnostic.fix));
     if (!root || !diagnostics.empty()) return;
-    if (root->type != YamlNode::Type::map) return file_fault(root->line, "the file is not a map of kinds to lists", "write rack: and below it a list of racks");
+    if (root->type != YamlNode::Type::map)
+      return file_fault(root->line, "the file is not a map of kinds to lists",
+                        "write rack: and below it a list of racks");
     read_root(*root);
   }
 
@@ -61,20 +65,24 @@ class YamlReader final : public FeedReader {
         file_fault(root.key_lines[i], no_such_kind(key), "name a kind of the ontology and below it a list");
       }
     }
-    if (!grid.attributes.empty()) sink_.row(std::move(grid), FeedPlace{static_cast<uint32_t>(root.line), 0, rows_++, 0});
+    if (!grid.attributes.empty())
+      sink_.row(std::move(grid), FeedPlace{static_cast<uint32_t>(root.line), 0, rows_++, 0});
   }
 
   void read_list(const grid::Kind& kind, const YamlNode& list, int line) {
     if (list.type == YamlNode::Type::null) return;
     first_fault_ = true;
-    if (list.type != YamlNode::Type::list) return file_fault(line, fmt::format("'{}' is not a list", kind.name), "start each entity with '- '");
+    if (list.type != YamlNode::Type::list)
+      return file_fault(line, fmt::format("'{}' is not a list", kind.name), "start each entity with '- '");
     for (const YamlNode& item : list.items) read_entity(kind, item);
   }
 
   void read_entity(const grid::Kind& kind, const YamlNode& node) {
     first_fault_ = true;
     const FeedPlace place{static_cast<uint32_t>(node.line), 0, rows_++, 0};
-    if (node.type != YamlNode::Type::map) return file_fault(node.line, fmt::format("this {} is not a record", kind.name), "write id: …, and the other keys");
+    if (node.type != YamlNode::Type::map)
+      return file_fault(node.line, fmt::format("this {} is not a record", kind.name),
+                        "write id: …, and the other keys");
     inventory::Row row;
     row.kind = kind.name;
     for (size_t i = 0; i < node.keys.size(); ++i) {
@@ -83,7 +91,8 @@ class YamlReader final : public FeedReader {
       } else if (node.items[i].type == YamlNode::Type::scalar) {
         row.id = node.items[i].text;
       } else {
-        return sink_.fault({place, row.kind, "", "key 'id'", "the id is not a text", "write id: with a name of its own"}, true);
+        return sink_.fault(
+            {place, row.kind, "", "key 'id'", "the id is not a text", "write id: with a name of its own"}, true);
       }
     }
     sink_.row(std::move(row), place);

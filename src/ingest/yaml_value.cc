@@ -30,8 +30,7 @@ bool is_plain(std::string_view text) {
 Json yaml_value(const YamlNode& node, const Attribute* attribute) {
   using Type = YamlNode::Type;
   switch (node.type) {
-    case Type::null:
-      return nullptr;
+    case Type::null: return nullptr;
     case Type::scalar: {
       const bool text_wanted =
           attribute != nullptr && (attribute->type == grid::Type::text || attribute->type == grid::Type::choice ||

@@ -9,7 +9,8 @@
 
 namespace tandem::ingest {
 
-// The value of a node where `attribute` (null: not known) is expected: texts stay texts even when they look like numbers.
+// The value of a node where `attribute` (null: not known) is expected: texts stay texts even when they look like
+// numbers.
 Json yaml_value(const YamlNode& node, const grid::Attribute* attribute);
 
 // A scalar, in quotes where it would not be read as itself.

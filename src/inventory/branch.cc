@@ -22,7 +22,9 @@ void say_again(v1::HeldEdits& held, log::Offset offset, Instant at) {
 // Facts without the attributes that are taken back; false where nothing remains to be said.
 bool without(v1::FactsRecorded& facts, const google::protobuf::RepeatedPtrField<std::string>& names) {
   auto& attributes = *facts.mutable_attributes();
-  const auto taken_back = [&](const v1::Attribute& attribute) { return std::ranges::find(names, attribute.name()) != names.end(); };
+  const auto taken_back = [&](const v1::Attribute& attribute) {
+    return std::ranges::find(names, attribute.name()) != names.end();
+  };
   attributes.erase(std::remove_if(attributes.begin(), attributes.end(), taken_back), attributes.end());
   return !attributes.empty();
 }
@@ -66,7 +68,8 @@ void take_back(Branch& branch, const EntityKey& entity, const v1::BranchEdit& ed
   if (!edit.taken_back().attributes().empty()) {
     for (const v1::HeldEdit& said : before.edits()) {
       v1::BranchEdit kept = said.edit();
-      const bool remains = kept.has_facts() ? without(*kept.mutable_facts(), edit.taken_back().attributes()) : kept.has_retraction();
+      const bool remains =
+          kept.has_facts() ? without(*kept.mutable_facts(), edit.taken_back().attributes()) : kept.has_retraction();
       if (remains) *held.add_edits()->mutable_edit() = std::move(kept);
     }
     if (before.has_seen()) *held.mutable_seen() = before.seen();
@@ -251,7 +254,8 @@ std::shared_ptr<const grid::Snapshot> project(const Branch& branch, const Snapsh
 }
 
 std::optional<std::string> check_branch_name(std::string_view name) {
-  if (name.size() > kBranchNameBytesMax) return fmt::format("a branch's name has at most {} bytes", kBranchNameBytesMax);
+  if (name.size() > kBranchNameBytesMax)
+    return fmt::format("a branch's name has at most {} bytes", kBranchNameBytesMax);
   if (name == "main") return "'main' is what is believed; a branch is named otherwise";
   if (auto wrong = grid::check_id(name)) return "a branch's name is made like an id: " + *wrong;
   return std::nullopt;

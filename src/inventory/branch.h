@@ -1,9 +1,9 @@
 // Branches: what the inventory would be with edits that nobody else sees yet.
 //
-// A branch is the state of its parent when it began (or was last rebased) and edits on top. Both are snapshots that share
-// whatever they have in common, so a branch costs what its edits cost. The parent is what is believed (main), or another
-// branch. Merging applies the edits to the parent as it is then; where the parent has changed meanwhile what the branch
-// has changed too, the two conflict, and somebody says which stands.
+// A branch is the state of its parent when it began (or was last rebased) and edits on top. Both are snapshots that
+// share whatever they have in common, so a branch costs what its edits cost. The parent is what is believed (main), or
+// another branch. Merging applies the edits to the parent as it is then; where the parent has changed meanwhile what
+// the branch has changed too, the two conflict, and somebody says which stands.
 #pragma once
 
 #include <functional>
@@ -30,24 +30,25 @@ inline constexpr size_t kBranchNameBytesMax = 64;        // names stand in URLs 
 inline constexpr size_t kBranchPurposeBytesMax = 2'000;  // a paragraph
 inline constexpr size_t kBranchEditsMax = 200'000;       // a metro's gear, ~0.2 GB; it merges in a few seconds
 inline constexpr size_t kBranchBytesMax = 256u << 20;    // of all edits of one branch
-inline constexpr size_t kBranchesBytesMax = 1u << 30;    // of all edits of all branches: what memory is set aside for them
-inline constexpr size_t kEntityEditsMax = 256;           // of one entity in one branch, each read again by the next
-inline constexpr size_t kEditsAtOnceMax = 4'096;         // of one event: as many as a batch has events
+inline constexpr size_t kBranchesBytesMax = 1u
+                                            << 30;  // of all edits of all branches: what memory is set aside for them
+inline constexpr size_t kEntityEditsMax = 256;      // of one entity in one branch, each read again by the next
+inline constexpr size_t kEditsAtOnceMax = 4'096;    // of one event: as many as a batch has events
 
 struct Branch {
   std::string name;
-  std::string parent;           // empty: main
-  std::string purpose;          // for a person; may be empty
-  std::string author;           // who created it
-  log::Offset created = 0;      // of the event that did
+  std::string parent;       // empty: main
+  std::string purpose;      // for a person; may be empty
+  std::string author;       // who created it
+  log::Offset created = 0;  // of the event that did
   Instant created_at;
-  log::Offset base_offset = 0;  // of the event from which `base` is: its creation, or its last rebase
-  log::Offset changed = 0;      // of the last event about it
-  Snapshot base;                // its parent at base_offset
-  Snapshot head;                // with the edits
+  log::Offset base_offset = 0;                  // of the event from which `base` is: its creation, or its last rebase
+  log::Offset changed = 0;                      // of the last event about it
+  Snapshot base;                                // its parent at base_offset
+  Snapshot head;                                // with the edits
   PersistentMap<EntityKey, SharedBytes> edits;  // v1::HeldEdits of each entity
-  size_t edit_count = 0;        // facts and retractions that a merge would apply
-  size_t edit_bytes = 0;        // of `edits`
+  size_t edit_count = 0;                        // facts and retractions that a merge would apply
+  size_t edit_bytes = 0;                        // of `edits`
 };
 
 // All branches there are. A copy is O(1).
@@ -57,23 +58,25 @@ class Branches {
   size_t edit_bytes() const { return edit_bytes_; }
   // Null when there is none of that name.
   std::shared_ptr<const Branch> find(std::string_view name) const;
-  std::vector<std::shared_ptr<const Branch>> all() const;             // ascending by name
-  std::vector<std::string> children(std::string_view name) const;     // names, ascending; of main: ""
+  std::vector<std::shared_ptr<const Branch>> all() const;          // ascending by name
+  std::vector<std::string> children(std::string_view name) const;  // names, ascending; of main: ""
   // What a branch of that parent begins with; null when there is no such branch. `main` is the parent "".
   const Snapshot* head(std::string_view name, const Snapshot& main) const;
 
-  // Takes in one event; a merge into main changes `main`, which has taken in the event's offset already. Total: what names
-  // a branch that is not there is left out. True when values in `main` changed. O(edits of the event), a merge and a rebase
-  // O(edits of the branch).
+  // Takes in one event; a merge into main changes `main`, which has taken in the event's offset already. Total: what
+  // names a branch that is not there is left out. True when values in `main` changed. O(edits of the event), a merge
+  // and a rebase O(edits of the branch).
   bool fold(const log::Event& event, log::Offset offset, Instant at, Snapshot& main, ChangeSet* changes = nullptr);
 
-  // For checkpoints: canonical bytes, and back. Bases are written as what they differ in from each other and from `main`.
+  // For checkpoints: canonical bytes, and back. Bases are written as what they differ in from each other and from
+  // `main`.
   void write(const Snapshot& main, std::string& out) const;
   static Result<Branches> read(const Snapshot& main, std::string_view bytes);  // errors: corrupt
   Digest hash(const Snapshot& main) const;                                     // SHA-256 of what `write` gives
 
  private:
-  void create(const v1::BranchCreated& created, const std::string& author, log::Offset offset, Instant at, const Snapshot& main);
+  void create(const v1::BranchCreated& created, const std::string& author, log::Offset offset, Instant at,
+              const Snapshot& main);
   void edit(const v1::BranchEdited& edited, log::Offset offset, Instant at);
   void rebase(const std::string& name, log::Offset offset, Instant at, const Snapshot& main);
   bool merge(const std::string& name, log::Offset offset, Instant at, Snapshot& main, ChangeSet* changes);
@@ -90,7 +93,8 @@ void fold_edit(Branch& branch, const v1::BranchEdit& edit, log::Offset offset, I
 std::optional<EntityKey> entity_of(const v1::BranchEdit& edit);
 size_t edit_count(const Branch& branch, const EntityKey& entity);  // facts and retractions of one entity
 
-// ---- What an edit would do, what a merge would -------------------------------------------------------------------------
+// ---- What an edit would do, what a merge would
+// -------------------------------------------------------------------------
 
 // The parent has changed, since the branch began, what the branch has changed too.
 struct Conflict {

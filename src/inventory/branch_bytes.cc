@@ -1,10 +1,11 @@
 // The canonical bytes of all branches, for checkpoints and the state's digest.
 //
-//   branches = format, number, branch*         those on main first, the newest base first; then those on them, and so on
-//   branch   = name, parent, purpose, author, created, created_at, base_offset, changed,
+//   branches = format, number, branch*         those on main first, the newest base first; then those on them, and so
+//   on branch   = name, parent, purpose, author, created, created_at, base_offset, changed,
 //              base, head, number of entities, (kind, id, v1::HeldEdits)*
 // A base is the difference from the base before it, where that is main's too, else from its parent as it is now: what
-// many branches share is written once. A head is the difference from its base: it has a past that edits taken back left.
+// many branches share is written once. A head is the difference from its base: it has a past that edits taken back
+// left.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -50,7 +51,8 @@ const Snapshot& reference_of(const Branch& branch, const BranchPointer& before, 
 
 void write_heading(const Branch& branch, std::string& out) {
   for (const std::string* text : {&branch.name, &branch.parent, &branch.purpose, &branch.author}) put_text(out, *text);
-  for (const uint64_t number : {branch.created, static_cast<uint64_t>(branch.created_at.ns), branch.base_offset, branch.changed})
+  for (const uint64_t number :
+       {branch.created, static_cast<uint64_t>(branch.created_at.ns), branch.base_offset, branch.changed})
     put_integer(out, number);
 }
 
@@ -73,7 +75,8 @@ bool read_heading(std::string_view& bytes, Branch& branch) {
 // The edits of one entity, where they are such as a branch holds.
 std::optional<v1::HeldEdits> checked_edits(const EntityKey& entity, std::string_view bytes) {
   v1::HeldEdits held;
-  if (bytes.size() > kBranchBytesMax || !held.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
+  if (bytes.size() > kBranchBytesMax || !held.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return std::nullopt;
   uint64_t offset = 0;
   for (const v1::HeldEdit& said : held.edits()) {
     if (entity_of(said.edit()) != entity || said.edit().has_seen() || said.offset() < offset) return std::nullopt;

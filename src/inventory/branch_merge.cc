@@ -35,7 +35,8 @@ class Sides {
         for (const v1::Attribute& attribute : said.edit().facts().attributes()) said_[attribute.name()] = said.offset();
       if (!said.edit().has_taken_back()) last_offset_ = said.offset();
     }
-    for (const v1::Attribute& attribute : held.seen().attributes()) seen_[attribute.name()] = branch.head.shown(entity, attribute.name(), attribute.value());
+    for (const v1::Attribute& attribute : held.seen().attributes())
+      seen_[attribute.name()] = branch.head.shown(entity, attribute.name(), attribute.value());
   }
 
   std::vector<Conflict> conflicts() const {
@@ -81,8 +82,9 @@ class Sides {
     Conflict found = conflict(Conflict::What::removed_there);
     found.base = values_of(branch_.base);
     found.ours = values_of(branch_.head);
-    found.message = fmt::format("{} '{}' is edited in branch '{}' (offset {}) and was removed from {} since the branch began",
-                                entity_.kind, entity_.id, branch_.name, found.ours_offset, parent_name());
+    found.message =
+        fmt::format("{} '{}' is edited in branch '{}' (offset {}) and was removed from {} since the branch began",
+                    entity_.kind, entity_.id, branch_.name, found.ours_offset, parent_name());
     found.fix = "take ours to bring it back as the branch has it, or take theirs to drop the branch's edits of it";
     return found;
   }
@@ -102,8 +104,9 @@ class Sides {
     found.base = std::move(base);
     found.theirs = std::move(theirs);
     found.theirs_offset = onto_.find(entity_.kind, entity_.id)->changed;
-    found.message = fmt::format("{} '{}' is removed in branch '{}' (offset {}), and {} changed its {} at offset {}", entity_.kind,
-                                entity_.id, branch_.name, found.ours_offset, parent_name(), fmt::join(names, ", "), found.theirs_offset);
+    found.message = fmt::format("{} '{}' is removed in branch '{}' (offset {}), and {} changed its {} at offset {}",
+                                entity_.kind, entity_.id, branch_.name, found.ours_offset, parent_name(),
+                                fmt::join(names, ", "), found.theirs_offset);
     found.fix = "take ours to remove it all the same, or take theirs to keep it";
     return {std::move(found)};
   }
@@ -120,9 +123,9 @@ class Sides {
       one.theirs = theirs;
       if (const auto said = said_.find(name); said != said_.end()) one.ours_offset = said->second;
       one.theirs_offset = offset_there(name);
-      one.message = fmt::format("{} of {} '{}': {} in branch '{}' (offset {}), {} in {} (offset {}); it was {}", name, entity_.kind,
-                                entity_.id, shown(ours), branch_.name, one.ours_offset, shown(theirs), parent_name(),
-                                one.theirs_offset, shown(one.base));
+      one.message = fmt::format("{} of {} '{}': {} in branch '{}' (offset {}), {} in {} (offset {}); it was {}", name,
+                                entity_.kind, entity_.id, shown(ours), branch_.name, one.ours_offset, shown(theirs),
+                                parent_name(), one.theirs_offset, shown(one.base));
       one.fix = fmt::format("take ours to set {}, or take theirs to leave {}", shown(ours), shown(theirs));
     }
     return found;
@@ -148,15 +151,17 @@ class Sides {
       if (attribute.name == name) return attribute.offset;
     return entity->changed;  // it took the attribute back
   }
-  std::string parent_name() const { return branch_.parent.empty() ? "main" : fmt::format("branch '{}'", branch_.parent); }
+  std::string parent_name() const {
+    return branch_.parent.empty() ? "main" : fmt::format("branch '{}'", branch_.parent);
+  }
 
   const Branch& branch_;
   const Snapshot& onto_;
   const EntityKey& entity_;
   const v1::HeldEdits& held_;
-  bool removed_ = false;                       // in the branch, at some time
-  log::Offset last_offset_ = 0;                // of the last edit
-  std::map<std::string, log::Offset> said_;    // attributes the branch sets, and where it does
+  bool removed_ = false;                     // in the branch, at some time
+  log::Offset last_offset_ = 0;              // of the last edit
+  std::map<std::string, log::Offset> said_;  // attributes the branch sets, and where it does
   std::map<std::string, Json> seen_;
   mutable std::map<const Snapshot*, std::optional<Json::Object>> values_;  // read once each, by address: looked up only
 };

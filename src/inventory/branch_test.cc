@@ -63,7 +63,9 @@ std::string beliefs(const Snapshot& snapshot) {
 std::vector<std::string> lines(const DiffPage& page) {
   std::vector<std::string> all;
   for (const Difference& difference : page.differences) {
-    const char sign = difference.what == Change::What::added ? '+' : difference.what == Change::What::removed ? '-' : '~';
+    const char sign = difference.what == Change::What::added     ? '+'
+                      : difference.what == Change::What::removed ? '-'
+                                                                 : '~';
     std::string line = sign + (" " + difference.kind) + " " + difference.id;
     if (sign == '~')
       for (const AttributeDifference& attribute : difference.attributes)
@@ -77,7 +79,8 @@ TEST(Branch, ItsEditsAreItsOwnUntilTheyAreMerged) {
   World world;
   world.fold(created("b"));
   EXPECT_EQ(world.branch("b").base.hash(), world.main.hash());
-  world.fold(edited("b", {fact("link", "link-1", {{"state", "down"}}), retraction("demand", "bank-0"), fact("site", "new", {{"tier", "core"}})}));
+  world.fold(edited("b", {fact("link", "link-1", {{"state", "down"}}), retraction("demand", "bank-0"),
+                          fact("site", "new", {{"tier", "core"}})}));
   EXPECT_FALSE(world.main.has("site", "new"));
   EXPECT_TRUE(world.main.has("demand", "bank-0"));
   const Branch& branch = world.branch("b");
@@ -142,15 +145,17 @@ TEST(Branch, WhatNamesNoBranchIsLeftOut) {
   EXPECT_EQ(world.branch("x").edit_count, 1u);
 }
 
-// ---- Taking back ---------------------------------------------------------------------------------------------------------
+// ---- Taking back
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(Branch, EditsTakenBackAreAsIfNeverMade) {
   World world;
   world.fold(created("b"));
-  world.fold(edited("b", {fact("link", "link-1", {{"state", "down"}, {"delay_us", 7.0}}), fact("site", "new", {{"tier", "core"}}),
-                          retraction("demand", "bank-0")}));
+  world.fold(edited("b", {fact("link", "link-1", {{"state", "down"}, {"delay_us", 7.0}}),
+                          fact("site", "new", {{"tier", "core"}}), retraction("demand", "bank-0")}));
   world.fold(taken_back("b", {"link", "link-1"}, {"state"}));
-  EXPECT_THAT(lines(diff(world.branch("b"))), ElementsAre("- demand bank-0", "~ link link-1 delay_us:500.0>7.0", "+ site new"));
+  EXPECT_THAT(lines(diff(world.branch("b"))),
+              ElementsAre("- demand bank-0", "~ link link-1 delay_us:500.0>7.0", "+ site new"));
   world.fold(taken_back("b", {"site", "new"}));
   world.fold(taken_back("b", {"demand", "bank-0"}));
   world.fold(taken_back("b", {"link", "link-1"}, {"delay_us"}));
@@ -162,7 +167,8 @@ TEST(Branch, EditsTakenBackAreAsIfNeverMade) {
   EXPECT_EQ(beliefs(world.main), before);
 }
 
-// ---- Conflicts -----------------------------------------------------------------------------------------------------------
+// ---- Conflicts
+// -----------------------------------------------------------------------------------------------------------
 
 // A branch "b" with edits, and what main did meanwhile.
 World apart(const std::vector<log::Event>& ours, const std::vector<log::Event>& theirs) {
@@ -174,7 +180,8 @@ World apart(const std::vector<log::Event>& ours, const std::vector<log::Event>& 
 }
 
 TEST(Conflicts, BothChangedOneAttribute) {
-  const World world = apart({fact("link", "link-1", {{"delay_us", 7.0}, {"state", "down"}})}, {fact("link", "link-1", {{"delay_us", 9.0}})});
+  const World world = apart({fact("link", "link-1", {{"delay_us", 7.0}, {"state", "down"}})},
+                            {fact("link", "link-1", {{"delay_us", 9.0}})});
   const auto found = world.conflicts_of("b");
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].what, Conflict::What::both_changed);
@@ -190,23 +197,34 @@ TEST(Conflicts, BothChangedOneAttribute) {
 }
 
 TEST(Conflicts, NoneWhereTheyAgreeOrDifferElsewhere) {
-  EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})}, {fact("link", "link-1", {{"delay_us", 7.0}})}).conflicts_of("b"), IsEmpty());
-  EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})}, {fact("link", "link-1", {{"state", "down"}})}).conflicts_of("b"), IsEmpty());
-  EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})}, {fact("link", "link-2", {{"delay_us", 9.0}})}).conflicts_of("b"), IsEmpty());
+  EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})}, {fact("link", "link-1", {{"delay_us", 7.0}})})
+                  .conflicts_of("b"),
+              IsEmpty());
+  EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})}, {fact("link", "link-1", {{"state", "down"}})})
+                  .conflicts_of("b"),
+              IsEmpty());
+  EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})}, {fact("link", "link-2", {{"delay_us", 9.0}})})
+                  .conflicts_of("b"),
+              IsEmpty());
   EXPECT_THAT(apart({fact("link", "link-1", {{"delay_us", 7.0}})},
-                    {fact("link", "link-1", {{"delay_us", 9.0}}), fact("link", "link-1", {{"delay_us", 500.0}})}).conflicts_of("b"),
+                    {fact("link", "link-1", {{"delay_us", 9.0}}), fact("link", "link-1", {{"delay_us", 500.0}})})
+                  .conflicts_of("b"),
               IsEmpty());  // changed there and changed back
   EXPECT_THAT(apart({retraction("demand", "bank-0")}, {retraction("demand", "bank-0")}).conflicts_of("b"), IsEmpty());
-  EXPECT_THAT(apart({fact("site", "new", {{"tier", "core"}})}, {fact("site", "new", {{"tier", "core"}, {"pue", 1.2}})}).conflicts_of("b"), IsEmpty());
+  EXPECT_THAT(apart({fact("site", "new", {{"tier", "core"}})}, {fact("site", "new", {{"tier", "core"}, {"pue", 1.2}})})
+                  .conflicts_of("b"),
+              IsEmpty());
 }
 
 TEST(Conflicts, RemovedOnOneSideEditedOnTheOther) {
-  const auto there = apart({fact("demand", "bank-0", {{"rate_per_s", 9.0}})}, {retraction("demand", "bank-0")}).conflicts_of("b");
+  const auto there =
+      apart({fact("demand", "bank-0", {{"rate_per_s", 9.0}})}, {retraction("demand", "bank-0")}).conflicts_of("b");
   ASSERT_THAT(there, SizeIs(1));
   EXPECT_EQ(there[0].what, Conflict::What::removed_there);
   EXPECT_EQ(there[0].attribute, "");
   EXPECT_EQ(there[0].ours["rate_per_s"], Json(9.0));
-  const auto here = apart({retraction("demand", "bank-0")}, {fact("demand", "bank-0", {{"rate_per_s", 9.0}})}).conflicts_of("b");
+  const auto here =
+      apart({retraction("demand", "bank-0")}, {fact("demand", "bank-0", {{"rate_per_s", 9.0}})}).conflicts_of("b");
   ASSERT_THAT(here, SizeIs(1));
   EXPECT_EQ(here[0].what, Conflict::What::removed_here);
   EXPECT_EQ(here[0].theirs, Json(Json::Object{{"rate_per_s", 9.0}}));
@@ -214,7 +232,9 @@ TEST(Conflicts, RemovedOnOneSideEditedOnTheOther) {
 }
 
 TEST(Conflicts, BothCreatedIt) {
-  const auto found = apart({fact("site", "new", {{"tier", "core"}, {"pue", 1.2}})}, {fact("site", "new", {{"tier", "cloud"}})}).conflicts_of("b");
+  const auto found =
+      apart({fact("site", "new", {{"tier", "core"}, {"pue", 1.2}})}, {fact("site", "new", {{"tier", "cloud"}})})
+          .conflicts_of("b");
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].attribute, "tier");
   EXPECT_TRUE(found[0].base.is_null());
@@ -222,7 +242,8 @@ TEST(Conflicts, BothCreatedIt) {
 
 TEST(Conflicts, RemovedAndMadeAnewTouchesEverything) {
   const auto found = apart({retraction("demand", "bank-0"), fact("demand", "bank-0", {{"rate_per_s", 5.0}})},
-                           {fact("demand", "bank-0", {{"prompt_tokens", 9.0}})}).conflicts_of("b");
+                           {fact("demand", "bank-0", {{"prompt_tokens", 9.0}})})
+                         .conflicts_of("b");
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].attribute, "prompt_tokens");
 }
@@ -268,7 +289,8 @@ TEST(Rebase, PutsTheEditsOnTheParentAsItIsNow) {
   EXPECT_THAT(world.conflicts_of("b"), IsEmpty());
 }
 
-// ---- Merging -------------------------------------------------------------------------------------------------------------
+// ---- Merging
+// -------------------------------------------------------------------------------------------------------------
 
 TEST(TryMerge, ShowsWhatAMergeWouldGiveAndWhatItWouldBreak) {
   World world = apart({fact("node", "n", {{"site", "site-1"}, {"role", "router"}})},
@@ -283,9 +305,15 @@ TEST(TryMerge, ShowsWhatAMergeWouldGiveAndWhatItWouldBreak) {
 }
 
 TEST(TryMerge, SeesWhatMainHasPutUponWhatTheBranchRemoves) {
-  World world = apart({retraction("demand", "public-0"), retraction("demand", "bank-0"), retraction("region", "region-0")},
-                      {fact("demand", "late", {{"tenant", "bank"}, {"region", "region-0"}, {"model", "chat"}, {"rate_per_s", 1.0},
-                                               {"prompt_tokens", 1.0}, {"output_tokens", 1.0}})});
+  World world =
+      apart({retraction("demand", "public-0"), retraction("demand", "bank-0"), retraction("region", "region-0")},
+            {fact("demand", "late",
+                  {{"tenant", "bank"},
+                   {"region", "region-0"},
+                   {"model", "chat"},
+                   {"rate_per_s", 1.0},
+                   {"prompt_tokens", 1.0},
+                   {"output_tokens", 1.0}})});
   const MergeOutcome outcome = try_merge(world.branch("b"), world.main, 100);
   ASSERT_THAT(outcome.violations, SizeIs(1));
   EXPECT_EQ(outcome.violations[0].id, "late");
@@ -312,7 +340,8 @@ std::vector<log::Event> random_edits(Random& random, const std::string& prefix) 
     }
     Json::Object attributes;
     for (uint64_t a = random.below(4); a > 0; --a)
-      attributes["attribute-" + std::to_string(random.below(5))] = random.chance(0.2) ? Json() : Json(static_cast<int64_t>(random.below(3)));
+      attributes["attribute-" + std::to_string(random.below(5))] =
+          random.chance(0.2) ? Json() : Json(static_cast<int64_t>(random.below(3)));
     edits.push_back(fact(kind, id, attributes));
   }
   return edits;
@@ -362,7 +391,8 @@ class Plain {
   }
   static std::string beliefs(const Entities& entities) {
     std::string all;
-    for (const auto& [entity, attributes] : entities) all += entity.kind + " " + entity.id + " " + to_json(attributes) + "\n";
+    for (const auto& [entity, attributes] : entities)
+      all += entity.kind + " " + entity.id + " " + to_json(attributes) + "\n";
     return all;
   }
 };
@@ -380,7 +410,8 @@ void random_life(uint64_t seed, size_t steps) {
   for (size_t step = 0; step < steps; ++step) {
     const std::string name = "branch-" + std::to_string(random.below(5));
     const auto branch = branches.find(name);
-    const bool has_children = std::ranges::any_of(branches, [&](const auto& other) { return other.second.parent == name; });
+    const bool has_children =
+        std::ranges::any_of(branches, [&](const auto& other) { return other.second.parent == name; });
     if (random.chance(0.4)) {
       for (const log::Event& event : random_edits(random, "x")) {
         world.fold(event);
@@ -446,7 +477,8 @@ TEST(BranchesSoak, AgreeWithPlainMapsWhateverIsDone) {
 TEST(Branches, AnEditTakenBackIsWrittenToo) {
   World world;
   world.fold(created("b"));
-  world.fold(edited("b", {fact("castle", "x", {{"towers", int64_t{3}}}), fact("link", "link-1", {{"state", "down"}, {"delay_us", 7.0}})}));
+  world.fold(edited("b", {fact("castle", "x", {{"towers", int64_t{3}}}),
+                          fact("link", "link-1", {{"state", "down"}, {"delay_us", 7.0}})}));
   world.fold(taken_back("b", {"castle", "x"}));
   world.fold(taken_back("b", {"link", "link-1"}, {"state"}));
   std::string bytes;
@@ -473,15 +505,19 @@ TEST(Branches, MutatedBytesAreRefusedOrCanonical) {
   Random random(3);
   for (int i = 0; i < 5'000; ++i) {
     std::string bytes = good;
-    for (uint64_t n = 1 + random.below(3); n > 0; --n) bytes[random.below(bytes.size())] = static_cast<char>(random.next());
+    for (uint64_t n = 1 + random.below(3); n > 0; --n)
+      bytes[random.below(bytes.size())] = static_cast<char>(random.next());
     if (random.chance(0.2)) bytes.resize(random.below(bytes.size()));
     const auto read = Branches::read(world.main, bytes);
-    if (!read) { EXPECT_EQ(read.error().code, ErrorCode::corrupt); }
+    if (!read) {
+      EXPECT_EQ(read.error().code, ErrorCode::corrupt);
+    }
   }
   for (size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(Branches::read(world.main, good.substr(0, size)));
 }
 
-// ---- The rest ------------------------------------------------------------------------------------------------------------
+// ---- The rest
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(Diff, ComesInPagesAndByKind) {
   World world;
@@ -515,8 +551,9 @@ TEST(Project, ABranchIsSeenByTheTwinAsItsHeadIs) {
   world.fold(created("b"));
   const auto main_grid = project(world.main, {}, nullptr);
   EXPECT_EQ(project(world.branch("b"), world.main, main_grid)->links.size(), main_grid->links.size());
-  const std::vector<std::vector<log::Event>> groups{
-      {fact("link", "link-1", {{"state", "down"}})}, {retraction("link", "link-2")}, {fact("site", "site-1", {{"jurisdiction", "CH"}})}};
+  const std::vector<std::vector<log::Event>> groups{{fact("link", "link-1", {{"state", "down"}})},
+                                                    {retraction("link", "link-2")},
+                                                    {fact("site", "site-1", {{"jurisdiction", "CH"}})}};
   for (const auto& edits : groups) {
     world.fold(edited("b", edits));
     world.fold(fact("link", "link-0", {{"delay_us", static_cast<double>(world.main.offset())}}));
@@ -529,8 +566,8 @@ TEST(Project, ABranchIsSeenByTheTwinAsItsHeadIs) {
 TEST(BranchName, IsMadeLikeAnId) {
   EXPECT_FALSE(check_branch_name("summer-2027.v2"));
   EXPECT_FALSE(check_branch_name(std::string(kBranchNameBytesMax, 'x')));
-  for (const std::string& name : {std::string(), std::string("main"), std::string("a b"), std::string("-a"), std::string("a/b"),
-                                  std::string(kBranchNameBytesMax + 1, 'x')})
+  for (const std::string& name : {std::string(), std::string("main"), std::string("a b"), std::string("-a"),
+                                  std::string("a/b"), std::string(kBranchNameBytesMax + 1, 'x')})
     EXPECT_TRUE(check_branch_name(name)) << name;
 }
 

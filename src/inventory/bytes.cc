@@ -126,18 +126,30 @@ struct BuildValue {
   using List = v1::ValueList;
   using Record = v1::ValueRecord;
   static Made null() { return {}; }
-  static Made boolean(bool value) { return with([&](Made& made) { made.set_boolean(value); }); }
-  static Made integer(int64_t value) { return with([&](Made& made) { made.set_integer(value); }); }
-  static Made number(double value) { return with([&](Made& made) { made.set_number(value); }); }
-  static Made text(std::string_view value) { return with([&](Made& made) { made.set_text(std::string(value)); }); }
+  static Made boolean(bool value) {
+    return with([&](Made& made) { made.set_boolean(value); });
+  }
+  static Made integer(int64_t value) {
+    return with([&](Made& made) { made.set_integer(value); });
+  }
+  static Made number(double value) {
+    return with([&](Made& made) { made.set_number(value); });
+  }
+  static Made text(std::string_view value) {
+    return with([&](Made& made) { made.set_text(std::string(value)); });
+  }
   static void append(List& list, Made item) { *list.add_items() = std::move(item); }
   static void append(Record& record, std::string_view name, Made item) {
     v1::Attribute& field = *record.add_fields();
     field.set_name(std::string(name));
     *field.mutable_value() = std::move(item);
   }
-  static Made list(List value) { return with([&](Made& made) { *made.mutable_list() = std::move(value); }); }
-  static Made record(Record value) { return with([&](Made& made) { *made.mutable_record() = std::move(value); }); }
+  static Made list(List value) {
+    return with([&](Made& made) { *made.mutable_list() = std::move(value); });
+  }
+  static Made record(Record value) {
+    return with([&](Made& made) { *made.mutable_record() = std::move(value); });
+  }
   static Made sealed(SealedView value) {
     return with([&](Made& made) {
       made.mutable_sealed()->set_key(value.key);
@@ -227,15 +239,9 @@ void put_value(std::string& out, const v1::Value& value) {
   switch (value.kind_case()) {
     case v1::Value::KIND_NOT_SET: return put_tag(out, Tag::null);
     case v1::Value::kBoolean: return put_tag(out, value.boolean() ? Tag::yes : Tag::no);
-    case v1::Value::kInteger:
-      put_tag(out, Tag::integer);
-      return put_integer(out, zigzag(value.integer()));
-    case v1::Value::kNumber:
-      put_tag(out, Tag::number);
-      return put_number(out, value.number());
-    case v1::Value::kText:
-      put_tag(out, Tag::text);
-      return put_text(out, value.text());
+    case v1::Value::kInteger: put_tag(out, Tag::integer); return put_integer(out, zigzag(value.integer()));
+    case v1::Value::kNumber: put_tag(out, Tag::number); return put_number(out, value.number());
+    case v1::Value::kText: put_tag(out, Tag::text); return put_text(out, value.text());
     case v1::Value::kList:
       put_tag(out, Tag::list);
       put_integer(out, static_cast<uint64_t>(value.list().items_size()));

@@ -140,7 +140,8 @@ class Reader {
   Result<void> read_erasures();
   Result<void> read_begins();
   void index();
-  void index_entity(const EntityKey& key, const RecordView& record, const Past& past, std::span<const ClaimView> believed);
+  void index_entity(const EntityKey& key, const RecordView& record, const Past& past,
+                    std::span<const ClaimView> believed);
   Result<Past> take_past(std::string_view kind);
 
   std::string_view bytes_;
@@ -163,7 +164,8 @@ Result<void> Reader::read_sources() {
   for (SourceId id = 0; id < *count; ++id) {
     const auto name = take_text(bytes_);
     if (!name) return corrupt("a source is cut short");
-    if (!tables_.source_ids.set(std::string(*name), id)) return corrupt(fmt::format("source '{}' stands there twice", *name));
+    if (!tables_.source_ids.set(std::string(*name), id))
+      return corrupt(fmt::format("source '{}' stands there twice", *name));
     tables_.source_names.set(id, std::string(*name));
   }
   return {};
@@ -249,7 +251,8 @@ Result<void> Reader::read_removed(std::string_view kind, KindTable& table) {
 
 Result<void> Reader::read_erasures() {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size() || (*count == 0 && bytes_.empty())) return corrupt("what was erased is cut short");
+  if (!count || *count > bytes_.size() || (*count == 0 && bytes_.empty()))
+    return corrupt("what was erased is cut short");
   Erasure previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto kind = take_text(bytes_);
@@ -304,7 +307,8 @@ void Reader::index() {
   }
 }
 
-void Reader::index_entity(const EntityKey& key, const RecordView& record, const Past& past, std::span<const ClaimView> believed) {
+void Reader::index_entity(const EntityKey& key, const RecordView& record, const Past& past,
+                          std::span<const ClaimView> believed) {
   if (past.empty() && believed.size() == record.claims.size()) return keep_indexes(tables_, key, {}, believed, {});
   std::vector<ClaimView> claims = record.claims;
   past.for_each_after(0, [&](const PastGroup& group) {

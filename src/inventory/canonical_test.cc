@@ -128,7 +128,9 @@ TEST(Canonical, SealedValuesAndErasuresAreReadBack) {
 
 TEST(Canonical, MutatedBytesAreRefusedOrCanonical) {
   Snapshot snapshot = folded(small_world(3));
-  snapshot.fold(fact("site", "site-1", {{"extra", Json::Object{{"a", Json::Array{int64_t{-1}, nullptr, true}}, {"b", 0.5}}}}), 99, {});
+  snapshot.fold(
+      fact("site", "site-1", {{"extra", Json::Object{{"a", Json::Array{int64_t{-1}, nullptr, true}}, {"b", 0.5}}}}), 99,
+      {});
   const std::string good = written(snapshot);
   Random random(11);
   for (int i = 0; i < 20'000; ++i) expect_refused_or_canonical(mutated(good, random));
@@ -136,7 +138,8 @@ TEST(Canonical, MutatedBytesAreRefusedOrCanonical) {
 
 TEST(Canonical, EveryTruncationIsRefused) {
   const std::string good = written(folded(small_world(3)));
-  for (size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(Snapshot::read(std::string_view(good).substr(0, size)));
+  for (size_t size = 0; size < good.size(); ++size)
+    EXPECT_FALSE(Snapshot::read(std::string_view(good).substr(0, size)));
   EXPECT_FALSE(Snapshot::read(good + '\0'));
 }
 

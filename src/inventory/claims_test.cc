@@ -155,7 +155,8 @@ TEST(Claims, TimePassesWithEvents) {
   EXPECT_EQ(world.changes()[0].attributes, std::vector<std::string>{"status"});
   // What will be, as far as is known; and what was known before.
   const auto at = [&](std::optional<log::Offset> recorded, log::Offset time) {
-    return to_json(world.snapshot().as_of({.recorded = recorded, .valid = Sources::at(time)}).attributes("device", "d"));
+    return to_json(
+        world.snapshot().as_of({.recorded = recorded, .valid = Sources::at(time)}).attributes("device", "d"));
   };
   EXPECT_EQ(at({}, 6), R"({"status":"maintenance"})");
   EXPECT_EQ(at({}, 7), R"({"status":"active"})");
@@ -271,14 +272,16 @@ TEST(Claims, AreFoundByUniqueValues) {
   EXPECT_TRUE(with("ems:1").empty());
   world.fold(retraction("device", "d"));
   EXPECT_TRUE(with("ems:2").empty());
-  EXPECT_EQ(world.snapshot().as_of({.recorded = 2, .valid = {}}).with_key("device", *by_external_id, value("netbox:1"), 9),
-            (std::vector<std::string>{"d", "e"}));
+  EXPECT_EQ(
+      world.snapshot().as_of({.recorded = 2, .valid = {}}).with_key("device", *by_external_id, value("netbox:1"), 9),
+      (std::vector<std::string>{"d", "e"}));
 }
 
 // Opens what `sealed` below makes: the text follows the key's number, and even keys are destroyed.
 class TestOpener final : public Opener {
  public:
-  std::optional<v1::Value> open(const EntityKey& entity, std::string_view attribute, uint64_t key, std::string_view sealed) const override {
+  std::optional<v1::Value> open(const EntityKey& entity, std::string_view attribute, uint64_t key,
+                                std::string_view sealed) const override {
     if (key == 0) return std::nullopt;
     v1::Value value;
     if (key % 2 == 1) value.set_text(entity.id + "/" + std::string(attribute) + "/" + std::string(sealed));
@@ -305,7 +308,9 @@ TEST(Sealed, ReadsAsWhatItIsWhileItsKeyIsThere) {
   world.fold(says_sealed("b", sealed(2, "Bob")));
   world.fold(says_sealed("c", sealed(0, "Cid")));
   const Snapshot open = world.snapshot().opened_by(std::make_shared<TestOpener>());
-  const auto name = [](const Snapshot& snapshot, const std::string& id) { return to_json(snapshot.attributes("contact", id)); };
+  const auto name = [](const Snapshot& snapshot, const std::string& id) {
+    return to_json(snapshot.attributes("contact", id));
+  };
   EXPECT_EQ(name(open, "a"), R"({"hours":"always","name":"a/name/Ada"})");
   EXPECT_EQ(name(open, "b"), R"({"hours":"always"})") << "erased";
   EXPECT_EQ(name(open, "c"), R"({"hours":"always","name":{"sealed":"436964"}})") << "no such key";

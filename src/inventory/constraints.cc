@@ -13,8 +13,8 @@
 namespace tandem::inventory {
 namespace {
 
-constexpr size_t kNamed = 5;               // entities in a sentence: enough to find the rest
-constexpr size_t kLocationsMax = 1'000;    // followed upwards from one entity; places are some ten deep
+constexpr size_t kNamed = 5;             // entities in a sentence: enough to find the rest
+constexpr size_t kLocationsMax = 1'000;  // followed upwards from one entity; places are some ten deep
 
 const ontology::Kind* kind_of(std::string_view kind) { return ontology::Ontology::built_in().find(kind); }
 
@@ -100,7 +100,8 @@ class Checker {
     check_references(*kind, entity, attributes);
     for (const ontology::Constraint& constraint : kind->constraints)
       std::visit([&](const auto& rule) { check_rule(*kind, constraint, rule, entity, attributes); }, constraint);
-    for (const ontology::Incoming& incoming : ontology::Ontology::built_in().incoming(entity.kind)) check_as_target(incoming, entity);
+    for (const ontology::Incoming& incoming : ontology::Ontology::built_in().incoming(entity.kind))
+      check_as_target(incoming, entity);
     check_location(*kind, entity, attributes);
   }
 
@@ -109,8 +110,14 @@ class Checker {
     ontology::check_entity(kind, attributes, problems);
     for (const grid::Problem& problem : problems) {
       if (problem.severity != Diagnostic::Severity::error) continue;
-      add({entity.kind, entity.id, "schema", grid::to_string(problem.path), fmt::format("{}: {}", name_of(entity), problem.message),
-           problem.fix, {}, 0});
+      add({entity.kind,
+           entity.id,
+           "schema",
+           grid::to_string(problem.path),
+           fmt::format("{}: {}", name_of(entity), problem.message),
+           problem.fix,
+           {},
+           0});
     }
   }
 
@@ -136,12 +143,15 @@ class Checker {
   }
 
   static Violation dangling(const EntityKey& entity, const ontology::Relation& relation, EntityKey target) {
-    std::string message = fmt::format("{} of {} is {}, which is not there", relation.attribute, name_of(entity), name_of(target));
+    std::string message =
+        fmt::format("{} of {} is {}, which is not there", relation.attribute, name_of(entity), name_of(target));
     std::string fix = fmt::format("bring {} back, or let {} name another", name_of(target), name_of(entity));
-    return {entity.kind, entity.id, "reference", std::string(relation.attribute), std::move(message), std::move(fix), {std::move(target)}, 0};
+    return {entity.kind,        entity.id,      "reference",         std::string(relation.attribute),
+            std::move(message), std::move(fix), {std::move(target)}, 0};
   }
 
-  // ---- Rules of one entity and those that share something with it -----------------------------------------------------
+  // ---- Rules of one entity and those that share something with it
+  // -----------------------------------------------------
 
   void check_rule(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::Unique& rule,
                   const EntityKey& entity, const Json::Object& attributes) {
@@ -150,10 +160,15 @@ class Checker {
       if (ids.size() < 2 || !first_time(constraint, {entity.kind, value})) continue;
       std::vector<EntityKey> holders;
       for (const std::string& id : ids) holders.push_back({entity.kind, id});
-      add({entity.kind, ids.front(), ontology::name_of(constraint), std::string(rule.attributes.front()),
-           fmt::format("{} have the same {}{}", names_of(holders), fmt::join(rule.attributes, " and "), shared_value(rule, attributes)),
+      add({entity.kind,
+           ids.front(),
+           ontology::name_of(constraint),
+           std::string(rule.attributes.front()),
+           fmt::format("{} have the same {}{}", names_of(holders), fmt::join(rule.attributes, " and "),
+                       shared_value(rule, attributes)),
            fmt::format("give all but one of them another {}", fmt::join(rule.attributes, " or ")),
-           {holders.begin() + 1, holders.end()}, 0});
+           {holders.begin() + 1, holders.end()},
+           0});
     }
   }
 
@@ -161,18 +176,21 @@ class Checker {
     std::string text;
     if (rule.attributes.size() == 1) text = ", " + to_json(value_of(attributes, rule.attributes.front()));
     for (const std::string_view scope : rule.within)
-      if (const Json& value = value_of(attributes, scope); value.is_string()) text += fmt::format(", in {} '{}'", scope, value.text());
+      if (const Json& value = value_of(attributes, scope); value.is_string())
+        text += fmt::format(", in {} '{}'", scope, value.text());
     return text;
   }
 
   void check_rule(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::NoOverlap& rule,
                   const EntityKey&, const Json::Object& attributes) {
-    for (const EntityKey& target : targets_of(*kind.relation(rule.relation), attributes)) check_room(kind, constraint, rule, target);
+    for (const EntityKey& target : targets_of(*kind.relation(rule.relation), attributes))
+      check_room(kind, constraint, rule, target);
   }
 
   void check_rule(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::SumAtMost& rule,
                   const EntityKey&, const Json::Object& attributes) {
-    for (const EntityKey& target : targets_of(*kind.relation(rule.relation), attributes)) check_sum(kind, constraint, rule, target);
+    for (const EntityKey& target : targets_of(*kind.relation(rule.relation), attributes))
+      check_sum(kind, constraint, rule, target);
   }
 
   void check_rule(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::Exclusive& rule,
@@ -185,32 +203,41 @@ class Checker {
 
   void check_rule(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::Inside& rule,
                   const EntityKey& entity, const Json::Object& attributes) {
-    for (const EntityKey& target : targets_of(*kind.relation(rule.relation), attributes)) check_inside(constraint, rule, {entity, attributes}, target);
+    for (const EntityKey& target : targets_of(*kind.relation(rule.relation), attributes))
+      check_inside(constraint, rule, {entity, attributes}, target);
   }
 
-  void check_rule(const ontology::Kind&, const ontology::Constraint&, const ontology::Ordered&, const EntityKey&, const Json::Object&) {}  // in check_schema
+  void check_rule(const ontology::Kind&, const ontology::Constraint&, const ontology::Ordered&, const EntityKey&,
+                  const Json::Object&) {}  // in check_schema
 
   void check_rule(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::Acyclic& rule,
                   const EntityKey& entity, const Json::Object& attributes) {
     const ontology::Relation* relation = kind.relation(rule.relation);
-    check_cycle(entity, attributes, ontology::name_of(constraint), [&](const ontology::Relation& other) { return other.attribute == relation->attribute; });
+    check_cycle(entity, attributes, ontology::name_of(constraint),
+                [&](const ontology::Relation& other) { return other.attribute == relation->attribute; });
   }
 
   // What entities that name this one share of it: its room, its limit, its range.
   void check_as_target(const ontology::Incoming& incoming, const EntityKey& target) {
     for (const ontology::Constraint& constraint : incoming.kind->constraints) {
-      if (const auto* room = std::get_if<ontology::NoOverlap>(&constraint); room && room->relation == incoming.relation->attribute)
+      if (const auto* room = std::get_if<ontology::NoOverlap>(&constraint);
+          room && room->relation == incoming.relation->attribute)
         check_room(*incoming.kind, constraint, *room, target);
-      if (const auto* sum = std::get_if<ontology::SumAtMost>(&constraint); sum && sum->relation == incoming.relation->attribute)
+      if (const auto* sum = std::get_if<ontology::SumAtMost>(&constraint);
+          sum && sum->relation == incoming.relation->attribute)
         check_sum(*incoming.kind, constraint, *sum, target);
-      if (const auto* inside = std::get_if<ontology::Inside>(&constraint); inside && inside->relation == incoming.relation->attribute)
-        for (const Member& member : members(*incoming.kind, inside->relation, target)) check_inside(constraint, *inside, member, target);
+      if (const auto* inside = std::get_if<ontology::Inside>(&constraint);
+          inside && inside->relation == incoming.relation->attribute)
+        for (const Member& member : members(*incoming.kind, inside->relation, target))
+          check_inside(constraint, *inside, member, target);
     }
   }
 
-  // ---- Rules of all that name one target ------------------------------------------------------------------------------
+  // ---- Rules of all that name one target
+  // ------------------------------------------------------------------------------
 
-  void check_room(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::NoOverlap& rule, const EntityKey& target) {
+  void check_room(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::NoOverlap& rule,
+                  const EntityKey& target) {
     if (!first_time(constraint, target)) return;
     struct Place {
       const EntityKey* entity;
@@ -225,40 +252,58 @@ class Checker {
       const Json& side = value_of(member.attributes, rule.side);
       const grid::Attribute* sides = kind.find(rule.side);
       places.push_back({&member.entity, first.number(), first.number() + number_of(kind, member.attributes, rule.size),
-                        side.is_string() ? std::string(side.text()) : sides && sides->absent.is_string() ? std::string(sides->absent.text()) : ""});
+                        side.is_string()                     ? std::string(side.text())
+                        : sides && sides->absent.is_string() ? std::string(sides->absent.text())
+                                                             : ""});
     }
     std::ranges::stable_sort(places, {}, &Place::first);
     const ontology::Kind* target_kind = kind_of(target.kind);
-    const double limit = target_kind ? number_of(*target_kind, snapshot_.attributes(target.kind, target.id), rule.limit) : 0;
+    const double limit =
+        target_kind ? number_of(*target_kind, snapshot_.attributes(target.kind, target.id), rule.limit) : 0;
     for (size_t i = 0; i < places.size(); ++i) {
       const Place& place = places[i];
-      if (limit > 0 && (place.first < 1 || place.end > 1 + limit)) add_out_of_room(constraint, rule, *place.entity, place.first, place.end, target, limit);
+      if (limit > 0 && (place.first < 1 || place.end > 1 + limit))
+        add_out_of_room(constraint, rule, *place.entity, place.first, place.end, target, limit);
       for (size_t j = i + 1; j < places.size() && places[j].first < place.end; ++j) {
         const Place& other = places[j];
         const bool meet = rule.side.empty() || place.side == other.side || place.side == "both" || other.side == "both";
-        if (meet && other.end > other.first) add_overlap(constraint, rule, *place.entity, *other.entity, target, other.first);
+        if (meet && other.end > other.first)
+          add_overlap(constraint, rule, *place.entity, *other.entity, target, other.first);
       }
     }
   }
 
-  void add_overlap(const ontology::Constraint& constraint, const ontology::NoOverlap& rule, const EntityKey& a, const EntityKey& b,
-                   const EntityKey& target, double at) {
+  void add_overlap(const ontology::Constraint& constraint, const ontology::NoOverlap& rule, const EntityKey& a,
+                   const EntityKey& b, const EntityKey& target, double at) {
     if (!touched_.contains(a) && !touched_.contains(b) && !touched_.contains(target)) return;
     const auto [first, second] = std::minmax(a, b);
-    add({first.kind, first.id, ontology::name_of(constraint), std::string(rule.first),
-         fmt::format("{} and {} overlap in {}, at {} {}", name_of(first), name_of(second), name_of(target), rule.first, number(at)),
-         fmt::format("give one of them another {} or another {}", rule.first, rule.relation), {second}, 0});
+    add({first.kind,
+         first.id,
+         ontology::name_of(constraint),
+         std::string(rule.first),
+         fmt::format("{} and {} overlap in {}, at {} {}", name_of(first), name_of(second), name_of(target), rule.first,
+                     number(at)),
+         fmt::format("give one of them another {} or another {}", rule.first, rule.relation),
+         {second},
+         0});
   }
 
-  void add_out_of_room(const ontology::Constraint& constraint, const ontology::NoOverlap& rule, const EntityKey& entity, double first,
-                       double end, const EntityKey& target, double limit) {
+  void add_out_of_room(const ontology::Constraint& constraint, const ontology::NoOverlap& rule, const EntityKey& entity,
+                       double first, double end, const EntityKey& target, double limit) {
     if (!touched_.contains(entity) && !touched_.contains(target)) return;
-    add({entity.kind, entity.id, ontology::name_of(constraint), std::string(rule.first),
-         fmt::format("{} takes {} {} to {} of {}, which has 1 to {}", name_of(entity), rule.first, number(first), number(end - 1), name_of(target), number(limit)),
-         fmt::format("put it between 1 and {}", number(limit)), {target}, std::max(1 - first, end - 1 - limit)});
+    add({entity.kind,
+         entity.id,
+         ontology::name_of(constraint),
+         std::string(rule.first),
+         fmt::format("{} takes {} {} to {} of {}, which has 1 to {}", name_of(entity), rule.first, number(first),
+                     number(end - 1), name_of(target), number(limit)),
+         fmt::format("put it between 1 and {}", number(limit)),
+         {target},
+         std::max(1 - first, end - 1 - limit)});
   }
 
-  void check_sum(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::SumAtMost& rule, const EntityKey& target) {
+  void check_sum(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::SumAtMost& rule,
+                 const EntityKey& target) {
     if (!first_time(constraint, target)) return;
     const Json::Object limits = snapshot_.attributes(target.kind, target.id);
     const Json& limit = value_of(limits, rule.limit);
@@ -274,15 +319,22 @@ class Checker {
     std::ranges::sort(parts);
     std::vector<EntityKey> largest;
     for (size_t i = 0; i < std::min(parts.size(), kNamed); ++i) largest.push_back(parts[i].second);
-    add({target.kind, target.id, ontology::name_of(constraint), std::string(rule.limit),
-         fmt::format("what names {} comes to {}{}, above its {} of {}; the most by {}", name_of(target), number(sum),
-                     rule.attribute.empty() ? fmt::format(" of kind {}", kind.name) : fmt::format(" {}", rule.attribute), rule.limit,
-                     number(limit.number()), names_of(largest)),
-         fmt::format("move {} off it, or raise its {}", rule.attribute.empty() ? "some" : number(sum - limit.number()), rule.limit), {},
+    add({target.kind,
+         target.id,
+         ontology::name_of(constraint),
+         std::string(rule.limit),
+         fmt::format(
+             "what names {} comes to {}{}, above its {} of {}; the most by {}", name_of(target), number(sum),
+             rule.attribute.empty() ? fmt::format(" of kind {}", kind.name) : fmt::format(" {}", rule.attribute),
+             rule.limit, number(limit.number()), names_of(largest)),
+         fmt::format("move {} off it, or raise its {}", rule.attribute.empty() ? "some" : number(sum - limit.number()),
+                     rule.limit),
+         {},
          sum - limit.number()});
   }
 
-  void check_exclusive(const ontology::Kind& kind, const ontology::Constraint& constraint, const ontology::Exclusive& rule, const EntityKey& target) {
+  void check_exclusive(const ontology::Kind& kind, const ontology::Constraint& constraint,
+                       const ontology::Exclusive& rule, const EntityKey& target) {
     if (!first_time(constraint, target)) return;
     std::vector<EntityKey> users;  // as often as they use it
     for (const EntityKey& referrer : snapshot_.referrers(target.kind, target.id, SIZE_MAX)) {
@@ -301,7 +353,8 @@ class Checker {
          fmt::format("let all but one of them name another {}", target.kind), std::move(others), 0});
   }
 
-  void check_inside(const ontology::Constraint& constraint, const ontology::Inside& rule, const Member& member, const EntityKey& target) {
+  void check_inside(const ontology::Constraint& constraint, const ontology::Inside& rule, const Member& member,
+                    const EntityKey& target) {
     const Json::Object outer_attributes = snapshot_.attributes(target.kind, target.id);
     const Json& inner_text = value_of(member.attributes, rule.attribute);
     const Json& outer_text = value_of(outer_attributes, rule.of);
@@ -313,9 +366,15 @@ class Checker {
     if (!outer || !address) return;
     const bool longer = !inner_prefix || inner_prefix->length >= outer->length;
     if (longer && covers(*outer, *address)) return;
-    add({member.entity.kind, member.entity.id, ontology::name_of(constraint), std::string(rule.attribute),
-         fmt::format("{} {} of {} is not within {}, {}", rule.attribute, text, name_of(member.entity), name_of(target), outer_text.text()),
-         fmt::format("give it an {} of {}, or name the {} it is of", rule.attribute, outer_text.text(), rule.relation), {target}, 0});
+    add({member.entity.kind,
+         member.entity.id,
+         ontology::name_of(constraint),
+         std::string(rule.attribute),
+         fmt::format("{} {} of {} is not within {}, {}", rule.attribute, text, name_of(member.entity), name_of(target),
+                     outer_text.text()),
+         fmt::format("give it an {} of {}, or name the {} it is of", rule.attribute, outer_text.text(), rule.relation),
+         {target},
+         0});
   }
 
   static bool covers(const grid::Prefix& prefix, const std::array<uint8_t, 16>& address) {
@@ -327,7 +386,8 @@ class Checker {
     return true;
   }
 
-  // ---- Cycles ----------------------------------------------------------------------------------------------------------
+  // ---- Cycles
+  // ----------------------------------------------------------------------------------------------------------
 
   void check_location(const ontology::Kind&, const EntityKey& entity, const Json::Object& attributes) {
     check_cycle(entity, attributes, "location", [](const ontology::Relation& relation) { return relation.located_in; });
@@ -335,7 +395,8 @@ class Checker {
 
   // Follows relations upwards; an entity that nobody names is in no cycle.
   template <class Follow>
-  void check_cycle(const EntityKey& start, const Json::Object& attributes, const std::string& constraint, Follow follow) {
+  void check_cycle(const EntityKey& start, const Json::Object& attributes, const std::string& constraint,
+                   Follow follow) {
     std::vector<EntityKey> ahead;
     const auto look = [&](const EntityKey& entity, const Json::Object& values) {
       const ontology::Kind* kind = kind_of(entity.kind);
@@ -350,15 +411,22 @@ class Checker {
       const EntityKey entity = std::move(ahead.back());
       ahead.pop_back();
       if (entity == start) {
-        add({start.kind, start.id, constraint, {}, fmt::format("{} is, by what it names, within itself", name_of(start)),
-             "let one of those in the circle name another", {seen.begin(), seen.end()}, 0});
+        add({start.kind,
+             start.id,
+             constraint,
+             {},
+             fmt::format("{} is, by what it names, within itself", name_of(start)),
+             "let one of those in the circle name another",
+             {seen.begin(), seen.end()},
+             0});
         return;
       }
       if (seen.insert(entity).second) look(entity, snapshot_.attributes(entity.kind, entity.id));
     }
   }
 
-  // ---- What is shared ----------------------------------------------------------------------------------------------------
+  // ---- What is shared
+  // ----------------------------------------------------------------------------------------------------
 
   // Entities of the kind that name the target by the relation, ascending by id.
   std::vector<Member> members(const ontology::Kind& kind, std::string_view relation, const EntityKey& target) const {
@@ -367,7 +435,8 @@ class Checker {
       if (referrer.kind != kind.name) continue;
       Json::Object attributes = snapshot_.attributes(referrer.kind, referrer.id);
       const auto targets = targets_of(*kind.relation(relation), attributes);
-      if (std::ranges::find(targets, target) != targets.end()) members.push_back({std::move(referrer), std::move(attributes)});
+      if (std::ranges::find(targets, target) != targets.end())
+        members.push_back({std::move(referrer), std::move(attributes)});
     }
     return members;
   }

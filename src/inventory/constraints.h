@@ -11,14 +11,14 @@
 namespace tandem::inventory {
 
 struct Violation {
-  std::string kind;                   // of one that has part in it: of several the first, or whose limit is passed
+  std::string kind;  // of one that has part in it: of several the first, or whose limit is passed
   std::string id;
-  std::string constraint;             // "schema", "reference", "location", or as ontology::name_of names it
-  std::string attribute;              // that is wrong, as a path; empty where that is not one alone
-  std::string message;                // what is wrong, naming who has part in it
-  std::string fix;                    // what would be right
-  std::vector<EntityKey> others;      // that have part in it, ascending; not all of a great sum
-  double excess = 0;                  // by how much a limit is passed, in its unit; 0 where there is no more or less
+  std::string constraint;         // "schema", "reference", "location", or as ontology::name_of names it
+  std::string attribute;          // that is wrong, as a path; empty where that is not one alone
+  std::string message;            // what is wrong, naming who has part in it
+  std::string fix;                // what would be right
+  std::vector<EntityKey> others;  // that have part in it, ascending; not all of a great sum
+  double excess = 0;              // by how much a limit is passed, in its unit; 0 where there is no more or less
   bool operator==(const Violation&) const = default;
 };
 

@@ -22,7 +22,9 @@ class Constraints : public testing::Test {
     fold(fact("rack", "r1", {{"site", "site-1"}, {"name", "R1"}, {"height_u", 10.0}, {"power_limit_w", 1'000.0}}));
     fold(fact("rack", "r2", {{"site", "site-1"}, {"name", "R2"}}));
   }
-  void fold(const log::Event& event) { snapshot_.fold(event, snapshot_.offset() + 1, {static_cast<int64_t>(snapshot_.offset()) + 1}); }
+  void fold(const log::Event& event) {
+    snapshot_.fold(event, snapshot_.offset() + 1, {static_cast<int64_t>(snapshot_.offset()) + 1});
+  }
   void device(const std::string& id, Json::Object attributes) {
     attributes.emplace("rack", "r1");
     fold(fact("device", id, attributes));

@@ -8,8 +8,12 @@ std::optional<Difference> difference_of(const Snapshot& before, const Snapshot& 
   const bool was = before.has(entity.kind, entity.id), is = after.has(entity.kind, entity.id);
   const Json::Object old_values = before.attributes(entity.kind, entity.id);
   const Json::Object new_values = after.attributes(entity.kind, entity.id);
-  Difference difference{was && is ? Change::What::changed : is ? Change::What::added : Change::What::removed,
-                        entity.kind, entity.id, {}};
+  Difference difference{was && is ? Change::What::changed
+                        : is      ? Change::What::added
+                                  : Change::What::removed,
+                        entity.kind,
+                        entity.id,
+                        {}};
   auto a = old_values.begin(), b = new_values.begin();
   while (a != old_values.end() || b != new_values.end()) {
     if (b == new_values.end() || (a != old_values.end() && a->first < b->first)) {

@@ -25,9 +25,9 @@ struct Difference {
 };
 
 struct DiffOptions {
-  size_t limit = 1'000;  // differences
-  EntityKey from = {};   // the first is not below it
-  std::string kind = {}; // only of this kind; empty: of all
+  size_t limit = 1'000;   // differences
+  EntityKey from = {};    // the first is not below it
+  std::string kind = {};  // only of this kind; empty: of all
 };
 
 struct DiffPage {

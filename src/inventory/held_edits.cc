@@ -6,7 +6,9 @@
 
 namespace tandem::inventory {
 
-SharedBytes encode_held(const v1::HeldEdits& held) { return SharedBytes(held.SerializeAsString()); }  // no maps: one order
+SharedBytes encode_held(const v1::HeldEdits& held) {
+  return SharedBytes(held.SerializeAsString());
+}  // no maps: one order
 
 v1::HeldEdits parse_held(const SharedBytes& bytes) {
   v1::HeldEdits held;
@@ -15,7 +17,8 @@ v1::HeldEdits parse_held(const SharedBytes& bytes) {
 }
 
 size_t count_of(const v1::HeldEdits& held) {
-  return static_cast<size_t>(std::ranges::count_if(held.edits(), [](const v1::HeldEdit& said) { return !said.edit().has_taken_back(); }));
+  return static_cast<size_t>(
+      std::ranges::count_if(held.edits(), [](const v1::HeldEdit& said) { return !said.edit().has_taken_back(); }));
 }
 
 void apply_edit(const v1::BranchEdit& edit, log::Offset offset, Instant at, Snapshot& snapshot, ChangeSet* changes) {

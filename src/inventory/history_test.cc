@@ -103,7 +103,8 @@ class Model {
     said.life = account.lives.size() - 1;
     if (said.from >= said.to) return;
     std::map<std::string, Json> values;
-    for (const v1::Attribute& attribute : facts.attributes()) values[attribute.name()] = to_json_value(attribute.value());
+    for (const v1::Attribute& attribute : facts.attributes())
+      values[attribute.name()] = to_json_value(attribute.value());
     for (const auto& [name, value] : values) {
       said.attribute = name;
       said.value = value;
@@ -117,7 +118,8 @@ class Model {
       if (other.life == said.life && other.attribute == said.attribute && other.voice() == said.voice() &&
           other.from < said.to && said.from < other.to)
         last = &other;
-    if (!last || last->value != said.value || last->confidence != said.confidence || last->from > said.from || last->to < said.to)
+    if (!last || last->value != said.value || last->confidence != said.confidence || last->from > said.from ||
+        last->to < said.to)
       return false;
     const auto value = [&] {
       const Values values = *believed(key, offset, times_.back());
@@ -144,7 +146,8 @@ class Model {
         if (policy && policy->contains("authority")) authority = policy->at("authority").integer();
         if (policy && policy->contains("masters"))
           for (const Json& name : policy->at("masters").array())
-            masters = masters || name == Json(kind + "." + attribute) || name == Json(kind + ".*") || name == Json("*." + attribute);
+            masters = masters || name == Json(kind + "." + attribute) || name == Json(kind + ".*") ||
+                      name == Json("*." + attribute);
       }
       return std::tuple(said->standing != Standing::intended, masters, authority, said->from, said->offset);
     };
@@ -164,14 +167,17 @@ class RandomEvents {
 
   Random& random() { return random_; }
   int64_t now() { return now_ += static_cast<int64_t>(random_.below(3) * random_.below(5)); }
-  int64_t near(int64_t reach) { return now_ - reach + static_cast<int64_t>(random_.below(static_cast<uint64_t>(2 * reach))); }
+  int64_t near(int64_t reach) {
+    return now_ - reach + static_cast<int64_t>(random_.below(static_cast<uint64_t>(2 * reach)));
+  }
   std::string source() { return "s" + std::to_string(random_.below(4)); }
 
   log::Event next() {
     if (random_.chance(0.05)) return {};
     const std::string kind = pick({"node", "pool", "site", "thing"});
     const std::string id = std::to_string(random_.below(3));
-    if (random_.chance(0.08)) return test_support::retraction(random_.chance(0.2) ? "source" : kind, random_.chance(0.2) ? source() : id);
+    if (random_.chance(0.08))
+      return test_support::retraction(random_.chance(0.2) ? "source" : kind, random_.chance(0.2) ? source() : id);
     if (random_.chance(0.05)) return unseen(kind, id);
     if (random_.chance(0.05)) return seen(kind);
     log::Event event = random_.chance(0.06) ? policy() : test_support::fact(kind, id, attributes(kind));
@@ -236,7 +242,8 @@ Model::Values values_of(const Entity& entity) {
 }
 
 // What the model says of all entities of a kind.
-std::map<std::string, Model::Values> expected(const Model& model, const std::string& kind, log::Offset recorded, int64_t time) {
+std::map<std::string, Model::Values> expected(const Model& model, const std::string& kind, log::Offset recorded,
+                                              int64_t time) {
   std::map<std::string, Model::Values> all;
   for (const auto& [key, account] : model.accounts())
     if (key.first == kind)
@@ -244,11 +251,13 @@ std::map<std::string, Model::Values> expected(const Model& model, const std::str
   return all;
 }
 
-std::vector<Referrer> expected_referrers(const Model& model, const std::string& id, log::Offset recorded, int64_t time) {
+std::vector<Referrer> expected_referrers(const Model& model, const std::string& id, log::Offset recorded,
+                                         int64_t time) {
   std::vector<Referrer> found;
   for (const char* kind : {"node", "pool"})
     for (const auto& [referrer, values] : expected(model, kind, recorded, time))
-      if (const auto site = values.find("site"); site != values.end() && site->second == Json(id)) found.push_back({kind, referrer});
+      if (const auto site = values.find("site"); site != values.end() && site->second == Json(id))
+        found.push_back({kind, referrer});
   return found;
 }
 
@@ -293,8 +302,9 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
       const auto claims = a.claims(kind, id), other = b.claims(kind, id);
       ASSERT_EQ(claims.size(), other.size());
       for (size_t i = 0; i < claims.size(); ++i) {
-        EXPECT_EQ(std::tie(claims[i].attribute, claims[i].offset, claims[i].source, claims[i].holds, claims[i].believed),
-                  std::tie(other[i].attribute, other[i].offset, other[i].source, other[i].holds, other[i].believed));
+        EXPECT_EQ(
+            std::tie(claims[i].attribute, claims[i].offset, claims[i].source, claims[i].holds, claims[i].believed),
+            std::tie(other[i].attribute, other[i].offset, other[i].source, other[i].holds, other[i].believed));
       }
     }
     for (const std::string& id : ids) {
@@ -357,9 +367,11 @@ void check_history(uint64_t seed, size_t events, size_t looks) {
   EXPECT_EQ(read.hash(), last.hash());
   for (size_t i = 0; i < looks && !testing::Test::HasFailure(); ++i) {
     const log::Offset recorded = 1 + source.random().below(events);
-    const int64_t time = 1'000 + static_cast<int64_t>(source.random().below(static_cast<uint64_t>(last.time().ns + 30 - 1'000)));
+    const int64_t time =
+        1'000 + static_cast<int64_t>(source.random().below(static_cast<uint64_t>(last.time().ns + 30 - 1'000)));
     const Snapshot& from = source.random().chance(0.5) ? last : read;
-    SCOPED_TRACE(testing::Message() << "recorded " << recorded << " at " << model.time_at(recorded) << ", valid " << time);
+    SCOPED_TRACE(testing::Message() << "recorded " << recorded << " at " << model.time_at(recorded) << ", valid "
+                                    << time);
     expect_agrees(replayed[recorded], model, recorded, model.time_at(recorded));
     expect_same(from.as_of({.recorded = recorded, .valid = {}}), replayed[recorded]);
     expect_agrees(from.as_of({.recorded = recorded, .valid = Instant{time}}), model, recorded, time);

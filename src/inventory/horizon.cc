@@ -10,7 +10,8 @@ Result<void> reaches_all(const Snapshot& snapshot, const std::function<bool(cons
     if (!kind.retain_past_days || (is_read && !is_read(kind))) continue;
     const auto reached = snapshot.reaches(kind.name);
     if (!reached)
-      return fail(reached.error().code, fmt::format("{}; ask for one kind at a time, or for a later time", reached.error().message),
+      return fail(reached.error().code,
+                  fmt::format("{}; ask for one kind at a time, or for a later time", reached.error().message),
                   reached.error().context);
   }
   return {};

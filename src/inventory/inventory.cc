@@ -260,7 +260,9 @@ void Fold::renew_policy() {
 
 }  // namespace
 
-void renew_policy(Tables& tables, log::Offset offset, ChangeSet* changes) { Fold(tables, offset, changes).renew_policy(); }
+void renew_policy(Tables& tables, log::Offset offset, ChangeSet* changes) {
+  Fold(tables, offset, changes).renew_policy();
+}
 
 const v1::Value* Entity::find(std::string_view attribute) const {
   const auto found = std::ranges::lower_bound(attributes, attribute, {}, &Attribute::name);

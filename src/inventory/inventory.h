@@ -35,16 +35,16 @@ std::string_view to_text(Standing standing);  // "observed", "discovered", "inte
 // source that masters the attribute, then the source of higher authority, then the fresher (valid_from, then offset).
 struct Claim {
   std::string attribute;
-  v1::Value value;                 // null: the source says that it is empty
+  v1::Value value;  // null: the source says that it is empty
   std::string source;
   Standing standing = Standing::observed;
-  double confidence = 0;           // (0, 1]; 0 when the source did not say
-  Instant valid_from;              // since when it is so
+  double confidence = 0;            // (0, 1]; 0 when the source did not say
+  Instant valid_from;               // since when it is so
   std::optional<Instant> valid_to;  // from when it no longer is; nothing where no end is known
-  log::Offset offset = 0;          // of the event that said it first
-  bool erased = false;             // personal, and what it was can be read no more; `value` is null
-  bool holds = false;              // at the time of the snapshot
-  bool believed = false;           // is the attribute's value, or that it has none
+  log::Offset offset = 0;           // of the event that said it first
+  bool erased = false;              // personal, and what it was can be read no more; `value` is null
+  bool holds = false;               // at the time of the snapshot
+  bool believed = false;            // is the attribute's value, or that it has none
 };
 
 // What a source has had to do with an entity.
@@ -58,15 +58,15 @@ struct Presence {
 // One stay of an entity in the inventory.
 struct Life {
   log::Offset created = 0;
-  log::Offset retracted = 0;       // 0 while it lasts
+  log::Offset retracted = 0;  // 0 while it lasts
   bool operator==(const Life&) const = default;
 };
 
 // One attribute as believed, and which event said so.
 struct Attribute {
   std::string name;
-  v1::Value value;             // never null
-  log::Offset offset = 0;      // of the claim that is believed
+  v1::Value value;         // never null
+  log::Offset offset = 0;  // of the claim that is believed
 };
 
 // An entity as believed: its attributes in ascending order of name.
@@ -74,8 +74,8 @@ struct Entity {
   std::string kind;
   std::string id;
   std::vector<Attribute> attributes;
-  log::Offset created = 0;     // of the event that brought it into being
-  log::Offset changed = 0;     // of the last event that changed a value
+  log::Offset created = 0;  // of the event that brought it into being
+  log::Offset changed = 0;  // of the last event that changed a value
 
   const v1::Value* find(std::string_view attribute) const;  // null when it has none
 };
@@ -175,24 +175,25 @@ class Snapshot {
   Snapshot& operator=(Snapshot&& other) noexcept;
   ~Snapshot();
 
-  // The inventory as it was: every reading below answers for it, and `fold`, `write` and `hash` are not for it. O(1), and
-  // O(sources with a policy) before the last change of that. Readings of earlier offsets cost what changed since of the
-  // entities read; `size`, `changed`, `disputed` and `with_key` then read every entity of the kind.
+  // The inventory as it was: every reading below answers for it, and `fold`, `write` and `hash` are not for it. O(1),
+  // and O(sources with a policy) before the last change of that. Readings of earlier offsets cost what changed since of
+  // the entities read; `size`, `changed`, `disputed` and `with_key` then read every entity of the kind.
   Snapshot as_of(const AsOf& when) const;
 
-  // The same, in which sealed values read as what was sealed, and as if they were not there once they were erased. Without
-  // an opener (as in the core, whose decisions depend on no key) they are {"sealed": …} as JSON, and nothing in a row.
+  // The same, in which sealed values read as what was sealed, and as if they were not there once they were erased.
+  // Without an opener (as in the core, whose decisions depend on no key) they are {"sealed": …} as JSON, and nothing in
+  // a row.
   Snapshot opened_by(std::shared_ptr<const Opener> opener) const;
   const std::shared_ptr<const Opener>& opener() const { return opener_; }
   // A value that a fact gives an attribute, as readings of this snapshot show it.
   Json shown(const EntityKey& entity, std::string_view attribute, const v1::Value& value) const;
 
-  log::Offset offset() const;      // of the last event folded, or the one asked for
-  Instant time() const;            // of that event, or the one asked for
+  log::Offset offset() const;                 // of the last event folded, or the one asked for
+  Instant time() const;                       // of that event, or the one asked for
   log::Offset offset_at(Instant time) const;  // of the last event at that time or before; 0 before the first
   Instant time_at(log::Offset offset) const;  // of that event
 
-  size_t size() const;             // entities
+  size_t size() const;  // entities
   size_t size(std::string_view kind) const;
   bool has(std::string_view kind, std::string_view id) const;
   std::optional<Entity> find(std::string_view kind, std::string_view id) const;
@@ -202,18 +203,20 @@ class Snapshot {
   Json::Object attributes_with(const v1::FactsRecorded& facts, Instant at) const;
 
   // Entities of one kind in ascending order of id, from the first not below `from`, until `visit` returns false.
-  void for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit, std::string_view from = {}) const;
+  void for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit,
+                std::string_view from = {}) const;
   // The same without making an Entity of each: the id, or the id and the attributes as JSON.
   void for_each_id(std::string_view kind, const std::function<bool(const std::string& id)>& visit,
                    std::string_view from = {}) const;
-  void for_each_json(std::string_view kind, const std::function<bool(const std::string& id, Json::Object)>& visit) const;
+  void for_each_json(std::string_view kind,
+                     const std::function<bool(const std::string& id, Json::Object)>& visit) const;
   // The same with the wanted attributes, ascending by name, and nothing made of the others: for tables of a query.
   void for_each_row(std::string_view kind, std::span<const std::string_view> wanted, const RowVisitor& visit,
                     std::string_view from = {}) const;
   // The one entity; not visited where there is none.
   void visit_row(std::string_view kind, std::string_view id, std::span<const std::string_view> wanted,
                  const RowVisitor& visit) const;
-  std::vector<std::string> kinds() const;         // that have an entity, ascending
+  std::vector<std::string> kinds() const;  // that have an entity, ascending
   // Of the last event that changed a value of any entity of the kind, added or removed one; 0 when none has.
   log::Offset changed(std::string_view kind) const;
   // The same of any kind.
@@ -233,15 +236,16 @@ class Snapshot {
   std::vector<std::string> with_key(std::string_view kind, const ontology::Unique& unique, std::string_view value,
                                     size_t limit) const;
 
-  // Each value under that constraint which more than one entity has, ascending, with their ids, ascending. O(entities of
-  // the kind).
-  void for_each_shared_key(std::string_view kind, const ontology::Unique& unique,
-                           const std::function<void(std::string_view value, std::vector<std::string> ids)>& visit) const;
+  // Each value under that constraint which more than one entity has, ascending, with their ids, ascending. O(entities
+  // of the kind).
+  void for_each_shared_key(
+      std::string_view kind, const ontology::Unique& unique,
+      const std::function<void(std::string_view value, std::vector<std::string> ids)>& visit) const;
 
   // All that was ever said of an entity by that offset, also in lives before; ascending by attribute, then offset.
   std::vector<Claim> claims(std::string_view kind, std::string_view id) const;
-  // Who has seen an entity that is there, ascending by source's first word. Not kept as it was: of an earlier time, those
-  // who had seen it by then, with what is known of them now.
+  // Who has seen an entity that is there, ascending by source's first word. Not kept as it was: of an earlier time,
+  // those who had seen it by then, with what is known of them now.
   std::vector<Presence> presences(std::string_view kind, std::string_view id) const;
   std::vector<Life> lives(std::string_view kind, std::string_view id) const;  // ascending
   // Of the events that erased personal data of an entity, ascending; and of all entities, in order of entity.
@@ -256,15 +260,15 @@ class Snapshot {
   // Entities with an attribute on which claims that hold differ; ascending by kind, then id, those past `after`.
   std::vector<Referrer> disputed(size_t limit, const Referrer* after = nullptr) const;
 
-  // Takes in one event, recorded at that time. Total: of a kind that it does not know it takes only the offset. Copies of
-  // this snapshot stay as they are; where there are none, the change is in place. O(bytes of the entity + log entities);
-  // a change of policy reads every disputed entity. Time passes here only: claims that begin or end to hold by the time
-  // of an event change what is believed with it, whatever it says.
+  // Takes in one event, recorded at that time. Total: of a kind that it does not know it takes only the offset. Copies
+  // of this snapshot stay as they are; where there are none, the change is in place. O(bytes of the entity + log
+  // entities); a change of policy reads every disputed entity. Time passes here only: claims that begin or end to hold
+  // by the time of an event change what is believed with it, whatever it says.
   void fold(const log::Event& event, log::Offset offset, Instant at, ChangeSet* changes = nullptr);
 
-  // Entities of which the two hold something different, be it only who said it and when: ascending by kind, then id, from
-  // the first not below `from` until `visit` returns false. What both share is stepped over unseen, so between a snapshot
-  // and one made from it the cost is that of the changes.
+  // Entities of which the two hold something different, be it only who said it and when: ascending by kind, then id,
+  // from the first not below `from` until `visit` returns false. What both share is stepped over unseen, so between a
+  // snapshot and one made from it the cost is that of the changes.
   static void for_each_difference(const Snapshot& before, const Snapshot& after,
                                   const std::function<bool(const EntityKey&)>& visit, const EntityKey& from = {});
   // True when both hold the same of this entity.
@@ -282,8 +286,8 @@ class Snapshot {
   // Errors: corrupt, for bytes that `write` does not give.
   static Result<Snapshot> read(std::string_view bytes);
 
-  // Canonical bytes of what this snapshot holds other than `from`, appended to `out`, and the snapshot that they make of
-  // `from`. Errors: corrupt, for bytes that `write_difference` from this `from` does not give.
+  // Canonical bytes of what this snapshot holds other than `from`, appended to `out`, and the snapshot that they make
+  // of `from`. Errors: corrupt, for bytes that `write_difference` from this `from` does not give.
   void write_difference(const Snapshot& from, std::string& out) const;
   static Result<Snapshot> read_difference(const Snapshot& from, std::string_view bytes);
 
@@ -292,7 +296,7 @@ class Snapshot {
   const Tables& tables() const { return *tables_; }  // tables.h, for this module alone
 
  private:
-  std::unique_ptr<Tables> tables_;     // itself O(1) to copy
+  std::unique_ptr<Tables> tables_;  // itself O(1) to copy
   std::shared_ptr<const View> view_;
   std::shared_ptr<const Opener> opener_;
 };
@@ -315,7 +319,8 @@ class RowLookup {
 // changed is made anew: a changed value patches its row, an entity that comes or goes, or a value that other rows are
 // made from (an end of a link, a jurisdiction, a tenant's promise), rebuilds the tables.
 // Total: an entity that does not decode (it was admitted by an older version, say) is left out, as is what
-// refers to it. So is what is only planned, staged, stored or retired. Where the tables are rebuilt, each is named in `left_out` with the reason.
+// refers to it. So is what is only planned, staged, stored or retired. Where the tables are rebuilt, each is named in
+// `left_out` with the reason.
 std::shared_ptr<const grid::Snapshot> project(const Snapshot& snapshot, const ChangeSet& changes,
                                               const std::shared_ptr<const grid::Snapshot>& previous,
                                               std::vector<std::string>* left_out = nullptr);

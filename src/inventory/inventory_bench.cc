@@ -15,8 +15,12 @@ constexpr size_t kEntities = 1'000'000;
 
 log::Event link_event(size_t i) {
   return test_support::fact("link", "link-" + std::to_string(10'000'000 + i),
-                            {{"a", test_support::node_id(i % 1'000)}, {"b", test_support::node_id(1 + i % 1'000)},
-                             {"capacity_gbps", 100.0}, {"delay_us", 500.0}, {"length_km", 100.0}, {"igp_metric", 10.0}});
+                            {{"a", test_support::node_id(i % 1'000)},
+                             {"b", test_support::node_id(1 + i % 1'000)},
+                             {"capacity_gbps", 100.0},
+                             {"delay_us", 500.0},
+                             {"length_km", 100.0},
+                             {"igp_metric", 10.0}});
 }
 
 const Snapshot& loaded() {
@@ -63,8 +67,9 @@ void fold_change_with_a_snapshot_kept(benchmark::State& state) {
   Random random(1);
   for (auto _ : state) {
     const Snapshot kept = snapshot;
-    snapshot.fold(test_support::fact("link", "link-" + std::to_string(10'000'000 + random.below(kEntities)), {{"state", "down"}}),
-                  snapshot.offset() + 1, {});
+    snapshot.fold(
+        test_support::fact("link", "link-" + std::to_string(10'000'000 + random.below(kEntities)), {{"state", "down"}}),
+        snapshot.offset() + 1, {});
   }
 }
 BENCHMARK(fold_change_with_a_snapshot_kept);
@@ -125,7 +130,8 @@ void project_a_cut_link(benchmark::State& state) {
   for (auto _ : state) {
     ChangeSet changes;
     const bool down = snapshot.offset() % 2 == 0;
-    snapshot.fold(test_support::fact("link", "link-10500000", {{"state", down ? "down" : "up"}}), snapshot.offset() + 1, {}, &changes);
+    snapshot.fold(test_support::fact("link", "link-10500000", {{"state", down ? "down" : "up"}}), snapshot.offset() + 1,
+                  {}, &changes);
     grid = project(snapshot, changes, grid);
   }
 }

@@ -92,10 +92,12 @@ TEST(Snapshot, ListsByKindInOrderOfId) {
   EXPECT_EQ(ids.size(), 12u);
   EXPECT_TRUE(std::ranges::is_sorted(ids));
   std::vector<std::string> page;
-  snapshot.for_each("site", [&](const Entity& entity) { return page.push_back(entity.id), page.size() < 2; }, "site-10");
+  snapshot.for_each(
+      "site", [&](const Entity& entity) { return page.push_back(entity.id), page.size() < 2; }, "site-10");
   EXPECT_EQ(page, (std::vector<std::string>{"site-10", "site-11"}));
   std::vector<std::string> same;
-  snapshot.for_each_id("site", [&](const std::string& id) { return same.push_back(id), true; }, "site-2");
+  snapshot.for_each_id(
+      "site", [&](const std::string& id) { return same.push_back(id), true; }, "site-2");
   EXPECT_EQ(same.size(), 8u);
   snapshot.for_each("nothing", [](const Entity&) -> bool { throw std::runtime_error("there is none"); });
   const auto kinds = snapshot.kinds();
@@ -108,8 +110,9 @@ TEST(Snapshot, KnowsWhatRefersToWhat) {
   EXPECT_EQ(snapshot.referrers("site", "site-1", 10), (std::vector<Referrer>{{"node", "node-1"}, {"pool", "pool-1"}}));
   EXPECT_EQ(snapshot.referrers("site", "site-1", 1), (std::vector<Referrer>{{"node", "node-1"}}));
   EXPECT_EQ(snapshot.referrers("site", "site", 10), std::vector<Referrer>());
-  EXPECT_EQ(snapshot.referrers("node", "node-0", 10),
-            (std::vector<Referrer>{{"link", "link-0"}, {"link", "link-3"}, {"pool", "pool-0"}, {"region", "region-0"}}));
+  EXPECT_EQ(
+      snapshot.referrers("node", "node-0", 10),
+      (std::vector<Referrer>{{"link", "link-0"}, {"link", "link-3"}, {"pool", "pool-0"}, {"region", "region-0"}}));
   EXPECT_EQ(snapshot.referred("jurisdiction", 64), (std::vector<std::string>{"AT", "DE"}));
   EXPECT_EQ(snapshot.referred("jurisdiction", 1), (std::vector<std::string>{"AT"}));
   snapshot.fold(fact("pool", "pool-1", {{"site", "site-2"}}), snapshot.offset() + 1, {});
@@ -197,7 +200,8 @@ TEST(Snapshot, AgreesWithAPlainFold) {
 }
 
 TEST(Values, ToJsonAndBack) {
-  const Json json = Json::Object{{"a", Json::Array{nullptr, true, int64_t{-3}, 2.0, "text"}}, {"b", Json::Object{{"c", 0.1}}}};
+  const Json json =
+      Json::Object{{"a", Json::Array{nullptr, true, int64_t{-3}, 2.0, "text"}}, {"b", Json::Object{{"c", 0.1}}}};
   EXPECT_EQ(to_json_value(from_json_value(json)), json);
   EXPECT_TRUE(to_json_value(from_json_value(2.0)).is_number());
   EXPECT_FALSE(to_json_value(from_json_value(2.0)).is_integer());

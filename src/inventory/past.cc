@@ -29,8 +29,8 @@ void put_group(std::string& out, const PastGroup& group) {
   put_text(out, rest);
 }
 
-// The rest of a group whose heading is taken; false where it is not what put_group gives. Without `check` it is known to
-// be that.
+// The rest of a group whose heading is taken; false where it is not what put_group gives. Without `check` it is known
+// to be that.
 bool take_rest(std::string_view rest, PastGroup& group, bool check) {
   group.changed.reset();
   group.created.reset();
@@ -146,7 +146,8 @@ bool Past::read(std::string_view bytes, size_t sources) {
     PastGroup group;
     if (!rest || !take_rest(*rest, group, true) || *hidden < whole.last()) return false;
     if (!std::ranges::is_sorted(group.claims, in_order)) return false;
-    if (std::ranges::any_of(group.claims, [&](const ClaimView& claim) { return claim.stamp.source >= sources; })) return false;
+    if (std::ranges::any_of(group.claims, [&](const ClaimView& claim) { return claim.stamp.source >= sources; }))
+      return false;
     whole.append_bytes(*hidden, begin.substr(0, begin.size() - bytes.size()));
   }
   *this = std::move(whole);

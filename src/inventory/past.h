@@ -20,10 +20,10 @@ namespace tandem::inventory {
 
 // What one event took out of an entity's record.
 struct PastGroup {
-  log::Offset hidden = 0;               // of the event
-  std::optional<log::Offset> changed;   // the record's `changed` before it, where the event moved that
-  std::optional<log::Offset> created;   // where the event ended a life: where that began
-  std::vector<ClaimView> claims;        // into the bytes; in order when appended
+  log::Offset hidden = 0;              // of the event
+  std::optional<log::Offset> changed;  // the record's `changed` before it, where the event moved that
+  std::optional<log::Offset> created;  // where the event ended a life: where that began
+  std::vector<ClaimView> claims;       // into the bytes; in order when appended
   bool empty() const { return !changed && !created && claims.empty(); }
 };
 
@@ -39,8 +39,8 @@ class Past {
 
   bool empty() const { return head_ == nullptr; }
   bool shares(const Past& other) const { return head_ == other.head_; }  // the same without looking
-  log::Offset last() const { return head_ ? head_->last : 0; }  // offset of the newest group
-  log::Offset first() const;                                    // of the oldest; O(blocks)
+  log::Offset last() const { return head_ ? head_->last : 0; }           // offset of the newest group
+  log::Offset first() const;                                             // of the oldest; O(blocks)
 
   // `group` is not empty, and its offset not below any before it. O(block).
   void append(PastGroup group);
@@ -78,7 +78,7 @@ class Past {
   };
   static Block* make_block(Block* previous, log::Offset last, std::string_view first, std::string_view second);
   static void release(Block* block);
-  struct Place {             // of a group within a block
+  struct Place {  // of a group within a block
     log::Offset hidden = 0;
     std::string_view rest;
   };

@@ -12,7 +12,8 @@ constexpr int kStepsMax = 16;  // port, card, chassis, rack, row, room, building
 
 // The attribute that says where in its holder an entity is, for people.
 std::string position_in_holder(const Json::Object& attributes) {
-  for (const auto& [name, word] : {std::pair{"position_u", "unit"}, std::pair{"slot", "slot"}, std::pair{"number", "number"}}) {
+  for (const auto& [name, word] :
+       {std::pair{"position_u", "unit"}, std::pair{"slot", "slot"}, std::pair{"number", "number"}}) {
     const auto found = attributes.find(name);
     if (found == attributes.end()) continue;
     if (found->second.is_string()) return fmt::format("{} {} of ", word, found->second.text());
@@ -55,7 +56,8 @@ Place place_upward(const Snapshot& snapshot, const Referrer& entity) {
       place.site = at.id;
       const auto number = [&](const char* name) {
         const auto found = attributes.find(name);
-        return found != attributes.end() && found->second.is_number() ? std::optional(found->second.number()) : std::nullopt;
+        return found != attributes.end() && found->second.is_number() ? std::optional(found->second.number())
+                                                                      : std::nullopt;
       };
       place.latitude_deg = number("latitude_deg");
       place.longitude_deg = number("longitude_deg");

@@ -11,9 +11,9 @@
 namespace tandem::inventory {
 
 struct Place {
-  std::string site;                        // id; empty where none is known
+  std::string site;  // id; empty where none is known
   std::optional<double> latitude_deg, longitude_deg;
-  std::string path;                        // "slot 3 of device r-1, unit 7 of rack k-2, site Hamburg"
+  std::string path;  // "slot 3 of device r-1, unit 7 of rack k-2, site Hamburg"
 };
 
 // Following what locates it upward, at most 16 steps; of a line that stands nowhere, where its first known end is.

@@ -29,14 +29,14 @@ class Policy {
     std::vector<std::string> masters;  // ascending
     bool operator==(const Source&) const = default;
   };
-  std::vector<Source> sources_;        // by id; shorter where the rest is default
+  std::vector<Source> sources_;  // by id; shorter where the rest is default
 };
 
 // From where claims are looked at.
 struct Lens {
-  int64_t time_ns = 0;                 // what was true then
+  int64_t time_ns = 0;  // what was true then
   const Policy* policy = nullptr;
-  std::string_view kind;               // of the entity
+  std::string_view kind;  // of the entity
 };
 
 // Of the claims of one attribute, in ascending order of stamp, those that hold at the time: of each source and standing

@@ -58,8 +58,9 @@ grid::GridAttributes grid_attributes(const Snapshot& snapshot) {
 
 std::optional<uint8_t> position_of(const std::vector<std::string>& jurisdictions, std::string_view code) {
   const auto found = std::ranges::lower_bound(jurisdictions, code);
-  return found != jurisdictions.end() && *found == code ? std::optional(static_cast<uint8_t>(found - jurisdictions.begin()))
-                                                        : std::nullopt;
+  return found != jurisdictions.end() && *found == code
+             ? std::optional(static_cast<uint8_t>(found - jurisdictions.begin()))
+             : std::nullopt;
 }
 
 // All rows, table after table, so that each finds the rows it refers to.
@@ -196,7 +197,8 @@ bool worth_patching(const ChangeSet& changes, const Snapshot& snapshot) {
 bool concerns_rows(const Change& change) {
   const grid::Kind* noun = grid::find_kind(change.kind);
   if (!noun || change.what != Change::What::changed) return noun;
-  return std::ranges::any_of(change.attributes, [&](const std::string& name) { return name == kStatus || noun->find(name); });
+  return std::ranges::any_of(change.attributes,
+                             [&](const std::string& name) { return name == kStatus || noun->find(name); });
 }
 
 std::shared_ptr<const grid::Snapshot> project(const Snapshot& snapshot, const ChangeSet& changes,

@@ -93,7 +93,12 @@ TEST(Project, WhatMovesOtherRowsRebuilds) {
       fact("link", "link-1", {{"b", "node-5"}}),
       fact("site", "site-1", {{"jurisdiction", "CH"}}),
       fact("tenant", "public", {{"ttft_ms", 123.0}}),
-      fact("site", "site-a", {{"tier", "core"}, {"latitude_deg", 1.0}, {"longitude_deg", 1.0}, {"jurisdiction", "FR"}, {"power_limit_kw", 1.0}}),
+      fact("site", "site-a",
+           {{"tier", "core"},
+            {"latitude_deg", 1.0},
+            {"longitude_deg", 1.0},
+            {"jurisdiction", "FR"},
+            {"power_limit_kw", 1.0}}),
       retraction("demand", "bank-0"),
   };
   for (const log::Event& event : rebuilds) world.fold(event);
@@ -139,9 +144,13 @@ TEST(Project, WhatIsOnlyPlannedIsLeftOutWithWhatRefersToIt) {
 TEST(Project, SixtyFourJurisdictionsAreTheLimit) {
   std::vector<log::Event> events;
   for (int i = 0; i < 66; ++i)
-    events.push_back(fact("site", "site-" + std::to_string(i),
-                          {{"tier", "core"}, {"latitude_deg", 1.0}, {"longitude_deg", 1.0}, {"power_limit_kw", 1.0},
-                           {"jurisdiction", std::string{static_cast<char>('A' + i / 26), static_cast<char>('A' + i % 26)}}}));
+    events.push_back(
+        fact("site", "site-" + std::to_string(i),
+             {{"tier", "core"},
+              {"latitude_deg", 1.0},
+              {"longitude_deg", 1.0},
+              {"power_limit_kw", 1.0},
+              {"jurisdiction", std::string{static_cast<char>('A' + i / 26), static_cast<char>('A' + i % 26)}}}));
   const Projected world(events);
   EXPECT_EQ(world.grid().jurisdictions.size(), 64u);
   EXPECT_EQ(world.grid().sites.size(), 64u);
@@ -162,9 +171,12 @@ log::Event random_event(Random& random, size_t sites) {
     case 7: return test_support::link_fact(i, sites);
     case 8: return retraction("link", test_support::link_id(i));
     case 9: return fact("link", test_support::link_id(i), {{"b", test_support::node_id(random.below(sites))}});
-    case 10: return fact("link", test_support::link_id(i), {{"capacity_gbps", random.chance(0.2) ? Json() : Json(number())}});
+    case 10:
+      return fact("link", test_support::link_id(i), {{"capacity_gbps", random.chance(0.2) ? Json() : Json(number())}});
     case 11: return fact("tenant", "bank", {{"ttft_ms", 100 * number()}, {"residency", Json::Array{"DE", "FR"}}});
-    case 12: return fact("demand", "bank-0", {{"rate_per_s", number()}, {"ttft_ms", random.chance(0.5) ? Json() : Json(number())}});
+    case 12:
+      return fact("demand", "bank-0",
+                  {{"rate_per_s", number()}, {"ttft_ms", random.chance(0.5) ? Json() : Json(number())}});
     case 13: return retraction("site", test_support::site_id(i));
     case 14: return retraction("node", test_support::node_id(i));
     case 15: return fact("grid", "grid", {{"policy", Json::Object{{"link_headroom", 1 / number()}}}});
@@ -179,7 +191,8 @@ void patched_equals_rebuilt(uint64_t seed, int rounds) {
   Projected world(small_world(kSites));
   for (int round = 0; round < rounds; ++round) {
     std::vector<log::Event> events;
-    for (uint64_t n = random.below(4) * random.below(3); events.size() <= n;) events.push_back(random_event(random, kSites));
+    for (uint64_t n = random.below(4) * random.below(3); events.size() <= n;)
+      events.push_back(random_event(random, kSites));
     world.fold(events);
     ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed << ", round " << round;
   }

@@ -19,7 +19,8 @@ Entity entity_of(std::string_view kind, std::string_view id, const Sight& sight,
   entity.attributes.reserve(sight.believed.size());
   for (const ClaimView& claim : sight.believed) {
     v1::Value value = is_sealed(claim.value) ? opened(opener, kind, id, claim) : value_of(claim.value);
-    if (!is_null(value)) entity.attributes.push_back({std::string(claim.attribute), std::move(value), claim.stamp.offset});
+    if (!is_null(value))
+      entity.attributes.push_back({std::string(claim.attribute), std::move(value), claim.stamp.offset});
   }
   return entity;
 }
@@ -98,7 +99,8 @@ const Policy& policy_for(std::string_view kind, const Policy& policy) {
   return kind == kSource ? neutral : policy;
 }
 
-Sight::Sight(const Tables& tables, const View* view, std::string_view kind) : view_(view), table_(table_of(tables, kind)) {
+Sight::Sight(const Tables& tables, const View* view, std::string_view kind)
+    : view_(view), table_(table_of(tables, kind)) {
   lens_.kind = kind;
   lens_.time_ns = view ? view->valid_ns : tables.time_ns;
   lens_.policy = &policy_for(kind, view ? *view->policy : *tables.policy);
@@ -134,7 +136,8 @@ bool Sight::look_back(std::string_view record, const Past& past) {
   };
   // The newest life that is there at that time: begun by then, or with a claim that reaches back to it.
   const auto close = [&] {
-    if (!begun || found || life.created > view_->recorded || (life.created > view_->horizon && life.claims == 0)) return;
+    if (!begun || found || life.created > view_->recorded || (life.created > view_->horizon && life.claims == 0))
+      return;
     found = true;
     created = life.created;
     changed = life.changed;
@@ -260,8 +263,10 @@ log::Offset Snapshot::history_begins(std::string_view kind) const {
 Result<void> Snapshot::reaches(std::string_view kind) const {
   const log::Offset begins = history_begins(kind);
   if (!view_ || view_->horizon >= begins) return {};
-  return fail(ErrorCode::not_found, fmt::format("the history of kind '{}' begins at offset {}, {}: what was before is no longer kept",
-                                                kind, begins, format_rfc3339(time_at(begins))), std::string(kind));
+  return fail(ErrorCode::not_found,
+              fmt::format("the history of kind '{}' begins at offset {}, {}: what was before is no longer kept", kind,
+                          begins, format_rfc3339(time_at(begins))),
+              std::string(kind));
 }
 
 bool Snapshot::has_past(std::string_view kind, log::Offset until) const {
@@ -311,8 +316,9 @@ Json::Object Snapshot::attributes(std::string_view kind, std::string_view id) co
 
 void Snapshot::for_each(std::string_view kind, const std::function<bool(const Entity&)>& visit,
                         std::string_view from) const {
-  for_each_seen(*tables_, view(), kind, from,
-                [&](const std::string& id, const Sight& sight) { return visit(entity_of(kind, id, sight, opener_.get())); });
+  for_each_seen(*tables_, view(), kind, from, [&](const std::string& id, const Sight& sight) {
+    return visit(entity_of(kind, id, sight, opener_.get()));
+  });
 }
 
 void Snapshot::for_each_id(std::string_view kind, const std::function<bool(const std::string&)>& visit,
@@ -336,7 +342,8 @@ std::vector<std::string> Snapshot::kinds() const {
   std::vector<std::string> names;
   for (const auto& [kind, table] : tables_->kinds) {
     bool any = !view_ && !table.entities.empty();
-    if (view_) for_each_seen(*tables_, view(), kind, {}, [&](const std::string&, const Sight&) { return any = true, false; });
+    if (view_)
+      for_each_seen(*tables_, view(), kind, {}, [&](const std::string&, const Sight&) { return any = true, false; });
     if (any) names.push_back(kind);
   }
   return names;
@@ -382,7 +389,8 @@ Referrer referrer_of(std::string_view key, size_t prefix) {
 
 // Walks over both indexes under a prefix in one order; only the first where no view looks back.
 template <class Visit>
-void for_each_referrer_key(const Tables& tables, const View* view, const std::string& prefix, const std::string& from, Visit visit) {
+void for_each_referrer_key(const Tables& tables, const View* view, const std::string& prefix, const std::string& from,
+                           Visit visit) {
   auto current = tables.referrers.lower_bound(from);
   auto other = view ? tables.other_referrers.lower_bound(from) : tables.other_referrers.end();
   const auto within = [&](const auto& i, const auto& map) { return i != map.end() && (*i).first.starts_with(prefix); };
@@ -425,7 +433,8 @@ void Snapshot::for_each_referrer(std::string_view kind, std::string_view id, std
   const Reference target{std::string(kind), std::string(id)};
   for_each_referrer_key(*tables_, view(), prefix, prefix + std::string(from), [&](const std::string& key) {
     const std::string_view referrer = std::string_view(key).substr(prefix.size());
-    const bool is_there = !view_ || refers_at(*tables_, view(), {std::string(referrer_kind), std::string(referrer)}, target);
+    const bool is_there =
+        !view_ || refers_at(*tables_, view(), {std::string(referrer_kind), std::string(referrer)}, target);
     return !is_there || visit(referrer);
   });
 }
@@ -448,8 +457,8 @@ std::vector<std::string> Snapshot::referred(std::string_view kind, size_t limit)
   return ids;
 }
 
-std::vector<std::string> Snapshot::with_key(std::string_view kind, const ontology::Unique& unique, std::string_view value,
-                                            size_t limit) const {
+std::vector<std::string> Snapshot::with_key(std::string_view kind, const ontology::Unique& unique,
+                                            std::string_view value, size_t limit) const {
   std::vector<std::string> ids;
   const IndexedKind* indexed = indexed_kind(kind);
   if (!indexed || limit == 0) return ids;
@@ -457,7 +466,8 @@ std::vector<std::string> Snapshot::with_key(std::string_view kind, const ontolog
   if (key == indexed->keys.end()) return ids;
   if (!view_) {
     const std::string prefix = unique_prefix(kind, key->constraint, value);
-    for (auto i = tables_->unique_values.lower_bound(prefix); i != tables_->unique_values.end() && ids.size() < limit; ++i) {
+    for (auto i = tables_->unique_values.lower_bound(prefix); i != tables_->unique_values.end() && ids.size() < limit;
+         ++i) {
       if (!(*i).first.starts_with(prefix)) break;
       ids.push_back((*i).first.substr(prefix.size()));
     }
@@ -480,7 +490,8 @@ std::vector<Claim> Snapshot::claims(std::string_view kind, std::string_view id) 
   std::set<std::pair<std::string_view, Stamp>> holding_now, believed_now;
   if (sight.find(id))
     for_each_attribute(sight.claims, [&](std::span<const ClaimView> of_one) {
-      for (const ClaimView* claim : holding(of_one, sight.lens().time_ns)) holding_now.emplace(claim->attribute, claim->stamp);
+      for (const ClaimView* claim : holding(of_one, sight.lens().time_ns))
+        holding_now.emplace(claim->attribute, claim->stamp);
       if (const ClaimView* best = believed(of_one, sight.lens())) believed_now.emplace(best->attribute, best->stamp);
     });
   std::vector<Claim> claims;

@@ -23,10 +23,10 @@ constexpr std::string_view kNumbersOfGear[] = {"serial", "asset_tag", "external_
 // A source that says how it speaks.
 struct Feed {
   std::string name;
-  std::vector<std::string> covers;    // kinds that it lists whole
+  std::vector<std::string> covers;  // kinds that it lists whole
   std::optional<Duration> interval;
-  std::set<std::string> spoken_of;    // of those kinds it has seen an entity at least
-  std::set<std::string> intends;      // of those it says how they are meant to be
+  std::set<std::string> spoken_of;  // of those kinds it has seen an entity at least
+  std::set<std::string> intends;    // of those it says how they are meant to be
   Instant last_word;
 
   bool is_late(Instant last, Instant now) const {
@@ -49,11 +49,14 @@ std::vector<Feed> feeds_of(const Snapshot& snapshot) {
   return feeds;
 }
 
-bool covers(const Feed& feed, const std::string& kind) { return std::ranges::find(feed.covers, kind) != feed.covers.end(); }
+bool covers(const Feed& feed, const std::string& kind) {
+  return std::ranges::find(feed.covers, kind) != feed.covers.end();
+}
 
 bool differ(const Json& a, const Json& b) {
   if (!a.is_number() || !b.is_number() || (a.is_integer() && b.is_integer())) return a != b;
-  return std::abs(a.number() - b.number()) > kMeasurementTolerance * std::max(std::abs(a.number()), std::abs(b.number()));
+  return std::abs(a.number() - b.number()) >
+         kMeasurementTolerance * std::max(std::abs(a.number()), std::abs(b.number()));
 }
 
 // An attribute with what is said of it, where that differs.
@@ -67,11 +70,12 @@ std::vector<Difference> differences_of(const Snapshot& snapshot, const Referrer&
   for (const Claim& claim : snapshot.claims(entity.kind, entity.id)) {
     if (!claim.holds) continue;
     if (all.empty() || all.back().attribute != claim.attribute) all.push_back({claim.attribute, {}});
-    all.back().said.push_back({claim.source, claim.standing, claim.attribute, to_json_value(claim.value), claim.valid_from,
-                               claim.offset, claim.believed});
+    all.back().said.push_back({claim.source, claim.standing, claim.attribute, to_json_value(claim.value),
+                               claim.valid_from, claim.offset, claim.believed});
   }
   std::erase_if(all, [](const Difference& difference) {
-    return std::ranges::none_of(difference.said, [&](const Evidence& e) { return differ(e.value, difference.said.front().value); });
+    return std::ranges::none_of(difference.said,
+                                [&](const Evidence& e) { return differ(e.value, difference.said.front().value); });
   });
   return all;
 }
@@ -87,7 +91,8 @@ Role role_of(const ontology::Kind* kind, const std::string& attribute) {
   }
   if (attribute == "slot") return Role::place;
   for (const ontology::Constraint& constraint : kind->constraints)
-    if (const auto* room = std::get_if<ontology::NoOverlap>(&constraint); room && (room->first == attribute || room->side == attribute))
+    if (const auto* room = std::get_if<ontology::NoOverlap>(&constraint);
+        room && (room->first == attribute || room->side == attribute))
       return Role::place;
   return Role::value;
 }
@@ -234,8 +239,10 @@ class Search {
           late.push_back({feed.name, standing, "", true, presence->last_seen, 0, false});
       }
     }
-    if (missing_in_plan && seen_in_world) return add_missing(DiscrepancyKind::unplanned, entity, presences, std::move(absent));
-    if (missing_in_world && is_expected(entity)) return add_missing(DiscrepancyKind::ghost, entity, presences, std::move(absent));
+    if (missing_in_plan && seen_in_world)
+      return add_missing(DiscrepancyKind::unplanned, entity, presences, std::move(absent));
+    if (missing_in_world && is_expected(entity))
+      return add_missing(DiscrepancyKind::ghost, entity, presences, std::move(absent));
     if (late.empty() || !is_expected(entity)) return;
     Discrepancy stale = make(DiscrepancyKind::stale, entity);
     stale.evidence = std::move(late);
@@ -257,10 +264,13 @@ class Search {
     return name != "planned" && name != "staged" && name != "stored" && name != "retired";
   }
 
-  void add_missing(DiscrepancyKind what, const Referrer& entity, const std::vector<Presence>& presences, std::vector<Evidence> absent) {
+  void add_missing(DiscrepancyKind what, const Referrer& entity, const std::vector<Presence>& presences,
+                   std::vector<Evidence> absent) {
     Discrepancy missing = make(what, entity);
     for (const Presence& presence : presences)
-      if (!presence.unseen_since) missing.evidence.push_back({presence.source, standing_of(entity, presence.source), "", true, presence.first_seen, 0, true});
+      if (!presence.unseen_since)
+        missing.evidence.push_back(
+            {presence.source, standing_of(entity, presence.source), "", true, presence.first_seen, 0, true});
     std::ranges::move(absent, std::back_inserter(missing.evidence));
     missing_.push_back(std::move(missing));
   }
@@ -327,7 +337,8 @@ class Search {
     std::map<std::pair<std::string, std::string>, size_t> gone;  // kind and serial → position
     for (size_t i = 0; i < missing_.size(); ++i)
       if (missing_[i].kind == DiscrepancyKind::ghost)
-        if (const std::string serial = serial_of(missing_[i].about); !serial.empty()) gone.emplace(std::pair(missing_[i].about.kind, serial), i);
+        if (const std::string serial = serial_of(missing_[i].about); !serial.empty())
+          gone.emplace(std::pair(missing_[i].about.kind, serial), i);
     std::set<size_t> explained;
     for (size_t i = 0; i < missing_.size(); ++i) {
       if (missing_[i].kind != DiscrepancyKind::unplanned) continue;
@@ -371,7 +382,8 @@ class Search {
     }
     // Where it is about what is there, not about a value, the last change of the entity is its newest word.
     if (discrepancy.offset == 0)
-      if (const auto entity = snapshot_.find(discrepancy.about.kind, discrepancy.about.id)) discrepancy.offset = entity->changed;
+      if (const auto entity = snapshot_.find(discrepancy.about.kind, discrepancy.about.id))
+        discrepancy.offset = entity->changed;
     found_.push_back(std::move(discrepancy));
   }
 
@@ -386,10 +398,10 @@ class Search {
 
 struct Deviation {
   std::string id;
-  std::string about;         // "<kind>/<id>"
-  std::string discrepancy;   // its kind
+  std::string about;        // "<kind>/<id>"
+  std::string discrepancy;  // its kind
   std::string attribute;
-  log::Offset offset = 0;    // 0: the offset of the deviation itself
+  log::Offset offset = 0;  // 0: the offset of the deviation itself
 };
 
 std::vector<Deviation> deviations_of(const Snapshot& snapshot) {
@@ -420,7 +432,8 @@ bool has_part(const Discrepancy& discrepancy, const Referrer& entity) {
 }
 
 bool is_asked_for(const Discrepancy& discrepancy, const ReconcileOptions& options) {
-  return (!options.about || has_part(discrepancy, *options.about)) && (!options.kind || discrepancy.kind == *options.kind) &&
+  return (!options.about || has_part(discrepancy, *options.about)) &&
+         (!options.kind || discrepancy.kind == *options.kind) &&
          (options.entity_kind.empty() || discrepancy.about.kind == options.entity_kind);
 }
 
@@ -435,21 +448,24 @@ std::string_view name_of(DiscrepancyKind kind) {
     case DiscrepancyKind::unplanned: return "unplanned";
     case DiscrepancyKind::stale: return "stale";
     case DiscrepancyKind::silent: return "silent";
-    case DiscrepancyKind::duplicate:
-      return "duplicate";
+    case DiscrepancyKind::duplicate: return "duplicate";
   }
   return {};
 }
 
 std::span<const DiscrepancyKind> discrepancy_kinds() {
   using enum DiscrepancyKind;
-  static constexpr DiscrepancyKind kKinds[] = {value_conflict, moved, swapped, ghost, unplanned, stale, silent, duplicate};
+  static constexpr DiscrepancyKind kKinds[] = {value_conflict, moved, swapped, ghost,
+                                               unplanned,      stale, silent,  duplicate};
   return kKinds;
 }
 
 Result<void> reconcilable(const Snapshot& snapshot, const ReconcileOptions& options) {
-  const std::string_view kind = options.about ? std::string_view(options.about->kind) : std::string_view(options.entity_kind);
-  return reaches_all(snapshot, [&](const ontology::Kind& read) { return kind.empty() || read.name == kind || read.name == "deviation"; });
+  const std::string_view kind =
+      options.about ? std::string_view(options.about->kind) : std::string_view(options.entity_kind);
+  return reaches_all(snapshot, [&](const ontology::Kind& read) {
+    return kind.empty() || read.name == kind || read.name == "deviation";
+  });
 }
 
 Reconciliation reconcile(const Snapshot& snapshot, Instant now, const ReconcileOptions& options) {

@@ -7,8 +7,8 @@
 // unplanned is one piece of gear that was moved; on two that are both there it is a duplicate. Numbers are
 // compared with a tolerance, for measurements differ.
 // Complexity: O(disputed entities + entities of the kinds that a source lists whole + serial numbers and external ids).
-// Fails by: a source that does not say what it lists whole (`covers` of its entity of kind `source`) makes no ghosts, and
-// two sources that err alike are not found out.
+// Fails by: a source that does not say what it lists whole (`covers` of its entity of kind `source`) makes no ghosts,
+// and two sources that err alike are not found out.
 #pragma once
 
 #include <optional>
@@ -38,20 +38,20 @@ std::span<const DiscrepancyKind> discrepancy_kinds();
 struct Evidence {
   std::string source;
   Standing standing = Standing::observed;
-  std::string attribute;  // empty: that it is there, or not
-  Json value;             // of the attribute; null: that it is empty; a boolean where there is no attribute
-  Instant since;          // when it first said so
+  std::string attribute;   // empty: that it is there, or not
+  Json value;              // of the attribute; null: that it is empty; a boolean where there is no attribute
+  Instant since;           // when it first said so
   log::Offset offset = 0;  // 0 where it is what the source does not say
   bool believed = false;
 };
 
 // What would settle it.
 struct Verification {
-  std::string who;     // "field technician", "network operations", …
-  std::string action;  // what to look at and what each outcome means
-  std::string site;    // id of the site to go to; empty where nobody has to travel
+  std::string who;                                    // "field technician", "network operations", …
+  std::string action;                                 // what to look at and what each outcome means
+  std::string site;                                   // id of the site to go to; empty where nobody has to travel
   std::optional<double> latitude_deg, longitude_deg;  // of that site
-  std::string place;   // where there: "rack r-12, unit 7"
+  std::string place;                                  // where there: "rack r-12, unit 7"
 };
 
 struct Discrepancy {
@@ -65,14 +65,14 @@ struct Discrepancy {
   log::Offset offset = 0;      // of that word
   std::vector<Evidence> evidence;
   Verification verification;
-  std::string accepted_as;     // id of the deviation by which it is accepted; empty where it is not
+  std::string accepted_as;  // id of the deviation by which it is accepted; empty where it is not
 };
 
 struct ReconcileOptions {
-  size_t limit = 1'000;            // discrepancies given back, the youngest first
-  bool accepted = false;           // give those too that a deviation accepts
-  std::optional<Referrer> about;   // only what this entity has part in
-  std::string entity_kind;         // only what is about one of this kind; empty: of any
+  size_t limit = 1'000;           // discrepancies given back, the youngest first
+  bool accepted = false;          // give those too that a deviation accepts
+  std::optional<Referrer> about;  // only what this entity has part in
+  std::string entity_kind;        // only what is about one of this kind; empty: of any
   std::optional<DiscrepancyKind> kind;
 };
 
@@ -82,8 +82,8 @@ struct Reconciliation {
   size_t accepted = 0;                     // of all, by a deviation that still holds
 };
 
-// Whether a look back is to where all that `reconcile` reads is kept: the kind that is asked about, or all kinds, and what
-// was accepted. Errors: not_found, naming the kind and where its history begins.
+// Whether a look back is to where all that `reconcile` reads is kept: the kind that is asked about, or all kinds, and
+// what was accepted. Errors: not_found, naming the kind and where its history begins.
 Result<void> reconcilable(const Snapshot& snapshot, const ReconcileOptions& options);
 
 // Of the snapshot at its time. A deviation holds until something newer is said of what it is about.

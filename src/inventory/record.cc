@@ -16,7 +16,9 @@ constexpr uint8_t kFlagsMax = kStandingBits | kHasConfidence | kHasEnd;
 
 // Differences wrap around: any two numbers have one, and it leads back.
 uint64_t minus(uint64_t a, uint64_t b) { return a - b; }
-int64_t minus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b)); }
+int64_t minus(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
 int64_t plus(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
 
 // What offsets and times in a record are held as differences to.
@@ -28,7 +30,8 @@ struct Base {
 void put_stamp(std::string& out, const Stamp& stamp, Base base) {
   const bool has_confidence = stamp.confidence != 0;
   const bool has_end = stamp.valid_to_ns != kForever;
-  out += static_cast<char>(static_cast<uint8_t>(stamp.standing) | (has_confidence ? kHasConfidence : 0) | (has_end ? kHasEnd : 0));
+  out += static_cast<char>(static_cast<uint8_t>(stamp.standing) | (has_confidence ? kHasConfidence : 0) |
+                           (has_end ? kHasEnd : 0));
   put_integer(out, stamp.source);
   put_integer(out, minus(stamp.offset, base.offset));
   put_signed(out, minus(stamp.valid_from_ns, base.ns));

@@ -1,8 +1,8 @@
 // How an entity is held in memory and in checkpoints: one run of canonical bytes. One record has one encoding: equal
 // bytes are equal records and the other way round.
 //
-//   record    = created, changed − created, presences, stamps, attribute*   attributes in strictly ascending order of name
-//   presence  = source, first, last, unseen                                 in strictly ascending order of source
+//   record    = created, changed − created, presences, stamps, attribute*   attributes in strictly ascending order of
+//   name presence  = source, first, last, unseen                                 in strictly ascending order of source
 //   stamp     = flags, source, offset, valid_from, confidence, valid_to     in strictly ascending order, none unused
 //   attribute = text name, (stamp, text value)*                             in strictly ascending order of stamp
 //
@@ -49,23 +49,23 @@ std::optional<std::string_view> take_text(std::string_view& bytes);
 // Fields of a record may come in any order and more than once: the last of a name counts, a null one is left out.
 void put_value(std::string& out, const v1::Value& value);
 bool is_null(const v1::Value& value);
-bool is_null(std::string_view value);         // `value` is the bytes of one
+bool is_null(std::string_view value);  // `value` is the bytes of one
 // A value that only who has its key can read; as it stands in the bytes of one.
 struct SealedView {
   uint64_t key = 0;
   std::string_view sealed;
 };
-bool is_sealed(std::string_view value);       // `value` is the bytes of one
+bool is_sealed(std::string_view value);        // `value` is the bytes of one
 SealedView sealed_of(std::string_view value);  // `value` is the bytes of a sealed one
 // True when `bytes` are exactly one value.
 bool is_value(std::string_view bytes);
-v1::Value value_of(std::string_view bytes);   // `bytes` are a value
-Json json_of(std::string_view bytes);         // `bytes` are a value
-Scalar scalar_of(std::string_view bytes);     // `bytes` are a value; text points into them; nothing of a sealed one
+v1::Value value_of(std::string_view bytes);  // `bytes` are a value
+Json json_of(std::string_view bytes);        // `bytes` are a value
+Scalar scalar_of(std::string_view bytes);    // `bytes` are a value; text points into them; nothing of a sealed one
 
 // ---- Claims ------------------------------------------------------------------------------------------------------
 
-using SourceId = uint32_t;                     // position in a snapshot's table of sources
+using SourceId = uint32_t;                      // position in a snapshot's table of sources
 inline constexpr int64_t kForever = INT64_MAX;  // the end of what has no end
 
 // Who said something, when, how sure, and for which time.
@@ -73,9 +73,9 @@ struct Stamp {
   log::Offset offset = 0;
   SourceId source = 0;
   Standing standing = Standing::observed;
-  double confidence = 0;                       // (0, 1]; 0 when the source did not say. Never negative, never NaN
+  double confidence = 0;  // (0, 1]; 0 when the source did not say. Never negative, never NaN
   int64_t valid_from_ns = 0;
-  int64_t valid_to_ns = kForever;              // above valid_from_ns
+  int64_t valid_to_ns = kForever;  // above valid_from_ns
 
   bool covers(int64_t ns) const { return valid_from_ns <= ns && (ns < valid_to_ns || valid_to_ns == kForever); }
   bool covers(const Stamp& other) const {
@@ -91,7 +91,7 @@ struct Stamp {
 
 struct ClaimView {
   std::string_view attribute;
-  std::string_view value;                      // bytes of a value, which may be null
+  std::string_view value;  // bytes of a value, which may be null
   Stamp stamp;
 };
 
@@ -108,12 +108,12 @@ struct SourcePresence {
 struct RecordView {
   log::Offset created = 0;
   log::Offset changed = 0;
-  std::vector<SourcePresence> presences;       // by source, ascending
-  std::vector<Stamp> stamps;                   // of the claims, each once, ascending; as read, no part of what is written
-  std::vector<ClaimView> claims;               // by attribute, then stamp, ascending; into the bytes
+  std::vector<SourcePresence> presences;  // by source, ascending
+  std::vector<Stamp> stamps;              // of the claims, each once, ascending; as read, no part of what is written
+  std::vector<ClaimView> claims;          // by attribute, then stamp, ascending; into the bytes
 };
 
-void view_of(std::string_view record, RecordView& view);         // of bytes that are a record
+void view_of(std::string_view record, RecordView& view);                         // of bytes that are a record
 std::optional<RecordView> parse_record(std::string_view bytes, size_t sources);  // of any bytes; sources that there are
 std::string encode_record(const RecordView& record);
 
@@ -135,7 +135,7 @@ void for_each_attribute(std::span<const ClaimView> claims, Visit visit) {
 
 // One claim as it stands in the past of an entity (past.h), by itself.
 void put_claim(std::string& out, const ClaimView& claim);
-std::optional<ClaimView> take_claim(std::string_view& bytes);    // of any bytes
-ClaimView take_known_claim(std::string_view& bytes);             // of bytes that begin with one
+std::optional<ClaimView> take_claim(std::string_view& bytes);  // of any bytes
+ClaimView take_known_claim(std::string_view& bytes);           // of bytes that begin with one
 
 }  // namespace tandem::inventory

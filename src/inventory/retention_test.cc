@@ -36,7 +36,8 @@ std::string listing_of(const Snapshot& snapshot, const std::string& kind) {
   snapshot.for_each(kind, [&](const Entity& entity) {
     all += entity.id + "@" + std::to_string(entity.created) + "-" + std::to_string(entity.changed);
     for (const Attribute& attribute : entity.attributes)
-      all += " " + attribute.name + "=" + to_json(to_json_value(attribute.value)) + "@" + std::to_string(attribute.offset);
+      all +=
+          " " + attribute.name + "=" + to_json(to_json_value(attribute.value)) + "@" + std::to_string(attribute.offset);
     return all += "\n", true;
   });
   return all;
@@ -60,9 +61,10 @@ TEST(Retention, WhatWasBeforeIsGoneAndTheRestIsAsItWas) {
       world.fold(retraction("alarm", id));
       continue;
     }
-    log::Event event = fact("alarm", id, {{"severity", random.chance(0.5) ? "major" : "minor"},
-                                          {"about", "device/" + ids[random.below(ids.size())]},
-                                          {"text", std::to_string(random.below(3))}});
+    log::Event event = fact("alarm", id,
+                            {{"severity", random.chance(0.5) ? "major" : "minor"},
+                             {"about", "device/" + ids[random.below(ids.size())]},
+                             {"text", std::to_string(random.below(3))}});
     event.mutable_facts_recorded()->set_source(random.chance(0.5) ? "x" : "y");
     world.fold(event);
   }
@@ -76,7 +78,8 @@ TEST(Retention, WhatWasBeforeIsGoneAndTheRestIsAsItWas) {
   EXPECT_EQ(after.history_begins("alarm"), kBegins);
   EXPECT_EQ(after.history_begins("device"), 0u);
   for (log::Offset offset = kBegins; offset < before.offset(); offset += 7) {
-    const Snapshot then = before.as_of({.recorded = offset, .valid = {}}), now = after.as_of({.recorded = offset, .valid = {}});
+    const Snapshot then = before.as_of({.recorded = offset, .valid = {}}),
+                   now = after.as_of({.recorded = offset, .valid = {}});
     EXPECT_EQ(listing_of(now, "alarm"), listing_of(then, "alarm")) << offset;
     EXPECT_EQ(now.referrers("device", "a1", 99), then.referrers("device", "a1", 99)) << offset;
     EXPECT_TRUE(now.reaches("alarm")) << offset;
@@ -131,7 +134,8 @@ TEST(Retention, MemoryGoesDown) {
   constexpr int kAlarms = 500, kRounds = 40;
   for (int round = 0; round < kRounds; ++round)
     for (int i = 0; i < kAlarms; ++i)
-      world.fold(fact("alarm", "alarm-" + std::to_string(i), {{"text", "round " + std::to_string(round) + std::string(100, '.')}}));
+      world.fold(fact("alarm", "alarm-" + std::to_string(i),
+                      {{"text", "round " + std::to_string(round) + std::string(100, '.')}}));
   const auto claims = [&] {
     size_t count = 0;
     for (int i = 0; i < kAlarms; ++i) count += world.snapshot.claims("alarm", "alarm-" + std::to_string(i)).size();

@@ -88,7 +88,8 @@ void Revision::drop_sealed() {
 }
 
 // One attribute: what was claimed of it, and what, if anything, is said of it now.
-void Revision::take(std::span<const ClaimView> claims, const Saying* saying, const Saying::Said* said, const Past& past) {
+void Revision::take(std::span<const ClaimView> claims, const Saying* saying, const Saying::Said* said,
+                    const Past& past) {
   const int64_t now_ns = lens_after_.time_ns;
   const auto expired = [&](const Stamp& stamp) { return stamp.valid_to_ns != kForever && stamp.valid_to_ns <= now_ns; };
   std::optional<ClaimView> added;
@@ -109,7 +110,8 @@ void Revision::take(std::span<const ClaimView> claims, const Saying* saying, con
       hidden_.push_back(*added);  // it speaks only of the past
     } else {
       const auto begin = after_.claims.begin() + static_cast<std::ptrdiff_t>(first);
-      after_.claims.insert(std::ranges::upper_bound(begin, after_.claims.end(), added->stamp, {}, &ClaimView::stamp), *added);
+      after_.claims.insert(std::ranges::upper_bound(begin, after_.claims.end(), added->stamp, {}, &ClaimView::stamp),
+                           *added);
     }
   }
   const ClaimView* best = compare(claims, std::span(after_.claims).subspan(first));
@@ -120,7 +122,8 @@ void Revision::take(std::span<const ClaimView> claims, const Saying* saying, con
 // believed is the same without the claim: who repeats himself is fresher than another who has contradicted him since.
 bool Revision::says_again(std::span<const ClaimView> claims, const ClaimView& claim, const Past& past) const {
   const auto concerns = [&](const ClaimView& other) {
-    return other.attribute == claim.attribute && other.stamp.same_voice(claim.stamp) && other.stamp.overlaps(claim.stamp);
+    return other.attribute == claim.attribute && other.stamp.same_voice(claim.stamp) &&
+           other.stamp.overlaps(claim.stamp);
   };
   std::optional<ClaimView> last;
   for (const ClaimView& other : claims)
@@ -156,7 +159,8 @@ const ClaimView* Revision::compare(std::span<const ClaimView> before, std::span<
   const ClaimView* now = find(after, lens_after_);
   if (old) believed_before_.push_back(*old);
   if (now) believed_after_.push_back(*now);
-  if (!is_new() && (old || now) && (!old || !now || old->value != now->value)) changed_.emplace_back(old ? old->attribute : now->attribute);
+  if (!is_new() && (old || now) && (!old || !now || old->value != now->value))
+    changed_.emplace_back(old ? old->attribute : now->attribute);
   return now;
 }
 

@@ -16,12 +16,12 @@ struct Saying {
   explicit Saying(const v1::FactsRecorded& facts, SourceId source, log::Offset offset, Instant at);
 
   Stamp stamp;
-  int64_t seen_ns = 0;                          // when the source saw the entity
+  int64_t seen_ns = 0;  // when the source saw the entity
   struct Said {
-    std::string_view attribute;                 // into the event
-    std::string value;                          // bytes
+    std::string_view attribute;  // into the event
+    std::string value;           // bytes
   };
-  std::vector<Said> said;                       // by attribute, ascending, each once; empty where the time is empty
+  std::vector<Said> said;  // by attribute, ascending, each once; empty where the time is empty
 };
 
 // One entity before and after: what is believed of it, by the same or by different policies and times. Views into the
@@ -61,7 +61,7 @@ class Revision {
   RecordView after_;
   std::vector<ClaimView> hidden_;
   std::vector<ClaimView> unbelieved_;
-  std::vector<ClaimView> believed_before_;      // none of a null value, ascending by attribute
+  std::vector<ClaimView> believed_before_;  // none of a null value, ascending by attribute
   std::vector<ClaimView> believed_after_;
   std::vector<std::string> changed_;
 };

@@ -18,7 +18,8 @@ class RowReader {
     for (const ClaimView& claim : sight.believed) {
       while (next < wanted_.size() && wanted_[next] < claim.attribute) values_[next++] = std::monostate();
       if (next == wanted_.size()) break;
-      if (wanted_[next] == claim.attribute) values_[next++] = is_sealed(claim.value) ? open(id, claim) : scalar_of(claim.value);
+      if (wanted_[next] == claim.attribute)
+        values_[next++] = is_sealed(claim.value) ? open(id, claim) : scalar_of(claim.value);
     }
     for (; next < wanted_.size(); ++next) values_[next] = std::monostate();
     return {id, sight.created, sight.changed, values_};

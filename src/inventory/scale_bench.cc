@@ -33,15 +33,22 @@ log::Event event_of(std::string_view source, const std::string& kind, std::strin
 
 log::Event device_event(size_t i) {
   return event_of("discovery:ems", "device", fmt::format("dev-{:06}", i),
-                  {{"name", fmt::format("router {}", i)}, {"serial", fmt::format("SN{:08}", i)}, {"status", "active"},
+                  {{"name", fmt::format("router {}", i)},
+                   {"serial", fmt::format("SN{:08}", i)},
+                   {"status", "active"},
                    {"external_ids", Json::Array{fmt::format("netbox:{}", i)}}});
 }
 
 log::Event interface_event(size_t device, size_t i) {
   return event_of("discovery:ems", "interface", fmt::format("dev-{:06}:et-0/0/{}", device, i),
-                  {{"device", fmt::format("dev-{:06}", device)}, {"name", fmt::format("et-0/0/{}", i)}, {"type", "physical"},
-                   {"speed_gbps", 100.0}, {"enabled", true}, {"mtu_bytes", int64_t{9192}},
-                   {"mac_address", fmt::format("02:00:{:02x}:{:02x}:{:02x}:{:02x}", device >> 16, device >> 8 & 255, device & 255, i)}});
+                  {{"device", fmt::format("dev-{:06}", device)},
+                   {"name", fmt::format("et-0/0/{}", i)},
+                   {"type", "physical"},
+                   {"speed_gbps", 100.0},
+                   {"enabled", true},
+                   {"mtu_bytes", int64_t{9192}},
+                   {"mac_address", fmt::format("02:00:{:02x}:{:02x}:{:02x}:{:02x}", device >> 16, device >> 8 & 255,
+                                               device & 255, i)}});
 }
 
 // Events come from a log, decoded: made in runs outside the measured time.
@@ -72,9 +79,8 @@ const Snapshot& operators_size(double* seconds = nullptr) {
   static const Snapshot loaded = [] {
     Snapshot snapshot;
     taken = fold_all(snapshot, devices(), device_event);
-    taken += fold_all(snapshot, devices() * kInterfacesPerDevice, [](size_t i) {
-      return interface_event(i / kInterfacesPerDevice, i % kInterfacesPerDevice);
-    });
+    taken += fold_all(snapshot, devices() * kInterfacesPerDevice,
+                      [](size_t i) { return interface_event(i / kInterfacesPerDevice, i % kInterfacesPerDevice); });
     return snapshot;
   }();
   if (seconds) *seconds = taken;
@@ -88,7 +94,8 @@ void fold_operators_size(benchmark::State& state) {
     const Snapshot& snapshot = operators_size(&seconds);
     state.SetIterationTime(seconds);
     state.counters["entities_per_s"] = static_cast<double>(snapshot.size()) / seconds;
-    state.counters["bytes_per_entity"] = static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(snapshot.size());
+    state.counters["bytes_per_entity"] =
+        static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(snapshot.size());
     state.counters["resident_gb"] = resident_gb();
   }
 }
@@ -106,8 +113,9 @@ void page_of_1000_interfaces(benchmark::State& state) {
   size_t page = 0;
   for (auto _ : state) {
     size_t seen = 0;
-    operators_size().for_each("interface", [&](const Entity& entity) { return benchmark::DoNotOptimize(entity), ++seen < 1'000; },
-                              fmt::format("dev-{:06}", page++ * 101 % devices()));
+    operators_size().for_each(
+        "interface", [&](const Entity& entity) { return benchmark::DoNotOptimize(entity), ++seen < 1'000; },
+        fmt::format("dev-{:06}", page++ * 101 % devices()));
   }
 }
 BENCHMARK(page_of_1000_interfaces)->Unit(benchmark::kMillisecond);
@@ -137,10 +145,17 @@ const Snapshot& two_years() {
     for (size_t i = 0; i < facts; ++i) {
       const size_t round = i / changing(), entity = i % changing();
       Json::Object says{{"speed_gbps", static_cast<double>(round)}};
-      if (round == 0) says = {{"device", fmt::format("dev-{:06}", entity / kInterfacesPerDevice)}, {"name", fmt::format("et-{}", entity)},
-                              {"type", "physical"}, {"speed_gbps", 0.0}, {"enabled", true}, {"mtu_bytes", int64_t{9192}}};
-      const Instant at{kBeginNs + static_cast<int64_t>(static_cast<double>(i / kBatch * kBatch) / static_cast<double>(facts) * kTwoYearsNs)};
-      snapshot.fold(event_of("discovery:ems", "interface", fmt::format("if-{:07}", entity), says), snapshot.offset() + 1, at);
+      if (round == 0)
+        says = {{"device", fmt::format("dev-{:06}", entity / kInterfacesPerDevice)},
+                {"name", fmt::format("et-{}", entity)},
+                {"type", "physical"},
+                {"speed_gbps", 0.0},
+                {"enabled", true},
+                {"mtu_bytes", int64_t{9192}}};
+      const Instant at{kBeginNs + static_cast<int64_t>(static_cast<double>(i / kBatch * kBatch) /
+                                                       static_cast<double>(facts) * kTwoYearsNs)};
+      snapshot.fold(event_of("discovery:ems", "interface", fmt::format("if-{:07}", entity), says),
+                    snapshot.offset() + 1, at);
     }
     return snapshot;
   }();
@@ -151,7 +166,8 @@ void scan(benchmark::State& state, const Snapshot& snapshot) {
   for (auto _ : state) {
     size_t seen = 0;
     double sum = 0;
-    snapshot.for_each("interface", [&](const Entity& entity) { return sum += entity.find("speed_gbps")->number(), ++seen, true; });
+    snapshot.for_each("interface",
+                      [&](const Entity& entity) { return sum += entity.find("speed_gbps")->number(), ++seen, true; });
     benchmark::DoNotOptimize(sum);
     CHECK(seen == changing());
   }

@@ -17,7 +17,8 @@ void collect(const grid::Attribute& attribute, const Json& value, std::vector<Re
   } else if (attribute.type == grid::Type::reference) {
     if (!value.is_string()) return;
     const grid::Target target = grid::target_of(attribute, value.text());
-    if (ontology::Ontology::built_in().find(target.kind)) out.push_back({std::string(target.kind), std::string(target.id)});
+    if (ontology::Ontology::built_in().find(target.kind))
+      out.push_back({std::string(target.kind), std::string(target.id)});
   } else if (attribute.format == grid::Format::jurisdiction) {
     if (value.is_string()) out.push_back({std::string(kJurisdiction), std::string(value.text())});
   } else if (attribute.type == grid::Type::record) {
@@ -95,7 +96,8 @@ std::vector<UniqueValue> unique_values_of(const IndexedKind& kind, std::span<con
   for (const IndexedKind::Key& key : kind.keys) {
     Json::Object attributes;
     for (const ClaimView& claim : believed)
-      if (key.concerns(claim.attribute)) attributes.emplace_hint(attributes.end(), claim.attribute, json_of(claim.value));
+      if (key.concerns(claim.attribute))
+        attributes.emplace_hint(attributes.end(), claim.attribute, json_of(claim.value));
     if (attributes.empty()) continue;
     for (std::string& value : ontology::unique_values(*kind.kind, *key.unique, attributes))
       values.push_back({key.constraint, std::move(value)});

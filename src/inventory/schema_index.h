@@ -34,9 +34,10 @@ struct IndexedKind {
   const ontology::Kind* kind = nullptr;
   std::vector<const grid::Attribute*> references;  // attributes that name others, ascending by name
   std::vector<Key> keys;
-  std::vector<std::string_view> attributes;         // that either of them is made of, ascending
+  std::vector<std::string_view> attributes;  // that either of them is made of, ascending
 };
-const IndexedKind* indexed_kind(std::string_view kind);  // null where the ontology has none, or nothing of it is indexed
+const IndexedKind* indexed_kind(
+    std::string_view kind);  // null where the ontology has none, or nothing of it is indexed
 
 // Each ascending, each once.
 std::vector<Reference> references_of(const IndexedKind& kind, std::span<const ClaimView> claims);

@@ -154,7 +154,8 @@ class Reader {
   Reader(const Tables& from, Tables& to, std::string_view bytes) : from_(from), to_(to), bytes_(bytes) {}
 
   Result<void> read() {
-    if (take_integer(bytes_) != kDifferenceFormat) return corrupt_difference(fmt::format("the format is not {}", kDifferenceFormat));
+    if (take_integer(bytes_) != kDifferenceFormat)
+      return corrupt_difference(fmt::format("the format is not {}", kDifferenceFormat));
     const auto offset = take_integer(bytes_);
     const auto time = offset ? take_signed(bytes_) : std::nullopt;
     const auto marked = time ? take_signed(bytes_) : std::nullopt;
@@ -204,7 +205,8 @@ Result<void> Reader::read_sources() {
   to_.source_names = {};
   for (SourceId id = 0; id < *count; ++id) {
     const auto name = take_text(bytes_);
-    if (!name || !to_.source_ids.set(std::string(*name), id)) return corrupt_difference("a source is cut short or stands there twice");
+    if (!name || !to_.source_ids.set(std::string(*name), id))
+      return corrupt_difference("a source is cut short or stands there twice");
     to_.source_names.set(id, std::string(*name));
   }
   return {};
@@ -218,7 +220,8 @@ Result<void> Reader::read_marks() {
     const auto offset = take_integer(bytes_);
     const auto at = offset ? take_signed(bytes_) : std::nullopt;
     const auto there = at ? take_integer(bytes_) : std::nullopt;
-    if (!there || *there > 1 || (previous && *offset <= *previous)) return corrupt_difference("a time is cut short or out of order");
+    if (!there || *there > 1 || (previous && *offset <= *previous))
+      return corrupt_difference("a time is cut short or out of order");
     previous = *offset;
     const int64_t* known = from_.marks.find(TimeMark{*offset, *at});
     if (*there) {
@@ -248,7 +251,8 @@ Result<void> Reader::read_dues() {
 Result<Past> Reader::take_past() {
   Past past;
   const auto bytes = take_text(bytes_);
-  if (!bytes || !past.read(*bytes, to_.source_ids.size())) return corrupt_difference("the past of an entity is malformed");
+  if (!bytes || !past.read(*bytes, to_.source_ids.size()))
+    return corrupt_difference("the past of an entity is malformed");
   return past;
 }
 
@@ -263,7 +267,8 @@ Result<void> Reader::read_kind(std::string& previous, bool first) {
   table.changed = *changed;
   TANDEM_TRY(read_entities(previous, table));
   TANDEM_TRY(read_removed(previous, table));
-  if (same_table(table, table_of(from_, previous))) return corrupt_difference(fmt::format("kind '{}' does not differ", previous));
+  if (same_table(table, table_of(from_, previous)))
+    return corrupt_difference(fmt::format("kind '{}' does not differ", previous));
   to_.size += table.entities.size();
   to_.size -= before;
   if (*changed != 0) {
@@ -271,7 +276,8 @@ Result<void> Reader::read_kind(std::string& previous, bool first) {
     return {};
   }
   // There is no such kind: an event that changes one has an offset.
-  if (!table.entities.empty() || !table.removed.empty()) return corrupt_difference(fmt::format("kind '{}' was never changed", previous));
+  if (!table.entities.empty() || !table.removed.empty())
+    return corrupt_difference(fmt::format("kind '{}' was never changed", previous));
   to_.kinds.erase(previous);
   return {};
 }
@@ -285,7 +291,8 @@ Result<void> Reader::read_entities(const std::string& kind, KindTable& table) {
     const auto record = id ? take_text(bytes_) : std::nullopt;
     if (!record || (!record->empty() && !parse_record(*record, to_.source_ids.size())))
       return corrupt_difference(fmt::format("an entity of kind '{}' is malformed", kind));
-    if (i > 0 && *id <= previous) return corrupt_difference(fmt::format("an entity of kind '{}' is out of order", kind));
+    if (i > 0 && *id <= previous)
+      return corrupt_difference(fmt::format("an entity of kind '{}' is out of order", kind));
     previous = *id;
     Held held{SharedBytes(*record), {}};
     TANDEM_ASSIGN(held.past, take_past());
@@ -304,11 +311,13 @@ Result<void> Reader::read_entities(const std::string& kind, KindTable& table) {
 
 Result<void> Reader::read_removed(const std::string& kind, KindTable& table) {
   const auto count = take_integer(bytes_);
-  if (!count || *count > bytes_.size()) return corrupt_difference(fmt::format("what was removed of kind '{}' is cut short", kind));
+  if (!count || *count > bytes_.size())
+    return corrupt_difference(fmt::format("what was removed of kind '{}' is cut short", kind));
   std::string previous;
   for (uint64_t i = 0; i < *count; ++i) {
     const auto id = take_text(bytes_);
-    if (!id || (i > 0 && *id <= previous)) return corrupt_difference(fmt::format("a removed entity of kind '{}' is out of order", kind));
+    if (!id || (i > 0 && *id <= previous))
+      return corrupt_difference(fmt::format("a removed entity of kind '{}' is out of order", kind));
     previous = *id;
     TANDEM_ASSIGN(Past past, take_past());
     const Past* known = table.removed.find(previous);
@@ -340,8 +349,10 @@ void Snapshot::for_each_difference(const Snapshot& before, const Snapshot& after
   bool going = true;
   const auto visit_kind = [&](const std::string& kind, const KindTable* old_table, const KindTable* new_table) {
     Entities::difference((old_table ? *old_table : kNoTable).entities, (new_table ? *new_table : kNoTable).entities,
-                         [&](const std::string& id, const Held*, const Held*) { return going = visit({kind, id}); }, same_record,
-                         kind == from.kind ? std::string_view(from.id) : std::string_view());
+                         [&](const std::string& id, const Held*, const Held*) {
+                           return going = visit({kind, id});
+                         },
+                         same_record, kind == from.kind ? std::string_view(from.id) : std::string_view());
     return going;
   };
   const auto same = [](const KindTable& a, const KindTable& b) { return a.entities.shares_all(b.entities); };

@@ -76,8 +76,8 @@ void StagedRows::set_id(size_t row, std::string_view kind, std::string_view id) 
   if (found == kinds_.end()) kinds_.emplace_back(kind);
 }
 
-void StagedRows::settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids,
-                        std::string_view event) {
+void StagedRows::settle(size_t row, std::string_view kind, std::string_view id,
+                        const std::vector<std::string>& external_ids, std::string_view event) {
   set_id(row, kind, id);
   by_id_.add(hash_of(kind, id), static_cast<uint32_t>(row));
   for (const std::string& external_id : external_ids) {
@@ -107,12 +107,14 @@ UpsertCounts StagedRows::counts() const {
 }
 
 std::optional<size_t> StagedRows::find(std::string_view kind, std::string_view id) const {
-  const auto found = by_id_.find(hash_of(kind, id), [&](uint32_t row) { return this->id(row) == id && this->kind(row) == kind; });
+  const auto found =
+      by_id_.find(hash_of(kind, id), [&](uint32_t row) { return this->id(row) == id && this->kind(row) == kind; });
   return found ? std::optional<size_t>(*found) : std::nullopt;
 }
 
 std::optional<size_t> StagedRows::find_external(std::string_view external_id) const {
-  const auto found = by_external_id_.find(hash_of(external_id), [&](uint32_t i) { return text(external_ids_[i].text) == external_id; });
+  const auto found = by_external_id_.find(hash_of(external_id),
+                                          [&](uint32_t i) { return text(external_ids_[i].text) == external_id; });
   return found ? std::optional<size_t>(external_ids_[*found].row) : std::nullopt;
 }
 

@@ -35,8 +35,8 @@ class HashedPositions {
   };
   void put(uint64_t hash_low, uint32_t tag, uint32_t position);
 
-  std::vector<Slot> slots_;       // a power of two, at most half full
-  std::vector<uint32_t> lows_;    // lower halves of the hashes, by order of adding, to grow by
+  std::vector<Slot> slots_;     // a power of two, at most half full
+  std::vector<uint32_t> lows_;  // lower halves of the hashes, by order of adding, to grow by
   std::vector<Slot> added_;
 };
 
@@ -52,9 +52,11 @@ class StagedRows {
   void add_event(size_t row, std::string_view event);
   void set_seen(size_t row) { rows_[row].seen = true; }
   bool is_seen(size_t row) const { return rows_[row].seen && !rows_[row].withdrawn; }  // and nothing is said of it
-  void withdraw(size_t row);  // none of its events count
+  void withdraw(size_t row);                                                           // none of its events count
 
-  std::string_view kind(size_t row) const { return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind]; }
+  std::string_view kind(size_t row) const {
+    return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind];
+  }
   std::string_view id(size_t row) const { return text(rows_[row].id); }
   const std::vector<std::string>& kinds() const { return kinds_; }  // of all rows
   Outcome outcome(size_t row) const { return rows_[row].outcome; }

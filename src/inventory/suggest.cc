@@ -22,7 +22,8 @@ std::string what_is_said(const std::vector<Evidence>& evidence) {
   std::string said;
   for (const Evidence& e : evidence) {
     const std::string name = e.attribute.empty() ? std::string() : e.attribute + " ";
-    const std::string value = e.attribute.empty() ? (e.value.boolean() ? "is there" : "is not there") : in_words(e.value);
+    const std::string value =
+        e.attribute.empty() ? (e.value.boolean() ? "is there" : "is not there") : in_words(e.value);
     said += fmt::format("{}{}: {}{}", said.empty() ? "" : "; ", e.source, name, value);
   }
   return said;
@@ -41,8 +42,8 @@ std::string sources(const std::vector<Evidence>& evidence, bool there) {
 bool is_physical(const Referrer& entity) {
   const ontology::Kind* kind = ontology::Ontology::built_in().find(entity.kind);
   if (kind == nullptr) return false;
-  return kind->group == "hardware" || kind->group == "outside_plant" || kind->group == "place" || kind->group == "power" ||
-         kind->group == "optical";
+  return kind->group == "hardware" || kind->group == "outside_plant" || kind->group == "place" ||
+         kind->group == "power" || kind->group == "optical";
 }
 
 std::string desk_of(const Referrer& entity) {
@@ -102,31 +103,42 @@ Words words_for(const Snapshot& snapshot, const Discrepancy& d) {
   switch (d.kind) {
     case DiscrepancyKind::moved:
       if (!other.empty())
-        return {fmt::format("{} is gone and {} was not planned; both have one serial number{}: it was moved", it, other, label),
-                fmt::format("Read the serial number of {}. If it is that of {}, record the move; if not, look for {}.", other, it, it)};
+        return {fmt::format("{} is gone and {} was not planned; both have one serial number{}: it was moved", it, other,
+                            label),
+                fmt::format("Read the serial number of {}. If it is that of {}, record the move; if not, look for {}.",
+                            other, it, it)};
       return {fmt::format("{} is said to be at different places: {}", it, what_is_said(d.evidence)),
               fmt::format("Look for {}{} at each: {}. Record where it is.", it, label, places_claimed(d.evidence))};
     case DiscrepancyKind::swapped:
       return {fmt::format("{} and {} end where the other should: {}", it, other, what_is_said(d.evidence)),
-              fmt::format("Trace {} and {} at the ports they share, by their labels or with light. Either patch them back or record "
-                          "them as they are.", it, other)};
+              fmt::format("Trace {} and {} at the ports they share, by their labels or with light. Either patch them "
+                          "back or record "
+                          "them as they are.",
+                          it, other)};
     case DiscrepancyKind::ghost:
-      return {fmt::format("{} is known to {} and not seen by {}", it, sources(d.evidence, true), sources(d.evidence, false)),
-              fmt::format("See whether {}{} is there and has power. If it is gone, retract it; if it is there, mend what should see it.", it, label)};
+      return {fmt::format("{} is known to {} and not seen by {}", it, sources(d.evidence, true),
+                          sources(d.evidence, false)),
+              fmt::format("See whether {}{} is there and has power. If it is gone, retract it; if it is there, mend "
+                          "what should see it.",
+                          it, label)};
     case DiscrepancyKind::unplanned:
-      return {fmt::format("{} is seen by {} and not in the plan of {}", it, sources(d.evidence, true), sources(d.evidence, false)),
+      return {fmt::format("{} is seen by {} and not in the plan of {}", it, sources(d.evidence, true),
+                          sources(d.evidence, false)),
               fmt::format("Find out who put {}{} there. Take it into the plan, or take it out.", it, label)};
     case DiscrepancyKind::stale:
       return {fmt::format("{} was not seen of late by {}", it, sources(d.evidence, true)),
-              fmt::format("Ask {}{} itself, and what is next to it. If nothing answers, release it; else mend its monitoring.", it, label)};
+              fmt::format(
+                  "Ask {}{} itself, and what is next to it. If nothing answers, release it; else mend its monitoring.",
+                  it, label)};
     case DiscrepancyKind::silent:
       return {fmt::format("source {} has stopped speaking", d.about.id),
-              fmt::format("See whether {} runs and reaches what it watches; until then what it said may be old.", d.about.id)};
-    case DiscrepancyKind::duplicate:
-      return words_for_duplicate(snapshot, d);
+              fmt::format("See whether {} runs and reaches what it watches; until then what it said may be old.",
+                          d.about.id)};
+    case DiscrepancyKind::duplicate: return words_for_duplicate(snapshot, d);
     case DiscrepancyKind::value_conflict:
       return {fmt::format("{}: {}", it, what_is_said(d.evidence)),
-              fmt::format("Read {} of {}{} where it is set. Correct the source that is wrong, or accept the deviation.", d.attribute, it, label)};
+              fmt::format("Read {} of {}{} where it is set. Correct the source that is wrong, or accept the deviation.",
+                          d.attribute, it, label)};
   }
   return {};
 }
@@ -139,7 +151,8 @@ void suggest(const Snapshot& snapshot, Discrepancy& discrepancy) {
   Verification& verification = discrepancy.verification;
   verification.action = std::move(words.action);
   const Place place = place_of(snapshot, discrepancy.also.empty() || discrepancy.kind != DiscrepancyKind::moved
-                                             ? discrepancy.about : discrepancy.also.front());
+                                             ? discrepancy.about
+                                             : discrepancy.also.front());
   verification.place = place.path;
   verification.site = place.site;
   verification.latitude_deg = place.latitude_deg;

@@ -74,7 +74,7 @@ struct Tables {
   PersistentMap<EntityKey, Nothing> disputed;
   PersistentMap<Due, Nothing> due;  // each entity at most once
   std::shared_ptr<const Policy> policy = std::make_shared<const Policy>();
-  int64_t marked_ns = 0;  // time of the last mark
+  int64_t marked_ns = 0;    // time of the last mark
   log::Offset changed = 0;  // the last of any kind
   size_t size = 0;
 };
@@ -112,8 +112,8 @@ class Sight {
 
   log::Offset created = 0;
   log::Offset changed = 0;
-  std::vector<ClaimView> claims;    // that may hold at the time, by attribute, then stamp
-  std::vector<ClaimView> believed;  // not null, by attribute
+  std::vector<ClaimView> claims;          // that may hold at the time, by attribute, then stamp
+  std::vector<ClaimView> believed;        // not null, by attribute
   std::vector<SourcePresence> presences;  // as now
 
   const Lens& lens() const { return lens_; }
@@ -144,8 +144,8 @@ void for_each_seen(const Tables& tables, const View* view, std::string_view kind
   }
   auto removed = table->removed.lower_bound(from);
   while (entity != table->entities.end() || removed != table->removed.end()) {
-    const bool take_removed = entity == table->entities.end() ||
-                              (removed != table->removed.end() && (*removed).first < (*entity).first);
+    const bool take_removed =
+        entity == table->entities.end() || (removed != table->removed.end() && (*removed).first < (*entity).first);
     const std::string& id = take_removed ? (*removed).first : (*entity).first;
     if (take_removed ? sight.look({}, (*removed).second) : sight.look((*entity).second))
       if (!visit(id, sight)) return;

@@ -85,11 +85,13 @@ void keep_references(Tables& tables, const IndexedKind& kind, const EntityKey& k
     if (!is_new(target)) tables.other_referrers.edit(index_key(target));
 }
 
-void keep_unique_values(Tables& tables, const IndexedKind& kind, const EntityKey& key, std::span<const ClaimView> before,
-                        std::span<const ClaimView> after) {
+void keep_unique_values(Tables& tables, const IndexedKind& kind, const EntityKey& key,
+                        std::span<const ClaimView> before, std::span<const ClaimView> after) {
   const std::vector<UniqueValue> old_values = unique_values_of(kind, before);
   const std::vector<UniqueValue> new_values = unique_values_of(kind, after);
-  const auto index_key = [&](const UniqueValue& value) { return unique_prefix(key.kind, value.constraint, value.value) + key.id; };
+  const auto index_key = [&](const UniqueValue& value) {
+    return unique_prefix(key.kind, value.constraint, value.value) + key.id;
+  };
   for (const UniqueValue& value : new_values)
     if (!std::ranges::binary_search(old_values, value)) tables.unique_values.edit(index_key(value));
   for (const UniqueValue& value : old_values)
@@ -104,7 +106,9 @@ void keep_indexes(Tables& tables, const EntityKey& key, std::span<const ClaimVie
   if (!kind) return;
   const std::vector<ClaimView> old_claims = indexed_claims(*kind, before), new_claims = indexed_claims(*kind, after);
   const std::vector<ClaimView> said_claims = indexed_claims(*kind, said);
-  const auto same_value = [](const ClaimView& a, const ClaimView& b) { return a.attribute == b.attribute && a.value == b.value; };
+  const auto same_value = [](const ClaimView& a, const ClaimView& b) {
+    return a.attribute == b.attribute && a.value == b.value;
+  };
   const bool same = std::ranges::equal(old_claims, new_claims, same_value);
   if (same && said_claims.empty()) return;
   if (!kind->references.empty()) keep_references(tables, *kind, key, old_claims, new_claims, said_claims);

@@ -13,7 +13,8 @@ void keep_disputed(Tables& tables, const EntityKey& key, const RecordView* befor
 void keep_indexes(Tables& tables, const EntityKey& key, std::span<const ClaimView> before,
                   std::span<const ClaimView> after, std::span<const ClaimView> said);
 
-// Claims of an entity are held no longer, not even as past: bytes of put_claim. What it refers to by those that remain stays.
+// Claims of an entity are held no longer, not even as past: bytes of put_claim. What it refers to by those that remain
+// stays.
 void drop_references(Tables& tables, const EntityKey& key, std::string_view dropped, std::span<const ClaimView> claims,
                      const Past& past);
 

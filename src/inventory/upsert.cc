@@ -1,6 +1,6 @@
 // Method: each row is settled as soon as everything it refers to stands, in the inventory or in a row settled before;
-// until then it waits under the name of what it lacks. What still waits at the end waits in a circle (a device names its
-// address, which names its interface, which names the device): there, references that may be left out are said in a
+// until then it waits under the name of what it lacks. What still waits at the end waits in a circle (a device names
+// its address, which names its interface, which names the device): there, references that may be left out are said in a
 // second event, as are weak ones whose target comes later. O(rows · (log inventory + references)).
 #include "inventory/upsert.h"
 
@@ -31,18 +31,20 @@ constexpr size_t kMadeIdBytesMax = 100;  // leaves room under kIdBytesMax for wh
 constexpr size_t kExternalIdBytesMax = 256;
 constexpr size_t kNearestCandidates = 200;  // compared to say what was probably meant
 
-// The references within whose targets names are unique: the device of an interface. None for what has a host name, which
-// is its own all over the grid.
+// The references within whose targets names are unique: the device of an interface. None for what has a host name,
+// which is its own all over the grid.
 std::span<const std::string_view> scope_of(const ontology::Kind& kind) {
   if (kind.find("hostname") != nullptr) return {};
   for (const ontology::Constraint& constraint : kind.constraints)
-    if (const auto* unique = std::get_if<ontology::Unique>(&constraint); unique != nullptr && !unique->within.empty()) return unique->within;
+    if (const auto* unique = std::get_if<ontology::Unique>(&constraint); unique != nullptr && !unique->within.empty())
+      return unique->within;
   return {};
 }
 
 bool may_name(const grid::Attribute& reference, std::string_view kind) {
   if (reference.refers_to_any.empty()) return reference.refers_to == kind;
-  return std::find(reference.refers_to_any.begin(), reference.refers_to_any.end(), kind) != reference.refers_to_any.end();
+  return std::find(reference.refers_to_any.begin(), reference.refers_to_any.end(), kind) !=
+         reference.refers_to_any.end();
 }
 
 bool has_errors(const std::vector<grid::Problem>& problems) {
@@ -82,7 +84,8 @@ bool holds_all(const Json::Object& own, const std::vector<std::string>& external
   const auto known = own.find(kExternalIds);
   if (known == own.end()) return false;
   return std::all_of(external_ids.begin(), external_ids.end(), [&](const std::string& id) {
-    return std::any_of(known->second.array().begin(), known->second.array().end(), [&](const Json& item) { return item.text() == id; });
+    return std::any_of(known->second.array().begin(), known->second.array().end(),
+                       [&](const Json& item) { return item.text() == id; });
   });
 }
 
@@ -95,7 +98,8 @@ void for_each_reference(const grid::Attribute& attribute, Json& value, const Vis
     if (!item.is_object()) return;
     Json::Object fields = item.object();
     for (const grid::Attribute& field : attribute.fields)
-      if (const auto found = fields.find(field.name); found != fields.end()) for_each_reference(field, found->second, visit);
+      if (const auto found = fields.find(field.name); found != fields.end())
+        for_each_reference(field, found->second, visit);
     item = std::move(fields);
   };
   if (!attribute.list) return one(value);
@@ -136,7 +140,9 @@ struct Upsert::State final : grid::References {
     for (const std::string_view begin : {id.substr(0, id.size() - id.size() / 3), id.substr(0, 1), id.substr(0, 0)}) {
       std::vector<std::string> candidates;
       believed.for_each_id(
-          kind, [&](const std::string& known) { return candidates.push_back(known), candidates.size() < kNearestCandidates; }, begin);
+          kind,
+          [&](const std::string& known) { return candidates.push_back(known), candidates.size() < kNearestCandidates; },
+          begin);
       if (auto meant = tandem::nearest(id, candidates)) return meant;
     }
     return std::nullopt;
@@ -158,16 +164,17 @@ struct Upsert::State final : grid::References {
     bool exists = false;
     std::vector<std::string> external_ids;  // of the row, ascending
     Json::Object attributes;
-    Json::Object aside;                     // said later
+    Json::Object aside;  // said later
     const std::vector<std::string>* weak = nullptr;
     std::vector<grid::Problem> wrong;
-    std::string lacking;                    // what it waits for
+    std::string lacking;  // what it waits for
   };
 
   bool settle(size_t number, Row& row, Effort effort);
   bool identify(Attempt& attempt, const Row& row, Effort effort);
   bool resolve(Attempt& attempt, Effort effort);
-  std::string resolve_one(const grid::Attribute& attribute, Json& value, std::vector<grid::Problem>* wrong, const std::string& name) const;
+  std::string resolve_one(const grid::Attribute& attribute, Json& value, std::vector<grid::Problem>* wrong,
+                          const std::string& name) const;
   std::optional<Referrer> owner_of(const std::string& external_id, std::span<const std::string_view> kinds) const;
   struct SaidBefore {
     Json::Object claims;  // as they hold now; null where the source says that there is nothing
@@ -192,7 +199,8 @@ struct Upsert::State final : grid::References {
   UpsertOptions options;
   StagedRows staged;
   std::set<std::string, std::less<>> jurisdictions;  // that rows bring
-  std::unordered_map<std::string, std::vector<Waiting>> waiting;  // by what they lack; looked up, and ordered at the end
+  std::unordered_map<std::string, std::vector<Waiting>>
+      waiting;  // by what they lack; looked up, and ordered at the end
   std::deque<Waiting> ready;
   struct Aside {
     size_t number;
@@ -230,7 +238,8 @@ bool Upsert::State::settle(size_t number, Row& row, Effort effort) {
   if (!known && effort != Effort::none && attempt.wrong.empty()) {
     row.attributes = std::move(attempt.attributes);
     row.attributes.merge(attempt.aside);
-    if (!attempt.external_ids.empty()) row.attributes[std::string(kExternalIds)] = Json::Array(attempt.external_ids.begin(), attempt.external_ids.end());
+    if (!attempt.external_ids.empty())
+      row.attributes[std::string(kExternalIds)] = Json::Array(attempt.external_ids.begin(), attempt.external_ids.end());
     waiting[attempt.lacking].push_back({number, std::move(row)});
     return false;
   }
@@ -246,7 +255,8 @@ void Upsert::State::take_external_ids(Attempt& attempt) {
   const Json value = std::move(found->second);
   attempt.attributes.erase(found);
   const auto wrong = [&](std::string message) {
-    attempt.wrong.push_back({{std::string(kExternalIds)}, std::move(message), "write a list of texts such as netbox:dcim.device/12"});
+    attempt.wrong.push_back(
+        {{std::string(kExternalIds)}, std::move(message), "write a list of texts such as netbox:dcim.device/12"});
   };
   if (value.is_null()) return;
   if (!value.is_array()) return wrong("external_ids is not a list");
@@ -258,19 +268,23 @@ void Upsert::State::take_external_ids(Attempt& attempt) {
     attempt.external_ids.emplace_back(text);
   }
   std::sort(attempt.external_ids.begin(), attempt.external_ids.end());
-  attempt.external_ids.erase(std::unique(attempt.external_ids.begin(), attempt.external_ids.end()), attempt.external_ids.end());
+  attempt.external_ids.erase(std::unique(attempt.external_ids.begin(), attempt.external_ids.end()),
+                             attempt.external_ids.end());
 }
 
 // The entity, of one of these kinds, that is believed to have the external id.
-std::optional<Referrer> Upsert::State::owner_of(const std::string& external_id, std::span<const std::string_view> kinds) const {
+std::optional<Referrer> Upsert::State::owner_of(const std::string& external_id,
+                                                std::span<const std::string_view> kinds) const {
   for (const std::string_view name : kinds) {
     const ontology::Kind* kind = believed.size(name) == 0 ? nullptr : ontology::Ontology::built_in().find(name);
     if (kind == nullptr) continue;
     for (const ontology::Constraint& constraint : kind->constraints) {
       const auto* unique = std::get_if<ontology::Unique>(&constraint);
       if (unique == nullptr || unique->attributes.size() != 1 || unique->attributes.front() != kExternalIds) continue;
-      const auto values = ontology::unique_values(*kind, *unique, {{std::string(kExternalIds), Json::Array{external_id}}});
-      for (const std::string& id : believed.with_key(name, *unique, values.front(), 1)) return Referrer{std::string(name), id};
+      const auto values =
+          ontology::unique_values(*kind, *unique, {{std::string(kExternalIds), Json::Array{external_id}}});
+      for (const std::string& id : believed.with_key(name, *unique, values.front(), 1))
+        return Referrer{std::string(name), id};
     }
   }
   return std::nullopt;
@@ -283,7 +297,8 @@ Upsert::State::SaidBefore Upsert::State::said_before(std::string_view kind, cons
   Sight sight(believed.tables(), believed.view(), kind);
   if (source == nullptr || !sight.find(id)) return said;
   const int64_t now_ns = believed.time().ns;
-  for (const ClaimView& claim : sight.claims)  // of each attribute in the order recorded: the last that covers now holds
+  for (const ClaimView& claim :
+       sight.claims)  // of each attribute in the order recorded: the last that covers now holds
     if (claim.stamp.source == *source && claim.stamp.standing == options.standing && claim.stamp.covers(now_ns))
       said.claims.insert_or_assign(std::string(claim.attribute), json_of(believed.opener().get(), kind, id, claim));
   for (const SourcePresence& presence : sight.presences)
@@ -299,22 +314,28 @@ bool Upsert::State::identify(Attempt& attempt, const Row& row, Effort effort) {
   std::string found;  // by an external id
   for (const std::string& external_id : attempt.external_ids) {
     if (const auto earlier = staged.find_external(external_id)) {
-      attempt.wrong.push_back({{std::string(kExternalIds)}, fmt::format("'{}' was said of {} '{}' before, in row {}", external_id, staged.kind(*earlier), staged.id(*earlier), *earlier + 1),
-                                  "say all of an entity in one row"});
+      attempt.wrong.push_back({{std::string(kExternalIds)},
+                               fmt::format("'{}' was said of {} '{}' before, in row {}", external_id,
+                                           staged.kind(*earlier), staged.id(*earlier), *earlier + 1),
+                               "say all of an entity in one row"});
       return false;
     }
     const auto owner = owner_of(external_id, std::array{attempt.kind->name});
     if (!owner) continue;
-    if (owner->kind != attempt.kind->name || (!found.empty() && owner->id != found) || (!row.id.empty() && owner->id != row.id)) {
-      attempt.wrong.push_back({{std::string(kExternalIds)}, fmt::format("'{}' is of {} '{}'", external_id, owner->kind, owner->id),
-                                  "an external id names one entity: correct it here, or take it from that one"});
+    if (owner->kind != attempt.kind->name || (!found.empty() && owner->id != found) ||
+        (!row.id.empty() && owner->id != row.id)) {
+      attempt.wrong.push_back({{std::string(kExternalIds)},
+                               fmt::format("'{}' is of {} '{}'", external_id, owner->kind, owner->id),
+                               "an external id names one entity: correct it here, or take it from that one"});
       return false;
     }
     found = owner->id;
   }
   if (!row.id.empty()) {
     if (const auto wrong = grid::check_id(row.id)) {
-      attempt.wrong.push_back({{std::string("id")}, fmt::format("the id '{}' cannot be used: {}", row.id.substr(0, 60), *wrong), "choose another"});
+      attempt.wrong.push_back({{std::string("id")},
+                               fmt::format("the id '{}' cannot be used: {}", row.id.substr(0, 60), *wrong),
+                               "choose another"});
       return false;
     }
     attempt.id = row.id;
@@ -324,8 +345,9 @@ bool Upsert::State::identify(Attempt& attempt, const Row& row, Effort effort) {
     return false;
   }
   if (const auto earlier = staged.find(attempt.kind->name, attempt.id)) {
-    attempt.wrong.push_back({{}, fmt::format("there are two rows of {} '{}'", attempt.kind->name, attempt.id),
-                                fmt::format("the first is row {}; say all of an entity in one row", *earlier + 1)});
+    attempt.wrong.push_back({{},
+                             fmt::format("there are two rows of {} '{}'", attempt.kind->name, attempt.id),
+                             fmt::format("the first is row {}; say all of an entity in one row", *earlier + 1)});
     return false;
   }
   attempt.exists = believed.has(attempt.kind->name, attempt.id);
@@ -338,22 +360,28 @@ bool Upsert::State::derive_id(Attempt& attempt, const Row& row, Effort effort) {
   const grid::Attribute* name_attribute = attempt.kind->find("name");
   const bool is_personal = name_attribute != nullptr && ontology::is_personal(*name_attribute);
   std::string_view name = row.name;
-  if (const auto own = attempt.attributes.find("name"); name.empty() && own != attempt.attributes.end()) name = own->second.text();
+  if (const auto own = attempt.attributes.find("name"); name.empty() && own != attempt.attributes.end())
+    name = own->second.text();
   std::string id = is_personal ? std::string() : slug(name);
   const std::string tail = attempt.external_ids.empty() ? std::string() : slug(attempt.external_ids.front());
   if (id.empty()) id = tail;
   if (id.empty()) {
     if (is_personal)
-      attempt.wrong.push_back({{std::string("id")}, "the row has no id and no external id, and a personal name makes none, for ids are never erased",
-                               "give one that says nothing of the person"});
+      attempt.wrong.push_back(
+          {{std::string("id")},
+           "the row has no id and no external id, and a personal name makes none, for ids are never erased",
+           "give one that says nothing of the person"});
     else
-      attempt.wrong.push_back({{std::string("id")}, "the row has no id, no name and no external id", "give one of them"});
+      attempt.wrong.push_back(
+          {{std::string("id")}, "the row has no id, no name and no external id", "give one of them"});
     return false;
   }
   for (const std::string_view scope : scope_of(*attempt.kind)) {
     const grid::Attribute* attribute = attempt.kind->find(scope);
     const auto part_of = attempt.attributes.find(scope);
-    if (attribute == nullptr || attribute->type != Type::reference || part_of == attempt.attributes.end() || !part_of->second.is_string()) continue;
+    if (attribute == nullptr || attribute->type != Type::reference || part_of == attempt.attributes.end() ||
+        !part_of->second.is_string())
+      continue;
     Json target = part_of->second;
     attempt.lacking = resolve_one(*attribute, target, nullptr, part_of->first);
     if (!attempt.lacking.empty() && effort != Effort::none) return false;
@@ -362,10 +390,12 @@ bool Upsert::State::derive_id(Attempt& attempt, const Row& row, Effort effort) {
   }
   id = id.substr(0, kMadeIdBytesMax);
   const auto is_free = [&](const std::string& candidate) {
-    return !staged.find(attempt.kind->name, candidate) && (!believed.has(attempt.kind->name, candidate) || may_adopt(attempt, candidate));
+    return !staged.find(attempt.kind->name, candidate) &&
+           (!believed.has(attempt.kind->name, candidate) || may_adopt(attempt, candidate));
   };
   attempt.id = id;
-  if (!is_free(attempt.id) && !tail.empty()) attempt.id = fmt::format("{}-{}", id, tail.substr(tail.size() - std::min<size_t>(tail.size(), 20)));
+  if (!is_free(attempt.id) && !tail.empty())
+    attempt.id = fmt::format("{}-{}", id, tail.substr(tail.size() - std::min<size_t>(tail.size(), 20)));
   for (int i = 2; !is_free(attempt.id); ++i) attempt.id = fmt::format("{}-{}", id, i);
   return true;
 }
@@ -392,11 +422,13 @@ bool Upsert::State::resolve(Attempt& attempt, Effort effort) {
       ++i;
       continue;
     }
-    const bool weak = attempt.weak != nullptr && std::find(attempt.weak->begin(), attempt.weak->end(), i->first) != attempt.weak->end();
+    const bool weak = attempt.weak != nullptr &&
+                      std::find(attempt.weak->begin(), attempt.weak->end(), i->first) != attempt.weak->end();
     std::string lacking;
     Json value = i->second;
     for_each_reference(*attribute, value, [&](const grid::Attribute& reference, Json& item) {
-      std::string missing = resolve_one(reference, item, effort == Effort::none && !weak ? &attempt.wrong : nullptr, i->first);
+      std::string missing =
+          resolve_one(reference, item, effort == Effort::none && !weak ? &attempt.wrong : nullptr, i->first);
       if (lacking.empty()) lacking = std::move(missing);
     });
     if (lacking.empty()) {
@@ -429,18 +461,25 @@ std::string Upsert::State::resolve_one(const grid::Attribute& attribute, Json& v
     return fmt::format("{}/{}", target.kind, target.id);  // that it never comes is found by the check of references
   }
   const std::string external_id(text.substr(1));
-  std::optional<Referrer> target = attribute.refers_to_any.empty() ? owner_of(external_id, std::array{attribute.refers_to})
-                                                                   : owner_of(external_id, attribute.refers_to_any);
-  if (const auto row = staged.find_external(external_id)) target = Referrer{std::string(staged.kind(*row)), std::string(staged.id(*row))};
+  std::optional<Referrer> target = attribute.refers_to_any.empty()
+                                       ? owner_of(external_id, std::array{attribute.refers_to})
+                                       : owner_of(external_id, attribute.refers_to_any);
+  if (const auto row = staged.find_external(external_id))
+    target = Referrer{std::string(staged.kind(*row)), std::string(staged.id(*row))};
   if (!target) {
     if (wrong)
-      wrong->push_back({{name}, fmt::format("nothing has the external id '{}', neither here nor in the inventory", external_id.substr(0, 80)),
-                           "give what it names too; a row that was refused counts as not there"});
+      wrong->push_back({{name},
+                        fmt::format("nothing has the external id '{}', neither here nor in the inventory",
+                                    external_id.substr(0, 80)),
+                        "give what it names too; a row that was refused counts as not there"});
     return external_id;
   }
   if (!may_name(attribute, target->kind)) {
     if (wrong)
-      wrong->push_back({{name}, fmt::format("'{}' is of {} '{}', which cannot stand here", external_id.substr(0, 80), target->kind, target->id), ""});
+      wrong->push_back({{name},
+                        fmt::format("'{}' is of {} '{}', which cannot stand here", external_id.substr(0, 80),
+                                    target->kind, target->id),
+                        ""});
     return external_id;
   }
   value = !attribute.refers_to_any.empty() ? fmt::format("{}/{}", target->kind, target->id) : target->id;
@@ -452,17 +491,20 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
   const Json::Object before = attempt.exists ? believed.attributes(kind.name, attempt.id) : Json::Object();
   // External ids add up: each system knows its own.
   const SaidBefore own = attempt.exists ? said_before(kind.name, attempt.id) : SaidBefore();
-  if (!attempt.external_ids.empty() && kind.find(kExternalIds) != nullptr && !holds_all(own.claims, attempt.external_ids)) {
+  if (!attempt.external_ids.empty() && kind.find(kExternalIds) != nullptr &&
+      !holds_all(own.claims, attempt.external_ids)) {
     std::set<std::string> all(attempt.external_ids.begin(), attempt.external_ids.end());
     if (const auto known = before.find(kExternalIds); known != before.end())
       for (const Json& item : known->second.array()) all.emplace(item.text());
     attempt.attributes[std::string(kExternalIds)] = Json::Array(all.begin(), all.end());
   }
-  if (const auto defaults = options.defaults.find(std::string(kind.name)); !attempt.exists && defaults != options.defaults.end())
+  if (const auto defaults = options.defaults.find(std::string(kind.name));
+      !attempt.exists && defaults != options.defaults.end())
     for (const auto& [name, value] : defaults->second) attempt.attributes.try_emplace(name, value);
   const Json::Object said = grid::check_attributes(kind, attempt.attributes, attempt.wrong);
   if (has_errors(attempt.wrong)) return refuse(attempt);
-  const bool plain = !attempt.exists && std::none_of(said.begin(), said.end(), [](const auto& entry) { return entry.second.is_null(); });
+  const bool plain = !attempt.exists &&
+                     std::none_of(said.begin(), said.end(), [](const auto& entry) { return entry.second.is_null(); });
   Json::Object made, different;
   bool changes = false;
   if (!plain) {
@@ -481,7 +523,8 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
                                                              : Outcome::confirmed;
   const bool is_later = options.observed_at_ns == 0 || sees_again || *own.last_seen_ns < options.observed_at_ns;
   if (attempt.exists && different.empty() && is_later) staged.set_seen(attempt.number);
-  if (const auto code = whole.find("jurisdiction"); kind.name == "site" && code != whole.end()) jurisdictions.emplace(code->second.text());
+  if (const auto code = whole.find("jurisdiction"); kind.name == "site" && code != whole.end())
+    jurisdictions.emplace(code->second.text());
   stage(attempt, attempt.exists ? different : said, outcome);
 }
 
@@ -490,7 +533,8 @@ void Upsert::State::stage(Attempt& attempt, const Json::Object& said, Outcome ou
   std::string bytes;
   if (!said.empty() || outcome == Outcome::created) bytes = event_bytes(*attempt.kind, attempt.id, said);
   staged.settle(attempt.number, attempt.kind->name, attempt.id, attempt.external_ids, bytes);
-  if (!attempt.aside.empty()) asides.push_back({attempt.number, attempt.kind, attempt.id, std::move(attempt.aside), *attempt.weak});
+  if (!attempt.aside.empty())
+    asides.push_back({attempt.number, attempt.kind, attempt.id, std::move(attempt.aside), *attempt.weak});
   if (waiting.empty()) return;
   for (const std::string& external_id : attempt.external_ids) wake(external_id);
   wake(fmt::format("{}/{}", attempt.kind->name, attempt.id));
@@ -525,7 +569,13 @@ void Upsert::State::refuse(Attempt& attempt) {
   staged.set_id(attempt.number, attempt.kind ? attempt.kind->name : std::string_view(), attempt.id);
   for (const grid::Problem& found : attempt.wrong)
     if (found.severity == Diagnostic::Severity::error)
-      problem({attempt.number, attempt.kind ? std::string(attempt.kind->name) : std::string(), attempt.id, grid::to_string(found.path), {}, found.message, found.fix});
+      problem({attempt.number,
+               attempt.kind ? std::string(attempt.kind->name) : std::string(),
+               attempt.id,
+               grid::to_string(found.path),
+               {},
+               found.message,
+               found.fix});
 }
 
 void Upsert::State::problem(RowProblem added) {
@@ -566,8 +616,9 @@ void Upsert::State::add_unseen() {
   if (source == nullptr) return;
   for (const std::string& kind : staged.kinds()) {
     for_each_seen(believed.tables(), believed.view(), kind, {}, [&](const std::string& id, const Sight& sight) {
-      const bool seen = std::any_of(sight.presences.begin(), sight.presences.end(),
-                                    [&](const SourcePresence& presence) { return presence.source == *source && !presence.unseen_ns; });
+      const bool seen = std::any_of(
+          sight.presences.begin(), sight.presences.end(),
+          [&](const SourcePresence& presence) { return presence.source == *source && !presence.unseen_ns; });
       if (seen && !staged.find(kind, id)) unseen.push_back({kind, id});
       return true;
     });
@@ -650,7 +701,8 @@ void Upsert::finish() {
     }
   }
   state.say_what_was_put_aside();
-  std::stable_sort(state.problems.begin(), state.problems.end(), [](const RowProblem& a, const RowProblem& b) { return a.row < b.row; });
+  std::stable_sort(state.problems.begin(), state.problems.end(),
+                   [](const RowProblem& a, const RowProblem& b) { return a.row < b.row; });
   if (state.options.full && state.problem_count == 0) state.add_unseen();
   state.counts = state.staged.counts();
   state.counts.unseen = state.unseen.size();
@@ -664,7 +716,9 @@ size_t Upsert::problem_count() const { return state_->problem_count; }
 std::vector<std::string> Upsert::notes() const {
   std::vector<std::string> sentences;
   for (const auto& [what, count] : state_->left_out)
-    sentences.push_back(fmt::format("{}: left out {} time{}, because the feed and the inventory do not hold what it names", what, count, count == 1 ? "" : "s"));
+    sentences.push_back(
+        fmt::format("{}: left out {} time{}, because the feed and the inventory do not hold what it names", what, count,
+                    count == 1 ? "" : "s"));
   return sentences;
 }
 bool Upsert::accepted() const { return state_->problem_count == 0 || state_->options.partial; }

@@ -23,27 +23,28 @@ namespace tandem::inventory {
 // What a feed says of one entity.
 struct Row {
   std::string kind;
-  std::string id = {};          // empty: found by its external ids; of a new one made of its name
-  std::string name = {};        // what a new id is made of; empty: the attribute `name`
+  std::string id = {};    // empty: found by its external ids; of a new one made of its name
+  std::string name = {};  // what a new id is made of; empty: the attribute `name`
   // By name; null takes one back. A reference is the target's id ("<kind>/<id>" where several kinds may be meant) or,
   // after an @, one of its external ids: "@netbox:dcim.site/12". `external_ids` adds to those already known.
   Json::Object attributes = {};
-  std::vector<std::string> weak = {};  // references that are left out, and noted, where nothing has the external id they name
+  std::vector<std::string> weak =
+      {};  // references that are left out, and noted, where nothing has the external id they name
 };
 
 inline constexpr std::string_view kExternalIds = "external_ids";  // "<system>:<id>", unique over all kinds
 inline constexpr char kByExternalId = '@';                        // before an external id that stands for an id
 
 struct UpsertOptions {
-  std::string source = {};     // who says so: "netbox", "csv:racks"
-  std::string actor = {};      // who caused the import: "operator:import"
+  std::string source = {};  // who says so: "netbox", "csv:racks"
+  std::string actor = {};   // who caused the import: "operator:import"
   Standing standing = Standing::observed;
-  int64_t observed_at_ns = 0;  // when the source saw it; 0: when it is recorded
+  int64_t observed_at_ns = 0;                         // when the source saw it; 0: when it is recorded
   std::map<std::string, Json::Object> defaults = {};  // by kind: what a new entity has where its row does not say
   // The feed lists all that the source sees of the kinds in it: what it saw before and does not list is unseen. Only
   // where every row is good.
   bool full = false;
-  bool partial = false;        // rows without a problem count though others have one
+  bool partial = false;  // rows without a problem count though others have one
 };
 
 // `confirmed`: the source says for the first time, or again after it had missed it, what is believed already.
@@ -51,12 +52,12 @@ enum class Outcome : uint8_t { created, changed, confirmed, unchanged, refused }
 std::string_view to_string(Outcome outcome);
 
 struct RowProblem {
-  size_t row = 0;          // position in the order of `add`
+  size_t row = 0;                  // position in the order of `add`
   std::string kind = {}, id = {};  // as far as they are known
-  std::string attribute = {};  // "site", "anchors[2].node"; empty: the row as a whole
-  std::string column = {};     // where its feed says so; empty: where it says the attribute
-  std::string message = {};    // what is wrong
-  std::string fix = {};        // what would be right; may be empty
+  std::string attribute = {};      // "site", "anchors[2].node"; empty: the row as a whole
+  std::string column = {};         // where its feed says so; empty: where it says the attribute
+  std::string message = {};        // what is wrong
+  std::string fix = {};            // what would be right; may be empty
 };
 
 struct UpsertCounts {
@@ -85,7 +86,7 @@ class Upsert {
   // ---- After finish ----------------------------------------------------------------------------------------------
   const UpsertCounts& counts() const;
   Outcome outcome(size_t row) const;
-  std::string id(size_t row) const;             // empty when it has none
+  std::string id(size_t row) const;                 // empty when it has none
   const std::vector<RowProblem>& problems() const;  // ascending by row; the first kUpsertProblemsMax
   size_t problem_count() const;
   // What was left out of good rows, as sentences.

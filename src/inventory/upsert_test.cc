@@ -10,7 +10,15 @@ namespace {
 using test_support::fact;
 
 Row site(std::string id, Json::Object more = {}) {
-  Row row{"site", std::move(id), "", {{"tier", "core"}, {"latitude_deg", 48.5}, {"longitude_deg", 8.0}, {"jurisdiction", "DE"}, {"power_limit_kw", 10.0}}, {}};
+  Row row{"site",
+          std::move(id),
+          "",
+          {{"tier", "core"},
+           {"latitude_deg", 48.5},
+           {"longitude_deg", 8.0},
+           {"jurisdiction", "DE"},
+           {"power_limit_kw", 10.0}},
+          {}};
   for (auto& [name, value] : more) row.attributes[name] = std::move(value);
   return row;
 }
@@ -34,7 +42,8 @@ struct Fed {
   Snapshot after;
 };
 
-Fed feed(const Snapshot& believed, std::vector<Row> rows, bool partial = false, UpsertOptions options = {.source = "test"}) {
+Fed feed(const Snapshot& believed, std::vector<Row> rows, bool partial = false,
+         UpsertOptions options = {.source = "test"}) {
   options.actor = "operator:test";
   options.partial = partial;
   Upsert upsert(believed, options);
@@ -106,7 +115,8 @@ TEST(Upsert, WhatAnotherSourceSaidIsConfirmed) {
   const Fed second = feed(first.after, {site("a"), site("b")}, false, {.source = "other"});
   EXPECT_EQ(second.counts, (UpsertCounts{.confirmed = 2}));
   EXPECT_EQ(second.events.size(), 2u);
-  EXPECT_EQ(feed(second.after, {site("a"), site("b")}, false, {.source = "other"}).counts, (UpsertCounts{.unchanged = 2}));
+  EXPECT_EQ(feed(second.after, {site("a"), site("b")}, false, {.source = "other"}).counts,
+            (UpsertCounts{.unchanged = 2}));
   EXPECT_EQ(feed(second.after, {site("a"), site("b")}).counts, (UpsertCounts{.unchanged = 2}));
   const Fed intended = feed(second.after, {site("a")}, false, {.source = "other", .standing = Standing::intended});
   EXPECT_EQ(intended.counts, (UpsertCounts{.confirmed = 1}));

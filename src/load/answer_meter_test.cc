@@ -76,17 +76,10 @@ TEST(AnswerMeter, SurvivesMutatedStreams) {
     for (uint64_t edits = 1 + random.below(8); edits > 0 && !bytes.empty(); --edits) {
       const size_t at = random.below(bytes.size());
       switch (random.below(4)) {
-        case 0:
-          bytes[at] = static_cast<char>(random.below(256));
-          break;
-        case 1:
-          bytes.erase(at, 1 + random.below(20));
-          break;
-        case 2:
-          bytes.insert(at, bytes.substr(at, 1 + random.below(60)));
-          break;
-        default:
-          bytes.insert(at, 1, "{}[]\",:\n9-"[random.below(10)]);
+        case 0: bytes[at] = static_cast<char>(random.below(256)); break;
+        case 1: bytes.erase(at, 1 + random.below(20)); break;
+        case 2: bytes.insert(at, bytes.substr(at, 1 + random.below(60))); break;
+        default: bytes.insert(at, 1, "{}[]\",:\n9-"[random.below(10)]);
       }
     }
     AnswerMeter meter;

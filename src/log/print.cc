@@ -20,14 +20,10 @@ std::string hex(std::string_view bytes) {
 
 Json value_to_json(const v1::Value& value) {
   switch (value.kind_case()) {
-    case v1::Value::kBoolean:
-      return value.boolean();
-    case v1::Value::kInteger:
-      return int64_t{value.integer()};
-    case v1::Value::kNumber:
-      return value.number();
-    case v1::Value::kText:
-      return value.text();
+    case v1::Value::kBoolean: return value.boolean();
+    case v1::Value::kInteger: return int64_t{value.integer()};
+    case v1::Value::kNumber: return value.number();
+    case v1::Value::kText: return value.text();
     case v1::Value::kList: {
       Json::Array items;
       for (const v1::Value& item : value.list().items()) items.push_back(value_to_json(item));
@@ -38,10 +34,8 @@ Json value_to_json(const v1::Value& value) {
       for (const v1::Attribute& field : value.record().fields()) fields[field.name()] = value_to_json(field.value());
       return fields;
     }
-    case v1::Value::kSealed:
-      return sealed_to_json(value.sealed().sealed());
-    case v1::Value::KIND_NOT_SET:
-      return nullptr;
+    case v1::Value::kSealed: return sealed_to_json(value.sealed().sealed());
+    case v1::Value::KIND_NOT_SET: return nullptr;
   }
   return nullptr;
 }
@@ -56,22 +50,14 @@ Json field_to_json(const pb::Message& message, const pb::FieldDescriptor& field,
   };
   using R = pb::Reflection;
   switch (field.cpp_type()) {
-    case pb::FieldDescriptor::CPPTYPE_INT32:
-      return int64_t{pick(&R::GetInt32, &R::GetRepeatedInt32)};
-    case pb::FieldDescriptor::CPPTYPE_INT64:
-      return int64_t{pick(&R::GetInt64, &R::GetRepeatedInt64)};
-    case pb::FieldDescriptor::CPPTYPE_UINT32:
-      return uint64_t{pick(&R::GetUInt32, &R::GetRepeatedUInt32)};
-    case pb::FieldDescriptor::CPPTYPE_UINT64:
-      return uint64_t{pick(&R::GetUInt64, &R::GetRepeatedUInt64)};
-    case pb::FieldDescriptor::CPPTYPE_DOUBLE:
-      return pick(&R::GetDouble, &R::GetRepeatedDouble);
-    case pb::FieldDescriptor::CPPTYPE_FLOAT:
-      return double{pick(&R::GetFloat, &R::GetRepeatedFloat)};
-    case pb::FieldDescriptor::CPPTYPE_BOOL:
-      return pick(&R::GetBool, &R::GetRepeatedBool);
-    case pb::FieldDescriptor::CPPTYPE_ENUM:
-      return std::string(pick(&R::GetEnum, &R::GetRepeatedEnum)->name());
+    case pb::FieldDescriptor::CPPTYPE_INT32: return int64_t{pick(&R::GetInt32, &R::GetRepeatedInt32)};
+    case pb::FieldDescriptor::CPPTYPE_INT64: return int64_t{pick(&R::GetInt64, &R::GetRepeatedInt64)};
+    case pb::FieldDescriptor::CPPTYPE_UINT32: return uint64_t{pick(&R::GetUInt32, &R::GetRepeatedUInt32)};
+    case pb::FieldDescriptor::CPPTYPE_UINT64: return uint64_t{pick(&R::GetUInt64, &R::GetRepeatedUInt64)};
+    case pb::FieldDescriptor::CPPTYPE_DOUBLE: return pick(&R::GetDouble, &R::GetRepeatedDouble);
+    case pb::FieldDescriptor::CPPTYPE_FLOAT: return double{pick(&R::GetFloat, &R::GetRepeatedFloat)};
+    case pb::FieldDescriptor::CPPTYPE_BOOL: return pick(&R::GetBool, &R::GetRepeatedBool);
+    case pb::FieldDescriptor::CPPTYPE_ENUM: return std::string(pick(&R::GetEnum, &R::GetRepeatedEnum)->name());
     case pb::FieldDescriptor::CPPTYPE_STRING: {
       const std::string text = pick(&R::GetString, &R::GetRepeatedString);
       return field.type() == pb::FieldDescriptor::TYPE_BYTES ? hex(text) : text;
@@ -154,67 +140,61 @@ std::string summary_of(const v1::BranchEdited& edited) {
     const v1::BranchEdit& edit = edited.edits(0);
     if (edit.has_facts()) first = summary_of(edit.facts());
     if (edit.has_retraction()) first = fmt::format("{} {} removed", edit.retraction().kind(), edit.retraction().id());
-    if (edit.has_taken_back()) first = fmt::format("{} {} taken back", edit.taken_back().kind(), edit.taken_back().id());
+    if (edit.has_taken_back())
+      first = fmt::format("{} {} taken back", edit.taken_back().kind(), edit.taken_back().id());
     if (edit.has_seen()) first = fmt::format("{} {} settled: ours", edit.seen().kind(), edit.seen().id());
   }
   return fmt::format("{}: {} edits{}{}", edited.branch(), edited.edits_size(), first.empty() ? "" : ", first: ", first);
 }
 
 std::string summary_of(const v1::BranchMerged& merged) {
-  return fmt::format("{} into {}: {} edits", merged.name(), merged.parent().empty() ? "main" : merged.parent(), merged.edits());
+  return fmt::format("{} into {}: {} edits", merged.name(), merged.parent().empty() ? "main" : merged.parent(),
+                     merged.edits());
 }
 
 std::string summary_of_body(const Event& event) {
   switch (event.body_case()) {
-    case Event::kFactsRecorded:
-      return summary_of(event.facts_recorded());
+    case Event::kFactsRecorded: return summary_of(event.facts_recorded());
     case Event::kEntityRetracted:
       return fmt::format("{} {} ({})", event.entity_retracted().kind(), event.entity_retracted().id(),
                          event.entity_retracted().source());
     case Event::kEntityUnseen:
-      return fmt::format("{} {} ({})", event.entity_unseen().kind(), event.entity_unseen().id(), event.entity_unseen().source());
+      return fmt::format("{} {} ({})", event.entity_unseen().kind(), event.entity_unseen().id(),
+                         event.entity_unseen().source());
     case Event::kPersonalDataErased:
       return fmt::format("{} {}{}{}", event.personal_data_erased().kind(), event.personal_data_erased().id(),
-                         event.personal_data_erased().reason().empty() ? "" : ": ", event.personal_data_erased().reason());
+                         event.personal_data_erased().reason().empty() ? "" : ": ",
+                         event.personal_data_erased().reason());
     case Event::kHistoryExpired:
       return fmt::format("{}, up to {}", event.history_expired().kind(), event.history_expired().before());
     case Event::kEntitiesSeen:
       return fmt::format("{} of kind {} ({})", event.entities_seen().ids_size(), event.entities_seen().kind(),
                          event.entities_seen().source());
-    case Event::kWindowSealed:
-      return summary_of(event.window_sealed());
+    case Event::kWindowSealed: return summary_of(event.window_sealed());
     case Event::kPlanRequested:
       return fmt::format("{} on {}: {}", event.plan_requested().plan_id(), event.plan_requested().base_offset(),
                          event.plan_requested().reason());
     case Event::kPlanProposed:  // the plan stands whole in the event that accepts it
       return fmt::format("{}: {:.2f} EUR/h, bound {:.2f}, in {:.0f} ms", event.plan_proposed().plan().id(),
-                         event.plan_proposed().plan().cost_eur_per_hour(), event.plan_proposed().plan().bound_eur_per_hour(),
-                         event.plan_proposed().solve_ms());
-    case Event::kPlanAccepted:
-      return summary_of(event.plan_accepted().plan());
+                         event.plan_proposed().plan().cost_eur_per_hour(),
+                         event.plan_proposed().plan().bound_eur_per_hour(), event.plan_proposed().solve_ms());
+    case Event::kPlanAccepted: return summary_of(event.plan_accepted().plan());
     case Event::kPlanRejected:
       return fmt::format("{}: {} violations{}{}", event.plan_rejected().plan_id(),
                          event.plan_rejected().violations_size(),
                          event.plan_rejected().violations_size() > 0 ? ", first: " : "",
                          event.plan_rejected().violations_size() > 0 ? event.plan_rejected().violations(0) : "");
-    case Event::kPlanFailed:
-      return fmt::format("{}: {}", event.plan_failed().plan_id(), event.plan_failed().error());
+    case Event::kPlanFailed: return fmt::format("{}: {}", event.plan_failed().plan_id(), event.plan_failed().error());
     case Event::kRoutingTablePublished:
       return fmt::format("{} from {}, valid until {}", event.routing_table_published().plan_id(),
                          event.routing_table_published().from_offset(),
                          format_rfc3339({event.routing_table_published().valid_until_ns()}));
-    case Event::kDeploymentsReported:
-      return summary_of(event.deployments_reported());
-    case Event::kBranchCreated:
-      return summary_of(event.branch_created());
-    case Event::kBranchEdited:
-      return summary_of(event.branch_edited());
-    case Event::kBranchRebased:
-      return fmt::format("{} on its parent as it is now", event.branch_rebased().name());
-    case Event::kBranchMerged:
-      return summary_of(event.branch_merged());
-    case Event::kBranchDiscarded:
-      return fmt::format("{} and its edits", event.branch_discarded().name());
+    case Event::kDeploymentsReported: return summary_of(event.deployments_reported());
+    case Event::kBranchCreated: return summary_of(event.branch_created());
+    case Event::kBranchEdited: return summary_of(event.branch_edited());
+    case Event::kBranchRebased: return fmt::format("{} on its parent as it is now", event.branch_rebased().name());
+    case Event::kBranchMerged: return summary_of(event.branch_merged());
+    case Event::kBranchDiscarded: return fmt::format("{} and its edits", event.branch_discarded().name());
     default:  // of a later version, or one that says it best in full
       return to_json(message_to_json(event));
   }

@@ -18,7 +18,8 @@ EventDescription describe(const Event& event);
 // out, bytes are hexadecimal, a Value is the plain JSON value it stands for.
 Json event_to_json(const Event& event);
 
-// What is shown of a sealed value to who cannot open it: {"sealed": "<16 hexadecimal digits>"}, the same for the same bytes.
+// What is shown of a sealed value to who cannot open it: {"sealed": "<16 hexadecimal digits>"}, the same for the same
+// bytes.
 Json sealed_to_json(std::string_view sealed);
 
 // A header with its digests in hexadecimal and its time as RFC 3339.

@@ -25,14 +25,11 @@ Error sqlite_error(sqlite3* database, int code, std::string_view doing) {
     return {ErrorCode::corrupt, fmt::format("{}: a page fails its checksum", doing), {}};
   }
   switch (code & 0xff) {
-    case SQLITE_FULL:
-      return {ErrorCode::resource_exhausted, fmt::format("{}: the disk is full", doing), {}};
+    case SQLITE_FULL: return {ErrorCode::resource_exhausted, fmt::format("{}: the disk is full", doing), {}};
     case SQLITE_ERROR:  // our SQL is right, so the schema is not ours
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return {ErrorCode::corrupt, fmt::format("{}: {}", doing, reason), {}};
-    default:
-      return {ErrorCode::io, fmt::format("{}: {} (SQLite {})", doing, reason, extended), {}};
+    case SQLITE_NOTADB: return {ErrorCode::corrupt, fmt::format("{}: {}", doing, reason), {}};
+    default: return {ErrorCode::io, fmt::format("{}: {} (SQLite {})", doing, reason, extended), {}};
   }
 }
 

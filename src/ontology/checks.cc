@@ -17,7 +17,8 @@ const Json& value_of(const Json::Object& attributes, std::string_view name) {
   return found == attributes.end() ? kNull : found->second;
 }
 
-void check_ordered(const Ordered& rule, const Kind& kind, const Json::Object& attributes, std::vector<grid::Problem>& problems) {
+void check_ordered(const Ordered& rule, const Kind& kind, const Json::Object& attributes,
+                   std::vector<grid::Problem>& problems) {
   const Json& lower = value_of(attributes, rule.lower);
   const Json& upper = value_of(attributes, rule.upper);
   if (lower.is_null() || upper.is_null()) return;

@@ -13,8 +13,8 @@ namespace tandem::ontology {
 struct Ontology::Data {
   std::string_view keep(std::string text) { return texts.emplace_back(std::move(text)); }
 
-  std::deque<std::string> texts;  // what the views of the kinds look at
-  std::vector<Kind> kinds;        // ascending by name
+  std::deque<std::string> texts;                // what the views of the kinds look at
+  std::vector<Kind> kinds;                      // ascending by name
   std::vector<std::vector<Incoming>> incoming;  // of each kind
 };
 

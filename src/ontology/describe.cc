@@ -134,8 +134,12 @@ Json::Object rule_json(const Constraint& constraint) {
           [](const Inside& r) -> Json::Object {
             return {{"rule", "inside"}, {"attribute", r.attribute}, {"relation", r.relation}, {"of", r.of}};
           },
-          [](const Ordered& r) -> Json::Object { return {{"rule", "ordered"}, {"lower", r.lower}, {"upper", r.upper}}; },
-          [](const Acyclic& r) -> Json::Object { return {{"rule", "acyclic"}, {"relation", r.relation}}; }},
+          [](const Ordered& r) -> Json::Object {
+            return {{"rule", "ordered"}, {"lower", r.lower}, {"upper", r.upper}};
+          },
+          [](const Acyclic& r) -> Json::Object {
+            return {{"rule", "acyclic"}, {"relation", r.relation}};
+          }},
       constraint);
 }
 
@@ -151,23 +155,27 @@ Json mapping_json(const Mapping& mapping) {
 }  // namespace
 
 std::string name_of(const Constraint& constraint) {
-  const auto joined = [](const std::vector<std::string_view>& names) { return fmt::format("{}", fmt::join(names, ", ")); };
+  const auto joined = [](const std::vector<std::string_view>& names) {
+    return fmt::format("{}", fmt::join(names, ", "));
+  };
   return std::visit(
-      Overloaded{
-          [&](const Unique& r) {
-            return fmt::format("unique {}{}{}", joined(r.attributes), r.within.empty() ? "" : " in ", joined(r.within));
-          },
-          [&](const NoOverlap& r) { return fmt::format("no_overlap in {}", r.relation); },
-          [&](const Exclusive& r) { return fmt::format("exclusive {}", joined(r.relations)); },
-          [&](const SumAtMost& r) { return fmt::format("sum_at_most {} in {}", r.limit, r.relation); },
-          [&](const Inside& r) { return fmt::format("{} inside {}", r.attribute, r.relation); },
-          [&](const Ordered& r) { return fmt::format("ordered {}, {}", r.lower, r.upper); },
-          [&](const Acyclic& r) { return fmt::format("acyclic {}", r.relation); }},
+      Overloaded{[&](const Unique& r) {
+                   return fmt::format("unique {}{}{}", joined(r.attributes), r.within.empty() ? "" : " in ",
+                                      joined(r.within));
+                 },
+                 [&](const NoOverlap& r) { return fmt::format("no_overlap in {}", r.relation); },
+                 [&](const Exclusive& r) { return fmt::format("exclusive {}", joined(r.relations)); },
+                 [&](const SumAtMost& r) { return fmt::format("sum_at_most {} in {}", r.limit, r.relation); },
+                 [&](const Inside& r) { return fmt::format("{} inside {}", r.attribute, r.relation); },
+                 [&](const Ordered& r) { return fmt::format("ordered {}, {}", r.lower, r.upper); },
+                 [&](const Acyclic& r) { return fmt::format("acyclic {}", r.relation); }},
       constraint);
 }
 
 std::string describe(const Constraint& constraint, const Kind& kind) {
-  const auto joined = [](const std::vector<std::string_view>& names) { return fmt::format("{}", fmt::join(names, " and ")); };
+  const auto joined = [](const std::vector<std::string_view>& names) {
+    return fmt::format("{}", fmt::join(names, " and "));
+  };
   return std::visit(
       Overloaded{
           [&](const Unique& r) {
@@ -176,8 +184,8 @@ std::string describe(const Constraint& constraint, const Kind& kind) {
           },
           [&](const NoOverlap& r) {
             const std::string side = r.side.empty() ? "" : fmt::format(" on the same {}", r.side);
-            return fmt::format("no two of kind {} in one {} overlap{}, from {} over {}, nor reach past its {}", kind.name,
-                               r.relation, side, r.first, r.size, r.limit);
+            return fmt::format("no two of kind {} in one {} overlap{}, from {} over {}, nor reach past its {}",
+                               kind.name, r.relation, side, r.first, r.size, r.limit);
           },
           [&](const Exclusive& r) {
             const std::string what = r.targets.empty() ? "nothing" : fmt::format("no {}", fmt::join(r.targets, " or "));

@@ -20,8 +20,9 @@ Fields::~Fields() {
     const std::string& key = map_->keys[i];
     if (std::ranges::find(known_, key) != known_.end()) continue;
     const auto meant = nearest(key, known_);
-    reports_.error(map_->key_lines[i], fmt::format("{} has no key '{}'", what_, key),
-                   meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("its keys are {}", fmt::join(known_, ", ")));
+    reports_.error(
+        map_->key_lines[i], fmt::format("{} has no key '{}'", what_, key),
+        meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("its keys are {}", fmt::join(known_, ", ")));
   }
 }
 
@@ -37,7 +38,8 @@ const YamlNode* Fields::take(std::string_view key) {
 std::string Fields::text(std::string_view key, bool required) {
   const YamlNode* node = take(key);
   if (!node) {
-    if (required && map_) reports_.error(line_, fmt::format("{} lacks {}", what_, key), fmt::format("write {}: …", key));
+    if (required && map_)
+      reports_.error(line_, fmt::format("{} lacks {}", what_, key), fmt::format("write {}: …", key));
     return {};
   }
   if (node->type == YamlNode::Type::scalar && !node->text.empty()) return node->text;

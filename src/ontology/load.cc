@@ -25,8 +25,9 @@ const std::vector<std::string> kTypes{"boolean", "integer", "number", "text", "c
 constexpr Type kTypeOf[] = {Type::boolean, Type::integer, Type::number, Type::text, Type::choice, Type::record};
 const std::vector<std::string> kFormats{"any",         "country", "prefix",  "url",   "address",
                                         "mac_address", "date",    "instant", "email", "external_id"};
-constexpr Format kFormatOf[] = {Format::any,         Format::country, Format::prefix,  Format::url,   Format::address,
-                                Format::mac_address, Format::date,    Format::instant, Format::email, Format::external_id};
+constexpr Format kFormatOf[] = {Format::any,     Format::country,     Format::prefix, Format::url,
+                                Format::address, Format::mac_address, Format::date,   Format::instant,
+                                Format::email,   Format::external_id};
 const std::vector<std::string> kImpacts{"none", "on_holder", "on_target"};
 
 bool is_name(std::string_view text) {
@@ -35,7 +36,9 @@ bool is_name(std::string_view text) {
          std::ranges::all_of(text, allowed);
 }
 
-std::string stem(std::string_view file) { return std::string(file.substr(0, file.size() - std::min<size_t>(file.size(), 5))); }
+std::string stem(std::string_view file) {
+  return std::string(file.substr(0, file.size() - std::min<size_t>(file.size(), 5)));
+}
 
 // One kind as its file gives it.
 class KindReader {
@@ -49,7 +52,8 @@ class KindReader {
     Fields fields(root, what, reports_);
     kind.group = data_.keep(fields.text("group", /*required=*/true));
     if (!kind.noun) kind.description = data_.keep(fields.text("description", /*required=*/true));
-    if (const auto days = fields.count("retain_past_days", kRetainDaysMax)) kind.retain_past_days = static_cast<uint32_t>(*days);
+    if (const auto days = fields.count("retain_past_days", kRetainDaysMax))
+      kind.retain_past_days = static_cast<uint32_t>(*days);
     if (const YamlNode* mappings = fields.take("mappings")) read_mapping(*mappings, what, kind.mapping);
     if (const YamlNode* attributes = fields.take("attributes")) read_attributes(*attributes, what, kind.attributes);
     if (const YamlNode* relations = fields.take("relations")) read_relations(*relations, kind);
@@ -72,7 +76,8 @@ class KindReader {
       return reports_.error(map.line, what + " are no mapping, or a very long one", "write name: {…} for each");
     for (size_t i = 0; i < map.keys.size(); ++i) {
       std::string_view key = map.keys[i];
-      if (const size_t dot = key.find('.'); dot != std::string_view::npos && is_name(key.substr(0, dot))) key = key.substr(dot + 1);
+      if (const size_t dot = key.find('.'); dot != std::string_view::npos && is_name(key.substr(0, dot)))
+        key = key.substr(dot + 1);
       if (!is_name(key) || key == "id" || key == "kind")
         reports_.error(map.key_lines[i], fmt::format("'{}' is no name for one of the {}", map.keys[i], what),
                        fmt::format("a name has at most {} of a-z, 0-9 and _, and is not id or kind", kNameBytesMax));
@@ -110,7 +115,8 @@ class KindReader {
   Json read_absent(const Attribute& attribute, const YamlNode& node) {
     const bool text_wanted = attribute.type == Type::text || attribute.type == Type::choice;
     Json value;
-    if (node.type == YamlNode::Type::scalar) value = node.plain && !text_wanted ? yaml_scalar(node.text) : Json(node.text);
+    if (node.type == YamlNode::Type::scalar)
+      value = node.plain && !text_wanted ? yaml_scalar(node.text) : Json(node.text);
     if (node.type == YamlNode::Type::list && node.items.empty()) value = Json::Array{};
     std::vector<grid::Problem> problems;
     Json canonical = grid::check_value(attribute, value, {}, problems);
@@ -123,11 +129,14 @@ class KindReader {
       reports_.error(line, fmt::format("{} {}", attribute.name, message), std::string(fix));
     };
     const bool is_number = attribute.type == Type::number || attribute.type == Type::integer;
-    if ((attribute.type == Type::choice) != !attribute.choices.empty()) wrong("has choices and is no choice, or the other way", "");
-    if ((attribute.type == Type::record) != !attribute.fields.empty()) wrong("has fields and is no record, or the other way", "");
+    if ((attribute.type == Type::choice) != !attribute.choices.empty())
+      wrong("has choices and is no choice, or the other way", "");
+    if ((attribute.type == Type::record) != !attribute.fields.empty())
+      wrong("has fields and is no record, or the other way", "");
     if (attribute.format != Format::any && attribute.type != Type::text) wrong("has a format and is no text", "");
     if (!is_number && (attribute.minimum || attribute.maximum)) wrong("has a range and is no number", "");
-    if (is_number && (!attribute.minimum || !attribute.maximum)) wrong("has no range", "write minimum and maximum, or above and below");
+    if (is_number && (!attribute.minimum || !attribute.maximum))
+      wrong("has no range", "write minimum and maximum, or above and below");
     if (attribute.minimum.value_or(0) > attribute.maximum.value_or(std::numeric_limits<double>::infinity()))
       wrong("has a range that is empty", "");
     if (attribute.type == Type::number && grid::unit_of(attribute.name).empty())
@@ -135,9 +144,8 @@ class KindReader {
   }
 
   void read_relations(const YamlNode& map, Kind& kind) {
-    for_each(map, fmt::format("relations of {}", kind.name), [&](const std::string& name, int, const YamlNode& node) {
-      read_relation(name, node, kind);
-    });
+    for_each(map, fmt::format("relations of {}", kind.name),
+             [&](const std::string& name, int, const YamlNode& node) { read_relation(name, node, kind); });
   }
 
   void read_relation(const std::string& path, const YamlNode& node, Kind& kind) {
@@ -149,7 +157,8 @@ class KindReader {
     relation.name = data_.keep(fields.text("as", /*required=*/true));
     relation.inverse = data_.keep(fields.text("inverse", /*required=*/true));
     if (!is_name(relation.name) || !is_name(relation.inverse))
-      reports_.error(fields.line(), fmt::format("{} is not named from both ends", path), "write as: mounted_in, inverse: holds");
+      reports_.error(fields.line(), fmt::format("{} is not named from both ends", path),
+                     "write as: mounted_in, inverse: holds");
     relation.located_in = fields.boolean("located_in");
     relation.weak = fields.boolean("weak");
     relation.impact = static_cast<Impact>(fields.choice("impact", kImpacts, 0));
@@ -172,7 +181,8 @@ class KindReader {
     if (!attribute || attribute->type != Type::reference)
       return reports_.error(fields.line(), fmt::format("{} has no reference '{}'", kind.name, relation.attribute));
     if (is_personal(*kind.find(relation.attribute)))
-      return reports_.error(fields.line(), fmt::format("{} is personal: it is sealed, and leads nowhere", relation.attribute));
+      return reports_.error(fields.line(),
+                            fmt::format("{} is personal: it is sealed, and leads nowhere", relation.attribute));
     relation.targets = {attribute->refers_to};
     relation.description = attribute->description;
   }
@@ -187,10 +197,13 @@ class KindReader {
     std::ranges::sort(targets);
     targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
     for (const std::string& target : targets) relation.targets.push_back(target_name(target, fields.line()));
-    if (targets.empty()) reports_.error(fields.line(), fmt::format("{} leads nowhere", relation.attribute), "write to: <kind>");
+    if (targets.empty())
+      reports_.error(fields.line(), fmt::format("{} leads nowhere", relation.attribute), "write to: <kind>");
     if (!relation.field.empty())
-      return reports_.error(fields.line(), fmt::format("{} is a field", relation.field), "only nouns have references in records");
-    Attribute attribute{.name = relation.attribute, .type = Type::reference, .list = relation.many, .required = relation.required};
+      return reports_.error(fields.line(), fmt::format("{} is a field", relation.field),
+                            "only nouns have references in records");
+    Attribute attribute{
+        .name = relation.attribute, .type = Type::reference, .list = relation.many, .required = relation.required};
     if (relation.targets.size() == 1)
       attribute.refers_to = relation.targets.front();
     else
@@ -202,7 +215,8 @@ class KindReader {
   std::string_view target_name(const std::string& target, int line) {
     if (std::ranges::binary_search(kinds_, target)) return data_.keep(target);
     const auto meant = nearest(target, kinds_);
-    reports_.error(line, fmt::format("there is no kind '{}'", target), meant ? fmt::format("did you mean '{}'?", *meant) : "");
+    reports_.error(line, fmt::format("there is no kind '{}'", target),
+                   meant ? fmt::format("did you mean '{}'?", *meant) : "");
     return {};
   }
 
@@ -217,7 +231,8 @@ class KindReader {
     if (!tmf.empty() && mapping.tmf_type.empty())
       reports_.error(fields.line(), "tmf is not an API and a type", "write TMF639 PhysicalResource");
     for (const std::string& path : fields.texts("yang")) {
-      if (!path.starts_with('/')) reports_.error(fields.line(), fmt::format("'{}' is no YANG path", path), "write /module:node/…");
+      if (!path.starts_with('/'))
+        reports_.error(fields.line(), fmt::format("'{}' is no YANG path", path), "write /module:node/…");
       mapping.yang.push_back(data_.keep(path));
     }
   }
@@ -230,7 +245,8 @@ class KindReader {
 // Every reference of a kind is a relation with its two names.
 void check_relations(const Kind& kind, int line, Reports& reports) {
   const auto named = [&](std::string_view attribute, std::string_view field) {
-    return std::ranges::any_of(kind.relations, [&](const Relation& r) { return r.attribute == attribute && r.field == field; });
+    return std::ranges::any_of(kind.relations,
+                               [&](const Relation& r) { return r.attribute == attribute && r.field == field; });
   };
   const auto report = [&](std::string_view attribute) {
     reports.error(line, fmt::format("{} refers by '{}' without a relation", kind.name, attribute),
@@ -252,7 +268,8 @@ void add_incoming(Ontology::Data& data) {
         data.incoming[static_cast<size_t>(found - data.kinds.begin())].push_back({&kind, &relation});
       }
   for (auto& incoming : data.incoming)
-    std::ranges::stable_sort(incoming, {}, [](const Incoming& in) { return std::pair(in.kind->name, in.relation->attribute); });
+    std::ranges::stable_sort(incoming, {},
+                             [](const Incoming& in) { return std::pair(in.kind->name, in.relation->attribute); });
 }
 
 }  // namespace

@@ -18,7 +18,10 @@ bool is_place_in_network(const Attribute& attribute) {
 class ConstraintReader {
  public:
   ConstraintReader(const YamlNode& node, Ontology::Data& data, const Kind& kind, Reports& reports)
-      : data_(data), kind_(kind), reports_(reports), fields_(node, "a constraint of " + std::string(kind.name), reports) {}
+      : data_(data),
+        kind_(kind),
+        reports_(reports),
+        fields_(node, "a constraint of " + std::string(kind.name), reports) {}
 
   Constraint unique() { return Unique{attributes("unique"), attributes("within")}; }
 
@@ -63,7 +66,8 @@ class ConstraintReader {
 
   Constraint ordered() {
     const std::vector<std::string> names = fields_.texts("ordered");
-    if (names.size() != 2) return reports_.error(fields_.line(), "ordered is wrong", "write ordered: [lower, upper]"), Ordered{};
+    if (names.size() != 2)
+      return reports_.error(fields_.line(), "ordered is wrong", "write ordered: [lower, upper]"), Ordered{};
     const auto comparable = [](const Attribute& a) {
       return is_number(a) || a.format == Format::date || a.format == Format::instant;
     };
@@ -90,7 +94,8 @@ class ConstraintReader {
     if (name.empty()) return {};
     const Attribute* found = kind.find(name);
     if (found && is_personal(*found)) {
-      reports_.error(fields_.line(), fmt::format("'{}' of {} is personal: it is sealed, and cannot be compared", name, kind.name));
+      reports_.error(fields_.line(),
+                     fmt::format("'{}' of {} is personal: it is sealed, and cannot be compared", name, kind.name));
       return {};
     }
     if (found && suits(*found)) return found->name;
@@ -150,10 +155,11 @@ struct Rule {
   std::string_view key;
   Constraint (ConstraintReader::*read)();
 };
-constexpr std::array kRules{Rule{"unique", &ConstraintReader::unique},       Rule{"no_overlap", &ConstraintReader::no_overlap},
-                            Rule{"exclusive", &ConstraintReader::exclusive}, Rule{"sum_at_most", &ConstraintReader::sum_at_most},
-                            Rule{"inside", &ConstraintReader::inside},       Rule{"ordered", &ConstraintReader::ordered},
-                            Rule{"acyclic", &ConstraintReader::acyclic}};
+constexpr std::array kRules{
+    Rule{"unique", &ConstraintReader::unique},       Rule{"no_overlap", &ConstraintReader::no_overlap},
+    Rule{"exclusive", &ConstraintReader::exclusive}, Rule{"sum_at_most", &ConstraintReader::sum_at_most},
+    Rule{"inside", &ConstraintReader::inside},       Rule{"ordered", &ConstraintReader::ordered},
+    Rule{"acyclic", &ConstraintReader::acyclic}};
 
 }  // namespace
 

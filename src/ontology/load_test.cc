@@ -53,8 +53,9 @@ std::string with(std::string_view text, std::string_view old, std::string_view r
 TEST(Load, TakesWhatIsRight) { EXPECT_THAT(problems_of(kRack, kBox), IsEmpty()); }
 
 TEST(Load, AnUnknownKeyIsAnErrorWithItsPlaceAndTheNearest) {
-  EXPECT_THAT(problems_of(kRack, with(kBox, "absent: 1", "absnet: 1")),
-              ElementsAre(AllOf(HasSubstr("box.yaml:5"), HasSubstr("no key 'absnet'"), HasSubstr("did you mean 'absent'?"))));
+  EXPECT_THAT(
+      problems_of(kRack, with(kBox, "absent: 1", "absnet: 1")),
+      ElementsAre(AllOf(HasSubstr("box.yaml:5"), HasSubstr("no key 'absnet'"), HasSubstr("did you mean 'absent'?"))));
   EXPECT_THAT(problems_of(kRack, with(kBox, "group: hardware", "grup: hardware")), testing::SizeIs(2));
   EXPECT_THAT(problems_of(kRack, with(kBox, "size:", "sise:")), testing::Contains(HasSubstr("did you mean 'size'?")));
 }
@@ -63,21 +64,27 @@ TEST(Load, EverythingNamedExists) {
   EXPECT_THAT(problems_of(kRack, with(kBox, "to: rack", "to: rak")), ElementsAre(HasSubstr("did you mean 'rack'?")));
   EXPECT_THAT(problems_of(kRack, with(kBox, "first: position_u", "first: position")),
               ElementsAre(HasSubstr("box has no attribute 'position'")));
-  EXPECT_THAT(problems_of(with(kRack, "height_u", "depth_mm"), kBox), ElementsAre(HasSubstr("rack has no attribute 'height_u'")));
-  EXPECT_THAT(problems_of(kRack, with(kBox, "no_overlap: rack", "no_overlap: room")), testing::Contains(HasSubstr("no relation 'room'")));
-  EXPECT_THAT(problems_of(kRack, with(kBox, "no_overlap", "no_overlaps")), ElementsAre(HasSubstr("no such constraint")));
+  EXPECT_THAT(problems_of(with(kRack, "height_u", "depth_mm"), kBox),
+              ElementsAre(HasSubstr("rack has no attribute 'height_u'")));
+  EXPECT_THAT(problems_of(kRack, with(kBox, "no_overlap: rack", "no_overlap: room")),
+              testing::Contains(HasSubstr("no relation 'room'")));
+  EXPECT_THAT(problems_of(kRack, with(kBox, "no_overlap", "no_overlaps")),
+              ElementsAre(HasSubstr("no such constraint")));
 }
 
 TEST(Load, ANumberHasAUnitAndARange) {
   EXPECT_THAT(problems_of(with(kRack, "height_u", "height"), kBox), testing::Contains(HasSubstr("without a unit")));
   EXPECT_THAT(problems_of(with(kRack, "minimum: 1, ", ""), kBox), ElementsAre(HasSubstr("has no range")));
-  EXPECT_THAT(problems_of(with(kRack, "minimum: 1", "minimum: 61"), kBox), ElementsAre(HasSubstr("range that is empty")));
-  EXPECT_THAT(problems_of(kRack, with(kBox, "absent: 1", "absent: 0")), ElementsAre(HasSubstr("absent: height_u is 0")));
+  EXPECT_THAT(problems_of(with(kRack, "minimum: 1", "minimum: 61"), kBox),
+              ElementsAre(HasSubstr("range that is empty")));
+  EXPECT_THAT(problems_of(kRack, with(kBox, "absent: 1", "absent: 0")),
+              ElementsAre(HasSubstr("absent: height_u is 0")));
 }
 
 TEST(Load, ARelationIsNamedFromBothEnds) {
   EXPECT_THAT(problems_of(kRack, with(kBox, ", inverse: holds", "")), testing::Contains(HasSubstr("lacks inverse")));
-  EXPECT_THAT(problems_of(kRack, with(kBox, "as: mounted_in", "as: Mounted in")), ElementsAre(HasSubstr("not named from both ends")));
+  EXPECT_THAT(problems_of(kRack, with(kBox, "as: mounted_in", "as: Mounted in")),
+              ElementsAre(HasSubstr("not named from both ends")));
 }
 
 TEST(Load, ANounKeepsItsSchemaAndEachOfItsReferencesNeedsNames) {
@@ -92,9 +99,11 @@ TEST(Load, ANounKeepsItsSchemaAndEachOfItsReferencesNeedsNames) {
   };
   EXPECT_EQ(load("group: a\nrelations:\n  site: {as: stands_at, inverse: has_node}\n"), "");
   EXPECT_THAT(load("group: a\n"), HasSubstr("node refers by 'site' without a relation"));
-  EXPECT_THAT(load("group: a\nrelations:\n  site: {to: site, as: stands_at, inverse: has_node}\n"), HasSubstr("no key 'to'"));
-  EXPECT_THAT(load("group: a\nattributes:\n  role: {description: x}\nrelations:\n  site: {as: stands_at, inverse: has_node}\n"),
-              HasSubstr("has the attribute 'role' already"));
+  EXPECT_THAT(load("group: a\nrelations:\n  site: {to: site, as: stands_at, inverse: has_node}\n"),
+              HasSubstr("no key 'to'"));
+  EXPECT_THAT(
+      load("group: a\nattributes:\n  role: {description: x}\nrelations:\n  site: {as: stands_at, inverse: has_node}\n"),
+      HasSubstr("has the attribute 'role' already"));
 }
 
 // Whatever is done to the files, they are taken whole or refused with a place and a reason.
@@ -103,7 +112,8 @@ TEST(Load, MutatedFilesAreTakenWholeOrExplained) {
   size_t clean = 0;
   for (int i = 0; i < 3'000; ++i) {
     const std::string box = test_support::mutate_yaml(std::string(kBox), random);
-    const std::string rack = random.chance(0.3) ? test_support::mutate_yaml(std::string(kRack), random) : std::string(kRack);
+    const std::string rack =
+        random.chance(0.3) ? test_support::mutate_yaml(std::string(kRack), random) : std::string(kRack);
     std::vector<Diagnostic> diagnostics;
     const File files[] = {{"box.yaml", box}, {"rack.yaml", rack}};
     const auto loaded = Ontology::load(files, {}, diagnostics);
@@ -112,7 +122,8 @@ TEST(Load, MutatedFilesAreTakenWholeOrExplained) {
       ++clean;
       EXPECT_FALSE(to_json(to_json(*loaded)).empty());
     }
-    for (const Diagnostic& diagnostic : diagnostics) ASSERT_FALSE(diagnostic.message.empty() || diagnostic.file.empty());
+    for (const Diagnostic& diagnostic : diagnostics)
+      ASSERT_FALSE(diagnostic.message.empty() || diagnostic.file.empty());
   }
   EXPECT_GT(clean, 20u);
   EXPECT_LT(clean, 2'900u);

@@ -56,7 +56,8 @@ std::string Ontology::unknown_kind(std::string_view kind) const {
   std::vector<std::string> names;
   for (const Kind& known : data_->kinds) names.emplace_back(known.name);
   const auto meant = nearest(kind, names);
-  return fmt::format("no kind '{}'{}", kind.substr(0, grid::kIdBytesMax), meant ? fmt::format("; did you mean '{}'?", *meant) : "");
+  return fmt::format("no kind '{}'{}", kind.substr(0, grid::kIdBytesMax),
+                     meant ? fmt::format("; did you mean '{}'?", *meant) : "");
 }
 
 }  // namespace tandem::ontology

@@ -34,22 +34,23 @@ struct Relation {
   bool any_target = false;                // `targets` are all kinds there are
   bool many = false;                      // one entity may name several
   bool required = false;
-  bool located_in = false;                // the target is where the entity stands; these never form a cycle
-  bool weak = false;                      // the target may go and leave its name behind: what an alarm was about
+  bool located_in = false;  // the target is where the entity stands; these never form a cycle
+  bool weak = false;        // the target may go and leave its name behind: what an alarm was about
   Impact impact = Impact::none;
   std::string_view description;
 
   bool may_name(std::string_view kind) const;
 };
 
-// No two entities with the same values of all of `within` have the same values of all of `attributes`. Absence is a value
-// of `within` (the global table where there is no VRF); an entity that lacks one of `attributes` clashes with nobody. Of
-// a list each item counts by itself, of an address not the length of its network.
+// No two entities with the same values of all of `within` have the same values of all of `attributes`. Absence is a
+// value of `within` (the global table where there is no VRF); an entity that lacks one of `attributes` clashes with
+// nobody. Of a list each item counts by itself, of an address not the length of its network.
 struct Unique {
   std::vector<std::string_view> attributes;
   std::vector<std::string_view> within;
 };
-// Entities that name the same target do not overlap in [first, first + size), and lie within [1, 1 + the target's limit).
+// Entities that name the same target do not overlap in [first, first + size), and lie within [1, 1 + the target's
+// limit).
 struct NoOverlap {
   std::string_view relation;  // "rack"
   std::string_view first;     // "position_u": an entity without it takes no room
@@ -133,8 +134,8 @@ class Ontology {
   Ontology& operator=(Ontology&&) noexcept;
   ~Ontology();
 
-  std::span<const Kind> kinds() const;                             // ascending by name
-  const Kind* find(std::string_view kind) const;                   // null when there is none
+  std::span<const Kind> kinds() const;                              // ascending by name
+  const Kind* find(std::string_view kind) const;                    // null when there is none
   std::span<const Incoming> incoming(std::string_view kind) const;  // ascending by kind, then attribute
   // "no kind 'rak'; did you mean 'rack'?"
   std::string unknown_kind(std::string_view kind) const;

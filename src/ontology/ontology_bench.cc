@@ -22,7 +22,8 @@ BENCHMARK(FindAKind);
 
 void CheckAnInterface(benchmark::State& state) {
   const Kind& kind = *Ontology::built_in().find("interface");
-  const Json::Object attributes{{"device", "d1"}, {"name", "eth0"}, {"speed_gbps", 100.0}, {"mac_address", "00:1b:44:11:3a:b7"}};
+  const Json::Object attributes{
+      {"device", "d1"}, {"name", "eth0"}, {"speed_gbps", 100.0}, {"mac_address", "00:1b:44:11:3a:b7"}};
   for (auto _ : state) {
     std::vector<grid::Problem> problems;
     check_entity(kind, grid::check_attributes(kind, attributes, problems), problems);

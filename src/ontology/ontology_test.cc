@@ -34,12 +34,14 @@ TEST(BuiltIn, HoldsEveryNounWholeAndEveryKindOfTheField) {
     const Kind* kind = ontology.find(noun.name);
     ASSERT_NE(kind, nullptr) << noun.name;
     EXPECT_TRUE(kind->noun);
-    for (const grid::Attribute& attribute : noun.attributes) EXPECT_NE(kind->find(attribute.name), nullptr) << noun.name;
+    for (const grid::Attribute& attribute : noun.attributes)
+      EXPECT_NE(kind->find(attribute.name), nullptr) << noun.name;
   }
-  for (const char* name : {"room", "rack", "card", "port", "interface", "transceiver", "duct", "span", "splice", "cable", "fibre",
-                           "wavelength", "bundle", "router", "base_station", "upf", "server", "vnf", "container", "vlan", "vrf",
-                           "prefix", "address", "service", "customer", "contact", "licence", "alarm", "ticket", "source",
-                           "deviation"}) {
+  for (const char* name :
+       {"room",     "rack",    "card",      "port",       "interface", "transceiver", "duct",         "span",
+        "splice",   "cable",   "fibre",     "wavelength", "bundle",    "router",      "base_station", "upf",
+        "server",   "vnf",     "container", "vlan",       "vrf",       "prefix",      "address",      "service",
+        "customer", "contact", "licence",   "alarm",      "ticket",    "source",      "deviation"}) {
     const Kind* kind = ontology.find(name);
     ASSERT_NE(kind, nullptr) << name;
     EXPECT_FALSE(kind->noun) << name;
@@ -60,7 +62,8 @@ TEST(BuiltIn, EveryKindHasTheCommonAttributesAndAGroup) {
 TEST(BuiltIn, ConstraintsOfAKindHaveNamesOfTheirOwn) {
   for (const Kind& kind : Ontology::built_in().kinds()) {
     std::set<std::string> names;
-    for (const Constraint& constraint : kind.constraints) EXPECT_TRUE(names.insert(name_of(constraint)).second) << kind.name;
+    for (const Constraint& constraint : kind.constraints)
+      EXPECT_TRUE(names.insert(name_of(constraint)).second) << kind.name;
   }
 }
 
@@ -70,7 +73,8 @@ TEST(BuiltIn, EveryRelationIsSeenFromItsTargets) {
     for (const Relation& relation : kind.relations)
       for (const std::string_view target : relation.targets) {
         const auto incoming = ontology.incoming(target);
-        EXPECT_TRUE(std::ranges::any_of(incoming, [&](const Incoming& in) { return in.relation == &relation && in.kind == &kind; }))
+        EXPECT_TRUE(std::ranges::any_of(
+            incoming, [&](const Incoming& in) { return in.relation == &relation && in.kind == &kind; }))
             << kind.name << "." << relation.attribute << " -> " << target;
       }
 }
@@ -102,9 +106,12 @@ std::vector<grid::Problem> problems_of(std::string_view kind, const Json::Object
 }
 
 TEST(Checks, AttributesOfAnyKindAreJudgedAsThoseOfNouns) {
-  EXPECT_THAT(problems_of("device", {{"serial", "A1"}, {"rack", "r1"}, {"position_u", 3}, {"role", "router"}}), IsEmpty());
-  EXPECT_THAT(problems_of("device", {{"role", "ruter"}}), ElementsAre(testing::Field(&grid::Problem::fix, "did you mean 'router'?")));
-  EXPECT_THAT(problems_of("device", {{"seriel", "A1"}}), ElementsAre(testing::Field(&grid::Problem::fix, "did you mean 'serial'?")));
+  EXPECT_THAT(problems_of("device", {{"serial", "A1"}, {"rack", "r1"}, {"position_u", 3}, {"role", "router"}}),
+              IsEmpty());
+  EXPECT_THAT(problems_of("device", {{"role", "ruter"}}),
+              ElementsAre(testing::Field(&grid::Problem::fix, "did you mean 'router'?")));
+  EXPECT_THAT(problems_of("device", {{"seriel", "A1"}}),
+              ElementsAre(testing::Field(&grid::Problem::fix, "did you mean 'serial'?")));
   EXPECT_THAT(problems_of("vlan", {{"vid", 4095}}), SizeIs(2));  // out of range, and so not there
 }
 
@@ -114,7 +121,8 @@ TEST(Checks, AReferenceToOneOfSeveralKindsNamesTheKind) {
   EXPECT_THAT(problems_of("cable", {{"a_end", "interfacs/i1"}}),
               ElementsAre(testing::Field(&grid::Problem::fix, "did you mean 'interface/i1'?")));
   EXPECT_THAT(problems_of("cable", {{"a_end", "interface/"}}), SizeIs(1));
-  EXPECT_EQ(grid::target_of(*Ontology::built_in().find("cable")->find("a_end"), "port/p/1"), (grid::Target{"port", "p/1"}));
+  EXPECT_EQ(grid::target_of(*Ontology::built_in().find("cable")->find("a_end"), "port/p/1"),
+            (grid::Target{"port", "p/1"}));
 }
 
 TEST(Checks, WhatIsOrderedIsCompared) {
@@ -132,14 +140,17 @@ std::vector<std::string> values(std::string_view kind, std::string_view attribut
 }
 
 TEST(UniqueValues, HaveAScopeAndAreEmptyWithoutAKey) {
-  EXPECT_NE(values("interface", "name", {{"device", "a"}, {"name", "eth0"}}), values("interface", "name", {{"device", "b"}, {"name", "eth0"}}));
+  EXPECT_NE(values("interface", "name", {{"device", "a"}, {"name", "eth0"}}),
+            values("interface", "name", {{"device", "b"}, {"name", "eth0"}}));
   EXPECT_THAT(values("interface", "name", {{"device", "a"}}), IsEmpty());
   EXPECT_THAT(values("interface", "name", {{"name", "eth0"}}), SizeIs(1));
 }
 
 TEST(UniqueValues, OfAListEachItemAndOfAnAddressNotItsLength) {
-  EXPECT_THAT(values("device", "external_ids", {{"external_ids", Json::Array{"netbox:1", "cmdb:x", "netbox:1"}}}), SizeIs(2));
-  EXPECT_EQ(values("address", "address", {{"address", "10.0.0.1/24"}}), values("address", "address", {{"address", "10.0.0.1"}}));
+  EXPECT_THAT(values("device", "external_ids", {{"external_ids", Json::Array{"netbox:1", "cmdb:x", "netbox:1"}}}),
+              SizeIs(2));
+  EXPECT_EQ(values("address", "address", {{"address", "10.0.0.1/24"}}),
+            values("address", "address", {{"address", "10.0.0.1"}}));
 }
 
 TEST(Describe, SaysTheRuleInASentence) {

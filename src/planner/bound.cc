@@ -10,8 +10,8 @@ namespace tandem::planner {
 namespace {
 
 constexpr size_t kColumnsInFull = 8'000'000;  // 32 bytes each
-constexpr size_t kWorkingEach = 48;   // columns of a demand the climb begins with, where not all are taken
-constexpr double kStepOfModel = 0.8;  // of Polyak's, to begin with
+constexpr size_t kWorkingEach = 48;           // columns of a demand the climb begins with, where not all are taken
+constexpr double kStepOfModel = 0.8;          // of Polyak's, to begin with
 constexpr double kStepOfResources = 0.3;
 constexpr uint32_t kPatience = 3;        // rounds without gain before a model's step is halved
 constexpr double kDeflection = 0.4;      // of the last direction in the next

@@ -98,14 +98,9 @@ TEST(Certificate, ReadsHostileDocumentsWithoutHarm) {
     for (uint64_t i = 1 + random.below(4); i > 0; --i) {
       const size_t at = random.below(bytes.size());
       switch (random.below(3)) {
-        case 0:
-          bytes[at] = static_cast<char>(random.below(128));
-          break;
-        case 1:
-          bytes.erase(at, 1 + random.below(8));
-          break;
-        default:
-          bytes.insert(at, bytes.substr(random.below(bytes.size()), random.below(12)));
+        case 0: bytes[at] = static_cast<char>(random.below(128)); break;
+        case 1: bytes.erase(at, 1 + random.below(8)); break;
+        default: bytes.insert(at, bytes.substr(random.below(bytes.size()), random.below(12)));
       }
     }
     const auto document = parse_json(bytes);

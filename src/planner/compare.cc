@@ -20,7 +20,7 @@ struct Standing {
   const grid::Profile* profile = nullptr;
   grid::OperatingPoint point;
   bool up = false;
-  double eur_per_work_s = 0;      // of a replica-second of work
+  double eur_per_work_s = 0;  // of a replica-second of work
   twin::Mix mix;
 };
 
@@ -31,10 +31,10 @@ struct Share {
 
 struct DemandOutcome {
   std::vector<Share> shares;
-  double rejected = 0;            // by the plan
-  double lost = 0;                // no deployment may take it any more
+  double rejected = 0;  // by the plan
+  double lost = 0;      // no deployment may take it any more
   Gate lost_by = Gate::none;
-  double broken = 0;              // served, but outside its promise
+  double broken = 0;  // served, but outside its promise
   std::string broken_by;
   bool kept() const { return rejected <= 0 && lost <= 0 && broken <= 0; }
 };
@@ -42,8 +42,10 @@ struct DemandOutcome {
 // One world under the deployments of a plan.
 class Outcome {
  public:
-  Outcome(const grid::Snapshot& snapshot, const v1::Plan& plan) : snapshot_(snapshot), network_(twin::make_network(snapshot)) {
-    for (size_t i = 0; i < snapshot.regions.size(); ++i) reaches_.push_back(twin::reach_from(snapshot, network_, grid::RegionIndex(i)));
+  Outcome(const grid::Snapshot& snapshot, const v1::Plan& plan)
+      : snapshot_(snapshot), network_(twin::make_network(snapshot)) {
+    for (size_t i = 0; i < snapshot.regions.size(); ++i)
+      reaches_.push_back(twin::reach_from(snapshot, network_, grid::RegionIndex(i)));
     for (const v1::PlannedDeployment& row : plan.deployments()) add_standing(row);
     demands_.resize(snapshot.demands.size());
     for (const v1::DemandPlan& planned : plan.demands())
@@ -61,8 +63,8 @@ class Outcome {
     return assignment;
   }
 
-  // What the network has to do for each promise that is kept: bring the traffic there and back in the time that prefill and
-  // waits leave.
+  // What the network has to do for each promise that is kept: bring the traffic there and back in the time that prefill
+  // and waits leave.
   std::vector<WatchedPromise> watched() const {
     std::vector<WatchedPromise> watched;
     for (size_t d = 0; d < demands_.size(); ++d) {
@@ -72,7 +74,8 @@ class Outcome {
       for (const Share& share : demands_[d].shares) {
         const Standing& standing = standings_[share.standing];
         const twin::Serving serving = twin::serve(standing.point, standing.row->replicas(), standing.mix);
-        const double rest_ms = demand.promise.ttft.value() * kPromiseSlack - serving.wait(demand.promise.quantile).value() -
+        const double rest_ms = demand.promise.ttft.value() * kPromiseSlack -
+                               serving.wait(demand.promise.quantile).value() -
                                twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
         one.watch.parts.push_back({snapshot_.pools[standing.pool].node, to_microseconds(Milliseconds(rest_ms))});
       }
@@ -89,8 +92,9 @@ class Outcome {
       const double requests_per_hour = demand.rate_per_s * 3600;
       eur += requests_per_hour * (demands_[d].rejected + demands_[d].lost) * snapshot_.policy.rejection_penalty.value();
       for (const Share& share : demands_[d].shares)
-        eur += requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
-               reaches_[demand.region.value].tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
+        eur +=
+            requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
+            reaches_[demand.region.value].tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
     }
     for (const Standing& standing : standings_) {
       if (!standing.up) continue;
@@ -99,8 +103,8 @@ class Outcome {
       const Watts idle = snapshot_.accelerators[pool.accelerator].idle_power * standing.profile->tensor_parallel;
       const uint32_t replicas = standing.row->replicas();
       const double utilization = twin::serve(standing.point, replicas, standing.mix).utilization;
-      eur += (twin::average_power(standing.point, idle, replicas, utilization) - idle * replicas).value() * 1e-3 * site.pue *
-             site.power_price.value();
+      eur += (twin::average_power(standing.point, idle, replicas, utilization) - idle * replicas).value() * 1e-3 *
+             site.pue * site.power_price.value();
     }
     return eur;
   }
@@ -115,7 +119,8 @@ class Outcome {
     if (!standing.pool.valid() || !standing.model.valid() || !profile.valid() || row.replicas() == 0) return;
     standing.profile = &snapshot_.profiles[profile];
     const auto& points = standing.profile->points;
-    const auto point = std::find_if(points.begin(), points.end(), [&](const auto& p) { return p.batch == row.batch(); });
+    const auto point =
+        std::find_if(points.begin(), points.end(), [&](const auto& p) { return p.batch == row.batch(); });
     if (point == points.end()) return;
     standing.point = *point;
     standing.up = snapshot_.usable(snapshot_.pools[standing.pool].node) &&
@@ -168,7 +173,8 @@ class Outcome {
       outcome.lost = wanted;
       return;
     }
-    for (const Share& share : outcome.shares) standings_[share.standing].mix.add(*standings_[share.standing].profile, demand, share.fraction);
+    for (const Share& share : outcome.shares)
+      standings_[share.standing].mix.add(*standings_[share.standing].profile, demand, share.fraction);
   }
 
   // As the gateway chooses without a share of the plan: the cheapest that keeps the promise, else the fastest.
@@ -180,8 +186,9 @@ class Outcome {
       if (gate(demand, standing) != Gate::none) continue;
       const double ttft_ms = unloaded_ttft_ms(demand, standing);
       const bool late = ttft_ms > demand.promise.ttft.value() || standing.point.decode_per_token > demand.promise.tpot;
-      const double work_s = 1 / twin::replica_rate(*standing.profile, standing.point, demand.prompt_tokens, demand.output_tokens,
-                                                   demand.prefix_hit).requests_per_s;
+      const double work_s = 1 / twin::replica_rate(*standing.profile, standing.point, demand.prompt_tokens,
+                                                   demand.output_tokens, demand.prefix_hit)
+                                    .requests_per_s;
       const std::pair rank(late, late ? ttft_ms : standing.eur_per_work_s * work_s);
       if (!best || rank < best_rank) {
         best = i;
@@ -200,11 +207,14 @@ class Outcome {
       const double ttft_ms = unloaded_ttft_ms(demand, standing) + serving.wait(demand.promise.quantile).value();
       std::string reason;
       if (serving.utilization >= 1)
-        reason = fmt::format("{} is overloaded: {:.0f} % of its capacity asked for", standing.row->id(), 100 * serving.utilization);
+        reason = fmt::format("{} is overloaded: {:.0f} % of its capacity asked for", standing.row->id(),
+                             100 * serving.utilization);
       else if (ttft_ms > demand.promise.ttft.value() * kPromiseSlack)
-        reason = fmt::format("first token after {:.0f} ms at {}, promised {:.0f} ms", ttft_ms, standing.row->id(), demand.promise.ttft.value());
+        reason = fmt::format("first token after {:.0f} ms at {}, promised {:.0f} ms", ttft_ms, standing.row->id(),
+                             demand.promise.ttft.value());
       else if (serving.tpot.value() > demand.promise.tpot.value() * kPromiseSlack)
-        reason = fmt::format("{:.1f} ms a token at {}, promised {:.1f} ms", serving.tpot.value(), standing.row->id(), demand.promise.tpot.value());
+        reason = fmt::format("{:.1f} ms a token at {}, promised {:.1f} ms", serving.tpot.value(), standing.row->id(),
+                             demand.promise.tpot.value());
       if (reason.empty()) continue;
       outcome.broken += share.fraction;
       if (outcome.broken_by.empty()) outcome.broken_by = std::move(reason);
@@ -247,9 +257,14 @@ Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::
     }
     const auto earlier = before.demands.find(demand.id);
     if (!earlier.valid() || !then.demands()[earlier.value].kept()) continue;
-    Verdict::Broken broken{demand.id, after.tenants[demand.tenant].id, after.regions[demand.region].id, after.models[demand.model].id,
-                           outcome.broken_by, outcome.broken + outcome.lost};
-    if (outcome.lost > 0) broken.reason = fmt::format("no deployment left that may serve it: {}", to_string(outcome.lost_by));
+    Verdict::Broken broken{demand.id,
+                           after.tenants[demand.tenant].id,
+                           after.regions[demand.region].id,
+                           after.models[demand.model].id,
+                           outcome.broken_by,
+                           outcome.broken + outcome.lost};
+    if (outcome.lost > 0)
+      broken.reason = fmt::format("no deployment left that may serve it: {}", to_string(outcome.lost_by));
     verdict.promises_broken.push_back(std::move(broken));
   }
   find_worst_link(after, now.assignment(), verdict);

@@ -26,7 +26,8 @@ std::string detail_of(const Problem& problem, const DemandRow& demand, const Poo
   const auto outside = [&](grid::JurisdictionSet set) { return codes(s, {set.bits & ~residency.bits}); };
   switch (v.gate) {
     case Gate::none: return "";
-    case Gate::tenant_model: return fmt::format("{} may not use {}", s.tenants[demand.row->tenant].id, s.models[demand.row->model].id);
+    case Gate::tenant_model:
+      return fmt::format("{} may not use {}", s.tenants[demand.row->tenant].id, s.models[demand.row->model].id);
     case Gate::context:
       return fmt::format("{:.0f} tokens, the context holds {}", demand.row->prompt_tokens + demand.row->output_tokens,
                          s.models[demand.row->model].context_tokens);
@@ -37,11 +38,14 @@ std::string detail_of(const Problem& problem, const DemandRow& demand, const Poo
     case Gate::unreachable: return "no path";
     case Gate::residency: return fmt::format("the site is in {}", codes(s, s.jurisdiction_of(pool.site)));
     case Gate::path_residency:
-      return fmt::format("a path passes {}", outside({problem.leg_of(demand.row->region.value, at.pool)->jurisdictions}));
+      return fmt::format("a path passes {}",
+                         outside({problem.leg_of(demand.row->region.value, at.pool)->jurisdictions}));
     case Gate::promise_tpot: return fmt::format("{:.1f} ms a token, promised {:.1f} ms", v.measured, v.allowed);
-    case Gate::promise_ttft: return fmt::format("first token after {:.0f} ms, promised {:.0f} ms", v.measured, v.allowed);
+    case Gate::promise_ttft:
+      return fmt::format("first token after {:.0f} ms, promised {:.0f} ms", v.measured, v.allowed);
     case Gate::accelerators:
-      return fmt::format("{} of {} accelerators beside the radio reserve are free", at.accelerators_free, problem.pool_spare[at.pool]);
+      return fmt::format("{} of {} accelerators beside the radio reserve are free", at.accelerators_free,
+                         problem.pool_spare[at.pool]);
     case Gate::power: return fmt::format("{} has no power or cooling left at worst case", s.sites[pool.site].id);
     case Gate::link_capacity: return "a link on the way is filled to its headroom";
     case Gate::cost: return fmt::format("{:+.2f} €/h against this plan", at.eur_per_hour);
@@ -93,8 +97,8 @@ std::string served_reason(const DemandRow& demand, const v1::DemandPlan& planned
   double ttft_ms = 0;
   for (const v1::PlannedSplit& split : planned.splits()) ttft_ms = std::max(ttft_ms, split.ttft_ms());
   const char* sites = planned.splits_size() > 1 ? "split over the least added cost" : "the least added cost";
-  return fmt::format("{} of {} pools that pass every gate; first token within {:.0f} ms of {:.0f} ms promised at {:g}", sites,
-                     passing, ttft_ms, demand.row->promise.ttft.value(), demand.row->promise.quantile);
+  return fmt::format("{} of {} pools that pass every gate; first token within {:.0f} ms of {:.0f} ms promised at {:g}",
+                     sites, passing, ttft_ms, demand.row->promise.ttft.value(), demand.row->promise.quantile);
 }
 
 // Of the pools, the one that came nearest to taking more of the demand than it has.
@@ -126,24 +130,31 @@ std::string relaxation_of(const Problem& problem, const DemandRow& demand, const
     case Gate::none:
     case Gate::cost: return "";
     case Gate::tenant_model: return fmt::format("letting {} use {}", s.tenants[demand.row->tenant].id, model);
-    case Gate::context: return fmt::format("a context of {:.0f} tokens", demand.row->prompt_tokens + demand.row->output_tokens);
+    case Gate::context:
+      return fmt::format("a context of {:.0f} tokens", demand.row->prompt_tokens + demand.row->output_tokens);
     case Gate::anchor: return fmt::format("an anchor of {} that is up", s.regions[demand.row->region].id);
     case Gate::model: return fmt::format("a profile of {} on {}", model, s.accelerators[pool.accelerator].id);
-    case Gate::memory: return fmt::format("more memory than a replica has there, or a profile of {} over more accelerators", model);
+    case Gate::memory:
+      return fmt::format("more memory than a replica has there, or a profile of {} over more accelerators", model);
     case Gate::down: return fmt::format("{} up again", s.sites[pool.site].id);
     case Gate::unreachable: return fmt::format("a path from {} to {}", s.regions[demand.row->region].id, pool.id);
-    case Gate::residency: return fmt::format("letting its data be processed in {}", beyond(s.jurisdiction_of(pool.site).bits));
+    case Gate::residency:
+      return fmt::format("letting its data be processed in {}", beyond(s.jurisdiction_of(pool.site).bits));
     case Gate::path_residency:
-      return fmt::format("letting its data pass {}", beyond(problem.leg_of(demand.row->region.value, at.pool)->jurisdictions));
+      return fmt::format("letting its data pass {}",
+                         beyond(problem.leg_of(demand.row->region.value, at.pool)->jurisdictions));
     case Gate::promise_tpot: return fmt::format("a promise of {:.1f} ms a token", at.verdict.measured);
-    case Gate::promise_ttft: return fmt::format("a promise of {:.0f} ms to the first token", std::ceil(at.verdict.measured));
+    case Gate::promise_ttft:
+      return fmt::format("a promise of {:.0f} ms to the first token", std::ceil(at.verdict.measured));
     case Gate::accelerators: {
       const uint32_t each = at.candidate == UINT32_MAX ? 1 : problem.candidates[at.candidate].accelerators;
       return fmt::format("{} accelerators more", each - std::min(each - 1, at.accelerators_free));
     }
     case Gate::power: {
       const Candidate& candidate = problem.candidates[at.candidate];
-      return fmt::format("{:.2f} kW more power and cooling at {}", std::max(candidate.worst_kw - std::max(0.0, problem.site_kw[candidate.site]), 0.01), s.sites[pool.site].id);
+      return fmt::format("{:.2f} kW more power and cooling at {}",
+                         std::max(candidate.worst_kw - std::max(0.0, problem.site_kw[candidate.site]), 0.01),
+                         s.sites[pool.site].id);
     }
     case Gate::link_capacity: return fmt::format("more capacity on the way to {}", pool.id);
   }
@@ -153,8 +164,8 @@ std::string relaxation_of(const Problem& problem, const DemandRow& demand, const
 std::string rejected_reason(const Problem& problem, const DemandRow& demand, const PoolVerdict& nearest) {
   if (nearest.verdict.gate == Gate::cost) return "serving it costs more than turning it away";
   if (problem.snapshot.pools.empty()) return "the grid has no pool";
-  return fmt::format("the nearest miss is {}: {}; {} would admit it", problem.snapshot.pools[size_t{nearest.pool}].id, detail_of(problem, demand, nearest),
-                     relaxation_of(problem, demand, nearest));
+  return fmt::format("the nearest miss is {}: {}; {} would admit it", problem.snapshot.pools[size_t{nearest.pool}].id,
+                     detail_of(problem, demand, nearest), relaxation_of(problem, demand, nearest));
 }
 
 }  // namespace
@@ -174,12 +185,14 @@ Shortlist shortlist(const Problem& problem, const Search& search, uint32_t d) {
   // later gates, then the nearer site.
   const auto take = [&](std::vector<PoolVerdict>& from, size_t most) {
     const size_t count = std::min(most, from.size());
-    std::partial_sort(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count), from.end(), [](const PoolVerdict& a, const PoolVerdict& b) {
-      const auto rank = [](const PoolVerdict& v) {
-        return std::tuple(-static_cast<int>(v.verdict.gate), v.fractional_eur, v.verdict.round_trip_us, v.pool);
-      };
-      return rank(a) < rank(b);
-    });
+    std::partial_sort(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count), from.end(),
+                      [](const PoolVerdict& a, const PoolVerdict& b) {
+                        const auto rank = [](const PoolVerdict& v) {
+                          return std::tuple(-static_cast<int>(v.verdict.gate), v.fractional_eur,
+                                            v.verdict.round_trip_us, v.pool);
+                        };
+                        return rank(a) < rank(b);
+                      });
     list.shown.insert(list.shown.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
   };
   take(passing, 3);

@@ -13,22 +13,23 @@
 namespace tandem::planner {
 namespace {
 
-constexpr uint32_t kRoundsFirst = 24;      // of the bound before a plan is built along its prices
-constexpr uint32_t kRoundsBetween = 24;    // of the bound between stretches of search
-constexpr uint32_t kRoundsWarm = 12;       // after a plan before: its loss of tightness is worth the time to who waits
-constexpr uint32_t kRoundsLearnt = 0;      // the prices of that plan as they are
-constexpr uint64_t kStretch = 400;         // ruins between them
-constexpr size_t kOptionsEach = 24;        // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;     // deployments of its model that join them
+constexpr uint32_t kRoundsFirst = 24;    // of the bound before a plan is built along its prices
+constexpr uint32_t kRoundsBetween = 24;  // of the bound between stretches of search
+constexpr uint32_t kRoundsWarm = 12;     // after a plan before: its loss of tightness is worth the time to who waits
+constexpr uint32_t kRoundsLearnt = 0;    // the prices of that plan as they are
+constexpr uint64_t kStretch = 400;       // ruins between them
+constexpr size_t kOptionsEach = 24;      // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;   // deployments of its model that join them
 
-// How much of a new replica counts against the first demand on it, from all to a tenth: which serves best depends on how
-// demands share, so each is tried and the cheapest kept.
+// How much of a new replica counts against the first demand on it, from all to a tenth: which serves best depends on
+// how demands share, so each is tried and the cheapest kept.
 constexpr double kOpeningWeights[] = {1, 0.5, 0.1};
 
 // What is planned: the parts that work on one problem, in turns.
 class Making {
  public:
-  Making(Problem& problem, uint64_t seed, uint64_t iterations, const std::stop_token& stop, const std::function<void(const Progress&)>& progress)
+  Making(Problem& problem, uint64_t seed, uint64_t iterations, const std::stop_token& stop,
+         const std::function<void(const Progress&)>& progress)
       : problem_(problem), stop_(stop), progress_(progress), search_(problem, seed, iterations, stop) {}
 
   Search& search() { return search_; }
@@ -70,8 +71,9 @@ class Making {
     search_.adopt(incumbent);
     search_.improve();
     search_.improve_further(UINT64_MAX);
-    const bool fits = learnt.demand.size() == problem_.demands.size() && learnt.pool.size() == problem_.pool_spare.size() &&
-                      learnt.site.size() == problem_.site_kw.size() && learnt.arc.size() == problem_.arc_spare_gbps.size();
+    const bool fits =
+        learnt.demand.size() == problem_.demands.size() && learnt.pool.size() == problem_.pool_spare.size() &&
+        learnt.site.size() == problem_.site_kw.size() && learnt.arc.size() == problem_.arc_spare_gbps.size();
     if (fits) bound_->set_prices(learnt);
     bound_->climb(fits ? kRoundsLearnt : kRoundsWarm, search_.known(), stop_);
     tell("mended");
@@ -94,7 +96,8 @@ class Making {
     tell("mended");
   }
 
-  // Options for a demand that lost its place: what runs already and has its model first, then what costs least in fractions.
+  // Options for a demand that lost its place: what runs already and has its model first, then what costs least in
+  // fractions.
   void add_cheapest(uint32_t d) {
     std::vector<std::tuple<bool, double, uint32_t>> ranked;
     Option option;
@@ -130,7 +133,8 @@ class Making {
   void steer() {
     const Prices& prices = bound_->prices();
     for (Candidate& candidate : problem_.candidates)
-      candidate.guide_eur_per_hour = prices.pool[candidate.pool] * candidate.accelerators + prices.site[candidate.site] * candidate.worst_kw;
+      candidate.guide_eur_per_hour =
+          prices.pool[candidate.pool] * candidate.accelerators + prices.site[candidate.site] * candidate.worst_kw;
   }
 
   void construct() {
@@ -221,12 +225,14 @@ double write_demand(const Problem& problem, const Search& search, uint32_t d, v1
                                     demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch);
     const double all_work = serving.utilization * deployed.fit.replicas;
     const double active_w = search.power_w(option.candidate) - deployed.fit.replicas * candidate.idle_w;
-    const double deployment_eur = deployed.fit.replicas * candidate.replica_eur_per_hour + active_w * candidate.eur_per_watt_hour;
+    const double deployment_eur =
+        deployed.fit.replicas * candidate.replica_eur_per_hour + active_w * candidate.eur_per_watt_hour;
     const double transport = option.transport_eur_per_hour * fraction;
     v1::PlannedSplit* split = planned->add_splits();
     split->set_deployment(candidate.id);
     split->set_fraction(fraction);
-    split->set_ttft_ms(option.round_trip_us * 1e-3 + option.prefill_ms + serving.wait(demand.row->promise.quantile).value());
+    split->set_ttft_ms(option.round_trip_us * 1e-3 + option.prefill_ms +
+                       serving.wait(demand.row->promise.quantile).value());
     split->set_tpot_ms(serving.tpot.value());
     split->set_round_trip_us(option.round_trip_us);
     split->set_cost_eur_per_hour((all_work > 0 ? deployment_eur * work / all_work : 0) + transport);
@@ -241,7 +247,8 @@ bool stands(const Problem& problem, const Placement& placement, const v1::Demand
   for (const v1::PlannedSplit& split : before.splits()) {
     const auto c = problem.find_candidate(split.deployment());
     const auto same = [&](const Member& member) {
-      return problem.options[member.option].candidate == *c && static_cast<double>(member.share) / kWhole == split.fraction();
+      return problem.options[member.option].candidate == *c &&
+             static_cast<double>(member.share) / kWhole == split.fraction();
     };
     if (!c || std::none_of(placement.members.begin(), placement.members.end(), same)) return false;
   }
@@ -256,8 +263,10 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   Problem problem(snapshot, terrain_, incumbent);
   const uint64_t iterations = limit.iterations * std::max<uint64_t>(1, problem.demands.size() / 1000);
   Making making(problem, seed, iterations, stop, progress);
-  if (incumbent != nullptr) making.from(*incumbent, prices_);
-  else making.from_nothing();
+  if (incumbent != nullptr)
+    making.from(*incumbent, prices_);
+  else
+    making.from_nothing();
   Search& search = making.search();
 
   v1::Plan plan;

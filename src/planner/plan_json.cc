@@ -134,7 +134,8 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Pr
     deployments.push_back(deployment_json(snapshot, row));
     site_of_deployment[row.id()] = site_of_pool(snapshot, row.pool());
   }
-  for (const v1::DemandPlan& planned : plan.demands()) demands.push_back(demand_json(snapshot, planned, site_of_deployment));
+  for (const v1::DemandPlan& planned : plan.demands())
+    demands.push_back(demand_json(snapshot, planned, site_of_deployment));
   json["deployments"] = std::move(deployments);
   json["demands"] = std::move(demands);
   if (prices != nullptr) json["prices"] = prices_json(snapshot, *prices);
@@ -209,13 +210,16 @@ class PlanReader {
   }
 
   void read_prices(const Json& from, Prices* to) {
-    const auto read_rows = [&](std::string_view key, size_t size, std::vector<double>& values, const auto& position_of) {
+    const auto read_rows = [&](std::string_view key, size_t size, std::vector<double>& values,
+                               const auto& position_of) {
       values.assign(size, 0);
       for (const Json& row : rows(from, key, "prices")) {
         const std::string id = text(row, "id", "prices");
         const double eur = number(row, "eur_per_hour", id);
-        if (const size_t at = position_of(id); at < size) values[at] = eur;
-        else say("prices", id, "of this grid");
+        if (const size_t at = position_of(id); at < size)
+          values[at] = eur;
+        else
+          say("prices", id, "of this grid");
       }
     };
     const auto in = [](const auto& table) {
@@ -241,16 +245,21 @@ class PlanReader {
 
 }  // namespace
 
-Result<PricedPlan> plan_from_json(const Json& document, const grid::Snapshot& snapshot) { return PlanReader(snapshot).read(document); }
+Result<PricedPlan> plan_from_json(const Json& document, const grid::Snapshot& snapshot) {
+  return PlanReader(snapshot).read(document);
+}
 
 CheckedPlan check_plan(const grid::Snapshot& snapshot, const PricedPlan& priced) {
   const v1::Plan& plan = priced.plan;
   constexpr double kTolerance = 1e-5;  // relative: the document has six digits
   CheckedPlan checked{cost_of(snapshot, plan), proven_bound(snapshot, priced.prices), violations(snapshot, plan)};
-  if (!(std::abs(checked.cost_eur_per_hour - plan.cost_eur_per_hour()) <= kTolerance * std::max(1.0, checked.cost_eur_per_hour)))
-    checked.faults.push_back(fmt::format("it says that it costs {} €/h, its rows cost {}", plan.cost_eur_per_hour(), checked.cost_eur_per_hour));
+  if (!(std::abs(checked.cost_eur_per_hour - plan.cost_eur_per_hour()) <=
+        kTolerance * std::max(1.0, checked.cost_eur_per_hour)))
+    checked.faults.push_back(fmt::format("it says that it costs {} €/h, its rows cost {}", plan.cost_eur_per_hour(),
+                                         checked.cost_eur_per_hour));
   if (!(plan.bound_eur_per_hour() <= checked.bound_eur_per_hour * (1 + 1e-7) + 1e-9))
-    checked.faults.push_back(fmt::format("it says that no plan costs less than {} €/h, its prices prove {}", plan.bound_eur_per_hour(), checked.bound_eur_per_hour));
+    checked.faults.push_back(fmt::format("it says that no plan costs less than {} €/h, its prices prove {}",
+                                         plan.bound_eur_per_hour(), checked.bound_eur_per_hour));
   return checked;
 }
 

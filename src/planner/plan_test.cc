@@ -25,7 +25,9 @@ const std::string kTwoSites = R"(
   tenant acme DE
 )";
 
-v1::Plan planned(const grid::Snapshot& s, const v1::Plan* incumbent = nullptr) { return plan(s, incumbent, "plan-1", 1, {}, {}); }
+v1::Plan planned(const grid::Snapshot& s, const v1::Plan* incumbent = nullptr) {
+  return plan(s, incumbent, "plan-1", 1, {}, {});
+}
 
 const v1::DemandPlan& demand_of(const v1::Plan& plan, std::string_view id) {
   for (const auto& demand : plan.demands())
@@ -53,7 +55,8 @@ TEST(Plan, GoesToTheEdgeWhereTheRoundTripForbidsTheCore) {
   std::string far = kTwoSites;
   far.replace(far.find("4ms"), 3, "20ms");
   // First token from the core 44 ms + 10 ms of prefill, from the edge 4 ms + 30 ms.
-  const auto s = drawn_grid(far + "demand patient acme north m 0.1/s in=100\ndemand hasty acme north m 0.1/s in=100 ttft=50ms");
+  const auto s =
+      drawn_grid(far + "demand patient acme north m 0.1/s in=100\ndemand hasty acme north m 0.1/s in=100 ttft=50ms");
   const v1::Plan p = planned(s);
   expect_sound(s, p);
   EXPECT_EQ(demand_of(p, "hasty").splits(0).deployment(), "m@edge-small");

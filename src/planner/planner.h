@@ -20,22 +20,24 @@ namespace tandem::planner {
 class Terrain;
 
 struct WorkLimit {
-  uint64_t iterations = 10'000;  // of local improvement for each 1,000 demands; never seconds, so that a plan can be made again
+  uint64_t iterations =
+      10'000;  // of local improvement for each 1,000 demands; never seconds, so that a plan can be made again
 };
 
-// What a lower bound is proven by: at these prices the problem falls apart into one for each deployment (bound.h). All ≥ 0.
+// What a lower bound is proven by: at these prices the problem falls apart into one for each deployment (bound.h). All
+// ≥ 0.
 struct Prices {
-  std::vector<double> demand;    // €/h for serving all of it; at most the penalty of rejecting it
-  std::vector<double> pool;      // €/h an accelerator
-  std::vector<double> site;      // €/h a kW at worst case
-  std::vector<double> arc;       // €/h a Gbit/s; by 2 × link, + 1 from link.b to link.a
+  std::vector<double> demand;  // €/h for serving all of it; at most the penalty of rejecting it
+  std::vector<double> pool;    // €/h an accelerator
+  std::vector<double> site;    // €/h a kW at worst case
+  std::vector<double> arc;     // €/h a Gbit/s; by 2 × link, + 1 from link.b to link.a
   bool operator==(const Prices&) const = default;
 };
 
 // How far a plan has come: its cost, and what no plan can cost less than. 0 until there is one.
 struct Progress {
   double cost_eur_per_hour = 0, bound_eur_per_hour = 0;
-  const char* doing = "";        // what was done last
+  const char* doing = "";  // what was done last
 };
 
 // Plans one grid again and again: keeps what the network means for plans, so that after a failure only what it touched
@@ -67,8 +69,8 @@ v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::st
 // the plan was made: what accepts a plan trusts only this.
 std::vector<std::string> violations(const grid::Snapshot& snapshot, const v1::Plan& plan);
 
-// The plan for people and programs (`tandem plan --json`, GET /api/v1/plan): ids instead of positions, figures rounded to
-// what they are worth, `gap` = (cost − bound) / cost. Rows that the snapshot no longer has carry their ids alone.
+// The plan for people and programs (`tandem plan --json`, GET /api/v1/plan): ids instead of positions, figures rounded
+// to what they are worth, `gap` = (cost − bound) / cost. Rows that the snapshot no longer has carry their ids alone.
 // `prices`, where given, stand with it, so that anyone can check the bound.
 Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Prices* prices = nullptr);
 
@@ -81,8 +83,8 @@ struct PricedPlan {
 Result<PricedPlan> plan_from_json(const Json& document, const grid::Snapshot& snapshot);
 
 // Whether a plan is what it says: every constraint kept, its cost the sum of its rows, its bound what its prices prove.
-// Everything is worked out from the grid and the plan alone, by code that no search uses. At 1,000 sites and 10,000 demands
-// seconds.
+// Everything is worked out from the grid and the plan alone, by code that no search uses. At 1,000 sites and 10,000
+// demands seconds.
 struct CheckedPlan {
   double cost_eur_per_hour = 0, bound_eur_per_hour = 0;  // as worked out
   std::vector<std::string> faults;                       // empty: all of it holds
@@ -90,19 +92,19 @@ struct CheckedPlan {
 CheckedPlan check_plan(const grid::Snapshot& snapshot, const PricedPlan& plan);
 
 // What becomes of every demand under the deployments of a plan when the world turns into another before anything is
-// planned anew: the shares whose site or path is gone follow the gateway's rule to what is left (the plan's other shares
-// in proportion, else the cheapest deployment that passes the gates), and what that does to queues is counted.
+// planned anew: the shares whose site or path is gone follow the gateway's rule to what is left (the plan's other
+// shares in proportion, else the cheapest deployment that passes the gates), and what that does to queues is counted.
 struct Verdict {
   struct Broken {
     std::string demand, tenant, region, model;
-    std::string reason;            // the gate or figure that breaks it
-    double fraction = 0;           // of the demand, (0, 1]
+    std::string reason;   // the gate or figure that breaks it
+    double fraction = 0;  // of the demand, (0, 1]
     bool operator==(const Broken&) const = default;
   };
   std::vector<Broken> promises_broken;  // kept before and not after, in the order of demands
   uint32_t promises_kept = 0;
-  std::string worst_link;          // by utilisation afterwards; empty without links
-  double worst_utilization = 0;    // of capacity, the busier direction; may exceed 1
+  std::string worst_link;              // by utilisation afterwards; empty without links
+  double worst_utilization = 0;        // of capacity, the busier direction; may exceed 1
   double cost_delta_eur_per_hour = 0;  // transport, load-dependent energy and penalties; the replicas stay as they are
 };
 Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after);
@@ -122,7 +124,7 @@ struct TableOptions {
   uint64_t offset = 0;
   Instant published_at;
   Instant valid_until;
-  EngineEndpoint emulator;       // of the pools that name no engine_url: base_path gets "/pools/<pool>" appended
+  EngineEndpoint emulator;  // of the pools that name no engine_url: base_path gets "/pools/<pool>" appended
 };
 
 // The routing table for a snapshot under a plan: paths of this snapshot, so that a cut link changes it at once, and the

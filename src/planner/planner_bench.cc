@@ -1,6 +1,7 @@
-// Large grids (1,000 sites, 10,000 demands, 50 models; dense demand and a pilot's): the gap after 1, 5, 10 and 60 s from
-// nothing, and the time to mend the plan after any single link or site is lost. And the example grid (examples/national.yaml): planned cold, planned again after each kind of failure, and what follows a
-// plan. Counters: cost and lower bound in €/h, gap in %, demands rejected at least in part, replicas moved.
+// Large grids (1,000 sites, 10,000 demands, 50 models; dense demand and a pilot's): the gap after 1, 5, 10 and 60 s
+// from nothing, and the time to mend the plan after any single link or site is lost. And the example grid
+// (examples/national.yaml): planned cold, planned again after each kind of failure, and what follows a plan. Counters:
+// cost and lower bound in €/h, gap in %, demands rejected at least in part, replicas moved.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -97,7 +98,8 @@ const grid::Snapshot& nation(int64_t load) {
   static std::map<int64_t, grid::Snapshot> made;
   const auto found = made.find(load);
   if (found != made.end()) return found->second;
-  const auto entities = generate::generate_grid({.sites = 1'000, .demands = 10'000, .models = 50, .load = static_cast<double>(load) / 1e3});
+  const auto entities = generate::generate_grid(
+      {.sites = 1'000, .demands = 10'000, .models = 50, .load = static_cast<double>(load) / 1e3});
   CHECK(entities.has_value());
   ingest::GridSnapshot read = ingest::read_grid(ingest::write_grid_file(*entities), "nation.yaml");
   CHECK(read.snapshot.has_value());
@@ -128,7 +130,12 @@ void gap_over_time(benchmark::State& state) {
   for (auto _ : state) planned = plan_nation(grid, state.range(1));
   report(state, planned.plan);
 }
-BENCHMARK(gap_over_time)->ArgsProduct({{600, 20}, {1, 5, 10, 60}})->ArgNames({"load", "limit_s"})->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
+BENCHMARK(gap_over_time)
+    ->ArgsProduct({{600, 20}, {1, 5, 10, 60}})
+    ->ArgNames({"load", "limit_s"})
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(benchmark::kSecond);
 
 // Each failure from the plan of 10 s and what its planner knows; of 100 of all links and sites.
 void mend_after_a_failure(benchmark::State& state) {
@@ -157,14 +164,21 @@ void mend_after_a_failure(benchmark::State& state) {
     times_ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     moves_max = std::max<double>(moves_max, mended.moves());
     for (int d = 0; d < mended.demands_size(); ++d)
-      lost_for_cost += mended.demands(d).rejected() > planned.plan.demands(d).rejected() && mended.demands(d).blocked_by() == "cost";
+      lost_for_cost +=
+          mended.demands(d).rejected() > planned.plan.demands(d).rejected() && mended.demands(d).blocked_by() == "cost";
   }
   std::sort(times_ms.begin(), times_ms.end());
   state.counters["p95_ms"] = times_ms[times_ms.size() * 95 / 100];
   state.counters["moves_max"] = moves_max;
   state.counters["lost_for_cost"] = lost_for_cost;
 }
-BENCHMARK(mend_after_a_failure)->ArgName("load")->Arg(600)->Arg(20)->Iterations(100)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(mend_after_a_failure)
+    ->ArgName("load")
+    ->Arg(600)
+    ->Arg(20)
+    ->Iterations(100)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void check_violations(benchmark::State& state) {
   const v1::Plan p = plan_example({});

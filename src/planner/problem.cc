@@ -10,10 +10,22 @@
 namespace tandem::planner {
 
 std::string_view to_string(Gate gate) {
-  static constexpr std::string_view kNames[] = {"",           "tenant_model", "context",        "anchor",
-                                                "model",      "memory",       "down",           "unreachable",
-                                                "residency",  "path_residency", "promise_tpot", "promise_ttft",
-                                                "accelerators", "power",      "link_capacity",  "cost"};
+  static constexpr std::string_view kNames[] = {"",
+                                                "tenant_model",
+                                                "context",
+                                                "anchor",
+                                                "model",
+                                                "memory",
+                                                "down",
+                                                "unreachable",
+                                                "residency",
+                                                "path_residency",
+                                                "promise_tpot",
+                                                "promise_ttft",
+                                                "accelerators",
+                                                "power",
+                                                "link_capacity",
+                                                "cost"};
   return kNames[static_cast<size_t>(gate)];
 }
 
@@ -25,7 +37,8 @@ uint32_t radio_reserve_max(const grid::Pool& pool) {
     for (const grid::RadioReserve& other : pool.radio_reserve) {
       const double hour = at.from_hour;
       const bool wraps = other.from_hour > other.to_hour;
-      const bool covers = wraps ? hour >= other.from_hour || hour < other.to_hour : hour >= other.from_hour && hour < other.to_hour;
+      const bool covers =
+          wraps ? hour >= other.from_hour || hour < other.to_hour : hour >= other.from_hour && hour < other.to_hour;
       if (covers) sum += other.accelerators;
     }
     most = static_cast<uint32_t>(std::min<uint64_t>(std::max<uint64_t>(most, sum), UINT32_MAX));
@@ -75,7 +88,8 @@ void Problem::add_candidates() {
     of_model.push_back(i);
   }
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, uint64_t> pinned;
-  for (const grid::Deployment& pin : snapshot.deployments) pinned[{pin.pool.value, pin.model.value, pin.tensor_parallel}] += pin.replicas;
+  for (const grid::Deployment& pin : snapshot.deployments)
+    pinned[{pin.pool.value, pin.model.value, pin.tensor_parallel}] += pin.replicas;
   for (size_t p = 0; p < snapshot.pools.size(); ++p) {
     const grid::Pool& pool = snapshot.pools[p];
     const grid::Accelerator& accelerator = snapshot.accelerators[pool.accelerator];
@@ -87,7 +101,8 @@ void Problem::add_candidates() {
       Candidate c;
       c.id = deployment_id(model.id, pool.id, profile.tensor_parallel);
       // Of two profiles for one deployment (two sources, say) the first in the file counts.
-      if (std::any_of(candidates.begin() + first, candidates.end(), [&](const Candidate& o) { return o.id == c.id; })) continue;
+      if (std::any_of(candidates.begin() + first, candidates.end(), [&](const Candidate& o) { return o.id == c.id; }))
+        continue;
       c.pool = static_cast<uint32_t>(p);
       c.site = pool.site.value;
       c.node = pool.node.value;
@@ -161,7 +176,8 @@ void Problem::add_demands() {
     demand.residency = tenant.residency.bits;
     const std::optional<grid::Anchor>& anchor = terrain->anchors[row.region.value];
     if (anchor) demand.access_us = 2 * (anchor->access_delay + anchor->backhaul_delay).value();
-    if (!tenant.models.empty() && std::find(tenant.models.begin(), tenant.models.end(), row.model) == tenant.models.end())
+    if (!tenant.models.empty() &&
+        std::find(tenant.models.begin(), tenant.models.end(), row.model) == tenant.models.end())
       demand.blocked = Gate::tenant_model;
     else if (row.prompt_tokens + row.output_tokens > snapshot.models[row.model].context_tokens)
       demand.blocked = Gate::context;
@@ -178,7 +194,8 @@ void Problem::add_uses(uint32_t d) {
   for (const uint32_t f : profiles_of_model_[row.model.value]) {
     const grid::Profile& profile = snapshot.profiles[size_t{f}];
     Use use;
-    const double requests_max = twin::kv_requests_max(snapshot.models[row.model], profile, row.prompt_tokens, row.output_tokens);
+    const double requests_max =
+        twin::kv_requests_max(snapshot.models[row.model], profile, row.prompt_tokens, row.output_tokens);
     use.fits = requests_max >= profile.points.front().batch;
     use.prefill_ms = twin::prefill_time(profile, row.prompt_tokens, row.prefix_hit).value();
     for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
@@ -212,22 +229,27 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   if (!leg.reachable) return ruled_out(Gate::unreachable);
   verdict.round_trip_us = demand.access_us + leg.branch_us;
   verdict.ttft_ms = verdict.round_trip_us * 1e-3 + use.prefill_ms;
-  if ((snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)).bits & ~demand.residency) != 0) return ruled_out(Gate::residency);
+  if ((snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)).bits & ~demand.residency) != 0)
+    return ruled_out(Gate::residency);
   if ((leg.jurisdictions & ~demand.residency) != 0) return ruled_out(Gate::path_residency);
   if (use.points == 0) return ruled_out(Gate::promise_tpot, use.fastest_ms, row.promise.tpot.value());
   if (slack_ms(demand, leg, use) < 0) return ruled_out(Gate::promise_ttft, verdict.ttft_ms, row.promise.ttft.value());
-  if (candidate.replicas_max == 0) return ruled_out(Gate::accelerators, pool_spare[candidate.pool], candidate.accelerators);
-  if (candidate.worst_kw > site_kw[candidate.site]) return ruled_out(Gate::power, candidate.worst_kw, site_kw[candidate.site]);
+  if (candidate.replicas_max == 0)
+    return ruled_out(Gate::accelerators, pool_spare[candidate.pool], candidate.accelerators);
+  if (candidate.worst_kw > site_kw[candidate.site])
+    return ruled_out(Gate::power, candidate.worst_kw, site_kw[candidate.site]);
   if (option == nullptr) return verdict;
 
   double fractional = std::numeric_limits<double>::infinity(), alone = fractional, replicas = 0;
   for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
     if ((use.points >> p & 1) == 0) continue;
     const grid::OperatingPoint& point = profile.points[p];
-    const double busy = row.rate_per_s * use.prefill_ms * 1e-3 + demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+    const double busy = row.rate_per_s * use.prefill_ms * 1e-3 +
+                        demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
     const double work = busy / kUtilizationMax;  // replicas it fills
     const double active = busy * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
-    if (const double eur = work * candidate.replica_eur_per_hour + active; eur < fractional) fractional = eur, replicas = work;
+    if (const double eur = work * candidate.replica_eur_per_hour + active; eur < fractional)
+      fractional = eur, replicas = work;
     alone = std::min(alone, std::max(1.0, std::ceil(work)) * candidate.replica_eur_per_hour + active);
   }
   const double transport = transport_eur_per_hour(demand, leg);
@@ -257,7 +279,8 @@ void Problem::add_all_options() {
 
 std::optional<uint32_t> Problem::find_option(uint32_t d, uint32_t c) const {
   const std::vector<uint32_t>& of_demand = demands[d].options;
-  const auto found = std::lower_bound(of_demand.begin(), of_demand.end(), c, [&](uint32_t o, uint32_t wanted) { return options[o].candidate < wanted; });
+  const auto found = std::lower_bound(of_demand.begin(), of_demand.end(), c,
+                                      [&](uint32_t o, uint32_t wanted) { return options[o].candidate < wanted; });
   if (found == of_demand.end() || options[*found].candidate != c) return std::nullopt;
   return *found;
 }
@@ -267,7 +290,8 @@ bool Problem::add_option(uint32_t d, uint32_t c) {
   Option option;
   if (judge(d, c, &option).gate != Gate::none) return false;
   std::vector<uint32_t>& of_demand = demands[d].options;
-  const auto place = std::lower_bound(of_demand.begin(), of_demand.end(), c, [&](uint32_t o, uint32_t wanted) { return options[o].candidate < wanted; });
+  const auto place = std::lower_bound(of_demand.begin(), of_demand.end(), c,
+                                      [&](uint32_t o, uint32_t wanted) { return options[o].candidate < wanted; });
   of_demand.insert(place, static_cast<uint32_t>(options.size()));
   options_of_candidate[c].push_back(static_cast<uint32_t>(options.size()));
   options.push_back(option);

@@ -31,10 +31,10 @@ enum class Gate : uint8_t {
   path_residency,  // a jurisdiction that some equal-cost branch touches
   promise_tpot,
   promise_ttft,
-  accelerators,    // too few are left beside the radio reserve
-  power,           // worst-case power or heat of the site
-  link_capacity,   // a link on the way has no headroom left
-  cost,            // it could, but another is cheaper, or rejecting is
+  accelerators,   // too few are left beside the radio reserve
+  power,          // worst-case power or heat of the site
+  link_capacity,  // a link on the way has no headroom left
+  cost,           // it could, but another is cheaper, or rejecting is
 };
 std::string_view to_string(Gate gate);
 
@@ -42,38 +42,40 @@ std::string_view to_string(Gate gate);
 inline constexpr uint32_t kWhole = 1024;
 inline constexpr size_t kPointsMax = 32;  // operating points read of a profile: a set of them is one machine word
 
-// No plan fills replicas beyond this: above it the wait grows so fast with small errors of the forecast that no promise is
-// worth much. (At 0.95 a demand 5 % above its forecast meets the edge of what there is.)
+// No plan fills replicas beyond this: above it the wait grows so fast with small errors of the forecast that no promise
+// is worth much. (At 0.95 a demand 5 % above its forecast meets the edge of what there is.)
 inline constexpr double kUtilizationMax = 0.95;
 
-// Where not all can be served, turning away a demand of one priority counts as turning away this many of the next lower.
+// Where not all can be served, turning away a demand of one priority counts as turning away this many of the next
+// lower.
 inline constexpr double kPrecedence = 16;
 
 // One way a pool could run a model: a profile in a pool. At most one deployment stands on it.
 struct Candidate {
   uint32_t pool = 0, site = 0, node = 0, model = 0;
   const grid::Profile* profile = nullptr;
-  uint32_t profile_position = 0;       // in the snapshot
-  uint32_t slot = 0;                   // of the profile among those of the model
-  std::string id;                      // "<model>@<pool>", "/tp<n>"
+  uint32_t profile_position = 0;  // in the snapshot
+  uint32_t slot = 0;              // of the profile among those of the model
+  std::string id;                 // "<model>@<pool>", "/tp<n>"
   bool fits_memory = false;
   bool up = false;
-  bool servable = false;               // up, its weights fit, and a replica has accelerators and power
-  uint32_t accelerators = 1;           // a replica
-  uint32_t replicas_max = 0;           // alone in the pool, beside the radio reserve
-  double idle_w = 0;                   // of a replica, IT
-  double worst_kw = 0;                 // of a replica, IT
-  double replica_eur_per_hour = 0;     // accelerators and idle energy
-  double eur_per_watt_hour = 0;        // PUE × price of power
-  uint32_t pinned = 0;                 // replicas the operator keeps here
-  uint32_t incumbent = 0;              // replicas of the plan before
-  double guide_eur_per_hour = 0;       // what scarce accelerators and power are worth to others, a replica: steers, costs nothing
+  bool servable = false;            // up, its weights fit, and a replica has accelerators and power
+  uint32_t accelerators = 1;        // a replica
+  uint32_t replicas_max = 0;        // alone in the pool, beside the radio reserve
+  double idle_w = 0;                // of a replica, IT
+  double worst_kw = 0;              // of a replica, IT
+  double replica_eur_per_hour = 0;  // accelerators and idle energy
+  double eur_per_watt_hour = 0;     // PUE × price of power
+  uint32_t pinned = 0;              // replicas the operator keeps here
+  uint32_t incumbent = 0;           // replicas of the plan before
+  double guide_eur_per_hour =
+      0;  // what scarce accelerators and power are worth to others, a replica: steers, costs nothing
 };
 
 // A demand on one profile, wherever that stands.
 struct Use {
-  bool fits = false;                   // KV of one request, at the smallest batch at least
-  uint32_t points = 0;                 // set of operating points that keep the promise on time per token
+  bool fits = false;    // KV of one request, at the smallest batch at least
+  uint32_t points = 0;  // set of operating points that keep the promise on time per token
   double prefill_ms = 0;
   double fastest_ms = std::numeric_limits<double>::infinity();  // a token, at the points whose batch fits
 };
@@ -81,7 +83,7 @@ struct Use {
 // A demand at a candidate that passed every gate of its own: what is left is capacity and cost.
 struct Option {
   uint32_t demand = 0, candidate = 0;
-  uint32_t points = 0;                 // set of the profile's operating points it may run at
+  uint32_t points = 0;  // set of the profile's operating points it may run at
   double round_trip_us = 0;
   double prefill_ms = 0;
   double slack_ms = 0;                 // of the promised TTFT, what waits may take
@@ -93,22 +95,22 @@ struct Option {
 
 struct DemandRow {
   const grid::Demand* row = nullptr;
-  Gate blocked = Gate::none;           // ruled out everywhere
-  double penalty_eur_per_hour = 0;     // of rejecting all of it
-  bool served_before = false;          // by the incumbent: is not given up for cost
-  double precedence = 1;               // of its priority: kPrecedence times that of the next lower one in the grid
-  double tokens_per_s = 0;             // output
+  Gate blocked = Gate::none;        // ruled out everywhere
+  double penalty_eur_per_hour = 0;  // of rejecting all of it
+  bool served_before = false;       // by the incumbent: is not given up for cost
+  double precedence = 1;            // of its priority: kPrecedence times that of the next lower one in the grid
+  double tokens_per_s = 0;          // output
   double up_gbps = 0, back_gbps = 0;
-  double bytes_per_hour = 0;           // both ways
-  double access_us = 0;                // access and backhaul to the anchor in use, out and back
-  uint64_t residency = 0;              // of the tenant
-  uint32_t use_first = 0;              // in Problem::uses; one for each profile of the model
-  std::vector<uint32_t> options;       // ascending by candidate
+  double bytes_per_hour = 0;      // both ways
+  double access_us = 0;           // access and backhaul to the anchor in use, out and back
+  uint64_t residency = 0;         // of the tenant
+  uint32_t use_first = 0;         // in Problem::uses; one for each profile of the model
+  std::vector<uint32_t> options;  // ascending by candidate
 };
 
 // What a demand puts on one direction of a link, per Gbit/s sent out and back.
 struct ArcUse {
-  uint32_t arc = 0;                    // 2 × link, + 1 from link.b to link.a
+  uint32_t arc = 0;  // 2 × link, + 1 from link.b to link.a
   double up = 0, back = 0;
 };
 
@@ -124,21 +126,21 @@ class Problem {
   const grid::Snapshot& snapshot;
   bool has_incumbent = false;
   std::shared_ptr<const Terrain> terrain;
-  std::vector<Candidate> candidates;            // by pool, then profile
+  std::vector<Candidate> candidates;  // by pool, then profile
   std::vector<std::vector<uint32_t>> candidates_of_model;
   std::vector<DemandRow> demands;
-  std::vector<Use> uses;                        // by demand, then profile of its model
-  std::vector<Option> options;                  // those the search may take; in the order they were added
+  std::vector<Use> uses;        // by demand, then profile of its model
+  std::vector<Option> options;  // those the search may take; in the order they were added
   std::vector<std::vector<uint32_t>> options_of_candidate;
-  std::vector<uint32_t> pool_spare;             // accelerators beside the largest radio reserve of the day
-  std::vector<double> site_kw;                  // left beside the radio reserve at worst case
-  std::vector<double> arc_spare_gbps;           // headroom × capacity − background; may be negative
+  std::vector<uint32_t> pool_spare;    // accelerators beside the largest radio reserve of the day
+  std::vector<double> site_kw;         // left beside the radio reserve at worst case
+  std::vector<double> arc_spare_gbps;  // headroom × capacity − background; may be negative
 
   // The first gate that rules the demand out at the candidate, capacity in use and cost aside.
   struct Verdict {
     Gate gate = Gate::none;
-    double measured = 0, allowed = 0;           // the figures of the gate, in its own unit
-    double round_trip_us = 0, ttft_ms = 0;      // as far as known; ttft_ms without waits
+    double measured = 0, allowed = 0;       // the figures of the gate, in its own unit
+    double round_trip_us = 0, ttft_ms = 0;  // as far as known; ttft_ms without waits
   };
   Verdict judge(uint32_t demand, uint32_t candidate, Option* option) const;
   // judge(…).gate == none, without the reasons: what is asked of all columns many times.
@@ -165,7 +167,7 @@ class Problem {
     return view == UINT32_MAX ? nullptr : &terrain->views[view]->tree;
   }
 
-  size_t columns() const;                       // pairs of a demand and a candidate of its model
+  size_t columns() const;  // pairs of a demand and a candidate of its model
   void add_all_options();
   // Adds the option unless it is there or its gates forbid it. False then.
   bool add_option(uint32_t demand, uint32_t candidate);

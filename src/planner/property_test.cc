@@ -18,15 +18,18 @@ grid::Snapshot random_grid(Random& random, uint64_t priority_max) {
   const uint64_t sites = 2 + random.below(4);
   std::string text;
   for (uint64_t i = 0; i < sites; ++i)
-    text += "site s" + std::to_string(i) + (random.chance(0.7) ? " DE" : " FR") + " price=0." + pick(1, 4) + " power=" + pick(2, 9) + "\n";
+    text += "site s" + std::to_string(i) + (random.chance(0.7) ? " DE" : " FR") + " price=0." + pick(1, 4) +
+            " power=" + pick(2, 9) + "\n";
   for (uint64_t i = 1; i < sites; ++i)
-    text += "s" + std::to_string(i) + "-s" + std::to_string(random.below(i)) + " " + pick(1, 9) + "ms 10G cost=0.0" + pick(1, 9) + "\n";
+    text += "s" + std::to_string(i) + "-s" + std::to_string(random.below(i)) + " " + pick(1, 9) + "ms 10G cost=0.0" +
+            pick(1, 9) + "\n";
   text += "s0-s1 " + pick(1, 9) + "ms " + (random.chance(0.2) ? "0.02G" : "10G") + "\n";
-  text += "accelerator big 80GB idle=100W peak=700W price=" + pick(2, 4) + "\naccelerator small 24GB idle=30W peak=150W price=1\n";
+  text += "accelerator big 80GB idle=100W peak=700W price=" + pick(2, 4) +
+          "\naccelerator small 24GB idle=30W peak=150W price=1\n";
   const uint64_t pools = 1 + random.below(3);
   for (uint64_t i = 0; i < pools; ++i)
-    text += "pool p" + std::to_string(i) + " s" + std::to_string(random.below(sites)) + (random.chance(0.5) ? " big " : " small ") + pick(1, 5) +
-            (random.chance(0.2) ? " reserve=1\n" : "\n");
+    text += "pool p" + std::to_string(i) + " s" + std::to_string(random.below(sites)) +
+            (random.chance(0.5) ? " big " : " small ") + pick(1, 5) + (random.chance(0.2) ? " reserve=1\n" : "\n");
   text += "model m 10GB\nmodel k 14GB\n";
   text += "profile m big 4:9ms/300W 16:14ms/500W 32:20ms/650W kv=40GB prefill=20000 overhead=4ms\n";
   text += "profile m small 2:20ms/100W 8:28ms/140W kv=12GB prefill=6000 overhead=8ms\n";
@@ -34,9 +37,10 @@ grid::Snapshot random_grid(Random& random, uint64_t priority_max) {
   text += "region north s0 access=1ms\nregion south s1 access=2ms\ntenant de DE\ntenant all *\n";
   const uint64_t demands = 1 + random.below(4);
   for (uint64_t i = 0; i < demands; ++i)
-    text += "demand d" + std::to_string(i) + (random.chance(0.4) ? " de" : " all") + (random.chance(0.5) ? " north" : " south") +
-            (random.chance(0.7) ? " m " : " k ") + pick(1, 12) + " ttft=" + pick(60, 900) + "ms tpot=" + pick(11, 60) + "ms in=" + pick(50, 1500) +
-            " out=" + pick(20, 400) + " priority=" + pick(0, priority_max) + "\n";
+    text += "demand d" + std::to_string(i) + (random.chance(0.4) ? " de" : " all") +
+            (random.chance(0.5) ? " north" : " south") + (random.chance(0.7) ? " m " : " k ") + pick(1, 12) +
+            " ttft=" + pick(60, 900) + "ms tpot=" + pick(11, 60) + "ms in=" + pick(50, 1500) + " out=" + pick(20, 400) +
+            " priority=" + pick(0, priority_max) + "\n";
   return test_support::drawn_grid(text);
 }
 
@@ -45,10 +49,12 @@ grid::Snapshot random_grid(Random& random, uint64_t priority_max) {
 class Enumeration {
  public:
   explicit Enumeration(const grid::Snapshot& snapshot) : s_(snapshot), network_(twin::make_network(snapshot)) {
-    for (size_t r = 0; r < s_.regions.size(); ++r) reaches_.push_back(twin::reach_from(s_, network_, grid::RegionIndex(r)));
+    for (size_t r = 0; r < s_.regions.size(); ++r)
+      reaches_.push_back(twin::reach_from(s_, network_, grid::RegionIndex(r)));
     for (size_t p = 0; p < s_.pools.size(); ++p)
       for (size_t f = 0; f < s_.profiles.size(); ++f)
-        if (s_.profiles[f].accelerator == s_.pools[p].accelerator) places_.push_back({grid::PoolIndex(p), &s_.profiles[f]});
+        if (s_.profiles[f].accelerator == s_.pools[p].accelerator)
+          places_.push_back({grid::PoolIndex(p), &s_.profiles[f]});
     choice_.resize(s_.demands.size());
   }
   double best() {
@@ -74,7 +80,8 @@ class Enumeration {
     const grid::Pool& pool = s_.pools[place.pool];
     const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
     const auto& reach = reaches_[demand.region.value];
-    return place.profile->model == demand.model && reach.reachable(pool.node) && residency.contains(s_.jurisdiction_of(pool.site)) &&
+    return place.profile->model == demand.model && reach.reachable(pool.node) &&
+           residency.contains(s_.jurisdiction_of(pool.site)) &&
            residency.contains(reach.tree->jurisdictions(pool.node));
   }
 
@@ -111,7 +118,8 @@ class Enumeration {
     const double requests = demand.rate_per_s * 3600;
     if (choice == places_.size()) return requests * s_.policy.rejection_penalty.value();
     const auto& tree = *reaches_[demand.region.value].tree;
-    return requests * (demand.upload_bytes + demand.download_bytes) * tree.euros_per_byte(s_.pools[places_[choice].pool].node);
+    return requests * (demand.upload_bytes + demand.download_bytes) *
+           tree.euros_per_byte(s_.pools[places_[choice].pool].node);
   }
 
   // Cost and replicas of a place for the demands sent there; nothing when it cannot keep their promises.
@@ -138,7 +146,8 @@ class Enumeration {
                                  twin::prefill_time(*profile, demand->prompt_tokens, demand->prefix_hit).value() +
                                  serving.wait(demand->promise.quantile).value();
           return ttft_ms <= demand->promise.ttft.value() && serving.tpot <= demand->promise.tpot &&
-                 twin::kv_requests_max(s_.models[profile->model], *profile, demand->prompt_tokens, demand->output_tokens) >= point.batch;
+                 twin::kv_requests_max(s_.models[profile->model], *profile, demand->prompt_tokens,
+                                       demand->output_tokens) >= point.batch;
         });
         if (!kept) continue;
         const double watts = twin::average_power(point, accelerator.idle_power, n, serving.utilization).value();

@@ -64,8 +64,8 @@ void Search::place_all(std::vector<uint32_t> demands, uint32_t forbidden) {
   for (const uint32_t d : demands) place(d, 1, forbidden);
 }
 
-// Puts what is unserved of a demand where it adds least; in parts where it does not fit whole; leaves what no option can
-// take, or what rejecting costs less.
+// Puts what is unserved of a demand where it adds least; in parts where it does not fit whole; leaves what no option
+// can take, or what rejecting costs less.
 //
 // `opening_weight` is how much of a new replica counts against the first demand on it: at 1 all, at 0 only the fraction
 // that this demand uses, as if others were sure to follow.
@@ -82,8 +82,10 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
     const Option& option = problem_.options[o];
     if (option.candidate == forbidden || (blink_ > 0 && random_.chance(blink_))) continue;
     const double fractional = option.fractional_eur_per_hour * part;
-    const bool alone = deployed_[option.candidate].fit.replicas == 0 && problem_.candidates[option.candidate].incumbent == 0;
-    const double added_min = alone ? (share == kWhole ? option.alone_eur_per_hour : problem_.candidates[option.candidate].replica_eur_per_hour)
+    const bool alone =
+        deployed_[option.candidate].fit.replicas == 0 && problem_.candidates[option.candidate].incumbent == 0;
+    const double added_min = alone ? (share == kWhole ? option.alone_eur_per_hour
+                                                      : problem_.candidates[option.candidate].replica_eur_per_hour)
                                    : option.transport_eur_per_hour * part;
     const double weight = alone ? opening_weight : 1;
     if (any_fits && weight * added_min + (1 - weight) * fractional >= best_score) continue;
@@ -91,7 +93,8 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
     if (offer.fit.blocked != Gate::none) continue;
     any_fits = true;
     const double started = static_cast<double>(offer.fit.replicas) - deployed_[option.candidate].fit.replicas;
-    const double guide = problem_.candidates[option.candidate].guide_eur_per_hour * (weight * started + (1 - weight) * part * option.replicas_in_fractions);
+    const double guide = problem_.candidates[option.candidate].guide_eur_per_hour *
+                         (weight * started + (1 - weight) * part * option.replicas_in_fractions);
     const double score = weight * offer.added_eur_per_hour + (1 - weight) * fractional + guide;
     if (score >= best_score) continue;
     best_score = score;
@@ -124,7 +127,8 @@ bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidd
     if (fits == 0) continue;
     const bool alone = deployed_[option.candidate].fit.replicas == 0;
     const double weight = alone ? opening_weight : 1;
-    const double score = weight * offer.added_eur_per_hour / fits + (1 - weight) * option.fractional_eur_per_hour / kWhole;
+    const double score =
+        weight * offer.added_eur_per_hour / fits + (1 - weight) * option.fractional_eur_per_hour / kWhole;
     if (score >= best_score) continue;
     best_score = score;
     best = o;
@@ -281,7 +285,8 @@ bool Search::open(uint32_t c) {
   return keep_if_better(mark, gain_min());
 }
 
-// Whether the demands that could move would save at least a replica, if each left with its share of what it is served by.
+// Whether the demands that could move would save at least a replica, if each left with its share of what it is served
+// by.
 bool Search::worth_opening(uint32_t c) const {
   if (problem_.options_of_candidate[c].empty()) return false;
   double saved = 0;
@@ -294,7 +299,8 @@ bool Search::worth_opening(uint32_t c) const {
       const Option& from = problem_.options[member.option];
       const Deployed& deployed = deployed_[from.candidate];
       const double part = static_cast<double>(member.share) / kWhole;
-      paid += part * (from.transport_eur_per_hour + (deployed.work > 0 ? from.replicas_in_fractions / deployed.work : 0) * deployed.fit.eur_per_hour);
+      paid += part * (from.transport_eur_per_hour +
+                      (deployed.work > 0 ? from.replicas_in_fractions / deployed.work : 0) * deployed.fit.eur_per_hour);
     }
     const double running = option.fractional_eur_per_hour - option.replicas_in_fractions * to.replica_eur_per_hour;
     saved += std::max(0.0, paid - running);
@@ -394,14 +400,15 @@ bool Search::ruin_and_recreate() {
   });
   constexpr double kOpeningWeights[] = {1, 1, 0.5, 0.1};
   const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
-  blink_ = 0.02;  // so that the same ruin does not always end the same (Christiaens, Vanden Berghe, Transp. Sci. 54, 2020)
+  blink_ =
+      0.02;  // so that the same ruin does not always end the same (Christiaens, Vanden Berghe, Transp. Sci. 54, 2020)
   for (const uint32_t d : homeless) place(d, weight, kNobody);
   blink_ = 0;
   return keep_if_better(mark, gain_min());
 }
 
-// Takes all demands of one model out and places them anew: patient ones first or hasty ones, large ones or in any order, for
-// which of them share deployments is what decides how full those may be.
+// Takes all demands of one model out and places them anew: patient ones first or hasty ones, large ones or in any
+// order, for which of them share deployments is what decides how full those may be.
 bool Search::rebuild_model() {
   const uint32_t d0 = static_cast<uint32_t>(random_.below(placements_.size()));
   const uint32_t model = problem_.demands[d0].row->model.value;
@@ -455,7 +462,8 @@ void Search::improve() {
     improved |= relocate_all();
     improved |= open_all();
     improved |= spread_all();
-    improved &= objective_ < before - 1e-4 * std::abs(before);  // a sweep over a large grid that gains less is not worth another
+    improved &= objective_ <
+                before - 1e-4 * std::abs(before);  // a sweep over a large grid that gains less is not worth another
   }
 }
 

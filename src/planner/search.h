@@ -3,9 +3,10 @@
 //
 // Problem: capacitated facility location with integer modules (replicas) and shared resources: accelerators of a pool,
 // power of a site, arcs of the network. NP-hard. Method: greedy construction at several weights of opening cost, local
-// search (relocate a demand, close a deployment, open one), then ruin and recreate (Schrimpf et al., J. Comput. Phys. 2000).
-// Complexity: a placement costs O(options of the demand); a sweep of local search O(demands + deployments + candidates)
-// moves. Fails by stopping at a local optimum: the plan's bound says how far from the best it can be at most.
+// search (relocate a demand, close a deployment, open one), then ruin and recreate (Schrimpf et al., J. Comput. Phys.
+// 2000). Complexity: a placement costs O(options of the demand); a sweep of local search O(demands + deployments +
+// candidates) moves. Fails by stopping at a local optimum: the plan's bound says how far from the best it can be at
+// most.
 #pragma once
 
 #include <array>
@@ -39,26 +40,26 @@ struct Requirements {
 
 // How a deployment would run to meet its requirements at the least cost.
 struct Fit {
-  Gate blocked = Gate::none;       // none: it can
+  Gate blocked = Gate::none;  // none: it can
   uint32_t replicas = 0;
-  uint32_t point = 0;              // position among the profile's
-  double eur_per_hour = 0;         // accelerators, energy and moves
+  uint32_t point = 0;       // position among the profile's
+  double eur_per_hour = 0;  // accelerators, energy and moves
 };
 
 struct Member {
   uint32_t option = 0;
-  uint32_t share = 0;              // 1 … kWhole
+  uint32_t share = 0;  // 1 … kWhole
 };
 
 struct Deployed {
-  std::vector<Member> members;     // in order of arrival
+  std::vector<Member> members;  // in order of arrival
   Requirements requirements;
   Fit fit;
-  double work = 0;                 // replicas, if they could be bought in fractions
+  double work = 0;  // replicas, if they could be bought in fractions
 };
 
 struct Placement {
-  std::vector<Member> members;     // of one demand
+  std::vector<Member> members;  // of one demand
   uint32_t unserved = kWhole;
 };
 
@@ -66,8 +67,8 @@ class Search {
  public:
   Search(Problem& problem, uint64_t seed, uint64_t iterations_max, std::stop_token stop);
 
-  void construct(double opening_weight);   // from nothing; steered by the candidates' guides
-  void adopt(const v1::Plan& incumbent);   // what of it still passes every gate; then the rest is placed
+  void construct(double opening_weight);  // from nothing; steered by the candidates' guides
+  void adopt(const v1::Plan& incumbent);  // what of it still passes every gate; then the rest is placed
   void improve();
   // Ruin and recreate, until nothing better is found for a while. True when it gave up, false at a limit.
   bool improve_further(uint64_t iterations);
@@ -85,7 +86,7 @@ class Search {
   State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_}; }
   void set_state(State state);
   Known known() const;
-  double cost() const;                     // as the policy counts: without precedence, moves included
+  double cost() const;  // as the policy counts: without precedence, moves included
 
   uint64_t iterations() const { return iterations_; }
   bool at_limit() const { return iterations_ >= iterations_max_ || stop_.stop_requested(); }
@@ -116,13 +117,16 @@ class Search {
     size_t deployed, placements, used, numbers;
     double objective;
   };
-  Mark begin() const { return {old_deployed_.size(), old_placements_.size(), old_used_.size(), old_numbers_.size(), objective_}; }
+  Mark begin() const {
+    return {old_deployed_.size(), old_placements_.size(), old_used_.size(), old_numbers_.size(), objective_};
+  }
   void roll_back(const Mark& mark);
   void commit();
 
   void reset();
   Fit fit(uint32_t candidate, const Requirements& requirements) const;
-  double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas, const grid::OperatingPoint* point) const;
+  double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
+                      const grid::OperatingPoint* point) const;
   uint32_t links_allow(const Option& option, uint32_t share);
   void set_fit(uint32_t candidate, const Fit& fit);
   void add_arcs(const Option& option, double share);
@@ -156,12 +160,12 @@ class Search {
   uint64_t iterations_ = 0, iterations_max_;
   std::stop_token stop_;
   bool warm_ = false;
-  uint32_t since_best_ = 0;               // ruins since the last that paid
-  double blink_ = 0;                      // chance that an option is overlooked
+  uint32_t since_best_ = 0;  // ruins since the last that paid
+  double blink_ = 0;         // chance that an option is overlooked
 
-  std::vector<Deployed> deployed_;        // by candidate
-  std::vector<Placement> placements_;     // by demand
-  std::vector<uint32_t> pool_used_;       // accelerators
+  std::vector<Deployed> deployed_;     // by candidate
+  std::vector<Placement> placements_;  // by demand
+  std::vector<uint32_t> pool_used_;    // accelerators
   std::vector<double> site_kw_used_, arc_gbps_;
   double objective_ = 0;
 

@@ -82,8 +82,8 @@ double Search::cost() const {
   return eur;
 }
 
-// Rejection as the search counts it: priorities go before money, and what was served before is not given up to save any.
-// (The plan's cost has the policy's penalty alone.)
+// Rejection as the search counts it: priorities go before money, and what was served before is not given up to save
+// any. (The plan's cost has the policy's penalty alone.)
 double Search::penalty(uint32_t demand) const {
   const DemandRow& row = problem_.demands[demand];
   return row.penalty_eur_per_hour * row.precedence * (row.served_before ? 1e4 : 1);
@@ -115,7 +115,8 @@ namespace {
 
 bool waits_hold(const Requirements& requirements, const twin::Serving& serving) {
   for (size_t i = 0; i < requirements.wait_count; ++i)
-    if (!serving.waits_within(requirements.waits[i].quantile, Milliseconds(requirements.waits[i].slack_ms))) return false;
+    if (!serving.waits_within(requirements.waits[i].quantile, Milliseconds(requirements.waits[i].slack_ms)))
+      return false;
   return true;
 }
 
@@ -126,7 +127,8 @@ double replicas_min(const Requirements& requirements, const grid::OperatingPoint
   const double work = mix.prefill_s_per_s + mix.tokens_per_s * step_ms * 1e-3 / point.batch;
   const double decode_share_min = step_ms / requirements.tpot_ms;
   if (decode_share_min >= 1 && mix.prefill_s_per_s > 0) return std::numeric_limits<double>::infinity();
-  return std::max({1.0, std::ceil(work / kUtilizationMax), std::ceil(mix.prefill_s_per_s / (1 - decode_share_min) - 1e-12)});
+  return std::max(
+      {1.0, std::ceil(work / kUtilizationMax), std::ceil(mix.prefill_s_per_s / (1 - decode_share_min) - 1e-12)});
 }
 
 }  // namespace
@@ -135,20 +137,26 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   const Candidate& candidate = problem_.candidates[c];
   const Fit& now = deployed_[c].fit;
   const auto& points = candidate.profile->points;
-  const uint32_t spare = problem_.pool_spare[candidate.pool] - pool_used_[candidate.pool] + now.replicas * candidate.accelerators;
-  const double spare_kw = problem_.site_kw[candidate.site] - site_kw_used_[candidate.site] + now.replicas * candidate.worst_kw;
+  const uint32_t spare =
+      problem_.pool_spare[candidate.pool] - pool_used_[candidate.pool] + now.replicas * candidate.accelerators;
+  const double spare_kw =
+      problem_.site_kw[candidate.site] - site_kw_used_[candidate.site] + now.replicas * candidate.worst_kw;
   const uint32_t by_accelerators = spare / candidate.accelerators;
   uint32_t most = by_accelerators;
-  if (candidate.worst_kw > 0) most = static_cast<uint32_t>(std::clamp(spare_kw / candidate.worst_kw + 1e-9, 0.0, static_cast<double>(by_accelerators)));
+  if (candidate.worst_kw > 0)
+    most = static_cast<uint32_t>(
+        std::clamp(spare_kw / candidate.worst_kw + 1e-9, 0.0, static_cast<double>(by_accelerators)));
   const Gate scarce = most < by_accelerators ? Gate::power : Gate::accelerators;
 
   if (requirements.mix.requests_per_s <= 0 && requirements.wait_count == 0) {
     const uint32_t kept = std::min(candidate.pinned, most);
-    return {Gate::none, kept, static_cast<uint32_t>(std::min(points.size(), kPointsMax) - 1), running_cost(candidate, {}, kept, nullptr)};
+    return {Gate::none, kept, static_cast<uint32_t>(std::min(points.size(), kPointsMax) - 1),
+            running_cost(candidate, {}, kept, nullptr)};
   }
   Fit best{scarce, 0, 0, std::numeric_limits<double>::infinity()};
   if (requirements.points == 0) best.blocked = Gate::promise_tpot;  // no one point suits all that share it
-  for (uint32_t p = static_cast<uint32_t>(std::min(points.size(), kPointsMax)); p-- > 0;) {  // the largest batch is mostly best
+  for (uint32_t p = static_cast<uint32_t>(std::min(points.size(), kPointsMax));
+       p-- > 0;) {  // the largest batch is mostly best
     if ((requirements.points >> p & 1) == 0) continue;
     const double least = std::max(replicas_min(requirements, points[p]), static_cast<double>(candidate.pinned));
     if (least > most) continue;
@@ -184,8 +192,8 @@ Search::Quote Search::quote(uint32_t o, uint32_t share) {
   requirements.add(problem_, option, share);
   Quote result{.fit = fit(option.candidate, requirements)};
   if (result.fit.blocked == Gate::none && links_allow(option, share) < share) result.fit.blocked = Gate::link_capacity;
-  result.added_eur_per_hour = result.fit.eur_per_hour - deployed.fit.eur_per_hour +
-                              option.transport_eur_per_hour * share / kWhole;
+  result.added_eur_per_hour =
+      result.fit.eur_per_hour - deployed.fit.eur_per_hour + option.transport_eur_per_hour * share / kWhole;
   return result;
 }
 
@@ -195,7 +203,8 @@ void Search::set_fit(uint32_t c, const Fit& fit) {
   old_used_.emplace_back(candidate.pool, pool_used_[candidate.pool]);
   old_numbers_.emplace_back(&site_kw_used_[candidate.site], site_kw_used_[candidate.site]);
   pool_used_[candidate.pool] += (fit.replicas - now.replicas) * candidate.accelerators;
-  site_kw_used_[candidate.site] += (static_cast<double>(fit.replicas) - static_cast<double>(now.replicas)) * candidate.worst_kw;
+  site_kw_used_[candidate.site] +=
+      (static_cast<double>(fit.replicas) - static_cast<double>(now.replicas)) * candidate.worst_kw;
   objective_ += fit.eur_per_hour - now.eur_per_hour;
   now = fit;
 }

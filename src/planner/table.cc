@@ -40,7 +40,8 @@ void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
   rows.jurisdictions = s.jurisdictions;
   for (const grid::Site& site : s.sites) rows.sites.push_back(site.id);
   for (const grid::Region& region : s.regions) {
-    for (const grid::Prefix& prefix : region.prefixes) rows.prefixes.push_back({prefix, static_cast<uint32_t>(rows.regions.size())});
+    for (const grid::Prefix& prefix : region.prefixes)
+      rows.prefixes.push_back({prefix, static_cast<uint32_t>(rows.regions.size())});
     rows.regions.push_back(region.id);
   }
   for (const grid::Model& model : s.models) {
@@ -104,8 +105,8 @@ void add_targets(const grid::Snapshot& s, const v1::Plan& plan, const TableOptio
     target.prefill_overhead = profile.prefill_overhead;
     const auto stretched = tpot.find(row.id());
     target.tpot = Milliseconds(stretched == tpot.end() ? row.decode_ms_per_token() : stretched->second);
-    // A replica-second costs this much per second of work it does; below a tenth of its capacity a standby's price would
-    // say nothing about one request.
+    // A replica-second costs this much per second of work it does; below a tenth of its capacity a standby's price
+    // would say nothing about one request.
     const double busy = row.replicas() * std::max(0.1, row.utilization());
     const double eur_per_work_s = busy > 0 ? row.cost_eur_per_hour() / 3600 / busy : 0;
     const double watts_per_work = busy > 0 ? row.power_w() * site.pue / busy : 0;

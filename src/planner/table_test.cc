@@ -37,8 +37,9 @@ struct Made {
 Made make(const std::string& text) {
   Made made{drawn_grid(text), {}, nullptr};
   made.plan = plan(made.snapshot, nullptr, "plan-7", 1, {200}, {});
-  made.table = make_routing_table(made.snapshot, made.plan,
-                                  {.offset = 9, .published_at = {1}, .valid_until = {2}, .emulator = {"127.0.0.1", 8090, "/e", true}});
+  made.table = make_routing_table(
+      made.snapshot, made.plan,
+      {.offset = 9, .published_at = {1}, .valid_until = {2}, .emulator = {"127.0.0.1", 8090, "/e", true}});
   return made;
 }
 
@@ -100,17 +101,18 @@ TEST(RoutingTable, TargetsKnowTheirEngineAndState) {
 }
 
 TEST(RoutingTable, AnEngineUrlThatIsNoneIsDown) {
-  for (const std::string_view url : {"https://x", "http://", "http://h:0", "http://h:99999", "http://h:8x", "http://[::1", "x"}) {
+  for (const std::string_view url :
+       {"https://x", "http://", "http://h:0", "http://h:99999", "http://h:8x", "http://[::1", "x"}) {
     auto rows = drawn_rows(kTableGrid);
     const auto p = plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {});
     rows.pools[1].engine_url = url;
     const auto table = make_routing_table(grid::make_snapshot(rows, 1), p, {});
-    for (const auto& t : table->targets())
-      EXPECT_EQ(t.up, t.pool != "pc") << url;
+    for (const auto& t : table->targets()) EXPECT_EQ(t.up, t.pool != "pc") << url;
   }
   auto rows = drawn_rows(kTableGrid);
   rows.pools[1].engine_url = "http://[::1]:81";
-  const auto table = make_routing_table(grid::make_snapshot(rows, 1), plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {}), {});
+  const auto table = make_routing_table(grid::make_snapshot(rows, 1),
+                                        plan(grid::make_snapshot(rows, 1), nullptr, "p", 1, {0}, {}), {});
   for (const auto& t : table->targets()) {
     if (t.pool != "pc") continue;
     EXPECT_EQ(t.host, "::1");
@@ -125,7 +127,9 @@ TEST(RoutingTable, TokenPricesAddUpToTheDeploymentsCost) {
     const auto& t = target(made, row.pool());
     const auto& demand = made.snapshot.demands[size_t{0}];
     // Work alone is priced: the fixed part of a prefill is not per token, so a little less than all comes back.
-    const double eur = demand.rate_per_s * 3600 * (demand.prompt_tokens * t.euros_per_prompt_token + demand.output_tokens * t.euros_per_output_token);
+    const double eur =
+        demand.rate_per_s * 3600 *
+        (demand.prompt_tokens * t.euros_per_prompt_token + demand.output_tokens * t.euros_per_output_token);
     EXPECT_LE(eur, row.cost_eur_per_hour() * 1.001);
     EXPECT_GT(eur, row.cost_eur_per_hour() * 0.8);
   }

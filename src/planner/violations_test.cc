@@ -40,7 +40,10 @@ const std::string kGrid = R"(
 
 class Violations : public testing::Test {
  protected:
-  Violations() : rows_(test_support::drawn_rows(kGrid)), snapshot_(grid::make_snapshot(rows_, 1)), plan_(plan(snapshot_, nullptr, "p", 1, {}, {})) {}
+  Violations()
+      : rows_(test_support::drawn_rows(kGrid)),
+        snapshot_(grid::make_snapshot(rows_, 1)),
+        plan_(plan(snapshot_, nullptr, "p", 1, {}, {})) {}
 
   std::vector<std::string> after(const std::function<void(v1::Plan&)>& spoil) const {
     v1::Plan spoiled = plan_;
@@ -80,30 +83,42 @@ TEST_F(Violations, RowsThatAreNotInTheGrid) {
   EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_model("x"); }), Contains(HasSubstr("model 'x'")));
   EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_profile("x"); }), Contains(HasSubstr("profile 'x'")));
   EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_batch(9); }), Contains(HasSubstr("no point at batch 9")));
-  EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_tensor_parallel(2); }), Contains(HasSubstr("another model, accelerator or parallelism")));
-  EXPECT_THAT(after([](auto& p) { *p.add_deployments() = deployment(p, "m@pb"); }), Contains(HasSubstr("listed twice")));
+  EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_tensor_parallel(2); }),
+              Contains(HasSubstr("another model, accelerator or parallelism")));
+  EXPECT_THAT(after([](auto& p) { *p.add_deployments() = deployment(p, "m@pb"); }),
+              Contains(HasSubstr("listed twice")));
   EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_replicas(0); }), Contains(HasSubstr("no replica")));
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").set_demand("x"); }), Contains(HasSubstr("demand 'x' is not in the grid")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").set_demand("x"); }),
+              Contains(HasSubstr("demand 'x' is not in the grid")));
 }
 
 TEST_F(Violations, FractionsAndCover) {
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_fraction(0.5); }), Contains(HasSubstr("sum to 0.5")));
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_fraction(-1); }), Contains(HasSubstr("sum to")));
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_fraction(std::nan("")); }), Contains(HasSubstr("sum to")));
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").clear_splits(), demand(p, "d").set_rejected(1); }), Contains(HasSubstr("without a reason")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_fraction(0.5); }),
+              Contains(HasSubstr("sum to 0.5")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_fraction(-1); }),
+              Contains(HasSubstr("sum to")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_fraction(std::nan("")); }),
+              Contains(HasSubstr("sum to")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").clear_splits(), demand(p, "d").set_rejected(1); }),
+              Contains(HasSubstr("without a reason")));
   EXPECT_THAT(after([](auto& p) { p.mutable_demands()->RemoveLast(); }), Contains(HasSubstr("is not in the plan")));
   EXPECT_THAT(after([](auto& p) { *p.add_demands() = demand(p, "d"); }), Contains(HasSubstr("listed twice")));
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_deployment("x"); }), Contains(HasSubstr("not deployed")));
-  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_deployment("k@pc"); }), Contains(HasSubstr("another model")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_deployment("x"); }),
+              Contains(HasSubstr("not deployed")));
+  EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_deployment("k@pc"); }),
+              Contains(HasSubstr("another model")));
 }
 
 TEST_F(Violations, Capacities) {
-  EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_replicas(6); }), Contains(HasSubstr("beside the radio reserve")));
-  EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_replicas(5); }), Contains(HasSubstr("kW of power"))) << "5 and the reserve";
+  EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_replicas(6); }),
+              Contains(HasSubstr("beside the radio reserve")));
+  EXPECT_THAT(after([](auto& p) { deployment(p, "m@pb").set_replicas(5); }), Contains(HasSubstr("kW of power")))
+      << "5 and the reserve";
   EXPECT_THAT(in_world([](auto& w) { w.sites[1].cooling_limit = Kilowatts(1); }), Contains(HasSubstr("of cooling")));
   EXPECT_THAT(after([](auto& p) { deployment(p, "k@pc").set_replicas(1); }), Contains(HasSubstr("are pinned")));
   EXPECT_THAT(in_world([](auto& w) { w.demands[0].rate_per_s *= 10; }), Contains(HasSubstr("overloaded")));
-  EXPECT_THAT(in_world([](auto& w) { w.models[0].weights = Gigabytes(60); }), Contains(HasSubstr("does not fit the memory")));
+  EXPECT_THAT(in_world([](auto& w) { w.models[0].weights = Gigabytes(60); }),
+              Contains(HasSubstr("does not fit the memory")));
   EXPECT_THAT(in_world([](auto& w) { w.models[0].kv_bytes_per_token = 1e7; }), Contains(HasSubstr("KV memory")));
   EXPECT_THAT(in_world([](auto& w) { w.models[0].context_tokens = 100; }), Contains(HasSubstr("exceeds the context")));
 }
@@ -111,11 +126,16 @@ TEST_F(Violations, Capacities) {
 TEST_F(Violations, PlacesPathsAndPromises) {
   EXPECT_THAT(in_world([](auto& w) { w.sites[1].state = grid::State::down; }), Contains(HasSubstr("is down")));
   EXPECT_THAT(in_world([](auto& w) { w.links[0].state = grid::State::down; }), Contains(HasSubstr("no path")));
-  EXPECT_THAT(in_world([](auto& w) { w.sites[1].jurisdiction = w.sites[2].jurisdiction; }), Contains(HasSubstr("outside the residency")));
-  EXPECT_THAT(in_world([](auto& w) { w.sites[0].jurisdiction = w.sites[2].jurisdiction; }), Contains(HasSubstr("leaves the residency")));
-  EXPECT_THAT(in_world([](auto& w) { w.tenants[1].models = {grid::ModelIndex(0)}; }), Contains(HasSubstr("may not use")));
-  EXPECT_THAT(in_world([](auto& w) { w.demands[0].promise.ttft = Milliseconds(25); }), Contains(HasSubstr("first token after")));
-  EXPECT_THAT(in_world([](auto& w) { w.demands[0].promise.tpot = Milliseconds(8); }), Contains(HasSubstr("ms a token")));
+  EXPECT_THAT(in_world([](auto& w) { w.sites[1].jurisdiction = w.sites[2].jurisdiction; }),
+              Contains(HasSubstr("outside the residency")));
+  EXPECT_THAT(in_world([](auto& w) { w.sites[0].jurisdiction = w.sites[2].jurisdiction; }),
+              Contains(HasSubstr("leaves the residency")));
+  EXPECT_THAT(in_world([](auto& w) { w.tenants[1].models = {grid::ModelIndex(0)}; }),
+              Contains(HasSubstr("may not use")));
+  EXPECT_THAT(in_world([](auto& w) { w.demands[0].promise.ttft = Milliseconds(25); }),
+              Contains(HasSubstr("first token after")));
+  EXPECT_THAT(in_world([](auto& w) { w.demands[0].promise.tpot = Milliseconds(8); }),
+              Contains(HasSubstr("ms a token")));
 }
 
 TEST_F(Violations, LinksWithinHeadroomUnlessTheBackgroundAlreadyBrokeIt) {
@@ -124,12 +144,14 @@ TEST_F(Violations, LinksWithinHeadroomUnlessTheBackgroundAlreadyBrokeIt) {
   const auto background = [](grid::Rows& w, grid::NodeIndex from, grid::NodeIndex to) {
     w.traffic.push_back({"t", from, to, Gbps(9)});
   };
-  EXPECT_THAT(in_world([&](auto& w) { background(w, w.links[0].b, w.links[0].a); }), Contains(HasSubstr("headroom ends")))
+  EXPECT_THAT(in_world([&](auto& w) { background(w, w.links[0].b, w.links[0].a); }),
+              Contains(HasSubstr("headroom ends")))
       << "the plan adds to an overload";
   EXPECT_THAT(in_world([&](auto& w) {
-    w.demands.erase(w.demands.begin(), w.demands.end());
-    background(w, w.links[0].b, w.links[0].a);
-  }), testing::Not(Contains(HasSubstr("headroom ends"))));
+                w.demands.erase(w.demands.begin(), w.demands.end());
+                background(w, w.links[0].b, w.links[0].a);
+              }),
+              testing::Not(Contains(HasSubstr("headroom ends"))));
 }
 
 }  // namespace

@@ -239,18 +239,10 @@ Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_v
     if (kind != twin::kind_name(one)) continue;
     uint32_t row = UINT32_MAX;
     switch (one) {
-      case twin::FailureKind::link:
-        row = snapshot.links.find(id).value;
-        break;
-      case twin::FailureKind::node:
-        row = snapshot.nodes.find(id).value;
-        break;
-      case twin::FailureKind::shared_risk_group:
-        row = snapshot.shared_risk_groups.find(id).value;
-        break;
-      case twin::FailureKind::site:
-        row = snapshot.sites.find(id).value;
-        break;
+      case twin::FailureKind::link: row = snapshot.links.find(id).value; break;
+      case twin::FailureKind::node: row = snapshot.nodes.find(id).value; break;
+      case twin::FailureKind::shared_risk_group: row = snapshot.shared_risk_groups.find(id).value; break;
+      case twin::FailureKind::site: row = snapshot.sites.find(id).value; break;
     }
     if (row == UINT32_MAX) return fail(ErrorCode::not_found, fmt::format("no {} '{}'", kind, id), std::string(id));
     return twin::Failure{one, row};

@@ -18,10 +18,14 @@ constexpr double kSecondsMax = 9e9;  // ~285 years, so that counting back stays 
 // Seconds of a unit by its word, long or short, one or many.
 std::optional<double> seconds_of(std::string_view unit) {
   static constexpr std::array<std::pair<std::string_view, double>, 23> kUnits{
-      {{"s", 1},         {"sec", 1},         {"second", 1},       {"seconds", 1},      {"m", 60},       {"min", 60},
-       {"minute", 60},   {"minutes", 60},    {"h", 3'600},        {"hr", 3'600},       {"hour", 3'600}, {"hours", 3'600},
-       {"d", 86'400},    {"day", 86'400},    {"days", 86'400},    {"w", 604'800},      {"wk", 604'800}, {"week", 604'800},
-       {"weeks", 604'800}, {"mo", 2'629'746}, {"month", 2'629'746}, {"y", 31'556'952},   {"year", 31'556'952}}};
+      {{"s", 1},           {"sec", 1},          {"second", 1},
+       {"seconds", 1},     {"m", 60},           {"min", 60},
+       {"minute", 60},     {"minutes", 60},     {"h", 3'600},
+       {"hr", 3'600},      {"hour", 3'600},     {"hours", 3'600},
+       {"d", 86'400},      {"day", 86'400},     {"days", 86'400},
+       {"w", 604'800},     {"wk", 604'800},     {"week", 604'800},
+       {"weeks", 604'800}, {"mo", 2'629'746},   {"month", 2'629'746},
+       {"y", 31'556'952},  {"year", 31'556'952}}};
   for (const auto& [name, seconds] : kUnits)
     if (iequals(name, unit) || (name.size() > 3 && iequals(std::string(name) + "s", unit))) return seconds;
   return std::nullopt;

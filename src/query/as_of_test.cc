@@ -32,8 +32,9 @@ TEST(AsOf, IsAnOffsetATimeOrHowLongAgo) {
 }
 
 TEST(AsOf, RefusesWhatIsNeither) {
-  for (const char* text : {"", "-1", "yesterday", "ago", "h ago", "2 ago", "2 fortnights ago", "2026-13-01", "2026-11-20T", "2026-11-20Tx",
-                           "2026-11-20T25:00", "1e300 h ago", "999999999999 years ago", "2026-11-20T08:30:15Zx", "99999999999999999999"})
+  for (const char* text :
+       {"", "-1", "yesterday", "ago", "h ago", "2 ago", "2 fortnights ago", "2026-13-01", "2026-11-20T", "2026-11-20Tx",
+        "2026-11-20T25:00", "1e300 h ago", "999999999999 years ago", "2026-11-20T08:30:15Zx", "99999999999999999999"})
     EXPECT_EQ(read(text), "refused") << text;
 }
 

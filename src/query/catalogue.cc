@@ -14,7 +14,8 @@ namespace {
 
 class TablesTable final : public VirtualTable {
  public:
-  explicit TablesTable(const Catalogue& catalogue) : VirtualTable("schema_tables", "Every table."), catalogue_(catalogue) {
+  explicit TablesTable(const Catalogue& catalogue)
+      : VirtualTable("schema_tables", "Every table."), catalogue_(catalogue) {
     add({"name", ColumnType::text, "Its name.", {}, false});
     add({"rows", ColumnType::integer, "How many rows it has; null where that is only known by reading.", {}, false});
     add({"description", ColumnType::text, "What a row of it is.", {}, false});
@@ -105,13 +106,15 @@ Catalogue::Catalogue() {
   tables_.push_back(history_table());
   tables_.push_back(relations_table());
   tables_.push_back(discrepancies_table());
-  for (const Walk walk : {Walk::impact_of, Walk::path_of, Walk::located_in, Walk::location_of}) tables_.push_back(walk_table(walk));
+  for (const Walk walk : {Walk::impact_of, Walk::path_of, Walk::located_in, Walk::location_of})
+    tables_.push_back(walk_table(walk));
   tables_.push_back(std::make_unique<TablesTable>(*this));
   tables_.push_back(std::make_unique<ColumnsTable>(*this));
 }
 
 const VirtualTable* Catalogue::find(std::string_view name) const {
-  const auto found = std::find_if(tables_.begin(), tables_.end(), [&](const auto& table) { return iequals(table->name(), name); });
+  const auto found =
+      std::find_if(tables_.begin(), tables_.end(), [&](const auto& table) { return iequals(table->name(), name); });
   return found == tables_.end() ? nullptr : found->get();
 }
 

@@ -16,28 +16,53 @@ constexpr size_t kDiscrepanciesKept = 100'000;  // ~1 kB each with their evidenc
 class DiscrepanciesTable final : public VirtualTable {
  public:
   enum Columns : size_t {
-    kDiscrepancyId, kType, kAboutKind, kAboutId, kOnAttribute, kSummary, kSince, kAtOffset, kAcceptedAs, kWho, kAction,
-    kSite, kPlace, kLatitude, kLongitude, kEvidence, kAlso
+    kDiscrepancyId,
+    kType,
+    kAboutKind,
+    kAboutId,
+    kOnAttribute,
+    kSummary,
+    kSince,
+    kAtOffset,
+    kAcceptedAs,
+    kWho,
+    kAction,
+    kSite,
+    kPlace,
+    kLatitude,
+    kLongitude,
+    kEvidence,
+    kAlso
   };
   enum Paths : int { kAll, kOfKind, kOfEntity, kOfType };
 
-  DiscrepanciesTable() : VirtualTable("discrepancies", "Where sources disagree, and who should look at what to settle it.") {
+  DiscrepanciesTable()
+      : VirtualTable("discrepancies", "Where sources disagree, and who should look at what to settle it.") {
     add({"id", ColumnType::text, "The same for the same disagreement.", {}, false});
-    add({"type", ColumnType::text, "value_conflict, moved, swapped, ghost, unplanned, stale, silent or duplicate.", {}, false});
+    add({"type",
+         ColumnType::text,
+         "value_conflict, moved, swapped, ghost, unplanned, stale, silent or duplicate.",
+         {},
+         false});
     add({"kind", ColumnType::text, "Kind of the entity that it is about.", {}, false});
     add({"entity", ColumnType::text, "Id of that entity.", {}, false});
     add({"attribute", ColumnType::text, "On which they disagree; null where it is not about one.", {}, false});
     add({"summary", ColumnType::text, "What is the matter, in a sentence.", {}, false});
     add({"since", ColumnType::text, "When the youngest word of it was said, RFC 3339.", {}, false});
     add({"offset", ColumnType::integer, "Of that word.", {}, false});
-    add({"accepted_as", ColumnType::text, "The deviation by which it is accepted; null where it is not.", "deviation", false});
+    add({"accepted_as", ColumnType::text, "The deviation by which it is accepted; null where it is not.", "deviation",
+         false});
     add({"who", ColumnType::text, "Who should look.", {}, false});
     add({"action", ColumnType::text, "At what, and what each outcome means.", {}, false});
     add({"site", ColumnType::text, "Where to go; null where nobody has to travel.", "site", false});
     add({"place", ColumnType::text, "Where there.", {}, false});
     add({"latitude_deg", ColumnType::number, "Of that site.", {}, false});
     add({"longitude_deg", ColumnType::number, "Of that site.", {}, false});
-    add({"evidence", ColumnType::json, "What each source says of it: source, standing, attribute, value, since, offset, believed.", {}, false});
+    add({"evidence",
+         ColumnType::json,
+         "What each source says of it: source, standing, attribute, value, since, offset, believed.",
+         {},
+         false});
     add({"also", ColumnType::json, "Others that have part in it, as kind/id.", {}, false});
     set_key({kDiscrepancyId});
   }
@@ -123,11 +148,12 @@ Result<const Found*> found_in(const Context& context) {
   options.accepted = true;
   inventory::Reconciliation result = inventory::reconcile(context.snapshot, context.budget.now(), options);
   if (result.found > kDiscrepanciesKept)
-    return fail(ErrorCode::too_large, fmt::format("there are {} discrepancies, more than a query takes; GET /api/v1/discrepancies "
-                                                  "has those of one kind, type or entity", result.found));
-  std::ranges::sort(result.discrepancies, [](const auto& a, const auto& b) {
-    return std::tie(a.about, a.id) < std::tie(b.about, b.id);
-  });
+    return fail(ErrorCode::too_large,
+                fmt::format("there are {} discrepancies, more than a query takes; GET /api/v1/discrepancies "
+                            "has those of one kind, type or entity",
+                            result.found));
+  std::ranges::sort(result.discrepancies,
+                    [](const auto& a, const auto& b) { return std::tie(a.about, a.id) < std::tie(b.about, b.id); });
   context.discrepancies = std::move(result.discrepancies);
   return &*context.discrepancies;
 }
@@ -139,7 +165,8 @@ Result<std::unique_ptr<Source>> DiscrepanciesTable::open(const Context& context,
   TANDEM_ASSIGN(const Found* found, found_in(context));
   auto begin = found->begin(), end = found->end();
   if (access.path == kOfKind) {
-    const auto range = std::ranges::equal_range(*found, access.equal[0], {}, [](const auto& each) -> const auto& { return each.about.kind; });
+    const auto range = std::ranges::equal_range(
+        *found, access.equal[0], {}, [](const auto& each) -> const auto& { return each.about.kind; });
     begin = range.begin(), end = range.end();
   } else if (access.path == kOfEntity) {
     const inventory::Referrer about{access.equal[0], access.equal[1]};

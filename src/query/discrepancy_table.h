@@ -7,8 +7,8 @@
 
 namespace tandem::query {
 
-// A row for each disagreement, those that a deviation accepts too. Paths: all, those about a kind, about an entity, of a
-// type.
+// A row for each disagreement, those that a deviation accepts too. Paths: all, those about a kind, about an entity, of
+// a type.
 std::unique_ptr<VirtualTable> discrepancies_table();
 
 }  // namespace tandem::query

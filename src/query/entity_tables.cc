@@ -7,7 +7,8 @@
 
 namespace tandem::query {
 
-KeyScan::KeyScan(const Context& context, Access access) : context_(context), access_(std::move(access)), from_(access_.from) {
+KeyScan::KeyScan(const Context& context, Access access)
+    : context_(context), access_(std::move(access)), from_(access_.from) {
   if (access_.path == kAllKinds) {
     kinds_ = context.snapshot.kinds();
     std::ranges::reverse(kinds_);
@@ -46,8 +47,8 @@ Result<void> reaches_read(const Context& context, const Access& access) {
   return context.snapshot.reaches(access.equal.front());
 }
 
-std::vector<AccessPath> entity_paths(const Context& context, size_t kind_column, size_t id_column, double rows_per_entity,
-                                     bool unique) {
+std::vector<AccessPath> entity_paths(const Context& context, size_t kind_column, size_t id_column,
+                                     double rows_per_entity, bool unique) {
   const double all = static_cast<double>(context.latest.size()) * rows_per_entity;
   const double kinds = std::max<double>(1, static_cast<double>(context.latest.kinds().size()));
   return {{kAllKinds, {}, {}, {kind_column, id_column}, all, false},
@@ -60,7 +61,8 @@ namespace {
 // Adds the rows of one entity after the other.
 class EntityRows : public Source {
  public:
-  EntityRows(const Context& context, Access access) : context_(context), access_(access), keys_(context, std::move(access)) {}
+  EntityRows(const Context& context, Access access)
+      : context_(context), access_(access), keys_(context, std::move(access)) {}
 
   Result<void> fill(Rows& rows, size_t count) override {
     if (access_.path == kOneEntity) {
@@ -101,7 +103,9 @@ class EntitiesTable final : public VirtualTable {
     set_key({kKind, kId});
   }
 
-  std::vector<AccessPath> paths(const Context& context) const override { return entity_paths(context, kKind, kId, 1, true); }
+  std::vector<AccessPath> paths(const Context& context) const override {
+    return entity_paths(context, kKind, kId, 1, true);
+  }
   std::optional<size_t> size(const Context& context) const override { return context.snapshot.size(); }
   Result<std::unique_ptr<Source>> open(const Context& context, Access access) const override;
 };
@@ -136,7 +140,20 @@ Result<std::unique_ptr<Source>> EntitiesTable::open(const Context& context, Acce
 
 class ClaimsTable final : public VirtualTable {
  public:
-  enum Columns : size_t { kKind, kId, kAttribute, kValue, kSource, kStanding, kConfidence, kFrom, kTo, kOffset, kHolds, kBelieved };
+  enum Columns : size_t {
+    kKind,
+    kId,
+    kAttribute,
+    kValue,
+    kSource,
+    kStanding,
+    kConfidence,
+    kFrom,
+    kTo,
+    kOffset,
+    kHolds,
+    kBelieved
+  };
 
   ClaimsTable(std::string name, std::string description, bool also_past)
       : VirtualTable(std::move(name), std::move(description)), also_past_(also_past) {
@@ -150,7 +167,11 @@ class ClaimsTable final : public VirtualTable {
     add({"valid_from", ColumnType::text, "Since when it is so, RFC 3339.", {}, false});
     add({"valid_to", ColumnType::text, "From when it no longer is; null where no end is known.", {}, false});
     add({"offset", ColumnType::integer, "Of the event that said it first.", {}, false});
-    add({"holds", ColumnType::boolean, "No later word of the same source hides it, and its time is the one asked for.", {}, false});
+    add({"holds",
+         ColumnType::boolean,
+         "No later word of the same source hides it, and its time is the one asked for.",
+         {},
+         false});
     add({"believed", ColumnType::boolean, "It is the attribute's value.", {}, false});
     set_key({kKind, kId, kAttribute, kSource, kStanding, kOffset, kFrom, kTo});
   }
@@ -203,10 +224,12 @@ Result<std::unique_ptr<Source>> ClaimsTable::open(const Context& context, Access
 
 std::unique_ptr<VirtualTable> entities_table() { return std::make_unique<EntitiesTable>(); }
 std::unique_ptr<VirtualTable> facts_table() {
-  return std::make_unique<ClaimsTable>("facts", "What each source says of each attribute, and what of it is believed.", false);
+  return std::make_unique<ClaimsTable>("facts", "What each source says of each attribute, and what of it is believed.",
+                                       false);
 }
 std::unique_ptr<VirtualTable> history_table() {
-  return std::make_unique<ClaimsTable>("history", "All that was ever said; of an entity that is gone where kind and id are given.", true);
+  return std::make_unique<ClaimsTable>(
+      "history", "All that was ever said; of an entity that is gone where kind and id are given.", true);
 }
 
 }  // namespace tandem::query

@@ -33,7 +33,7 @@ Result<void> reaches_read(const Context& context, const Access& access);
 
 // The three paths of a table whose rows belong to an entity: all, those of a kind, those of one entity.
 enum EntityPath : int { kAllKinds = 0, kOneKind = 1, kOneEntity = 2 };
-std::vector<AccessPath> entity_paths(const Context& context, size_t kind_column, size_t id_column, double rows_per_entity,
-                                     bool unique);
+std::vector<AccessPath> entity_paths(const Context& context, size_t kind_column, size_t id_column,
+                                     double rows_per_entity, bool unique);
 
 }  // namespace tandem::query

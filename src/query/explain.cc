@@ -15,7 +15,8 @@ namespace tandem::query {
 namespace {
 
 bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 // Words outside of texts in single quotes, in their order.
@@ -87,7 +88,8 @@ std::string explain_column(std::string_view column, std::string_view sql) {
     for (const ColumnDescription& each : table->columns()) candidates.push_back(each.name);
   if (const auto candidate = likely(column, candidates)) return did_you_mean(candidate);
   if (tables.empty()) return {};
-  return fmt::format("; its columns are told by SELECT * FROM schema_columns WHERE table_name = '{}'", tables.front()->name());
+  return fmt::format("; its columns are told by SELECT * FROM schema_columns WHERE table_name = '{}'",
+                     tables.front()->name());
 }
 
 std::string explain_table(std::string_view table) {

@@ -22,7 +22,8 @@ std::optional<std::string_view> argument_text(sqlite3_value* value) {
 // False, with the error set, when the pattern is longer than it may be.
 bool check_pattern(sqlite3_context* context, std::string_view function, std::string_view pattern) {
   if (pattern.size() <= kPatternBytesMax) return true;
-  const std::string message = fmt::format("the second argument of {}() is longer than {} bytes", function, kPatternBytesMax);
+  const std::string message =
+      fmt::format("the second argument of {}() is longer than {} bytes", function, kPatternBytesMax);
   sqlite3_result_error(context, message.c_str(), -1);
   return false;
 }
@@ -51,7 +52,8 @@ void replace(sqlite3_context* context, int, sqlite3_value** values) {
   const auto to = argument_text(values[2]);
   if (!text || !from || !to || !check_pattern(context, "replace", *from)) return;
   if (from->empty()) return give(context, *text);
-  const auto bytes_max = static_cast<size_t>(sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1));
+  const auto bytes_max =
+      static_cast<size_t>(sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1));
   std::string replaced;
   size_t start = 0;
   for (size_t found; (found = text->find(*from, start)) != std::string_view::npos; start = found + from->size()) {
@@ -77,7 +79,8 @@ bool holds(std::string_view characters_wanted, std::string_view character) {
 // The bytes of the last character.
 size_t last_character_length(std::string_view text) {
   size_t length = 1;
-  while (length < 4 && length < text.size() && (static_cast<unsigned char>(text[text.size() - length]) & 0xC0) == 0x80) ++length;
+  while (length < 4 && length < text.size() && (static_cast<unsigned char>(text[text.size() - length]) & 0xC0) == 0x80)
+    ++length;
   return character_length(text.substr(text.size() - length)) == length ? length : 1;
 }
 
@@ -87,7 +90,8 @@ void trim_text(sqlite3_context* context, int, sqlite3_value** values) {
   const auto unwanted = argument_text(values[1]);
   if (!whole || !unwanted || !check_pattern(context, "trim", *unwanted)) return;
   std::string_view text = *whole;
-  while (kLeft && !text.empty() && holds(*unwanted, text.substr(0, character_length(text)))) text.remove_prefix(character_length(text));
+  while (kLeft && !text.empty() && holds(*unwanted, text.substr(0, character_length(text))))
+    text.remove_prefix(character_length(text));
   while (kRight && !text.empty() && holds(*unwanted, text.substr(text.size() - last_character_length(text))))
     text.remove_suffix(last_character_length(text));
   give(context, text);
@@ -97,8 +101,8 @@ void trim_text(sqlite3_context* context, int, sqlite3_value** values) {
 
 void install_functions(sqlite3* database) {
   const auto add = [&](const char* name, int arguments, void (*function)(sqlite3_context*, int, sqlite3_value**)) {
-    sqlite3_create_function_v2(database, name, arguments, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
-                               function, nullptr, nullptr, nullptr);
+    sqlite3_create_function_v2(database, name, arguments, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                               nullptr, function, nullptr, nullptr, nullptr);
   };
   add("instr", 2, instr);
   add("replace", 3, replace);

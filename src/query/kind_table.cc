@@ -18,22 +18,27 @@ constexpr int kOne = 1;
 constexpr int kOneByName = 2;
 constexpr int kByReference = 3;  // and above: the attribute's number
 
-bool refers_to_one(const grid::Attribute& attribute) { return attribute.type == grid::Type::reference && !attribute.list; }
+bool refers_to_one(const grid::Attribute& attribute) {
+  return attribute.type == grid::Type::reference && !attribute.list;
+}
 
 std::string targets_of(const grid::Attribute& attribute) {
   if (attribute.refers_to_any.size() == ontology::Ontology::built_in().kinds().size()) return "any";
-  return attribute.refers_to_any.empty() ? std::string(attribute.refers_to) : fmt::format("{}", fmt::join(attribute.refers_to_any, ", "));
+  return attribute.refers_to_any.empty() ? std::string(attribute.refers_to)
+                                         : fmt::format("{}", fmt::join(attribute.refers_to_any, ", "));
 }
 
 std::string describe(const grid::Attribute& attribute) {
   std::string text(attribute.description);
-  if (!attribute.absent.is_null()) text += fmt::format("{}Default: {}.", text.empty() ? "" : " ", to_json(attribute.absent));
+  if (!attribute.absent.is_null())
+    text += fmt::format("{}Default: {}.", text.empty() ? "" : " ", to_json(attribute.absent));
   return text;
 }
 
 class KindTable final : public VirtualTable {
  public:
-  explicit KindTable(const grid::Kind& kind) : VirtualTable(std::string(kind.name), std::string(kind.description)), kind_(kind) {
+  explicit KindTable(const grid::Kind& kind)
+      : VirtualTable(std::string(kind.name), std::string(kind.description)), kind_(kind) {
     add({"id", ColumnType::text, "Its id, unique in this kind.", {}, false});
     for (const grid::Attribute& attribute : kind.attributes)
       add({std::string(attribute.name), column_type(attribute), describe(attribute), targets_of(attribute), false});
@@ -63,7 +68,10 @@ class KindTable final : public VirtualTable {
 class RowWriter {
  public:
   RowWriter(const KindTable& table, const Access& access)
-      : table_(table), id_(access.wants(kId)), ref_(access.wants(table.ref())), created_(access.wants(table.created())),
+      : table_(table),
+        id_(access.wants(kId)),
+        ref_(access.wants(table.ref())),
+        created_(access.wants(table.created())),
         changed_(access.wants(table.changed())) {
     const auto& attributes = table.kind().attributes;
     for (size_t i = 0; i < attributes.size(); ++i)
@@ -165,8 +173,13 @@ class One final : public Source {
 class ReferringRows final : public Source {
  public:
   ReferringRows(const KindTable& table, const Context& context, EntityKey target, Access access)
-      : table_(table), context_(context), target_(std::move(target)), access_(std::move(access)), writer_(table, access_),
-        rows_(context.snapshot, table.kind().name, writer_.names()), from_(access_.from) {}
+      : table_(table),
+        context_(context),
+        target_(std::move(target)),
+        access_(std::move(access)),
+        writer_(table, access_),
+        rows_(context.snapshot, table.kind().name, writer_.names()),
+        from_(access_.from) {}
 
   Result<void> fill(Rows& rows, size_t count) override {
     std::vector<std::string> ids;
@@ -196,13 +209,14 @@ class ReferringRows final : public Source {
 
 std::vector<AccessPath> KindTable::paths(const Context& context) const {
   const auto count = static_cast<double>(context.latest.size(kind_.name));
-  std::vector<AccessPath> paths{{kScan, {}, kId, {kId}, count, false}, {kOne, {kId}, {}, {}, 1, true},
-                                {kOneByName, {ref_}, {}, {}, 1, true}};
+  std::vector<AccessPath> paths{
+      {kScan, {}, kId, {kId}, count, false}, {kOne, {kId}, {}, {}, 1, true}, {kOneByName, {ref_}, {}, {}, 1, true}};
   for (size_t i = 0; i < kind_.attributes.size(); ++i) {
     const grid::Attribute& attribute = kind_.attributes[i];
     if (!refers_to_one(attribute)) continue;
     double targets = static_cast<double>(attribute.refers_to.empty() ? 0 : context.latest.size(attribute.refers_to));
-    for (const std::string_view kind : attribute.refers_to_any) targets += static_cast<double>(context.latest.size(kind));
+    for (const std::string_view kind : attribute.refers_to_any)
+      targets += static_cast<double>(context.latest.size(kind));
     const double rows = std::max(1.0, count / std::max(1.0, targets));
     paths.push_back({kByReference + static_cast<int>(i), {kFirstAttribute + i}, kId, {kId}, rows, false});
   }

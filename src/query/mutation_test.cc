@@ -23,9 +23,10 @@ void run_mutated(uint64_t seed, int count) {
     const auto table = run(snapshot, sql, limits);
     if (!table) {
       const ErrorCode code = table.error().code;
-      EXPECT_TRUE(code == ErrorCode::invalid_argument || code == ErrorCode::permission_denied || code == ErrorCode::too_large ||
-                  code == ErrorCode::not_found)
-          << sql << '\n' << to_string(table.error());
+      EXPECT_TRUE(code == ErrorCode::invalid_argument || code == ErrorCode::permission_denied ||
+                  code == ErrorCode::too_large || code == ErrorCode::not_found)
+          << sql << '\n'
+          << to_string(table.error());
       EXPECT_FALSE(table.error().message.empty());
       continue;
     }

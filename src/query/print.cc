@@ -21,7 +21,8 @@ std::string csv_field(const std::string& text) {
   return quoted + '"';
 }
 
-// What a terminal shows as it stands: no control characters, which could be orders to it, and at most so many characters.
+// What a terminal shows as it stands: no control characters, which could be orders to it, and at most so many
+// characters.
 struct Shown {
   std::string text;
   size_t width = 0;  // in characters

@@ -5,7 +5,9 @@
 namespace tandem::query {
 namespace {
 
-Table table_of(std::vector<Column> columns, std::vector<Json::Array> rows) { return {std::move(columns), std::move(rows), false, 42}; }
+Table table_of(std::vector<Column> columns, std::vector<Json::Array> rows) {
+  return {std::move(columns), std::move(rows), false, 42};
+}
 
 TEST(Print, TextIsAlignedWithNumbersToTheRight) {
   Table table = table_of({{"id", false}, {"length_km", true}, {"tags", false}},
@@ -33,7 +35,8 @@ TEST(Print, CellsAreCutBetweenCharacters) {
 }
 
 TEST(Print, CsvIsQuotedWhereItMustBe) {
-  EXPECT_EQ(as_csv(table_of({{"a", false}, {"b,c", false}}, {{"say \"x\"", nullptr}, {"two\nlines", 1.5}, {true, Json::Array{1, 2}}})),
+  EXPECT_EQ(as_csv(table_of({{"a", false}, {"b,c", false}},
+                            {{"say \"x\"", nullptr}, {"two\nlines", 1.5}, {true, Json::Array{1, 2}}})),
             "a,\"b,c\"\n\"say \"\"x\"\"\",\n\"two\nlines\",1.5\ntrue,\"[1,2]\"\n");
 }
 

@@ -18,12 +18,12 @@ namespace tandem::query {
 inline constexpr size_t kSqlBytesMax = 100'000;  // no person writes more, and a planner's time grows with it
 
 struct Limits {
-  size_t rows_max = 10'000;                    // more are cut off, and `truncated` says so
-  size_t result_bytes_max = 64u << 20;         // of texts and cells together; likewise
-  size_t memory_bytes_max = 256u << 20;        // of SQLite, for sorting and grouping above all
-  uint64_t steps_max = 2'000'000'000;          // of SQLite's virtual machine and rows visited; ~a minute
-  std::function<bool()> stop;                  // asked every few thousand steps; true ends the query. May be empty
-  Instant now;                                 // what `now` means in SQL
+  size_t rows_max = 10'000;              // more are cut off, and `truncated` says so
+  size_t result_bytes_max = 64u << 20;   // of texts and cells together; likewise
+  size_t memory_bytes_max = 256u << 20;  // of SQLite, for sorting and grouping above all
+  uint64_t steps_max = 2'000'000'000;    // of SQLite's virtual machine and rows visited; ~a minute
+  std::function<bool()> stop;            // asked every few thousand steps; true ends the query. May be empty
+  Instant now;                           // what `now` means in SQL
 };
 
 struct Column {
@@ -35,8 +35,8 @@ struct Column {
 struct Table {
   std::vector<Column> columns;
   std::vector<Json::Array> rows;
-  bool truncated = false;      // there were more
-  log::Offset offset = 0;      // of the snapshot
+  bool truncated = false;  // there were more
+  log::Offset offset = 0;  // of the snapshot
 };
 
 // Answers one statement: SELECT, VALUES, WITH or EXPLAIN. One and the same snapshot, statement and limits give one and

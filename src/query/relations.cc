@@ -13,10 +13,10 @@ namespace {
 
 // A reference of a kind: where its values are, and what it means.
 struct Reference {
-  const grid::Attribute* attribute = nullptr;  // the reference itself
-  std::string_view field;                      // where it stands in the records of `column`
+  const grid::Attribute* attribute = nullptr;    // the reference itself
+  std::string_view field;                        // where it stands in the records of `column`
   const ontology::Relation* relation = nullptr;  // null for a jurisdiction
-  size_t column = 0;                           // of the names below
+  size_t column = 0;                             // of the names below
 };
 
 struct ReferringColumns {
@@ -24,12 +24,14 @@ struct ReferringColumns {
   std::vector<Reference> references;
 };
 
-void add_references(const ontology::Kind& kind, const grid::Attribute& attribute, size_t column, ReferringColumns& out) {
+void add_references(const ontology::Kind& kind, const grid::Attribute& attribute, size_t column,
+                    ReferringColumns& out) {
   if (attribute.format == grid::Format::jurisdiction) out.references.push_back({&attribute, {}, nullptr, column});
   for (const ontology::Relation& relation : kind.relations) {
     if (relation.attribute != attribute.name) continue;
     const auto field = std::ranges::find(attribute.fields, relation.field, &grid::Attribute::name);
-    out.references.push_back({field == attribute.fields.end() ? &attribute : &*field, relation.field, &relation, column});
+    out.references.push_back(
+        {field == attribute.fields.end() ? &attribute : &*field, relation.field, &relation, column});
   }
 }
 
@@ -71,7 +73,8 @@ struct Collector {
     const grid::Target target = reference.relation == nullptr ? grid::Target{inventory::kJurisdiction, value}
                                                               : grid::target_of(*reference.attribute, value);
     if (!known.emplace(path, target.kind, target.id).second) return;
-    Relation& added = relations.emplace_back(Relation{path, {}, false, {}, {std::string(target.kind), std::string(target.id)}});
+    Relation& added =
+        relations.emplace_back(Relation{path, {}, false, {}, {std::string(target.kind), std::string(target.id)}});
     if (reference.relation == nullptr) return;
     added.name = reference.relation->name;
     added.located_in = reference.relation->located_in;
@@ -114,10 +117,11 @@ namespace {
 class RelationsTable final : public VirtualTable {
  public:
   enum Columns : size_t { kFromKind, kFromId, kAttribute, kName, kToKind, kToId, kLocatedIn, kImpact };
-  static constexpr int kTo = 10;      // path: those that refer to one entity
+  static constexpr int kTo = 10;        // path: those that refer to one entity
   static constexpr int kToOfKind = 11;  // and are of one kind
 
-  RelationsTable() : VirtualTable("relations", "Which entity refers to which, by which attribute, and what that means.") {
+  RelationsTable()
+      : VirtualTable("relations", "Which entity refers to which, by which attribute, and what that means.") {
     add({"from_kind", ColumnType::text, "Kind of the entity that refers.", {}, false});
     add({"from_id", ColumnType::text, "Its id.", {}, false});
     add({"attribute", ColumnType::text, "By which; within a record, record.field.", {}, false});
@@ -125,8 +129,11 @@ class RelationsTable final : public VirtualTable {
     add({"to_kind", ColumnType::text, "Kind of the entity referred to.", {}, false});
     add({"to_id", ColumnType::text, "Its id.", {}, false});
     add({"located_in", ColumnType::boolean, "The other is where the entity stands.", {}, false});
-    add({"impact", ColumnType::text,
-         "on_holder: it fails with the other; on_target: the other fails with it; none.", {}, false});
+    add({"impact",
+         ColumnType::text,
+         "on_holder: it fails with the other; on_target: the other fails with it; none.",
+         {},
+         false});
     set_key({kFromKind, kFromId, kAttribute, kToKind, kToId});
   }
 

@@ -13,11 +13,11 @@
 namespace tandem::query {
 
 struct Relation {
-  std::string attribute;     // "anchors.node" within a record
-  std::string_view name;     // as the ontology reads it, "surfaces_at"; empty where it has none
-  bool located_in = false;   // the other is where the entity stands
+  std::string attribute;    // "anchors.node" within a record
+  std::string_view name;    // as the ontology reads it, "surfaces_at"; empty where it has none
+  bool located_in = false;  // the other is where the entity stands
   ontology::Impact impact = ontology::Impact::none;
-  EntityKey to;              // of the kind "jurisdiction", too, which has no entities
+  EntityKey to;  // of the kind "jurisdiction", too, which has no entities
 };
 
 // What the entity refers to, by attribute, in the order of its lists; each other entity once for each attribute.

@@ -24,10 +24,10 @@ struct StatementLimit {
   int value;
 };
 constexpr std::array kStatementLimits{
-    StatementLimit{SQLITE_LIMIT_LENGTH, 4 << 20},              // the longest text: a list of 100,000 prefixes as JSON
+    StatementLimit{SQLITE_LIMIT_LENGTH, 4 << 20},  // the longest text: a list of 100,000 prefixes as JSON
     StatementLimit{SQLITE_LIMIT_SQL_LENGTH, static_cast<int>(kSqlBytesMax)},
     StatementLimit{SQLITE_LIMIT_COLUMN, 1'000},
-    StatementLimit{SQLITE_LIMIT_EXPR_DEPTH, 200},              // each level is a frame of the stack
+    StatementLimit{SQLITE_LIMIT_EXPR_DEPTH, 200},  // each level is a frame of the stack
     StatementLimit{SQLITE_LIMIT_COMPOUND_SELECT, 50},
     StatementLimit{SQLITE_LIMIT_VDBE_OP, 100'000},
     StatementLimit{SQLITE_LIMIT_FUNCTION_ARG, 100},
@@ -49,15 +49,20 @@ struct FinalizeStatement {
 using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
 tl::unexpected<Error> forbidden(std::string_view what) {
-  return fail(ErrorCode::permission_denied, fmt::format("a query only reads the tables of schema_tables: {} is not allowed", what));
+  return fail(ErrorCode::permission_denied,
+              fmt::format("a query only reads the tables of schema_tables: {} is not allowed", what));
 }
 
-// One query, from its connection to its table. A connection is made for each: it takes ~0.1 ms and leaves nothing behind.
+// One query, from its connection to its table. A connection is made for each: it takes ~0.1 ms and leaves nothing
+// behind.
 class Run {
  public:
   Run(const inventory::Snapshot& snapshot, std::string_view sql, const Limits& limits)
-      : sql_(sql), limits_(limits), budget_(limits.memory_bytes_max, limits.steps_max, limits.stop, limits.now),
-        latest_(snapshot.as_of({})), context_{snapshot, latest_, budget_, authority_, discrepancies_, failure_} {}
+      : sql_(sql),
+        limits_(limits),
+        budget_(limits.memory_bytes_max, limits.steps_max, limits.stop, limits.now),
+        latest_(snapshot.as_of({})),
+        context_{snapshot, latest_, budget_, authority_, discrepancies_, failure_} {}
 
   Result<Table> answer(const Json::Array& parameters) {
     const BudgetScope scope(budget_);
@@ -90,8 +95,9 @@ Result<Database> Run::open() {
   const int code = sqlite3_open_v2(":memory:", &opened, kFlags, sealed_file_system());
   Database database(opened);
   if (code != SQLITE_OK) return error(opened, code);
-  for (const int option : {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML,
-                           SQLITE_DBCONFIG_DQS_DDL, SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW})
+  for (const int option :
+       {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML,
+        SQLITE_DBCONFIG_DQS_DDL, SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW})
     sqlite3_db_config(opened, option, 0, nullptr);
   sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   for (const StatementLimit& limit : kStatementLimits) sqlite3_limit(opened, limit.what, limit.value);
@@ -123,9 +129,11 @@ Result<Statement> Run::prepare(sqlite3* database) {
   const int second_code = sqlite3_prepare_v3(database, rest.data(), static_cast<int>(rest.size()), 0, &second, nullptr);
   const Statement following(second);
   if (second_code != SQLITE_OK || following)
-    return fail(ErrorCode::invalid_argument, fmt::format("one statement at a time; a second starts at '{}'", trim(rest).substr(0, 32)));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("one statement at a time; a second starts at '{}'", trim(rest).substr(0, 32)));
   // VACUUM and REINDEX ask for no authority.
-  if (sqlite3_stmt_readonly(statement.get()) == 0 || sqlite3_column_count(statement.get()) == 0) return forbidden("this");
+  if (sqlite3_stmt_readonly(statement.get()) == 0 || sqlite3_column_count(statement.get()) == 0)
+    return forbidden("this");
   return statement;
 }
 
@@ -199,7 +207,8 @@ Result<Table> Run::read(sqlite3* database, sqlite3_stmt* statement) {
     row.reserve(static_cast<size_t>(columns));
     for (int i = 0; i < columns; ++i) {
       const int type = sqlite3_column_type(statement, i);
-      if (type == SQLITE_TEXT || type == SQLITE_BLOB) bytes += 2 * static_cast<size_t>(sqlite3_column_bytes(statement, i));
+      if (type == SQLITE_TEXT || type == SQLITE_BLOB)
+        bytes += 2 * static_cast<size_t>(sqlite3_column_bytes(statement, i));
       bytes += kCellBytes;
       row.push_back(value_of(statement, i, types[static_cast<size_t>(i)]));
     }
@@ -224,13 +233,16 @@ tl::unexpected<Error> Run::error(sqlite3* database, int code) const {
   switch (budget_.end()) {
     case Budget::End::none: break;
     case Budget::End::memory:
-      return fail(ErrorCode::too_large, fmt::format("the query takes more than {} MB of memory; sort or group fewer rows",
-                                                    limits_.memory_bytes_max >> 20));
+      return fail(ErrorCode::too_large,
+                  fmt::format("the query takes more than {} MB of memory; sort or group fewer rows",
+                              limits_.memory_bytes_max >> 20));
     case Budget::End::steps:
-      return fail(ErrorCode::too_large, fmt::format("the query takes more than {} steps; narrow it by an id, a reference or a LIMIT",
-                                                    limits_.steps_max));
+      return fail(ErrorCode::too_large,
+                  fmt::format("the query takes more than {} steps; narrow it by an id, a reference or a LIMIT",
+                              limits_.steps_max));
     case Budget::End::stopped:
-      return fail(ErrorCode::deadline_exceeded, "the query takes longer than it may; narrow it by an id, a reference or a LIMIT");
+      return fail(ErrorCode::deadline_exceeded,
+                  "the query takes longer than it may; narrow it by an id, a reference or a LIMIT");
   }
   if (failure_) return tl::unexpected(*failure_);
   const int primary = code & 0xff;
@@ -247,9 +259,11 @@ tl::unexpected<Error> Run::error(sqlite3* database, int code) const {
 
 }  // namespace
 
-Result<Table> run(const inventory::Snapshot& snapshot, std::string_view sql, const Limits& limits, const Json::Array& parameters) {
+Result<Table> run(const inventory::Snapshot& snapshot, std::string_view sql, const Limits& limits,
+                  const Json::Array& parameters) {
   if (sql.size() > kSqlBytesMax)
-    return fail(ErrorCode::too_large, fmt::format("a statement has at most {} bytes; this one has {}", kSqlBytesMax, sql.size()));
+    return fail(ErrorCode::too_large,
+                fmt::format("a statement has at most {} bytes; this one has {}", kSqlBytesMax, sql.size()));
   if (sql.find('\0') != std::string_view::npos || !is_utf8(sql))
     return fail(ErrorCode::invalid_argument, "the statement is not text in UTF-8");
   sealed_file_system();  // SQLite's own start is not the query's to pay for

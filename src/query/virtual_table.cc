@@ -12,9 +12,9 @@
 namespace tandem::query {
 namespace {
 
-constexpr size_t kFirstRows = 8;      // a source gives few at first, for who wants one,
-constexpr size_t kMostRows = 512;     // and then more at once: a refill costs a look-up
-constexpr int kPathsMax = 1'000;      // the bounds are counted in thousands above the path
+constexpr size_t kFirstRows = 8;   // a source gives few at first, for who wants one,
+constexpr size_t kMostRows = 512;  // and then more at once: a refill costs a look-up
+constexpr int kPathsMax = 1'000;   // the bounds are counted in thousands above the path
 enum Bound : int { kLower = 1, kUpper = 2, kGlob = 4 };
 
 struct Module {
@@ -35,10 +35,10 @@ struct Cursor : sqlite3_vtab_cursor {
       : sqlite3_vtab_cursor{}, connected(its_table), rows(its_table.table.columns().size()) {}
   const ConnectedTable& connected;
   std::unique_ptr<Source> source;
-  int opened = -1;         // by which number, and with which columns wanted, `source` was
+  int opened = -1;  // by which number, and with which columns wanted, `source` was
   std::string wanted;
   Access access;
-  bool any = false;        // a row can be wanted
+  bool any = false;  // a row can be wanted
   Rows rows;
   size_t row = 0;
   size_t next_rows = kFirstRows;
@@ -59,7 +59,8 @@ std::string_view declared_type(ColumnType type) {
 std::string declaration(const VirtualTable& table) {
   std::string sql = "CREATE TABLE t(";
   for (const ColumnDescription& column : table.columns())
-    sql += fmt::format("{} {}{}, ", sql_name(column.name), declared_type(column.type), column.is_argument ? " HIDDEN" : "");
+    sql += fmt::format("{} {}{}, ", sql_name(column.name), declared_type(column.type),
+                       column.is_argument ? " HIDDEN" : "");
   std::string key;
   for (const size_t column : table.key()) key += (key.empty() ? "" : ", ") + sql_name(table.columns()[column].name);
   return sql + fmt::format("PRIMARY KEY({})) WITHOUT ROWID", key);
@@ -258,7 +259,8 @@ int refill(Cursor& cursor) {
 int filter(sqlite3_vtab_cursor* base, int number, const char* wanted, int, sqlite3_value** values) {
   auto& cursor = *static_cast<Cursor*>(base);
   const auto& paths = cursor.connected.paths;
-  const auto path = std::find_if(paths.begin(), paths.end(), [&](const auto& p) { return p.number == number % kPathsMax; });
+  const auto path =
+      std::find_if(paths.begin(), paths.end(), [&](const auto& p) { return p.number == number % kPathsMax; });
   CHECK(path != paths.end());
   const std::string_view columns = wanted == nullptr ? std::string_view() : std::string_view(wanted);
   const bool as_before = cursor.opened == number && cursor.wanted == columns;

@@ -39,33 +39,36 @@ struct ColumnDescription {
   std::string name;
   ColumnType type = ColumnType::text;
   std::string description;
-  std::string refers_to;  // the kind whose ids it holds; empty for others
+  std::string refers_to;     // the kind whose ids it holds; empty for others
   bool is_argument = false;  // of a table-valued function: hidden from SELECT *
 };
 
 struct AccessPath {
-  int number = 0;                // < 1,000; the table's own name for it
-  std::vector<size_t> equal;     // columns whose values must be given, as text
-  std::optional<size_t> bounded; // the column that bounds may apply to, ascending in byte order once the others are given
-  std::vector<size_t> order;     // columns by which rows ascend, bytewise, once those of `equal` are given
-  double rows = 1;               // expected, without bounds
-  bool unique = false;           // one row at most
+  int number = 0;             // < 1,000; the table's own name for it
+  std::vector<size_t> equal;  // columns whose values must be given, as text
+  std::optional<size_t>
+      bounded;                // the column that bounds may apply to, ascending in byte order once the others are given
+  std::vector<size_t> order;  // columns by which rows ascend, bytewise, once those of `equal` are given
+  double rows = 1;            // expected, without bounds
+  bool unique = false;        // one row at most
 };
 
 // The bounds are those of a scan that gives every row wanted, and may give more: SQLite checks each again.
 struct Access {
   int path = 0;
-  std::vector<std::string> equal;     // in the order of AccessPath::equal
-  std::string from;                   // first value of the bounded column
-  std::optional<std::string> to;      // last one
-  std::string prefix;                 // what it starts with
-  uint64_t wanted = UINT64_MAX;       // columns that are read, by bit; the last bit stands for all from 63 on
+  std::vector<std::string> equal;  // in the order of AccessPath::equal
+  std::string from;                // first value of the bounded column
+  std::optional<std::string> to;   // last one
+  std::string prefix;              // what it starts with
+  uint64_t wanted = UINT64_MAX;    // columns that are read, by bit; the last bit stands for all from 63 on
 
   bool wants(size_t column) const { return (wanted >> std::min<size_t>(column, 63) & 1) != 0; }
   bool is_past(std::string_view value) const { return (to && value > *to) || !is_prefix_possible(value); }
 
  private:
-  bool is_prefix_possible(std::string_view value) const { return prefix.empty() || value.substr(0, prefix.size()) <= prefix; }
+  bool is_prefix_possible(std::string_view value) const {
+    return prefix.empty() || value.substr(0, prefix.size()) <= prefix;
+  }
 };
 
 // Rows of one opened path, in its order.
@@ -81,7 +84,8 @@ class Source {
 
 class VirtualTable {
  public:
-  VirtualTable(std::string name, std::string description) : name_(std::move(name)), description_(std::move(description)) {}
+  VirtualTable(std::string name, std::string description)
+      : name_(std::move(name)), description_(std::move(description)) {}
   virtual ~VirtualTable() = default;
 
   const std::string& name() const { return name_; }

@@ -25,8 +25,10 @@ struct WalkDescription {
 WalkDescription describe(Walk walk) {
   switch (walk) {
     case Walk::impact_of:
-      return {"impact_of", "What feels it when this entity fails, by the relations that the ontology says carry an impact."};
-    case Walk::path_of: return {"path_of", "What this entity runs over: all that it needs, and where that stands, in order."};
+      return {"impact_of",
+              "What feels it when this entity fails, by the relations that the ontology says carry an impact."};
+    case Walk::path_of:
+      return {"path_of", "What this entity runs over: all that it needs, and where that stands, in order."};
     case Walk::located_in: return {"located_in", "All that stands or runs in this entity."};
     case Walk::location_of: return {"location_of", "What this entity stands or runs in."};
   }
@@ -94,7 +96,8 @@ Result<void> check_exists(const inventory::Snapshot& snapshot, const EntityKey& 
   if (ontology.find(key.kind) == nullptr && snapshot.size(key.kind) == 0 && key.kind != inventory::kJurisdiction)
     return fail(ErrorCode::invalid_argument, ontology.unknown_kind(key.kind));
   std::vector<std::string> ids;
-  snapshot.for_each_id(key.kind, [&](const std::string& id) { return ids.push_back(id), ids.size() < kSuggestedAmong; });
+  snapshot.for_each_id(key.kind,
+                       [&](const std::string& id) { return ids.push_back(id), ids.size() < kSuggestedAmong; });
   return fail(ErrorCode::not_found, fmt::format("no {} '{}'{}", key.kind, key.id.substr(0, 128), meant(key.id, ids)));
 }
 
@@ -134,9 +137,9 @@ class WalkSource final : public Source {
   Walk walk_;
   const Context& context_;
   std::vector<std::string> arguments_;
-  std::deque<Reached> open_;                // reached, but not what is beyond
-  std::unordered_set<std::string> known_;   // looked up, never iterated
-  size_t bytes_ = 0;                        // taken from the budget
+  std::deque<Reached> open_;               // reached, but not what is beyond
+  std::unordered_set<std::string> known_;  // looked up, never iterated
+  size_t bytes_ = 0;                       // taken from the budget
 };
 
 bool WalkSource::expand(Reached from) {
@@ -156,7 +159,8 @@ bool WalkSource::expand(Reached from) {
     }
   }
   size_t bytes = 0;
-  for (const Reached& each : found) bytes += 2 * sizeof(Reached) + 3 * joined(each.key).size() + joined(each.via).size();
+  for (const Reached& each : found)
+    bytes += 2 * sizeof(Reached) + 3 * joined(each.key).size() + joined(each.via).size();
   if (!context_.budget.take(bytes)) return false;
   bytes_ += bytes;
   const auto place = walk_ == Walk::path_of ? open_.begin() : open_.end();
@@ -199,8 +203,9 @@ class WalkTable final : public VirtualTable {
   Result<std::unique_ptr<Source>> open(const Context& context, Access access) const override {
     auto key = split_key(access.equal);
     if (!key)
-      return fail(ErrorCode::invalid_argument, fmt::format("'{1}' is no entity; write {0}('link', 'ber-ham') or {0}('link/ber-ham')",
-                                                           name(), access.equal[0].substr(0, 64)));
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("'{1}' is no entity; write {0}('link', 'ber-ham') or {0}('link/ber-ham')", name(),
+                              access.equal[0].substr(0, 64)));
     TANDEM_TRY(inventory::reaches_all(context.snapshot, [&](const ontology::Kind& kind) {
       return kind.name == key->kind || is_walked(walk_, kind);
     }));

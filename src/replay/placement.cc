@@ -247,14 +247,10 @@ v1::Plan placement(const grid::Snapshot& snapshot, Policy policy, uint64_t seed,
     return planner::plan(seen, nullptr, "replay", seed, {work}, stop);
   };
   switch (policy) {
-    case Policy::nearest:
-      return nearest_placement(snapshot);
-    case Policy::compute_then_network:
-      return joint(without_network(snapshot));
-    case Policy::centralise:
-      return joint(central_only(snapshot));
-    default:
-      return joint(snapshot);
+    case Policy::nearest: return nearest_placement(snapshot);
+    case Policy::compute_then_network: return joint(without_network(snapshot));
+    case Policy::centralise: return joint(central_only(snapshot));
+    default: return joint(snapshot);
   }
 }
 

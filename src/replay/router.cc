@@ -83,14 +83,10 @@ Router::Choice Router::choose(const Arrival& arrival, std::span<const routing::T
       return {decision.target, decision.blocking};
     }
     case Policy::nearest:
-    case Policy::cheapest:
-      return first_with_room(arrival.demand, live);
-    case Policy::least_load:
-      return emptiest(arrival.demand, live);
-    case Policy::round_robin:
-      return in_turn(arrival.demand, live);
-    case Policy::compute_then_network:
-      return by_share(arrival.demand);
+    case Policy::cheapest: return first_with_room(arrival.demand, live);
+    case Policy::least_load: return emptiest(arrival.demand, live);
+    case Policy::round_robin: return in_turn(arrival.demand, live);
+    case Policy::compute_then_network: return by_share(arrival.demand);
   }
   return {};
 }

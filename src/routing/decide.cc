@@ -72,7 +72,8 @@ Assessment assess(const RoutingTable& table, const RequestFacts& request, const 
   const TargetLive& state = at(live, candidate.target);
   Assessment result;
   if (leg.reachable)
-    result.ttft_us = leg.round_trip.value() + prefill_us(candidate, request) + wait_us(candidate, request, state.in_flight);
+    result.ttft_us =
+        leg.round_trip.value() + prefill_us(candidate, request) + wait_us(candidate, request, state.in_flight);
   result.gate = tenant_gate(table, request);
   if (result.gate == Gate::none) result.gate = place_gate(candidate, leg, request.allowed);
   if (result.gate == Gate::none) result.gate = live_gate(candidate, state, excluded);
@@ -126,14 +127,16 @@ Decision search(const RoutingTable& table, const RequestFacts& request, Live liv
   Choice cheapest;
   Choice fastest;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (cheapest.candidate != nullptr &&
-        (request.prompt_tokens * least[i].euros_per_prompt_token +
-         request.output_tokens * least[i].euros_per_output_token + least_transport) * kRoundingSlack > cheapest.euros)
+    if (cheapest.candidate != nullptr && (request.prompt_tokens * least[i].euros_per_prompt_token +
+                                          request.output_tokens * least[i].euros_per_output_token + least_transport) *
+                                                 kRoundingSlack >
+                                             cheapest.euros)
       break;
     const Candidate& candidate = rows[i];
     const Leg& leg = table.leg(request.region, candidate.site);
     if (place_gate(candidate, leg, request.allowed) != Gate::none) continue;
-    Choice choice{&candidate, euros_of(candidate, leg, request), leg.round_trip.value() + prefill_us(candidate, request)};
+    Choice choice{&candidate, euros_of(candidate, leg, request),
+                  leg.round_trip.value() + prefill_us(candidate, request)};
     const bool can_keep = promise_gate(request, choice.ttft_us, candidate.tpot_ms) == Gate::none;
     if (cheapest.candidate != nullptr && (!can_keep || !is_cheaper(choice, cheapest))) continue;
     if (!can_keep && fastest.candidate != nullptr && !is_faster(choice, fastest)) continue;
@@ -147,12 +150,14 @@ Decision search(const RoutingTable& table, const RequestFacts& request, Live liv
   const bool kept = cheapest.candidate != nullptr;
   const Choice& best = kept ? cheapest : fastest;
   if (best.candidate == nullptr) return {};
-  return {kept ? Reason::cheapest : Reason::promise_at_risk, best.candidate->target, Gate::none, Microseconds(best.ttft_us)};
+  return {kept ? Reason::cheapest : Reason::promise_at_risk, best.candidate->target, Gate::none,
+          Microseconds(best.ttft_us)};
 }
 
 // The gate that stopped the target which came furthest.
 template <class Live>
-Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live live, std::span<const uint32_t> excluded) {
+Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live live,
+                   std::span<const uint32_t> excluded) {
   Gate furthest = Gate::model;
   for (const Candidate& candidate : table.candidates(request.model).rows)
     furthest = std::max(furthest, assess(table, request, candidate, live, excluded).gate);
@@ -160,8 +165,8 @@ Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live 
 }
 
 template <class Live>
-Decision decide_with(const RoutingTable& table, const RequestFacts& request, Live live, std::span<const uint32_t> excluded,
-                     double draw) {
+Decision decide_with(const RoutingTable& table, const RequestFacts& request, Live live,
+                     std::span<const uint32_t> excluded, double draw) {
   CHECK(request.tenant < table.rows().tenants.size() && request.region < table.rows().regions.size());
   CHECK(live.size() == table.targets().size());
   if (tenant_gate(table, request) == Gate::none) {
@@ -190,15 +195,21 @@ Decision decide(const RoutingTable& table, const RequestFacts& request, std::spa
 }
 
 std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFacts& request,
-                                      std::span<const TargetLive> live, std::span<const uint32_t> excluded, double draw) {
+                                      std::span<const TargetLive> live, std::span<const uint32_t> excluded,
+                                      double draw) {
   const Decision decision = decide(table, request, live, excluded, draw);
   const TableRows::DemandSplit* demand = table.split(request.tenant, request.region, request.model);
   std::vector<CandidateVerdict> verdicts;
   for (const Candidate& candidate : table.candidates(request.model).rows) {
     const Leg& leg = table.leg(request.region, candidate.site);
     const Assessment found = assess(table, request, candidate, live, excluded);
-    CandidateVerdict verdict{candidate.target, decision.target == candidate.target, found.gate,
-                             leg.round_trip,   Microseconds(found.ttft_us),         euros_of(candidate, leg, request), 0};
+    CandidateVerdict verdict{candidate.target,
+                             decision.target == candidate.target,
+                             found.gate,
+                             leg.round_trip,
+                             Microseconds(found.ttft_us),
+                             euros_of(candidate, leg, request),
+                             0};
     if (demand != nullptr)
       for (const Split& split : demand->splits)
         if (split.target == candidate.target) verdict.plan_fraction += split.fraction;

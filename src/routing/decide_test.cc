@@ -88,7 +88,8 @@ TEST(Decide, TakesTheFastestAndSaysSoWhereNothingKeepsThePromise) {
 }
 
 TEST(Decide, OfEqualCostsTheFasterWins) {
-  World world("target ber-b ber small prompt_cost=1 output_cost=3\n target par-b par small prompt_cost=1 output_cost=3\n");
+  World world(
+      "target ber-b ber small prompt_cost=1 output_cost=3\n target par-b par small prompt_cost=1 output_cost=3\n");
   EXPECT_EQ(world.decide().target, 3u);
 }
 
@@ -249,7 +250,8 @@ TableRows random_rows(Random& random) {
   }
   for (size_t i = 0; i < rows.sites.size() * rows.regions.size(); ++i)
     rows.legs.push_back({random.chance(0.9), Microseconds(static_cast<double>(random.below(5) * 10'000)),
-                         random.chance(0.7) ? grid::JurisdictionSet{} : set(), static_cast<double>(random.below(3)) * 1e-8});
+                         random.chance(0.7) ? grid::JurisdictionSet{} : set(),
+                         static_cast<double>(random.below(3)) * 1e-8});
   for (uint32_t tenant = 0; tenant < 2; ++tenant) {
     TableRows::DemandSplit demand{tenant, 0, 0, {}, {}};
     for (uint32_t i = 0; i < rows.targets.size(); ++i)
@@ -281,8 +283,8 @@ struct PlainVerdict {
   double ttft_us = 0;
 };
 
-PlainVerdict plain_verdict(const RoutingTable& table, const RequestFacts& request, const TargetLive& live, uint32_t index,
-                           const std::vector<uint32_t>& excluded) {
+PlainVerdict plain_verdict(const RoutingTable& table, const RequestFacts& request, const TargetLive& live,
+                           uint32_t index, const std::vector<uint32_t>& excluded) {
   const Target& target = table.targets()[index];
   const Leg& leg = table.leg(request.region, target.site_position);
   const double rate = target.prefill_tokens_per_s;

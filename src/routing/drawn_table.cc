@@ -34,8 +34,10 @@ Line read_line(std::string_view text) {
   for (const std::string_view word : split(text, ' ')) {
     if (trim(word).empty()) continue;
     const size_t equals = word.find('=');
-    if (equals == std::string_view::npos) line.words.emplace_back(word);
-    else line.values[std::string(word.substr(0, equals))] = word.substr(equals + 1);
+    if (equals == std::string_view::npos)
+      line.words.emplace_back(word);
+    else
+      line.values[std::string(word.substr(0, equals))] = word.substr(equals + 1);
   }
   return line;
 }
@@ -77,16 +79,26 @@ class Drawing {
 
   void add(const Line& line) {
     const std::string& kind = line.words.at(0);
-    if (kind == "valid_until_s") rows_.valid_until = Instant{} + seconds(parse_integer(line.words.at(1)).value());
-    else if (kind == "jurisdiction") rows_.jurisdictions.assign(line.words.begin() + 1, line.words.end());
-    else if (kind == "region") add_region(line);
-    else if (kind == "site") add_site(line);
-    else if (kind == "model") add_model(line);
-    else if (kind == "tenant") add_tenant(line);
-    else if (kind == "target") add_target(line);
-    else if (kind == "leg") legs_.push_back(line);
-    else if (kind == "split") add_split(line);
-    else CHECK(false);
+    if (kind == "valid_until_s")
+      rows_.valid_until = Instant{} + seconds(parse_integer(line.words.at(1)).value());
+    else if (kind == "jurisdiction")
+      rows_.jurisdictions.assign(line.words.begin() + 1, line.words.end());
+    else if (kind == "region")
+      add_region(line);
+    else if (kind == "site")
+      add_site(line);
+    else if (kind == "model")
+      add_model(line);
+    else if (kind == "tenant")
+      add_tenant(line);
+    else if (kind == "target")
+      add_target(line);
+    else if (kind == "leg")
+      legs_.push_back(line);
+    else if (kind == "split")
+      add_split(line);
+    else
+      CHECK(false);
   }
 
   TableRows finish() {
@@ -130,8 +142,8 @@ class Drawing {
       if (!model.empty()) tenant.models.push_back(position(rows_.models, model));
     std::sort(tenant.models.begin(), tenant.models.end());
     if (line.values.contains("key"))
-      rows_.keys.push_back({sha256(line.text("key")), static_cast<uint32_t>(rows_.tenants.size()),
-                            line.has_word("loopback_only")});
+      rows_.keys.push_back(
+          {sha256(line.text("key")), static_cast<uint32_t>(rows_.tenants.size()), line.has_word("loopback_only")});
     rows_.tenants.push_back(std::move(tenant));
   }
 
@@ -174,7 +186,8 @@ class Drawing {
     demand.model = position(rows_.models, line.words.at(3));
     demand.promise = rows_.tenants[demand.tenant].promise;
     for (const auto& [target, fraction] : line.values)
-      demand.splits.push_back({position_by(rows_.targets, &Target::deployment, target), parse_number(fraction).value()});
+      demand.splits.push_back(
+          {position_by(rows_.targets, &Target::deployment, target), parse_number(fraction).value()});
     rows_.demand_splits.push_back(std::move(demand));
   }
 

@@ -11,9 +11,9 @@
 //   split  acme north small ber-small=0.7 par-small=0.3
 //
 // Times are in milliseconds, a target's prices in euros per million tokens, a leg's in euros per gigabyte. What stands
-// behind a model's id are its aliases. A leg's `via` adds to its site's own jurisdiction; legs not drawn are unreachable;
-// a table without `valid_until_s` stays valid.
-// `down`, `loopback_only` and `emulated` are words of their own. A malformed drawing is a bug of the test.
+// behind a model's id are its aliases. A leg's `via` adds to its site's own jurisdiction; legs not drawn are
+// unreachable; a table without `valid_until_s` stays valid. `down`, `loopback_only` and `emulated` are words of their
+// own. A malformed drawing is a bug of the test.
 #pragma once
 
 #include <string_view>

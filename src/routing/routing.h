@@ -26,23 +26,23 @@ namespace tandem::routing {
 
 // A deployment that can answer: replicas of one model at one pool.
 struct Target {
-  std::string deployment;          // stable id
+  std::string deployment;  // stable id
   std::string site;
   std::string pool;
-  uint32_t site_position = 0;      // in RoutingTable::sites
-  uint32_t model = 0;              // in RoutingTable::models
+  uint32_t site_position = 0;          // in RoutingTable::sites
+  uint32_t model = 0;                  // in RoutingTable::models
   grid::JurisdictionSet jurisdiction;  // of its site
-  bool up = true;                  // site, node and pool are believed up
-  std::string host;                // of its engine
+  bool up = true;                      // site, node and pool are believed up
+  std::string host;                    // of its engine
   uint16_t port = 0;
-  std::string base_path;           // put before /v1/…, e.g. "/pools/ber-h100"; may be empty
-  bool emulated = false;           // answers come from our emulator, which says so
+  std::string base_path;  // put before /v1/…, e.g. "/pools/ber-h100"; may be empty
+  bool emulated = false;  // answers come from our emulator, which says so
   uint32_t replicas = 0;
-  uint32_t concurrency_max = 0;    // requests at once over all replicas before they queue
-  double prefill_tokens_per_s = 0; // of one replica; 0: not known, taken as instant
+  uint32_t concurrency_max = 0;     // requests at once over all replicas before they queue
+  double prefill_tokens_per_s = 0;  // of one replica; 0: not known, taken as instant
   Milliseconds prefill_overhead;
-  Milliseconds tpot;               // at the plan's operating point
-  double euros_per_prompt_token = 0;   // at the plan's utilisation, energy included
+  Milliseconds tpot;                  // at the plan's operating point
+  double euros_per_prompt_token = 0;  // at the plan's utilisation, energy included
   double euros_per_output_token = 0;
   double joules_per_output_token = 0;
 };
@@ -50,22 +50,22 @@ struct Target {
 // From a region to a site, over every path the packets may take (all ECMP branches).
 struct Leg {
   bool reachable = false;
-  Microseconds round_trip;         // access + backhaul + network, both ways, the longest branch
+  Microseconds round_trip;              // access + backhaul + network, both ways, the longest branch
   grid::JurisdictionSet jurisdictions;  // touched on the way, the site's own included
-  double euros_per_byte = 0;       // transport
+  double euros_per_byte = 0;            // transport
 };
 
 // The share of a demand that the plan sends to a target.
 struct Split {
   uint32_t target = 0;
-  double fraction = 0;             // (0, 1]
+  double fraction = 0;  // (0, 1]
 };
 
 struct Tenant {
   std::string id;
   grid::JurisdictionSet residency;
   grid::Promise promise;
-  std::vector<uint32_t> models;    // allowed, ascending; empty: all
+  std::vector<uint32_t> models;  // allowed, ascending; empty: all
   uint32_t priority = 0;
 };
 
@@ -82,10 +82,10 @@ struct PrefixEntry {
 
 // What a table is made from; every position refers into the vectors here.
 struct TableRows {
-  uint64_t offset = 0;             // of the snapshot it was made from
-  std::string plan_id;             // of the plan it carries; empty before the first
+  uint64_t offset = 0;  // of the snapshot it was made from
+  std::string plan_id;  // of the plan it carries; empty before the first
   Instant published_at;
-  Instant valid_until;             // residency-bound traffic fails closed after it
+  Instant valid_until;  // residency-bound traffic fails closed after it
   std::vector<std::string> jurisdictions;
   std::vector<std::string> sites;
   std::vector<std::string> regions;
@@ -95,10 +95,10 @@ struct TableRows {
   std::vector<Key> keys;
   std::vector<PrefixEntry> prefixes;
   std::vector<Target> targets;
-  std::vector<Leg> legs;           // regions × sites, region-major
+  std::vector<Leg> legs;  // regions × sites, region-major
   struct DemandSplit {
     uint32_t tenant = 0, region = 0, model = 0;
-    std::vector<Split> splits;     // fractions sum to at most 1
+    std::vector<Split> splits;  // fractions sum to at most 1
     grid::Promise promise;
   };
   std::vector<DemandSplit> demand_splits;
@@ -143,7 +143,7 @@ class RoutingTable {
   const std::vector<Target>& targets() const { return rows_.targets; }
 
   std::optional<uint32_t> find_tenant(const Digest& key_sha256, bool from_loopback) const;
-  std::optional<uint32_t> find_model(std::string_view name) const;    // id or alias
+  std::optional<uint32_t> find_model(std::string_view name) const;  // id or alias
   std::optional<uint32_t> find_region(std::string_view id) const;
   std::optional<uint32_t> find_region_by_address(const std::array<uint8_t, 16>& address) const;  // longest prefix
   std::optional<uint32_t> find_target(std::string_view deployment) const;
@@ -185,7 +185,7 @@ class RoutingTable {
   void index_splits();
 
   TableRows rows_;
-  std::vector<uint32_t> model_first_;    // CSR: targets, and candidates, by model
+  std::vector<uint32_t> model_first_;  // CSR: targets, and candidates, by model
   std::vector<uint32_t> model_targets_;
   std::vector<Candidate> candidates_;
   std::vector<LeastPrices> least_prices_;
@@ -205,7 +205,7 @@ class RoutingTable {
   const SplitSlot* find_split(uint64_t key) const;
   std::vector<SplitSlot> split_slots_;
   std::vector<Share> shares_;
-  std::vector<PrefixEntry> prefixes_;      // masked; longest first, then by address
+  std::vector<PrefixEntry> prefixes_;       // masked; longest first, then by address
   std::vector<PrefixGroup> prefix_groups_;  // longest first
 };
 
@@ -213,12 +213,12 @@ struct RequestFacts {
   uint32_t tenant = 0;
   uint32_t region = 0;
   uint32_t model = 0;
-  double prompt_tokens = 0;            // estimated where the tokenizer is not known
-  double output_tokens = 0;            // expected; from max_tokens or the demand's mean
-  double bytes = 0;                    // of the request body, for transport cost
+  double prompt_tokens = 0;                                      // estimated where the tokenizer is not known
+  double output_tokens = 0;                                      // expected; from max_tokens or the demand's mean
+  double bytes = 0;                                              // of the request body, for transport cost
   grid::JurisdictionSet allowed = grid::JurisdictionSet::all();  // tenant's residency, tightened by the request
-  Milliseconds ttft;                   // promise; 0: none
-  Milliseconds tpot;                   // promise; 0: none
+  Milliseconds ttft;                                             // promise; 0: none
+  Milliseconds tpot;                                             // promise; 0: none
 };
 
 // A value that one thread writes and others read whenever they like; a plain load where it is read.
@@ -239,7 +239,7 @@ class Relaxed {
 // What the gateway sees of a target right now.
 struct TargetLive {
   Relaxed<uint32_t> in_flight = 0;
-  Relaxed<bool> healthy = true;        // not ejected
+  Relaxed<bool> healthy = true;  // not ejected
 };
 
 // A queue as long as all that runs means a wait of a whole service time, after which no promise on a first token in use
@@ -264,41 +264,41 @@ enum class Gate : uint8_t {
 std::string_view to_string(Gate gate);
 
 enum class Reason : uint8_t {
-  plan_split,        // the plan's share, among what passed every gate
-  cheapest,          // no share in the plan; the lowest cost that passed every gate
-  promise_at_risk,   // nothing keeps the promise; the fastest that passed the rest
-  rejected,          // nothing may serve it; Decision::blocking says why
+  plan_split,       // the plan's share, among what passed every gate
+  cheapest,         // no share in the plan; the lowest cost that passed every gate
+  promise_at_risk,  // nothing keeps the promise; the fastest that passed the rest
+  rejected,         // nothing may serve it; Decision::blocking says why
 };
 std::string_view to_string(Reason reason);
 
 struct Decision {
   Reason reason = Reason::rejected;
   std::optional<uint32_t> target;
-  Gate blocking = Gate::none;          // for rejected: the gate that the target which came furthest failed
-  Microseconds predicted_ttft;         // round trip + queue + prefill
+  Gate blocking = Gate::none;   // for rejected: the gate that the target which came furthest failed
+  Microseconds predicted_ttft;  // round trip + queue + prefill
 };
 
 struct CandidateVerdict {
   uint32_t target = 0;
   bool chosen = false;
-  Gate gate = Gate::none;              // none: it passed all
+  Gate gate = Gate::none;  // none: it passed all
   Microseconds round_trip;
   Microseconds predicted_ttft;
-  double euros = 0;                    // of this request there, transport included
+  double euros = 0;  // of this request there, transport included
   double plan_fraction = 0;
 };
 
 // The time until the first token, as the client sees it: round trip + wait in the target's queue + prefill.
 // The wait is that of a request which finds n in flight at c servers: nothing while n < c, else (n − c + 1) departures,
 // c / S of them a second, S being the service time (exact for exponential service: Gross et al., Fundamentals of
-// Queueing Theory, 4th ed., 2.3). S is taken from this request, prefill + output tokens × tpot, since the mix in flight is
-// not known here; where others are longer, the wait is underestimated.
+// Queueing Theory, 4th ed., 2.3). S is taken from this request, prefill + output tokens × tpot, since the mix in flight
+// is not known here; where others are longer, the wait is underestimated.
 Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight);
 
 // `live` has one entry per target, or one pointer to where it is kept. `excluded` are targets already tried for this
-// request. `draw` ∈ [0, 1) picks among the plan's shares: the caller's own random number. Of equal costs the faster wins.
-// O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be cheaper than the
-// best so far; allocates nothing.
+// request. `draw` ∈ [0, 1) picks among the plan's shares: the caller's own random number. Of equal costs the faster
+// wins. O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be cheaper
+// than the best so far; allocates nothing.
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
                 std::span<const uint32_t> excluded, double draw);
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive* const> live,
@@ -306,7 +306,8 @@ Decision decide(const RoutingTable& table, const RequestFacts& request, std::spa
 
 // Every target of the model with the gate that ruled it out, the chosen first, then by cost. For people: allocates.
 std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFacts& request,
-                                      std::span<const TargetLive> live, std::span<const uint32_t> excluded, double draw);
+                                      std::span<const TargetLive> live, std::span<const uint32_t> excluded,
+                                      double draw);
 
 // SHA-256 over all of a table that decisions depend on; when it was published and how long it is valid are left out, so
 // that a table renewed is a table unchanged.

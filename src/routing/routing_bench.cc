@@ -1,6 +1,6 @@
 // What one routing decision costs on 1,000 sites × 200 models. Each line states the part of the decision it exercises
-// and the percentiles of single decisions, each over a fresh region, tenant and request mix so that caches are as cold as
-// in service.
+// and the percentiles of single decisions, each over a fresh region, tenant and request mix so that caches are as cold
+// as in service.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -54,7 +54,8 @@ TableRows make_rows(size_t sites_per_model, bool with_plan) {
       for (uint32_t model = 0; model < kModels; ++model) {
         TableRows::DemandSplit demand{tenant, region, model, {}, {}};
         for (size_t i = 0; i < 3; ++i)
-          demand.splits.push_back({static_cast<uint32_t>(model * sites_per_model + random.below(sites_per_model)), 0.33});
+          demand.splits.push_back(
+              {static_cast<uint32_t>(model * sites_per_model + random.below(sites_per_model)), 0.33});
         rows.demand_splits.push_back(std::move(demand));
       }
   return rows;

@@ -36,8 +36,10 @@ using Address = std::array<uint8_t, 16>;
 Address masked(Address address, uint8_t length) {
   for (size_t byte = 0; byte < address.size(); ++byte) {
     const size_t first_bit = byte * 8;
-    if (first_bit >= length) address[byte] = 0;
-    else if (first_bit + 8 > length) address[byte] &= static_cast<uint8_t>(0xFF << (first_bit + 8 - length));
+    if (first_bit >= length)
+      address[byte] = 0;
+    else if (first_bit + 8 > length)
+      address[byte] &= static_cast<uint8_t>(0xFF << (first_bit + 8 - length));
   }
   return address;
 }
@@ -51,7 +53,8 @@ void check_target(const TableRows& rows, const Target& target) {
 }
 
 void check_split(const TableRows& rows, const TableRows::DemandSplit& demand) {
-  CHECK(demand.tenant < rows.tenants.size() && demand.region < rows.regions.size() && demand.model < rows.models.size());
+  CHECK(demand.tenant < rows.tenants.size() && demand.region < rows.regions.size() &&
+        demand.model < rows.models.size());
   double sum = 0;
   for (const Split& split : demand.splits) {
     CHECK(split.target < rows.targets.size() && rows.targets[split.target].model == demand.model);
@@ -82,7 +85,8 @@ void RoutingTable::check_rows() const {
     for (const uint32_t model : tenant.models) CHECK(model < rows_.models.size());
   }
   for (const Key& key : rows_.keys) CHECK(key.tenant < rows_.tenants.size());
-  for (const PrefixEntry& entry : rows_.prefixes) CHECK(entry.region < rows_.regions.size() && entry.prefix.length <= 128);
+  for (const PrefixEntry& entry : rows_.prefixes)
+    CHECK(entry.region < rows_.regions.size() && entry.prefix.length <= 128);
   for (const Target& target : rows_.targets) check_target(rows_, target);
   for (const Leg& leg : rows_.legs)
     CHECK(!leg.reachable || (is_amount(leg.round_trip.value()) && is_amount(leg.euros_per_byte)));
@@ -91,7 +95,8 @@ void RoutingTable::check_rows() const {
 
 void RoutingTable::index_names() {
   for (const Key& key : rows_.keys) key_positions_.emplace(key.sha256, &key - rows_.keys.data());
-  for (uint32_t i = 0; i < rows_.models.size(); ++i) model_positions_.emplace(rows_.models[i], i);  // an id beats an alias
+  for (uint32_t i = 0; i < rows_.models.size(); ++i)
+    model_positions_.emplace(rows_.models[i], i);  // an id beats an alias
   for (const auto& [name, model] : rows_.model_names) model_positions_.emplace(name, model);
   for (uint32_t i = 0; i < rows_.regions.size(); ++i) CHECK(region_positions_.emplace(rows_.regions[i], i).second);
   for (uint32_t i = 0; i < rows_.targets.size(); ++i)
@@ -220,8 +225,9 @@ std::optional<uint32_t> RoutingTable::find_region_by_address(const Address& addr
     const Address wanted = masked(address, group.length);
     const auto first = prefixes_.begin() + group.first;
     const auto last = first + group.count;
-    const auto found = std::lower_bound(
-        first, last, wanted, [](const PrefixEntry& entry, const Address& value) { return entry.prefix.address < value; });
+    const auto found = std::lower_bound(first, last, wanted, [](const PrefixEntry& entry, const Address& value) {
+      return entry.prefix.address < value;
+    });
     if (found != last && found->prefix.address == wanted) return found->region;
   }
   return std::nullopt;

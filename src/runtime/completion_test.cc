@@ -140,20 +140,11 @@ TEST(CompletionRequest, SurvivesMutatedBodies) {
     for (uint64_t edits = 1 + random.below(6); edits > 0 && !body.empty(); --edits) {
       const size_t at = random.below(body.size());
       switch (random.below(5)) {
-        case 0:
-          body[at] = static_cast<char>(random.below(256));
-          break;
-        case 1:
-          body.erase(at, 1 + random.below(8));
-          break;
-        case 2:
-          body.insert(at, body.substr(at, 1 + random.below(40)));
-          break;
-        case 3:
-          body.insert(at, 1, "{}[]\",:0-e\\"[random.below(11)]);
-          break;
-        default:
-          std::swap(body[at], body[random.below(body.size())]);
+        case 0: body[at] = static_cast<char>(random.below(256)); break;
+        case 1: body.erase(at, 1 + random.below(8)); break;
+        case 2: body.insert(at, body.substr(at, 1 + random.below(40))); break;
+        case 3: body.insert(at, 1, "{}[]\",:0-e\\"[random.below(11)]); break;
+        default: std::swap(body[at], body[random.below(body.size())]);
       }
     }
     for (const auto kind : {CompletionKind::chat, CompletionKind::text}) {

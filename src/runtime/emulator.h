@@ -62,8 +62,9 @@ class EngineHost {
   uint16_t port() const;
 
   // From now on exactly these run. Those that ran already with the same figures go on undisturbed, also with other
-  // replicas or prefix hits; one that is no longer named, or with other figures, takes no more requests and ends with its
-  // last. Errors: invalid_argument, naming the first spec that cannot run or is named twice; then nothing has changed.
+  // replicas or prefix hits; one that is no longer named, or with other figures, takes no more requests and ends with
+  // its last. Errors: invalid_argument, naming the first spec that cannot run or is named twice; then nothing has
+  // changed.
   Result<void> set_engines(std::vector<EngineSpec> specs);
 
   // The site loses power: the connections of its engines break, also in the middle of an answer, what they were doing

@@ -198,12 +198,8 @@ bool GroupedSimplex::pivot_column(uint32_t slot) {
   if (leaving.kind == Leaving::Kind::none) return false;
   take_step(leaving.step);
   switch (leaving.kind) {
-    case Leaving::Kind::position:
-      replace_position(leaving.which, slot);
-      break;
-    case Leaving::Kind::row:
-      add_row(leaving.which, slot);
-      break;
+    case Leaving::Kind::position: replace_position(leaving.which, slot); break;
+    case Leaving::Kind::row: add_row(leaving.which, slot); break;
     default:
       if (leaving.which == group && others_[group].empty()) {
         release(std::exchange(key_[group], slot));  // all of the group moves over
@@ -228,15 +224,9 @@ bool GroupedSimplex::pivot_slack(size_t full) {
   if (leaving.kind == Leaving::Kind::none) return false;
   take_step(leaving.step);
   switch (leaving.kind) {
-    case Leaving::Kind::position:
-      remove_row(full, leaving.which);
-      break;
-    case Leaving::Kind::row:
-      replace_row(full, leaving.which);
-      break;
-    default:
-      swap_key(leaving.which);
-      remove_row(full, others_[leaving.which].back());
+    case Leaving::Kind::position: remove_row(full, leaving.which); break;
+    case Leaving::Kind::row: replace_row(full, leaving.which); break;
+    default: swap_key(leaving.which); remove_row(full, others_[leaving.which].back());
   }
   after_pivot();
   return true;

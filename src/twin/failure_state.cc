@@ -24,9 +24,7 @@ std::vector<Failure> failures_of(const grid::Snapshot& snapshot, FailureKind kin
     case FailureKind::node:
       add(snapshot.nodes.size(), [&](size_t i) { return snapshot.usable(grid::NodeIndex(i)); });
       break;
-    case FailureKind::shared_risk_group:
-      add(snapshot.shared_risk_groups.size(), [](size_t) { return true; });
-      break;
+    case FailureKind::shared_risk_group: add(snapshot.shared_risk_groups.size(), [](size_t) { return true; }); break;
     case FailureKind::site:
       add(snapshot.sites.size(), [&](size_t i) { return snapshot.sites[i].state == grid::State::up; });
       break;

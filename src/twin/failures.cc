@@ -38,14 +38,10 @@ std::string_view kind_name(FailureKind kind) { return kKindNames[static_cast<siz
 
 std::string_view failed_id(const grid::Snapshot& snapshot, Failure failure) {
   switch (failure.kind) {
-    case FailureKind::link:
-      return snapshot.links[failure.row].id;
-    case FailureKind::node:
-      return snapshot.nodes[failure.row].id;
-    case FailureKind::shared_risk_group:
-      return snapshot.shared_risk_groups[failure.row].id;
-    case FailureKind::site:
-      return snapshot.sites[failure.row].id;
+    case FailureKind::link: return snapshot.links[failure.row].id;
+    case FailureKind::node: return snapshot.nodes[failure.row].id;
+    case FailureKind::shared_risk_group: return snapshot.shared_risk_groups[failure.row].id;
+    case FailureKind::site: return snapshot.sites[failure.row].id;
   }
   return {};
 }

@@ -88,9 +88,12 @@ bool Serving::waits_within(double quantile, Milliseconds most) const {
   const double tail = (1 - quantile) / 2;
   const double for_prefills = exceeded_at(erlang_c(replicas, prefill_share), prefill_mean_ms, tail);
   if (for_prefills > most.value()) return false;
-  const auto within = [&](double probability) { return for_prefills + exceeded_at(probability, place_mean_ms, tail) <= most.value(); };
+  const auto within = [&](double probability) {
+    return for_prefills + exceeded_at(probability, place_mean_ms, tail) <= most.value();
+  };
   constexpr uint32_t kFew = 16;
-  return within(utilization) || (places > kFew && within(erlang_c(kFew, utilization))) || within(erlang_c(places, utilization));
+  return within(utilization) || (places > kFew && within(erlang_c(kFew, utilization))) ||
+         within(erlang_c(places, utilization));
 }
 
 Watts average_power(const grid::OperatingPoint& point, Watts idle, double replicas, double utilization) {

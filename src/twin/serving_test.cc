@@ -119,7 +119,8 @@ TEST(Serve, HalfLoadAndOverload) {
 TEST(Serve, WaitsWithinIsTheComparisonItStandsFor) {
   Random random(11);
   for (int i = 0; i < 20'000; ++i) {
-    const grid::OperatingPoint point{static_cast<uint32_t>(1 + random.below(64)), Milliseconds(1 + 30 * random.uniform()), Watts(0)};
+    const grid::OperatingPoint point{static_cast<uint32_t>(1 + random.below(64)),
+                                     Milliseconds(1 + 30 * random.uniform()), Watts(0)};
     const Mix mix{10 * random.uniform(), 2 * random.uniform(), 2000 * random.uniform()};
     const Serving serving = serve(point, static_cast<uint32_t>(1 + random.below(12)), mix);
     const double quantile = 0.5 + 0.499 * random.uniform();

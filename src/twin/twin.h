@@ -148,16 +148,17 @@ struct Serving {
   double utilization = 0;  // prefill's and decode's share of the replicas' time, ≥ 0; overloaded from 1
   Milliseconds tpot;  // decode step, stretched by the prefills that take turns with it: step / (1 − prefill's share)
   // Two waits precede a prefill: for a place in the batch (M/M/c, c = replicas × batch, of a whole request's time) and
-  // for the prefills ahead (M/M/c, c = replicas, of one prefill's time). Each exceeds t with probability C · e^(−t/mean).
+  // for the prefills ahead (M/M/c, c = replicas, of one prefill's time). Each exceeds t with probability C ·
+  // e^(−t/mean).
   uint32_t places = 0, replicas = 0;
-  double prefill_share = 0;           // of the replicas' time
+  double prefill_share = 0;  // of the replicas' time
   double place_mean_ms = 0, prefill_mean_ms = 0;
 
-  // Both waits together, at a quantile. Quantiles do not add, so the tail is split evenly between them: each part is taken
-  // at 1 − (1 − quantile) / 2, and by the union bound their sum is exceeded no more often than promised.
+  // Both waits together, at a quantile. Quantiles do not add, so the tail is split evenly between them: each part is
+  // taken at 1 − (1 − quantile) / 2, and by the union bound their sum is exceeded no more often than promised.
   Milliseconds wait(double quantile) const;
-  // wait(quantile) ≤ most, mostly without the exact C: it falls as servers are added at the same utilisation, so the C of
-  // fewer servers bounds it.
+  // wait(quantile) ≤ most, mostly without the exact C: it falls as servers are added at the same utilisation, so the C
+  // of fewer servers bounds it.
   bool waits_within(double quantile, Milliseconds most) const;
 };
 Serving serve(const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix);

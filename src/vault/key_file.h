@@ -3,10 +3,10 @@
 //   file = magic, zeros to kHeaderBytes, slot*
 //   slot = key, first offset, whose (SHA-256 of kind, zero byte, id), check      a destroyed one: zeros, check
 //
-// `check` is SHA-256 over the slot's number and what stands before it. Why not SQLite, as the log: whatever makes a change
-// atomic there, a rollback journal or a write-ahead log, is a second copy of the page with the key that is to be destroyed.
-// A slot needs no such thing. Torn while it is added, nothing durable uses it; torn while it is destroyed, it is no key any
-// more, and the next start destroys it again.
+// `check` is SHA-256 over the slot's number and what stands before it. Why not SQLite, as the log: whatever makes a
+// change atomic there, a rollback journal or a write-ahead log, is a second copy of the page with the key that is to be
+// destroyed. A slot needs no such thing. Torn while it is added, nothing durable uses it; torn while it is destroyed,
+// it is no key any more, and the next start destroys it again.
 #pragma once
 
 #include <cstdint>
@@ -52,15 +52,16 @@ class KeyFile {
       TANDEM_ASSIGN(const std::string bytes, file_.read_at(position_of(first), kSlotsAtOnce * kSlotBytes));
       for (uint64_t i = 0; (i + 1) * kSlotBytes <= bytes.size() && first + i < slots_; ++i) {
         Slot slot;
-        const SlotState state = decode_slot(first + i, std::string_view(bytes).substr(i * kSlotBytes, kSlotBytes), slot);
+        const SlotState state =
+            decode_slot(first + i, std::string_view(bytes).substr(i * kSlotBytes, kSlotBytes), slot);
         visit(first + i, state, slot);
       }
     }
     return {};
   }
 
-  Result<void> add(const std::vector<Slot>& slots);              // durable on return
-  Result<void> destroy(const std::vector<uint64_t>& numbers);    // durable on return
+  Result<void> add(const std::vector<Slot>& slots);            // durable on return
+  Result<void> destroy(const std::vector<uint64_t>& numbers);  // durable on return
 
  private:
   static constexpr uint64_t kSlotsAtOnce = 4'096;  // half a megabyte

@@ -1,4 +1,5 @@
-// Any bytes as a slot of a key file: read as a key, as destroyed or as damaged, and what is read as a key is what was written.
+// Any bytes as a slot of a key file: read as a key, as destroyed or as damaged, and what is read as a key is what was
+// written.
 #include <cstddef>
 #include <cstdint>
 

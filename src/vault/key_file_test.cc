@@ -39,11 +39,14 @@ TEST(KeyFile, KeepsWhatIsAddedAndForgetsWhatIsDestroyed) {
   Slot read;
   EXPECT_EQ(*file.read(1, read), SlotState::key);
   EXPECT_EQ(read, b);
-  const auto key_bytes = [](const Slot& slot) { return std::string(reinterpret_cast<const char*>(slot.key.bytes.data()), 64); };
+  const auto key_bytes = [](const Slot& slot) {
+    return std::string(reinterpret_cast<const char*>(slot.key.bytes.data()), 64);
+  };
   EXPECT_NE(keys.bytes().find(key_bytes(a)), std::string::npos);
   ASSERT_TRUE(file.destroy({0}));
   EXPECT_EQ(*file.read(0, read), SlotState::destroyed);
-  for (size_t at = 0; at + 8 <= 64; at += 8) EXPECT_EQ(keys.bytes().find(key_bytes(a).substr(at, 8)), std::string::npos);
+  for (size_t at = 0; at + 8 <= 64; at += 8)
+    EXPECT_EQ(keys.bytes().find(key_bytes(a).substr(at, 8)), std::string::npos);
   EXPECT_EQ(*keys.open(true).read(1, read), SlotState::key);
   EXPECT_EQ(*file.read(2, read), SlotState::damaged);
   EXPECT_EQ(*file.read(UINT64_MAX, read), SlotState::damaged);

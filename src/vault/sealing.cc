@@ -45,7 +45,8 @@ std::string seal(const Key& key, std::string_view place, std::string_view plain)
   CHECK(context && EVP_EncryptInit_ex2(context.get(), cipher(), key.bytes.data(), nullptr, nullptr) == 1);
   int size = 0;
   CHECK(EVP_EncryptUpdate(context.get(), nullptr, &size, bytes_of(place), static_cast<int>(place.size())) == 1);
-  CHECK(EVP_EncryptUpdate(context.get(), bytes_of(sealed) + kTagBytes, &size, bytes_of(plain), static_cast<int>(plain.size())) == 1);
+  CHECK(EVP_EncryptUpdate(context.get(), bytes_of(sealed) + kTagBytes, &size, bytes_of(plain),
+                          static_cast<int>(plain.size())) == 1);
   CHECK(static_cast<size_t>(size) == plain.size());
   int rest = 0;
   CHECK(EVP_EncryptFinal_ex(context.get(), bytes_of(sealed) + kTagBytes + size, &rest) == 1 && rest == 0);
@@ -65,7 +66,8 @@ std::optional<std::string> open(const Key& key, std::string_view place, std::str
   int size = 0;
   CHECK(EVP_DecryptUpdate(context.get(), nullptr, &size, bytes_of(place), static_cast<int>(place.size())) == 1);
   // It is here that the tag is compared.
-  if (EVP_DecryptUpdate(context.get(), bytes_of(plain), &size, bytes_of(text), static_cast<int>(text.size())) != 1) return std::nullopt;
+  if (EVP_DecryptUpdate(context.get(), bytes_of(plain), &size, bytes_of(text), static_cast<int>(text.size())) != 1)
+    return std::nullopt;
   int rest = 0;
   if (EVP_DecryptFinal_ex(context.get(), bytes_of(plain) + size, &rest) != 1) return std::nullopt;
   plain.resize(static_cast<size_t>(size + rest));

@@ -1,8 +1,9 @@
 // Sealing of one value with one key: AES-256 in SIV mode (RFC 5297), deterministic and authenticated.
 //
-// Why deterministic: a source that repeats itself must give the same bytes, or each repetition would be news and stay in
-// the history for good. What this shows to who has the log but not the key: that an attribute of one entity has the value
-// it had before, and how long it is. Between entities, and between attributes, nothing is shown, for keys and places differ.
+// Why deterministic: a source that repeats itself must give the same bytes, or each repetition would be news and stay
+// in the history for good. What this shows to who has the log but not the key: that an attribute of one entity has the
+// value it had before, and how long it is. Between entities, and between attributes, nothing is shown, for keys and
+// places differ.
 #pragma once
 
 #include <array>

@@ -33,7 +33,9 @@ const std::map<std::string_view, std::set<std::string_view>>& personal_attribute
   return all;
 }
 
-Digest digest_of(const EntityKey& entity) { return Hasher().update(entity.kind).update(std::string_view("\0", 1)).update(entity.id).finish(); }
+Digest digest_of(const EntityKey& entity) {
+  return Hasher().update(entity.kind).update(std::string_view("\0", 1)).update(entity.id).finish();
+}
 
 // Kinds, ids and attributes hold no zero byte.
 std::string place_of(const EntityKey& entity, std::string_view attribute) {
@@ -63,7 +65,8 @@ class FileVault final : public Vault {
   };
   using Attributes = google::protobuf::RepeatedPtrField<v1::Attribute>;
 
-  Result<void> seal_attributes(const EntityKey& entity, Attributes& attributes, const inventory::Snapshot& inventory, log::Offset offset);
+  Result<void> seal_attributes(const EntityKey& entity, Attributes& attributes, const inventory::Snapshot& inventory,
+                               log::Offset offset);
   Result<Numbered> key_for(const EntityKey& entity, const inventory::Snapshot& inventory, log::Offset offset);
   Result<SlotState> read(uint64_t number, Slot& slot) const;
   static uint64_t hash_of(const Digest& whose) {
@@ -85,14 +88,16 @@ Result<void> FileVault::open(const VaultOptions& options) {
     std::error_code error;
     std::filesystem::create_directories(options.directory, error);
     if (!error) std::filesystem::permissions(options.directory, std::filesystem::perms::owner_all, error);
-    if (error) return fail(ErrorCode::io, fmt::format("'{}' cannot be made: {}", options.directory.string(), error.message()));
+    if (error)
+      return fail(ErrorCode::io, fmt::format("'{}' cannot be made: {}", options.directory.string(), error.message()));
     TANDEM_ASSIGN(lock_, WriterLock::take(options.directory / kLockName));
   }
   TANDEM_ASSIGN(file_, KeyFile::open(path, options.read_only));
   if (options.read_only) return {};
   std::error_code error;
   std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, error);
-  if (error) return fail(ErrorCode::io, fmt::format("'{}' cannot be kept from others: {}", path.string(), error.message()));
+  if (error)
+    return fail(ErrorCode::io, fmt::format("'{}' cannot be kept from others: {}", path.string(), error.message()));
   uint64_t damaged = 0;
   TANDEM_TRY(file_.for_each([&](uint64_t number, SlotState state, const Slot& slot) {
     damaged += state == SlotState::damaged;
@@ -110,7 +115,8 @@ Result<SlotState> FileVault::read(uint64_t number, Slot& slot) const {
   return SlotState::key;
 }
 
-// ---- Sealing -----------------------------------------------------------------------------------------------------------
+// ---- Sealing
+// -----------------------------------------------------------------------------------------------------------
 
 Result<void> FileVault::seal(log::Event& event, const inventory::Snapshot& inventory, log::Offset offset) {
   const auto seal_facts = [&](v1::FactsRecorded& facts) {
@@ -127,8 +133,8 @@ Result<void> FileVault::seal(log::Event& event, const inventory::Snapshot& inven
   return {};
 }
 
-Result<void> FileVault::seal_attributes(const EntityKey& entity, Attributes& attributes, const inventory::Snapshot& inventory,
-                                        log::Offset offset) {
+Result<void> FileVault::seal_attributes(const EntityKey& entity, Attributes& attributes,
+                                        const inventory::Snapshot& inventory, log::Offset offset) {
   const auto personal = personal_attributes().find(entity.kind);
   if (personal == personal_attributes().end()) return {};
   std::optional<Numbered> key;
@@ -146,9 +152,10 @@ Result<void> FileVault::seal_attributes(const EntityKey& entity, Attributes& att
   return {};
 }
 
-// The key that the entity's values at this offset are sealed with: one that is not of later (it was made for an event that
-// never came to the log), nor of before what was erased; a new one where there is none.
-Result<FileVault::Numbered> FileVault::key_for(const EntityKey& entity, const inventory::Snapshot& inventory, log::Offset offset) {
+// The key that the entity's values at this offset are sealed with: one that is not of later (it was made for an event
+// that never came to the log), nor of before what was erased; a new one where there is none.
+Result<FileVault::Numbered> FileVault::key_for(const EntityKey& entity, const inventory::Snapshot& inventory,
+                                               log::Offset offset) {
   const Digest whose = digest_of(entity);
   const std::vector<log::Offset> erasures = inventory.erasures(entity.kind, entity.id);
   const log::Offset erased = erasures.empty() ? 0 : erasures.back();
@@ -156,7 +163,8 @@ Result<FileVault::Numbered> FileVault::key_for(const EntityKey& entity, const in
   for (auto i = begin; i != end; ++i) {
     Slot slot;
     TANDEM_ASSIGN(const SlotState state, read(i->second, slot));
-    if (state == SlotState::key && slot.whose == whose && slot.first <= offset && slot.first > erased) return Numbered{i->second, slot.key};
+    if (state == SlotState::key && slot.whose == whose && slot.first <= offset && slot.first > erased)
+      return Numbered{i->second, slot.key};
   }
   Slot slot;
   TANDEM_ASSIGN(slot.key, random_key());
@@ -175,7 +183,8 @@ Result<void> FileVault::keep() {
   return {};
 }
 
-// ---- Destroying and opening --------------------------------------------------------------------------------------------
+// ---- Destroying and opening
+// --------------------------------------------------------------------------------------------
 
 Result<void> FileVault::destroy(std::span<const inventory::Erasure> erasures) {
   std::vector<uint64_t> doomed;

@@ -11,8 +11,8 @@
 
 namespace tandem::vault {
 
-// Sealing and destroying are for the core's one thread; opening is for any, beside it. What is destroyed cannot be opened
-// from the moment `destroy` returns. ~32 bytes of memory a key, and ~7 µs a value opened, two reads among it.
+// Sealing and destroying are for the core's one thread; opening is for any, beside it. What is destroyed cannot be
+// opened from the moment `destroy` returns. ~32 bytes of memory a key, and ~7 µs a value opened, two reads among it.
 class Vault : public control::Sealer, public inventory::Opener {
  public:
   virtual uint64_t keys() const = 0;  // that are kept
@@ -23,8 +23,8 @@ struct VaultOptions {
   bool read_only = false;           // opens, and seals and destroys nothing; beside a process that does
 };
 
-// Errors: not_found (read_only, and there are no keys), conflict (another process has it open to write), corrupt (the file
-// is not one of keys), io.
+// Errors: not_found (read_only, and there are no keys), conflict (another process has it open to write), corrupt (the
+// file is not one of keys), io.
 Result<std::shared_ptr<Vault>> open_vault(const VaultOptions& options);
 
 }  // namespace tandem::vault

@@ -13,7 +13,8 @@ constexpr size_t kContacts = 100'000;
 
 log::Event contact(size_t i) {
   const std::string number = std::to_string(i);
-  return test_support::fact("contact", "c-" + number, {{"name", "Person number " + number}, {"email", "p" + number + "@example.net"}});
+  return test_support::fact("contact", "c-" + number,
+                            {{"name", "Person number " + number}, {"email", "p" + number + "@example.net"}});
 }
 
 struct World {
@@ -54,7 +55,8 @@ void read_contacts(benchmark::State& state, bool sealed) {
   const inventory::Snapshot snapshot = sealed ? world().sealed.opened_by(world().vault) : world().clear;
   size_t seen = 0;
   for (auto _ : state)
-    snapshot.for_each("contact", [&](const inventory::Entity& entity) { return benchmark::DoNotOptimize(entity), ++seen; });
+    snapshot.for_each("contact",
+                      [&](const inventory::Entity& entity) { return benchmark::DoNotOptimize(entity), ++seen; });
   state.SetItemsProcessed(static_cast<int64_t>(seen));
 }
 BENCHMARK_CAPTURE(read_contacts, sealed, true)->Unit(benchmark::kMillisecond);

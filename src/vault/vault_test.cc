@@ -90,7 +90,8 @@ class World {
     std::vector<std::string> keys;
     const auto file = KeyFile::open(directory_.path() / "keys" / "personal.keys", true);
     EXPECT_TRUE(file->for_each([&](uint64_t, SlotState state, const Slot& slot) {
-      if (state == SlotState::key) keys.emplace_back(reinterpret_cast<const char*>(slot.key.bytes.data()), slot.key.bytes.size());
+      if (state == SlotState::key)
+        keys.emplace_back(reinterpret_cast<const char*>(slot.key.bytes.data()), slot.key.bytes.size());
     }));
     return keys;
   }
@@ -131,7 +132,8 @@ TEST(Vault, WhatIsPersonalStandsNowhereInClear) {
   world.expect_whole();
   using std::filesystem::perms;
   EXPECT_EQ(std::filesystem::status(world.path() / "keys").permissions(), perms::owner_all);
-  EXPECT_EQ(std::filesystem::status(world.path() / "keys" / "personal.keys").permissions(), perms::owner_read | perms::owner_write);
+  EXPECT_EQ(std::filesystem::status(world.path() / "keys" / "personal.keys").permissions(),
+            perms::owner_read | perms::owner_write);
 }
 
 TEST(Vault, WhoRepeatsHimselfAddsNothing) {
@@ -301,8 +303,8 @@ TEST(Vault, OnlyPeopleAreErased) {
   EXPECT_TRUE(world.try_record({erasure("nobody")})) << "a branch that is gone may have spoken of it";
 }
 
-// A key that was made for an event that never came to the log has a later offset than what is logged in its place: it may
-// not seal that, for an erasure between the two would spare it.
+// A key that was made for an event that never came to the log has a later offset than what is logged in its place: it
+// may not seal that, for an erasure between the two would spare it.
 TEST(Vault, AKeyIsNeverOfLaterThanWhatItSeals) {
   test_support::TemporaryDirectory directory;
   const auto vault = *open_vault({.directory = directory.path()});

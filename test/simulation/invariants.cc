@@ -37,8 +37,10 @@ Broken Witness::follow_batch(const log::Batch& batch) {
   const log::BatchHeader& before = state_.head;
   if (header.first != last() + 1) return fmt::format("a batch begins at {} after {}", header.first, last());
   if (header.count != batch.events.size() || header.count == 0)
-    return fmt::format("the batch at {} counts {} events and holds {}", header.first, header.count, batch.events.size());
-  if (header.previous != before.hash) return fmt::format("the batch at {} is not chained to the one before", header.first);
+    return fmt::format("the batch at {} counts {} events and holds {}", header.first, header.count,
+                       batch.events.size());
+  if (header.previous != before.hash)
+    return fmt::format("the batch at {} is not chained to the one before", header.first);
   if (log::hash_of(header) != header.hash) return fmt::format("the header at {} does not match its hash", header.first);
   if (sha256(log::encode_events(batch.events)) != header.body_sha256)
     return fmt::format("the events at {} do not match their digest", header.first);
@@ -103,29 +105,35 @@ Broken Witness::check_branches() const {
   for (const auto& branch : state_.branches.all()) {
     const inventory::Snapshot* parent = state_.branches.head(branch->parent, state_.inventory);
     if (!parent) return fmt::format("branch '{}' stands on nothing", branch->name);
-    if (branch->edit_count > inventory::kBranchEditsMax) return fmt::format("branch '{}' holds too many edits", branch->name);
+    if (branch->edit_count > inventory::kBranchEditsMax)
+      return fmt::format("branch '{}' holds too many edits", branch->name);
   }
   return std::nullopt;
 }
 
-Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& before, const inventory::Snapshot& after) {
+Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& before,
+                   const inventory::Snapshot& after) {
   Broken broken;
   inventory::Snapshot::for_each_difference(before, after, [&](const inventory::EntityKey& entity) {
     if (!branch.edits.find(entity))
-      broken = fmt::format("merging '{}' changed {} '{}', which it does not touch", branch.name, entity.kind, entity.id);
+      broken =
+          fmt::format("merging '{}' changed {} '{}', which it does not touch", branch.name, entity.kind, entity.id);
     return !broken;
   });
   for (const auto& [entity, edits] : branch.edits) {
     if (broken || inventory::edit_count(branch, entity) == 0) continue;
     if (after.has(entity.kind, entity.id) != branch.head.has(entity.kind, entity.id))
-      broken = fmt::format("after merging '{}', {} '{}' is not there or away as in the branch", branch.name, entity.kind, entity.id);
+      broken = fmt::format("after merging '{}', {} '{}' is not there or away as in the branch", branch.name,
+                           entity.kind, entity.id);
   }
   inventory::for_each_edit(branch, [&](const inventory::EntityKey& entity, const v1::HeldEdit& edit) {
-    const Json::Object values = after.attributes(entity.kind, entity.id), ours = branch.head.attributes(entity.kind, entity.id);
+    const Json::Object values = after.attributes(entity.kind, entity.id),
+                       ours = branch.head.attributes(entity.kind, entity.id);
     for (const v1::Attribute& said : edit.edit().facts().attributes()) {
       const auto value = values.find(said.name()), own = ours.find(said.name());
       if ((value == values.end() ? Json() : value->second) != (own == ours.end() ? Json() : own->second))
-        broken = fmt::format("after merging '{}', {} of {} '{}' is not as in the branch", branch.name, said.name(), entity.kind, entity.id);
+        broken = fmt::format("after merging '{}', {} of {} '{}' is not as in the branch", branch.name, said.name(),
+                             entity.kind, entity.id);
     }
     return !broken;
   });
@@ -148,7 +156,8 @@ Broken check_residency(const grid::Snapshot& grid, const v1::Plan& plan) {
     const grid::Tenant& tenant = grid.tenants[grid.demands[demand].tenant];
     for (const v1::PlannedSplit& split : planned.splits()) {
       const auto pool = grid.pools.find(pools[split.deployment()]);
-      if (!pool.valid()) return fmt::format("'{}' is served by '{}', which is nowhere", planned.demand(), split.deployment());
+      if (!pool.valid())
+        return fmt::format("'{}' is served by '{}', which is nowhere", planned.demand(), split.deployment());
       if (!tenant.residency.contains(grid.jurisdiction_of(grid.pools[pool].site)))
         return fmt::format("'{}' is served outside its residency by '{}'", planned.demand(), split.deployment());
     }
@@ -164,7 +173,8 @@ Broken Witness::check_whole(const log::Log& log) const {
     if (batches->empty()) return fmt::format("the log ends at {} and went to {}", next - 1, last());
     for (const log::Batch& batch : *batches) {
       if (position >= headers_.size()) break;
-      if (batch.header.hash != headers_[position++]) return fmt::format("the batch at {} is another now", batch.header.first);
+      if (batch.header.hash != headers_[position++])
+        return fmt::format("the batch at {} is another now", batch.header.first);
       next = batch.header.last() + 1;
     }
   }
@@ -180,14 +190,18 @@ Broken Witness::check_whole(const log::Log& log) const {
 }
 
 Broken Witness::acknowledged(log::Offset offset, const std::string& actor) const {
-  if (offset >= actors_.size()) return fmt::format("{} was acknowledged at {}, which the log does not reach", actor, offset);
-  if (actors_[offset] != actor) return fmt::format("{} was acknowledged at {}, where '{}' stands", actor, offset, actors_[offset]);
+  if (offset >= actors_.size())
+    return fmt::format("{} was acknowledged at {}, which the log does not reach", actor, offset);
+  if (actors_[offset] != actor)
+    return fmt::format("{} was acknowledged at {}, where '{}' stands", actor, offset, actors_[offset]);
   return std::nullopt;
 }
 
 Broken Witness::check_live(const control::State& state) const {
-  if (state.inventory.offset() != last()) return fmt::format("the core is at {}, its log at {}", state.inventory.offset(), last());
-  if (control::state_hash(state) != states_.back()) return fmt::format("the core's state at {} is not what its log says", last());
+  if (state.inventory.offset() != last())
+    return fmt::format("the core is at {}, its log at {}", state.inventory.offset(), last());
+  if (control::state_hash(state) != states_.back())
+    return fmt::format("the core's state at {} is not what its log says", last());
   return check_projection(state);
 }
 
@@ -197,13 +211,15 @@ Broken check_projection(const control::State& state) {
   grid::Snapshot anew = *inventory::project(state.inventory, {}, nullptr, &left_out);
   if (!left_out.empty()) return fmt::format("something unsound was admitted: {}", left_out.front());
   anew.offset = state.grid->offset;
-  if (!(*state.grid == anew)) return fmt::format("the patched projection at {} is not the one made anew", state.inventory.offset());
+  if (!(*state.grid == anew))
+    return fmt::format("the patched projection at {} is not the one made anew", state.inventory.offset());
   return std::nullopt;
 }
 
 Broken Witness::check_past(log::Offset offset, const control::State& state) const {
   if (offset >= states_.size()) return fmt::format("a state is given for {}, which the log does not reach", offset);
-  if (control::state_hash(state) != states_[offset]) return fmt::format("the state given for {} is not what replay gives", offset);
+  if (control::state_hash(state) != states_[offset])
+    return fmt::format("the state given for {} is not what replay gives", offset);
   return check_projection(state);
 }
 
@@ -213,7 +229,8 @@ Broken Witness::check_settled() const {
   if (state_.replan_after != 0) return fmt::format("the change at {} is in no plan", state_.replan_after);
   const auto grid = inventory::project(state_.inventory, {}, nullptr);
   const auto violations = planner::violations(*grid, *state_.plan);
-  if (!violations.empty()) return fmt::format("the plan breaks a constraint of the latest state: {}", violations.front());
+  if (!violations.empty())
+    return fmt::format("the plan breaks a constraint of the latest state: {}", violations.front());
   return std::nullopt;
 }
 

@@ -23,7 +23,8 @@ class Witness {
   Broken follow(const log::Log& log);
   Broken follow_batch(const log::Batch& batch);
 
-  // Reads the log from its beginning: every batch that was ever seen is there, and replay gives the state folded so far.
+  // Reads the log from its beginning: every batch that was ever seen is there, and replay gives the state folded so
+  // far.
   Broken check_whole(const log::Log& log) const;
 
   // A message was acknowledged at that offset: the event there is its sender's. (That it stays there is what `follow`
@@ -52,13 +53,13 @@ class Witness {
   Broken check_acceptance(const v1::Plan& plan, log::Offset offset);
   Broken check_branches() const;
 
-  control::State state_;                 // folded by the witness
-  inventory::ChangeSet unprojected_;     // since state_.grid
-  std::vector<Digest> headers_;          // hash of each batch
-  std::vector<Digest> states_;           // after each offset; [0] before the first
-  std::vector<std::string> actors_;      // of each offset; [0] empty
+  control::State state_;              // folded by the witness
+  inventory::ChangeSet unprojected_;  // since state_.grid
+  std::vector<Digest> headers_;       // hash of each batch
+  std::vector<Digest> states_;        // after each offset; [0] before the first
+  std::vector<std::string> actors_;   // of each offset; [0] empty
   Plans plans_;
-  uint64_t merges_ = 0;                  // into main or another branch
+  uint64_t merges_ = 0;  // into main or another branch
 };
 
 // The projection patched so far against one made anew; their offsets aside, since a patch is made only where something
@@ -67,7 +68,8 @@ Broken check_projection(const control::State& state);
 
 // A merge is all or nothing: after it, what the branch's edits touch is as in the branch where they say it, and nothing
 // else is otherwise than before. `before` and `after` are of the parent.
-Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& before, const inventory::Snapshot& after);
+Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& before,
+                   const inventory::Snapshot& after);
 
 // Each share of a demand runs where its tenant's data may be, by the rows alone.
 Broken check_residency(const grid::Snapshot& grid, const v1::Plan& plan);

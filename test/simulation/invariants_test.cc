@@ -200,7 +200,8 @@ TEST_F(WitnessTest, SeesAMergeThatShouldNotHaveBeen) {
     return log::make_batch(witness_.state().head, 1, kNow, std::move(events));
   };
   Witness witness = witness_;
-  expect_broken(witness.follow_batch(after({fact("link", "link-0", {{"delay_us", 9.0}}), merged("b")})), "was admitted although");
+  expect_broken(witness.follow_batch(after({fact("link", "link-0", {{"delay_us", 9.0}}), merged("b")})),
+                "was admitted although");
   witness = witness_;
   expect_broken(witness.follow_batch(after({merged("c")})), "is not there");
   witness = witness_;
@@ -214,7 +215,8 @@ TEST_F(WitnessTest, SeesAMergeByHalves) {
   const inventory::Snapshot before = main;
   const auto fold = [&](const log::Event& event) { branches.fold(event, main.offset() + 1, kNow, main); };
   fold(test_support::created("b"));
-  fold(test_support::edited("b", {fact("link", "link-0", {{"delay_us", 7.0}}), fact("link", "link-1", {{"delay_us", 7.0}})}));
+  fold(test_support::edited(
+      "b", {fact("link", "link-0", {{"delay_us", 7.0}}), fact("link", "link-1", {{"delay_us", 7.0}})}));
   const inventory::Branch branch = *branches.find("b");
   expect_broken(check_merge(branch, before, before), "is not as in the branch");
   fold(test_support::merged("b"));

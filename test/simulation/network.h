@@ -23,9 +23,9 @@ struct NetworkFaults {
 
 struct Message {
   uint64_t number = 0;
-  std::string actor;                    // of its events, to know them again on the log
-  std::vector<log::Event> events;       // admitted whole or not at all
-  bool insists = false;                 // sent again also when it was refused: what it refers to may be on its way
+  std::string actor;               // of its events, to know them again on the log
+  std::vector<log::Event> events;  // admitted whole or not at all
+  bool insists = false;            // sent again also when it was refused: what it refers to may be on its way
 };
 
 class Network {
@@ -55,8 +55,8 @@ class Network {
   Random random_;
   NetworkFaults faults_;
   uint64_t sent_ = 0;
-  std::map<uint64_t, Waiting> waiting_;            // for an answer, by number
-  std::multimap<Tick, Message> on_the_way_;        // by when they arrive
+  std::map<uint64_t, Waiting> waiting_;      // for an answer, by number
+  std::multimap<Tick, Message> on_the_way_;  // by when they arrive
 };
 
 }  // namespace tandem::simulation

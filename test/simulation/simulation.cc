@@ -59,7 +59,8 @@ int run(const Arguments& arguments) {
     total.plans.rejected += report.plans.rejected;
     total.plans.failed += report.plans.failed;
     if (const uint64_t done = seed - arguments.first + 1; done % kSeedsBetweenTelling == 0 && done < arguments.count) {
-      fmt::print("{} of {} seeds: {} events, {} broke an invariant\n", done, arguments.count, total.events, broken + (report.broken ? 1 : 0));
+      fmt::print("{} of {} seeds: {} events, {} broke an invariant\n", done, arguments.count, total.events,
+                 broken + (report.broken ? 1 : 0));
       std::fflush(stdout);
     }
     if (!report.broken) continue;
@@ -68,10 +69,11 @@ int run(const Arguments& arguments) {
     for (const std::string& happening : report.last_happenings) fmt::print("    {}\n", happening);
     fmt::print("run it again with: simulation --seed {} --verbose\n", seed);
   }
-  fmt::print("{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, {} merges, {} people forgotten, "
-             "plans {} accepted {} rejected {} failed; {} broke an invariant\n",
-             arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.merges, total.erasures, total.plans.accepted,
-             total.plans.rejected, total.plans.failed, broken);
+  fmt::print(
+      "{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, {} merges, {} people forgotten, "
+      "plans {} accepted {} rejected {} failed; {} broke an invariant\n",
+      arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.merges, total.erasures,
+      total.plans.accepted, total.plans.rejected, total.plans.failed, broken);
   return broken == 0 ? 0 : 1;
 }
 
@@ -79,8 +81,8 @@ int run(const Arguments& arguments) {
 }  // namespace tandem::simulation
 
 int main(int argc, char** argv) {
-  // Checkpoints are damaged on purpose, ten thousand times in a long run, and libprotobuf tells stderr of each text in them
-  // that is not UTF-8 any more. What matters of it is an error that the reader returns.
+  // Checkpoints are damaged on purpose, ten thousand times in a long run, and libprotobuf tells stderr of each text in
+  // them that is not UTF-8 any more. What matters of it is an error that the reader returns.
   google::protobuf::SetLogHandler(nullptr);
   const auto arguments = tandem::simulation::parse(argc, argv);
   if (!arguments) {

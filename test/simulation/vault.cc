@@ -42,7 +42,8 @@ bool is_personal(const EntityKey& entity, const std::string& name) {
 }
 
 bool says_whose_it_is(std::string_view text, const EntityKey& entity, std::string_view attribute) {
-  return text.starts_with(personal_value(entity, attribute, 0).substr(0, kInClear.size() + entity.id.size() + attribute.size() + 2));
+  return text.starts_with(
+      personal_value(entity, attribute, 0).substr(0, kInClear.size() + entity.id.size() + attribute.size() + 2));
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ std::string personal_value(const EntityKey& entity, std::string_view attribute, 
   return fmt::format("{}.{}.{}.{}@example.org", kInClear, entity.id, attribute, number);
 }
 
-// ---- The vault -------------------------------------------------------------------------------------------------------
+// ---- The vault
+// -------------------------------------------------------------------------------------------------------
 
 Result<void> SimulatedVault::seal(log::Event& event, const inventory::Snapshot& inventory, log::Offset offset) {
   if (leaks_) return {};
@@ -69,7 +71,8 @@ Result<void> SimulatedVault::seal(log::Event& event, const inventory::Snapshot& 
   return {};
 }
 
-void SimulatedVault::seal_attributes(const EntityKey& entity, google::protobuf::RepeatedPtrField<v1::Attribute>& attributes,
+void SimulatedVault::seal_attributes(const EntityKey& entity,
+                                     google::protobuf::RepeatedPtrField<v1::Attribute>& attributes,
                                      const inventory::Snapshot& inventory, log::Offset offset) {
   for (v1::Attribute& attribute : attributes) {
     const bool open = attribute.value().kind_case() != v1::Value::KIND_NOT_SET && !attribute.value().has_sealed();
@@ -121,7 +124,9 @@ std::optional<v1::Value> SimulatedVault::open(const EntityKey& entity, std::stri
   const std::string_view tag = sealed.substr(0, kTagBytes);
   const std::string plain = enciphered(found->second.secret, place, tag, sealed.substr(kTagBytes));
   v1::Value value;
-  if (mixed(found->second.secret, place, "tag", plain).view().substr(0, kTagBytes) != tag || !value.ParseFromString(plain)) return std::nullopt;
+  if (mixed(found->second.secret, place, "tag", plain).view().substr(0, kTagBytes) != tag ||
+      !value.ParseFromString(plain))
+    return std::nullopt;
   return value;
 }
 
@@ -129,7 +134,8 @@ void SimulatedVault::crash() {
   std::erase_if(keys_, [](const auto& entry) { return !entry.second.kept; });
 }
 
-// ---- The witness -----------------------------------------------------------------------------------------------------
+// ---- The witness
+// -----------------------------------------------------------------------------------------------------
 
 Broken PersonalWitness::follow(const log::Log& log) {
   for (;;) {
@@ -154,7 +160,8 @@ Broken PersonalWitness::follow_event(const log::Event& event, log::Offset offset
   const auto take = [&](const EntityKey& entity, const google::protobuf::RepeatedPtrField<v1::Attribute>& attributes) {
     for (const v1::Attribute& attribute : attributes) {
       if (attribute.value().has_sealed())
-        sealed_.push_back({entity, attribute.name(), attribute.value().sealed().key(), attribute.value().sealed().sealed(), offset});
+        sealed_.push_back(
+            {entity, attribute.name(), attribute.value().sealed().key(), attribute.value().sealed().sealed(), offset});
       else if (attribute.value().kind_case() != v1::Value::KIND_NOT_SET && is_personal(entity, attribute.name()))
         broken = fmt::format("{} of {} '{}' is not sealed at {}", attribute.name(), entity.kind, entity.id, offset);
     }
@@ -174,18 +181,19 @@ Broken PersonalWitness::check(const SimulatedVault& vault) const {
     const auto erased = erased_.find(sealed.entity);
     if (erased != erased_.end() && sealed.offset < erased->second) {
       if (value && value->kind_case() != v1::Value::KIND_NOT_SET)
-        return fmt::format("{} of {} '{}', said at {} and erased at {}, can be read", sealed.attribute, sealed.entity.kind, sealed.entity.id,
-                           sealed.offset, erased->second);
+        return fmt::format("{} of {} '{}', said at {} and erased at {}, can be read", sealed.attribute,
+                           sealed.entity.kind, sealed.entity.id, sealed.offset, erased->second);
       continue;
     }
     if (!value || !says_whose_it_is(value->text(), sealed.entity, sealed.attribute))
-      return fmt::format("{} of {} '{}', said at {} and not erased, cannot be read", sealed.attribute, sealed.entity.kind, sealed.entity.id,
-                         sealed.offset);
+      return fmt::format("{} of {} '{}', said at {} and not erased, cannot be read", sealed.attribute,
+                         sealed.entity.kind, sealed.entity.id, sealed.offset);
   }
   return std::nullopt;
 }
 
-Broken PersonalWitness::check_read(const control::State& state, const std::shared_ptr<const inventory::Opener>& vault) const {
+Broken PersonalWitness::check_read(const control::State& state,
+                                   const std::shared_ptr<const inventory::Opener>& vault) const {
   Broken broken;
   const auto check_in = [&](const inventory::Snapshot& opened) {
     for (const char* kind : {"contact", "customer"})

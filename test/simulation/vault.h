@@ -1,4 +1,5 @@
-// Keys of personal data that are lost, kept and destroyed as those of a file are, by a seed; and what must hold of them.
+// Keys of personal data that are lost, kept and destroyed as those of a file are, by a seed; and what must hold of
+// them.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ namespace tandem::simulation {
 inline constexpr std::string_view kInClear = "in-clear";
 
 // The contract of control::Sealer without a disk: a key that was not kept dies with the process, what cannot be written
-// now is an error, and destroying may stop half-way. Its cipher hides a value from a search for it, and from nobody else.
+// now is an error, and destroying may stop half-way. Its cipher hides a value from a search for it, and from nobody
+// else.
 class SimulatedVault final : public control::Sealer, public inventory::Opener {
  public:
   explicit SimulatedVault(uint64_t seed) : random_(seed, 3) {}
@@ -34,9 +36,9 @@ class SimulatedVault final : public control::Sealer, public inventory::Opener {
   void crash();  // of the process: keys that were not kept are gone
 
   // For tests of the invariants.
-  void leak() { leaks_ = true; }              // seals nothing from now on
-  void spare() { spares_ = true; }            // says that it destroys, and does not
-  void lose() { keys_.clear(); }              // all keys, as if the file were gone
+  void leak() { leaks_ = true; }    // seals nothing from now on
+  void spare() { spares_ = true; }  // says that it destroys, and does not
+  void lose() { keys_.clear(); }    // all keys, as if the file were gone
 
  private:
   struct Key {
@@ -46,7 +48,8 @@ class SimulatedVault final : public control::Sealer, public inventory::Opener {
     bool destroyed = false;
     bool kept = false;
   };
-  void seal_attributes(const inventory::EntityKey& entity, google::protobuf::RepeatedPtrField<v1::Attribute>& attributes,
+  void seal_attributes(const inventory::EntityKey& entity,
+                       google::protobuf::RepeatedPtrField<v1::Attribute>& attributes,
                        const inventory::Snapshot& inventory, log::Offset offset);
   uint64_t key_for(const inventory::EntityKey& entity, const inventory::Snapshot& inventory, log::Offset offset);
 
@@ -57,8 +60,8 @@ class SimulatedVault final : public control::Sealer, public inventory::Opener {
   uint64_t numbered_ = 0;
 };
 
-// What is personal on the log, followed from outside: what was said of a person before the last erasure opens for nobody,
-// and what was said since opens as what was said.
+// What is personal on the log, followed from outside: what was said of a person before the last erasure opens for
+// nobody, and what was said since opens as what was said.
 class PersonalWitness {
  public:
   // Takes in what is new on the log.

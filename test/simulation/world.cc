@@ -55,7 +55,13 @@ bool SimulatedCheckpoints::hold(std::string_view text) const {
 // ---- The run -------------------------------------------------------------------------------------------------------
 
 World::World(uint64_t seed, Options options)
-    : seed_(seed), options_(options), random_(seed), log_(seed), checkpoints_(seed), vault_(std::make_shared<SimulatedVault>(seed)), network_(seed),
+    : seed_(seed),
+      options_(options),
+      random_(seed),
+      log_(seed),
+      checkpoints_(seed),
+      vault_(std::make_shared<SimulatedVault>(seed)),
+      network_(seed),
       sites_(4 + static_cast<size_t>(seed % 4)) {
   std::vector<log::Event> grid = test_support::small_world(sites_);
   while (!grid.empty()) {  // in groups, so that some of it may come before what it refers to and be told again
@@ -135,12 +141,16 @@ void World::move_clock() {
 void World::change_faults() {
   if (random_.chance(0.1)) {  // a new kind of weather
     const auto sometimes = [&](double share, double probability) { return random_.chance(share) ? probability : 0.0; };
-    log_faults_ = {.append_full = sometimes(0.3, 0.3), .append_lost = sometimes(0.3, 0.1),
-                   .append_unknown = sometimes(0.3, 0.15), .read_failed = sometimes(0.2, 0.1)};
+    log_faults_ = {.append_full = sometimes(0.3, 0.3),
+                   .append_lost = sometimes(0.3, 0.1),
+                   .append_unknown = sometimes(0.3, 0.15),
+                   .read_failed = sometimes(0.2, 0.1)};
     log_.set_faults(log_faults_);
     log_.set_capacity(random_.chance(0.05) ? 0 : SIZE_MAX);
-    network_.set_faults({.lost = sometimes(0.5, 0.3), .repeated = sometimes(0.5, 0.3),
-                         .answer_lost = sometimes(0.5, 0.3), .delay_max = 1 + random_.below(15)});
+    network_.set_faults({.lost = sometimes(0.5, 0.3),
+                         .repeated = sometimes(0.5, 0.3),
+                         .answer_lost = sometimes(0.5, 0.3),
+                         .delay_max = 1 + random_.below(15)});
     checkpoints_.set_write_fails(sometimes(0.3, 0.5));
     vault_->set_faults(sometimes(0.2, 0.3), sometimes(0.2, 0.3));
     say("weather: full {} lost {} unknown {} read {}", log_faults_.append_full, log_faults_.append_lost,
@@ -184,11 +194,13 @@ void World::take_over() {
 }
 
 void World::start_core() {
-  auto opened = control::Core::open(log_, &checkpoints_, {.epoch = epoch_, .sealer = vault_.get(), .plan_work_limit = 50});
+  auto opened =
+      control::Core::open(log_, &checkpoints_, {.epoch = epoch_, .sealer = vault_.get(), .plan_work_limit = 50});
   if (!opened) {
     say("the core does not open: {}", to_string(opened.error()));
     // What cannot be read now is read later; anything else is a log that is broken.
-    if (opened.error().code != ErrorCode::io) expect(fmt::format("the core does not open: {}", to_string(opened.error())));
+    if (opened.error().code != ErrorCode::io)
+      expect(fmt::format("the core does not open: {}", to_string(opened.error())));
     return;
   }
   core_ = std::move(*opened);
@@ -209,7 +221,8 @@ void World::keep_checkpoints() {
     if (const auto written = control::write_checkpoint(core_->state(), checkpoints_); !written) say("no checkpoint");
 }
 
-// ---- The grid and those who tell of it -------------------------------------------------------------------------------
+// ---- The grid and those who tell of it
+// -------------------------------------------------------------------------------
 
 std::vector<log::Event> World::happening() {
   const size_t i = random_.below(sites_);
@@ -220,26 +233,41 @@ std::vector<log::Event> World::happening() {
     case 1: return {fact("node", test_support::node_id(i), {{"state", state}})};
     case 2: return {fact("demand", random_.chance(0.5) ? "bank-0" : "public-2", {{"rate_per_s", figure()}})};
     case 3: return {fact("pool", test_support::pool_id(i), {{"count", static_cast<int64_t>(random_.below(6))}})};
-    case 4: return {fact("tenant", "bank", {{"residency", random_.chance(0.5) ? Json(Json::Array{"AT", "DE"}) : Json(Json::Array{"DE"})}})};
+    case 4:
+      return {fact("tenant", "bank",
+                   {{"residency", random_.chance(0.5) ? Json(Json::Array{"AT", "DE"}) : Json(Json::Array{"DE"})}})};
     case 5: return {fact("site", test_support::site_id(i), {{"jurisdiction", random_.chance(0.5) ? "DE" : "AT"}})};
     case 6: return {retraction("demand", "public-0")};
     case 7:
-      return {fact("demand", "public-0", {{"tenant", "public"}, {"region", "region-0"}, {"model", "chat"}, {"rate_per_s", figure()},
-                                          {"prompt_tokens", 300.0}, {"output_tokens", 100.0}})};
+      return {fact("demand", "public-0",
+                   {{"tenant", "public"},
+                    {"region", "region-0"},
+                    {"model", "chat"},
+                    {"rate_per_s", figure()},
+                    {"prompt_tokens", 300.0},
+                    {"output_tokens", 100.0}})};
     case 8: return {retraction("link", test_support::link_id(i))};
     case 9: return {test_support::link_fact(i, sites_)};
     case 10: {  // something new, whole or not at all
       const std::string id = fmt::format("edge-{}", random_.below(4));
-      return {fact("site", id, {{"tier", "far_edge"}, {"latitude_deg", 48.5}, {"longitude_deg", 8.5}, {"jurisdiction", "DE"}, {"power_limit_kw", 20.0}}),
+      return {fact("site", id,
+                   {{"tier", "far_edge"},
+                    {"latitude_deg", 48.5},
+                    {"longitude_deg", 8.5},
+                    {"jurisdiction", "DE"},
+                    {"power_limit_kw", 20.0}}),
               fact("node", id, {{"site", id}}),
-              fact("link", "to-" + id, {{"a", id}, {"b", test_support::node_id(i)}, {"capacity_gbps", 10.0}, {"delay_us", 200.0}})};
+              fact("link", "to-" + id,
+                   {{"a", id}, {"b", test_support::node_id(i)}, {"capacity_gbps", 10.0}, {"delay_us", 200.0}})};
     }
     case 11: {
       const std::string id = fmt::format("edge-{}", random_.below(4));
       return {retraction("link", "to-" + id), retraction("node", id), retraction("site", id)};
     }
-    case 12: return {fact("node", test_support::node_id(i), {{"site", "nowhere"}})};             // refused
-    case 13: return {fact("link", test_support::link_id(i), {{"delay_us", 400 + figure()}}), fact("castle", "x", {})};  // refused whole
+    case 12: return {fact("node", test_support::node_id(i), {{"site", "nowhere"}})};  // refused
+    case 13:
+      return {fact("link", test_support::link_id(i), {{"delay_us", 400 + figure()}}),
+              fact("castle", "x", {})};  // refused whole
     default: return {fact("link", test_support::link_id(i), {{"state", state}})};
   }
 }
@@ -281,7 +309,10 @@ std::vector<log::Event> World::branching() {
     case 3:
     case 4: return {test_support::merged(branch)};
     case 5: return {test_support::discarded(branch)};
-    case 6: return {test_support::taken_back(branch, {"link", link}, random_.chance(0.5) ? std::vector<std::string>{"state"} : std::vector<std::string>())};
+    case 6:
+      return {test_support::taken_back(
+          branch, {"link", link},
+          random_.chance(0.5) ? std::vector<std::string>{"state"} : std::vector<std::string>())};
     case 7: return {test_support::settled(branch, {"link", link}, take)};
     case 8: {  // settled and merged at once, or neither
       return {test_support::settled(branch, {"link", link}, take), test_support::merged(branch)};
@@ -315,7 +346,8 @@ void World::deliver() {
   for (size_t i = 0; i < messages.size(); ++i) {
     const auto& outcome = (*outcomes)[i];
     if (outcome) {
-      say("{} is on the log at {}: {}", messages[i].actor, *outcome, messages[i].events[0].ShortDebugString().substr(0, 160));
+      say("{} is on the log at {}: {}", messages[i].actor, *outcome,
+          messages[i].events[0].ShortDebugString().substr(0, 160));
       expect(witness_.acknowledged(*outcome, messages[i].actor));
       network_.answer(messages[i].number);
       continue;
@@ -345,7 +377,8 @@ log::Event World::result_of_job(const control::State& state) {
   v1::Plan plan = planner::plan(*state.grid, state.plan.get(), state.pending->plan_id, state.pending->seed,
                                 {state.pending->work_limit}, {});
   if (faulty_ && random_.chance(0.15)) {  // a planner that errs
-    for (v1::PlannedDeployment& deployment : *plan.mutable_deployments()) deployment.set_replicas(deployment.replicas() * 1'000);
+    for (v1::PlannedDeployment& deployment : *plan.mutable_deployments())
+      deployment.set_replicas(deployment.replicas() * 1'000);
     for (v1::DemandPlan& demand : *plan.mutable_demands())
       for (v1::PlannedSplit& split : *demand.mutable_splits())
         if (random_.chance(0.5)) split.set_deployment(plan.deployments(0).id());
@@ -361,7 +394,8 @@ void World::run_job() {
   Job job{last_job_, {}};
   const log::Event result = result_of_job(state);
   if (!faulty_ || !random_.chance(0.15)) job.results.emplace_back(tick_ + 1 + random_.below(5), result);
-  if (faulty_ && random_.chance(0.2)) job.results.emplace_back(tick_ + random_.below(100), result);  // late, or once more
+  if (faulty_ && random_.chance(0.2))
+    job.results.emplace_back(tick_ + random_.below(100), result);  // late, or once more
   jobs_.push_back(std::move(job));
   if (jobs_.size() > 20) jobs_.pop_front();
 }
@@ -372,15 +406,17 @@ void World::bring_back_results() {
       if (!core_) return;
       if (due > tick_ || result.body_case() == log::Event::BODY_NOT_SET) continue;
       const auto outcomes = core_->submit({{std::exchange(result, {})}}, clock_);
-      const auto& error = !outcomes ? std::optional(outcomes.error())
-                          : outcomes->front() ? std::nullopt : std::optional(outcomes->front().error());
+      const auto& error = !outcomes           ? std::optional(outcomes.error())
+                          : outcomes->front() ? std::nullopt
+                                              : std::optional(outcomes->front().error());
       say("the result of {}: {}", job.plan_id, error ? to_string(*error) : "taken in");
       if (error && error->code == ErrorCode::io) crash();
     }
   }
 }
 
-// ---- Checks ----------------------------------------------------------------------------------------------------------
+// ---- Checks
+// ----------------------------------------------------------------------------------------------------------
 
 void World::check() {
   log_.set_faults({});  // the witness reads what is there

@@ -1,5 +1,5 @@
-// One operator's world in one thread, by a seed: its log, its core, its planning job, those who tell it things and a clock
-// that cannot be trusted. Faults come and go; then they heal, and the world must settle.
+// One operator's world in one thread, by a seed: its log, its core, its planning job, those who tell it things and a
+// clock that cannot be trusted. Faults come and go; then they heal, and the world must settle.
 #pragma once
 
 #include <fmt/format.h>
@@ -41,19 +41,19 @@ class SimulatedCheckpoints final : public control::CheckpointStore {
 };
 
 struct Options {
-  Tick faulty_ticks = 150;     // with faults
-  Tick settling_ticks = 250;   // after they healed: more than the longest wait, a plan that is overdue
-  bool verbose = false;        // prints each happening as it comes
+  Tick faulty_ticks = 150;    // with faults
+  Tick settling_ticks = 250;  // after they healed: more than the longest wait, a plan that is overdue
+  bool verbose = false;       // prints each happening as it comes
 };
 
 struct Report {
-  Broken broken;               // nothing: every invariant held and the world settled
-  Tick tick = 0;               // when it broke
+  Broken broken;  // nothing: every invariant held and the world settled
+  Tick tick = 0;  // when it broke
   std::vector<std::string> last_happenings;
   uint64_t events = 0, crashes = 0, takeovers = 0, refused = 0;
   Witness::Plans plans;
   uint64_t merges = 0;
-  uint64_t erasures = 0;       // people forgotten
+  uint64_t erasures = 0;  // people forgotten
 };
 
 class World {
@@ -68,7 +68,7 @@ class World {
   log::SimulatedLog& log() { return log_; }
   SimulatedCheckpoints& checkpoints() { return checkpoints_; }
   SimulatedVault& vault() { return *vault_; }
-  void crash();                // the core dies and its disk comes back
+  void crash();  // the core dies and its disk comes back
   log::Epoch epoch() const { return epoch_; }
 
  private:
@@ -80,13 +80,13 @@ class World {
   void tick();
   void move_clock();
   void change_faults();
-  void live();                 // things happen in the grid, and senders tell of them
+  void live();  // things happen in the grid, and senders tell of them
   void deliver();
   void run_job();
   void bring_back_results();
   void start_core();
-  void take_over();            // a standby fences the core that is running
-  void ask_the_deposed();      // what it still takes in must be refused
+  void take_over();        // a standby fences the core that is running
+  void ask_the_deposed();  // what it still takes in must be refused
   void keep_checkpoints();
   void heal();
   void check();
@@ -94,7 +94,7 @@ class World {
   void check_readers();
   log::Event result_of_job(const control::State& state);
   std::vector<log::Event> happening();
-  std::vector<log::Event> personal();   // what is said of people, and that they are to be forgotten
+  std::vector<log::Event> personal();  // what is said of people, and that they are to be forgotten
   void check_personal();
   std::vector<log::Event> branching();  // what is done with branches
 
@@ -111,7 +111,7 @@ class World {
   Network network_;
   Witness witness_;
   PersonalWitness people_;
-  uint64_t values_ = 0;        // personal ones that were made up
+  uint64_t values_ = 0;                     // personal ones that were made up
   std::unique_ptr<control::Core> core_;     // null while it is down
   std::unique_ptr<control::Core> deposed_;  // fenced, and does not know it yet
   log::Epoch epoch_ = 1;
@@ -126,7 +126,7 @@ class World {
     control::State state;
     Digest hash;
   };
-  std::vector<Reader> readers_;             // hold on to earlier states
+  std::vector<Reader> readers_;  // hold on to earlier states
   std::multimap<Tick, std::function<void(World&)>> sabotage_;
   Report report_;
   std::deque<std::string> happenings_;

@@ -31,7 +31,9 @@ std::pair<int, std::string> noticed(const std::function<void(World&)>& sabotage)
 
 log::Offset last_of(World& world) { return world.log().head()->last; }
 
-TEST(World, HoldsWithoutSabotage) { EXPECT_EQ(noticed([](World&) {}), std::pair(0, std::string())); }
+TEST(World, HoldsWithoutSabotage) {
+  EXPECT_EQ(noticed([](World&) {}), std::pair(0, std::string()));
+}
 
 TEST(World, TheSameSeedIsTheSameWorld) {
   const Report a = World(5, kShort).run();
@@ -61,7 +63,8 @@ TEST(World, ACheckpointThatTellsAnotherStoryIsNoticed) {
   const auto [count, said] = noticed([](World& world) {
     auto state = *control::replay(world.log());
     inventory::ChangeSet changes;
-    control::fold(state, fact("site", "site-0", {{"power_limit_kw", 1.0}}), state.inventory.offset(), state.head.at, changes);
+    control::fold(state, fact("site", "site-0", {{"power_limit_kw", 1.0}}), state.inventory.offset(), state.head.at,
+                  changes);
     world.checkpoints().set_write_fails(0);
     ASSERT_TRUE(control::write_checkpoint(state, world.checkpoints()));
     world.crash();
@@ -87,7 +90,9 @@ log::Event requested(const std::string& id) {
 }
 
 TEST(World, ARogueRequestIsNoticed) {
-  const auto [count, said] = noticed(rogue([](const control::State&) { return std::vector{requested("a"), requested("b")}; }));
+  const auto [count, said] = noticed(rogue([](const control::State&) {
+    return std::vector{requested("a"), requested("b")};
+  }));
   EXPECT_EQ(count, 6);
   EXPECT_THAT(said, HasSubstr("two plans are pending"));
 }

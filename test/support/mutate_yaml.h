@@ -44,21 +44,11 @@ inline std::string mutate_yaml(std::string text, Random& random) {
   for (uint64_t edits = 1 + random.below(4); edits > 0 && !text.empty(); --edits) {
     const size_t at = random.below(text.size());
     switch (random.below(6)) {
-      case 0:
-        text[at] = static_cast<char>(random.below(256));
-        break;
-      case 1:
-        text.erase(at, 1 + random.below(8));
-        break;
-      case 2:
-        text.insert(at, kPieces[random.below(std::size(kPieces))]);
-        break;
-      case 3:
-        text.insert(at, text.substr(random.below(text.size()), random.below(200)));
-        break;
-      case 4:
-        text.resize(at);
-        break;
+      case 0: text[at] = static_cast<char>(random.below(256)); break;
+      case 1: text.erase(at, 1 + random.below(8)); break;
+      case 2: text.insert(at, kPieces[random.below(std::size(kPieces))]); break;
+      case 3: text.insert(at, text.substr(random.below(text.size()), random.below(200))); break;
+      case 4: text.resize(at); break;
       default: {
         const size_t line_start = text.rfind('\n', at) + 1;
         const size_t line_end = std::min(text.find('\n', at), text.size() - 1) + 1;

@@ -1,5 +1,5 @@
-// A small operator as events: a ring of sites in two jurisdictions, each with a node and a pool, regions whose users ask
-// for one model. For tests of modules that take events; needs the modules log and inventory.
+// A small operator as events: a ring of sites in two jurisdictions, each with a node and a pool, regions whose users
+// ask for one model. For tests of modules that take events; needs the modules log and inventory.
 #pragma once
 
 #include <string>
@@ -50,7 +50,10 @@ inline log::Event site_fact(size_t i) {
 
 inline log::Event link_fact(size_t i, size_t sites) {
   return fact("link", link_id(i),
-              {{"a", node_id(i)}, {"b", node_id((i + 1) % sites)}, {"capacity_gbps", 100.0}, {"delay_us", 500.0},
+              {{"a", node_id(i)},
+               {"b", node_id((i + 1) % sites)},
+               {"capacity_gbps", 100.0},
+               {"delay_us", 500.0},
                {"shared_risk_groups", Json::Array{"duct-" + std::to_string(i / 2)}}});
 }
 
@@ -68,30 +71,42 @@ inline std::vector<log::Event> small_world(size_t sites) {
     events.push_back(fact("node", node_id(i), {{"site", site_id(i)}, {"role", i % 2 == 0 ? "upf" : "router"}}));
   for (size_t i = 0; 2 * i < sites; ++i) events.push_back(fact("shared_risk_group", "duct-" + std::to_string(i), {}));
   for (size_t i = 0; i < sites; ++i) events.push_back(link_fact(i, sites));
-  events.push_back(fact("accelerator", "gpu",
-                        {{"memory_gb", 80.0}, {"idle_power_w", 60.0}, {"peak_power_w", 700.0}, {"price_eur_per_hour", 2.0}}));
+  events.push_back(
+      fact("accelerator", "gpu",
+           {{"memory_gb", 80.0}, {"idle_power_w", 60.0}, {"peak_power_w", 700.0}, {"price_eur_per_hour", 2.0}}));
   for (size_t i = 0; i < sites; ++i) events.push_back(pool_fact(i));
   events.push_back(fact("model", "chat",
-                        {{"parameters_billion", 8.0}, {"weights_gb", 16.0}, {"kv_bytes_per_token", 131072.0},
+                        {{"parameters_billion", 8.0},
+                         {"weights_gb", 16.0},
+                         {"kv_bytes_per_token", 131072.0},
                          {"context_tokens", int64_t{8192}}}));
-  const Json::Array points{
-      Json::Object{{"batch", int64_t{1}}, {"decode_ms_per_token", 8.0}, {"power_w", 300.0}},
-      Json::Object{{"batch", int64_t{16}}, {"decode_ms_per_token", 14.0}, {"power_w", 550.0}}};
+  const Json::Array points{Json::Object{{"batch", int64_t{1}}, {"decode_ms_per_token", 8.0}, {"power_w", 300.0}},
+                           Json::Object{{"batch", int64_t{16}}, {"decode_ms_per_token", 14.0}, {"power_w", 550.0}}};
   events.push_back(fact("profile", "chat-gpu",
-                        {{"model", "chat"}, {"accelerator", "gpu"}, {"prefill_tokens_per_s", 20000.0},
-                         {"kv_memory_gb", 50.0}, {"points", points}, {"source", "made up for tests"}}));
+                        {{"model", "chat"},
+                         {"accelerator", "gpu"},
+                         {"prefill_tokens_per_s", 20000.0},
+                         {"kv_memory_gb", 50.0},
+                         {"points", points},
+                         {"source", "made up for tests"}}));
   events.push_back(fact("tenant", "public", {{"ttft_ms", 800.0}, {"tpot_ms", 60.0}}));
-  events.push_back(fact("tenant", "bank",
-                        {{"residency", Json::Array{"DE"}}, {"ttft_ms", 500.0}, {"tpot_ms", 50.0}, {"priority", int64_t{2}}}));
+  events.push_back(
+      fact("tenant", "bank",
+           {{"residency", Json::Array{"DE"}}, {"ttft_ms", 500.0}, {"tpot_ms", 50.0}, {"priority", int64_t{2}}}));
   for (size_t i = 0; i < sites; i += 2) {
     const std::string region = "region-" + std::to_string(i);
     events.push_back(fact("region", region,
-                          {{"latitude_deg", 48.0}, {"longitude_deg", 8.0},
+                          {{"latitude_deg", 48.0},
+                           {"longitude_deg", 8.0},
                            {"anchors", Json::Array{Json::Object{{"node", node_id(i)}, {"access_delay_us", 500.0}}}}}));
     for (const char* tenant : {"public", "bank"})
       events.push_back(fact("demand", std::string(tenant) + "-" + std::to_string(i),
-                            {{"tenant", tenant}, {"region", region}, {"model", "chat"}, {"rate_per_s", 1.0},
-                             {"prompt_tokens", 400.0}, {"output_tokens", 200.0}}));
+                            {{"tenant", tenant},
+                             {"region", region},
+                             {"model", "chat"},
+                             {"rate_per_s", 1.0},
+                             {"prompt_tokens", 400.0},
+                             {"output_tokens", 200.0}}));
   }
   return events;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/asked_snapshot.h"
+#include "api/desk.h"
 #include "query/query.h"
 
 namespace tandem::api {
@@ -16,23 +17,6 @@ constexpr int64_t kRowsDefault = 10'000;
 constexpr int64_t kRowsMax = 100'000;  // one answer, ~20 MB
 constexpr int64_t kTimeDefaultMs = 5'000;
 constexpr int64_t kTimeMaxMs = 30'000;
-
-Result<int64_t> read_integer(const Json& body, const char* name, int64_t fallback, int64_t most) {
-  const Json& value = body[name];
-  if (value.is_null()) return fallback;
-  if (value.is_integer() && value.integer() >= 1 && value.integer() <= most) return value.integer();
-  return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a whole number from 1 to {}", name, most), name);
-}
-
-// A place at the desk, for as long as the request has it.
-struct Place {
-  explicit Place(std::atomic<int>& its_held) : held(its_held), is_free(held.fetch_add(1) < kHeldMax) {}
-  ~Place() { --held; }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  std::atomic<int>& held;
-  bool is_free;
-};
 
 struct SqlQuestion {
   std::string_view sql;
@@ -48,8 +32,8 @@ Result<SqlQuestion> read_question(const Json& body) {
   SqlQuestion question;
   question.sql = body["sql"].text();
   question.parameters = body["parameters"].array();
-  TANDEM_ASSIGN(const int64_t rows, read_integer(body, "limit", kRowsDefault, kRowsMax));
-  TANDEM_ASSIGN(const int64_t time_ms, read_integer(body, "time_limit_ms", kTimeDefaultMs, kTimeMaxMs));
+  TANDEM_ASSIGN(const int64_t rows, read_whole(body, "limit", kRowsDefault, 1, kRowsMax));
+  TANDEM_ASSIGN(const int64_t time_ms, read_whole(body, "time_limit_ms", kTimeDefaultMs, 1, kTimeMaxMs));
   question.rows_max = static_cast<size_t>(rows);
   question.time_limit = milliseconds(time_ms);
   return question;
@@ -79,8 +63,8 @@ asio::awaitable<void> QueryDesk::answer(const Call& call, http::ResponseWriter& 
   const bool as_csv = call.request.headers.value_or("accept", "").starts_with("text/csv");
   Result<std::string> answer =
       fail(ErrorCode::resource_exhausted, "too many queries wait already; try again in a moment");
-  const Place place(held_);
-  if (place.is_free) answer = co_await run_aside(threads_, [&] { return work(call, as_csv); });
+  const DeskPlace place(held_, kHeldMax);
+  if (place.is_free()) answer = co_await run_aside(threads_, [&] { return work(call, as_csv); });
   if (!answer) {
     co_await respond_failure(answer.error(), writer);
     co_return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/desk.h"
 #include "replay/replay.h"
 
 namespace tandem::api {
@@ -18,13 +19,6 @@ constexpr uint64_t kReplayRequestsMax = 300'000;  // half a second of a core for
 constexpr uint64_t kReplayPlanWork = 2'000;       // of the plans that policies of their own need
 constexpr double kReplayDurationMax_s = 3'600;
 constexpr double kReplayRateFactorMax = 100;
-
-Result<double> read_positive(const Json& body, const char* name, double fallback, double most) {
-  const Json& value = body[name];
-  if (value.is_null()) return fallback;
-  if (value.is_number() && value.number() > 0 && value.number() <= most) return value.number();
-  return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a number over 0, at most {:g}", name, most), name);
-}
 
 Result<std::vector<replay::Policy>> read_policies(const Json& body) {
   const Json& names = body["policies"];
@@ -48,25 +42,13 @@ Result<replay::Options> read_replay_options(const Json& body) {
   if (sizes != "exponential" && sizes != "fixed")
     return fail(ErrorCode::invalid_argument, "'sizes' must be exponential or fixed", "sizes");
   options.workload.sizes = sizes == "fixed" ? replay::Sizes::fixed : replay::Sizes::exponential;
-  const Json& seed = body["seed"];
-  if (!seed.is_null() && !(seed.is_integer() && seed.integer() >= 0))
-    return fail(ErrorCode::invalid_argument, "'seed' must be a whole number, 0 or more", "seed");
-  options.seed = static_cast<uint64_t>(seed.integer(1));
+  TANDEM_ASSIGN(const int64_t seed, read_whole(body, "seed", 1, 0, INT64_MAX));
+  options.seed = static_cast<uint64_t>(seed);
   options.workload.requests_max = kReplayRequestsMax;
   options.warm_up_s = std::min(30.0, options.workload.duration_s / 10);
   options.plan_work = kReplayPlanWork;
   return options;
 }
-
-// A place at the desk, for as long as the request has it.
-struct ReplayPlace {
-  explicit ReplayPlace(std::atomic<int>& its_held) : held(its_held), is_free(held.fetch_add(1) < kReplaysHeldMax) {}
-  ~ReplayPlace() { --held; }
-  ReplayPlace(const ReplayPlace&) = delete;
-  ReplayPlace& operator=(const ReplayPlace&) = delete;
-  std::atomic<int>& held;
-  bool is_free;
-};
 
 }  // namespace
 
@@ -91,8 +73,8 @@ Result<Json> ReplayDesk::work(const Call& call) const {
 
 asio::awaitable<void> ReplayDesk::answer(const Call& call, http::ResponseWriter& writer) {
   Result<Json> answer = fail(ErrorCode::resource_exhausted, "too many simulations wait already; try again in a moment");
-  const ReplayPlace place(held_);
-  if (place.is_free) answer = co_await run_aside(threads_, [&] { return work(call); });
+  const DeskPlace place(held_, kReplaysHeldMax);
+  if (place.is_free()) answer = co_await run_aside(threads_, [&] { return work(call); });
   co_await respond_result(std::move(answer), writer);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/desk.h"
 #include "planner/whatif.h"
 
 namespace tandem::api {
@@ -15,20 +16,6 @@ constexpr int64_t kWhatIfDefaultMs = 10'000;
 constexpr int64_t kWhatIfMaxMs = 60'000;
 constexpr int64_t kWhatIfWorstMax = 200;  // each is judged anew: some milliseconds
 constexpr int64_t kWhatIfVerifyMax = 1'000;
-
-Result<double> read_number(const Json& body, const char* name, double fallback, double most) {
-  const Json& value = body[name];
-  if (value.is_null()) return fallback;
-  if (value.is_number() && value.number() > 0 && value.number() <= most) return value.number();
-  return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a number above 0, at most {}", name, most), name);
-}
-
-Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t most) {
-  const Json& value = body[name];
-  if (value.is_null()) return fallback;
-  if (value.is_integer() && value.integer() >= 0 && value.integer() <= most) return value.integer();
-  return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a whole number from 0 to {}", name, most), name);
-}
 
 Result<std::vector<twin::Failure>> read_failures(const Json& body, const grid::Snapshot& grid) {
   const Json& listed = body["failures"];
@@ -49,16 +36,6 @@ Result<const v1::Plan*> accepted_plan(const Call& call) {
   return fail(ErrorCode::unavailable, "no plan is accepted yet, so no promise is at stake; try again in a moment");
 }
 
-// A place at the desk, for as long as the request has it.
-struct WhatIfPlace {
-  explicit WhatIfPlace(std::atomic<int>& its_held) : held(its_held), is_free(held.fetch_add(1) < kWhatIfsHeldMax) {}
-  ~WhatIfPlace() { --held; }
-  WhatIfPlace(const WhatIfPlace&) = delete;
-  WhatIfPlace& operator=(const WhatIfPlace&) = delete;
-  std::atomic<int>& held;
-  bool is_free;
-};
-
 }  // namespace
 
 WhatIfDesk::~WhatIfDesk() {
@@ -70,11 +47,11 @@ Result<Json> WhatIfDesk::sweep(const Json& body, const Call& call) const {
   planner::FailureSweep asked;
   TANDEM_ASSIGN(asked.fail, twin::parse_failure_class(body["fail"].text("links:1")));
   TANDEM_ASSIGN(asked.traffic, planner::parse_traffic_choice(body["traffic"].text("auto")));
-  TANDEM_ASSIGN(asked.fill, read_number(body, "fill", planner::kGravityFill, 10));
-  TANDEM_ASSIGN(const int64_t worst, read_whole(body, "worst", 20, kWhatIfWorstMax));
-  TANDEM_ASSIGN(const int64_t verify, read_whole(body, "verify", 0, kWhatIfVerifyMax));
-  TANDEM_ASSIGN(const int64_t seed, read_whole(body, "seed", 1, INT64_MAX));
-  TANDEM_ASSIGN(const int64_t limit_ms, read_whole(body, "time_limit_ms", kWhatIfDefaultMs, kWhatIfMaxMs));
+  TANDEM_ASSIGN(asked.fill, read_positive(body, "fill", planner::kGravityFill, 10));
+  TANDEM_ASSIGN(const int64_t worst, read_whole(body, "worst", 20, 0, kWhatIfWorstMax));
+  TANDEM_ASSIGN(const int64_t verify, read_whole(body, "verify", 0, 0, kWhatIfVerifyMax));
+  TANDEM_ASSIGN(const int64_t seed, read_whole(body, "seed", 1, 0, INT64_MAX));
+  TANDEM_ASSIGN(const int64_t limit_ms, read_whole(body, "time_limit_ms", kWhatIfDefaultMs, 0, kWhatIfMaxMs));
   asked.worst = static_cast<size_t>(worst);
   asked.verify = static_cast<size_t>(verify);
   asked.seed = static_cast<uint64_t>(seed);
@@ -98,16 +75,16 @@ Result<Json> WhatIfDesk::work(const Call& call) const {
   planner::Scenario scenario;
   TANDEM_ASSIGN(scenario.failures, read_failures(body, *call.published->state.grid));
   TANDEM_ASSIGN(scenario.traffic, planner::parse_traffic_choice(body["traffic"].text("auto")));
-  TANDEM_ASSIGN(scenario.fill, read_number(body, "fill", planner::kGravityFill, 10));
-  TANDEM_ASSIGN(scenario.trip, read_number(body, "trip", scenario.trip, 1e6));
+  TANDEM_ASSIGN(scenario.fill, read_positive(body, "fill", planner::kGravityFill, 10));
+  TANDEM_ASSIGN(scenario.trip, read_positive(body, "trip", scenario.trip, 1e6));
   TANDEM_ASSIGN(const v1::Plan* plan, accepted_plan(call));
   return planner::fail_together(*call.published->state.grid, *plan, scenario);
 }
 
 asio::awaitable<void> WhatIfDesk::answer(const Call& call, http::ResponseWriter& writer) {
   Result<Json> answer = fail(ErrorCode::resource_exhausted, "too many what-ifs wait already; try again in a moment");
-  const WhatIfPlace place(held_);
-  if (place.is_free) answer = co_await run_aside(thread_, [&] { return work(call); });
+  const DeskPlace place(held_, kWhatIfsHeldMax);
+  if (place.is_free()) answer = co_await run_aside(thread_, [&] { return work(call); });
   co_await respond_result(std::move(answer), writer);
 }
 

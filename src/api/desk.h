@@ -1,0 +1,30 @@
+// What the desks, which answer questions that take seconds, have in common. Internal to the module.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace tandem::api {
+
+// A place at a desk, for as long as a request has it, among those that run and wait.
+class DeskPlace {
+ public:
+  DeskPlace(std::atomic<int>& held, int held_max) : held_(held), is_free_(held.fetch_add(1) < held_max) {}
+  ~DeskPlace() { --held_; }
+  DeskPlace(const DeskPlace&) = delete;
+  DeskPlace& operator=(const DeskPlace&) = delete;
+  bool is_free() const { return is_free_; }
+
+ private:
+  std::atomic<int>& held_;
+  bool is_free_;
+};
+
+// A field of a question's body; `fallback` where it is null or absent. Errors: invalid_argument, naming it.
+Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t least, int64_t most);
+Result<double> read_positive(const Json& body, const char* name, double fallback, double most);
+
+}  // namespace tandem::api

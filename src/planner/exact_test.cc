@@ -17,42 +17,11 @@
 #include "planner/certificate.h"
 #include "planner/planner.h"
 #include "planner/problem.h"
-#include "support/drawn_grid.h"
+#include "support/small_planning_grid.h"
 #include "support/temporary_directory.h"
 
 namespace tandem::planner {
 namespace {
-
-grid::Snapshot draw_instance(Random& random) {
-  const auto pick = [&](uint64_t low, uint64_t high) { return std::to_string(low + random.below(high - low + 1)); };
-  const uint64_t sites = 2 + random.below(5);
-  std::string text;
-  for (uint64_t i = 0; i < sites; ++i)
-    text += "site s" + std::to_string(i) + (random.chance(0.7) ? " DE" : " FR") + " price=0." + pick(1, 4) +
-            " power=" + pick(2, 9) + "\n";
-  for (uint64_t i = 1; i < sites; ++i)
-    text += "s" + std::to_string(i) + "-s" + std::to_string(random.below(i)) + " " + pick(1, 9) + "ms 10G cost=0.0" +
-            pick(1, 9) + "\n";
-  text += "s0-s1 " + pick(1, 9) + "ms " + (random.chance(0.2) ? "0.02G" : "10G") + "\n";
-  text += "accelerator big 80GB idle=100W peak=700W price=" + pick(2, 4) +
-          "\naccelerator small 24GB idle=30W peak=150W price=1\n";
-  const uint64_t pools = 1 + random.below(5);
-  for (uint64_t i = 0; i < pools; ++i)
-    text += "pool p" + std::to_string(i) + " s" + std::to_string(random.below(sites)) +
-            (random.chance(0.5) ? " big " : " small ") + pick(1, 6) + (random.chance(0.2) ? " reserve=1\n" : "\n");
-  text += "model m 10GB\nmodel k 14GB\n";
-  text += "profile m big 4:9ms/300W 16:14ms/500W 32:20ms/650W kv=40GB prefill=20000 overhead=4ms\n";
-  text += "profile m small 2:20ms/100W 8:28ms/140W kv=12GB prefill=6000 overhead=8ms\n";
-  text += "profile k big 8:12ms/400W 32:25ms/650W kv=40GB prefill=15000 overhead=4ms\n";
-  text += "region north s0 access=1ms\nregion south s1 access=2ms\ntenant de DE\ntenant all *\n";
-  const uint64_t demands = 1 + random.below(12);
-  for (uint64_t i = 0; i < demands; ++i)
-    text += "demand d" + std::to_string(i) + (random.chance(0.4) ? " de" : " all") +
-            (random.chance(0.5) ? " north" : " south") + (random.chance(0.7) ? " m " : " k ") + pick(1, 12) +
-            " ttft=" + pick(1, 60) + "s tpot=" + pick(15, 60) + "ms in=" + pick(50, 1500) + " out=" + pick(20, 400) +
-            "\n";
-  return test_support::drawn_grid(text);
-}
 
 class ExactProgram {
  public:
@@ -92,6 +61,7 @@ class ExactProgram {
     const grid::OperatingPoint* point;
   };
   struct Row {
+    Row() { terms.precision(15); }
     std::ostringstream terms;
     bool any = false;
     void add(double factor, const std::string& name) {
@@ -128,106 +98,129 @@ class ExactProgram {
                demand.promise.ttft.value();
   }
 
-  std::string text() {
+  // The program in Cbc's text format, while it is being written.
+  struct Text {
+    explicit Text(const grid::Snapshot& s)
+        : pool(s.pools.size()), site(s.sites.size()), arc(2 * s.links.size()), cover(s.demands.size()) {
+      rows.precision(15);
+    }
+    void emit(const Row& row, const char* relation, double right) {
+      if (row.any) rows << " c" << row_count++ << ":" << row.terms.str() << ' ' << relation << ' ' << right << '\n';
+    }
     Row objective;
     std::ostringstream rows, bounds, integers, binaries;
-    rows.precision(15);
-    const auto emit = [&](Row& row, const char* relation, double right) {
-      if (row.any) rows << " c" << row_count_++ << ":" << row.terms.str() << ' ' << relation << ' ' << right << '\n';
-    };
-    std::vector<Row> pool(s_.pools.size()), site(s_.sites.size()), arc(2 * s_.links.size()), cover(s_.demands.size());
+    std::vector<Row> pool, site, arc, cover;
     std::map<std::pair<uint32_t, const grid::Profile*>, Row> one_point;
-    for (Row* row : {&objective}) row->terms.precision(15);
-    for (auto* of : {&pool, &site, &arc, &cover})
-      for (Row& row : *of) row.terms.precision(15);
-    for (size_t k = 0; k < runs_.size(); ++k) {
-      const Run& run = runs_[k];
-      const grid::Pool& at = s_.pools[size_t{run.pool}];
-      const grid::Accelerator& accelerator = s_.accelerators[at.accelerator];
-      const grid::Site& place = s_.sites[at.site];
-      const double eur_per_w = place.pue * place.power_price.value() * 1e-3;
-      objective.add(accelerator.price.value() + accelerator.idle_power.value() * eur_per_w, name('n', k));
-      pool[run.pool].add(1, name('n', k));
-      site[at.site.value].add(accelerator.peak_power.value() * 1e-3, name('n', k));
-      one_point[{run.pool, run.profile}].add(1, name('y', k));
-      bounds << " 0 <= " << name('n', k) << " <= " << at.count << '\n';
-      integers << ' ' << name('n', k) << '\n';
-      binaries << ' ' << name('y', k) << '\n';
-      Row open, work, prefills;
-      for (Row* row : {&open, &work, &prefills}) row->terms.precision(15);
-      open.add(1, name('n', k));
-      open.add(-static_cast<double>(at.count), name('y', k));
-      emit(open, "<=", 0);
-      double all_prefill = 0;
-      for (size_t d = 0; d < s_.demands.size(); ++d) {
-        const grid::Demand& demand = s_.demands[d];
-        if (!passes(demand, run)) continue;
-        const std::string x = name('x', d, k), u = name('u', d, k);
-        const double up = demand.rate_per_s * demand.upload_bytes * 8e-9,
-                     back = demand.rate_per_s * demand.download_bytes * 8e-9;
-        objective.add(
-            busy(demand, run) * std::max(0.0, run.point->power.value() - accelerator.idle_power.value()) * eur_per_w +
-                demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
-                    reach(demand).tree->euros_per_byte(at.node),
-            x);
-        cover[d].add(1, x);
-        work.add(busy(demand, run), x);
-        prefills.add(prefill(demand, run), x);
-        all_prefill += prefill(demand, run);
-        for (const auto& share : reach(demand).tree->shares_to(at.node))
-          arc[2 * share.link.value + (share.forward ? 0 : 1)].add(up * share.fraction, x);
-        for (const auto& share : reach(demand).tree->shares_back(at.node))
-          arc[2 * share.link.value + (share.forward ? 0 : 1)].add(back * share.fraction, x);
-        binaries << ' ' << u << '\n';
-        Row used;
-        used.add(1, x);
-        used.add(-1, u);
-        emit(used, "<=", 0);
-        Row within;
-        within.add(1, u);
-        within.add(-1, name('y', k));
-        emit(within, "<=", 0);
-      }
-      work.add(-kUtilizationMax, name('n', k));
-      emit(work, "<=", 0);
-      // Time per token: step / (1 − prefills' share) ≤ promised, for each demand in use.
-      for (size_t d = 0; d < s_.demands.size(); ++d) {
-        const grid::Demand& demand = s_.demands[d];
-        if (!passes(demand, run)) continue;
-        Row stretched;
-        stretched.terms.precision(15);
-        stretched.terms << prefills.terms.str();
-        stretched.any = true;
-        stretched.add(-(1 - run.point->decode_per_token.value() / demand.promise.tpot.value()), name('n', k));
-        stretched.add(all_prefill, name('u', d, k));
-        emit(stretched, "<=", all_prefill);
-      }
+    size_t row_count = 0;
+  };
+
+  std::string text() {
+    Text text(s_);
+    for (size_t k = 0; k < runs_.size(); ++k) add_run(text, k);
+    for (auto& [key, row] : text.one_point) text.emit(row, "<=", 1);
+    add_limits(text);
+    for (size_t d = 0; d < s_.demands.size(); ++d) {
+      text.objective.add(s_.demands[d].rate_per_s * 3600 * s_.policy.rejection_penalty.value(), name('b', d));
+      text.cover[d].add(1, name('b', d));
+      text.emit(text.cover[d], "=", 1);
+      text.bounds << " 0 <= " << name('b', d) << " <= 1\n";
     }
-    for (auto& [key, row] : one_point) emit(row, "<=", 1);
+    return "Minimize\n obj:" + text.objective.terms.str() + "\nSubject To\n" + text.rows.str() + "Bounds\n" +
+           text.bounds.str() + "Generals\n" + text.integers.str() + "Binaries\n" + text.binaries.str() + "End\n";
+  }
+
+  // What replicas of a pool at one operating point cost, take and give.
+  void add_run(Text& text, size_t k) const {
+    const Run& run = runs_[k];
+    const grid::Pool& at = s_.pools[size_t{run.pool}];
+    const grid::Accelerator& accelerator = s_.accelerators[at.accelerator];
+    text.objective.add(accelerator.price.value() + accelerator.idle_power.value() * euros_per_watt(at), name('n', k));
+    text.pool[run.pool].add(1, name('n', k));
+    text.site[at.site.value].add(accelerator.peak_power.value() * 1e-3, name('n', k));
+    text.one_point[{run.pool, run.profile}].add(1, name('y', k));
+    text.bounds << " 0 <= " << name('n', k) << " <= " << at.count << '\n';
+    text.integers << ' ' << name('n', k) << '\n';
+    text.binaries << ' ' << name('y', k) << '\n';
+    Row open, work, prefills;
+    open.add(1, name('n', k));
+    open.add(-static_cast<double>(at.count), name('y', k));
+    text.emit(open, "<=", 0);
+    double all_prefill = 0;
+    for (size_t d = 0; d < s_.demands.size(); ++d) {
+      const grid::Demand& demand = s_.demands[d];
+      if (!passes(demand, run)) continue;
+      add_split(text, d, k);
+      work.add(busy(demand, run), name('x', d, k));
+      prefills.add(prefill(demand, run), name('x', d, k));
+      all_prefill += prefill(demand, run);
+    }
+    work.add(-kUtilizationMax, name('n', k));
+    text.emit(work, "<=", 0);
+    // Time per token: step / (1 − prefills' share) ≤ promised, for each demand in use.
+    for (size_t d = 0; d < s_.demands.size(); ++d) {
+      const grid::Demand& demand = s_.demands[d];
+      if (!passes(demand, run)) continue;
+      Row stretched;
+      stretched.terms << prefills.terms.str();
+      stretched.any = true;
+      stretched.add(-(1 - run.point->decode_per_token.value() / demand.promise.tpot.value()), name('n', k));
+      stretched.add(all_prefill, name('u', d, k));
+      text.emit(stretched, "<=", all_prefill);
+    }
+  }
+
+  // What a demand's split to such replicas costs and carries over the links.
+  void add_split(Text& text, size_t d, size_t k) const {
+    const Run& run = runs_[k];
+    const grid::Demand& demand = s_.demands[d];
+    const grid::Pool& at = s_.pools[size_t{run.pool}];
+    const std::string x = name('x', d, k), u = name('u', d, k);
+    const double up = demand.rate_per_s * demand.upload_bytes * 8e-9,
+                 back = demand.rate_per_s * demand.download_bytes * 8e-9;
+    const double watts = run.point->power.value() - s_.accelerators[at.accelerator].idle_power.value();
+    text.objective.add(busy(demand, run) * std::max(0.0, watts) * euros_per_watt(at) +
+                           demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
+                               reach(demand).tree->euros_per_byte(at.node),
+                       x);
+    text.cover[d].add(1, x);
+    for (const auto& share : reach(demand).tree->shares_to(at.node))
+      text.arc[2 * share.link.value + (share.forward ? 0 : 1)].add(up * share.fraction, x);
+    for (const auto& share : reach(demand).tree->shares_back(at.node))
+      text.arc[2 * share.link.value + (share.forward ? 0 : 1)].add(back * share.fraction, x);
+    text.binaries << ' ' << u << '\n';
+    Row used;
+    used.add(1, x);
+    used.add(-1, u);
+    text.emit(used, "<=", 0);
+    Row within;
+    within.add(1, u);
+    within.add(-1, name('y', k));
+    text.emit(within, "<=", 0);
+  }
+
+  // Accelerators, power and both directions of every link.
+  void add_limits(Text& text) {
     const twin::Forecast background = twin::forecast(s_, {});
     for (size_t p = 0; p < s_.pools.size(); ++p) {
       const uint32_t reserve = std::min(s_.pools[p].count, radio_reserve_max(s_.pools[p]));
-      emit(pool[p], "<=", s_.pools[p].count - reserve);
+      text.emit(text.pool[p], "<=", s_.pools[p].count - reserve);
       kept_kw_[s_.pools[p].site.value] += reserve * s_.accelerators[s_.pools[p].accelerator].peak_power.value() * 1e-3;
     }
-    for (size_t i = 0; i < s_.sites.size(); ++i)
-      emit(site[i], "<=",
-           std::max(0.0, std::min(s_.sites[i].power_limit.value(), s_.sites[i].cooling_limit.value()) -
-                             kept_kw_[static_cast<uint32_t>(i)]));
+    for (size_t i = 0; i < s_.sites.size(); ++i) {
+      const double limit_kw = std::min(s_.sites[i].power_limit.value(), s_.sites[i].cooling_limit.value());
+      text.emit(text.site[i], "<=", std::max(0.0, limit_kw - kept_kw_[static_cast<uint32_t>(i)]));
+    }
     for (size_t l = 0; l < s_.links.size(); ++l) {
-      emit(arc[2 * l], "<=",
-           std::max(0.0, s_.policy.link_headroom * s_.links[l].capacity_ab.value() - background.links[l].ab.value()));
-      emit(arc[2 * l + 1], "<=",
-           std::max(0.0, s_.policy.link_headroom * s_.links[l].capacity_ba.value() - background.links[l].ba.value()));
+      const double headroom = s_.policy.link_headroom;
+      const auto& load = background.links[l];
+      text.emit(text.arc[2 * l], "<=", std::max(0.0, headroom * s_.links[l].capacity_ab.value() - load.ab.value()));
+      text.emit(text.arc[2 * l + 1], "<=", std::max(0.0, headroom * s_.links[l].capacity_ba.value() - load.ba.value()));
     }
-    for (size_t d = 0; d < s_.demands.size(); ++d) {
-      objective.add(s_.demands[d].rate_per_s * 3600 * s_.policy.rejection_penalty.value(), name('b', d));
-      cover[d].add(1, name('b', d));
-      emit(cover[d], "=", 1);
-      bounds << " 0 <= " << name('b', d) << " <= 1\n";
-    }
-    return "Minimize\n obj:" + objective.terms.str() + "\nSubject To\n" + rows.str() + "Bounds\n" + bounds.str() +
-           "Generals\n" + integers.str() + "Binaries\n" + binaries.str() + "End\n";
+  }
+
+  double euros_per_watt(const grid::Pool& pool) const {
+    const grid::Site& site = s_.sites[pool.site];
+    return site.pue * site.power_price.value() * 1e-3;
   }
 
   v1::Plan plan_of(const std::map<std::string, double>& values) const {
@@ -273,7 +266,6 @@ class ExactProgram {
   std::vector<twin::RegionReach> reaches_;
   std::vector<Run> runs_;
   std::map<uint32_t, double> kept_kw_;
-  size_t row_count_ = 0;
 };
 
 // Compares `wanted` instances whose optimum keeps its waits.
@@ -287,7 +279,7 @@ void compare_with_optimum(int wanted, uint64_t first_seed) {
     SCOPED_TRACE(seed);
     ASSERT_LT(drawn, 4 * wanted);
     Random random(seed);
-    const grid::Snapshot s = draw_instance(random);
+    const grid::Snapshot s = test_support::small_planning_grid(random, {6, 5, 6, 12, 1, 60, "s", 15, std::nullopt});
     Planner planner;
     const v1::Plan ours = planner.plan(s, nullptr, "p", seed, {}, {});
     EXPECT_THAT(violations(s, ours), testing::IsEmpty());

@@ -72,7 +72,7 @@ function(tandem_module)
     endforeach()
     if(has_soak)
       add_test(NAME ${M_NAME}_soak COMMAND ${M_NAME}_test --gtest_filter=*Soak*)
-      set_tests_properties(${M_NAME}_soak PROPERTIES LABELS full TIMEOUT 1200)
+      set_tests_properties(${M_NAME}_soak PROPERTIES LABELS full TIMEOUT 1200 COST 100)  # begun early
     endif()
   endif()
   if(TANDEM_BENCHMARKS AND benchmarks)

@@ -9,6 +9,9 @@ find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(Boost 1.81 REQUIRED)
+find_library(TANDEM_CLP Clp REQUIRED)
+find_library(TANDEM_COIN_UTILS CoinUtils REQUIRED)
+find_path(TANDEM_COIN_INCLUDE coin/ClpSimplex.hpp REQUIRED)
 if(TANDEM_TESTS)
   find_package(GTest REQUIRED)
 endif()
@@ -23,6 +26,11 @@ add_library(tandem_allocator INTERFACE)
 if(NOT TANDEM_SANITIZE)
   target_link_libraries(tandem_allocator INTERFACE mimalloc)
 endif()
+
+# Debian's Clp has no CMake package. Its headers include one another by their bare names.
+add_library(Clp::Clp INTERFACE IMPORTED)
+target_include_directories(Clp::Clp SYSTEM INTERFACE ${TANDEM_COIN_INCLUDE} ${TANDEM_COIN_INCLUDE}/coin)
+target_link_libraries(Clp::Clp INTERFACE ${TANDEM_CLP} ${TANDEM_COIN_UTILS})
 
 # One spelling of the header-only libraries' targets. Boost.Asio is used without deprecated interfaces.
 add_library(tandem_expected INTERFACE)

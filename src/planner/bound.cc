@@ -9,14 +9,14 @@
 namespace tandem::planner {
 namespace {
 
-constexpr size_t kColumnsInFull = 8'000'000;  // 32 bytes each
-constexpr size_t kWorkingEach = 48;           // columns of a demand the climb begins with, where not all are taken
+constexpr uint32_t kRoundsInFractions = 300;  // of the resources' prices before any v is raised
+constexpr uint32_t kLevelPatience = 8;        // of them without gain before less is hoped for
 constexpr double kStepOfModel = 0.8;          // of Polyak's, to begin with
 constexpr double kStepOfResources = 0.3;
 constexpr uint32_t kPatience = 3;        // rounds without gain before a model's step is halved
 constexpr double kDeflection = 0.4;      // of the last direction in the next
 constexpr uint32_t kRoundsOfModels = 6;  // between two steps of the resources
-constexpr uint32_t kRoundsBetweenPricings = 40;
+constexpr float kNewest = 0.1F;          // part of the latest round in the mean of what the relaxation buys
 constexpr double kLow = -std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -35,6 +35,9 @@ class Bound::Climb {
         scale_.site[candidate.site] =
             std::max(scale_.site[candidate.site], candidate.replica_eur_per_hour / candidate.worst_kw);
     }
+    // A pool's overload comes in accelerators: the same part of a large one and of a small one counts the same.
+    for (size_t p = 0; p < scale_.pool.size(); ++p) scale_.pool[p] /= std::sqrt(std::max(1u, problem.pool_spare[p]));
+    for (size_t s = 0; s < scale_.site.size(); ++s) scale_.site[s] /= std::sqrt(std::max(1.0, problem.site_kw[s]));
     for (const DemandRow& demand : problem.demands) {
       eur += demand.penalty_eur_per_hour;
       gbps += demand.up_gbps + demand.back_gbps;
@@ -48,27 +51,85 @@ class Bound::Climb {
     step_of_resources_ = kStepOfResources;
     for (Model& model : models_) model = {};
     last_.assign(now_.demand.size(), 0);
+    expected_.assign(problem_.candidates.size(), 0);
+  }
+  void ascend() {
+    relaxation_.ascend(now_, expected_);
+    best_ = now_;
   }
   const Prices& best() const { return best_; }
-
-  // New columns joined, or another plan became known: what was best may be less now.
-  void refresh() {
-    now_ = best_;
-    best_value_ = kLow;
-    for (Model& model : models_) model.value = kLow, model.step = std::max(model.step, 0.05);
-  }
+  const std::vector<float>& expected() const { return expected_; }
 
   void run(uint32_t rounds, const Known& known, const std::stop_token& stop) {
     aim_at(known);
-    for (uint32_t round = 1; round <= rounds && !stop.stop_requested(); ++round) {
-      relaxation_.evaluate(now_);
-      for (size_t m = 0; m < models_.size(); ++m) step_model(m);
-      if (round % kRoundsOfModels == 0 || round == rounds) {
-        step_resources(known);
-        ++round;
-      }
+    for (uint32_t round = 0; round < rounds && !stop.stop_requested(); round += kRoundsOfModels + 1) {
+      relaxation_.price_resources(now_);
+      for_each_on_two_threads(models_.size(), [&](size_t m) {
+        for (uint32_t i = 0; i < kRoundsOfModels && !stop.stop_requested(); ++i) {
+          relaxation_.evaluate_model(m, now_);
+          for (const uint32_t c : problem_.candidates_of_model[m])
+            expected_[c] += kNewest * (static_cast<float>(relaxation_.replicas(c)) - expected_[c]);
+          step_model(m);
+        }
+      });
+      if (!stop.stop_requested()) step_resources(known);
     }
     now_ = best_;
+  }
+
+  // Prices of accelerators and power alone, as if replicas were bought in fractions: by subgradients towards a level
+  // that comes down where it is not reached (Brännlund, Kiwiel, Lindberg, Oper. Res. Lett. 17, 1995).
+  Prices in_fractions(Prices prices) {
+    Prices best = prices;
+    double best_value = kLow, hoped = 0;
+    std::vector<double> last_pool(prices.pool.size()), last_site(prices.site.size());
+    uint32_t without_gain = 0;
+    for (uint32_t round = 0; round < kRoundsInFractions; ++round) {
+      relaxation_.price_in_fractions(prices, true);
+      double value = std::accumulate(prices.demand.begin(), prices.demand.end(), 0.0);
+      for (size_t p = 0; p < prices.pool.size(); ++p) value -= prices.pool[p] * problem_.pool_spare[p];
+      for (size_t s = 0; s < prices.site.size(); ++s) value -= prices.site[s] * std::max(0.0, problem_.site_kw[s]);
+      if (round == 0) hoped = 0.2 * value;
+      without_gain = value > best_value + 0.05 * hoped ? 0 : without_gain + 1;
+      if (value > best_value) {
+        best_value = value;
+        best = prices;
+      }
+      if (without_gain >= kLevelPatience) {
+        hoped /= 2;
+        without_gain = 0;
+        if (hoped < 1e-4 * best_value) break;
+        prices = best;
+        std::fill(last_pool.begin(), last_pool.end(), 0);
+        std::fill(last_site.begin(), last_site.end(), 0);
+        continue;
+      }
+      double squares = 0, along = 0;
+      const auto deflect = [&](double price, double slope, double scale, double& last) {
+        slope *= scale;
+        if (slope < 0 && price <= 0) slope = 0;
+        last = slope == 0 ? 0 : slope + kDeflection * last;
+        squares += last * last;
+        along += last * slope;
+      };
+      for (size_t p = 0; p < prices.pool.size(); ++p)
+        deflect(prices.pool[p], relaxation_.accelerators[p] - problem_.pool_spare[p], scale_.pool[p], last_pool[p]);
+      for (size_t s = 0; s < prices.site.size(); ++s)
+        deflect(prices.site[s], relaxation_.kilowatts[s] - std::max(0.0, problem_.site_kw[s]), scale_.site[s],
+                last_site[s]);
+      if (squares <= 0 || along <= 0) {
+        if (squares <= 0) break;
+        std::fill(last_pool.begin(), last_pool.end(), 0);
+        std::fill(last_site.begin(), last_site.end(), 0);
+        continue;
+      }
+      const double length = (best_value + hoped - value) / squares;
+      for (size_t p = 0; p < prices.pool.size(); ++p)
+        prices.pool[p] = std::max(0.0, prices.pool[p] + length * scale_.pool[p] * last_pool[p]);
+      for (size_t s = 0; s < prices.site.size(); ++s)
+        prices.site[s] = std::max(0.0, prices.site[s] + length * scale_.site[s] * last_site[s]);
+    }
+    return best;
   }
 
  private:
@@ -195,7 +256,8 @@ class Bound::Climb {
   std::vector<Model> models_;
   std::vector<double> spent_;  // by model, by the plan known
   Prices now_, best_;
-  std::vector<double> last_;  // direction of v
+  std::vector<double> last_;     // direction of v
+  std::vector<float> expected_;  // replicas, by candidate
   double best_value_ = kLow, step_of_resources_ = kStepOfResources;
 };
 
@@ -203,22 +265,19 @@ Bound::Bound(const Problem& problem)
     : problem_(problem),
       relaxation_(std::make_unique<Relaxation>(problem)),
       climb_(std::make_unique<Climb>(problem, *relaxation_)) {
-  complete_ = problem.columns() <= kColumnsInFull;
   quick_ = problem.columns() > kOptionsInFull;
   Prices prices{std::vector<double>(problem.demands.size()), std::vector<double>(problem.pool_spare.size()),
                 std::vector<double>(problem.site_kw.size()), std::vector<double>(problem.arc_spare_gbps.size())};
-  relaxation_->set_working(relaxation_->best_candidates(prices, complete_ ? SIZE_MAX : kWorkingEach, 0));
-  for (size_t d = 0; d < prices.demand.size(); ++d)
-    prices.demand[d] = relaxation_->least_in_fractions(static_cast<uint32_t>(d), prices);
   proven_prices_ = prices;
-  // Where no replica could earn more than it costs even in fractions, φ is 0: needs no pricing.
-  value_ = (1 - 1e-9) * std::accumulate(prices.demand.begin(), prices.demand.end(), 0.0);
-  for (const Candidate& candidate : problem.candidates)
-    if (candidate.pinned > 0) value_ = 0;
-  climb_->start(std::move(prices));
+  climb_->start(climb_->in_fractions(std::move(prices)));
+  price_all(climb_->best());
+  climb_->ascend();
+  price_all(climb_->best());
 }
 
 Bound::~Bound() = default;
+
+const std::vector<float>& Bound::expected() const { return climb_->expected(); }
 
 void Bound::set_prices(Prices prices) {
   for (size_t d = 0; d < prices.demand.size(); ++d)
@@ -226,29 +285,23 @@ void Bound::set_prices(Prices prices) {
   climb_->start(std::move(prices));
 }
 
-// The bound that prices prove. The columns that would earn more than the working set knew join it.
 void Bound::price_all(const Prices& prices) {
-  size_t joined = 0;
-  const double value = complete_ ? relaxation_->evaluate(prices) : relaxation_->evaluate_all(prices, &joined);
+  const double value = relaxation_->evaluate(prices);
   // Sums of millions of products carry a relative error far below this; the bound gives it away to stay below.
   const double proven = value - 1e-9 * std::abs(value);
   if (proven > value_) {
     value_ = proven;
     proven_prices_ = prices;
   }
-  if (joined > 0) climb_->refresh();
 }
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
-  if (rounds == 0) price_all(climb_->best());
-  while (rounds > 0 && !stop.stop_requested() && value_ < known.eur_per_hour) {
-    const uint32_t now = quick_ ? std::min(rounds, kRoundsBetweenPricings) : rounds;
-    if (quick_) relaxation_->set_levels(1, 2);
-    climb_->run(now, known, stop);
-    relaxation_->set_levels(kFillLevels, kPrefillFillLevels);
-    price_all(climb_->best());
-    rounds -= now;
-  }
+  if (rounds == 0) return price_all(climb_->best());
+  if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
+  if (quick_) relaxation_->set_levels(1, 2);
+  climb_->run(rounds, known, stop);
+  relaxation_->set_levels(kFillLevels, kPrefillFillLevels);
+  price_all(climb_->best());
 }
 
 std::vector<std::vector<uint32_t>> Bound::best_candidates(size_t each, size_t each_model) const {

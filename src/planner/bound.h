@@ -21,13 +21,16 @@
 // φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going
 // traffic pays on equal-cost branches is taken as the cheapest branch, which is never more.
 //
-// The prices. Given prices of resources, each model is a problem of its own: its v climb by subgradients with
-// deflection (Camerini, Fratta, Maffioli, Math. Prog. Study 3, 1975), Polyak steps towards what the best plan known
-// spends on that model. Every few rounds the resources' prices take a step of their own at the best v, undone and
-// halved where the bound did not follow. All on a working set of columns; all columns are priced now and then, those
-// that would earn join the set. O(rounds · working set · points) and O(demands · candidates of their models) for each
-// pricing. Fails by being loose where waits of both kinds, promises on time per token and mixed request sizes meet:
-// each is bounded by its most lenient member.
+// The prices. First those of resources, as if replicas were bought in fractions: subgradients towards a level that
+// comes down. Then v by dual ascent (relaxation.h), which costs a few passes over the columns and gives most of the
+// bound. Then both climb: given prices of resources, each model is a problem of its own, and its v climb by
+// subgradients with deflection (Camerini, Fratta, Maffioli, Math. Prog. Study 3, 1975), Polyak steps towards what the
+// best plan known spends on that model; every few rounds the resources' prices take a step of their own at the best v,
+// undone and halved where the bound did not follow. Every value is over all columns: those of one model are a matrix in
+// single precision, and a pass over a row, all roundings against it, says of most deployments that they earn nothing.
+// O(columns) for a pass and, for each deployment that may earn, O(points · levels · its columns · log). Fails by being
+// loose where waits of both kinds, promises on time per token and mixed request sizes meet: each is bounded by its most
+// lenient member.
 #pragma once
 
 #include <memory>
@@ -58,6 +61,9 @@ class Bound {
   double value() const { return value_; }                  // that bound, €/h; valid: all columns priced
   void climb(uint32_t rounds, const Known& known, const std::stop_token& stop);
 
+  // Replicas the relaxation buys of each candidate, averaged over the latest rounds.
+  const std::vector<float>& expected() const;
+
   // Of each demand up to `each` columns of least cost at the prices, and the deployments that earn most there.
   std::vector<std::vector<uint32_t>> best_candidates(size_t each, size_t each_model) const;
 
@@ -70,8 +76,7 @@ class Bound {
   std::unique_ptr<Climb> climb_;
   Prices proven_prices_;  // of value_
   double value_ = 0;
-  bool complete_ = false;  // the working set holds every column
-  bool quick_ = false;     // too many to climb with all that a proof uses
+  bool quick_ = false;  // too many to climb with all that a proof uses
 };
 
 }  // namespace tandem::planner

@@ -268,16 +268,18 @@ class ExactProgram {
   std::map<uint32_t, double> kept_kw_;
 };
 
-// Compares `wanted` instances whose optimum keeps its waits.
-void compare_with_optimum(int wanted, uint64_t first_seed) {
-  if (std::system("cbc -quit >/dev/null 2>&1") != 0)
-    GTEST_SKIP() << "cbc is not installed: scripts/install-packages test";
-  const test_support::TemporaryDirectory directory;
+// How many of `compared` lie within 1 % of the optimum, and the rest of what is said of them.
+struct Closeness {
   int compared = 0, within = 0, drawn = 0;
   double worst = 0, gaps = 0;
-  for (uint64_t seed = first_seed; compared < wanted; ++seed, ++drawn) {
+};
+
+// Compares instances from `first_seed` on whose optimum keeps its waits.
+Closeness compare_with_optimum(int wanted, uint64_t first_seed) {
+  const test_support::TemporaryDirectory directory;
+  Closeness found;
+  for (uint64_t seed = first_seed; found.compared < wanted && found.drawn < 4 * wanted; ++seed, ++found.drawn) {
     SCOPED_TRACE(seed);
-    ASSERT_LT(drawn, 4 * wanted);
     Random random(seed);
     const grid::Snapshot s = test_support::small_planning_grid(random, {6, 5, 6, 12, 1, 60, "s", 15, std::nullopt});
     Planner planner;
@@ -288,22 +290,35 @@ void compare_with_optimum(int wanted, uint64_t first_seed) {
     if (!exact) continue;
     if (!violations(s, *exact).empty()) continue;  // its waits break promises: the optimum lies above it
     const double optimum = exact->cost_eur_per_hour();
-    ++compared;
+    ++found.compared;
     EXPECT_LE(ours.bound_eur_per_hour(), optimum * (1 + 1e-6) + 1e-6) << "a bound above the optimum is no bound";
     EXPECT_GE(ours.cost_eur_per_hour(), optimum * (1 - 1e-5) - 1e-5) << "no plan is better than the best";
     const double above = optimum > 0 ? ours.cost_eur_per_hour() / optimum - 1 : 0;
-    within += above <= 0.01;
-    worst = std::max(worst, above);
-    gaps += optimum > 0 ? 1 - ours.bound_eur_per_hour() / optimum : 0;
+    found.within += above <= 0.01;
+    if (above > 0.01)
+      std::printf("grid %d is planned %.2f %% above its optimum\n", static_cast<int>(seed), 100 * above);
+    found.worst = std::max(found.worst, above);
+    found.gaps += optimum > 0 ? 1 - ours.bound_eur_per_hour() / optimum : 0;
   }
   std::printf(
       "within 1 %% of the optimum: %d of %d (%d drawn); worst %.2f %% above it; the bound %.2f %% below it on "
       "average\n",
-      within, compared, drawn, 100 * worst, 100 * gaps / compared);
-  EXPECT_GE(within, compared / 2) << "95 % are wanted: the search does not split demands as well as it could";
+      found.within, found.compared, found.drawn, 100 * found.worst, 100 * found.gaps / std::max(1, found.compared));
+  return found;
 }
 
-TEST(PlanExactSoak, SoundAndNearTheOptimum) { compare_with_optimum(40, 1); }
+// TANDEM_EXACT_GRIDS=500 compares that many, TANDEM_EXACT_FIRST=n begins with grid n. The floor is what is reached,
+// less what a slower machine's Cbc may leave out; 95 % are wanted.
+TEST(PlanExactSoak, SoundAndNearTheOptimum) {
+  if (std::system("cbc -quit >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "cbc is not installed: scripts/install-packages test";
+  const char* asked = std::getenv("TANDEM_EXACT_GRIDS");
+  const int wanted = asked != nullptr ? std::atoi(asked) : 24;
+  const char* first = std::getenv("TANDEM_EXACT_FIRST");
+  const Closeness found = compare_with_optimum(wanted, first != nullptr ? static_cast<uint64_t>(std::atoi(first)) : 1);
+  EXPECT_EQ(found.compared, wanted) << "too few have an optimum that Cbc finds and whose waits hold";
+  EXPECT_GE(found.within * 100, found.compared * 85);
+}
 
 }  // namespace
 }  // namespace tandem::planner

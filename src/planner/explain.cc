@@ -108,7 +108,7 @@ PoolVerdict nearest_miss(const Problem& problem, Search& search, uint32_t d, con
   for (PoolVerdict v : pools) {
     v.accelerators_free = search.accelerators_free(v.pool);
     if (const auto o = v.passes ? problem.find_option(d, v.candidate) : std::nullopt) {
-      const Gate in_the_way = search.quote(*o, 1).fit.blocked;  // of the smallest part
+      const Gate in_the_way = search.quote(*o, kLeastPart).fit.blocked;  // of the smallest part
       v.verdict.gate = in_the_way == Gate::none ? Gate::cost : in_the_way;
     }
     const auto rank = [](const PoolVerdict& at) {  // later gates, then those missed by less

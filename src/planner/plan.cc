@@ -15,15 +15,20 @@ namespace {
 
 constexpr uint32_t kRoundsFirst = 24;    // of the bound before a plan is built along its prices
 constexpr uint32_t kRoundsBetween = 24;  // of the bound between stretches of search
+constexpr uint32_t kRoundsOfLarge = 7;   // either, where a round takes a good part of a second
 constexpr uint32_t kRoundsWarm = 12;     // after a plan before: its loss of tightness is worth the time to who waits
 constexpr uint32_t kRoundsLearnt = 0;    // the prices of that plan as they are
 constexpr uint64_t kStretch = 400;       // ruins between them
 constexpr size_t kOptionsEach = 24;      // of a demand, where not all are taken
 constexpr size_t kOptionsOfModel = 16;   // deployments of its model that join them
 
-// How much of a new replica counts against the first demand on it, from all to a tenth: which serves best depends on
-// how demands share, so each is tried and the cheapest kept.
-constexpr double kOpeningWeights[] = {1, 0.5, 0.1};
+// Up to here a grid is decided as one program, with that many of its nodes.
+constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
+constexpr uint32_t kNodesAtOnce = 1'000;
+
+// How much of a new replica counts against the first demand on it, from all to a tenth, and whether the relaxation says
+// where it counts less: which serves best depends on how demands share, so each is tried and the cheapest kept.
+constexpr std::pair<double, bool> kConstructions[] = {{1, true}, {1, false}, {0.5, false}, {0.1, false}};
 
 // What is planned: the parts that work on one problem, in turns.
 class Making {
@@ -38,22 +43,20 @@ class Making {
 
   void from_nothing() {
     bound_.emplace(problem_);
-    take_options();
-    construct();
-    tell("built");
-    bound_->climb(kRoundsFirst, search_.known(), stop_);
+    build("built along prices");
+    // The climb of a large grid's bound costs more than the first improvements of its plan gain by it.
+    const bool large = problem_.columns() > kOptionsInFull;
+    if (large) improve();
+    bound_->climb(large ? kRoundsOfLarge : kRoundsFirst, search_.known(), stop_);
     tell("priced");
-    steer();
-    take_options();
-    construct();
-    tell("built along prices");
-    search_.improve();
-    tell("improved");
+    build("built along better prices");
+    improve();
+    decide_whole();
     bool done = false;
     while (!done && !stop_.stop_requested() && !closed()) {
       done = search_.improve_further(kStretch);
       const double before = bound_->value();
-      bound_->climb(kRoundsBetween, search_.known(), stop_);
+      bound_->climb(large ? kRoundsOfLarge : kRoundsBetween, search_.known(), stop_);
       tell("improved further");
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
@@ -113,6 +116,30 @@ class Making {
     for (size_t i = 0; i < most; ++i) problem_.add_option(d, std::get<2>(ranked[i]));
   }
 
+  // A problem so small that all of it can be decided at once.
+  void decide_whole() {
+    if (problem_.demands.size() > kDemandsAtOnce || problem_.columns() > kOptionsInFull) return;
+    std::vector<uint32_t> usable;
+    for (uint32_t c = 0; c < problem_.candidates.size(); ++c)
+      if (!problem_.options_of_candidate[c].empty()) usable.push_back(c);
+    if (usable.empty() || usable.size() > kDeploymentsAtOnce) return;
+    search_.decide_anew(std::move(usable), kNodesAtOnce);
+    tell("decided as a whole");
+  }
+
+  void build(const char* doing) {
+    steer();
+    take_options();
+    construct();
+    tell(doing);
+  }
+
+  void improve() {
+    search_.improve();
+    if (search_.objective() < best_->objective) best_ = search_.state();
+    tell("improved");
+  }
+
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
 
   void tell(const char* doing) {
@@ -132,15 +159,18 @@ class Making {
   // Prices of accelerators and power stand for what a replica keeps others from.
   void steer() {
     const Prices& prices = bound_->prices();
-    for (Candidate& candidate : problem_.candidates)
+    for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
+      Candidate& candidate = problem_.candidates[c];
       candidate.guide_eur_per_hour =
           prices.pool[candidate.pool] * candidate.accelerators + prices.site[candidate.site] * candidate.worst_kw;
+      candidate.doubt = std::max(0.02, 1 - static_cast<double>(bound_->expected()[c]));
+    }
   }
 
   void construct() {
-    for (const double weight : kOpeningWeights) {
+    for (const auto& [weight, heed_doubts] : kConstructions) {
       if (best_ && stop_.stop_requested()) break;
-      search_.construct(weight);
+      search_.construct(weight, heed_doubts);
       if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
     }
     search_.set_state(*best_);

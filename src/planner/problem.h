@@ -38,8 +38,8 @@ enum class Gate : uint8_t {
 };
 std::string_view to_string(Gate gate);
 
-// Shares of a demand are counted in 1024ths: binary fractions, so that they sum to exactly one.
-inline constexpr uint32_t kWhole = 1024;
+// Shares of a demand are counted in 65,536ths: binary fractions, so that they sum to exactly one.
+inline constexpr uint32_t kWhole = 1 << 16;
 inline constexpr size_t kPointsMax = 32;  // operating points read of a profile: a set of them is one machine word
 
 // No plan fills replicas beyond this: above it the wait grows so fast with small errors of the forecast that no promise
@@ -69,7 +69,8 @@ struct Candidate {
   uint32_t pinned = 0;              // replicas the operator keeps here
   uint32_t incumbent = 0;           // replicas of the plan before
   double guide_eur_per_hour =
-      0;  // what scarce accelerators and power are worth to others, a replica: steers, costs nothing
+      0;             // what scarce accelerators and power are worth to others, a replica: steers, costs nothing
+  double doubt = 1;  // [0, 1] that a first replica here is worth its price: less where the relaxation buys one: steers
 };
 
 // A demand on one profile, wherever that stands.

@@ -8,40 +8,13 @@
 
 #include "base/random.h"
 #include "planner/planner.h"
-#include "support/drawn_grid.h"
+#include "support/small_planning_grid.h"
 
 namespace tandem::planner {
 namespace {
 
 grid::Snapshot random_grid(Random& random, uint64_t priority_max) {
-  const auto pick = [&](uint64_t low, uint64_t high) { return std::to_string(low + random.below(high - low + 1)); };
-  const uint64_t sites = 2 + random.below(4);
-  std::string text;
-  for (uint64_t i = 0; i < sites; ++i)
-    text += "site s" + std::to_string(i) + (random.chance(0.7) ? " DE" : " FR") + " price=0." + pick(1, 4) +
-            " power=" + pick(2, 9) + "\n";
-  for (uint64_t i = 1; i < sites; ++i)
-    text += "s" + std::to_string(i) + "-s" + std::to_string(random.below(i)) + " " + pick(1, 9) + "ms 10G cost=0.0" +
-            pick(1, 9) + "\n";
-  text += "s0-s1 " + pick(1, 9) + "ms " + (random.chance(0.2) ? "0.02G" : "10G") + "\n";
-  text += "accelerator big 80GB idle=100W peak=700W price=" + pick(2, 4) +
-          "\naccelerator small 24GB idle=30W peak=150W price=1\n";
-  const uint64_t pools = 1 + random.below(3);
-  for (uint64_t i = 0; i < pools; ++i)
-    text += "pool p" + std::to_string(i) + " s" + std::to_string(random.below(sites)) +
-            (random.chance(0.5) ? " big " : " small ") + pick(1, 5) + (random.chance(0.2) ? " reserve=1\n" : "\n");
-  text += "model m 10GB\nmodel k 14GB\n";
-  text += "profile m big 4:9ms/300W 16:14ms/500W 32:20ms/650W kv=40GB prefill=20000 overhead=4ms\n";
-  text += "profile m small 2:20ms/100W 8:28ms/140W kv=12GB prefill=6000 overhead=8ms\n";
-  text += "profile k big 8:12ms/400W 32:25ms/650W kv=40GB prefill=15000 overhead=4ms\n";
-  text += "region north s0 access=1ms\nregion south s1 access=2ms\ntenant de DE\ntenant all *\n";
-  const uint64_t demands = 1 + random.below(4);
-  for (uint64_t i = 0; i < demands; ++i)
-    text += "demand d" + std::to_string(i) + (random.chance(0.4) ? " de" : " all") +
-            (random.chance(0.5) ? " north" : " south") + (random.chance(0.7) ? " m " : " k ") + pick(1, 12) +
-            " ttft=" + pick(60, 900) + "ms tpot=" + pick(11, 60) + "ms in=" + pick(50, 1500) + " out=" + pick(20, 400) +
-            " priority=" + pick(0, priority_max) + "\n";
-  return test_support::drawn_grid(text);
+  return test_support::small_planning_grid(random, {5, 3, 5, 4, 60, 900, "ms", 11, priority_max});
 }
 
 // The cheapest plan that sends each demand whole to one deployment or rejects it, by trying every such assignment. It
@@ -167,7 +140,7 @@ class Enumeration {
   double best_ = 1e300;
 };
 
-TEST(PlanProperty, SoundBoundedAndNearTheEnumeratedOptimum) {
+TEST(PlanPropertySoak, SoundBoundedAndNearTheEnumeratedOptimum) {
   int compared = 0, within_one_percent = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
@@ -186,7 +159,7 @@ TEST(PlanProperty, SoundBoundedAndNearTheEnumeratedOptimum) {
   EXPECT_GE(within_one_percent, compared * 98 / 100);
 }
 
-TEST(PlanProperty, ReplansAreSoundAfterAnyFailureAndKeepWhatStands) {
+TEST(PlanPropertySoak, ReplansAreSoundAfterAnyFailureAndKeepWhatStands) {
   for (uint64_t seed = 0; seed < 150; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);

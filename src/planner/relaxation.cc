@@ -8,6 +8,7 @@ namespace tandem::planner {
 namespace {
 
 constexpr double kForever = std::numeric_limits<double>::infinity();
+constexpr float kShut = 1e30F;
 
 // Of all demands together against the least spare direction of a link: whether prices on arcs could ever be worth
 // anything.
@@ -23,7 +24,8 @@ bool arcs_can_be_scarce(const Problem& problem) {
 Relaxation::Relaxation(const Problem& problem)
     : problem_(problem),
       limits_(problem.snapshot),
-      working_(problem.candidates.size()),
+      matrices_(problem.snapshot.models.size()),
+      used_(problem.candidates.size()),
       value_of_model_(problem.snapshot.models.size()),
       value_(problem.candidates.size()),
       replicas_(problem.candidates.size()),
@@ -32,7 +34,9 @@ Relaxation::Relaxation(const Problem& problem)
     tail_of_demand_.push_back(limits_.tail_of(problem.demands[d].row->promise.quantile));
     demands_of_model_[problem.demands[d].row->model.value].push_back(d);
   }
+  served.assign(problem.demands.size(), 0);
   add_points();
+  for_each_on_two_threads(matrices_.size(), [&](size_t m) { add_matrix(m); });
   if (arcs_can_be_scarce(problem)) arcs_ = std::make_unique<ArcPrices>(problem);
 }
 
@@ -71,12 +75,37 @@ void Relaxation::add_points() {
   }
 }
 
-Relaxation::Column Relaxation::column_of(uint32_t d, uint32_t c) const {
+void Relaxation::add_matrix(size_t model) {
+  Matrix& matrix = matrices_[model];
+  const std::vector<uint32_t>& demands = demands_of_model_[model];
+  matrix.width = demands.size();
+  matrix.price.assign(matrix.width, 0);
+  matrix.least.assign(matrix.width, 0);
+  matrix.cheapest.assign(matrix.width, UINT32_MAX);
+  matrix.eur.reserve(matrix.width * problem_.candidates_of_model[model].size());
+  for (const uint32_t c : problem_.candidates_of_model[model]) {
+    const Candidate& candidate = problem_.candidates[c];
+    for (const uint32_t d : demands) {
+      if (!problem_.passes(d, c)) {
+        matrix.eur.push_back(kShut);
+        continue;
+      }
+      const Least& least = least_[problem_.demands[d].use_first + candidate.slot];
+      matrix.eur.push_back(static_cast<float>(transport_eur(d, c) + least.energy_w * candidate.eur_per_watt_hour));
+    }
+    if (candidate.slot >= matrix.least_work.size()) matrix.least_work.resize(candidate.slot + 1);
+    std::vector<float>& work = matrix.least_work[candidate.slot];
+    for (size_t i = work.size(); i < demands.size(); ++i) {
+      const double busy = least_[problem_.demands[demands[i]].use_first + candidate.slot].busy;
+      work.push_back(busy < kForever ? static_cast<float>(busy / kUtilizationMax) : kShut);
+    }
+  }
+}
+
+double Relaxation::transport_eur(uint32_t d, uint32_t c) const {
   const DemandRow& demand = problem_.demands[d];
-  const Candidate& candidate = problem_.candidates[c];
-  const Leg& leg = *problem_.leg_of(demand.row->region.value, candidate.pool);
-  return {d, 0, problem_.slack_ms(demand, leg, problem_.uses[demand.use_first + candidate.slot]),
-          problem_.transport_eur_per_hour(demand, leg)};
+  return problem_.transport_eur_per_hour(demand,
+                                         *problem_.leg_of(demand.row->region.value, problem_.candidates[c].pool));
 }
 
 double Relaxation::replica_eur(uint32_t c, const Prices& prices) const {
@@ -85,14 +114,15 @@ double Relaxation::replica_eur(uint32_t c, const Prices& prices) const {
          prices.site[candidate.site] * candidate.worst_kw;
 }
 
-double Relaxation::extra_eur(const Column& column, uint32_t c) const {
-  if (!arcs_) return 0;
-  const DemandRow& demand = problem_.demands[column.demand];
+double Relaxation::extra_eur(uint32_t d, uint32_t c) const {
+  if (!arcs_priced_) return 0;
+  const DemandRow& demand = problem_.demands[d];
   const uint32_t view = problem_.terrain->view_of_region[demand.row->region.value], node = problem_.candidates[c].node;
   return demand.up_gbps * arcs_->out(view, node) + demand.back_gbps * arcs_->back(view, node);
 }
 
-void Relaxation::price_arcs(const Prices& prices) {
+void Relaxation::price_resources(const Prices& prices) {
+  arcs_priced_ = arcs_ && std::any_of(prices.arc.begin(), prices.arc.end(), [](double price) { return price > 0; });
   if (arcs_) arcs_->set(prices.arc);
 }
 
@@ -118,7 +148,7 @@ void Relaxation::pack(std::vector<Item>& items, double replica, uint32_t first, 
   }
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
     const double x = a.gain * b.weight, y = b.gain * a.weight;
-    return x != y ? x > y : a.column < b.column;
+    return x != y ? x > y : a.demand < b.demand;
   });
   into.value = kForever;
   double gain = 0, filled = 0, taken = 0;  // taken: fraction of items[i] that is in
@@ -221,30 +251,28 @@ void Relaxation::pack_levels(Scratch& scratch, double replica, uint32_t first, u
 
 // The columns worth their price at a point with up to kReplicaSteps[step] replicas (beyond the last: any number). False
 // when there is none.
-bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, const std::vector<Column>& columns,
-                         Scratch& scratch) const {
+bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch) const {
   const Candidate& candidate = problem_.candidates[c];
   const uint32_t profile = candidate.profile_position;
   const uint32_t batch = candidate.profile->points[p].batch;
   const double request_ms = point_limits_[profile][p].request_ms_min, prefill_ms = prefill_ms_min_[profile];
   scratch.items.clear();
-  for (const Item& hopeful : scratch.hopeful) {
-    const Column& column = columns[hopeful.column];
-    const DemandRow& demand = problem_.demands[column.demand];
+  for (const Hope& hope : scratch.hopes) {
+    if ((hope.points >> p & 1) == 0) continue;
+    const DemandRow& demand = problem_.demands[hope.demand];
     const Use& use = problem_.uses[demand.use_first + candidate.slot];
-    if ((use.points >> p & 1) == 0) continue;
-    const Point& point = points_[first_point_[demand.use_first + candidate.slot] + p];
-    const double gain = hopeful.busy - point.busy * point.active_w * candidate.eur_per_watt_hour;
+    const Point& point = points_[hope.first_point + p];
+    const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
     if (gain <= 0) continue;
     double fill = kUtilizationMax, prefill_fill = std::min(kUtilizationMax, point.prefill_share_max);
     if (step < kReplicaSteps.size()) {
-      const uint32_t replicas = kReplicaSteps[step], tail = tail_of_demand_[column.demand];
-      fill = limits_.most(replicas * batch, tail, column.slack_ms / request_ms);
-      prefill_fill = std::min(prefill_fill, limits_.most(replicas, tail, column.slack_ms / prefill_ms));
+      const uint32_t replicas = kReplicaSteps[step], tail = tail_of_demand_[hope.demand];
+      fill = limits_.most(replicas * batch, tail, hope.slack_ms / request_ms);
+      prefill_fill = std::min(prefill_fill, limits_.most(replicas, tail, hope.slack_ms / prefill_ms));
     }
     const double prefill = demand.row->rate_per_s * use.prefill_ms * 1e-3;
     if (point.busy > 0 && (fill <= 0 || (prefill > 0 && prefill_fill <= 0))) continue;
-    scratch.items.push_back({.column = hopeful.column,
+    scratch.items.push_back({.demand = hope.demand,
                              .gain = gain,
                              .busy = point.busy,
                              .prefill = prefill,
@@ -254,19 +282,18 @@ bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, const std::vecto
   return !scratch.items.empty();
 }
 
-void Relaxation::solve_point(uint32_t c, uint32_t p, const std::vector<Column>& columns, double replica,
-                             Scratch& scratch) const {
+void Relaxation::solve_point(uint32_t c, uint32_t p, double replica, Scratch& scratch) const {
   const Candidate& candidate = problem_.candidates[c];
   const uint32_t first = std::max(1u, candidate.pinned), most = std::max(candidate.replicas_max, first);
   double hoped = 0;
-  for (const Item& hopeful : scratch.hopeful) hoped += hopeful.gain;
+  for (const Hope& hope : scratch.hopes) hoped += hope.gain;
   for (uint32_t step = 0; step <= kReplicaSteps.size(); ++step) {
     const bool open = step == kReplicaSteps.size();
     const uint32_t low = std::max(first, step == 0 ? 1 : kReplicaSteps[step - 1] + 1),
                    high = open ? most : std::min(most, kReplicaSteps[step]);
     if (low > high) continue;
     if (low * replica - hoped >= scratch.best.value) break;
-    if (!collect(c, p, step, columns, scratch)) continue;
+    if (!collect(c, p, step, scratch)) continue;
     double gain = 0;
     for (const Item& item : scratch.items) gain += item.gain;
     if (low * replica - gain >= scratch.best.value) continue;
@@ -274,57 +301,114 @@ void Relaxation::solve_point(uint32_t c, uint32_t p, const std::vector<Column>& 
   }
 }
 
-void Relaxation::solve(uint32_t c, std::vector<Column>& columns, const Prices& prices, Scratch& scratch) const {
+// False only where the deployment earns nothing at v: less than one replica costs in all, or nowhere more than its
+// share of one. In single precision, all roundings against the answer.
+bool Relaxation::may_earn(size_t model, size_t row, double replica) const {
+  const Matrix& matrix = matrices_[model];
+  const Candidate& candidate = problem_.candidates[problem_.candidates_of_model[model][row]];
+  const float* eur = &matrix.eur[row * matrix.width];
+  const float* work = matrix.least_work[candidate.slot].data();
+  const float* price = matrix.price.data();
+  const float each = static_cast<float>(replica * (1 - 1e-6));
+  float sum = 0, surplus = 0;
+#pragma GCC ivdep
+  for (size_t i = 0; i < matrix.width; ++i) {
+    const float gain = price[i] - eur[i];
+    sum += gain > 0 ? gain : 0;
+    const float beyond = gain - each * work[i];
+    surplus += beyond > 0 ? beyond : 0;
+  }
+  return sum * (1 + 1e-4F) > static_cast<float>(replica) && surplus > 0;
+}
+
+void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& scratch) const {
+  const uint32_t c = problem_.candidates_of_model[model][row];
   const Candidate& candidate = problem_.candidates[c];
   const double replica = replica_eur(c, prices);
   scratch.best.value = candidate.pinned * replica;
   scratch.best.replicas = candidate.pinned;
   scratch.best.items.clear();
-  scratch.hopeful.clear();
+  if (candidate.pinned == 0 && !may_earn(model, row, replica)) return;
+  scratch.hopes.clear();
+  const Matrix& matrix = matrices_[model];
+  const float* eur = &matrix.eur[row * matrix.width];
   double sum = 0;
-  bool earns_in_fractions = candidate.pinned > 0;
-  for (uint32_t i = 0; i < columns.size(); ++i) {
-    const Column& column = columns[i];
-    const double before_energy = prices.demand[column.demand] - column.transport_eur_per_hour - extra_eur(column, c);
-    if (before_energy <= 0) continue;
-    const Least& least = least_[problem_.demands[column.demand].use_first + candidate.slot];
-    const double gain = before_energy - least.energy_w * candidate.eur_per_watt_hour;
+  for (size_t i = 0; i < matrix.width; ++i) {
+    if (matrix.price[i] <= eur[i]) continue;
+    const uint32_t d = demands_of_model_[model][i];
+    const DemandRow& demand = problem_.demands[d];
+    const Leg& leg = *problem_.leg_of(demand.row->region.value, candidate.pool);
+    const double before_energy = prices.demand[d] - problem_.transport_eur_per_hour(demand, leg) - extra_eur(d, c);
+    const double gain =
+        before_energy - least_[demand.use_first + candidate.slot].energy_w * candidate.eur_per_watt_hour;
     if (gain <= 0) continue;
     sum += gain;
-    earns_in_fractions |= gain > replica * least.busy / kUtilizationMax;
-    scratch.hopeful.push_back({.column = i, .gain = gain, .busy = before_energy});
+    const Use& use = problem_.uses[demand.use_first + candidate.slot];
+    scratch.hopes.push_back({d, use.points, first_point_[demand.use_first + candidate.slot], gain, before_energy,
+                             problem_.slack_ms(demand, leg, use)});
   }
-  if (sum > 0 && earns_in_fractions && std::max(1u, candidate.pinned) * replica - sum < scratch.best.value)
-    for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p)
-      solve_point(c, p, columns, replica, scratch);
+  if (sum <= 0 || std::max(1u, candidate.pinned) * replica - sum >= scratch.best.value) return;
+  rank_points(candidate, replica, scratch);
+  for (const Worth& worth : scratch.worth)
+    if (-worth.eur < scratch.best.value) solve_point(c, worth.point, replica, scratch);
+}
+
+// The points by what could be earned there at most: all gains beside the replicas that must be, and no more than each
+// demand gains beyond its fraction of a replica.
+void Relaxation::rank_points(const Candidate& candidate, double replica, Scratch& scratch) const {
+  scratch.worth.clear();
+  const double first = std::max(1u, candidate.pinned);
+  for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) {
+    double sum = 0, beyond = 0;
+    for (const Hope& hope : scratch.hopes) {
+      if ((hope.points >> p & 1) == 0) continue;
+      const Point& point = points_[hope.first_point + p];
+      const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
+      if (gain <= 0) continue;
+      sum += gain;
+      beyond += std::max(0.0, gain - replica * point.busy / kUtilizationMax);
+    }
+    double eur = sum - first * replica;
+    if (candidate.pinned == 0) eur = std::min(eur, beyond);
+    if (sum > 0) scratch.worth.push_back({eur, p});
+  }
+  std::sort(scratch.worth.begin(), scratch.worth.end());
 }
 
 // ---- All of them --------------------------------------------------------------------------------------------------
 
-double Relaxation::evaluate(const Prices& prices) {
-  price_arcs(prices);
-  served.assign(problem_.demands.size(), 0);
-  for_each_on_two_threads(problem_.candidates_of_model.size(), [&](size_t m) {
-    Scratch scratch;
-    for (const uint32_t c : problem_.candidates_of_model[m]) {
-      std::vector<Column>& columns = working_[c];
-      for (Column& column : columns) column.served = 0;
-      solve(c, columns, prices, scratch);
-      value_[c] = scratch.best.value;
-      replicas_[c] = scratch.best.replicas;
-      double left = scratch.best.replicas;
-      for (const Item& item : scratch.best.items) {
-        const double fraction = item.weight > left ? left / item.weight : 1;
-        columns[item.column].served = static_cast<float>(fraction);
-        served[columns[item.column].demand] += fraction;
-        left -= fraction * item.weight;
-        if (left <= 0) break;
-      }
+double Relaxation::evaluate_model(size_t m, const Prices& prices) {
+  Scratch scratch;
+  double sum = 0;
+  Matrix& matrix = matrices_[m];
+  for (size_t i = 0; i < matrix.width; ++i) {
+    const uint32_t d = demands_of_model_[m][i];
+    served[d] = 0;
+    sum += prices.demand[d];
+    matrix.price[i] = static_cast<float>(prices.demand[d] * (1 + 1e-6));
+  }
+  const std::vector<uint32_t>& candidates = problem_.candidates_of_model[m];
+  for (size_t row = 0; row < candidates.size(); ++row) {
+    const uint32_t c = candidates[row];
+    used_[c].clear();
+    solve(m, row, prices, scratch);
+    value_[c] = scratch.best.value;
+    replicas_[c] = scratch.best.replicas;
+    sum += scratch.best.value;
+    double left = scratch.best.replicas;
+    for (const Item& item : scratch.best.items) {
+      const double fraction = item.weight > left ? left / item.weight : 1;
+      used_[c].push_back({item.demand, static_cast<float>(fraction)});
+      served[item.demand] += fraction;
+      left -= fraction * item.weight;
+      if (left <= 0) break;
     }
-    value_of_model_[m] = 0;
-    for (const uint32_t d : demands_of_model_[m]) value_of_model_[m] += prices.demand[d];
-    for (const uint32_t c : problem_.candidates_of_model[m]) value_of_model_[m] += value_[c];
-  });
+  }
+  value_of_model_[m] = sum;
+  return sum;
+}
+
+double Relaxation::collect_resources(const Prices& prices) {
   accelerators.assign(problem_.pool_spare.size(), 0);
   kilowatts.assign(problem_.site_kw.size(), 0);
   double sum = constant(prices);
@@ -337,11 +421,10 @@ double Relaxation::evaluate(const Prices& prices) {
   if (!arcs_) return sum;
   arcs_->clear_loads();
   for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
-    for (const Column& column : working_[c]) {
-      if (column.served <= 0) continue;
-      const DemandRow& demand = problem_.demands[column.demand];
+    for (const Used& used : used_[c]) {
+      const DemandRow& demand = problem_.demands[used.demand];
       arcs_->add_load(problem_.terrain->view_of_region[demand.row->region.value], problem_.candidates[c].node,
-                      demand.up_gbps * column.served, demand.back_gbps * column.served);
+                      demand.up_gbps * used.share, demand.back_gbps * used.share);
     }
   }
   arc_gbps.assign(problem_.arc_spare_gbps.size(), 0);
@@ -349,39 +432,117 @@ double Relaxation::evaluate(const Prices& prices) {
   return sum;
 }
 
-double Relaxation::evaluate_all(const Prices& prices, size_t* joined) {
-  price_arcs(prices);
-  std::vector<size_t> joined_of_model(problem_.candidates_of_model.size());
-  for_each_on_two_threads(problem_.candidates_of_model.size(), [&](size_t m) {
-    Scratch scratch;
-    for (const uint32_t c : problem_.candidates_of_model[m]) {
-      scratch.columns.clear();
-      for (const uint32_t d : demands_of_model_[m])
-        if (prices.demand[d] > 0 && problem_.passes(d, c)) scratch.columns.push_back(column_of(d, c));
-      std::vector<Column>& columns = scratch.columns;
-      solve(c, columns, prices, scratch);
-      value_[c] = scratch.best.value;
-      if (scratch.best.items.empty()) continue;
-      for (const Item& item : scratch.best.items) {
-        const uint32_t d = columns[item.column].demand;
-        const auto place =
-            std::lower_bound(working_[c].begin(), working_[c].end(), d,
-                             [](const Column& column, uint32_t wanted) { return column.demand < wanted; });
-        if (place != working_[c].end() && place->demand == d) continue;
-        working_[c].insert(place, columns[item.column]);
-        ++joined_of_model[m];
-      }
-    }
-  });
-  if (joined != nullptr) *joined = std::accumulate(joined_of_model.begin(), joined_of_model.end(), size_t{0});
-  return std::accumulate(value_.begin(), value_.end(), constant(prices));
+double Relaxation::evaluate(const Prices& prices) {
+  price_resources(prices);
+  for_each_on_two_threads(matrices_.size(), [&](size_t m) { evaluate_model(m, prices); });
+  return collect_resources(prices);
 }
 
-void Relaxation::set_working(const std::vector<std::vector<uint32_t>>& candidates_of_demand) {
-  for (std::vector<Column>& columns : working_) columns.clear();
-  working_of_demand_ = candidates_of_demand;
-  for (uint32_t d = 0; d < candidates_of_demand.size(); ++d)
-    for (const uint32_t c : candidates_of_demand[d]) working_[c].push_back(column_of(d, c));
+// By the cheapest point of each use, arcs aside; a little less than that, so that rounding makes nothing worth while.
+void Relaxation::price_in_fractions(Prices& prices, bool count) {
+  for_each_on_two_threads(matrices_.size(), [&](size_t m) {
+    Matrix& matrix = matrices_[m];
+    for (size_t i = 0; i < matrix.width; ++i) {
+      matrix.least[i] = static_cast<float>(problem_.demands[demands_of_model_[m][i]].penalty_eur_per_hour);
+      matrix.cheapest[i] = UINT32_MAX;
+    }
+    const std::vector<uint32_t>& candidates = problem_.candidates_of_model[m];
+    for (size_t row = 0; row < candidates.size(); ++row) {
+      const float* eur = &matrix.eur[row * matrix.width];
+      const float* work = matrix.least_work[problem_.candidates[candidates[row]].slot].data();
+      const float replica = static_cast<float>(replica_eur(candidates[row], prices));
+      for (size_t i = 0; i < matrix.width; ++i) {
+        const float cost = eur[i] + replica * work[i];
+        const bool less = cost < matrix.least[i];
+        matrix.least[i] = less ? cost : matrix.least[i];
+        matrix.cheapest[i] = less ? static_cast<uint32_t>(row) : matrix.cheapest[i];
+      }
+    }
+    for (size_t i = 0; i < matrix.width; ++i)
+      prices.demand[demands_of_model_[m][i]] = std::max(0.0, matrix.least[i] * (1 - 4e-6));
+  });
+  if (!count) return;
+  accelerators.assign(problem_.pool_spare.size(), 0);
+  kilowatts.assign(problem_.site_kw.size(), 0);
+  for (size_t m = 0; m < matrices_.size(); ++m) {
+    const Matrix& matrix = matrices_[m];
+    for (size_t i = 0; i < matrix.width; ++i) {
+      if (matrix.cheapest[i] == UINT32_MAX) continue;
+      const Candidate& at = problem_.candidates[problem_.candidates_of_model[m][matrix.cheapest[i]]];
+      accelerators[at.pool] += double{matrix.least_work[at.slot][i]} * at.accelerators;
+      kilowatts[at.site] += matrix.least_work[at.slot][i] * at.worst_kw;
+    }
+  }
+}
+
+void Relaxation::ascend(Prices& prices, std::vector<float>& expected) {
+  expected.assign(problem_.candidates.size(), 0);
+  for_each_on_two_threads(matrices_.size(), [&](size_t m) { ascend_model(m, prices, expected); });
+}
+
+void Relaxation::ascend_model(size_t model, Prices& prices, std::vector<float>& expected) const {
+  const Matrix& matrix = matrices_[model];
+  const std::vector<uint32_t>&rows = problem_.candidates_of_model[model], &demands = demands_of_model_[model];
+  struct Row {
+    const float *eur, *work;
+    double replica, offered;
+    bool in_fractions;  // nothing is offered beyond its fraction of a replica
+  };
+  std::vector<Row> at;
+  std::vector<double> v;
+  for (const uint32_t d : demands) v.push_back(prices.demand[d]);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const Candidate& candidate = problem_.candidates[rows[r]];
+    if (!candidate.servable) continue;
+    Row row{&matrix.eur[r * matrix.width], matrix.least_work[candidate.slot].data(),
+            replica_eur(rows[r], prices) * (1 - 1e-5), 0, true};
+    for (size_t i = 0; i < v.size(); ++i) row.offered += std::max(0.0, v[i] - row.eur[i]);
+    at.push_back(row);
+  }
+  const std::vector<double> least = v;
+  constexpr int kPasses = 14;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    for (size_t k = 0; k < v.size(); ++k) {
+      const size_t i = pass % 2 == 0 ? k : v.size() - 1 - k;
+      double most = std::min(problem_.demands[demands[i]].penalty_eur_per_hour,
+                             pass + 2 < kPasses ? v[i] + (0.1 + 0.1 * pass) * least[i] : kForever);
+      for (const Row& row : at) {
+        if (row.eur[i] >= most) continue;
+        const double now = std::max(0.0, v[i] - row.eur[i]);
+        double cap = row.eur[i] + row.replica - (row.offered - now);
+        if (row.in_fractions) cap = std::max(cap, row.eur[i] + row.replica * row.work[i]);
+        most = std::min(most, cap);
+      }
+      if (most <= v[i]) continue;
+      for (Row& row : at) {
+        if (row.eur[i] >= most) continue;
+        row.offered += most - std::max(v[i], double{row.eur[i]});
+        row.in_fractions &= most <= row.eur[i] + row.replica * row.work[i];
+      }
+      v[i] = most;
+    }
+  }
+  for (size_t i = 0; i < v.size(); ++i) prices.demand[demands[i]] = v[i];
+  // Those that are paid for, the most sought first, unless one that is bought serves a demand of theirs.
+  std::vector<std::pair<size_t, size_t>> tight;
+  for (size_t r = 0; r < at.size(); ++r) {
+    if (at[r].offered < 0.98 * at[r].replica) continue;
+    size_t sought = 0;
+    for (size_t i = 0; i < v.size(); ++i) sought += v[i] > at[r].eur[i];
+    tight.emplace_back(sought, r);
+  }
+  std::sort(tight.begin(), tight.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::vector<uint8_t> served_already(v.size(), 0);
+  for (const auto& [sought, r] : tight) {
+    size_t conflicts = 0;
+    for (size_t i = 0; i < v.size(); ++i) conflicts += v[i] > at[r].eur[i] && served_already[i] != 0;
+    if (2 * conflicts > sought) continue;
+    for (size_t i = 0; i < v.size(); ++i)
+      if (v[i] > at[r].eur[i]) served_already[i] = 1;
+    const auto c = static_cast<size_t>((at[r].eur - matrix.eur.data()) / static_cast<ptrdiff_t>(matrix.width));
+    expected[rows[c]] = 1;
+  }
 }
 
 double Relaxation::cost_in_fractions(uint32_t d, uint32_t c, const Prices& prices) const {
@@ -394,38 +555,34 @@ double Relaxation::cost_in_fractions(uint32_t d, uint32_t c, const Prices& price
     const Point& point = points_[first_point_[use] + p];
     least = std::min(least, point.busy * (replica / kUtilizationMax + point.active_w * candidate.eur_per_watt_hour));
   }
-  const Column column = column_of(d, c);
-  return least + column.transport_eur_per_hour + extra_eur(column, c);
-}
-
-double Relaxation::least_in_fractions(uint32_t d, const Prices& prices) const {
-  double least = problem_.demands[d].penalty_eur_per_hour;
-  for (const uint32_t c : working_of_demand_[d]) least = std::min(least, cost_in_fractions(d, c, prices));
-  return least;
+  return least + transport_eur(d, c) + extra_eur(d, c);
 }
 
 // What serving earns at the deployment for each euro of its replicas, work in fractions.
-double Relaxation::earning(uint32_t c, const Prices& prices) const {
-  const Candidate& candidate = problem_.candidates[c];
+double Relaxation::earning(size_t model, size_t row, const Prices& prices) const {
+  const uint32_t c = problem_.candidates_of_model[model][row];
+  const Matrix& matrix = matrices_[model];
+  const float* eur = &matrix.eur[row * matrix.width];
   double sum = 0, work = 0;
-  for (const Column& column : working_[c]) {
-    const Least& least = least_[problem_.demands[column.demand].use_first + candidate.slot];
-    const double gain = prices.demand[column.demand] - column.transport_eur_per_hour - extra_eur(column, c) -
-                        least.energy_w * candidate.eur_per_watt_hour;
+  for (size_t i = 0; i < matrix.width; ++i) {
+    const uint32_t d = demands_of_model_[model][i];
+    if (prices.demand[d] <= eur[i]) continue;
+    const double gain = prices.demand[d] - eur[i] - extra_eur(d, c);
     if (gain <= 0) continue;
     sum += gain;
-    work += least.busy / kUtilizationMax;
+    work += matrix.least_work[problem_.candidates[c].slot][i];
   }
   return sum / (replica_eur(c, prices) * std::max(1.0, work));
 }
 
-std::vector<std::vector<uint32_t>> Relaxation::best_candidates(const Prices& prices, size_t each,
-                                                               size_t each_model) const {
+std::vector<std::vector<uint32_t>> Relaxation::best_candidates(const Prices& prices, size_t each, size_t each_model) {
+  price_resources(prices);
   std::vector<std::vector<uint32_t>> best(problem_.demands.size());
   for_each_on_two_threads(demands_of_model_.size(), [&](size_t m) {
     std::vector<std::pair<double, uint32_t>> ranked;
-    for (const uint32_t c : problem_.candidates_of_model[m])
-      if (each_model > 0) ranked.emplace_back(-earning(c, prices), c);
+    const std::vector<uint32_t>& candidates = problem_.candidates_of_model[m];
+    for (size_t row = 0; row < candidates.size() && each_model > 0; ++row)
+      ranked.emplace_back(-earning(m, row, prices), candidates[row]);
     const auto keep = [&](size_t most) {
       if (ranked.size() > most) {
         std::nth_element(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(most), ranked.end());

@@ -22,36 +22,41 @@ class Relaxation {
     prefill_fill_levels_ = prefill_fills;
   }
 
-  // The value over the working set, and the solution that has it.
+  // The value, all columns priced, and the solution that has it.
   double evaluate(const Prices& prices);
   std::vector<double> served;        // by demand
   std::vector<double> accelerators;  // by pool
   std::vector<double> kilowatts;     // by site
   std::vector<double> arc_gbps;      // empty where arcs cannot be scarce
 
+  // The same in parts: the prices of resources, which hold until the next call; one model by its demands' prices (on
+  // any thread); what all deployments take, and the value.
+  void price_resources(const Prices& prices);
+  double evaluate_model(size_t model, const Prices& prices);
+  double collect_resources(const Prices& prices);
+
   // Of the last evaluation, the part of a model: Σ v of its demands + Σ φ of its deployments.
   double value_of_model(size_t model) const { return value_of_model_[model]; }
   const std::vector<std::vector<uint32_t>>& demands_of_model() const { return demands_of_model_; }
-
-  // The value over all columns; those worth their price that were not in the working set join it.
-  double evaluate_all(const Prices& prices, size_t* joined);
 
   double value(uint32_t candidate) const { return value_[candidate]; }  // of the last evaluation
   double replicas(uint32_t candidate) const { return replicas_[candidate]; }
   bool arcs_matter() const { return arcs_ != nullptr; }
   // Of each demand the `each` candidates of least cost at the prices if replicas were bought in fractions; each_model >
   // 0: and those of the model where serving earns most for what a replica costs, all that pass.
-  std::vector<std::vector<uint32_t>> best_candidates(const Prices& prices, size_t each, size_t each_model) const;
-  double least_in_fractions(uint32_t demand, const Prices& prices) const;  // of the working set, at most the penalty
-  void set_working(const std::vector<std::vector<uint32_t>>& candidates_of_demand);
+  std::vector<std::vector<uint32_t>> best_candidates(const Prices& prices, size_t each, size_t each_model);
+
+  // Of each demand the least cost at the prices of resources if replicas were bought in fractions, at most its penalty:
+  // at these v no deployment earns anything. `taken`, where given: the accelerators and kilowatts that takes.
+  void price_in_fractions(Prices& prices, bool count);
+
+  // Raises v, one demand after the other and by little, as far as no deployment earns by it (dual ascent; Erlenkotter,
+  // Oper. Res. 26, 1978): where one stands for more than its fractions, all that is offered to it must stay below one
+  // replica. From the v of price_in_fractions. Into `expected` by candidate the replicas that complementary slackness
+  // would then buy.
+  void ascend(Prices& prices, std::vector<float>& expected);
 
  private:
-  struct Column {
-    uint32_t demand = 0;
-    float served = 0;  // in the last solution
-    double slack_ms = 0;
-    double transport_eur_per_hour = 0;
-  };
   struct Point {                   // of a demand's use, by position among the profile's
     double busy = 0;               // replica-seconds a second of the whole demand
     double active_w = 0;           // above idle
@@ -63,11 +68,30 @@ class Relaxation {
   struct PointLimits {          // of a profile's point
     double request_ms_min = 0;  // of any demand that may use it
   };
+  // All columns of one model as one matrix: what serving costs beside replicas, at the least; no number where a gate is
+  // shut. Rows are candidates in the order of candidates_of_model, columns demands in that of demands_of_model.
+  struct Matrix {
+    size_t width = 0;
+    std::vector<float> eur;
+    std::vector<float> price;                    // v, raised by more than single precision can lose
+    std::vector<std::vector<float>> least_work;  // by slot, then demand: replicas in fractions
+    std::vector<float> least;                    // by demand, in fractions
+    std::vector<uint32_t> cheapest;              // by demand, row; UINT32_MAX: rejecting
+  };
+  struct Hope {  // a demand that may be worth serving
+    uint32_t demand = 0, points = 0, first_point = 0;
+    double gain = 0, before_energy = 0, slack_ms = 0;
+  };
+  struct Worth {  // of a point: no more than that can be earned there
+    double eur = 0;
+    uint32_t point = 0;
+    bool operator<(const Worth& other) const { return eur != other.eur ? eur > other.eur : point < other.point; }
+  };
   struct Item {
-    uint32_t column = 0;
-    double gain = 0;                    // of serving all of it
-    double busy = 0, prefill = 0;       // replica-seconds a second; of a hopeful one, busy is its gain before energy
-    double fill = 0, prefill_fill = 0;  // U and F
+    uint32_t demand = 0;
+    double gain = 0;                                // of serving all of it
+    double busy = 0, prefill = 0;                   // replica-seconds a second
+    double fill = 0, prefill_fill = 0;              // U and F
     double work = 0, prefill_work = 0, weight = 0;  // replicas: by busy, by prefill, by their mixture
   };
   struct Level {  // of U or F: those in use are at least low, the least of them at most high
@@ -78,30 +102,36 @@ class Relaxation {
     std::vector<Item> items;  // in the order they fill
   };
   struct Scratch {
-    std::vector<Item> hopeful, items, mixed;
+    std::vector<Hope> hopes;
+    std::vector<Worth> worth;
+    std::vector<Item> items, mixed;
     std::vector<Level> fills, prefill_fills;
     std::vector<double> values;
-    std::vector<Column> columns;
     Solution best, trial;
+  };
+  struct Used {
+    uint32_t demand = 0;
+    float share = 0;
   };
 
   void add_points();
-  Column column_of(uint32_t demand, uint32_t candidate) const;
+  void add_matrix(size_t model);
+  double transport_eur(uint32_t demand, uint32_t candidate) const;
   double replica_eur(uint32_t candidate, const Prices& prices) const;
-  double extra_eur(const Column& column, uint32_t candidate) const;  // what arcs ask, €/h of the whole demand
+  double extra_eur(uint32_t demand, uint32_t candidate) const;  // what arcs ask, €/h of the whole demand
   double cost_in_fractions(uint32_t demand, uint32_t candidate, const Prices& prices) const;
-  double earning(uint32_t candidate, const Prices& prices) const;
+  double earning(size_t model, size_t row, const Prices& prices) const;
   double constant(const Prices& prices) const;
-  void solve(uint32_t candidate, std::vector<Column>& columns, const Prices& prices, Scratch& scratch) const;
-  void solve_point(uint32_t candidate, uint32_t p, const std::vector<Column>& columns, double replica,
-                   Scratch& scratch) const;
-  bool collect(uint32_t candidate, uint32_t p, uint32_t step, const std::vector<Column>& columns,
-               Scratch& scratch) const;
+  bool may_earn(size_t model, size_t row, double replica) const;
+  void ascend_model(size_t model, Prices& prices, std::vector<float>& expected) const;
+  void solve(size_t model, size_t row, const Prices& prices, Scratch& scratch) const;
+  void rank_points(const Candidate& candidate, double replica, Scratch& scratch) const;
+  void solve_point(uint32_t candidate, uint32_t p, double replica, Scratch& scratch) const;
+  bool collect(uint32_t candidate, uint32_t p, uint32_t step, Scratch& scratch) const;
   static void pack(std::vector<Item>& items, double replica, uint32_t first, uint32_t most, Solution& into);
   static void pack_within_both(Scratch& scratch, double replica, uint32_t first, uint32_t most);
   void pack_levels(Scratch& scratch, double replica, uint32_t first, uint32_t most) const;
   static void find_levels(std::vector<double>& values, size_t most, std::vector<Level>& levels);
-  void price_arcs(const Prices& prices);
 
   const Problem& problem_;
   size_t fill_levels_ = kFillLevels, prefill_fill_levels_ = kPrefillFillLevels;
@@ -110,14 +140,15 @@ class Relaxation {
   std::vector<std::vector<PointLimits>> point_limits_;  // by profile
   std::vector<double> prefill_ms_min_;                  // by profile
   std::vector<Point> points_;
-  std::vector<uint32_t> first_point_;                     // by use
-  std::vector<Least> least_;                              // by use
-  std::vector<std::vector<Column>> working_;              // by candidate, ascending by demand
-  std::vector<std::vector<uint32_t>> working_of_demand_;  // as it was set
+  std::vector<uint32_t> first_point_;    // by use
+  std::vector<Least> least_;             // by use
+  std::vector<Matrix> matrices_;         // by model
+  std::vector<std::vector<Used>> used_;  // by candidate, of the last evaluation
   std::vector<double> value_of_model_;
   std::vector<double> value_, replicas_;  // by candidate, of the last evaluation
   std::vector<std::vector<uint32_t>> demands_of_model_;
   std::unique_ptr<ArcPrices> arcs_;
+  bool arcs_priced_ = false;  // some arc has a price
 };
 
 }  // namespace tandem::planner

@@ -87,7 +87,7 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
     const double added_min = alone ? (share == kWhole ? option.alone_eur_per_hour
                                                       : problem_.candidates[option.candidate].replica_eur_per_hour)
                                    : option.transport_eur_per_hour * part;
-    const double weight = alone ? opening_weight : 1;
+    const double weight = alone ? opening_weight_at(option.candidate, opening_weight) : 1;
     if (any_fits && weight * added_min + (1 - weight) * fractional >= best_score) continue;
     const Quote offer = quote(o, share);
     if (offer.fit.blocked != Gate::none) continue;
@@ -124,9 +124,9 @@ bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidd
       (trial.fit.blocked == Gate::none ? fits : fails) = middle;
       if (fits == middle) offer = trial;
     }
-    if (fits == 0) continue;
+    if (fits < std::min(kLeastPart, placements_[demand].unserved)) continue;
     const bool alone = deployed_[option.candidate].fit.replicas == 0;
-    const double weight = alone ? opening_weight : 1;
+    const double weight = alone ? opening_weight_at(option.candidate, opening_weight) : 1;
     const double score =
         weight * offer.added_eur_per_hour / fits + (1 - weight) * option.fractional_eur_per_hour / kWhole;
     if (score >= best_score) continue;
@@ -140,9 +140,15 @@ bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidd
   return true;
 }
 
-void Search::construct(double opening_weight) {
+double Search::opening_weight_at(uint32_t c, double opening_weight) const {
+  return heeds_doubts_ ? opening_weight * problem_.candidates[c].doubt : opening_weight;
+}
+
+void Search::construct(double opening_weight, bool heed_doubts) {
   reset();
+  heeds_doubts_ = heed_doubts;
   for (const uint32_t d : placing_order()) place(d, opening_weight, kNobody);
+  heeds_doubts_ = false;
   commit();
 }
 

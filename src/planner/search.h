@@ -12,11 +12,13 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
 #include "base/random.h"
 #include "planner/bound.h"
+#include "planner/few.h"
 #include "planner/problem.h"
 
 namespace tandem::planner {
@@ -58,6 +60,9 @@ struct Deployed {
   double work = 0;  // replicas, if they could be bought in fractions
 };
 
+// No smaller part of a demand is placed by itself: less is noise beside what a forecast is worth.
+inline constexpr uint32_t kLeastPart = kWhole / 1024;
+
 struct Placement {
   std::vector<Member> members;  // of one demand
   uint32_t unserved = kWhole;
@@ -67,11 +72,15 @@ class Search {
  public:
   Search(Problem& problem, uint64_t seed, uint64_t iterations_max, std::stop_token stop);
 
-  void construct(double opening_weight);  // from nothing; steered by the candidates' guides
+  // From nothing; steered by the candidates' guides, and where they are heeded by their doubts.
+  void construct(double opening_weight, bool heed_doubts);
   void adopt(const v1::Plan& incumbent);  // what of it still passes every gate; then the rest is placed
   void improve();
   // Ruin and recreate, until nothing better is found for a while. True when it gave up, false at a limit.
   bool improve_further(uint64_t iterations);
+  // The demands of those deployments, and what is left out of others they could serve, decided anew as a program of
+  // their own (few.h), within that many nodes. True when the plan is better for it.
+  bool decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max);
   // What was left out is placed anew among the options there are now.
   void place_left_out();
 
@@ -125,6 +134,7 @@ class Search {
 
   void reset();
   Fit fit(uint32_t candidate, const Requirements& requirements) const;
+  static bool keeps_promises(const Requirements& requirements, const twin::Serving& serving);
   double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
                       const grid::OperatingPoint* point) const;
   uint32_t links_allow(const Option& option, uint32_t share);
@@ -133,9 +143,15 @@ class Search {
   void put(uint32_t option, uint32_t share, const Fit& fit);
   bool take_out(uint32_t demand);
   bool empty(uint32_t candidate);
+  void clear(uint32_t candidate);
+  void put_all(uint32_t candidate, const std::vector<Member>& members, const Requirements& requirements,
+               const Fit& fit);
+  bool put_decided(const FewDeployments& few, const FewDecided& decided, FewJudged* judged);
+  double bearable(uint32_t candidate, const Requirements& requirements, uint32_t replicas, uint32_t point) const;
   double penalty(uint32_t demand) const;
 
   void place(uint32_t demand, double opening_weight, uint32_t forbidden);
+  double opening_weight_at(uint32_t candidate, double opening_weight) const;
   bool place_part(uint32_t demand, double opening_weight, uint32_t forbidden);
   std::vector<uint32_t> placing_order() const;
   void place_all(std::vector<uint32_t> demands, uint32_t forbidden);
@@ -161,7 +177,8 @@ class Search {
   std::stop_token stop_;
   bool warm_ = false;
   uint32_t since_best_ = 0;  // ruins since the last that paid
-  double blink_ = 0;         // chance that an option is overlooked
+  bool heeds_doubts_ = false;
+  double blink_ = 0;  // chance that an option is overlooked
 
   std::vector<Deployed> deployed_;     // by candidate
   std::vector<Placement> placements_;  // by demand

@@ -133,6 +133,11 @@ double replicas_min(const Requirements& requirements, const grid::OperatingPoint
 
 }  // namespace
 
+bool Search::keeps_promises(const Requirements& requirements, const twin::Serving& serving) {
+  return serving.utilization <= kUtilizationMax && serving.tpot.value() <= requirements.tpot_ms &&
+         waits_hold(requirements, serving);
+}
+
 Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   const Candidate& candidate = problem_.candidates[c];
   const Fit& now = deployed_[c].fit;

@@ -25,6 +25,7 @@ endif()
 add_library(tandem_allocator INTERFACE)
 if(NOT TANDEM_SANITIZE)
   target_link_libraries(tandem_allocator INTERFACE mimalloc)
+  target_compile_definitions(tandem_allocator INTERFACE TANDEM_MIMALLOC)
 endif()
 
 # Debian's Clp has no CMake package. Its headers include one another by their bare names.

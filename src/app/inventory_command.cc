@@ -7,6 +7,8 @@
 #include <map>
 #include <span>
 #include <thread>
+#include <utility>
+#include <variant>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
@@ -192,15 +194,60 @@ void print_report(const Feed& feed, const Imported& imported, const InventoryImp
     fmt::print("{} events recorded\n", imported.events);
 }
 
+// Rows on their way to an upsert, which takes them on a thread of its own while those after them are read.
 class IntoUpsert final : public RowTaker {
  public:
   explicit IntoUpsert(inventory::Upsert& upsert) : upsert_(upsert) {}
-  void add(inventory::Row row) override { upsert_.add(std::move(row)); }
-  void add_refused(inventory::RowProblem problem) override { upsert_.add_refused(std::move(problem)); }
-  void also_wrong(inventory::RowProblem problem) override { upsert_.also_wrong(std::move(problem)); }
+  ~IntoUpsert() override { rows_.close(); }
+  IntoUpsert(const IntoUpsert&) = delete;
+  IntoUpsert& operator=(const IntoUpsert&) = delete;
+
+  void add(inventory::Row row) override { put(std::move(row)); }
+  void add_refused(inventory::RowProblem problem) override { put(Unread{std::move(problem), true}); }
+  void also_wrong(inventory::RowProblem problem) override { put(Unread{std::move(problem), false}); }
+
+  // No more rows; returns when all are taken.
+  void finish() {
+    rows_.put(std::exchange(some_, {}));
+    rows_.close();
+    thread_.join();
+    upsert_.finish();
+  }
 
  private:
+  static constexpr size_t kRowsAtOnce = 500;  // handed over, so that a row costs no waking
+  static constexpr size_t kAhead = 8;         // as many of those wait at most
+  struct Unread {
+    inventory::RowProblem problem;
+    bool first = false;  // of its row
+  };
+  using Item = std::variant<inventory::Row, Unread>;
+
+  void put(Item item) {
+    some_.push_back(std::move(item));
+    if (some_.size() == kRowsAtOnce) rows_.put(std::exchange(some_, {}));
+  }
+  void take() {
+    for (;;) {
+      std::vector<std::vector<Item>> all = rows_.take_all();
+      if (all.empty()) return;
+      for (std::vector<Item>& some : all)
+        for (Item& item : some) take(std::move(item));
+    }
+  }
+  void take(Item item) {
+    if (auto* row = std::get_if<inventory::Row>(&item)) return upsert_.add(std::move(*row));
+    Unread& unread = std::get<Unread>(item);
+    if (unread.first)
+      upsert_.add_refused(std::move(unread.problem));
+    else
+      upsert_.also_wrong(std::move(unread.problem));
+  }
+
   inventory::Upsert& upsert_;
+  std::vector<Item> some_;
+  BoundedQueue<std::vector<Item>> rows_{kAhead};
+  std::jthread thread_{[this] { take(); }};
 };
 
 std::vector<std::string> all_notes(const Feed& feed, const inventory::Upsert* upsert) {
@@ -227,7 +274,7 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
   FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
   Feed feed(std::move(files), taker, progress);
   TANDEM_TRY(feed.read());
-  upsert.finish();
+  taker.finish();
   progress.end();
 
   const std::optional<log::Offset> open = open_import(believed, source);

@@ -1,7 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <string_view>
 
 #include "app/commands.h"
+#ifdef TANDEM_MIMALLOC
+#include <mimalloc.h>
+#endif
 
 namespace {
 
@@ -406,6 +410,10 @@ void add_load(CLI::App& app, int& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef TANDEM_MIMALLOC
+  // Millions of entities in memory: docs/decisions/0006-allocator.md.
+  if (argc > 1 && std::string_view(argv[1]) == "inventory") mi_option_enable(mi_option_large_os_pages);
+#endif
   CLI::App app("Tandem: the AI-grid control plane for telecom operators.\nCompute and connectivity, decided in tandem.",
                "tandem");
   app.require_subcommand(1);

@@ -57,6 +57,26 @@ std::vector<log::Event> small_grid() {
             {"output_tokens", 50}})};
 }
 
+// An event of facts of which any part may be wrong.
+log::Event drawn_fact(Random& random) {
+  const auto one_of = [&](std::initializer_list<Json> values) { return values.begin()[random.below(values.size())]; };
+  const char* kinds[] = {"room", "rack", "device", "cable", "node", "site"};
+  Json::Object attributes;
+  const auto maybe = [&](const char* name, double chance, std::initializer_list<Json> values) {
+    if (random.chance(chance)) attributes[name] = one_of(values);
+  };
+  maybe("name", 0.8, {"R1", "", "caf\u00e9", 7, nullptr});
+  maybe("site", 0.8, {"a", "a", "a", "none", "-", Json::Array{"a"}});
+  maybe("room", 0.1, {"room-1", "none"});
+  maybe("height_u", 0.4, {47, 47.0, 0, -1, 1e9, "47"});
+  maybe("role", 0.6, {"router", "ruter"});
+  maybe("serial", 0.3, {"S1", "bell\a"});
+  maybe("a_end", 0.2, {"site/a", "node/a-r1", "a"});
+  maybe("nonsense", 0.02, {1});
+  return fact(kinds[random.below(std::size(kinds))], random.chance(0.9) ? "x" + std::to_string(random.below(5)) : "-",
+              attributes);
+}
+
 struct World {
   explicit World(CheckpointStore* checkpoints = nullptr) {
     auto opened = Core::open(log, checkpoints, {});
@@ -387,6 +407,35 @@ TEST_F(Checkpoints, MutatedBytesNeverDecodeToAnotherState) {
       EXPECT_EQ(state_hash(*state), digest);
   }
   EXPECT_GT(refused, 1'500);
+}
+
+// What is told at a glance is what the whole check says: it is made to look by a time from which the facts are true.
+TEST(Step, FactsAreAdmittedAlikeHoweverTheyAreChecked) {
+  Random random(5);
+  State state = empty_state();
+  inventory::ChangeSet changes;
+  const auto take = [&](const log::Event& event) {
+    fold(state, event, state.inventory.offset() + 1, {1'000}, changes);
+  };
+  for (const log::Event& event : small_grid()) take(event);
+  size_t admitted = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const log::Event event = drawn_fact(random);
+    log::Event looked_at = event;
+    looked_at.mutable_facts_recorded()->set_valid_from_ns(1);
+    const auto glance = step(state, event, {1'000}), whole = step(state, looked_at, {1'000});
+    ASSERT_EQ(glance.has_value(), whole.has_value()) << event.ShortDebugString();
+    if (!glance) {
+      EXPECT_EQ(glance.error(), whole.error());
+      continue;
+    }
+    ++admitted;
+    log::Event same = glance->front();
+    same.mutable_facts_recorded()->set_valid_from_ns(1);
+    EXPECT_EQ(same.SerializeAsString(), whole->front().SerializeAsString());
+    if (random.chance(0.01)) take(glance->front());
+  }
+  EXPECT_GT(admitted, 500u);
 }
 
 }  // namespace

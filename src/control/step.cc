@@ -82,8 +82,13 @@ bool too_many_jurisdictions(const inventory::Snapshot& inventory, const Json::Ob
   return inventory.referred(inventory::kJurisdiction, grid::kJurisdictionsMax).size() >= grid::kJurisdictionsMax;
 }
 
-Result<void> check_claim(const v1::FactsRecorded& facts, const std::string& entity) {
-  const auto wrong = [&](const char* message) { return fail(ErrorCode::invalid_argument, message, entity); };
+// Whose facts they are, for an error: short, whatever they say.
+std::string entity_of(const v1::FactsRecorded& facts) {
+  return fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
+}
+
+Result<void> check_claim(const v1::FactsRecorded& facts) {
+  const auto wrong = [&](const char* message) { return fail(ErrorCode::invalid_argument, message, entity_of(facts)); };
   if (!v1::Standing_IsValid(facts.standing())) return wrong("what is said is observed, discovered or intended");
   if (!(facts.confidence() >= 0 && facts.confidence() <= 1)) return wrong("confidence is from 0 to 1");
   if (facts.valid_to_ns() != 0 && facts.valid_to_ns() <= facts.valid_from_ns())
@@ -144,24 +149,47 @@ Result<void> admit_seen(const inventory::Snapshot& inventory, const v1::Entities
   return fail(ErrorCode::not_found, fmt::format("no {} {}", seen.kind().substr(0, 64), unknown));
 }
 
+// Told without making anything of the facts, for nearly all that is recorded is new and plain: true only where all of
+// them stand, and as they are.
+bool plainly_stands(const inventory::Snapshot& inventory, const ontology::Kind& kind, const v1::FactsRecorded& facts) {
+  const auto& attributes = facts.attributes();
+  const auto not_ascending = [](const v1::Attribute& a, const v1::Attribute& b) { return a.name() >= b.name(); };
+  if (!ontology::asks_only_what_is_required(kind) || facts.valid_from_ns() != 0 || facts.valid_to_ns() != 0 ||
+      std::ranges::adjacent_find(attributes, not_ascending) != attributes.end())
+    return false;
+  size_t required = 0;
+  for (const v1::Attribute& said : attributes) {
+    const grid::Attribute* attribute = kind.find(said.name());
+    if (attribute == nullptr || !inventory::is_plainly_canonical(*attribute, said.value())) return false;
+    required += attribute->required;
+    if (attribute->type != grid::Type::reference) continue;
+    const grid::Target target = grid::target_of(*attribute, said.value().text());
+    if (!inventory.has(target.kind, target.id)) return false;
+  }
+  return static_cast<ptrdiff_t>(required) == std::ranges::count_if(kind.attributes, &grid::Attribute::required) &&
+         !inventory.has(facts.kind(), facts.id());
+}
+
 }  // namespace
 
 Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded& facts) {
-  const std::string entity =
-      fmt::format("{} {}", facts.kind().substr(0, grid::kIdBytesMax), facts.id().substr(0, grid::kIdBytesMax));
+  const auto wrong = [&](std::string message) {
+    return fail(ErrorCode::invalid_argument, std::move(message), entity_of(facts));
+  };
   const ontology::Kind* kind = ontology::Ontology::built_in().find(facts.kind());
   if (kind == nullptr)
     return fail(ErrorCode::invalid_argument, ontology::Ontology::built_in().unknown_kind(facts.kind()));
-  if (const auto wrong = grid::check_id(facts.id())) return fail(ErrorCode::invalid_argument, *wrong, entity);
+  if (const auto fault = grid::check_id(facts.id())) return wrong(*fault);
   if (facts.kind() == grid::kGrid && facts.id() != grid::kGrid)
-    return fail(ErrorCode::invalid_argument, "the one entity of kind 'grid' has the id 'grid'", entity);
+    return wrong("the one entity of kind 'grid' has the id 'grid'");
   TANDEM_TRY(check_source(facts.source()));
-  TANDEM_TRY(check_claim(facts, entity));
+  TANDEM_TRY(check_claim(facts));
+  if (plainly_stands(inventory, *kind, facts)) return {};
 
   Json::Object said;
   for (const v1::Attribute& attribute : facts.attributes())
     if (!said.emplace(attribute.name(), inventory::to_json_value(attribute.value())).second)
-      return fail(ErrorCode::invalid_argument, fmt::format("attribute '{}' is named twice", attribute.name()), entity);
+      return wrong(fmt::format("attribute '{}' is named twice", attribute.name()));
   // What is sealed was admitted when it was first said, in a branch.
   for (const v1::Attribute& attribute : facts.attributes())
     if (const grid::Attribute* known = kind->find(attribute.name());
@@ -169,7 +197,7 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
       said.erase(attribute.name());
   std::vector<grid::Problem> problems;
   const Json::Object canonical = check_attributes(*kind, said, problems);
-  if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
+  if (any_error(problems)) return tl::unexpected(refusal(entity_of(facts), problems));
 
   for (v1::Attribute& attribute : *facts.mutable_attributes())
     if (const auto value = canonical.find(attribute.name());
@@ -180,10 +208,10 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   for (const ontology::Relation& relation : kind->relations)
     if (relation.weak && !canonical.contains(relation.attribute)) whole.erase(std::string(relation.attribute));
   grid::check_references(*kind, whole, Believed(inventory), problems);
-  if (any_error(problems)) return tl::unexpected(refusal(entity, problems));
+  if (any_error(problems)) return tl::unexpected(refusal(entity_of(facts), problems));
   if (kind->name == "site" && too_many_jurisdictions(inventory, whole))
     return fail(ErrorCode::too_large, fmt::format("a grid spans at most {} jurisdictions", grid::kJurisdictionsMax),
-                entity);
+                entity_of(facts));
   return {};
 }
 

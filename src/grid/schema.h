@@ -106,8 +106,15 @@ std::optional<std::string> check_id(std::string_view id);
 // accepts it; else null and at least one problem more.
 Json check_value(const Attribute& attribute, const Json& value, Path path, std::vector<Problem>& problems);
 
+// True only where check_value would find no problem and give back the same; false says nothing. Allocates nothing of
+// most that is well: for what is checked at each of several doors.
+bool is_plainly_canonical(const Attribute& attribute, bool value);
+bool is_plainly_canonical(const Attribute& attribute, int64_t value);
+bool is_plainly_canonical(const Attribute& attribute, double value);
+bool is_plainly_canonical(const Attribute& attribute, std::string_view value);
+
 // What a fact may say: some of the kind's attributes, null to take one back. Returns the good ones in canonical form.
-Json::Object check_attributes(const Kind& kind, const Json::Object& attributes, std::vector<Problem>& problems);
+Json::Object check_attributes(const Kind& kind, Json::Object attributes, std::vector<Problem>& problems);
 
 // A whole entity: every required attribute is there and they agree with each other.
 // `attributes` are canonical, as check_attributes returns them.

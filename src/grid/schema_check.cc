@@ -269,9 +269,55 @@ Json check_value(const Attribute& attribute, const Json& value, Path path, std::
   return problems.size() == before ? canonical : Json();
 }
 
-Json::Object check_attributes(const Kind& kind, const Json::Object& attributes, std::vector<Problem>& problems) {
-  Json::Object canonical;
-  for (const auto& [name, value] : attributes) {
+namespace {
+
+bool is_plain_text(std::string_view text) {
+  return text.size() <= kTextBytesMax &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7F; });
+}
+
+bool is_plainly_canonical(const Attribute& attribute, const Json& value) {
+  if (value.is_string()) return is_plainly_canonical(attribute, value.text());
+  if (value.is_integer()) return is_plainly_canonical(attribute, value.integer());
+  if (value.is_number()) return is_plainly_canonical(attribute, value.number());
+  return value.is_bool() && is_plainly_canonical(attribute, value.boolean());
+}
+
+bool is_well_within(const Attribute& attribute, double n) {
+  return (!attribute.minimum || n > *attribute.minimum) && (!attribute.maximum || n < *attribute.maximum);
+}
+
+}  // namespace
+
+bool is_plainly_canonical(const Attribute& attribute, bool) {
+  return attribute.type == Type::boolean && !attribute.list;
+}
+
+bool is_plainly_canonical(const Attribute& attribute, int64_t value) {
+  const auto n = static_cast<double>(value);
+  return attribute.type == Type::integer && !attribute.list && std::fabs(n) <= 9e15 && is_well_within(attribute, n);
+}
+
+bool is_plainly_canonical(const Attribute& attribute, double value) {
+  return attribute.type == Type::number && !attribute.list && std::isfinite(value) &&
+         !(value == 0 && std::signbit(value)) && is_well_within(attribute, value);
+}
+
+bool is_plainly_canonical(const Attribute& attribute, std::string_view value) {
+  if (attribute.list) return false;
+  if (attribute.type == Type::text) return is_plain_text(value) && is_canonical_text(attribute.format, value);
+  if (attribute.type == Type::choice) return std::ranges::find(attribute.choices, value) != attribute.choices.end();
+  if (attribute.type != Type::reference) return false;
+  const Target target = target_of(attribute, value);
+  const auto& kinds = attribute.refers_to_any;
+  return (kinds.empty() || std::ranges::find(kinds, target.kind) != kinds.end()) && !check_id(target.id);
+}
+
+Json::Object check_attributes(const Kind& kind, Json::Object attributes, std::vector<Problem>& problems) {
+  for (auto i = attributes.begin(); i != attributes.end();) {
+    const std::string& name = i->first;
+    Json& value = i->second;
+    const size_t before = problems.size();
     const Attribute* attribute = kind.find(name);
     if (attribute == nullptr) {
       std::vector<std::string> names{"id"};
@@ -281,17 +327,16 @@ Json::Object check_attributes(const Kind& kind, const Json::Object& attributes, 
           {{name},
            fmt::format("a {} has no key {}", kind.name, describe(name)),
            meant ? fmt::format("did you mean '{}'?", *meant) : fmt::format("its keys are {}", fmt::join(names, ", "))});
-    } else if (!value.is_null()) {
-      const size_t before = problems.size();
-      Json good = check_value(*attribute, value, {name}, problems);
-      if (problems.size() == before) canonical[name] = std::move(good);
-    } else if (attribute->required) {
-      problems.push_back({{name}, fmt::format("{} is empty", name), what_is_right(*attribute)});
+    } else if (value.is_null()) {
+      if (attribute->required)
+        problems.push_back({{name}, fmt::format("{} is empty", name), what_is_right(*attribute)});
     } else {
-      canonical[name] = nullptr;
+      if (attribute->type == Type::number && value.is_integer() && !attribute->list) value = value.number();
+      if (!is_plainly_canonical(*attribute, value)) value = check_value(*attribute, value, {name}, problems);
     }
+    i = problems.size() == before ? std::next(i) : attributes.erase(i);
   }
-  return canonical;
+  return attributes;
 }
 
 void check_entity(const Kind& kind, const Json::Object& attributes, std::vector<Problem>& problems) {

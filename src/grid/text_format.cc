@@ -59,6 +59,15 @@ Result<std::string> canonical_date(std::string_view text) {
   return std::string(text);
 }
 
+bool is_canonical_mac_address(std::string_view text) {
+  if (text.size() != 17) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (i % 3 == 2 ? c != ':' : !(is_digit(c) || (c >= 'a' && c <= 'f'))) return false;
+  }
+  return true;
+}
+
 bool is_email(std::string_view text) {
   const size_t at = text.find('@');
   return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
@@ -107,6 +116,13 @@ Result<std::string> canonical_text(Format format, std::string_view text) {
       return wrong("write <system>:<id>, such as netbox:1234");
   }
   return wrong("write a text");
+}
+
+bool is_canonical_text(Format format, std::string_view text) {
+  if (format == Format::any) return true;
+  if (format == Format::mac_address) return is_canonical_mac_address(text);
+  const auto canonical = canonical_text(format, text);
+  return canonical && *canonical == text;
 }
 
 }  // namespace tandem::grid

@@ -12,4 +12,7 @@ namespace tandem::grid {
 // The canonical form of a text of that format. Errors: invalid_argument, whose message says what would be right.
 Result<std::string> canonical_text(Format format, std::string_view text);
 
+// Whether a text has that format and is in its canonical form.
+bool is_canonical_text(Format format, std::string_view text);
+
 }  // namespace tandem::grid

@@ -330,6 +330,8 @@ bool concerns_rows(const Change& change);
 
 // Lists become arrays, records objects. Numbers keep their kind: an integer is not a number with a fraction of zero.
 Json to_json_value(const v1::Value& value);
+// As grid::is_plainly_canonical, of any value.
+bool is_plainly_canonical(const grid::Attribute& attribute, const v1::Value& value);
 Json to_json_value(const Claim& claim);  // of one that was erased: {"erased": true}
 v1::Value from_json_value(const Json& value);
 

@@ -11,14 +11,17 @@ bool refers(const grid::Attribute& attribute) {
          (attribute.type == grid::Type::record && std::ranges::any_of(attribute.fields, refers));
 }
 
+void collect(const grid::Attribute& attribute, std::string_view text, std::vector<Reference>& out) {
+  const grid::Target target = grid::target_of(attribute, text);
+  if (ontology::Ontology::built_in().find(target.kind))
+    out.push_back({std::string(target.kind), std::string(target.id)});
+}
+
 void collect(const grid::Attribute& attribute, const Json& value, std::vector<Reference>& out) {
   if (value.is_array()) {
     for (const Json& item : value.array()) collect(attribute, item, out);
   } else if (attribute.type == grid::Type::reference) {
-    if (!value.is_string()) return;
-    const grid::Target target = grid::target_of(attribute, value.text());
-    if (ontology::Ontology::built_in().find(target.kind))
-      out.push_back({std::string(target.kind), std::string(target.id)});
+    if (value.is_string()) collect(attribute, value.text(), out);
   } else if (attribute.format == grid::Format::jurisdiction) {
     if (value.is_string()) out.push_back({std::string(kJurisdiction), std::string(value.text())});
   } else if (attribute.type == grid::Type::record) {
@@ -73,7 +76,11 @@ std::vector<Reference> references_of(const IndexedKind& kind, std::span<const Cl
   std::vector<Reference> references;
   for (const ClaimView& claim : claims) {
     const auto found = std::ranges::lower_bound(kind.references, claim.attribute, {}, &grid::Attribute::name);
-    if (found != kind.references.end() && (*found)->name == claim.attribute)
+    if (found == kind.references.end() || (*found)->name != claim.attribute) continue;
+    const Scalar value = scalar_of(claim.value);
+    if (const auto* text = std::get_if<std::string_view>(&value); text && (*found)->type == grid::Type::reference)
+      collect(**found, *text, references);
+    else
       collect(**found, json_of(claim.value), references);
   }
   if (references.size() > 1) make_ascending(references);
@@ -91,9 +98,58 @@ std::vector<Reference> references_of(std::string_view name, const Json::Object& 
   return references;
 }
 
+namespace {
+
+// Appends a part of a key as JSON. False where it is no scalar that can be read.
+bool append_part(const grid::Attribute* attribute, std::string_view bytes, std::string& out) {
+  const Scalar value = scalar_of(bytes);
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    const bool address = attribute && attribute->format == grid::Format::address;
+    append_json_string(out, address ? text->substr(0, text->find('/')) : *text);
+  } else if (const auto* integer = std::get_if<int64_t>(&value)) {
+    out += to_json(Json(*integer));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// What ontology::unique_values gives where every part of the key is a text or a whole number, as in nearly all, or
+// absent; false where one is not.
+bool plain_unique_value(const IndexedKind& kind, const IndexedKind::Key& key, std::span<const ClaimView> believed,
+                        std::optional<std::string>& value) {
+  const auto find = [&](std::string_view name) {
+    return std::ranges::find(believed, name, &ClaimView::attribute);  // a handful
+  };
+  std::string text = "[";
+  for (const std::string_view name : key.unique->within) {
+    const auto claim = find(name);
+    if (claim == believed.end())
+      text += "null";
+    else if (!append_part(nullptr, claim->value, text))
+      return false;
+    text += ',';
+  }
+  for (const std::string_view name : key.unique->attributes) {
+    const auto claim = find(name);
+    if (claim == believed.end()) return true;  // it lacks one: it clashes with nobody
+    if (!append_part(kind.kind->find(name), claim->value, text)) return false;
+    text += ',';
+  }
+  text.back() = ']';
+  value = std::move(text);
+  return true;
+}
+
+}  // namespace
+
 std::vector<UniqueValue> unique_values_of(const IndexedKind& kind, std::span<const ClaimView> believed) {
   std::vector<UniqueValue> values;
   for (const IndexedKind::Key& key : kind.keys) {
+    if (std::optional<std::string> value; plain_unique_value(kind, key, believed, value)) {
+      if (value) values.push_back({key.constraint, std::move(*value)});
+      continue;
+    }
     Json::Object attributes;
     for (const ClaimView& claim : believed)
       if (key.concerns(claim.attribute))

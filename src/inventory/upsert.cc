@@ -501,7 +501,7 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
   if (const auto defaults = options.defaults.find(std::string(kind.name));
       !attempt.exists && defaults != options.defaults.end())
     for (const auto& [name, value] : defaults->second) attempt.attributes.try_emplace(name, value);
-  const Json::Object said = grid::check_attributes(kind, attempt.attributes, attempt.wrong);
+  const Json::Object said = grid::check_attributes(kind, std::move(attempt.attributes), attempt.wrong);
   if (has_errors(attempt.wrong)) return refuse(attempt);
   const bool plain = !attempt.exists &&
                      std::none_of(said.begin(), said.end(), [](const auto& entry) { return entry.second.is_null(); });
@@ -592,7 +592,7 @@ void Upsert::State::say_what_was_put_aside() {
     attempt.attributes = std::move(aside.attributes);
     attempt.weak = &aside.weak;
     resolve(attempt, Effort::none);
-    Json::Object said = grid::check_attributes(*aside.kind, attempt.attributes, attempt.wrong);
+    Json::Object said = grid::check_attributes(*aside.kind, std::move(attempt.attributes), attempt.wrong);
     grid::check_references(*aside.kind, said, *this, attempt.wrong);
     if (has_errors(attempt.wrong)) {
       refuse(attempt);

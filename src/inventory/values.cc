@@ -36,6 +36,16 @@ Json to_json_value(const v1::Value& value) {
   return nullptr;
 }
 
+bool is_plainly_canonical(const grid::Attribute& attribute, const v1::Value& value) {
+  switch (value.kind_case()) {
+    case v1::Value::kBoolean: return grid::is_plainly_canonical(attribute, value.boolean());
+    case v1::Value::kInteger: return grid::is_plainly_canonical(attribute, int64_t{value.integer()});
+    case v1::Value::kNumber: return grid::is_plainly_canonical(attribute, value.number());
+    case v1::Value::kText: return grid::is_plainly_canonical(attribute, std::string_view(value.text()));
+    default: return false;
+  }
+}
+
 Json to_json_value(const Claim& claim) {
   return claim.erased ? Json(Json::Object{{"erased", true}}) : to_json_value(claim.value);
 }

@@ -44,6 +44,12 @@ void check_entity(const Kind& kind, const Json::Object& attributes, std::vector<
     if (const auto* ordered = std::get_if<Ordered>(&constraint)) check_ordered(*ordered, kind, attributes, problems);
 }
 
+bool asks_only_what_is_required(const Kind& kind) {
+  return !kind.noun && std::ranges::none_of(kind.constraints, [](const Constraint& constraint) {
+    return std::holds_alternative<Ordered>(constraint);
+  });
+}
+
 std::vector<std::string> unique_values(const Kind& kind, const Unique& unique, const Json::Object& attributes) {
   Json::Array scope;
   for (const std::string_view name : unique.within) scope.push_back(value_of(attributes, name));

@@ -150,6 +150,9 @@ class Ontology {
 // As grid::check_entity, and what constraints ask of one entity alone.
 void check_entity(const Kind& kind, const Json::Object& attributes, std::vector<grid::Problem>& problems);
 
+// True where check_entity asks nothing of the kind but that what is required is there.
+bool asks_only_what_is_required(const Kind& kind);
+
 // The values an entity claims under a unique constraint, each an opaque text; two entities clash where they share one.
 std::vector<std::string> unique_values(const Kind& kind, const Unique& unique, const Json::Object& attributes);
 

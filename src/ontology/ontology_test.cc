@@ -115,6 +115,61 @@ TEST(Checks, AttributesOfAnyKindAreJudgedAsThoseOfNouns) {
   EXPECT_THAT(problems_of("vlan", {{"vid", 4095}}), SizeIs(2));  // out of range, and so not there
 }
 
+TEST(Checks, WhatIsPlainlyCanonicalIsWhatTheWholeCheckGivesBack) {
+  const std::vector<Json> values{true,
+                                 0,
+                                 1,
+                                 7,
+                                 -3,
+                                 4095,
+                                 1e16,
+                                 0.0,
+                                 -0.0,
+                                 0.5,
+                                 1e300,
+                                 "",
+                                 "DE",
+                                 "de",
+                                 "a b",
+                                 "tab\t",
+                                 "caf\u00e9",
+                                 "10.0.0.1",
+                                 "10.0.0.1/24",
+                                 "up",
+                                 "core",
+                                 "rack/r",
+                                 "rack/",
+                                 "r1",
+                                 "-r1",
+                                 "x:y",
+                                 "a@b",
+                                 "2026-11-21",
+                                 "http://h",
+                                 "02:00:00:00:00:00",
+                                 "02:00:00:00:00:0A",
+                                 "02-00-00-00-00-00",
+                                 nullptr,
+                                 Json::Array{"a"},
+                                 Json::Object{{"node", "n"}}};
+  size_t plain = 0;
+  for (const Kind& kind : Ontology::built_in().kinds())
+    for (const grid::Attribute& attribute : kind.attributes)
+      for (const Json& value : values) {
+        const bool is_plain = value.is_bool()      ? grid::is_plainly_canonical(attribute, value.boolean())
+                              : value.is_integer() ? grid::is_plainly_canonical(attribute, value.integer())
+                              : value.is_number()  ? grid::is_plainly_canonical(attribute, value.number())
+                              : value.is_string()  ? grid::is_plainly_canonical(attribute, value.text())
+                                                   : false;
+        if (!is_plain) continue;
+        ++plain;
+        std::vector<grid::Problem> problems;
+        EXPECT_EQ(grid::check_value(attribute, value, {}, problems), value)
+            << kind.name << "." << attribute.name << " " << to_json(value);
+        EXPECT_THAT(problems, IsEmpty()) << kind.name << "." << attribute.name << " " << to_json(value);
+      }
+  EXPECT_GT(plain, 1000u);
+}
+
 TEST(Checks, AReferenceToOneOfSeveralKindsNamesTheKind) {
   EXPECT_THAT(problems_of("cable", {{"a_end", "interface/i1"}}), IsEmpty());
   EXPECT_THAT(problems_of("cable", {{"a_end", "i1"}}), SizeIs(1));

@@ -49,10 +49,19 @@ constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProper
     "fill":{"type":"number","exclusiveMinimum":0,"maximum":10,"description":"how full gravity or uniform traffic makes the busiest link"},
     "trip":{"type":"number","exclusiveMinimum":0,"description":"how full a link is when it fails as well, in a cascade"},
     "worst":{"type":"integer","minimum":0,"maximum":200},"verify":{"type":"integer","minimum":0,"maximum":1000},
-    "seed":{"type":"integer","minimum":0},"time_limit_ms":{"type":"integer","minimum":0,"maximum":60000}}})";
+    "seed":{"type":"integer","minimum":0},"time_limit_ms":{"type":"integer","minimum":0,"maximum":60000},
+    "stream":{"type":"boolean","default":false,"description":"server-sent events: progress (done, all, breaking, overloading and the worst
+      so far) a few times a second, then one report, which is the answer without it, or error"}}})";
 constexpr std::string_view kWhatIf = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "scenarios":{"type":"integer"},"scenarios_per_s":{"type":"number"},"complete":{"type":"boolean"},
-    "worst":{"type":"array","items":{"type":"object"}},"upgrades":{"type":"array","items":{"type":"object"}},
+    "worst":{"type":"array","items":{"type":"object","properties":{"failed":{"type":"array","items":{"type":"string"}},
+      "promises_broken":{"type":"integer"},"broken_at_once":{"type":"array","items":{"type":"object"},"description":"at most 200"},
+      "after_failover":{"type":"object"},"utilization_max":{"type":"number"},"lost_gbps":{"type":"number"},
+      "fullest_links":{"type":"array","items":{"type":"object"}},"links_down":{"type":"array","items":{"type":"string"}},
+      "sites_down":{"type":"array","items":{"type":"string"}}}}},
+    "upgrades":{"type":"array","items":{"type":"object","properties":{"link":{"type":"string"},"add_gbps":{"type":"number"},
+      "overloaded_in":{"type":"integer"},"harm_share":{"type":"number","description":"of all overload in all scenarios"},
+      "harm_per_gbps_km":{"type":"number"}}}},
     "verify":{"type":"object","properties":{"checked":{"type":"integer"},"differences":{"type":"integer"}}}}})";
 constexpr std::string_view kObject = R"({"type":"object"})";
 constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperties":false,"properties":{

@@ -2,8 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <mutex>
+#include <optional>
+
 #include "api/desk.h"
-#include "planner/whatif.h"
 
 namespace tandem::api {
 
@@ -16,6 +23,8 @@ constexpr int64_t kWhatIfDefaultMs = 10'000;
 constexpr int64_t kWhatIfMaxMs = 60'000;
 constexpr int64_t kWhatIfWorstMax = 200;  // each is judged anew: some milliseconds
 constexpr int64_t kWhatIfVerifyMax = 1'000;
+constexpr size_t kToldWorst = 5;                    // of what is known so far
+constexpr Duration kToldEvery = milliseconds(100);  // as often as a person sees a bar move
 
 Result<std::vector<twin::Failure>> read_failures(const Json& body, const grid::Snapshot& grid) {
   const Json& listed = body["failures"];
@@ -31,60 +40,180 @@ Result<std::vector<twin::Failure>> read_failures(const Json& body, const grid::S
   return failures;
 }
 
-Result<const v1::Plan*> accepted_plan(const Call& call) {
-  if (call.published->state.plan) return call.published->state.plan.get();
-  return fail(ErrorCode::unavailable, "no plan is accepted yet, so no promise is at stake; try again in a moment");
+Result<bool> read_stream(const Json& body) {
+  const Json& stream = body["stream"];
+  if (stream.is_null()) return false;
+  if (stream.is_bool()) return stream.boolean();
+  return fail(ErrorCode::invalid_argument, "'stream' must be true or false", "stream");
 }
 
 }  // namespace
+
+// What the desk's thread says and the connection's coroutine sends.
+class WhatIfDesk::Stream : public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(const asio::any_io_executor& executor, const Clock& clock)
+      : executor_(executor), clock_(clock), wake_(executor) {}
+
+  // On the desk's thread.
+  bool tell(const planner::SweepProgress& progress, const grid::Snapshot& grid) {
+    for (const twin::FailureOutcome& outcome : progress.outcomes) {
+      breaking_ += outcome.promises_broken > 0 ? 1 : 0;
+      overloading_ += outcome.utilization_max > 1 ? 1 : 0;
+      if (worst_.size() == kToldWorst && !hurts_more(outcome, worst_.back())) continue;
+      worst_.insert(std::upper_bound(worst_.begin(), worst_.end(), outcome, twin::hurts_more), outcome);
+      if (worst_.size() > kToldWorst) worst_.pop_back();
+    }
+    const Duration now = clock_.monotonic();
+    if (now < next_) return !gone_;
+    next_ = now + kToldEvery;
+    Json::Array worst;
+    for (const twin::FailureOutcome& outcome : worst_)
+      worst.push_back(planner::outcome_json(grid, progress.failures, outcome));
+    say("progress", Json::Object{{"done", progress.done},
+                                 {"all", progress.all},
+                                 {"breaking", breaking_},
+                                 {"overloading", overloading_},
+                                 {"worst", std::move(worst)}});
+    return !gone_;
+  }
+  void end(const Result<Json>& answer) {
+    const std::lock_guard lock(mutex_);
+    pending_ += answer ? http::format_sse("report", {}, to_json(*answer))
+                       : http::format_sse("error", {}, to_json(error_json(answer.error())));
+    ended_ = true;
+    asio::post(executor_, [self = shared_from_this()] { self->wake_.cancel(); });
+  }
+
+  // On the connection's thread: the next events; empty when they have ended. Ends before the last only by `leave`.
+  asio::awaitable<std::string> next() {
+    while (true) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (!pending_.empty()) co_return std::exchange(pending_, {});
+        if (ended_) co_return std::string();
+      }
+      wake_.expires_after(std::chrono::nanoseconds(kToldEvery.ns));  // a wake before the wait below would be missed
+      boost::system::error_code woken;
+      co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+  }
+  void leave() { gone_ = true; }
+
+ private:
+  void say(std::string_view event, const Json& data) {
+    const std::lock_guard lock(mutex_);
+    pending_ = http::format_sse(event, {}, to_json(data));  // in place of an older one that was not sent yet
+  }
+
+  asio::any_io_executor executor_;
+  const Clock& clock_;
+  std::mutex mutex_;  // guards the two below
+  std::string pending_;
+  bool ended_ = false;
+  std::atomic<bool> gone_ = false;
+  asio::steady_timer wake_;  // only on the executor
+  uint64_t breaking_ = 0, overloading_ = 0;
+  std::vector<twin::FailureOutcome> worst_;  // of what is known so far, the worst first
+  Duration next_;                            // when to say something again
+};
 
 WhatIfDesk::~WhatIfDesk() {
   closing_ = true;
   thread_.join();
 }
 
-Result<Json> WhatIfDesk::sweep(const Json& body, const Call& call) const {
-  planner::FailureSweep asked;
-  TANDEM_ASSIGN(asked.fail, twin::parse_failure_class(body["fail"].text("links:1")));
-  TANDEM_ASSIGN(asked.traffic, planner::parse_traffic_choice(body["traffic"].text("auto")));
-  TANDEM_ASSIGN(asked.fill, read_positive(body, "fill", planner::kGravityFill, 10));
+Result<WhatIfDesk::Sweep> WhatIfDesk::read_sweep(const Json& body) {
+  Sweep sweep;
+  sweep.fail = body["fail"].text("links:1");
+  TANDEM_ASSIGN(sweep.asked.fail, twin::parse_failure_class(sweep.fail));
+  TANDEM_ASSIGN(sweep.asked.traffic, planner::parse_traffic_choice(body["traffic"].text("auto")));
+  TANDEM_ASSIGN(sweep.asked.fill, read_positive(body, "fill", planner::kGravityFill, 10));
   TANDEM_ASSIGN(const int64_t worst, read_whole(body, "worst", 20, 0, kWhatIfWorstMax));
   TANDEM_ASSIGN(const int64_t verify, read_whole(body, "verify", 0, 0, kWhatIfVerifyMax));
   TANDEM_ASSIGN(const int64_t seed, read_whole(body, "seed", 1, 0, INT64_MAX));
   TANDEM_ASSIGN(const int64_t limit_ms, read_whole(body, "time_limit_ms", kWhatIfDefaultMs, 0, kWhatIfMaxMs));
-  asked.worst = static_cast<size_t>(worst);
-  asked.verify = static_cast<size_t>(verify);
-  asked.seed = static_cast<uint64_t>(seed);
-  TANDEM_ASSIGN(const v1::Plan* plan, accepted_plan(call));
-  const Duration end = clock_.monotonic() + milliseconds(limit_ms);
+  sweep.asked.worst = static_cast<size_t>(worst);
+  sweep.asked.verify = static_cast<size_t>(verify);
+  sweep.asked.seed = static_cast<uint64_t>(seed);
+  sweep.limit = milliseconds(limit_ms);
+  return sweep;
+}
+
+Result<WhatIfDesk::Question> WhatIfDesk::read_question(const Call& call) {
+  TANDEM_ASSIGN(const Json body, read_object(call.request, {"fail", "failures", "traffic", "fill", "trip", "worst",
+                                                            "verify", "seed", "time_limit_ms", "stream"}));
+  Question question;
+  question.published = call.published;
+  TANDEM_ASSIGN(question.stream, read_stream(body));
+  if (body["failures"].is_null()) {
+    TANDEM_ASSIGN(question.asked, read_sweep(body));
+  } else {
+    planner::Scenario scenario;
+    TANDEM_ASSIGN(scenario.failures, read_failures(body, *call.published->state.grid));
+    TANDEM_ASSIGN(scenario.traffic, planner::parse_traffic_choice(body["traffic"].text("auto")));
+    TANDEM_ASSIGN(scenario.fill, read_positive(body, "fill", planner::kGravityFill, 10));
+    TANDEM_ASSIGN(scenario.trip, read_positive(body, "trip", scenario.trip, 1e6));
+    question.asked = std::move(scenario);
+  }
+  if (!call.published->state.plan)
+    return fail(ErrorCode::unavailable, "no plan is accepted yet, so no promise is at stake; try again in a moment");
+  return question;
+}
+
+Result<Json> WhatIfDesk::work(const Question& question, const Tell& tell) const {
+  const grid::Snapshot& grid = *question.published->state.grid;
+  const v1::Plan& plan = *question.published->state.plan;
+  if (const auto* scenario = std::get_if<planner::Scenario>(&question.asked))
+    return planner::fail_together(grid, plan, *scenario);
+  const Sweep& sweep = std::get<Sweep>(question.asked);
+  const Duration end = clock_.monotonic() + sweep.limit;
   std::stop_source stop;
-  const auto progress = [&](const planner::SweepProgress&) {
-    if (closing_ || clock_.monotonic() >= end) stop.request_stop();
+  const auto progress = [&](const planner::SweepProgress& done) {
+    const bool wanted = !tell || tell(done);
+    if (!wanted || closing_ || clock_.monotonic() >= end) stop.request_stop();
   };
   TANDEM_ASSIGN(const Json report,
-                planner::sweep_failures(*call.published->state.grid, *plan, asked, clock_, progress, stop.get_token()));
+                planner::sweep_failures(grid, plan, sweep.asked, clock_, progress, stop.get_token()));
   Json::Object answer = report.object();
-  answer["fail"] = body["fail"].text("links:1");
+  answer["fail"] = sweep.fail;
   return Json(std::move(answer));
 }
 
-Result<Json> WhatIfDesk::work(const Call& call) const {
-  TANDEM_ASSIGN(const Json body, read_object(call.request, {"fail", "failures", "traffic", "fill", "trip", "worst",
-                                                            "verify", "seed", "time_limit_ms"}));
-  if (body["failures"].is_null()) return sweep(body, call);
-  planner::Scenario scenario;
-  TANDEM_ASSIGN(scenario.failures, read_failures(body, *call.published->state.grid));
-  TANDEM_ASSIGN(scenario.traffic, planner::parse_traffic_choice(body["traffic"].text("auto")));
-  TANDEM_ASSIGN(scenario.fill, read_positive(body, "fill", planner::kGravityFill, 10));
-  TANDEM_ASSIGN(scenario.trip, read_positive(body, "trip", scenario.trip, 1e6));
-  TANDEM_ASSIGN(const v1::Plan* plan, accepted_plan(call));
-  return planner::fail_together(*call.published->state.grid, *plan, scenario);
+// The work goes on until it has ended, whoever leaves: it is told so, and uses what stands here.
+asio::awaitable<void> WhatIfDesk::answer_in_pieces(Question question, http::ResponseWriter& writer) {
+  auto executor = co_await asio::this_coro::executor;
+  const auto stream = std::make_shared<Stream>(executor, clock_);
+  const auto asked = std::make_shared<const Question>(std::move(question));
+  writer.on_disconnect([stream] { stream->leave(); });
+  asio::post(thread_, [this, stream, asked] {
+    const grid::Snapshot& grid = *asked->published->state.grid;
+    stream->end(work(*asked, [&](const planner::SweepProgress& done) { return stream->tell(done, grid); }));
+  });
+  http::Headers headers = http::content_type("text/event-stream");
+  headers.set("cache-control", "no-store");
+  auto sent = co_await writer.start(200, std::move(headers));
+  for (std::string events = co_await stream->next(); !events.empty(); events = co_await stream->next()) {
+    if (sent) sent = co_await writer.write(events);
+    if (!sent) stream->leave();
+  }
+  if (sent) co_await writer.finish();
 }
 
 asio::awaitable<void> WhatIfDesk::answer(const Call& call, http::ResponseWriter& writer) {
-  Result<Json> answer = fail(ErrorCode::resource_exhausted, "too many what-ifs wait already; try again in a moment");
   const DeskPlace place(held_, kWhatIfsHeldMax);
-  if (place.is_free()) answer = co_await run_aside(thread_, [&] { return work(call); });
+  Result<Json> answer = fail(ErrorCode::resource_exhausted, "too many what-ifs wait already; try again in a moment");
+  if (place.is_free()) {
+    auto question = read_question(call);
+    if (question && question->stream) {
+      co_await answer_in_pieces(std::move(*question), writer);
+      co_return;
+    }
+    if (question)
+      answer = co_await run_aside(thread_, [&] { return work(*question, {}); });
+    else
+      answer = tl::unexpected(question.error());
+  }
   co_await respond_result(std::move(answer), writer);
 }
 

@@ -4,8 +4,12 @@
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <variant>
 
 #include "api/call.h"
+#include "planner/whatif.h"
 
 namespace tandem::api {
 
@@ -16,13 +20,32 @@ class WhatIfDesk {
   ~WhatIfDesk();  // ends what runs
 
   // planner::sweep_failures, or planner::fail_together where `failures` are named, on the accepted plan. A sweep that
-  // its time limit ends says so: "complete" is false. Errors: invalid_argument, not_found, too_large, unavailable (no
-  // plan yet), resource_exhausted (too many at once).
+  // its time limit ends says so: "complete" is false. With "stream" the answer is server-sent events: `progress` a few
+  // times a second, {"done","all","breaking","overloading","worst"} so far, then one `report`, which is what is
+  // answered without it, or `error`; a caller who leaves ends the sweep. Errors: invalid_argument, not_found,
+  // too_large, unavailable (no plan yet), resource_exhausted (too many at once).
   boost::asio::awaitable<void> answer(const Call& call, http::ResponseWriter& writer);
 
  private:
-  Result<Json> work(const Call& call) const;
-  Result<Json> sweep(const Json& body, const Call& call) const;
+  struct Sweep {
+    planner::FailureSweep asked;
+    std::string fail;  // as it was asked for
+    Duration limit;
+  };
+  // One what-if with the grid it is asked of, which lives as long as it does.
+  struct Question {
+    std::shared_ptr<const Published> published;
+    std::variant<Sweep, planner::Scenario> asked;
+    bool stream = false;
+  };
+  // Says how far a sweep is; false ends it.
+  using Tell = std::function<bool(const planner::SweepProgress&)>;
+  class Stream;
+
+  static Result<Question> read_question(const Call& call);
+  static Result<Sweep> read_sweep(const Json& body);
+  Result<Json> work(const Question& question, const Tell& tell) const;
+  boost::asio::awaitable<void> answer_in_pieces(Question question, http::ResponseWriter& writer);
 
   const Clock& clock_;
   std::atomic<bool> closing_ = false;

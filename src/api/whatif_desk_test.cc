@@ -18,6 +18,9 @@ TEST(WhatIfDesk, SaysWhatIsWrongAndWhere) {
   EXPECT_NE(wrong(R"({"failures":[]})").find("failures"), std::string::npos);
   EXPECT_NE(wrong(R"({"verify":1000000})").find("verify"), std::string::npos);
   EXPECT_NE(wrong(R"({"fill":-1})").find("fill"), std::string::npos);
+  EXPECT_NE(wrong(R"({"stream":"yes"})").find("stream"), std::string::npos);
+  EXPECT_NE(wrong(R"({"fail":"links:9","stream":true})").find("links:1"), std::string::npos)
+      << "before a stream begins";
   EXPECT_NE(wrong(R"({"unknown":1})").find("unknown"), std::string::npos);
   EXPECT_NE(wrong(R"({"failures":[{"kind":"cable","id":"x"}]})").find("cable"), std::string::npos);
   EXPECT_EQ(inventory.ask("POST", "/api/v1/whatif", R"({"failures":[{"kind":"link","id":"x"}]})").status, 404);

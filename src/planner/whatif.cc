@@ -14,6 +14,7 @@ namespace {
 constexpr double kAddedStepGbps = 10;  // capacity is bought in steps of the smallest optic still sold for backbones
 constexpr double kSpanKm = 80;         // a link costs at least one amplified span
 constexpr size_t kUpgradesMax = 20;
+constexpr size_t kFullestMax = 20;  // links of one scenario
 
 double six_decimals(double value) { return value == 0 ? 0 : std::round(value * 1e6) / 1e6; }
 
@@ -40,6 +41,52 @@ Json busiest_link(const grid::Snapshot& snapshot, const std::vector<double>& gbp
   return found;
 }
 
+// The links asked for most of their capacity, in either direction, the fullest first.
+Json::Array fullest_links(const grid::Snapshot& snapshot, const std::vector<double>& gbps) {
+  std::vector<std::pair<double, size_t>> all;
+  for (size_t i = 0; i < snapshot.links.size(); ++i) {
+    const grid::Link& link = snapshot.links[i];
+    const double utilization =
+        std::max(gbps[2 * i] / link.capacity_ab.value(), gbps[2 * i + 1] / link.capacity_ba.value());
+    if (utilization > 0) all.emplace_back(-utilization, i);
+  }
+  const size_t shown = std::min(all.size(), kFullestMax);
+  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(shown), all.end());
+  Json::Array rows;
+  for (size_t i = 0; i < shown; ++i)
+    rows.push_back(
+        Json::Object{{"id", snapshot.links[all[i].second].id}, {"utilization", six_decimals(-all[i].first)}});
+  return rows;
+}
+
+// What was up before and is not after, as far as it fits.
+template <class Row>
+Json::Array gone(const grid::Table<Row>& rows, const auto& usable_before, const auto& usable_after) {
+  Json::Array ids;
+  for (size_t i = 0; i < rows.size() && ids.size() < kNamedMax; ++i)
+    if (usable_before(i) && !usable_after(i)) ids.push_back(rows[i].id);
+  return ids;
+}
+
+Json::Array links_down(const grid::Snapshot& before, const grid::Snapshot& after) {
+  return gone(
+      before.links, [&](size_t i) { return before.usable(grid::LinkIndex(i)); },
+      [&](size_t i) { return after.usable(grid::LinkIndex(i)); });
+}
+
+// A site is down when it is, or when the last of its nodes is.
+Json::Array sites_down(const grid::Snapshot& before, const grid::Snapshot& after) {
+  const auto lit = [](const grid::Snapshot& snapshot) {
+    std::vector<uint8_t> sites(snapshot.sites.size(), 0);
+    for (size_t i = 0; i < snapshot.nodes.size(); ++i)
+      if (snapshot.usable(grid::NodeIndex(i))) sites[snapshot.nodes[i].site.value] = 1;
+    return sites;
+  };
+  const std::vector<uint8_t> then = lit(before), now = lit(after);
+  return gone(
+      before.sites, [&](size_t i) { return then[i] != 0; }, [&](size_t i) { return now[i] != 0; });
+}
+
 // What stays broken when the shares of the plan have moved to what is left.
 Json after_failover(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {
   const Verdict verdict = compare(before, plan, after);
@@ -61,6 +108,13 @@ Json traffic_json(const twin::TrafficMatrix& matrix) {
                       {"gbps", six_decimals(matrix.total().value())}};
 }
 
+Json::Array failed_ids(const grid::Snapshot& snapshot, std::span<const twin::Failure> failures,
+                       const twin::FailureOutcome& outcome) {
+  Json::Array ids{Json(failed_id(snapshot, failures[outcome.failed[0]]))};
+  if (outcome.failed[0] != outcome.failed[1]) ids.push_back(Json(failed_id(snapshot, failures[outcome.failed[1]])));
+  return ids;
+}
+
 // The sweep of one snapshot under one plan, as JSON.
 class SweepReport {
  public:
@@ -69,9 +123,9 @@ class SweepReport {
 
   Result<Json> make(const std::function<void(const SweepProgress&)>& progress, std::stop_token stop) {
     const twin::TrafficMatrix matrix = chosen_traffic(snapshot_, plan_, asked_.traffic, asked_.fill);
-    const std::vector<WatchedPromise> watched = watched_promises(snapshot_, plan_);
+    watched_ = watched_promises(snapshot_, plan_);
     std::vector<twin::PromiseWatch> watches;
-    for (const WatchedPromise& one : watched) watches.push_back(one.watch);
+    for (const WatchedPromise& one : watched_) watches.push_back(one.watch);
     TANDEM_ASSIGN(const twin::FailureStudy study,
                   twin::FailureStudy::make(snapshot_, matrix, std::move(watches), asked_.fail.kind));
     twin::SweepOptions options;
@@ -81,7 +135,7 @@ class SweepReport {
     options.threads = asked_.threads;
     if (progress)
       options.progress = [&](std::span<const twin::FailureOutcome> outcomes, uint64_t done, uint64_t all) {
-        progress({done, all, outcomes});
+        progress({done, all, outcomes, study.failures()});
       };
     const Duration start = clock_.monotonic();
     const twin::Sweep sweep = study.run(asked_.fail.at_once, options, stop);
@@ -95,7 +149,7 @@ class SweepReport {
         {"threads", static_cast<int64_t>(asked_.threads)},
         {"offset", snapshot_.offset},
         {"traffic", traffic_json(matrix)},
-        {"promises", static_cast<int64_t>(watched.size())},
+        {"promises", static_cast<int64_t>(watched_.size())},
         {"undisturbed", Json::Object{{"utilization_max", six_decimals(study.undisturbed().utilization_max)},
                                      {"lost_gbps", six_decimals(study.undisturbed().lost_gbps)}}},
         {"overloading", sweep.overloaded},
@@ -109,13 +163,17 @@ class SweepReport {
   }
 
  private:
-  Json::Array failed(const twin::FailureStudy& study, const twin::FailureOutcome& outcome) const {
-    Json::Array ids;
-    for (const uint32_t position : outcome.failed) {
-      const Json id(failed_id(snapshot_, study.failures()[position]));
-      if (ids.empty() || outcome.failed[0] != outcome.failed[1]) ids.push_back(id);
+  Json::Array broken_at_once(const std::vector<uint32_t>& promises) const {
+    Json::Array rows;
+    for (size_t i = 0; i < std::min(promises.size(), kNamedMax); ++i) {
+      const grid::Demand& demand = snapshot_.demands[watched_[promises[i]].demand];
+      rows.push_back(Json::Object{{"demand", demand.id},
+                                  {"tenant", snapshot_.tenants[demand.tenant].id},
+                                  {"region", snapshot_.regions[demand.region].id},
+                                  {"model", snapshot_.models[demand.model].id},
+                                  {"rate_per_s", demand.rate_per_s}});
     }
-    return ids;
+    return rows;
   }
 
   // Each of the worst, with its busiest link, and what becomes of the promises once the shares have moved.
@@ -126,12 +184,13 @@ class SweepReport {
       const twin::Failure both[] = {study.failures()[outcome.failed[0]], study.failures()[outcome.failed[1]]};
       const size_t count = outcome.failed[0] == outcome.failed[1] ? 1 : 2;
       const grid::Snapshot after = with_failures(snapshot_, std::span(both).first(count));
-      Json::Object row{{"failed", failed(study, outcome)},
-                       {"promises_broken", static_cast<int64_t>(outcome.promises_broken)},
-                       {"utilization_max", six_decimals(outcome.utilization_max)},
-                       {"lost_gbps", six_decimals(outcome.lost_gbps)},
-                       {"after_failover", after_failover(snapshot_, plan_, after)},
-                       {"worst_link", busiest_link(snapshot_, plain.gbps)}};
+      Json::Object row = outcome_json(snapshot_, study.failures(), outcome).object();
+      row["broken_at_once"] = broken_at_once(plain.promises);
+      row["after_failover"] = after_failover(snapshot_, plan_, after);
+      row["worst_link"] = busiest_link(snapshot_, plain.gbps);
+      row["fullest_links"] = fullest_links(snapshot_, plain.gbps);
+      row["links_down"] = links_down(snapshot_, after);
+      row["sites_down"] = sites_down(snapshot_, after);
       all.push_back(std::move(row));
     }
     return all;
@@ -148,9 +207,11 @@ class SweepReport {
       double add_gbps = 0, gbps_km = 0;
     };
     std::vector<Upgrade> all;
+    double harm_kbps = 0;
     for (size_t slot = 0; slot < sweep.stress.size(); ++slot) {
       const twin::LinkStress& stress = sweep.stress[slot];
       if (stress.overloaded == 0) continue;
+      harm_kbps += static_cast<double>(stress.excess_kbps_sum);
       const grid::Link& link = snapshot_.links[slot / 2];
       const double capacity = (slot % 2 == 0 ? link.capacity_ab : link.capacity_ba).value();
       Upgrade upgrade;
@@ -169,6 +230,9 @@ class SweepReport {
       const grid::Link& link = snapshot_.links[all[i].slot / 2];
       Json::Object row = direction_ends(snapshot_, link, all[i].slot % 2).object();
       row["link"] = link.id;
+      row["capacity_gbps"] = (all[i].slot % 2 == 0 ? link.capacity_ab : link.capacity_ba).value();
+      row["length_km"] = link.length.value();
+      row["harm_share"] = six_decimals(static_cast<double>(stress.excess_kbps_sum) / std::max(1.0, harm_kbps));
       row["overloaded_in"] = stress.overloaded;
       row["utilization_max"] = six_decimals(stress.utilization_max);
       row["excess_gbps_mean"] =
@@ -191,7 +255,8 @@ class SweepReport {
       ++checked;
       if (what.empty()) continue;
       if (++differences <= 10)
-        first.push_back(Json::Object{{"failed", failed(study, kept.outcome)}, {"difference", what}});
+        first.push_back(
+            Json::Object{{"failed", failed_ids(snapshot_, study.failures(), kept.outcome)}, {"difference", what}});
     }
     const double seconds = (clock_.monotonic() - start).seconds();
     const double plain_per_s = seconds > 0 ? static_cast<double>(checked) / seconds : 0;
@@ -208,10 +273,19 @@ class SweepReport {
   const v1::Plan& plan_;
   const FailureSweep& asked_;
   const Clock& clock_;
+  std::vector<WatchedPromise> watched_;
   double seconds_ = 0;  // of the sweep
 };
 
 }  // namespace
+
+Json outcome_json(const grid::Snapshot& snapshot, std::span<const twin::Failure> failures,
+                  const twin::FailureOutcome& outcome) {
+  return Json::Object{{"failed", failed_ids(snapshot, failures, outcome)},
+                      {"promises_broken", static_cast<int64_t>(outcome.promises_broken)},
+                      {"utilization_max", six_decimals(outcome.utilization_max)},
+                      {"lost_gbps", six_decimals(outcome.lost_gbps)}};
+}
 
 Result<TrafficChoice> parse_traffic_choice(std::string_view text) {
   constexpr std::string_view kNames[] = {"auto", "own", "gravity", "uniform"};

@@ -40,6 +40,7 @@ twin::TrafficMatrix chosen_traffic(const grid::Snapshot& snapshot, const v1::Pla
 inline constexpr double kGravityFill = 0.4;  // of the busiest link, as networks are run to survive one cut
 inline constexpr size_t kWorstMax = 1'000;
 inline constexpr size_t kVerifyMax = 100'000;
+inline constexpr size_t kNamedMax = 200;  // promises, links or sites of one scenario: what a person reads
 
 struct FailureSweep {
   twin::FailureClass fail;
@@ -53,13 +54,19 @@ struct FailureSweep {
 struct SweepProgress {
   uint64_t done = 0, all = 0;
   std::span<const twin::FailureOutcome> outcomes;  // of the block just done
+  std::span<const twin::Failure> failures;         // what their `failed` counts
 };
+
+// {"failed":[ids],"promises_broken","utilization_max","lost_gbps"}
+Json outcome_json(const grid::Snapshot& snapshot, std::span<const twin::Failure> failures,
+                  const twin::FailureOutcome& outcome);
 
 // All failures of a class: {"fail","failures","scenarios","scenarios_per_s","seconds","complete","traffic","promises",
 // "undisturbed","overloaded","losing","breaking","worst","upgrades","verify":{"checked","differences",…}}.
-// `promises_broken` of a scenario counts the promises that break at once, with the plan's splits as they are; for each
-// of the worst, `after_failover` says which stay broken when the shares have moved (planner::compare). Errors:
-// too_large.
+// `promises_broken` of a scenario counts the promises that break at once, with the plan's splits as they are. Each of
+// the worst says whose they are (`broken_at_once`, at most kNamedMax), which stay broken when the shares have moved
+// (`after_failover`, by planner::compare), what is down (`links_down`, `sites_down`) and which links are fullest.
+// Errors: too_large.
 Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan, const FailureSweep& asked,
                             const Clock& clock, const std::function<void(const SweepProgress&)>& progress,
                             std::stop_token stop);

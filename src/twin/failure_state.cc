@@ -86,8 +86,11 @@ FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatr
 }
 
 void FailureStudy::State::watch(std::vector<PromiseWatch> all) {
-  for (PromiseWatch& one : all)
-    if (!is_broken(snapshot, network, one)) watches.push_back(std::move(one));
+  for (uint32_t i = 0; i < all.size(); ++i) {
+    if (is_broken(snapshot, network, all[i])) continue;
+    watches.push_back(std::move(all[i]));
+    watch_given.push_back(i);
+  }
 }
 
 void FailureStudy::State::route_all() {

@@ -36,6 +36,7 @@ struct FailureStudy::State {
   std::shared_ptr<const Network> network;
   Mesh mesh;
   std::vector<PromiseWatch> watches;
+  std::vector<uint32_t> watch_given;  // of each watch, its position among those given
   std::vector<Failure> failures;
   std::vector<Taken> taken;                   // by failure
   std::vector<std::vector<uint32_t>> takers;  // the failures that take a link, by link

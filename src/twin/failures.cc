@@ -135,8 +135,9 @@ KeptScenario FailureStudy::plain(std::array<uint32_t, 2> failed) const {
         std::max({scenario.outcome.utilization_max, loads.gbps[2 * i] / after.links[i].capacity_ab.value(),
                   loads.gbps[2 * i + 1] / after.links[i].capacity_ba.value()});
   scenario.gbps = std::move(loads.gbps);
-  for (const PromiseWatch& watch : state_->watches)
-    scenario.outcome.promises_broken += is_broken(after, network, watch) ? 1 : 0;
+  for (size_t i = 0; i < state_->watches.size(); ++i)
+    if (is_broken(after, network, state_->watches[i])) scenario.promises.push_back(state_->watch_given[i]);
+  scenario.outcome.promises_broken = static_cast<uint32_t>(scenario.promises.size());
   return scenario;
 }
 

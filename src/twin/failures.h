@@ -83,7 +83,8 @@ struct SweepOptions {
 
 struct KeptScenario {
   FailureOutcome outcome;
-  std::vector<double> gbps;  // loads, by 2 · link + direction
+  std::vector<double> gbps;             // loads, by 2 · link + direction
+  std::vector<uint32_t> promises = {};  // the broken ones, as positions among those given to `make`; by `plain` alone
 };
 
 struct Sweep {

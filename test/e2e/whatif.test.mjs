@@ -64,9 +64,32 @@ describe('POST /api/v1/whatif', () => {
     assert.ok(swept.body.offset > 0);
     assert.equal(swept.body.verify.differences, 0);
     assert.equal(swept.body.worst.length, 3);
+    const [worst] = swept.body.worst;
+    assert.equal(worst.broken_at_once.length, worst.promises_broken);
+    assert.deepEqual(worst.sites_down, worst.failed);
+    assert.ok(worst.links_down.length > 0 && worst.fullest_links.length > 0);
     const one = await ask({ failures: [{ kind: 'link', id: 'ham-kie' }] });
     assert.equal(one.status, 200, JSON.stringify(one.body));
     assert.equal(one.body.failed[0].id, 'ham-kie');
     assert.equal((await ask({ failures: [{ kind: 'link', id: 'none' }] })).status, 404);
+  });
+
+  test('says how far it is when asked to stream, and answers the same', async () => {
+    const question = { fail: 'links:2', worst: 2, seed: 1 };
+    const post = (body) => fetch(`${grid.url}/api/v1/whatif`, { method: 'POST', body: JSON.stringify(body) });
+    const streamed = await post({ ...question, stream: true });
+    assert.equal(streamed.headers.get('content-type'), 'text/event-stream');
+    const events = (await streamed.text()).trim().split('\n\n').map((block) => {
+      const [, name, data] = block.match(/^event: (\w+)\ndata: (.*)$/);
+      return { name, data: JSON.parse(data) };
+    });
+    assert.equal(events.at(-1).name, 'report');
+    assert.ok(events.slice(0, -1).every(({ name, data }) => name === 'progress' && data.done <= data.all));
+    const report = events.at(-1).data;
+    const plain = await (await post(question)).json();
+    assert.deepEqual(Object.keys(report), Object.keys(plain));
+    assert.deepEqual([report.fail, report.scenarios, report.complete], [plain.fail, plain.scenarios, true]);
+    const wrong = await post({ fail: 'links:9', stream: true });
+    assert.equal(wrong.status, 400);
   });
 });

@@ -111,6 +111,35 @@ test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMo
   assert.ok((await page.getByTestId('replay-sites').locator('tbody tr').count()) > 0);
 }));
 
+for (const colorScheme of ['dark', 'light'])
+  test(`failures are tried, ranked and looked at, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
+    await openMap(page, server.url);
+    await page.keyboard.press('w');
+    await page.getByTestId('whatif-page').waitFor();
+    await page.getByTestId('whatif-run').click();
+    await page.getByTestId('whatif-progress').waitFor();
+    await page.getByTestId('whatif-verdict').waitFor();
+    assert.ok((await page.getByTestId('whatif-row').count()) >= 15);
+    assert.equal(await page.locator('[data-testid="whatif-map"] line.down').count(), 1);
+    assert.ok((await page.locator('[data-testid="whatif-map"] line.used').count()) > 0);
+    assert.ok((await page.getByTestId('whatif-region').count()) > 0);
+    assert.ok((await page.getByTestId('whatif-hurt').locator('tbody tr').count()) > 0);
+    assert.ok((await page.getByTestId('whatif-tenants').locator('tbody tr').count()) > 0);
+    await picture(page, `whatif-${colorScheme}`);
+
+    const first = await page.getByTestId('whatif-chosen').innerText();
+    await page.getByTestId('whatif-row').nth(3).click();
+    assert.notEqual(await page.getByTestId('whatif-chosen').innerText(), first);
+    await page.getByTestId('whatif-upgrade').nth(1).click();
+    await page.locator('[data-testid="whatif-map"] line.upgrade').waitFor();
+    await page.getByText('add 35 Gbit/s').waitFor();
+    await picture(page, `whatif-upgrade-${colorScheme}`);
+
+    await page.getByTestId('whatif-fail').selectOption('sites:1');
+    await page.getByTestId('whatif-run').click();
+    await page.locator('[data-testid="whatif-map"] .cross').waitFor();
+  }));
+
 test('the stream is lost and comes back', inBrowser({ reducedMotion: 'reduce', width: 900, height: 600 }, async (page) => {
   await openMap(page, server.url);
   server.fixture.deaf = true;

@@ -214,6 +214,34 @@ class Fixture {
     return { offset: this.offset, verdict: 'tandem is best: 95 % of requests good (fixture)', policies: policies.map(report) };
   }
 
+  // Each link down in turn, in the order of the fixture: progress first, then the report.
+  whatif({ fail, worst }) {
+    const { links, sites } = this.grid;
+    const hurt = (i) => this.plan.demands.slice(0, Math.max(0, 9 - i)).map(({ id, tenant, region, model, rate_per_s }) => ({ demand: id, tenant, region, model, rate_per_s }));
+    const bySite = fail.startsWith('sites');
+    const scenario = (i) => {
+      const busy = links.filter((l) => l !== links[i]).slice(i, i + 8).map((l, k) => ({ id: l.id, utilization: 1.3 - 0.02 * i - 0.1 * k }));
+      const ids = bySite ? [sites[i].id] : [links[i].id];
+      return {
+        failed: ids, promises_broken: hurt(i).length, utilization_max: busy[0].utilization, lost_gbps: i % 3 === 0 ? 4.2 : 0, broken_at_once: hurt(i),
+        after_failover: { promises_broken: hurt(i + 6).map((one) => ({ ...one, reason: 'promise_ttft', fraction: 1 })), cost_eur_per_hour_delta: 1 },
+        worst_link: { ...busy[0] }, fullest_links: busy, links_down: bySite ? links.filter((l) => l.a_site === ids[0] || l.b_site === ids[0]).map((l) => l.id) : ids, sites_down: bySite ? ids : [],
+      };
+    };
+    const all = bySite ? sites.length : links.length;
+    const events = [0.3, 0.6, 0.9].map((share) => ['progress', { done: Math.round(all * share), all, breaking: Math.round(9 * share), overloading: 6, worst: [] }]);
+    const upgrades = links.slice(0, 6).map((l, i) => ({
+      link: l.id, from: l.a_site, to: l.b_site, capacity_gbps: l.capacity_gbps, length_km: l.length_km, add_gbps: 40 - 5 * i, overloaded_in: 9 - i, utilization_max: 1.4 - 0.05 * i,
+      excess_gbps_mean: 6 - i, gbps_km: 4000, harm_share: 0.4 / (i + 1), harm_per_gbps_km: 0.012 / (i + 1),
+    }));
+    const report = {
+      offset: this.offset, fail, failures: all, scenarios: all, scenarios_per_s: 25_000, complete: true, promises: this.plan.demands.length, breaking: 9, overloading: 15, losing: 5,
+      undisturbed: { utilization_max: 0.62, lost_gbps: 0 }, traffic: { formula: 'fixture traffic', flows: 40, gbps: 300 },
+      worst: Array.from({ length: Math.min(worst, all) }, (_, i) => scenario(i)), upgrades,
+    };
+    return [...events, ['report', report]];
+  }
+
   answer(method, parts, query, body) {
     const [what, id, verb] = parts;
     const missing = { status: 404, body: { error: { message: `There is no ${parts.join(' ')}.` } } };
@@ -225,6 +253,7 @@ class Fixture {
     if (known) return known;
     if (what === 'plan') return { body: this.plan };
     if (what === 'replay' && method === 'POST') return { body: this.replay(JSON.parse(body)) };
+    if (what === 'whatif' && method === 'POST') return { events: this.whatif(JSON.parse(body)) };
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
       const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));
@@ -271,6 +300,15 @@ export async function serveFixture(options = {}) {
       let body = '';
       for await (const chunk of request) body += chunk;
       const answer = fixture.answer(request.method, url.pathname.slice(8).split('/').map(decodeURIComponent), url.searchParams, body);
+      if (answer.events) {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        for (const [name, data] of answer.events) {
+          response.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+          await new Promise((resolve) => setTimeout(resolve, 60));
+        }
+        response.end();
+        return;
+      }
       response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(answer.body));
       return;

@@ -13,8 +13,17 @@ export class ApiError extends Error {
   }
 }
 
-// GET, or as `init` says, of a path under /api/v1.
-export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
+  try {
+    return text === '' ? {} : (JSON.parse(text) as unknown);
+  } catch {
+    throw new ApiError(response.status, `The server answered ${response.status} with something other than JSON.`);
+  }
+}
+
+// GET, or as `init` says, of a path under /api/v1: an answer that is no error, its body still to be read.
+export async function send(path: string, init?: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api/v1/${path}`, init);
@@ -22,18 +31,15 @@ export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
     throw new ApiError(0, 'The server does not answer.');
   }
-  const text = await response.text();
-  let body: unknown;
-  try {
-    body = text === '' ? {} : JSON.parse(text);
-  } catch {
-    throw new ApiError(response.status, `The server answered ${response.status} with something other than JSON.`);
-  }
-  if (!response.ok) {
-    const message = (body as { error?: { message?: string } }).error?.message;
-    throw new ApiError(response.status, message ?? `The server answered ${response.status}.`, body);
-  }
-  return body as T;
+  if (response.ok) return response;
+  const body = await readJson(response);
+  const message = (body as { error?: { message?: string } }).error?.message;
+  throw new ApiError(response.status, message ?? `The server answered ${response.status}.`, body);
+}
+
+// The same with its body, which is JSON.
+export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await readJson(await send(path, init))) as T;
 }
 
 export const part = encodeURIComponent;

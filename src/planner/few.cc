@@ -12,7 +12,9 @@ namespace tandem::planner {
 namespace {
 
 constexpr double kNoLimit = std::numeric_limits<double>::max();  // what Clp takes for infinite
-constexpr double kWholeNumber = 1e-6;                            // nearer than this to a whole number is one
+// Of what a replica holds: shares are rounded to whole counts of kWhole, and must not need another replica for it.
+constexpr double kFilled = 1 - 2e-4;
+constexpr double kWholeNumber = 1e-6;  // nearer than this to a whole number is one
 
 }  // namespace
 
@@ -134,7 +136,7 @@ class FewProgram::Tree {
       const grid::OperatingPoint& point = at.profile->points[run.point];
       const int work = add_row(-kNoLimit, 0);
       run.work_cap = add_row(-kNoLimit, kNoLimit);
-      add_entry(work, run.replicas, -kUtilizationMax);
+      add_entry(work, run.replicas, -kUtilizationMax * kFilled);
       for (uint32_t d = 0; d < few_.demands.size(); ++d) {
         const auto o = problem_.find_option(few_.demands[d].demand, c);
         if (!o || (problem_.options[*o].points >> run.point & 1) == 0) continue;
@@ -174,7 +176,7 @@ class FewProgram::Tree {
         if (share >= most) break;
         const bool always = share == *shares.rbegin();
         const int row = add_row(-kNoLimit, always ? 0 : kNoLimit);
-        add_entry(row, run.replicas, -std::max(0.0, share - 1e-9));
+        add_entry(row, run.replicas, -std::max(0.0, share * kFilled));
         for (const Run::Use& use : run.uses) add_entry(row, use.column, use.prefill);
         run.levels.push_back({share, row});
       }
@@ -308,7 +310,8 @@ class FewProgram::Tree {
         if (x[use.column] < kWholeNumber) continue;
         if (strictest == nullptr || use.prefill_share_max < strictest->prefill_share_max) strictest = &use;
       }
-      if (strictest == nullptr || prefill <= strictest->prefill_share_max * x[run.replicas] * (1 + 1e-7)) continue;
+      if (strictest == nullptr || prefill <= strictest->prefill_share_max * kFilled * x[run.replicas] * (1 + 1e-7))
+        continue;
       const auto level = std::find_if(run.levels.begin(), run.levels.end(),
                                       [&](const Run::Level& l) { return l.share == strictest->prefill_share_max; });
       if (level == run.levels.end()) continue;

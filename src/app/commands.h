@@ -74,7 +74,8 @@ struct ReplayCommandOptions {
 int run_replay(const ReplayCommandOptions& options);
 
 struct WhatIfOptions {
-  std::filesystem::path grid;
+  std::filesystem::path grid;  // or
+  std::string url;             // of a running grid, which answers on its accepted plan
   std::string fail = "links:1";
   std::vector<std::string> links, nodes, groups, sites;  // these at once, in place of `fail`
   double trip = 1.5;                                     // of capacity: where an overloaded link fails as well

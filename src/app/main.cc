@@ -133,7 +133,11 @@ void add_whatif(CLI::App& app, int& status) {
   auto options = std::make_shared<WhatIfOptions>();
   CLI::App* command =
       app.add_subcommand("whatif", "What breaks when things fail: every single or double failure, the worst first");
-  command->add_option("--grid", options->grid, "Grid file")->required();
+  auto* grid = command->add_option_group("grid", "What is asked of, one of");
+  grid->add_option("--grid", options->grid, "Grid file; a plan is made for it");
+  grid->add_option("--url", options->url,
+                   "A running grid, as it is and with the plan it has accepted: http://127.0.0.1:8080");
+  grid->require_option(1);
   auto* all =
       command
           ->add_option("--fail", options->fail,
@@ -174,6 +178,7 @@ void add_whatif(CLI::App& app, int& status) {
       "Examples:\n"
       "  tandem whatif --grid examples/national.yaml --fail sites:1\n"
       "  tandem whatif --grid examples/national.yaml --links ham-kie,kie-fle\n"
+      "  tandem whatif --url http://127.0.0.1:8080 --fail nodes:1\n"
       "  tandem import Cogentco.gml -o cogentco.yaml && tandem whatif --grid cogentco.yaml --fail links:2 --verify "
       "1000");
   run_with(command, options, run_whatif, status);

@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/inventory_remote.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "planner/planner.h"
@@ -15,6 +16,7 @@ namespace tandem::app {
 namespace {
 
 constexpr Duration kProgressEvery = milliseconds(200);
+constexpr int64_t kAskedLimitMs = 60'000;  // what a running grid takes at most
 
 Result<planner::FailureSweep> read_sweep(const WhatIfOptions& options) {
   planner::FailureSweep asked;
@@ -75,16 +77,25 @@ void print_sweep(const Json& report) {
     fmt::print("  {}: {}\n", joined_ids(row["failed"]), row["difference"].text());
 }
 
+// The failures that are named, as the command and the API call their kinds.
+std::vector<std::pair<std::string_view, const std::vector<std::string>*>> named_failures(const WhatIfOptions& options) {
+  return {{"link", &options.links},
+          {"node", &options.nodes},
+          {"shared_risk_group", &options.groups},
+          {"site", &options.sites}};
+}
+
+bool names_failures(const WhatIfOptions& options) {
+  const auto all = named_failures(options);
+  return std::any_of(all.begin(), all.end(), [](const auto& named) { return !named.second->empty(); });
+}
+
 Result<planner::Scenario> read_scenario(const WhatIfOptions& options, const grid::Snapshot& grid) {
   planner::Scenario scenario;
   TANDEM_ASSIGN(scenario.traffic, planner::parse_traffic_choice(options.traffic));
   scenario.fill = options.fill;
   scenario.trip = options.trip;
-  const std::pair<std::string_view, const std::vector<std::string>*> named[] = {{"link", &options.links},
-                                                                                {"node", &options.nodes},
-                                                                                {"shared_risk_group", &options.groups},
-                                                                                {"site", &options.sites}};
-  for (const auto& [kind, ids] : named)
+  for (const auto& [kind, ids] : named_failures(options))
     for (const std::string& id : *ids) {
       TANDEM_ASSIGN(const twin::Failure failure, planner::find_failure(grid, kind, id));
       scenario.failures.push_back(failure);
@@ -121,10 +132,33 @@ void print_scenario(const Json& report) {
   fmt::print("\n{}\n", report["traffic"]["formula"].text());
 }
 
-int run_scenario(const WhatIfOptions& options, const grid::Snapshot& grid, const v1::Plan& plan) {
-  const auto scenario = read_scenario(options, grid);
-  if (!scenario) return report(scenario.error());
-  const Json answer = planner::fail_together(grid, plan, *scenario);
+Json::Object question_of(const WhatIfOptions& options) {
+  Json::Object body{{"traffic", options.traffic}, {"fill", options.fill}};
+  if (!names_failures(options)) {
+    body["fail"] = options.fail;
+    body["worst"] = static_cast<int64_t>(options.worst);
+    body["verify"] = static_cast<int64_t>(options.verify);
+    body["seed"] = static_cast<int64_t>(options.seed);
+    body["time_limit_ms"] = kAskedLimitMs;
+    return body;
+  }
+  Json::Array failures;
+  for (const auto& [kind, ids] : named_failures(options))
+    for (const std::string& id : *ids) failures.push_back(Json::Object{{"kind", kind}, {"id", id}});
+  body["failures"] = std::move(failures);
+  body["trip"] = options.trip;
+  return body;
+}
+
+int end_sweep(const WhatIfOptions& options, const Json& answer) {
+  if (options.json)
+    fmt::print("{}\n", to_json_pretty(answer));
+  else
+    print_sweep(answer);
+  return answer["verify"]["differences"].integer() == 0 ? 0 : 1;
+}
+
+int end_scenario(const WhatIfOptions& options, const Json& answer) {
   if (options.json)
     fmt::print("{}\n", to_json_pretty(answer));
   else
@@ -132,17 +166,31 @@ int run_scenario(const WhatIfOptions& options, const grid::Snapshot& grid, const
   return 0;
 }
 
+int ask_running_grid(const WhatIfOptions& options) {
+  const auto answer = ask_grid(options.url, "POST", "/api/v1/whatif", to_json(question_of(options)));
+  if (!answer) return report(answer.error());
+  if (const Json& error = (*answer)["error"]; !error.is_null())
+    return report({ErrorCode::invalid_argument, std::string(error["message"].text("no answer")), options.url});
+  return names_failures(options) ? end_scenario(options, *answer) : end_sweep(options, *answer);
+}
+
+int run_scenario(const WhatIfOptions& options, const grid::Snapshot& grid, const v1::Plan& plan) {
+  const auto scenario = read_scenario(options, grid);
+  if (!scenario) return report(scenario.error());
+  return end_scenario(options, planner::fail_together(grid, plan, *scenario));
+}
+
 }  // namespace
 
 int run_whatif(const WhatIfOptions& options) {
+  if (!options.url.empty()) return ask_running_grid(options);
   const auto asked = read_sweep(options);
   if (!asked) return report(asked.error());
   const auto grid = load_grid(options.grid);
   if (!grid) return 2;
   const SystemClock clock;
   const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, {});
-  if (!options.links.empty() || !options.nodes.empty() || !options.groups.empty() || !options.sites.empty())
-    return run_scenario(options, *grid, plan);
+  if (names_failures(options)) return run_scenario(options, *grid, plan);
   Duration told = clock.monotonic();
   const bool tells = !options.json && isatty(STDERR_FILENO) != 0;
   const auto progress = [&](const planner::SweepProgress& done) {
@@ -155,11 +203,7 @@ int run_whatif(const WhatIfOptions& options) {
   if (!swept) return report(swept.error());
   Json::Object document = swept->object();
   document["fail"] = options.fail;
-  if (options.json)
-    fmt::print("{}\n", to_json_pretty(document));
-  else
-    print_sweep(document);
-  return (*swept)["verify"]["differences"].integer() == 0 ? 0 : 1;
+  return end_sweep(options, document);
 }
 
 }  // namespace tandem::app

@@ -74,6 +74,17 @@ describe('POST /api/v1/whatif', () => {
     assert.equal((await ask({ failures: [{ kind: 'link', id: 'none' }] })).status, 404);
   });
 
+  test('the command asks a running grid', () => {
+    const { status, report, err } = whatif('--url', grid.url, '--fail', 'nodes:1', '--top', '2', '--verify', '5');
+    assert.equal(status, 0, err);
+    assert.deepEqual([report.fail, report.worst.length, report.verify.differences], ['nodes:1', 2, 0]);
+    const one = whatif('--url', grid.url, '--links', 'ham-kie');
+    assert.equal(one.status, 0, one.err);
+    assert.deepEqual(one.report.failed, [{ id: 'ham-kie', kind: 'link' }]);
+    assert.equal(whatif('--url', grid.url, '--links', 'no-such-link').status, 2);
+    assert.notEqual(whatif('--url', grid.url, '--grid', example).status, 0);
+  });
+
   test('says how far it is when asked to stream, and answers the same', async () => {
     const question = { fail: 'links:2', worst: 2, seed: 1 };
     const post = (body) => fetch(`${grid.url}/api/v1/whatif`, { method: 'POST', body: JSON.stringify(body) });

@@ -50,8 +50,8 @@ constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProper
     "trip":{"type":"number","exclusiveMinimum":0,"description":"how full a link is when it fails as well, in a cascade"},
     "worst":{"type":"integer","minimum":0,"maximum":200},"verify":{"type":"integer","minimum":0,"maximum":1000},
     "seed":{"type":"integer","minimum":0},"time_limit_ms":{"type":"integer","minimum":0,"maximum":60000},
-    "stream":{"type":"boolean","default":false,"description":"server-sent events: progress (done, all, breaking, overloading and the worst
-      so far) a few times a second, then one report, which is the answer without it, or error"}}})";
+    "stream":{"type":"boolean","default":false,
+      "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
 constexpr std::string_view kWhatIf = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "scenarios":{"type":"integer"},"scenarios_per_s":{"type":"number"},"complete":{"type":"boolean"},
     "worst":{"type":"array","items":{"type":"object","properties":{"failed":{"type":"array","items":{"type":"string"}},

@@ -14,9 +14,10 @@
 //         x ∈ [0, 1],  Σ_d busy_d · x_d ≤ n · min U,  Σ_d prefill_d · x_d ≤ n · min F  over the d with x_d > 0
 //
 // R_c: a replica's price and λ, μ of what it takes. U_d and F_d are the largest utilisation and prefill share at which
-// a deployment of n replicas at that point could keep d's promise, whatever else it serves (fill.h; requests no longer
-// than the shortest of the model): in a plan they hold for every d served. Each choice of the least U and F among those
-// served is tried, their values in a few groups where there are many. Of the two knapsacks that remain one surrogate,
+// a deployment of n replicas at that point could keep d's promise, whatever else it serves (U: kUtilizationMax; F:
+// fill.h, with prefills no longer than the shortest of the model, and the step of the smallest batch): in a plan they
+// hold for every d served. Each choice of the least U and F among those served is tried, their values in a few groups
+// where there are many. Of the two knapsacks that remain one surrogate,
 // their mean with weights θ ∈ {1, 0, ½}, is kept: the best of the three. The plan's own n and x are feasible in every
 // φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going
 // traffic pays on equal-cost branches is taken as the cheapest branch, which is never more.

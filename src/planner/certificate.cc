@@ -16,31 +16,25 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 struct Column {
   double gain = 0;               // €/h
   double busy = 0, prefill = 0;  // replica-seconds a second
-  double slack_ms = 0, tail = 0;
+  double slack_ms = 0;
   double prefill_share_max = 0;       // that leaves the promised time per token
   double fill = 0, prefill_fill = 0;  // the most its waits allow, in steps of 1/200 rounded up
 };
 
-// The wait in mean service times that c servers at that utilisation exceed for a tail of requests.
-double wait_of(uint32_t servers, double utilization, double tail) {
-  const double probability = twin::erlang_c(servers, utilization);
-  return probability > tail ? std::log(probability / tail) / (servers * (1 - utilization)) : 0;
-}
-
-class Waits {
+// The largest prefill share, in steps of 1/200 rounded up, at which prefills ahead take no more than that on average.
+class Shares {
  public:
-  double most(uint32_t servers, double tail, double services) {
-    if (servers > 4096) return kUtilizationMax;
-    const auto [entry, fresh] = rows_.try_emplace({servers, tail});
+  double most(uint32_t replicas, double waits) {
+    const auto [entry, fresh] = rows_.try_emplace(replicas);
     if (fresh)
-      for (int step = 0; step <= 190; ++step) entry->second.push_back(wait_of(servers, step / 200.0, tail));
+      for (int step = 0; step <= 190; ++step) entry->second.push_back(twin::prefill_wait(replicas, step / 200.0));
     const std::vector<double>& row = entry->second;
-    const auto beyond = std::find_if(row.begin(), row.end(), [&](double wait) { return wait > services; });
+    const auto beyond = std::find_if(row.begin(), row.end(), [&](double wait) { return wait > waits; });
     return beyond == row.end() ? kUtilizationMax : static_cast<double>(beyond - row.begin()) / 200;
   }
 
  private:
-  std::map<std::pair<uint32_t, double>, std::vector<double>> rows_;
+  std::map<uint32_t, std::vector<double>> rows_;
 };
 
 // The most that columns can earn with n replicas: fractions of them by gain per weight.
@@ -123,11 +117,6 @@ class Certificate {
   }
 
  private:
-  struct Least {
-    double prefill_ms = kNone;
-    std::vector<double> request_ms;  // by point
-  };
-
   static constexpr double kPriceMax = 1e9;  // €/h: beyond any penalty
   static double in_range(double price, double most) { return price > 0 ? std::min(price, most) : 0; }
 
@@ -199,22 +188,18 @@ class Certificate {
            profile.points[p].decode_per_token <= demand.promise.tpot;
   }
 
-  // The shortest prefill, and the shortest request at each point, of any demand that may run on the profile.
+  // E[S²] / E[S] of prefills, the least of any demand that may run on the profile.
   void read_least(const grid::Profile& profile) {
-    const size_t points = std::min(profile.points.size(), kPointsMax);
-    Least least{kNone, std::vector<double>(points, kNone)};
+    double least = kNone;
     for (const uint32_t d : demands_of_model_[profile.model.value]) {
       const grid::Demand& demand = s_.demands[size_t{d}];
-      if (!may_use(demand)) continue;
-      const double prefill = twin::prefill_time(profile, demand.prompt_tokens, demand.prefix_hit).value();
-      for (size_t p = 0; p < points; ++p) {
-        if (!may_run(profile, p, demand)) continue;
-        least.prefill_ms = std::min(least.prefill_ms, prefill);
-        least.request_ms[p] =
-            std::min(least.request_ms[p], prefill + demand.output_tokens * profile.points[p].decode_per_token.value());
-      }
+      bool runs = false;
+      for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) runs |= may_run(profile, p, demand);
+      if (!may_use(demand) || !runs) continue;
+      const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
+      if (sizes.prefill_ms > 0) least = std::min(least, sizes.prefill_ms + sizes.prefill_variance / sizes.prefill_ms);
     }
-    least_.push_back(std::move(least));
+    wait_unit_ms_.push_back(least);
   }
 
   double deployment(size_t p, size_t f) {
@@ -244,7 +229,7 @@ class Certificate {
       for (const Column& c : columns) hoped += c.gain;
       const uint32_t first = std::max<uint32_t>(1, static_cast<uint32_t>(pinned));
       for (uint32_t n = first; n <= there && n * replica - hoped < best; ++n) {
-        const std::vector<Column> usable = usable_at(columns, least_[f], point, profile.points[point].batch, n);
+        const std::vector<Column> usable = usable_at(columns, wait_unit_ms_[f], n);
         const double value = n * replica - most_earned(usable, n);
         best = std::min(best, value);
         double needed = 0;  // replicas that hold all of them: more earn no more
@@ -268,16 +253,15 @@ class Certificate {
       if (!tree.reachable(pool.node) ||
           !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)))
         continue;
-      const double prefill_ms = twin::prefill_time(profile, demand.prompt_tokens, demand.prefix_hit).value();
+      const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
       Column c;
       c.slack_ms = demand.promise.ttft.value() -
                    2e-3 * (anchor.access_delay + anchor.backhaul_delay + tree.delay_max(pool.node)).value() -
-                   prefill_ms;
+                   twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
-      c.prefill = demand.rate_per_s * prefill_ms * 1e-3;
+      c.prefill = demand.rate_per_s * sizes.prefill_ms * 1e-3;
       c.busy = c.prefill + demand.rate_per_s * demand.output_tokens * at.decode_per_token.value() * 1e-3 / at.batch;
-      c.tail = (1 - demand.promise.quantile) / 2;
-      c.prefill_share_max = 1 - at.decode_per_token.value() / demand.promise.tpot.value();
+      c.prefill_share_max = 1 - profile.points.front().decode_per_token.value() / demand.promise.tpot.value();
       const double transport =
           demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) * tree.euros_per_byte(pool.node);
       double arcs = 0;
@@ -292,18 +276,15 @@ class Certificate {
     return columns;
   }
 
-  std::vector<Column> usable_at(const std::vector<Column>& columns, const Least& least, size_t point, uint32_t batch,
-                                uint32_t n) {
+  std::vector<Column> usable_at(const std::vector<Column>& columns, double wait_unit_ms, uint32_t n) {
     static constexpr uint32_t kSteps[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
     const uint32_t* step = std::lower_bound(std::begin(kSteps), std::end(kSteps), n);
     std::vector<Column> usable;
     for (Column c : columns) {
       c.fill = kUtilizationMax;
       c.prefill_fill = std::min(kUtilizationMax, c.prefill_share_max);
-      if (step != std::end(kSteps)) {
-        c.fill = waits_.most(*step * batch, c.tail, c.slack_ms / least.request_ms[point]);
-        c.prefill_fill = std::min(c.prefill_fill, waits_.most(*step, c.tail, c.slack_ms / least.prefill_ms));
-      }
+      if (step != std::end(kSteps))
+        c.prefill_fill = std::min(c.prefill_fill, shares_.most(*step, c.slack_ms / wait_unit_ms));
       if (c.fill > 0 && c.prefill_fill > 0) usable.push_back(c);
     }
     return usable;
@@ -319,8 +300,8 @@ class Certificate {
   std::map<uint32_t, twin::PathTree> trees_;  // by anchor node
   std::map<uint32_t, std::pair<std::vector<double>, std::vector<double>>> paths_;
   std::vector<std::vector<uint32_t>> demands_of_model_;
-  std::vector<Least> least_;  // by profile
-  Waits waits_;
+  std::vector<double> wait_unit_ms_;  // by profile
+  Shares shares_;
 };
 
 }  // namespace
@@ -368,7 +349,7 @@ double cost_of(const grid::Snapshot& s, const v1::Plan& plan) {
     const grid::Site& site = s.sites[s.pools[pool].site];
     const double each = std::max(1u, row->tensor_parallel());
     const double watts = twin::average_power(*point, accelerator.idle_power * each, row->replicas(),
-                                             twin::serve(*point, row->replicas(), mix).utilization)
+                                             twin::serve(s.profiles[profile], *point, row->replicas(), mix).utilization)
                              .value();
     eur += row->replicas() * accelerator.price.value() * each + watts * 1e-3 * site.pue * site.power_price.value();
   }

@@ -73,10 +73,9 @@ class Outcome {
       WatchedPromise one{grid::DemandIndex(d), {demand.region, snapshot_.tenants[demand.tenant].residency, {}}};
       for (const Share& share : demands_[d].shares) {
         const Standing& standing = standings_[share.standing];
-        const twin::Serving serving = twin::serve(standing.point, standing.row->replicas(), standing.mix);
-        const double rest_ms = demand.promise.ttft.value() * kPromiseSlack -
-                               serving.wait(demand.promise.quantile).value() -
-                               twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
+        const double rest_ms =
+            demand.promise.ttft.value() * kPromiseSlack -
+            serving_of(standing).ttft(twin::sizes_of(*standing.profile, demand), demand.promise.quantile).value();
         one.watch.parts.push_back({snapshot_.pools[standing.pool].node, to_microseconds(Milliseconds(rest_ms))});
       }
       watched.push_back(std::move(one));
@@ -102,7 +101,7 @@ class Outcome {
       const grid::Site& site = snapshot_.sites[pool.site];
       const Watts idle = snapshot_.accelerators[pool.accelerator].idle_power * standing.profile->tensor_parallel;
       const uint32_t replicas = standing.row->replicas();
-      const double utilization = twin::serve(standing.point, replicas, standing.mix).utilization;
+      const double utilization = serving_of(standing).utilization;
       eur += (twin::average_power(standing.point, idle, replicas, utilization) - idle * replicas).value() * 1e-3 *
              site.pue * site.power_price.value();
     }
@@ -143,9 +142,12 @@ class Outcome {
     return Gate::none;
   }
 
-  double unloaded_ttft_ms(const grid::Demand& demand, const Standing& standing) const {
-    return twin::round_trip(reaches_[demand.region.value], snapshot_.pools[standing.pool].node).value() * 1e-3 +
-           twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
+  static twin::Serving serving_of(const Standing& standing) {
+    return twin::serve(*standing.profile, standing.point, standing.row->replicas(), standing.mix);
+  }
+
+  double round_trip_ms(const grid::Demand& demand, const Standing& standing) const {
+    return twin::round_trip(reaches_[demand.region.value], snapshot_.pools[standing.pool].node).value() * 1e-3;
   }
 
   void send(grid::DemandIndex index, const v1::DemandPlan& planned) {
@@ -184,7 +186,9 @@ class Outcome {
     for (size_t i = 0; i < standings_.size(); ++i) {
       const Standing& standing = standings_[i];
       if (gate(demand, standing) != Gate::none) continue;
-      const double ttft_ms = unloaded_ttft_ms(demand, standing);
+      // The gateway decides by the request at hand: here, one of mean size.
+      const double ttft_ms = round_trip_ms(demand, standing) +
+                             twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
       const bool late = ttft_ms > demand.promise.ttft.value() || standing.point.decode_per_token > demand.promise.tpot;
       const double work_s = 1 / twin::replica_rate(*standing.profile, standing.point, demand.prompt_tokens,
                                                    demand.output_tokens, demand.prefix_hit)
@@ -203,8 +207,11 @@ class Outcome {
     DemandOutcome& outcome = demands_[index.value];
     for (const Share& share : outcome.shares) {
       const Standing& standing = standings_[share.standing];
-      const twin::Serving serving = twin::serve(standing.point, standing.row->replicas(), standing.mix);
-      const double ttft_ms = unloaded_ttft_ms(demand, standing) + serving.wait(demand.promise.quantile).value();
+      const twin::Serving serving = serving_of(standing);
+      const twin::RequestSizes sizes = twin::sizes_of(*standing.profile, demand);
+      const double quantile = demand.promise.quantile;
+      const double ttft_ms = round_trip_ms(demand, standing) + serving.ttft(sizes, quantile).value();
+      const double tpot_ms = serving.tpot_at(sizes, quantile).value();
       std::string reason;
       if (serving.utilization >= 1)
         reason = fmt::format("{} is overloaded: {:.0f} % of its capacity asked for", standing.row->id(),
@@ -212,8 +219,8 @@ class Outcome {
       else if (ttft_ms > demand.promise.ttft.value() * kPromiseSlack)
         reason = fmt::format("first token after {:.0f} ms at {}, promised {:.0f} ms", ttft_ms, standing.row->id(),
                              demand.promise.ttft.value());
-      else if (serving.tpot.value() > demand.promise.tpot.value() * kPromiseSlack)
-        reason = fmt::format("{:.1f} ms a token at {}, promised {:.1f} ms", serving.tpot.value(), standing.row->id(),
+      else if (tpot_ms > demand.promise.tpot.value() * kPromiseSlack)
+        reason = fmt::format("{:.1f} ms a token at {}, promised {:.1f} ms", tpot_ms, standing.row->id(),
                              demand.promise.tpot.value());
       if (reason.empty()) continue;
       outcome.broken += share.fraction;

@@ -94,7 +94,7 @@ class ExactProgram {
            twin::kv_requests_max(s_.models[run.profile->model], *run.profile, demand.prompt_tokens,
                                  demand.output_tokens) >= run.point->batch &&
            twin::round_trip(reach(demand), pool.node).value() * 1e-3 +
-                   twin::prefill_time(*run.profile, demand.prompt_tokens, demand.prefix_hit).value() <=
+                   twin::ttft_alone(twin::sizes_of(*run.profile, demand), demand.promise.quantile).value() <=
                demand.promise.ttft.value();
   }
 
@@ -156,14 +156,15 @@ class ExactProgram {
     }
     work.add(-kUtilizationMax, name('n', k));
     text.emit(work, "<=", 0);
-    // Time per token: step / (1 − prefills' share) ≤ promised, for each demand in use.
+    // Time per token: the step of the smallest batch / (1 − prefills' share) ≤ promised, for each demand in use.
     for (size_t d = 0; d < s_.demands.size(); ++d) {
       const grid::Demand& demand = s_.demands[d];
       if (!passes(demand, run)) continue;
       Row stretched;
       stretched.terms << prefills.terms.str();
       stretched.any = true;
-      stretched.add(-(1 - run.point->decode_per_token.value() / demand.promise.tpot.value()), name('n', k));
+      stretched.add(-(1 - run.profile->points.front().decode_per_token.value() / demand.promise.tpot.value()),
+                    name('n', k));
       stretched.add(all_prefill, name('u', d, k));
       text.emit(stretched, "<=", all_prefill);
     }

@@ -215,7 +215,8 @@ Costs write_deployments(const Problem& problem, const Search& search, v1::Plan* 
     const Candidate& candidate = problem.candidates[c];
     const Deployed& deployed = search.deployed(c);
     const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-    const twin::Serving serving = twin::serve(point, deployed.fit.replicas, deployed.requirements.mix);
+    const twin::Serving serving =
+        twin::serve(*candidate.profile, point, deployed.fit.replicas, deployed.requirements.mix);
     v1::PlannedDeployment* row = plan->add_deployments();
     row->set_id(candidate.id);
     row->set_pool(problem.snapshot.pools[size_t{candidate.pool}].id);
@@ -249,9 +250,11 @@ double write_demand(const Problem& problem, const Search& search, uint32_t d, v1
     const Candidate& candidate = problem.candidates[option.candidate];
     const Deployed& deployed = search.deployed(option.candidate);
     const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-    const twin::Serving serving = twin::serve(point, deployed.fit.replicas, deployed.requirements.mix);
+    const twin::Serving serving =
+        twin::serve(*candidate.profile, point, deployed.fit.replicas, deployed.requirements.mix);
     const double fraction = static_cast<double>(member.share) / kWhole;
-    const double work = fraction * (demand.row->rate_per_s * option.prefill_ms * 1e-3 +
+    const twin::RequestSizes& sizes = problem.uses[option.use].sizes;
+    const double work = fraction * (demand.row->rate_per_s * sizes.prefill_ms * 1e-3 +
                                     demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch);
     const double all_work = serving.utilization * deployed.fit.replicas;
     const double active_w = search.power_w(option.candidate) - deployed.fit.replicas * candidate.idle_w;
@@ -261,9 +264,9 @@ double write_demand(const Problem& problem, const Search& search, uint32_t d, v1
     v1::PlannedSplit* split = planned->add_splits();
     split->set_deployment(candidate.id);
     split->set_fraction(fraction);
-    split->set_ttft_ms(option.round_trip_us * 1e-3 + option.prefill_ms +
-                       serving.wait(demand.row->promise.quantile).value());
-    split->set_tpot_ms(serving.tpot.value());
+    const double quantile = demand.row->promise.quantile;
+    split->set_ttft_ms(option.round_trip_us * 1e-3 + serving.ttft(sizes, quantile).value());
+    split->set_tpot_ms(serving.tpot_at(sizes, quantile).value());
     split->set_round_trip_us(option.round_trip_us);
     split->set_cost_eur_per_hour((all_work > 0 ? deployment_eur * work / all_work : 0) + transport);
     eur += transport;

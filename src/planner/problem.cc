@@ -197,7 +197,9 @@ void Problem::add_uses(uint32_t d) {
     const double requests_max =
         twin::kv_requests_max(snapshot.models[row.model], profile, row.prompt_tokens, row.output_tokens);
     use.fits = requests_max >= profile.points.front().batch;
-    use.prefill_ms = twin::prefill_time(profile, row.prompt_tokens, row.prefix_hit).value();
+    use.sizes = twin::sizes_of(profile, row);
+    use.prefill_ms = use.sizes.prefill_ms;
+    use.alone_ms = twin::ttft_alone(use.sizes, row.promise.quantile).value();
     for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
       const grid::OperatingPoint& point = profile.points[p];
       if (point.batch > requests_max) continue;
@@ -228,7 +230,7 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   const Leg& leg = *leg_of(row.region.value, candidate.pool);
   if (!leg.reachable) return ruled_out(Gate::unreachable);
   verdict.round_trip_us = demand.access_us + leg.branch_us;
-  verdict.ttft_ms = verdict.round_trip_us * 1e-3 + use.prefill_ms;
+  verdict.ttft_ms = verdict.round_trip_us * 1e-3 + use.alone_ms;
   if ((snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)).bits & ~demand.residency) != 0)
     return ruled_out(Gate::residency);
   if ((leg.jurisdictions & ~demand.residency) != 0) return ruled_out(Gate::path_residency);
@@ -257,8 +259,8 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
              .candidate = c,
              .points = use.points,
              .round_trip_us = verdict.round_trip_us,
-             .prefill_ms = use.prefill_ms,
-             .slack_ms = slack_ms(demand, leg, use),
+             .use = demand.use_first + candidate.slot,
+             .ttft_ms = ttft_left_ms(demand, leg),
              .transport_eur_per_hour = transport,
              .fractional_eur_per_hour = fractional + transport,
              .replicas_in_fractions = replicas,

@@ -77,7 +77,9 @@ struct Candidate {
 struct Use {
   bool fits = false;    // KV of one request, at the smallest batch at least
   uint32_t points = 0;  // set of operating points that keep the promise on time per token
-  double prefill_ms = 0;
+  twin::RequestSizes sizes;
+  double prefill_ms = 0;  // of one request, mean
+  double alone_ms = 0;    // to the first token at the promised quantile, the way and waits left out
   double fastest_ms = std::numeric_limits<double>::infinity();  // a token, at the points whose batch fits
 };
 
@@ -86,8 +88,8 @@ struct Option {
   uint32_t demand = 0, candidate = 0;
   uint32_t points = 0;  // set of the profile's operating points it may run at
   double round_trip_us = 0;
-  double prefill_ms = 0;
-  double slack_ms = 0;                 // of the promised TTFT, what waits may take
+  uint32_t use = 0;                    // in Problem::uses
+  double ttft_ms = 0;                  // of the promised TTFT, what the deployment may take: all but the way
   double transport_eur_per_hour = 0;   // of the whole demand
   double fractional_eur_per_hour = 0;  // whole demand at its best point if replicas could be bought in fractions
   double replicas_in_fractions = 0;    // that the whole demand fills, at the point it is cheapest at
@@ -152,9 +154,13 @@ class Problem {
     return at.servable && leg != nullptr && leg->reachable && (leg->jurisdictions & ~row.residency) == 0 &&
            uses[row.use_first + at.slot].points != 0 && slack_ms(row, *leg, uses[row.use_first + at.slot]) >= 0;
   }
-  // Of the promised time to first token, what waits may take.
+  // Of the promised time to first token, what the deployment may take; and what is left of it beside the own prefill:
+  // no deployment whose waits are longer than that on average keeps the promise.
+  double ttft_left_ms(const DemandRow& row, const Leg& leg) const {
+    return row.row->promise.ttft.value() - (row.access_us + leg.branch_us) * 1e-3;
+  }
   double slack_ms(const DemandRow& row, const Leg& leg, const Use& use) const {
-    return row.row->promise.ttft.value() - ((row.access_us + leg.branch_us) * 1e-3 + use.prefill_ms);
+    return ttft_left_ms(row, leg) - use.alone_ms;
   }
   double transport_eur_per_hour(const DemandRow& row, const Leg& leg) const {  // of the whole demand
     return row.bytes_per_hour * leg.euros_per_byte;

@@ -112,13 +112,13 @@ class Enumeration {
     std::optional<std::pair<double, uint32_t>> best;
     for (const grid::OperatingPoint& point : profile->points) {
       for (uint32_t n = 1; n <= pool.count; ++n) {
-        const twin::Serving serving = twin::serve(point, n, mix);
+        const twin::Serving serving = twin::serve(*profile, point, n, mix);
         if (serving.utilization > 0.95) continue;
         const bool kept = std::all_of(members.begin(), members.end(), [&](const grid::Demand* demand) {
-          const double ttft_ms = twin::round_trip(reaches_[demand->region.value], pool.node).value() * 1e-3 +
-                                 twin::prefill_time(*profile, demand->prompt_tokens, demand->prefix_hit).value() +
-                                 serving.wait(demand->promise.quantile).value();
-          return ttft_ms <= demand->promise.ttft.value() && serving.tpot <= demand->promise.tpot &&
+          const double way_ms = twin::round_trip(reaches_[demand->region.value], pool.node).value() * 1e-3;
+          return point.decode_per_token <= demand->promise.tpot &&
+                 serving.keeps({twin::sizes_of(*profile, *demand), demand->promise.ttft.value() - way_ms,
+                                demand->promise.tpot.value(), demand->promise.quantile}) &&
                  twin::kv_requests_max(s_.models[profile->model], *profile, demand->prompt_tokens,
                                        demand->output_tokens) >= point.batch;
         });

@@ -23,17 +23,14 @@ bool arcs_can_be_scarce(const Problem& problem) {
 
 Relaxation::Relaxation(const Problem& problem)
     : problem_(problem),
-      limits_(problem.snapshot),
       matrices_(problem.snapshot.models.size()),
       used_(problem.candidates.size()),
       value_of_model_(problem.snapshot.models.size()),
       value_(problem.candidates.size()),
       replicas_(problem.candidates.size()),
       demands_of_model_(problem.snapshot.models.size()) {
-  for (uint32_t d = 0; d < problem.demands.size(); ++d) {
-    tail_of_demand_.push_back(limits_.tail_of(problem.demands[d].row->promise.quantile));
+  for (uint32_t d = 0; d < problem.demands.size(); ++d)
     demands_of_model_[problem.demands[d].row->model.value].push_back(d);
-  }
   served.assign(problem.demands.size(), 0);
   add_points();
   for_each_on_two_threads(matrices_.size(), [&](size_t m) { add_matrix(m); });
@@ -42,9 +39,7 @@ Relaxation::Relaxation(const Problem& problem)
 
 void Relaxation::add_points() {
   const grid::Snapshot& s = problem_.snapshot;
-  for (const grid::Profile& profile : s.profiles)
-    point_limits_.emplace_back(std::min(profile.points.size(), kPointsMax), PointLimits{kForever});
-  prefill_ms_min_.assign(s.profiles.size(), kForever);
+  wait_unit_ms_.assign(s.profiles.size(), kForever);
   std::vector<std::vector<uint32_t>> profiles_of_model(s.models.size());
   for (uint32_t f = 0; f < s.profiles.size(); ++f) profiles_of_model[s.profiles[size_t{f}].model.value].push_back(f);
   for (const DemandRow& demand : problem_.demands) {
@@ -56,18 +51,17 @@ void Relaxation::add_points() {
           s.accelerators[profile.accelerator].idle_power.value() * std::max(1u, profile.tensor_parallel);
       first_point_.push_back(static_cast<uint32_t>(points_.size()));
       Least least{kForever, kForever};
-      if (use.points != 0) prefill_ms_min_[profiles[slot]] = std::min(prefill_ms_min_[profiles[slot]], use.prefill_ms);
+      if (use.points != 0 && use.prefill_ms > 0)
+        wait_unit_ms_[profiles[slot]] =
+            std::min(wait_unit_ms_[profiles[slot]], use.prefill_ms + use.sizes.prefill_variance / use.prefill_ms);
+      const double step_min_ms = profile.points.front().decode_per_token.value();
       for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
         const grid::OperatingPoint& at = profile.points[p];
         const double step_ms = at.decode_per_token.value();
-        if (use.points >> p & 1) {
-          double& shortest = point_limits_[profiles[slot]][p].request_ms_min;
-          shortest = std::min(shortest, use.prefill_ms + demand.row->output_tokens * step_ms);
-        }
         const double busy =
             demand.row->rate_per_s * use.prefill_ms * 1e-3 + demand.tokens_per_s * step_ms * 1e-3 / at.batch;
         const double active_w = std::max(0.0, at.power.value() - idle_w);
-        points_.push_back({busy, active_w, 1 - step_ms / demand.row->promise.tpot.value()});
+        points_.push_back({busy, active_w, 1 - step_min_ms / demand.row->promise.tpot.value()});
         if (use.points >> p & 1) least = {std::min(least.busy, busy), std::min(least.energy_w, busy * active_w)};
       }
       least_.push_back(least);
@@ -253,9 +247,7 @@ void Relaxation::pack_levels(Scratch& scratch, double replica, uint32_t first, u
 // when there is none.
 bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch) const {
   const Candidate& candidate = problem_.candidates[c];
-  const uint32_t profile = candidate.profile_position;
-  const uint32_t batch = candidate.profile->points[p].batch;
-  const double request_ms = point_limits_[profile][p].request_ms_min, prefill_ms = prefill_ms_min_[profile];
+  const double wait_unit_ms = wait_unit_ms_[candidate.profile_position];
   scratch.items.clear();
   for (const Hope& hope : scratch.hopes) {
     if ((hope.points >> p & 1) == 0) continue;
@@ -264,12 +256,10 @@ bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch
     const Point& point = points_[hope.first_point + p];
     const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
     if (gain <= 0) continue;
-    double fill = kUtilizationMax, prefill_fill = std::min(kUtilizationMax, point.prefill_share_max);
-    if (step < kReplicaSteps.size()) {
-      const uint32_t replicas = kReplicaSteps[step], tail = tail_of_demand_[hope.demand];
-      fill = limits_.most(replicas * batch, tail, hope.slack_ms / request_ms);
-      prefill_fill = std::min(prefill_fill, limits_.most(replicas, tail, hope.slack_ms / prefill_ms));
-    }
+    const double fill = kUtilizationMax;
+    double prefill_fill = std::min(kUtilizationMax, point.prefill_share_max);
+    if (step < kReplicaSteps.size())
+      prefill_fill = std::min(prefill_fill, limits_.most(step, hope.slack_ms / wait_unit_ms));
     const double prefill = demand.row->rate_per_s * use.prefill_ms * 1e-3;
     if (point.busy > 0 && (fill <= 0 || (prefill > 0 && prefill_fill <= 0))) continue;
     scratch.items.push_back({.demand = hope.demand,

@@ -60,13 +60,10 @@ class Relaxation {
   struct Point {                   // of a demand's use, by position among the profile's
     double busy = 0;               // replica-seconds a second of the whole demand
     double active_w = 0;           // above idle
-    double prefill_share_max = 0;  // that leaves the promised time per token
+    double prefill_share_max = 0;  // that leaves the promised time per token, were the batch ever so small
   };
   struct Least {                    // over the points of a use
     double busy = 0, energy_w = 0;  // energy: busy × active watts
-  };
-  struct PointLimits {          // of a profile's point
-    double request_ms_min = 0;  // of any demand that may use it
   };
   // All columns of one model as one matrix: what serving costs beside replicas, at the least; no number where a gate is
   // shut. Rows are candidates in the order of candidates_of_model, columns demands in that of demands_of_model.
@@ -136,9 +133,7 @@ class Relaxation {
   const Problem& problem_;
   size_t fill_levels_ = kFillLevels, prefill_fill_levels_ = kPrefillFillLevels;
   FillLimits limits_;
-  std::vector<uint32_t> tail_of_demand_;
-  std::vector<std::vector<PointLimits>> point_limits_;  // by profile
-  std::vector<double> prefill_ms_min_;                  // by profile
+  std::vector<double> wait_unit_ms_;  // by profile: the least E[S²] / E[S] of prefills of any demand that may use it
   std::vector<Point> points_;
   std::vector<uint32_t> first_point_;    // by use
   std::vector<Least> least_;             // by use

@@ -25,17 +25,13 @@ namespace tandem::planner {
 
 // What the demands of one deployment ask of it together.
 struct Requirements {
-  static constexpr size_t kWaitsMax = 8;  // distinct quantiles; further ones join the strictest
-  struct Wait {
-    double quantile = 0;
-    double slack_ms = 0;
-  };
+  static constexpr size_t kAskedMax = 8;  // none of which implies another; further ones join the nearest
 
   twin::Mix mix;
   uint32_t points = UINT32_MAX;
-  double tpot_ms = std::numeric_limits<double>::infinity();
-  std::array<Wait, kWaitsMax> waits;
-  size_t wait_count = 0;
+  double tpot_ms = std::numeric_limits<double>::infinity();  // the least promised
+  std::array<twin::Asked, kAskedMax> asked;
+  size_t asked_count = 0;
 
   void add(const Problem& problem, const Option& option, uint32_t share);
 };

@@ -7,24 +7,52 @@
 
 namespace tandem::planner {
 
+namespace {
+
+// Whether a deployment that keeps one also keeps the other. All are of one profile, so a longer mean prefill that
+// leaves as much is no harder.
+bool implies(const twin::Asked& strict, const twin::Asked& lenient) {
+  return strict.quantile >= lenient.quantile && strict.tpot_ms <= lenient.tpot_ms &&
+         strict.ttft_ms - strict.sizes.prefill_ms <= lenient.ttft_ms - lenient.sizes.prefill_ms &&
+         strict.sizes.prefill_variance >= lenient.sizes.prefill_variance &&
+         strict.sizes.inverse_output >= lenient.sizes.inverse_output;
+}
+
+// What implies both.
+twin::Asked stricter_than(const twin::Asked& a, const twin::Asked& b) {
+  twin::Asked both = a;
+  both.quantile = std::max(a.quantile, b.quantile);
+  both.tpot_ms = std::min(a.tpot_ms, b.tpot_ms);
+  both.ttft_ms += std::min(0.0, (b.ttft_ms - b.sizes.prefill_ms) - (a.ttft_ms - a.sizes.prefill_ms));
+  both.sizes.prefill_variance = std::max(a.sizes.prefill_variance, b.sizes.prefill_variance);
+  both.sizes.inverse_output = std::max(a.sizes.inverse_output, b.sizes.inverse_output);
+  return both;
+}
+
+}  // namespace
+
 void Requirements::add(const Problem& problem, const Option& option, uint32_t share) {
-  const DemandRow& demand = problem.demands[option.demand];
-  const double fraction = static_cast<double>(share) / kWhole;
-  mix.requests_per_s += demand.row->rate_per_s * fraction;
-  mix.prefill_s_per_s += demand.row->rate_per_s * fraction * option.prefill_ms * 1e-3;
-  mix.tokens_per_s += demand.tokens_per_s * fraction;
+  const grid::Demand& demand = *problem.demands[option.demand].row;
+  const twin::Asked one{problem.uses[option.use].sizes, option.ttft_ms, demand.promise.tpot.value(),
+                        demand.promise.quantile};
+  mix.add(one.sizes, demand.rate_per_s * share / kWhole);
   points &= option.points;
-  tpot_ms = std::min(tpot_ms, demand.row->promise.tpot.value());
-  const double quantile = demand.row->promise.quantile;
-  size_t i = 0;
-  while (i < wait_count && waits[i].quantile != quantile) ++i;
-  if (i == wait_count && wait_count < kWaitsMax) {
-    waits[wait_count++] = {quantile, option.slack_ms};
+  tpot_ms = std::min(tpot_ms, one.tpot_ms);
+  const auto end = asked.begin() + static_cast<std::ptrdiff_t>(asked_count);
+  if (std::any_of(asked.begin(), end, [&](const twin::Asked& other) { return implies(other, one); })) return;
+  const auto kept = std::remove_if(asked.begin(), end, [&](const twin::Asked& other) { return implies(one, other); });
+  asked_count = static_cast<size_t>(kept - asked.begin());
+  if (asked_count < kAskedMax) {
+    asked[asked_count++] = one;
     return;
   }
-  if (i == wait_count) i = kWaitsMax - 1;  // the table is full: the last row takes the stricter of both
-  waits[i].quantile = std::max(waits[i].quantile, quantile);
-  waits[i].slack_ms = std::min(waits[i].slack_ms, option.slack_ms);
+  twin::Asked& nearest = *std::min_element(asked.begin(), asked.end(), [&](const twin::Asked& a, const twin::Asked& b) {
+    const auto distance = [&](const twin::Asked& x) {
+      return std::pair(std::abs(x.quantile - one.quantile), std::abs(x.sizes.prefill_ms - one.sizes.prefill_ms));
+    };
+    return distance(a) < distance(b);
+  });
+  nearest = stricter_than(nearest, one);
 }
 
 Search::Search(Problem& problem, uint64_t seed, uint64_t iterations_max, std::stop_token stop)
@@ -107,25 +135,25 @@ double Search::power_w(uint32_t c) const {
   const Candidate& candidate = problem_.candidates[c];
   const Deployed& deployed = deployed_[c];
   const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-  const twin::Serving serving = twin::serve(point, deployed.fit.replicas, deployed.requirements.mix);
+  const twin::Serving serving =
+      twin::serve(*candidate.profile, point, deployed.fit.replicas, deployed.requirements.mix);
   return twin::average_power(point, Watts(candidate.idle_w), deployed.fit.replicas, serving.utilization).value();
 }
 
 namespace {
 
-bool waits_hold(const Requirements& requirements, const twin::Serving& serving) {
-  for (size_t i = 0; i < requirements.wait_count; ++i)
-    if (!serving.waits_within(requirements.waits[i].quantile, Milliseconds(requirements.waits[i].slack_ms)))
-      return false;
+bool keeps(const Requirements& requirements, const twin::Serving& serving) {
+  for (size_t i = 0; i < requirements.asked_count; ++i)
+    if (!serving.keeps(requirements.asked[i])) return false;
   return true;
 }
 
-// The fewest replicas that could do: by utilisation, and by the time per token that prefills stretch.
-double replicas_min(const Requirements& requirements, const grid::OperatingPoint& point) {
+// The fewest replicas that could do: by utilisation, and by the time per token that prefills stretch, however small the
+// batch.
+double replicas_min(const Requirements& requirements, const grid::Profile& profile, const grid::OperatingPoint& point) {
   const twin::Mix& mix = requirements.mix;
-  const double step_ms = point.decode_per_token.value();
-  const double work = mix.prefill_s_per_s + mix.tokens_per_s * step_ms * 1e-3 / point.batch;
-  const double decode_share_min = step_ms / requirements.tpot_ms;
+  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+  const double decode_share_min = profile.points.front().decode_per_token.value() / requirements.tpot_ms;
   if (decode_share_min >= 1 && mix.prefill_s_per_s > 0) return std::numeric_limits<double>::infinity();
   return std::max(
       {1.0, std::ceil(work / kUtilizationMax), std::ceil(mix.prefill_s_per_s / (1 - decode_share_min) - 1e-12)});
@@ -153,7 +181,7 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
         std::clamp(spare_kw / candidate.worst_kw + 1e-9, 0.0, static_cast<double>(by_accelerators)));
   const Gate scarce = most < by_accelerators ? Gate::power : Gate::accelerators;
 
-  if (requirements.mix.requests_per_s <= 0 && requirements.wait_count == 0) {
+  if (requirements.mix.requests_per_s <= 0 && requirements.asked_count == 0) {
     const uint32_t kept = std::min(candidate.pinned, most);
     return {Gate::none, kept, static_cast<uint32_t>(std::min(points.size(), kPointsMax) - 1),
             running_cost(candidate, {}, kept, nullptr)};
@@ -163,7 +191,8 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   for (uint32_t p = static_cast<uint32_t>(std::min(points.size(), kPointsMax));
        p-- > 0;) {  // the largest batch is mostly best
     if ((requirements.points >> p & 1) == 0) continue;
-    const double least = std::max(replicas_min(requirements, points[p]), static_cast<double>(candidate.pinned));
+    const double least =
+        std::max(replicas_min(requirements, *candidate.profile, points[p]), static_cast<double>(candidate.pinned));
     if (least > most) continue;
     for (uint32_t n = static_cast<uint32_t>(least); n <= most; ++n) {
       const double eur = running_cost(candidate, requirements.mix, n, &points[p]);
@@ -171,7 +200,7 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
         if (n >= candidate.incumbent) break;  // more replicas only cost more from here on
         continue;
       }
-      if (!waits_hold(requirements, twin::serve(points[p], n, requirements.mix))) continue;
+      if (!keeps(requirements, twin::serve(*candidate.profile, points[p], n, requirements.mix))) continue;
       best = {Gate::none, n, p, eur};
     }
   }

@@ -60,12 +60,15 @@ void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
   }
 }
 
-// The longest time per token that the plan's demands see at each deployment: its step as prefills stretch it.
+// The shortest time per token that the plan says any of its demands has of each deployment. Those of short answers have
+// a longer one at the same quantile; taken for all, it would keep out demands that the plan has judged by their own.
 std::map<std::string_view, double> planned_tpot(const v1::Plan& plan) {
   std::map<std::string_view, double> tpot;
   for (const v1::DemandPlan& demand : plan.demands())
-    for (const v1::PlannedSplit& split : demand.splits())
-      tpot[split.deployment()] = std::max(tpot[split.deployment()], split.tpot_ms());
+    for (const v1::PlannedSplit& split : demand.splits()) {
+      const auto [entry, fresh] = tpot.try_emplace(split.deployment(), split.tpot_ms());
+      if (!fresh) entry->second = std::min(entry->second, split.tpot_ms());
+    }
   return tpot;
 }
 

@@ -187,19 +187,20 @@ class Checker {
 
   void check_promises() {
     for (const auto& [id, d] : deployments_)
-      if (const double used = twin::serve(d.point, d.row->replicas(), d.mix).utilization;
+      if (const double used = twin::serve(*d.profile, d.point, d.row->replicas(), d.mix).utilization;
           used > kUtilizationMax * (1 + kTolerance))
         say("deployment {} is overloaded: utilisation {:.3f}, at most {}", id, used, kUtilizationMax);
     for (const auto& [demand, d] : served_) {
-      const twin::Serving serving = twin::serve(d->point, d->row->replicas(), d->mix);
+      const twin::Serving serving = twin::serve(*d->profile, d->point, d->row->replicas(), d->mix);
+      const twin::RequestSizes sizes = twin::sizes_of(*d->profile, *demand);
       const double ttft_ms = twin::round_trip(reach(demand->region), snapshot_.pools[d->pool].node).value() * 1e-3 +
-                             twin::prefill_time(*d->profile, demand->prompt_tokens, demand->prefix_hit).value() +
-                             serving.wait(demand->promise.quantile).value();
+                             serving.ttft(sizes, demand->promise.quantile).value();
+      const double tpot_ms = serving.tpot_at(sizes, demand->promise.quantile).value();
       if (ttft_ms > demand->promise.ttft.value() * (1 + kTolerance))
         say("demand {} at {}: first token after {:.1f} ms, promised {:.1f} ms", demand->id, d->row->id(), ttft_ms,
             demand->promise.ttft.value());
-      if (serving.tpot.value() > demand->promise.tpot.value() * (1 + kTolerance))
-        say("demand {} at {}: {:.2f} ms a token, promised {:.2f} ms", demand->id, d->row->id(), serving.tpot.value(),
+      if (tpot_ms > demand->promise.tpot.value() * (1 + kTolerance))
+        say("demand {} at {}: {:.2f} ms a token, promised {:.2f} ms", demand->id, d->row->id(), tpot_ms,
             demand->promise.tpot.value());
     }
   }

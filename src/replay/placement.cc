@@ -173,7 +173,8 @@ class NearestMaker {
       const grid::Site& site = snapshot_.sites[pool.site];
       const grid::Accelerator& accelerator = snapshot_.accelerators[pool.accelerator];
       const uint32_t parallel = standing.profile->tensor_parallel;
-      const double utilization = twin::serve(*standing.point, standing.replicas, standing.mix).utilization;
+      const double utilization =
+          twin::serve(*standing.profile, *standing.point, standing.replicas, standing.mix).utilization;
       const Watts power =
           twin::average_power(*standing.point, accelerator.idle_power * parallel, standing.replicas, utilization);
       v1::PlannedDeployment* row = plan_.add_deployments();

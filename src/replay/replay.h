@@ -73,8 +73,11 @@ struct Report {
   std::map<std::string, Tally> tenants, sites;
   std::map<std::string, uint64_t> rejected;  // by gate or reason; each is a miss
   uint64_t unfinished = 0;                   // an hour after the last arrival; each is a miss
-  uint32_t demands_kept = 0;                 // with the promised quantile of their requests good
-  uint32_t demands_broken = 0;
+  // A demand is kept when the promised quantile of its requests had the first token in time, and that quantile its
+  // tokens: the promise is of the one and of the other. A request not served counts against both.
+  uint32_t demands_kept = 0, demands_broken = 0;
+  // Of the demands that the plan serves whole: those whose promises it says are kept.
+  uint32_t planned_kept = 0, planned_and_kept = 0;
   uint64_t residency_violations = 0;  // requests whose site, or a path to it, lies outside the tenant's residency
   uint64_t prompt_tokens = 0, output_tokens = 0;  // of requests served
   uint64_t good_output_tokens = 0;

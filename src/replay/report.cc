@@ -124,7 +124,10 @@ Json to_json_report(const Report& report) {
   object["simulated_requests"] = report.simulated;
   object["rejected"] = std::move(rejected);
   object["unfinished"] = report.unfinished;
-  object["demands"] = Json::Object{{"kept", report.demands_kept}, {"broken", report.demands_broken}};
+  object["demands"] = Json::Object{{"kept", report.demands_kept},
+                                   {"broken", report.demands_broken},
+                                   {"planned", report.planned_kept},
+                                   {"planned_and_kept", report.planned_and_kept}};
   object["residency_violations"] = report.residency_violations;
   object["prompt_tokens"] = report.prompt_tokens;
   object["output_tokens"] = report.output_tokens;
@@ -152,8 +155,10 @@ std::string to_table(const Report& report) {
   std::string out = fmt::format(
       "\n  {}: {} requests in {:.0f} s, {} served, goodput {:.2f} % (a rejection is a miss)\n",
       to_string(report.policy), report.all.requests, report.measured_s, report.all.served, 100 * report.goodput());
-  out += fmt::format("  {} demands kept their promise, {} did not; {} requests outside their residency\n",
-                     report.demands_kept, report.demands_broken, report.residency_violations);
+  out += fmt::format(
+      "  {} demands kept their promise, {} did not; of {} planned whole {} did; {} requests outside their residency\n",
+      report.demands_kept, report.demands_broken, report.planned_kept, report.planned_and_kept,
+      report.residency_violations);
   out += fmt::format(
       "  {:.2f} EUR/h ({:.2f} accelerators, {:.2f} energy, {:.2f} transport): {:.3f} EUR per million tokens, {:.2f} J "
       "a token, {:.1f} kg CO2\n",

@@ -216,7 +216,8 @@ void Simulation::finish(uint32_t slot, int64_t at_ns) {
     const routing::Leg& leg = table_->leg(demand.region.value, engines_[request.target].site);
     transport_eur_ += (demand.upload_bytes + demand.download_bytes) * leg.euros_per_byte;
     DemandCount& count = demands_[request.demand];
-    count.good += good;
+    count.in_time += !late;
+    count.fast += !slow;
     const auto found = std::find_if(count.served.begin(), count.served.end(),
                                     [&](const auto& entry) { return entry.first == request.target; });
     if (found == count.served.end())
@@ -279,11 +280,17 @@ void Simulation::count_links() {
 }
 
 void Simulation::count_demands() {
+  std::vector<uint8_t> promised(demands_.size());
+  for (const v1::DemandPlan& planned : plan_.demands())
+    if (const auto d = snapshot_.demands.find(planned.demand()); d.valid())
+      promised[d.value] = planned.splits_size() > 0 && planned.rejected() <= 0;
   for (size_t d = 0; d < demands_.size(); ++d) {
     if (demands_[d].requests == 0) continue;
-    const bool kept = static_cast<double>(demands_[d].good) >=
-                      snapshot_.demands[d].promise.quantile * static_cast<double>(demands_[d].requests);
+    const double due = snapshot_.demands[d].promise.quantile * static_cast<double>(demands_[d].requests);
+    const bool kept = static_cast<double>(std::min(demands_[d].in_time, demands_[d].fast)) >= due;
     ++(kept ? report_.demands_kept : report_.demands_broken);
+    report_.planned_kept += promised[d];
+    report_.planned_and_kept += promised[d] && kept;
   }
   for (size_t t = 0; t < tenants_.size(); ++t)
     if (tenants_[t].promise = snapshot_.tenants[t].promise; tenants_[t].requests > 0)

@@ -32,7 +32,7 @@ class Simulation {
     Watts idle;                 // of a replica, IT
   };
   struct DemandCount {
-    uint64_t requests = 0, good = 0;
+    uint64_t requests = 0, in_time = 0, fast = 0;
     std::vector<std::pair<uint32_t, uint64_t>> served;  // by target
   };
 

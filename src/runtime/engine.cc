@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 
@@ -58,6 +59,8 @@ Submission EngineModel::submit(const EngineRequest& request, Duration now) {
               .prefill_left = std::max(1u, request.prompt_tokens - cached),
               .generation = generation,
               .phase = Phase::waiting};
+  sequence.prefill_ns =
+      profile_.prefill_overhead_ns + std::llround(sequence.prefill_left * profile_.prefill_ns_per_token);
   if (replica) {
     assign(slot, *replica, now.ns);
     run_until(now.ns);
@@ -139,6 +142,7 @@ void EngineModel::clear(Duration now) {
   for (Replica& replica : replicas_) {
     replica.kv_used = 0;
     replica.requests = 0;
+    replica.prefill_ns = 0;
     replica.prefilling.clear();
     replica.decoding.clear();
     replica.finishes.clear();
@@ -211,6 +215,7 @@ void EngineModel::end_prefills(Replica& replica, int64_t at_ns) {
 void EngineModel::start_decoding(uint32_t slot, Replica& replica) {
   Sequence& sequence = sequences_[slot];
   sequence.phase = Phase::decoding;
+  replica.prefill_ns -= sequence.prefill_ns;
   sequence.first_step = replica.steps_done;
   sequence.batch_position = static_cast<uint32_t>(replica.decoding.size());
   replica.decoding.push_back(slot);
@@ -308,7 +313,8 @@ std::optional<uint32_t> EngineModel::choose_replica(uint64_t kv_tokens) const {
   for (uint32_t r = 0; r < active_replicas_; ++r) {
     const Replica& replica = replicas_[r];
     if (replica.requests >= profile_.batch_max() || replica.kv_used + kv_tokens > profile_.kv_tokens) continue;
-    if (!best || replica.requests < replicas_[*best].requests) best = r;
+    const auto load = [](const Replica& of) { return std::pair(of.prefill_ns, of.requests); };
+    if (!best || load(replica) < load(replicas_[*best])) best = r;
   }
   return best;
 }
@@ -319,6 +325,7 @@ void EngineModel::assign(uint32_t slot, uint32_t index, int64_t at_ns) {
   sequence.phase = Phase::prefilling;
   sequence.replica = index;
   replica.prefilling.push_back(slot);
+  replica.prefill_ns += sequence.prefill_ns;
   replica.kv_used += uint64_t{sequence.prompt_tokens} + sequence.output_tokens;
   ++replica.requests;
   ++running_;
@@ -346,6 +353,7 @@ void EngineModel::leave_batch(uint32_t slot, Replica& replica) {
   Sequence& sequence = sequences_[slot];
   if (sequence.phase == Phase::prefilling) {
     std::erase(replica.prefilling, slot);
+    replica.prefill_ns -= sequence.prefill_ns;
   } else {
     const uint32_t last = replica.decoding.back();
     replica.decoding[sequence.batch_position] = last;

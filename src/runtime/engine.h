@@ -6,9 +6,12 @@
 // Language Model Serving with PagedAttention", SOSP 2023) with chunked prefill (A. Agrawal et al., "Taming
 // Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", OSDI 2024):
 //
-// - One queue, first come first served, never bypassed. Its head goes to the replica with the fewest requests among
-//   those with a free slot and enough KV memory for the whole prompt and output (so nothing is ever preempted; an
-//   engine that allocates as it goes fits somewhat more).
+// - One queue, first come first served, never bypassed. Its head goes, of the replicas with a free slot and enough KV
+//   memory for the whole prompt and output (so nothing is ever preempted; an engine that allocates as it goes fits
+//   somewhat more), to the one with the least prefill work before it, of those to the one with the fewest requests. So
+//   do routers that know their replicas: vLLM's data-parallel client weighs a waiting request as four running ones,
+//   endpoint pickers score queues. Counting requests alone sends prompts after each other to the replica that has just
+//   lost some; taking turns makes of each replica a queue of its own (docs/BENCHMARKS.md has what both cost).
 // - A replica runs steps. A step takes decode(b) + Σ prefill_overhead + c / prefill_rate, where b requests decode one
 //   token each, c ≤ prefill_chunk_tokens prompt tokens are computed, and the overhead counts once for each prompt
 //   begun. So a prompt of P tokens not in the cache, alone, takes prefill_overhead + P / prefill_rate to its first
@@ -147,6 +150,7 @@ class EngineModel {
     uint32_t output_tokens = 0;
     uint32_t prefill_left = 0;     // prompt tokens still to compute
     uint32_t prefill_in_step = 0;  // of them, computed by the step under way
+    int64_t prefill_ns = 0;        // of all that was not in the cache
     uint32_t generation = 0;
     uint32_t replica = 0;
     uint32_t batch_position = 0;  // in Replica::decoding
@@ -172,6 +176,7 @@ class EngineModel {
     uint64_t steps_done = 0;           // before the stretch
     uint64_t kv_used = 0;              // tokens
     uint32_t requests = 0;             // prefilling and decoding
+    int64_t prefill_ns = 0;            // of the prompts not yet prefilled, whole
     std::vector<uint32_t> prefilling;  // slots, in order of arrival
     std::vector<uint32_t> decoding;    // slots, in no order
     std::vector<Finish> finishes;      // a heap, the earliest first; cancelled ones stay until they come up

@@ -44,88 +44,145 @@ TEST(Serving, KvMemoryBoundsRequestsAtOnce) {
   EXPECT_GT(kv_requests_max(model, profile_of(1, 0, {}), 600, 400), 1e200);
 }
 
-// Published Erlang C values: one server waits with probability ρ; c = 2, ρ = 0.5 gives 1/3; 10 servers offered 8
-// Erlangs 0.4092 (e.g. Cooper, Introduction to Queueing Theory, tables).
-TEST(Queue, ErlangCKnownValues) {
-  EXPECT_NEAR(erlang_c(1, 0.7), 0.7, 1e-12);
-  EXPECT_NEAR(erlang_c(2, 0.5), 1.0 / 3, 1e-12);
-  EXPECT_NEAR(erlang_c(10, 0.8), 0.4092, 5e-5);
-  EXPECT_EQ(erlang_c(5, 1), 1);
-  EXPECT_EQ(erlang_c(5, 0), 0);
-  EXPECT_LT(erlang_c(100'000, 0.5), 1e-30);
-}
-
-TEST(Queue, WaitAtAQuantile) {
-  // M/M/1: P(wait > t) = ρ e^(−(1−ρ)t/s).
-  const double t = queue_wait(1, 0.5, Milliseconds(100), 0.95).value();
-  EXPECT_NEAR(0.5 * std::exp(-0.5 * t / 100), 0.05, 1e-12);
-  EXPECT_EQ(queue_wait(1, 0.5, Milliseconds(100), 0.4).value(), 0) << "60 % do not wait at all";
-  EXPECT_EQ(queue_wait(4, 1, Milliseconds(100), 0.95), kForever);
-  EXPECT_EQ(queue_wait(0, 0.1, Milliseconds(100), 0.95), kForever);
-}
-
-// The wait predicted for M/M/c against a simulation of the queue itself.
-TEST(Queue, WaitAgreesWithASimulatedQueue) {
-  constexpr uint32_t kServers = 4;
-  constexpr double kUtilization = 0.8, kServiceMs = 50;
-  Random random(7);
-  std::vector<double> free_at(kServers, 0), waits;
-  double now = 0;
-  for (int i = 0; i < 400'000; ++i) {
-    now += random.exponential(kServiceMs / (kServers * kUtilization));
-    const auto server = std::min_element(free_at.begin(), free_at.end());
-    const double start = std::max(now, *server);
-    waits.push_back(start - now);
-    *server = start + random.exponential(kServiceMs);
-  }
-  std::sort(waits.begin(), waits.end());
-  for (const double quantile : {0.5, 0.9, 0.95, 0.99}) {
-    const double simulated = waits[static_cast<size_t>(quantile * static_cast<double>(waits.size()))];
-    EXPECT_NEAR(queue_wait(kServers, kUtilization, Milliseconds(kServiceMs), quantile).value(), simulated,
-                0.05 * simulated + 1);
-  }
-}
-
-TEST(Serve, AtFullLoadTimePerTokenFollowsFromLittlesLaw) {
-  const auto profile = profile_of(10'000, 0, {{8, Milliseconds(20), Watts(400)}});
-  const ReplicaRate rate = replica_rate(profile, profile.points[0], 1000, 200, 0);
+grid::Demand demand_of(double rate_per_s, double prompt_tokens, double output_tokens) {
   grid::Demand demand;
-  demand.prompt_tokens = 1000;
-  demand.output_tokens = 200;
-  demand.rate_per_s = rate.requests_per_s * (1 - 1e-9);
-  Mix mix;
-  mix.add(profile, demand, 1);
-  const Serving serving = serve(profile.points[0], 1, mix);
-  EXPECT_NEAR(serving.utilization, 1, 1e-8);
-  // 8 requests in flight at that rate: each takes 8 / rate, of which 0.1 s is its own prefill; less the 7 others'
-  // share.
-  const double in_flight = rate.requests_per_s * (0.1 + 200 * serving.tpot.value() * 1e-3);
-  EXPECT_NEAR(in_flight, 8 + rate.requests_per_s * 0.1, 1e-6);
+  demand.rate_per_s = rate_per_s;
+  demand.prompt_tokens = prompt_tokens;
+  demand.output_tokens = output_tokens;
+  return demand;
+}
+
+TEST(Serving, SizesOfADemandAreItsMeansAndTheirSpread) {
+  const auto profile = profile_of(10'000, 5, {{1, Milliseconds(10), Watts(100)}});
+  const RequestSizes varied = sizes_of(profile, demand_of(1, 1000, 200));
+  EXPECT_DOUBLE_EQ(varied.prefill_ms, 105);
+  EXPECT_DOUBLE_EQ(varied.prefill_variance, 100 * 100) << "the overhead does not vary";
+  EXPECT_DOUBLE_EQ(varied.output_variance, 200 * 200);
+  EXPECT_DOUBLE_EQ(varied.inverse_output, std::log(200) / 200);
+  const RequestSizes alike = sizes_of(profile, demand_of(1, 1000, 200), {0, 0});
+  EXPECT_EQ(alike.prefill_variance, 0);
+  EXPECT_DOUBLE_EQ(alike.inverse_output, 1.0 / 200);
+  EXPECT_DOUBLE_EQ(sizes_of(profile, demand_of(1, 1000, 1)).inverse_output, 1);
+}
+
+TEST(Serving, AQuantileOfASumIsExactForOneExponentialBesideFixedParts) {
+  EXPECT_NEAR(quantile_of(30 + 20, 20 * 20, 0.95), 30 + 20 * std::log(20), 1e-9);
+  EXPECT_EQ(quantile_of(50, 0, 0.99), 50);
+  EXPECT_EQ(quantile_of(50, 400, 0.3), 50) << "never under the mean";
+}
+
+// Of four exponential parts alike, as the header says.
+TEST(Serving, AQuantileOfManyPartsIsOnTheSafeSide) {
+  Random random(3);
+  std::vector<double> sums;
+  for (int i = 0; i < 200'000; ++i) {
+    double sum = 0;
+    for (int part = 0; part < 4; ++part) sum += random.exponential(10);
+    sums.push_back(sum);
+  }
+  std::sort(sums.begin(), sums.end());
+  for (const double quantile : {0.9, 0.95, 0.99}) {
+    const double drawn = sums[static_cast<size_t>(quantile * static_cast<double>(sums.size()))];
+    EXPECT_GT(quantile_of(40, 400, quantile), drawn * 0.98) << quantile;
+    EXPECT_LT(quantile_of(40, 400, quantile), drawn * 1.13) << quantile;
+  }
+}
+
+TEST(Serve, TheBatchIsWhatLittlesLawGivesAlongTheProfile) {
+  const auto profile = profile_of(
+      10'000, 0,
+      {{4, Milliseconds(10), Watts(100)}, {8, Milliseconds(12), Watts(100)}, {32, Milliseconds(24), Watts(100)}});
+  for (const double rate : {0.1, 1.0, 4.0, 6.0}) {
+    const grid::Demand demand = demand_of(rate, 200, 150);
+    Mix mix;
+    mix.add(profile, demand, 1);
+    const Serving serving = serve(profile, profile.points[2], 1, mix);
+    ASSERT_LT(serving.utilization, 1);
+    EXPECT_NEAR(serving.in_batch, rate * 149 * serving.tpot.value() * 1e-3, 1e-9) << rate;  // one comes of the prefill
+    const double b = serving.in_batch;
+    const double step = b <= 4 ? 10 : b <= 8 ? 10 + (b - 4) / 4 * 2 : 12 + (b - 8) / 24 * 12;
+    EXPECT_NEAR(serving.step.value(), step, 1e-9) << rate;
+  }
 }
 
 TEST(Serve, HalfLoadAndOverload) {
   const auto profile = profile_of(10'000, 0, {{8, Milliseconds(20), Watts(400)}});
-  Mix mix{
-      .requests_per_s = 1, .prefill_s_per_s = 0.1, .tokens_per_s = 200};  // 0.1 + 200 · 0.02 / 8 = 0.6 replicas' work
-  const Serving two = serve(profile.points[0], 2, mix);
+  const RequestSizes sizes = sizes_of(profile, demand_of(1, 1000, 200));
+  Mix mix;
+  mix.add(sizes, 1);  // 0.1 + 200 · 0.02 / 8 = 0.6 replicas' work
+  const Serving two = serve(profile, profile.points[0], 2, mix);
   EXPECT_DOUBLE_EQ(two.utilization, 0.3);
   EXPECT_DOUBLE_EQ(two.tpot.value(), 20 / 0.95);
-  EXPECT_LT(two.wait(0.95).value(), serve(profile.points[0], 1, mix).wait(0.95).value());
-  mix.tokens_per_s = 2000;
-  EXPECT_EQ(serve(profile.points[0], 1, mix).wait(0.95), kForever);
-  EXPECT_EQ(serve(profile.points[0], 1, Mix{}).wait(0.95).value(), 0);
+  const Serving one = serve(profile, profile.points[0], 1, mix);
+  EXPECT_LT(two.ttft(sizes, 0.95), one.ttft(sizes, 0.95));
+  EXPECT_LT(two.tpot_at(sizes, 0.95), one.tpot_at(sizes, 0.95));
+  EXPECT_GT(two.ttft(sizes, 0.95), ttft_alone(sizes, 0.95));
+  EXPECT_TRUE(two.keeps({sizes, two.ttft(sizes, 0.95).value(), two.tpot_at(sizes, 0.95).value(), 0.95}));
+  EXPECT_FALSE(two.keeps({sizes, two.ttft(sizes, 0.95).value() * 0.999, 1000, 0.95}));
+  EXPECT_FALSE(two.keeps({sizes, 10'000, two.tpot_at(sizes, 0.95).value() * 0.999, 0.95}));
+  mix.add(sizes, 1);
+  EXPECT_EQ(serve(profile, profile.points[0], 1, mix).ttft(sizes, 0.95), kForever);
+  EXPECT_EQ(serve(profile, profile.points[0], 1, Mix{}).ttft(sizes, 0.95), ttft_alone(sizes, 0.95));
 }
 
-TEST(Serve, WaitsWithinIsTheComparisonItStandsFor) {
+// The queue that one replica is, simulated by itself: a step serves what came in the step before it.
+TEST(Serve, OneReplicaWaitsAsASimulatedGatedQueue) {
+  constexpr double kStepMs = 20, kPrefillMs = 50;
+  const auto profile = profile_of(10'000, 0, {{512, Milliseconds(kStepMs), Watts(400)}});
+  for (const double share : {0.1, 0.4, 0.7}) {
+    const double rate_per_ms = share / kPrefillMs;
+    Random random(5);
+    double now = 0, next = random.exponential(1 / rate_per_ms), waits = 0, squares = 0;
+    std::vector<double> came;
+    int served = 0;
+    while (served < 400'000) {
+      double step = kStepMs;
+      std::vector<double> prefills;
+      for (size_t i = 0; i < came.size(); ++i) step += prefills.emplace_back(random.exponential(kPrefillMs));
+      const double end = now + step;
+      for (size_t i = 0; i < came.size(); ++i) {
+        const double wait = end - came[i] - prefills[i];
+        waits += wait;
+        squares += wait * wait;
+        ++served;
+      }
+      came.clear();
+      for (; next <= end; next += random.exponential(1 / rate_per_ms)) came.push_back(next);
+      now = end;
+    }
+    Mix mix;
+    mix.add(sizes_of(profile, demand_of(rate_per_ms * 1e3, 500, 600)), rate_per_ms * 1e3);
+    const Serving serving = serve(profile, profile.points[0], 1, mix);
+    ASSERT_GT(serving.in_batch, 15) << "so that decode never pauses";
+    const double mean = waits / served;
+    EXPECT_NEAR(serving.wait_ms, mean, 0.02 * mean) << share;
+    const double deviation = std::sqrt(squares / served - mean * mean);
+    EXPECT_NEAR(std::sqrt(serving.wait_variance), deviation, 0.2 * deviation) << share;
+  }
+}
+
+// What bounds are proven with: a part of the wait, whatever else there is.
+TEST(Serve, PrefillWaitIsAPartOfTheWait) {
   Random random(11);
   for (int i = 0; i < 20'000; ++i) {
-    const grid::OperatingPoint point{static_cast<uint32_t>(1 + random.below(64)),
-                                     Milliseconds(1 + 30 * random.uniform()), Watts(0)};
-    const Mix mix{10 * random.uniform(), 2 * random.uniform(), 2000 * random.uniform()};
-    const Serving serving = serve(point, static_cast<uint32_t>(1 + random.below(12)), mix);
-    const double quantile = 0.5 + 0.499 * random.uniform();
-    const Milliseconds most(500 * random.uniform());
-    ASSERT_EQ(serving.waits_within(quantile, most), serving.wait(quantile) <= most) << i;
+    const auto profile =
+        profile_of(2'000 + 20'000 * random.uniform(), 10 * random.uniform(),
+                   {{static_cast<uint32_t>(1 + random.below(64)), Milliseconds(1 + 30 * random.uniform()), Watts(0)}});
+    Mix mix;
+    double least = 1e300;
+    for (int d = 0; d < 3; ++d) {
+      const RequestSizes sizes =
+          sizes_of(profile, demand_of(1, 1 + 3000 * random.uniform(), 1 + 300 * random.uniform()),
+                   {2 * random.uniform(), 2 * random.uniform()});
+      mix.add(sizes, 5 * random.uniform());
+      least = std::min(least, sizes.prefill_ms + sizes.prefill_variance / sizes.prefill_ms);
+    }
+    const auto replicas = static_cast<uint32_t>(1 + random.below(12));
+    const Serving serving = serve(profile, profile.points[0], replicas, mix);
+    if (serving.utilization >= 1) continue;
+    ASSERT_GE(serving.wait_ms * (1 + 1e-9), prefill_wait(replicas, serving.prefill_share) * least) << i;
+    ASSERT_LE(prefill_wait(replicas, serving.prefill_share), prefill_wait(replicas, serving.prefill_share * 1.01));
+    ASSERT_GE(prefill_wait(replicas, serving.prefill_share), prefill_wait(replicas + 1, serving.prefill_share));
   }
 }
 

@@ -27,7 +27,7 @@ const std::string kGrid = R"(
   pin m pb 2
   pin m pc 1
   pin k pb 1
-  demand hasty t north m 2/s ttft=60ms tpot=40ms
+  demand hasty t north m 2/s ttft=60ms tpot=40ms in=200
   demand patient t north m 2/s ttft=900ms tpot=40ms
   demand lonely t north k 1/s ttft=900ms tpot=40ms
 )";

@@ -54,9 +54,9 @@ TEST(Plan, CentralisesWhereThePromiseAllows) {
 TEST(Plan, GoesToTheEdgeWhereTheRoundTripForbidsTheCore) {
   std::string far = kTwoSites;
   far.replace(far.find("4ms"), 3, "20ms");
-  // First token from the core 44 ms + 10 ms of prefill, from the edge 4 ms + 30 ms.
+  // First token from the core 44 ms + 8 ms of prefill at p95, from the edge 4 ms + 22 ms.
   const auto s =
-      drawn_grid(far + "demand patient acme north m 0.1/s in=100\ndemand hasty acme north m 0.1/s in=100 ttft=50ms");
+      drawn_grid(far + "demand patient acme north m 0.1/s in=100\ndemand hasty acme north m 0.03/s in=20 ttft=50ms");
   const v1::Plan p = planned(s);
   expect_sound(s, p);
   EXPECT_EQ(demand_of(p, "hasty").splits(0).deployment(), "m@edge-small");

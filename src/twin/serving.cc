@@ -115,13 +115,14 @@ Serving serve(const grid::Profile& profile, const grid::OperatingPoint& point, u
   // The first token of an answer comes of its prefill.
   const double steps = std::max(0.0, mix.tokens_per_s - mix.requests_per_s) * per_ms;
   const Balance at = balance(profile, point.batch, steps / (1 - share));
-  // Where the router sends the next prompt something decodes.
-  const double decoding = std::pow(1 - std::exp(-at.batch), pooling(replicas) - 1);
+  const double decoding = 1 - std::exp(-at.batch);  // the chance that anything does, in one replica
   const double stretch = at.slope_ms / (1 - share), feedback = std::min(0.95, at.batch * at.slope_ms / at.step_ms);
   serving.in_batch = at.batch;
   serving.step = Milliseconds(at.step_ms);
   serving.tpot = Milliseconds(at.step_ms / (1 - share));
-  serving.tpot_variance = decoding * serving.tpot.value() * square_ms * std::pow(1 - share, -2.0 / replicas);
+  // A router sends no prompt to who decodes while another is idle.
+  serving.tpot_variance = std::pow(decoding, pooling(replicas) - 1) * serving.tpot.value() * square_ms *
+                          std::pow(1 - share, -2.0 / replicas);
   serving.tpot_drift = stretch * stretch * at.batch / (1 - feedback) / replicas;
 
   const double own_step_ms = at.step_ms * decoding;

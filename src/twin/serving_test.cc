@@ -117,7 +117,7 @@ TEST(Serve, HalfLoadAndOverload) {
   EXPECT_LT(two.ttft(sizes, 0.95), one.ttft(sizes, 0.95));
   EXPECT_LT(two.tpot_at(sizes, 0.95), one.tpot_at(sizes, 0.95));
   EXPECT_GT(two.ttft(sizes, 0.95), ttft_alone(sizes, 0.95));
-  EXPECT_TRUE(two.keeps({sizes, two.ttft(sizes, 0.95).value(), two.tpot_at(sizes, 0.95).value(), 0.95}));
+  EXPECT_TRUE(two.keeps({sizes, two.ttft(sizes, 0.95).value() * (1 + 1e-9), two.tpot_at(sizes, 0.95).value(), 0.95}));
   EXPECT_FALSE(two.keeps({sizes, two.ttft(sizes, 0.95).value() * 0.999, 1000, 0.95}));
   EXPECT_FALSE(two.keeps({sizes, 10'000, two.tpot_at(sizes, 0.95).value() * 0.999, 0.95}));
   mix.add(sizes, 1);
@@ -128,7 +128,7 @@ TEST(Serve, HalfLoadAndOverload) {
 // The queue that one replica is, simulated by itself: a step serves what came in the step before it.
 TEST(Serve, OneReplicaWaitsAsASimulatedGatedQueue) {
   constexpr double kStepMs = 20, kPrefillMs = 50;
-  const auto profile = profile_of(10'000, 0, {{512, Milliseconds(kStepMs), Watts(400)}});
+  const auto profile = profile_of(10'000, 0, {{4096, Milliseconds(kStepMs), Watts(400)}});
   for (const double share : {0.1, 0.4, 0.7}) {
     const double rate_per_ms = share / kPrefillMs;
     Random random(5);

@@ -79,11 +79,9 @@ double Search::bearable(uint32_t c, const Requirements& requirements, uint32_t r
   double holds = 0, fails = 1;
   for (int i = 0; i < 12; ++i) {
     const double middle = (holds + fails) / 2;
-    twin::Mix mix = requirements.mix;
-    mix.requests_per_s *= middle;
-    mix.prefill_s_per_s *= middle;
-    mix.tokens_per_s *= middle;
-    (keeps_promises(requirements, twin::serve(at, replicas, mix)) ? holds : fails) = middle;
+    const twin::Mix mix = requirements.mix.scaled(middle);
+    (keeps_promises(requirements, twin::serve(*problem_.candidates[c].profile, at, replicas, mix)) ? holds : fails) =
+        middle;
   }
   return holds;
 }

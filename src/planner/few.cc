@@ -143,9 +143,10 @@ class FewProgram::Tree {
         const Option& option = problem_.options[*o];
         const DemandRow& demand = problem_.demands[option.demand];
         Run::Use use{.demand = d, .option = *o};
-        use.prefill = demand.row->rate_per_s * option.prefill_ms * 1e-3;
+        use.prefill = demand.row->rate_per_s * problem_.uses[option.use].prefill_ms * 1e-3;
         use.busy = use.prefill + demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
-        use.prefill_share_max = 1 - point.decode_per_token.value() / demand.row->promise.tpot.value();
+        const double step_min_ms = at.profile->points.front().decode_per_token.value();
+        use.prefill_share_max = 1 - step_min_ms / demand.row->promise.tpot.value();
         const double active_w = std::max(0.0, point.power.value() - at.idle_w);
         use.column = add_column(option.transport_eur_per_hour + use.busy * active_w * at.eur_per_watt_hour,
                                 few_.demands[d].amount);
@@ -357,7 +358,10 @@ class FewProgram::Tree {
     for (const Run::Use& use : run->uses) {
       if (x[use.column] < kWholeNumber) continue;
       work += use.busy * x[use.column];
-      const auto slack = [&](const Run::Use* u) { return problem_.options[u->option].slack_ms; };
+      const auto slack = [&](const Run::Use* u) {
+        const Option& option = problem_.options[u->option];
+        return option.ttft_ms - problem_.uses[option.use].alone_ms;
+      };
       if (strictest == nullptr || slack(&use) < slack(strictest)) strictest = &use;
     }
     if (strictest == nullptr) return false;

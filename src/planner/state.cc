@@ -142,12 +142,6 @@ double Search::power_w(uint32_t c) const {
 
 namespace {
 
-bool keeps(const Requirements& requirements, const twin::Serving& serving) {
-  for (size_t i = 0; i < requirements.asked_count; ++i)
-    if (!serving.keeps(requirements.asked[i])) return false;
-  return true;
-}
-
 // The fewest replicas that could do: by utilisation, and by the time per token that prefills stretch, however small the
 // batch.
 double replicas_min(const Requirements& requirements, const grid::Profile& profile, const grid::OperatingPoint& point) {
@@ -162,8 +156,10 @@ double replicas_min(const Requirements& requirements, const grid::Profile& profi
 }  // namespace
 
 bool Search::keeps_promises(const Requirements& requirements, const twin::Serving& serving) {
-  return serving.utilization <= kUtilizationMax && serving.tpot.value() <= requirements.tpot_ms &&
-         waits_hold(requirements, serving);
+  if (serving.utilization > kUtilizationMax) return false;
+  for (size_t i = 0; i < requirements.asked_count; ++i)
+    if (!serving.keeps(requirements.asked[i])) return false;
+  return true;
 }
 
 Fit Search::fit(uint32_t c, const Requirements& requirements) const {
@@ -200,7 +196,7 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
         if (n >= candidate.incumbent) break;  // more replicas only cost more from here on
         continue;
       }
-      if (!keeps(requirements, twin::serve(*candidate.profile, points[p], n, requirements.mix))) continue;
+      if (!keeps_promises(requirements, twin::serve(*candidate.profile, points[p], n, requirements.mix))) continue;
       best = {Gate::none, n, p, eur};
     }
   }

@@ -57,6 +57,11 @@ void Mix::add(const RequestSizes& sizes, double rate) {
   tokens_square += rate * (sizes.output_tokens * sizes.output_tokens + sizes.output_variance);
 }
 
+Mix Mix::scaled(double factor) const {
+  return {requests_per_s * factor, prefill_s_per_s * factor, tokens_per_s * factor,
+          prefill_square * factor, prefill_token_s * factor, tokens_square * factor};
+}
+
 void Mix::add(const grid::Profile& profile, const grid::Demand& demand, double fraction) {
   add(sizes_of(profile, demand), demand.rate_per_s * fraction);
 }

@@ -14,7 +14,7 @@ namespace tandem::planner {
 namespace {
 
 grid::Snapshot random_grid(Random& random, uint64_t priority_max) {
-  return test_support::small_planning_grid(random, {5, 3, 5, 4, 60, 900, "ms", 11, priority_max});
+  return test_support::small_planning_grid(random, {5, 3, 5, 4, 60, 900, "ms", 11, 60, priority_max});
 }
 
 // The cheapest plan that sends each demand whole to one deployment or rejects it, by trying every such assignment. It

@@ -2,8 +2,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <vector>
 
+#include "base/random.h"
 #include "replay/replay.h"
 #include "support/drawn_grid.h"
 #include "twin/twin.h"
@@ -38,7 +42,7 @@ grid::Snapshot world_of(const ServedWork& work, double rate_per_s) {
     model m 70.6GB kv=1 context=131072
     profile m gpu {}
     tenant t *
-    demand d t north m {}/s {} ttft=900ms tpot=60ms)",
+    demand d t north m {}/s {})",
                                               work.profile, rate_per_s, work.demand));
 }
 
@@ -119,7 +123,7 @@ TEST(TwinAgreement, ChatIsServedAsTheTwinSays) {
         SCOPED_TRACE(fmt::format("cv {}, {} replicas, {}", variation, replicas, utilization));
         const Ratios ratios = compare_at(kChat, variation, replicas, utilization, 6'000);
         EXPECT_GT(ratios.ttft, utilization < 0.8 ? 0.9 : 0.65);
-        EXPECT_LT(ratios.ttft, utilization > 0.8 ? 1.4 : variation > 0 ? 1.12 : 1.3);
+        EXPECT_LT(ratios.ttft, utilization > 0.8 ? 1.7 : variation > 0 ? 1.12 : 1.3);
         EXPECT_GT(ratios.tpot, 0.95);
         EXPECT_LT(ratios.tpot, 1.3);
       }
@@ -127,14 +131,14 @@ TEST(TwinAgreement, ChatIsServedAsTheTwinSays) {
   }
 }
 
-// Every kind of work: nine in ten of the first tokens within 15 %. Beyond 0.8, where places run out, the twin can be
-// far too early: writing on one replica at 0.9, twenty times.
+// Every kind of work. Measured: 277 of 300 first tokens within 15 %, at least 0.51 of what is simulated (one size,
+// places nearly full); 271 of 300 times per token, at least 0.70 (where prefills make it many times the bare step).
 TEST(TwinAgreementSoak, EveryKindOfWorkIsServedAsTheTwinSays) {
   Spread ttft, tpot;
   for (const ServedWork& work : kAll) {
     for (const double variation : {0.0, 1.0}) {
       for (const uint32_t replicas : {1u, 2u, 4u, 8u, 16u}) {
-        for (const double utilization : {0.1, 0.3, 0.5, 0.7, 0.8}) {
+        for (const double utilization : {0.1, 0.3, 0.5, 0.7, 0.8, 0.9}) {
           const Ratios ratios = compare_at(work, variation, replicas, utilization, 20'000);
           ttft.add(ratios.ttft);
           tpot.add(ratios.tpot);
@@ -146,12 +150,110 @@ TEST(TwinAgreementSoak, EveryKindOfWorkIsServedAsTheTwinSays) {
       "p95 the twin says over p95 simulated: first token %.2f to %.2f, %d of %d within 15 %%; per token %.2f to "
       "%.2f, %d of %d\n",
       ttft.low, ttft.high, ttft.near, ttft.cases, tpot.low, tpot.high, tpot.near, tpot.cases);
-  EXPECT_GE(ttft.near, ttft.cases * 85 / 100);
+  EXPECT_GE(ttft.near, ttft.cases * 91 / 100);
   EXPECT_GE(ttft.low, 0.48);
   EXPECT_LE(ttft.high, 1.6);
-  EXPECT_GE(tpot.near, tpot.cases * 70 / 100);
-  EXPECT_GE(tpot.low, 0.7);
+  EXPECT_GE(tpot.near, tpot.cases * 88 / 100);
+  EXPECT_GE(tpot.low, 0.65);
   EXPECT_LE(tpot.high, 1.8);
+}
+
+// One deployment, drawn at random, and as much work as the twin says it may be given for its promises.
+struct AtTheLimit {
+  std::string profile, demand;
+  uint32_t replicas = 1, batch = 1;
+  double rate_per_s = 0, utilization = 0;
+};
+
+double drawn_between(Random& random, double low, double high) {  // by orders of magnitude
+  return low * std::exp(random.uniform() * std::log(high / low));
+}
+
+AtTheLimit at_the_limit(Random& random) {
+  AtTheLimit drawn;
+  double step_ms = drawn_between(random, 6, 30);
+  uint32_t batch = 1;
+  std::string points = fmt::format("1:{:.2f}ms", step_ms);
+  const double growth = random.chance(0.3) ? 1.0 : 0.4;
+  for (uint64_t more = 2 + random.below(3); more-- > 0;) {
+    const auto times = static_cast<uint32_t>(2 + random.below(3));
+    step_ms *= std::pow(times, growth * random.uniform() * (batch >= 8 ? 1 : 0.4));
+    points += fmt::format(" {}:{:.2f}ms", batch *= times, step_ms);
+  }
+  drawn.profile = fmt::format("{} tp=2 prefill={:.0f} overhead={:.1f}ms kv=1000GB", points,
+                              drawn_between(random, 2'000, 40'000), drawn_between(random, 2, 25));
+  drawn.demand = fmt::format("in={:.0f} out={:.0f} hit={:.2f}", drawn_between(random, 60, 6'000),
+                             drawn_between(random, 20, 800), random.chance(0.5) ? 0.6 * random.uniform() : 0.0);
+  constexpr uint32_t kReplicas[] = {1, 2, 3, 4, 6, 8, 16};
+  drawn.replicas = kReplicas[random.below(std::size(kReplicas))];
+
+  const grid::Snapshot one = world_of({"", drawn.profile.c_str(), drawn.demand.c_str()}, 1);
+  const grid::Profile& profile = one.profiles[size_t{0}];
+  const grid::Demand& demand = one.demands[size_t{0}];
+  const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
+  const double ttft_ms = std::ceil(twin::ttft_alone(sizes, 0.95).value() * drawn_between(random, 1.2, 10));
+  const double tpot_ms = std::ceil(profile.points.front().decode_per_token.value() * drawn_between(random, 1.3, 4));
+  drawn.demand += fmt::format(" ttft={}ms tpot={}ms", ttft_ms, tpot_ms);
+  const grid::OperatingPoint* point = &profile.points.front();
+  for (const grid::OperatingPoint& larger : profile.points)
+    if (larger.decode_per_token.value() <= tpot_ms) point = &larger;
+  drawn.batch = point->batch;
+  double kept = 0, broken = 0.95;  // utilisation
+  for (int i = 0; i < 30; ++i) {
+    const double middle = (kept + broken) / 2;
+    const double rate =
+        middle * drawn.replicas *
+        twin::replica_rate(profile, *point, demand.prompt_tokens, demand.output_tokens, demand.prefix_hit)
+            .requests_per_s;
+    twin::Mix mix;
+    mix.add(sizes, rate);
+    if (!twin::serve(profile, *point, drawn.replicas, mix).keeps({sizes, ttft_ms, tpot_ms, 0.95})) {
+      broken = middle;
+      continue;
+    }
+    kept = drawn.utilization = middle;
+    drawn.rate_per_s = rate;
+  }
+  return drawn;
+}
+
+// What a planner leans on: with not one request to spare, as many are in time as the promise says, or nearly. Of 289
+// drawn, 236 keep 0.95 and 274 at least 0.93; half reach 0.963.
+TEST(TwinAgreementSoak, WhatTheTwinCallsKeptIsKept) {
+  Random random(7);
+  std::vector<double> in_time;  // of first tokens and of tokens, the worse
+  int kept = 0, nearly = 0;
+  for (int i = 0; i < 300; ++i) {
+    const AtTheLimit drawn = at_the_limit(random);
+    if (drawn.utilization < 0.05) continue;  // no room for a queue in the promise
+    const grid::Snapshot grid =
+        world_of({"", drawn.profile.c_str(), drawn.demand.c_str()}, std::round(drawn.rate_per_s * 1e6) * 1e-6);
+    Options options;
+    options.policy = Policy::compute_then_network;
+    options.warm_up_s = 500 / drawn.rate_per_s + 60;
+    options.workload.duration_s = options.warm_up_s + 20'000 / drawn.rate_per_s;
+    v1::Plan plan = one_deployment(grid, drawn.replicas);
+    plan.mutable_deployments(0)->set_batch(drawn.batch);
+    const Report report = replay(grid, plan, options).value();
+    const auto requests = static_cast<double>(report.all.requests);
+    const auto missed =
+        static_cast<double>(std::max(report.all.late, report.all.slow) + report.all.requests - report.all.served);
+    in_time.push_back(1 - missed / requests);
+    kept += report.demands_kept > 0;
+    nearly += in_time.back() >= 0.93;
+    if (in_time.back() < 0.9)
+      std::printf("%.3f in time: %u replicas, batch %u at %.2f, %.1f/s %s; %s\n", in_time.back(), drawn.replicas,
+                  drawn.batch, drawn.utilization, drawn.rate_per_s, drawn.demand.c_str(), drawn.profile.c_str());
+  }
+  std::sort(in_time.begin(), in_time.end());
+  std::printf(
+      "of %zu deployments at the limit of promises at 0.95: %d kept, %d to 0.93; in time at least %.3f, 5 %% of "
+      "them under %.3f, half under %.3f\n",
+      in_time.size(), kept, nearly, in_time.front(), in_time[in_time.size() / 20], in_time[in_time.size() / 2]);
+  const auto share_of = [&](int part) { return part / static_cast<double>(in_time.size()); };
+  EXPECT_GE(share_of(nearly), 0.93);
+  EXPECT_GE(share_of(kept), 0.78);
+  EXPECT_GE(in_time.front(), 0.8);
 }
 
 }  // namespace

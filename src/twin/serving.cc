@@ -92,8 +92,136 @@ Balance balance(const grid::Profile& profile, uint32_t batch_max, double held) {
   return {batch, step, slope};
 }
 
+// d between the profile's points, level outside of them.
+double step_at(const grid::Profile& profile, double batch) {
+  const grid::OperatingPoint* below = &profile.points.front();
+  for (const grid::OperatingPoint& point : profile.points) {
+    if (batch < point.batch && point.batch > below->batch) {
+      const double part = std::max(0.0, (batch - below->batch) / (point.batch - below->batch));
+      return below->decode_per_token.value() +
+             part * (point.decode_per_token.value() - below->decode_per_token.value());
+    }
+    below = &point;
+  }
+  return below->decode_per_token.value();
+}
+
+// How many requests of a deployment decode at once: twin.h has the chain.
+struct Chain {
+  double replicas = 1;
+  double places = 1;
+  double held = 0;  // steps asked for, per ms of decoding
+  double widening = 1;
+
+  // The chance to be where all places are taken, which lies `beyond` states deep. The chain is summed from there down
+  // in strides of a quarter of its deviation, each as its middle: within 2 % of the sum of all states.
+  double full(const grid::Profile& profile, const Balance& at, double feedback, double beyond) const {
+    const double mean = at.batch * replicas, deviation = std::sqrt(mean * widening / (1 - feedback));
+    if (held <= 0 || places > mean + kFar * deviation) return 0;
+    const double stride = std::max(1.0, std::floor(deviation / 4));
+    double sum = 0, depth = 0;  // depth: the logarithm of a state's mass over that of the first full one
+    for (double n = places; n >= 0.5;) {
+      const double states = std::min(stride, std::max(1.0, std::floor(n)));
+      const double middle = std::max(0.5, n - (states - 1) / 2);
+      const double rise = std::log(middle / (held * replicas * step_at(profile, middle / replicas))) / widening;
+      const double mass = states * std::exp(depth + rise * (states + 1) / 2);
+      sum += mass;
+      depth += rise * states;
+      n -= states;
+      if (n < mean && mass < 1e-4 * sum) break;
+    }
+    return beyond / (beyond + sum);
+  }
+
+ private:
+  static constexpr double kFar = 8;  // deviations beyond which even the steepest chain is full once in 10⁸ requests
+};
+
+// The chance that every replica has something to decode, where each prompt goes to the one with the fewest requests:
+// that of as many as there are replicas, or more, taken as Poisson.
+double all_decode(uint32_t replicas, double batch) {
+  const double mean = batch * replicas, beyond = mean - replicas;
+  if (beyond * std::abs(beyond) > 40 * mean || replicas > 256) return beyond > 0 ? 1 : 0;
+  double fewer = 0, term = std::exp(-mean);
+  for (uint32_t k = 0; k < replicas; term *= mean / ++k) fewer += term;
+  return std::max(0.0, 1 - fewer);
+}
+
 // Sakasegawa's exponent: c servers at a share ρ wait ρ^(this − 1) / (c · (1 − ρ)) service times.
 double pooling(double servers) { return std::sqrt(2 * (servers + 1)); }
+
+// One replica's part of a mix, in ms.
+struct Load {
+  double replicas = 1;
+  double share = 0;     // of its time, for prefills
+  double arrivals = 0;  // a ms
+  double steps = 0;     // of decoding, asked for a ms; the first token of an answer comes of its prefill
+  double prefill_ms = 0, square_ms = 0;  // E[S], λ·E[S²]
+  double full_step_ms = 0;
+  Balance at;
+  double feedback = 0;  // how much of a larger batch's ends its longer step takes back
+};
+
+Load load_of(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix) {
+  const double per_ms = 1e-3 / replicas;
+  Load load{.replicas = static_cast<double>(replicas),
+            .share = mix.prefill_s_per_s / replicas,
+            .arrivals = mix.requests_per_s * per_ms,
+            .steps = std::max(0.0, mix.tokens_per_s - mix.requests_per_s) * per_ms,
+            .prefill_ms = 1e3 * mix.prefill_s_per_s / mix.requests_per_s,
+            .square_ms = mix.prefill_square * 1e6 * per_ms,
+            .full_step_ms = point.decode_per_token.value(),
+            .at = {},
+            .feedback = 0};
+  load.at = balance(profile, point.batch, load.steps / (1 - load.share));
+  load.feedback = std::min(0.95, load.at.batch * load.at.slope_ms / load.at.step_ms);
+  return load;
+}
+
+void set_tpot(const Load& load, Serving& serving) {
+  const double rest = 1 - load.share;
+  serving.in_batch = load.at.batch;
+  serving.step = Milliseconds(load.at.step_ms);
+  serving.tpot = Milliseconds(load.at.step_ms / rest);
+  // A router sends no prompt to who decodes while another is idle, and what it sends to one of c replicas comes about c
+  // times as evenly as what it is given.
+  const double spread_ms = load.square_ms - load.share * load.prefill_ms * (1 - 1 / load.replicas);
+  serving.tpot_variance = std::pow(1 - std::exp(-load.at.batch), pooling(load.replicas) - 1) * serving.tpot.value() *
+                          spread_ms * std::pow(rest, -2 / load.replicas);
+  const double stretch = load.at.slope_ms / rest;
+  const double room_ms = (load.full_step_ms - load.at.step_ms) / rest / 2;  // two deviations, and the batch is full
+  serving.tpot_drift =
+      std::min(room_ms * room_ms, stretch * stretch * load.at.batch / (1 - load.feedback) / load.replicas);
+}
+
+// All but the place. Returns what prefills of others take of it.
+double set_wait(const Load& load, double decoding, Serving& serving) {
+  const double share = load.share, own_step_ms = load.at.step_ms * decoding;
+  const double seen_ms = own_step_ms / (1 - share) + load.square_ms / (1 - share * share);  // the step under way
+  const double in_hand = std::min(1.0, load.arrivals * (load.prefill_ms + 1.5 * own_step_ms));
+  const double prefills_ms =
+      ((0.5 + share) * seen_ms - own_step_ms / 2) * std::pow(in_hand, pooling(load.replicas) - 2) / load.replicas;
+  serving.wait_ms = 1.5 * own_step_ms + prefills_ms;
+  // The rest of a step and a step, 1 + U of them, or nothing of either.
+  serving.wait_variance = load.at.step_ms * load.at.step_ms * decoding * (7.0 / 3 - 2.25 * decoding) +
+                          prefills_ms * ((share > 0 ? load.square_ms / share : 0) + prefills_ms);
+  return prefills_ms;
+}
+
+void set_place(const Load& load, const grid::Profile& profile, uint32_t batch_max, const Mix& mix, double prefills_ms,
+               Serving& serving) {
+  const double share = load.share, free = 1 - serving.utilization;
+  const double places = batch_max - load.arrivals * (prefills_ms + load.prefill_ms);  // less those that prefills take
+  const Chain chain{
+      .replicas = load.replicas,
+      .places = std::max(1.0, places * load.replicas),
+      .held = (load.steps + load.arrivals / 2) / (1 - share),  // half a step goes by before the prefill begins
+      .widening = 1 + share / (1 - share) + load.arrivals * load.square_ms / (2 * (1 - share) * (1 - share))};
+  serving.full = chain.full(profile, load.at, load.feedback, 1 / free);
+  const double token_s = load.full_step_ms * 1e-3 / batch_max, work = mix.prefill_s_per_s + mix.tokens_per_s * token_s;
+  const double square = mix.prefill_square + 2 * token_s * mix.prefill_token_s + token_s * token_s * mix.tokens_square;
+  serving.place_ms = 1e3 * square / work / 2 / (load.replicas * free);
+}
 
 }  // namespace
 
@@ -106,44 +234,16 @@ double prefill_wait(uint32_t replicas, double prefill_share) {
 
 Serving serve(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix) {
   Serving serving;
-  const double full_step_ms = point.decode_per_token.value();
-  const double work = mix.prefill_s_per_s + mix.tokens_per_s * full_step_ms * 1e-3 / point.batch;
+  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
   serving.utilization = replicas > 0 ? work / replicas : work > 0 ? 1e300 : 0;
   serving.prefill_share = replicas > 0 ? mix.prefill_s_per_s / replicas : 0;
   serving.step = point.decode_per_token;
   serving.tpot = serving.utilization < 1 ? serving.step : kForever;
   if (mix.requests_per_s <= 0 || serving.utilization >= 1) return serving;
-
-  const double per_ms = 1e-3 / replicas, share = serving.prefill_share;  // of one replica
-  const double arrivals = mix.requests_per_s * per_ms, prefill_ms = share / arrivals;
-  const double square_ms = mix.prefill_square * 1e6 * per_ms;  // λ·E[S²]
-  // The first token of an answer comes of its prefill.
-  const double steps = std::max(0.0, mix.tokens_per_s - mix.requests_per_s) * per_ms;
-  const Balance at = balance(profile, point.batch, steps / (1 - share));
-  const double decoding = 1 - std::exp(-at.batch);  // the chance that anything does, in one replica
-  const double stretch = at.slope_ms / (1 - share), feedback = std::min(0.95, at.batch * at.slope_ms / at.step_ms);
-  serving.in_batch = at.batch;
-  serving.step = Milliseconds(at.step_ms);
-  serving.tpot = Milliseconds(at.step_ms / (1 - share));
-  // A router sends no prompt to who decodes while another is idle.
-  serving.tpot_variance = std::pow(decoding, pooling(replicas) - 1) * serving.tpot.value() * square_ms *
-                          std::pow(1 - share, -2.0 / replicas);
-  serving.tpot_drift = stretch * stretch * at.batch / (1 - feedback) / replicas;
-
-  const double own_step_ms = at.step_ms * decoding;
-  const double seen_ms = own_step_ms / (1 - share) + square_ms / (1 - share * share);  // the step under way
-  const double in_hand = std::min(1.0, arrivals * (prefill_ms + 1.5 * own_step_ms));
-  const double prefills_ms =
-      ((0.5 + share) * seen_ms - own_step_ms / 2) * std::pow(in_hand, pooling(replicas) - 2) / replicas;
-  serving.wait_ms = 1.5 * own_step_ms + prefills_ms;
-  serving.wait_variance =
-      own_step_ms * own_step_ms / 12 + prefills_ms * ((share > 0 ? square_ms / share : 0) + prefills_ms);
-
-  const double busy = share + steps * full_step_ms / point.batch, token_s = full_step_ms * 1e-3 / point.batch;
-  const double taken = std::min(1.0, (at.batch + in_hand) / point.batch);
-  const double square = mix.prefill_square + 2 * token_s * mix.prefill_token_s + token_s * token_s * mix.tokens_square;
-  serving.full = std::pow(taken, pooling(static_cast<double>(replicas) * point.batch) - 1);
-  serving.place_ms = 1e3 * square / work / 2 / (replicas * (1 - busy));
+  const Load load = load_of(profile, point, replicas, mix);
+  set_tpot(load, serving);
+  const double prefills_ms = set_wait(load, all_decode(replicas, load.at.batch), serving);
+  set_place(load, profile, point.batch, mix, prefills_ms, serving);
   return serving;
 }
 

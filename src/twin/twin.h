@@ -189,12 +189,19 @@ struct Asked {
 // M = E[X²] / E[X] = d / (1 − ρ) + λ·E[S²] / (1 − ρ²): it waits M / 2, then d + ρM. With c replicas and a router that
 // sends each prompt to the one with the least prefill before it, what exceeds the bare steps shrinks as M/G/c does
 // against M/G/1: a^(√(2(c+1)) − 2) / c, a the share of time a replica has a prompt in hand (Sakasegawa, Ann. Inst.
-// Stat. Math. 1977). The c × batch places are such a queue likewise: all taken with probability u^(√(2(places+1)) − 1),
-// then an exponential wait. Means and variances of parts are added, never their quantiles.
+// Stat. Math. 1977).
 //
-// How far it is off is measured in src/replay/twin_agreement_test.cc. Fails by optimism where the router does not know
-// its replicas (a random or round-robin one leaves each an M/G/1 queue of its own), where arrivals are burstier than
-// Poisson, and at the edge of full places (one replica beyond 0.8); by pessimism where many replicas are nearly idle.
+// Places: how many requests decode is a birth-and-death chain in which b of them end b / (tokens · d(b)) times a second
+// of decoding. Each prompt also stops those who decode, so that the chain moves φ = 1 + ρ / (1 − ρ) + λ²·E[S²] /
+// 2(1 − ρ)² times as widely as its births and deaths alone. It ends where all places are taken: from there the rest of
+// the mass lies 1 / (1 − utilisation) states deep, since who waits is not prefilled either, and a place comes after an
+// exponential time of E[work²] / 2·E[work] / (c · (1 − utilisation)). Steps that hardly lengthen with the batch make it
+// Erlang's queue, steep ones let it wander as M/M/1 does.
+//
+// Means and variances of parts are added, never their quantiles. How far all this is off is measured in
+// src/replay/twin_agreement_test.cc. Fails by optimism where the router does not know its replicas (a random or
+// round-robin one leaves each an M/G/1 queue of its own), where arrivals are burstier than Poisson, and where requests
+// are all alike and places few; by pessimism where many replicas are nearly idle.
 struct Serving {
   double utilization = 0;    // prefill's and decode's share of the replicas' time at full batches; overloaded from 1
   double prefill_share = 0;  // ρ

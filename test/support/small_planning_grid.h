@@ -17,7 +17,7 @@ struct PlanningGridLimits {
   uint64_t demands_max;
   uint64_t ttft_least, ttft_most;
   const char* ttft_unit;
-  uint64_t tpot_least_ms;
+  uint64_t tpot_least_ms, tpot_most_ms;
   std::optional<uint64_t> priority_max;
 };
 
@@ -47,7 +47,7 @@ inline grid::Snapshot small_planning_grid(Random& random, const PlanningGridLimi
   for (uint64_t i = 0; i < demands; ++i) {
     text << "demand d" << i << (random.chance(0.4) ? " de" : " all") << (random.chance(0.5) ? " north" : " south")
          << (random.chance(0.7) ? " m " : " k ") << pick(1, 12) << " ttft=" << pick(limits.ttft_least, limits.ttft_most)
-         << limits.ttft_unit << " tpot=" << pick(limits.tpot_least_ms, 60) << "ms in=" << pick(50, 1500)
+         << limits.ttft_unit << " tpot=" << pick(limits.tpot_least_ms, limits.tpot_most_ms) << "ms in=" << pick(50, 1500)
          << " out=" << pick(20, 400);
     if (limits.priority_max) text << " priority=" << pick(0, *limits.priority_max);
     text << '\n';

@@ -1,8 +1,8 @@
 // Small random grids against the exact optimum, found by Cbc (Debian package coinor-cbc) from the whole problem written
 // as a mixed-integer program: every operating point, replicas as integers, splits, rejections, accelerators, power,
-// both directions of every link, and how far prefills stretch the step of the smallest batch. Waits and how steps spread
-// are not linear: the optimum is exact where its own plan keeps the promises (violations() finds nothing), and only such
-// instances count, so promises are drawn wide. Without Cbc the suites are skipped.
+// both directions of every link, and how far prefills stretch the step of the smallest batch. Waits and how steps
+// spread are not linear: the optimum is exact where its own plan keeps the promises (violations() finds nothing), and
+// only such instances count, so promises are drawn wide. Without Cbc the suites are skipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

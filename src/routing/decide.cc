@@ -81,22 +81,40 @@ Assessment assess(const RoutingTable& table, const RequestFacts& request, const 
   return result;
 }
 
-// A share of the plan among those open, in proportion.
+// A request that comes too late even where nothing waits, by its own length, and under no stricter promise than the
+// plan was made for: the plan has counted with it at its share, for a promise at a quantile lets a few be late.
+// Anywhere else it would take, with the most work of all, what others were planned with.
+bool counted_as_late(const TableRows::DemandSplit& planned, const RequestFacts& request, const Candidate& candidate,
+                     const Leg& leg) {
+  const double alone_us = leg.round_trip.value() + prefill_us(candidate, request);
+  return planned.promise.ttft.value() > 0 && request.ttft >= planned.promise.ttft &&
+         alone_us > to_microseconds(request.ttft).value() &&
+         (request.tpot.value() <= 0 || candidate.tpot_ms <= request.tpot.value());
+}
+
+// A share of the plan among those open, in proportion. `planned`: those that are too late count as open where the plan
+// has counted with it; null: they do not.
 template <class Live>
 Decision follow_plan(const RoutingTable& table, const RequestFacts& request, Live live,
-                     std::span<const uint32_t> excluded, double draw) {
+                     std::span<const uint32_t> excluded, double draw, const TableRows::DemandSplit* planned) {
+  const auto gate_of = [&](const Candidate& candidate, const Assessment& found) {
+    if (found.gate != Gate::promise_ttft || planned == nullptr) return found.gate;
+    const bool counted = counted_as_late(*planned, request, candidate, table.leg(request.region, candidate.site));
+    return counted ? Gate::none : found.gate;
+  };
   const auto shares = table.shares(request.tenant, request.region, request.model);
   double open = 0;
-  for (const RoutingTable::Share& share : shares)
-    if (assess(table, request, table.candidate_at(share.candidate), live, excluded).gate == Gate::none)
-      open += share.fraction;
+  for (const RoutingTable::Share& share : shares) {
+    const Candidate& candidate = table.candidate_at(share.candidate);
+    if (gate_of(candidate, assess(table, request, candidate, live, excluded)) == Gate::none) open += share.fraction;
+  }
   if (open == 0) return {};
   Decision decision;
   double left = draw * open;
   for (const RoutingTable::Share& share : shares) {
     const Candidate& candidate = table.candidate_at(share.candidate);
     const Assessment found = assess(table, request, candidate, live, excluded);
-    if (found.gate != Gate::none) continue;
+    if (gate_of(candidate, found) != Gate::none) continue;
     decision = {Reason::plan_split, candidate.target, Gate::none, Microseconds(found.ttft_us)};
     left -= share.fraction;
     if (left < 0) break;
@@ -170,7 +188,9 @@ Decision decide_with(const RoutingTable& table, const RequestFacts& request, Liv
   CHECK(request.tenant < table.rows().tenants.size() && request.region < table.rows().regions.size());
   CHECK(live.size() == table.targets().size());
   if (tenant_gate(table, request) == Gate::none) {
-    if (const Decision planned = follow_plan(table, request, live, excluded, draw); planned.target) return planned;
+    if (const Decision open = follow_plan(table, request, live, excluded, draw, nullptr); open.target) return open;
+    if (const auto* planned = table.split(request.tenant, request.region, request.model); planned != nullptr)
+      if (const Decision late = follow_plan(table, request, live, excluded, draw, planned); late.target) return late;
     if (const Decision found = search(table, request, live, excluded); found.target) return found;
   }
   return {Reason::rejected, std::nullopt, furthest_gate(table, request, live, excluded), Microseconds()};

@@ -187,6 +187,28 @@ TEST(Decide, LeavesThePlanWhereNoneOfItsSharesIsOpen) {
   EXPECT_EQ(world.decide().reason, Reason::cheapest);
 }
 
+// A promise at a quantile lets the longest prompts be late; the plan has counted with them where it sends the rest.
+TEST(Decide, WhatItsOwnLengthMakesLateStaysWithThePlan) {
+  TableRows rows = World("split acme north small par-small=1\n").table.rows();
+  rows.demand_splits.at(0).promise.ttft = Milliseconds(400);
+  World world;
+  world.table = RoutingTable(std::move(rows));
+  world.request.ttft = Milliseconds(400);
+  world.request.prompt_tokens = 3'790;  // 20 + 5 + 379 ms at Paris, 2 + 5 + 379 in Berlin
+  EXPECT_EQ(world.decide().target, kPar);
+  EXPECT_EQ(world.decide().reason, Reason::plan_split);
+  EXPECT_EQ(world.gate_of(kPar), Gate::promise_ttft);
+  world.request.ttft = Milliseconds(390);  // stricter than the plan was made for
+  EXPECT_EQ(world.decide().target, kBer);
+  world.request.ttft = Milliseconds(400);
+  world.request.prompt_tokens = 1'000;
+  world.live[kPar].in_flight = 5;  // late by what waits there, not by itself
+  EXPECT_NE(world.decide().target, kPar);
+  world.request.prompt_tokens = 3'790;
+  world.live[kPar].healthy = false;
+  EXPECT_EQ(world.decide().target, kBer);
+}
+
 TEST(Decide, ExplainsEveryTargetTheChosenFirst) {
   World world("split acme north small par-small=0.5\n");
   const std::vector<CandidateVerdict> verdicts = world.explain();

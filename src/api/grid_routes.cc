@@ -41,10 +41,10 @@ constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$re
     "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
     "body":{"type":"object"}}}}}})";
 constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProperties":false,"properties":{
-    "fail":{"enum":["links:1","links:2","nodes:1","nodes:2","srlgs:1","srlgs:2","sites:1","sites:2"],"default":"links:1",
+    "fail":{"enum":["links:1","links:2","nodes:1","nodes:2","srlgs:1","srlgs:2","sites:1","sites:2","members:1"],"default":"links:1",
       "description":"all failures of a class"},
     "failures":{"type":"array","minItems":1,"maxItems":64,"description":"these at once, in place of a class","items":{"type":"object",
-      "required":["kind","id"],"properties":{"kind":{"enum":["link","node","shared_risk_group","site"]},"id":{"type":"string"}}}},
+      "required":["kind","id"],"properties":{"kind":{"enum":["link","node","shared_risk_group","site","member"]},"id":{"type":"string"}}}},
     "traffic":{"enum":["auto","own","gravity","uniform"],"default":"auto"},
     "fill":{"type":"number","exclusiveMinimum":0,"maximum":10,"description":"how full gravity or uniform traffic makes the busiest link"},
     "trip":{"type":"number","exclusiveMinimum":0,"description":"how full a link is when it fails as well, in a cascade"},

@@ -76,6 +76,8 @@ Json::Object link_fields(const Published& published, LinkIndex index) {
           {"capacity_reverse_gbps", link.capacity_ba.value()},
           {"delay_us", link.delay.value()},
           {"length_km", link.length.value()},
+          {"members", int64_t{link.members}},
+          {"members_up", int64_t{link.members_up()}},
           {"state", to_string(link.state)},
           {"usable", grid.usable(index)},
           {"srlgs", risk_groups(grid, link)},

@@ -77,8 +77,8 @@ struct WhatIfOptions {
   std::filesystem::path grid;  // or
   std::string url;             // of a running grid, which answers on its accepted plan
   std::string fail = "links:1";
-  std::vector<std::string> links, nodes, groups, sites;  // these at once, in place of `fail`
-  double trip = 1.5;                                     // of capacity: where an overloaded link fails as well
+  std::vector<std::string> links, nodes, groups, sites, members;  // these at once, in place of `fail`
+  double trip = 1.5;                                              // of capacity: where an overloaded link fails as well
   std::string traffic = "auto";
   double fill = 0.4;  // of the busiest link, where traffic is made up
   uint64_t worst = 20;

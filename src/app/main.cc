@@ -141,7 +141,8 @@ void add_whatif(CLI::App& app, int& status) {
   auto* all =
       command
           ->add_option("--fail", options->fail,
-                       "All of a class: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2")
+                       "All of a class: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2 or "
+                       "members:1 (one physical link of each bundle)")
           ->capture_default_str();
   command
       ->add_option("--links", options->links,
@@ -151,6 +152,9 @@ void add_whatif(CLI::App& app, int& status) {
   command->add_option("--nodes", options->nodes, "These nodes at once")->delimiter(',')->excludes(all);
   command->add_option("--srgs", options->groups, "These shared-risk groups at once")->delimiter(',')->excludes(all);
   command->add_option("--sites", options->sites, "These sites at once")->delimiter(',')->excludes(all);
+  command->add_option("--members", options->members, "A member of each of these links at once")
+      ->delimiter(',')
+      ->excludes(all);
   command->add_option("--trip", options->trip, "How full a link is when it fails as well, in a cascade")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 1e6));

@@ -82,7 +82,8 @@ std::vector<std::pair<std::string_view, const std::vector<std::string>*>> named_
   return {{"link", &options.links},
           {"node", &options.nodes},
           {"shared_risk_group", &options.groups},
-          {"site", &options.sites}};
+          {"site", &options.sites},
+          {"member", &options.members}};
 }
 
 bool names_failures(const WhatIfOptions& options) {
@@ -116,6 +117,11 @@ void print_scenario(const Json& report) {
   print_phase("before", report["undisturbed"]);
   print_phase("repaired beside the failure", report["repair"]);
   print_phase("converged", report["converged"]);
+  const Json& fair = report["shared_fairly"];
+  if (fair.is_object())
+    fmt::print("if all traffic shared fairly: {:.2f} of {:.2f} Gbit/s carried, {} flows held back, one to {:.0f} %\n",
+               fair["carried_gbps"].number(), fair["asked_gbps"].number(), fair["flows_held_back"].integer(),
+               100 * fair["least_share"].number());
   const Json& cascade = report["cascade"];
   size_t tripped = 0;
   for (const Json& round : cascade["rounds"].array()) tripped += round["tripped"].array().size();

@@ -166,6 +166,7 @@ Node decode(std::string_view id, const Json::Object& attributes, const Reference
   return {.id = std::string(id),
           .site = r.reference<Site>("site"),
           .role = r.choice<NodeRole>("role"),
+          .overload = r.boolean("overload"),
           .state = r.choice<State>("state")};
 }
 
@@ -181,16 +182,22 @@ Link decode(std::string_view id, const Json::Object& attributes, const Reference
   const Reader r(schema, attributes, &references);
   const double capacity = r.number("capacity_gbps");
   const double length = r.number("length_km");
+  const uint32_t members = std::max(1u, r.count("members"));
+  const uint32_t members_down = std::min(r.count("members_down"), members);
+  const double up = static_cast<double>(std::max(1u, members - members_down)) / members;
   return {.id = std::string(id),
           .a = r.reference<Node>("a"),
           .b = r.reference<Node>("b"),
-          .capacity_ab = Gbps(capacity),
-          .capacity_ba = Gbps(r.number_or("capacity_reverse_gbps", capacity)),
+          .capacity_ab = Gbps(capacity * up),
+          .capacity_ba = Gbps(r.number_or("capacity_reverse_gbps", capacity) * up),
           .delay = Microseconds(r.number_or("delay_us", length * kFibreMicrosecondsPerKm)),
           .length = Kilometres(length),
           .igp_metric = r.number("igp_metric"),
           .cost = r.quantity<EurosPerGigabyte>("cost_eur_per_gb"),
           .shared_risk_groups = r.references<SharedRiskGroup>("shared_risk_groups"),
+          .members = members,
+          .members_min = r.count("members_min"),
+          .members_down = members_down,
           .state = r.choice<State>("state")};
 }
 

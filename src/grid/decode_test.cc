@@ -116,6 +116,8 @@ TEST(Decode, AWholeGrid) {
   EXPECT_EQ(rows.nodes[1].role, NodeRole::upf);
   EXPECT_DOUBLE_EQ(rows.links[0].delay.value(), 490);
   EXPECT_EQ(rows.links[0].capacity_ba, Gbps(100));
+  EXPECT_EQ(rows.links[0].members, 1u);
+  EXPECT_FALSE(rows.nodes[0].overload);
   EXPECT_EQ(rows.links[0].shared_risk_groups, std::vector{SharedRiskGroupIndex(0)});
   EXPECT_EQ(rows.regions[0].prefixes.size(), 2u);
   EXPECT_EQ(rows.regions[0].anchors[0].access_delay, Microseconds(500));
@@ -124,6 +126,31 @@ TEST(Decode, AWholeGrid) {
   EXPECT_TRUE(rows.tenants[0].keys[0].loopback_only);
   EXPECT_EQ(rows.deployments[0].replicas, 2u);
   EXPECT_EQ(rows.traffic[0].rate, Gbps(3));
+}
+
+TEST(Decode, ABundleCarriesWhatItsMembersThatAreUpCarry) {
+  const auto link_of = [](int64_t down) {
+    auto entities = small_grid();
+    for (Entity& entity : entities) {
+      if (entity.kind == "node" && entity.id == "w") entity.attributes["overload"] = true;
+      if (entity.kind != "link") continue;
+      entity.attributes["capacity_reverse_gbps"] = 80.0;
+      entity.attributes["members"] = int64_t{4};
+      entity.attributes["members_min"] = int64_t{2};
+      entity.attributes["members_down"] = down;
+    }
+    const GridRows made = make_rows(entities);
+    EXPECT_EQ(text_of(made), "");
+    EXPECT_TRUE(made.rows.nodes[1].overload);
+    return made.rows.links[0];
+  };
+  EXPECT_EQ(link_of(0).capacity_ab, Gbps(100));
+  EXPECT_EQ(link_of(1).capacity_ab, Gbps(75));
+  EXPECT_EQ(link_of(1).capacity_ba, Gbps(60));
+  EXPECT_TRUE(link_of(2).carries());
+  EXPECT_FALSE(link_of(3).carries());
+  EXPECT_FALSE(link_of(4).carries());
+  EXPECT_EQ(link_of(4).capacity_ab, Gbps(25)) << "of one: nothing divides by nothing";
 }
 
 TEST(Decode, ADemandTakesFromItsTenantWhatItDoesNotSay) {

@@ -52,6 +52,7 @@ struct Node {
   std::string id;
   SiteIndex site;
   NodeRole role = NodeRole::router;
+  bool overload = false;  // no path goes through it (ISO/IEC 10589 overload bit); it still sends and is still reached
   State state = State::up;
   bool operator==(const Node&) const = default;
 };
@@ -69,14 +70,21 @@ struct Link {
   std::string id;
   NodeIndex a;
   NodeIndex b;
-  Gbps capacity_ab;       // > 0
-  Gbps capacity_ba;       // > 0
+  Gbps capacity_ab;       // of the members that are up, > 0; of one where none is
+  Gbps capacity_ba;       // likewise
   Microseconds delay;     // one way, ≥ 0
   Kilometres length;      // of fibre, not of the map; 0 where not known
   double igp_metric = 1;  // ≥ 1; paths minimise its sum
   EurosPerGigabyte cost;  // of carrying one gigabyte
   std::vector<SharedRiskGroupIndex> shared_risk_groups;
+  // Physical links used as one (IEEE 802.1AX), all alike. One alone is a bundle of one member.
+  uint32_t members = 1;       // ≥ 1
+  uint32_t members_min = 1;   // [1, members]; with fewer up the whole bundle is down
+  uint32_t members_down = 0;  // [0, members]
   State state = State::up;
+
+  uint32_t members_up() const { return members - members_down; }
+  bool carries() const { return state == State::up && members_up() >= members_min; }
   bool operator==(const Link&) const = default;
 };
 using LinkIndex = Index<Link>;

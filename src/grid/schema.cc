@@ -194,6 +194,11 @@ Kind node_kind() {
       .attributes = {
           reference("site", "site", "Where it stands."),
           {.name = "role", .type = Type::choice, .absent = "router", .choices = kRoles, .description = "What it does."},
+          {.name = "overload",
+           .type = Type::boolean,
+           .absent = false,
+           .description = "No path goes through it (the overload bit of IS-IS, a stub router in OSPF); it sends and is "
+                          "reached itself."},
           state_attribute()}};
 }
 
@@ -207,12 +212,14 @@ Kind shared_risk_group_kind() {
 Kind link_kind() {
   Attribute reverse = positive("capacity_reverse_gbps", 1e6, "From b to a. Default: capacity_gbps.");
   reverse.required = false;
+  Attribute members_down = count("members_down", false, 0, 1'000, "How many of them are down; the rest carry less.");
+  members_down.absent = int64_t{0};
   return {.name = "link",
           .section = "links",
           .description = "A link between two nodes, both ways.",
           .attributes = {reference("a", "node", "One end."),
                          reference("b", "node", "The other end."),
-                         positive("capacity_gbps", 1e6, "From a to b."),
+                         positive("capacity_gbps", 1e6, "From a to b; of all its members together."),
                          reverse,
                          {.name = "delay_us",
                           .type = Type::number,
@@ -233,6 +240,9 @@ Kind link_kind() {
                           .absent = Json::Array{},
                           .refers_to = "shared_risk_group",
                           .description = "What it rides on together with other links."},
+                         count("members", false, 1, 1'000, "Physical links, all alike, that it bundles."),
+                         count("members_min", false, 1, 1'000, "With fewer of them up the whole bundle is down."),
+                         members_down,
                          state_attribute()}};
 }
 

@@ -212,6 +212,12 @@ void check_link(const Json::Object& link, std::vector<Problem>& problems) {
   if (get("delay_us").is_null() && get("length_km").number() == 0)
     problems.push_back(
         {{}, "neither delay_us nor length_km is known", "give delay_us, or length_km for 4.9 us/km of fibre"});
+  const int64_t members = get("members").integer(1);
+  for (const char* part : {"members_min", "members_down"})
+    if (const int64_t given = get(part).integer(); given > members)
+      problems.push_back({{std::string(part)},
+                          fmt::format("{} is {} in a bundle of {}", part, given, members),
+                          "write at most 'members'"});
 }
 
 void check_pool(const Json::Object& pool, std::vector<Problem>& problems) {

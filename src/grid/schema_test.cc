@@ -90,6 +90,10 @@ TEST(Schema, RefusesWhatIsOutOfRange) {
   EXPECT_EQ(with("a", "no spaces"), 1u);
   EXPECT_EQ(with("capacity_gbps", nullptr), 1u) << "required, so it cannot be taken back";
   EXPECT_EQ(with("delay_us", nullptr), 0u);
+  EXPECT_EQ(with("members", 0), 1u);
+  EXPECT_EQ(with("members_min", 2), 1u) << "of a bundle of one";
+  EXPECT_EQ(with("members_down", 1), 0u);
+  EXPECT_EQ(problems_of("node", {{"site", "s"}, {"overload", "yes"}}).size(), 1u);
 }
 
 TEST(Schema, UnknownKeysNameTheNearest) {

@@ -20,7 +20,7 @@ Adjacency::Adjacency(size_t nodes, const Table<Link>& links) : first_(nodes + 1)
 
 bool Snapshot::usable(LinkIndex index) const {
   const Link& link = links[index];
-  return link.state == State::up && usable(link.a) && usable(link.b);
+  return link.carries() && usable(link.a) && usable(link.b);
 }
 
 bool Snapshot::operator==(const Snapshot& other) const {
@@ -63,6 +63,16 @@ Snapshot with_link(const Snapshot& snapshot, LinkIndex index, Link link, uint64_
   patched.offset = offset;
   patched.links = snapshot.links.with(index, std::move(link));
   return patched;
+}
+
+Link without_member(Link link) {
+  CHECK(link.members_up() > 0);
+  const auto up = static_cast<double>(link.members_up());
+  ++link.members_down;
+  if (link.members_up() == 0) return link;
+  link.capacity_ab = link.capacity_ab * ((up - 1) / up);
+  link.capacity_ba = link.capacity_ba * ((up - 1) / up);
+  return link;
 }
 
 Snapshot with_site(const Snapshot& snapshot, SiteIndex index, Site site, uint64_t offset) {

@@ -74,7 +74,7 @@ struct Snapshot {
   Table<Traffic> traffic;
   std::shared_ptr<const Adjacency> adjacency;  // shared while no link is added, removed or rewired
 
-  // A link carries traffic when it, both its nodes and both their sites are up.
+  // A link carries traffic when it, enough of its members, both its nodes and both their sites are up.
   bool usable(LinkIndex link) const;
   // A node forwards when it and its site are up.
   bool usable(NodeIndex node) const {
@@ -91,6 +91,9 @@ Snapshot make_snapshot(Rows rows, uint64_t offset);
 Snapshot with_link(const Snapshot& snapshot, LinkIndex index, Link link, uint64_t offset);
 Snapshot with_site(const Snapshot& snapshot, SiteIndex index, Site site, uint64_t offset);
 Snapshot with_node(const Snapshot& snapshot, NodeIndex index, Node node, uint64_t offset);
+
+// The link when one more of its members is down. At least one must be up.
+Link without_member(Link link);
 
 std::string_view to_string(Tier tier);
 std::string_view to_string(State state);

@@ -19,7 +19,7 @@ ArcPrices::ArcPrices(const Problem& problem)
     for (const uint32_t n : tree.order) {
       tree.first.push_back(static_cast<uint32_t>(tree.branches.size()));
       for (const twin::Network::Arc& arc : problem.terrain->network->out_of(n))
-        if (from.metric(grid::NodeIndex(arc.to)) + arc.metric == from.metric(grid::NodeIndex(n)))
+        if (from.leads_nearer(grid::NodeIndex(n), arc))
           tree.branches.push_back({arc.to, 2 * arc.link + (arc.forward ? 1 : 0), 2 * arc.link + (arc.forward ? 0 : 1)});
     }
     tree.first.push_back(static_cast<uint32_t>(tree.branches.size()));

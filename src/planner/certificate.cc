@@ -160,7 +160,7 @@ class Certificate {
       for (const auto& [metric, node] : order) {
         double least = kNone, sum = 0, branches = 0;
         for (const twin::Network::Arc& arc : network_->out_of(node)) {
-          if (tree.metric(grid::NodeIndex(arc.to)) + arc.metric != metric) continue;
+          if (!tree.leads_nearer(grid::NodeIndex(node), arc)) continue;
           const auto price = [&](bool forward) {
             const auto found = arc_.find(2 * arc.link + (forward ? 0 : 1));
             return found == arc_.end() ? 0 : found->second;

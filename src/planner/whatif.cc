@@ -14,7 +14,9 @@ namespace {
 constexpr double kAddedStepGbps = 10;  // capacity is bought in steps of the smallest optic still sold for backbones
 constexpr double kSpanKm = 80;         // a link costs at least one amplified span
 constexpr size_t kUpgradesMax = 20;
-constexpr size_t kFullestMax = 20;  // links of one scenario
+constexpr size_t kFullestMax = 20;        // links of one scenario
+constexpr double kWholeShare = 1 - 1e-9;  // sums of shares end in rounding
+constexpr double kSharingWorkMax = 1e9;   // flows · directions of links: some seconds
 
 double six_decimals(double value) { return value == 0 ? 0 : std::round(value * 1e6) / 1e6; }
 
@@ -187,8 +189,8 @@ class SweepReport {
       Json::Object row = outcome_json(snapshot_, study.failures(), outcome).object();
       row["broken_at_once"] = broken_at_once(plain.promises);
       row["after_failover"] = after_failover(snapshot_, plan_, after);
-      row["worst_link"] = busiest_link(snapshot_, plain.gbps);
-      row["fullest_links"] = fullest_links(snapshot_, plain.gbps);
+      row["worst_link"] = busiest_link(after, plain.gbps);
+      row["fullest_links"] = fullest_links(after, plain.gbps);
       row["links_down"] = links_down(snapshot_, after);
       row["sites_down"] = sites_down(snapshot_, after);
       all.push_back(std::move(row));
@@ -309,11 +311,12 @@ twin::TrafficMatrix chosen_traffic(const grid::Snapshot& snapshot, const v1::Pla
 
 Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_view kind, std::string_view id) {
   for (const auto one : {twin::FailureKind::link, twin::FailureKind::node, twin::FailureKind::shared_risk_group,
-                         twin::FailureKind::site}) {
+                         twin::FailureKind::site, twin::FailureKind::member}) {
     if (kind != twin::kind_name(one)) continue;
     uint32_t row = UINT32_MAX;
     switch (one) {
-      case twin::FailureKind::link: row = snapshot.links.find(id).value; break;
+      case twin::FailureKind::link:
+      case twin::FailureKind::member: row = snapshot.links.find(id).value; break;
       case twin::FailureKind::node: row = snapshot.nodes.find(id).value; break;
       case twin::FailureKind::shared_risk_group: row = snapshot.shared_risk_groups.find(id).value; break;
       case twin::FailureKind::site: row = snapshot.sites.find(id).value; break;
@@ -322,15 +325,39 @@ Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_v
     return twin::Failure{one, row};
   }
   return fail(ErrorCode::invalid_argument,
-              fmt::format("no kind '{}' that fails: link, node, shared_risk_group or site", kind), "kind");
+              fmt::format("no kind '{}' that fails: link, node, shared_risk_group, site or member", kind), "kind");
 }
+
+namespace {
+
+// What would be carried if all traffic gave way until every link had room: max-min fair shares of what is left.
+Json shared_fairly(const grid::Snapshot& after, const twin::TrafficMatrix& matrix) {
+  if (static_cast<double>(matrix.flows.size()) * 2 * static_cast<double>(after.links.size()) > kSharingWorkMax)
+    return nullptr;
+  const twin::ElasticShares shares = share_elastic(after, matrix, std::vector<double>(2 * after.links.size(), 0));
+  double carried = 0, least = 1;
+  int64_t held_back = 0;
+  for (size_t f = 0; f < matrix.flows.size(); ++f) {
+    const double share = shares.rates[f].value() / matrix.flows[f].rate.value();
+    carried += shares.rates[f].value();
+    if (share >= kWholeShare) continue;
+    ++held_back;
+    least = std::min(least, share);
+  }
+  return Json::Object{{"asked_gbps", six_decimals(matrix.total().value())},
+                      {"carried_gbps", six_decimals(carried)},
+                      {"flows_held_back", held_back},
+                      {"least_share", six_decimals(least)}};
+}
+
+}  // namespace
 
 Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario) {
   constexpr uint32_t kRoundsMax = 1'000;  // more links than any operator would let trip one after the other
   const twin::TrafficMatrix matrix = chosen_traffic(snapshot, plan, scenario.traffic, scenario.fill);
   const grid::Snapshot after = with_failures(snapshot, scenario.failures);
-  const auto phase = [&](const twin::PlainLoads& loads) {
-    const Json link = busiest_link(snapshot, loads.gbps);
+  const auto phase = [&](const grid::Snapshot& at, const twin::PlainLoads& loads) {
+    const Json link = busiest_link(at, loads.gbps);
     return Json(Json::Object{{"utilization_max", link["utilization"].number()},
                              {"worst_link", link},
                              {"lost_gbps", six_decimals(loads.lost.value())}});
@@ -360,9 +387,10 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
       {"promises", watched},
       {"promises_broken", broken},
       {"after_failover", after_failover(snapshot, plan, after)},
-      {"undisturbed", phase(plain_loads(snapshot, matrix))},
-      {"repair", phase(repair_loads(snapshot, matrix, scenario.failures))},
-      {"converged", phase(plain_loads(after, matrix))},
+      {"undisturbed", phase(snapshot, plain_loads(snapshot, matrix))},
+      {"repair", phase(after, repair_loads(snapshot, matrix, scenario.failures))},
+      {"shared_fairly", shared_fairly(after, matrix)},
+      {"converged", phase(after, plain_loads(after, matrix))},
       {"cascade", Json::Object{{"trip", scenario.trip}, {"settled", run.settled}, {"rounds", std::move(rounds)}}}};
 }
 

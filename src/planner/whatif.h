@@ -73,7 +73,9 @@ Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan
 
 // One scenario: what these failures do together, at once and step by step.
 // {"failed","traffic","promises","undisturbed", "repair" (only the routers beside it know), "converged",
-// "promises_broken", "after_failover", "cascade" (where links that carry more than `trip` of their capacity fail too)}.
+// "shared_fairly" (what is carried then if all traffic gives way, and the least share of a flow, 0 where it has no
+// path; null where there are too many flows to share), "promises_broken", "after_failover", "cascade" (where links that
+// carry more than `trip` of their capacity fail too)}.
 struct Scenario {
   std::vector<twin::Failure> failures;  // at most kFailuresMax
   TrafficChoice traffic = TrafficChoice::automatic;
@@ -83,8 +85,8 @@ struct Scenario {
 inline constexpr size_t kFailuresMax = 64;
 Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario);
 
-// The failure of what has that kind ("link", "node", "shared_risk_group", "site") and id. Errors: invalid_argument,
-// not_found.
+// The failure of what has that kind ("link", "node", "shared_risk_group", "site", "member") and id; a member's is that
+// of its link. Errors: invalid_argument, not_found.
 Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_view kind, std::string_view id);
 
 }  // namespace tandem::planner

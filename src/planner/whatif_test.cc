@@ -101,6 +101,23 @@ TEST_F(WhatIf, OneScenarioStepByStep) {
   EXPECT_NEAR(dark["converged"]["lost_gbps"].number(), 6, 0.01);
 }
 
+// Two links of 5 Gbit/s as one. With one of them the bundle is still up and asked for 6: a sixth of that has to wait.
+TEST_F(WhatIf, AMemberOfABundle) {
+  const std::string bundle = "\n  x-y 1ms 10G members=2\n  traffic x y 6G\n  traffic y x 4G\n";
+  grid = test_support::drawn_grid(kWhatIfGrid + bundle);
+  const Json report = sweep({.fail = {twin::FailureKind::member, 1}, .verify = 1});
+  EXPECT_EQ(report["scenarios"].integer(), 1);
+  EXPECT_EQ(report["verify"]["differences"].integer(), 0);
+  EXPECT_NEAR(report["worst"].array().front()["utilization_max"].number(), 1.2, 1e-6);
+  EXPECT_EQ(report["worst"].array().front()["worst_link"]["id"].text(), "x-y");
+  EXPECT_TRUE(report["worst"].array().front()["links_down"].array().empty());
+  const Json one = fail_together(grid, plan, {.failures = {failure("member", "x-y")}});
+  EXPECT_NEAR(one["converged"]["utilization_max"].number(), 1.2, 1e-6);
+  EXPECT_NEAR(one["shared_fairly"]["asked_gbps"].number() - one["shared_fairly"]["carried_gbps"].number(), 1, 1e-5);
+  EXPECT_EQ(one["shared_fairly"]["flows_held_back"].integer(), 1);
+  EXPECT_NEAR(one["shared_fairly"]["least_share"].number(), 5.0 / 6, 1e-6);
+}
+
 TEST_F(WhatIf, NamesWhatIsNotThere) {
   EXPECT_EQ(find_failure(grid, "link", "a-z").error().code, ErrorCode::not_found);
   EXPECT_EQ(find_failure(grid, "cable", "a-b").error().code, ErrorCode::invalid_argument);

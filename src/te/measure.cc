@@ -9,7 +9,7 @@ namespace tandem::te {
 namespace {
 
 // Adds the traffic of each node towards `target`, split evenly over the equal-cost next hops at every node.
-void add_towards(const Problem& problem, const ArcIndex& by_from, const std::vector<double>& distance,
+void add_towards(const Problem& problem, uint32_t target, const ArcIndex& by_from, const std::vector<double>& distance,
                  const std::vector<double>& metric, const std::vector<uint32_t>& order, std::vector<double> traffic,
                  std::vector<double>& loads) {
   for (size_t i = order.size(); i-- > 1;) {
@@ -17,7 +17,8 @@ void add_towards(const Problem& problem, const ArcIndex& by_from, const std::vec
     if (traffic[node] == 0) continue;
     std::vector<uint32_t> next_hops;
     for (const uint32_t a : by_from.of(node)) {
-      if (metric[a] < kUnreachable && distance[problem.arcs[a].to] + metric[a] == distance[node])
+      if (metric[a] < kUnreachable && distance[problem.arcs[a].to] + metric[a] == distance[node] &&
+          problem.passes(problem.arcs[a].to, target))
         next_hops.push_back(a);
     }
     for (const uint32_t a : next_hops) {
@@ -65,7 +66,7 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
     if (legs[to].empty()) continue;
     distances.find(problem, by_to, metric, to, distance, &order);
     for (uint32_t from = 0; from < nodes; ++from) CHECK(legs[to][from] == 0 || distance[from] < kUnreachable);
-    add_towards(problem, by_from, distance, metric, order, std::move(legs[to]), loads);
+    add_towards(problem, to, by_from, distance, metric, order, std::move(legs[to]), loads);
   }
   return loads;
 }

@@ -61,30 +61,33 @@ void pair_directions(std::vector<Arc>& arcs) {
   }
 }
 
-// Which arcs without capacity would have to get some for a path to be there: the fewest, by a search that counts them.
+// Which arcs without capacity would have to get some, and which closed nodes would have to open, for a path to be
+// there: the fewest, by a search that counts them.
 class Relaxation {
  public:
   Relaxation(const Problem& problem, std::vector<Arc> idle)
       : problem_(problem), usable_arcs_(problem.arcs.size()), all_(problem) {
     all_.arcs.insert(all_.arcs.end(), std::make_move_iterator(idle.begin()), std::make_move_iterator(idle.end()));
-    lengths_.assign(all_.arcs.size(), 0);
-    std::fill(lengths_.begin() + static_cast<ptrdiff_t>(usable_arcs_), lengths_.end(), 1);
+    all_.closed.clear();
+    lengths_.resize(all_.arcs.size());
   }
 
   std::string of(const Demand& demand) {
     const ArcIndex by_to(all_, ArcIndex::By::to), by_from(all_, ArcIndex::By::from);
+    for (size_t a = 0; a < lengths_.size(); ++a)
+      lengths_[a] = (a < usable_arcs_ ? 0 : 1) + (problem_.passes(all_.arcs[a].to, demand.to) ? 0 : 1);
     std::vector<double> distance;
     ShortestDistances().find(all_, by_to, lengths_, demand.to, distance);
     if (distance[demand.from] >= kUnreachable) {
       return fmt::format("a link from {} or a node it reaches to {} or a node that reaches it",
                          problem_.nodes[demand.from], problem_.nodes[demand.to]);
     }
-    return "capacity on " + idle_arcs_on_path(demand, by_from, distance);
+    return what_a_path_needs(demand, by_from, distance);
   }
 
  private:
   // Walks down the distances; among arcs with capacity a walk could turn in circles, so it marks where it was.
-  std::string idle_arcs_on_path(const Demand& demand, const ArcIndex& by_from,
+  std::string what_a_path_needs(const Demand& demand, const ArcIndex& by_from,
                                 const std::vector<double>& distance) const {
     std::vector<uint8_t> seen(all_.nodes.size(), 0);
     std::vector<std::pair<uint32_t, std::string>> stack{{demand.from, {}}};
@@ -96,8 +99,13 @@ class Relaxation {
       for (const uint32_t a : by_from.of(node)) {
         const Arc& arc = all_.arcs[a];
         if (distance[arc.to] + lengths_[a] != distance[node] || seen[arc.to]) continue;
-        stack.emplace_back(
-            arc.to, a < usable_arcs_ ? names : fmt::format("{}{}{}", names, names.empty() ? "" : ", ", arc.label));
+        std::string more = names;
+        const auto add = [&](std::string_view what, const std::string& name) {
+          more += fmt::format("{}{} {}", more.empty() ? "" : ", ", what, name);
+        };
+        if (a >= usable_arcs_) add("capacity on", arc.label);
+        if (!problem_.passes(arc.to, demand.to)) add("no overload bit at", all_.nodes[arc.to]);
+        stack.emplace_back(arc.to, std::move(more));
       }
     }
     return {};
@@ -137,7 +145,8 @@ void block_unreachable(Problem& problem, std::vector<Arc> idle) {
     }
     problem.blocked.push_back(
         {demand.label, demand.rate_gbps,
-         fmt::format("no path with capacity from {} to {}", problem.nodes[demand.from], problem.nodes[demand.to]),
+         fmt::format("no path with capacity from {} to {}{}", problem.nodes[demand.from], problem.nodes[demand.to],
+                     problem.closed.empty() ? "" : " that avoids overloaded routers"),
          relaxation.of(demand)});
   }
   problem.demands = std::move(kept);
@@ -229,10 +238,15 @@ Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& di
   Problem problem;
   Warnings warnings(snapshot.name, diagnostics);
   if (!small_enough(snapshot.nodes.size(), warnings)) return problem;
+  bool any_closed = false;
   for (size_t i = 0; i < snapshot.nodes.size(); ++i) {
     problem.nodes.push_back(snapshot.nodes[grid::NodeIndex(i)].id);
-    problem.waypoint.push_back(snapshot.usable(grid::NodeIndex(i)));
+    const bool open = !snapshot.nodes[grid::NodeIndex(i)].overload;
+    problem.waypoint.push_back(open && snapshot.usable(grid::NodeIndex(i)));
+    any_closed |= !open;
   }
+  if (any_closed)
+    for (const grid::Node& node : snapshot.nodes) problem.closed.push_back(node.overload ? 1 : 0);
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
     const grid::LinkIndex index(i);
     if (!snapshot.usable(index)) continue;

@@ -195,6 +195,7 @@ Survivors survivors_of(const Problem& problem, std::span<const Policy> policies,
   Survivors left;
   left.problem.nodes = problem.nodes;
   left.problem.waypoint = problem.waypoint;
+  left.problem.closed = problem.closed;
   left.problem.arcs = problem.arcs;
   left.down.assign(problem.arcs.size(), 0);
   for (const uint32_t arc : failed_arcs) left.down[arc] = 1;

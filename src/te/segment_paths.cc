@@ -30,6 +30,7 @@ void ShortestDistances::find(const Problem& problem, const ArcIndex& by_to, std:
     heap_.pop_back();
     if (length > distance[node]) continue;
     if (order) order->push_back(node);
+    if (!problem.passes(node, target)) continue;
     for (const uint32_t a : by_to.of(node)) {
       const uint32_t from = problem.arcs[a].from;
       const double candidate = length + lengths[a];
@@ -61,7 +62,8 @@ SegmentPaths::SegmentPaths(const Problem& problem, std::span<const uint8_t> down
       first_hop[i] = static_cast<uint32_t>(next_hops.size());
       for (const uint32_t a : by_from.of(order[i])) {
         const double beyond = distance[problem.arcs[a].to];
-        if (metric[a] < kUnreachable && beyond < kUnreachable && beyond + metric[a] == distance[order[i]])
+        if (metric[a] < kUnreachable && beyond < kUnreachable && beyond + metric[a] == distance[order[i]] &&
+            problem.passes(problem.arcs[a].to, to))
           next_hops.push_back(a);
       }
     }

@@ -49,7 +49,7 @@ struct ArcIndex {
 
 inline constexpr double kUnreachable = 1e300;
 
-// Dijkstra from a target backwards, with a binary heap that is kept from one search to the next.
+// Dijkstra from a target backwards, over no closed node, with a binary heap that is kept from one search to the next.
 class ShortestDistances {
  public:
   // The distance of every node to `target` by these lengths ≥ 0 of arcs; kUnreachable where there is no path. `order`,

@@ -44,9 +44,13 @@ struct Blocked {
 struct Problem {
   std::vector<std::string> nodes;
   std::vector<uint8_t> waypoint;  // by node: whether a segment may name it
+  std::vector<uint8_t> closed;    // by node: no path goes through it (the overload bit); empty where that holds of none
   std::vector<Arc> arcs;
   std::vector<Demand> demands;  // each can be carried
   std::vector<Blocked> blocked;
+
+  // Whether paths toward `target` may go on at the node.
+  bool passes(uint32_t node, uint32_t target) const { return node == target || closed.empty() || closed[node] == 0; }
 };
 
 // The problem of a foreign topology with its demands, or of a grid with its traffic (what is down is left out). What is
@@ -76,7 +80,7 @@ struct Solution {
   std::vector<Policy> policies;  // of demands that leave the plain shortest paths, by demand; fractions sum to 1
   double mlu_before = 0;         // fullest link over its capacity, everything on plain shortest paths
   double mlu = 0;
-  double bound = 0;            // no routing whatever can have less
+  double bound = 0;            // no routing that passes no closed node can have less
   std::vector<double> prices;  // by arc, ≥ 0: the certificate of the bound
   double segment_bound = 0;    // no routing over that many segments can have less
   uint64_t pivots = 0;

@@ -189,6 +189,7 @@ TEST(Loads, AreWhatTheTwinSays) {
       const uint64_t a = random.below(nodes), b = random.below(nodes);
       if (a != b) text += fmt::format("traffic n{} n{} {}G\n", a, b, 1 + random.below(9));
     }
+    for (uint64_t i = 0; i < random.below(3); ++i) text += fmt::format("overload n{}\n", random.below(nodes));
     const grid::Snapshot snapshot = drawn_grid(text);
     std::vector<Diagnostic> diagnostics;
     const Problem problem = make_problem(snapshot, diagnostics);
@@ -241,6 +242,35 @@ TEST(Problem, NamesWhatCannotBeCarriedAndWhatWouldLetIt) {
   EXPECT_THAT(said, HasSubstr("b>c has no capacity"));
   EXPECT_THAT(said, HasSubstr("b-b goes from b to itself"));
   EXPECT_THAT(said, HasSubstr("b-a has no rate"));
+}
+
+TEST(Problem, NoPathGoesThroughAnOverloadedRouter) {
+  std::vector<Diagnostic> diagnostics;
+  const Problem problem = make_problem(drawn_grid(R"(
+    a-m 1ms 10G
+    m-b 1ms 10G
+    a-c 1ms 10G metric=5
+    c-b 1ms 10G metric=5
+    b-x 1ms 10G
+    x-y 1ms 10G
+    overload m x
+    traffic a b 4G
+    traffic a m 1G
+    traffic m b 2G
+    traffic a y 3G)"),
+                                       diagnostics);
+  ASSERT_EQ(problem.demands.size(), 3u);
+  ASSERT_EQ(problem.blocked.size(), 1u);
+  EXPECT_THAT(problem.blocked[0].reason, HasSubstr("avoids overloaded routers"));
+  EXPECT_EQ(problem.blocked[0].relaxation, "no overload bit at x") << "the way over m would need two";
+  const std::vector<double> loads = loads_of(problem, {});
+  EXPECT_DOUBLE_EQ(loads[0], 1) << "to m itself";
+  EXPECT_DOUBLE_EQ(loads[2], 2) << "from m itself";
+  EXPECT_DOUBLE_EQ(loads[4], 4) << "over c, though it is longer";
+  const Solution solution = optimise(problem, {}, {});
+  expect_sound(problem, solution);
+  EXPECT_TRUE(solution.policies.empty()) << "m is no waypoint";
+  EXPECT_NEAR(solution.bound, 0.4, 1e-3) << "the bound knows of no way through m either";
 }
 
 TEST(Problem, RefusesWhatHasNoMeaning) {

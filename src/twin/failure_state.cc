@@ -28,6 +28,10 @@ std::vector<Failure> failures_of(const grid::Snapshot& snapshot, FailureKind kin
     case FailureKind::site:
       add(snapshot.sites.size(), [&](size_t i) { return snapshot.sites[i].state == grid::State::up; });
       break;
+    case FailureKind::member:
+      add(snapshot.links.size(),
+          [&](size_t i) { return snapshot.links[i].members > 1 && snapshot.usable(grid::LinkIndex(i)); });
+      break;
   }
   return all;
 }
@@ -53,6 +57,11 @@ std::vector<Taken> what_is_taken(const grid::Snapshot& snapshot, const std::vect
       if (by.links.empty() || by.links.back() != i) by.links.push_back(i);
     };
     offer(FailureKind::link, i, take);
+    offer(FailureKind::member, i, [&](Taken& by) {
+      if (link.members_up() <= link.members_min) return by.links.push_back(i);
+      by.lowered = i;
+      by.left = static_cast<double>(link.members_up() - 1) / link.members_up();
+    });
     for (const grid::SharedRiskGroupIndex group : link.shared_risk_groups)
       offer(FailureKind::shared_risk_group, group.value, take);
     for (const grid::NodeIndex end : {link.a, link.b}) {
@@ -65,9 +74,10 @@ std::vector<Taken> what_is_taken(const grid::Snapshot& snapshot, const std::vect
 
 }  // namespace
 
-FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatrix& its_matrix, FailureKind kind)
+FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatrix& its_matrix, FailureKind its_kind)
     : snapshot(its_snapshot),
       matrix(its_matrix),
+      kind(its_kind),
       network(make_network(snapshot)),
       mesh(*network, snapshot.links.size()),
       failures(failures_of(snapshot, kind)),
@@ -130,6 +140,7 @@ void FailureStudy::State::route(Toward& to) {
     frontier.pop();
     if (distance > to.distance[node]) continue;
     to.order.push_back(static_cast<uint16_t>(node));
+    if (!passes(node, to.node)) continue;
     for (const Mesh::Arc& arc : mesh.out_of(node)) {
       if (distance + arc.weight >= to.distance[arc.to]) continue;
       to.distance[arc.to] = distance + arc.weight;
@@ -141,7 +152,9 @@ void FailureStudy::State::route(Toward& to) {
   for (size_t i = to.order.size(); i-- > 1;) {
     const uint32_t node = to.order[i];
     total += to.source[node];
-    const auto leads = [&](const Mesh::Arc& arc) { return to.distance[arc.to] + arc.weight == to.distance[node]; };
+    const auto leads = [&](const Mesh::Arc& arc) {
+      return to.distance[arc.to] + arc.weight == to.distance[node] && passes(arc.to, to.node);
+    };
     const auto out = mesh.out_of(node);
     const auto hops = std::count_if(out.begin(), out.end(), leads);
     const double each = to.flow[node] / static_cast<double>(hops);
@@ -246,7 +259,8 @@ PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, ui
     for (const Mesh::Arc& arc : state_.mesh.out_of(node)) {
       const uint32_t link = arc.slot >> 1;
       const double metric_left = distance(arc.to);
-      if (metric_left + arc.weight != metric || reroute.down[link] != 0) continue;
+      if (metric_left + arc.weight != metric || reroute.down[link] != 0 || !state_.passes(arc.to, destination))
+        continue;
       if (links != nullptr) links->push_back(link);
       const double delay_us = longest_[node] + state_.snapshot.links[link].delay.value();
       if (seen_[arc.to] == 0) {
@@ -273,7 +287,7 @@ void PromiseJudge::measure_from(uint32_t node, const Reroute& reroute) {
     std::pop_heap(frontier_.begin(), frontier_.end(), std::greater<>());
     const auto [distance, at] = frontier_.back();
     frontier_.pop_back();
-    if (distance > elsewhere_[at]) continue;
+    if (distance > elsewhere_[at] || !state_.passes(at, node)) continue;
     for (const Mesh::Arc& arc : state_.mesh.out_of(at)) {
       if (reroute.down[arc.slot >> 1] != 0 || distance + arc.weight >= elsewhere_[arc.to]) continue;
       elsewhere_[arc.to] = distance + arc.weight;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,10 +12,12 @@
 
 namespace tandem::twin {
 
-// The usable links and the nodes that one failure takes.
+// The usable links and the nodes that one failure takes, and what it leaves of a link's capacity.
 struct Taken {
   std::vector<uint32_t> links;
   std::vector<uint32_t> nodes;
+  std::optional<uint32_t> lowered = {};  // a link that carries on with less
+  double left = 1;                       // of its capacity, (0, 1]
 };
 
 // Routes and flows toward one node with everything up, and the promises whose users' traffic surfaces there.
@@ -33,6 +36,7 @@ struct FailureStudy::State {
 
   grid::Snapshot snapshot;
   TrafficMatrix matrix;
+  FailureKind kind;
   std::shared_ptr<const Network> network;
   Mesh mesh;
   std::vector<PromiseWatch> watches;
@@ -47,11 +51,20 @@ struct FailureStudy::State {
   double offered_gbps = 0;           // all traffic
   FailureOutcome undisturbed;
 
+  // Whether paths toward `destination` may go through the node.
+  bool passes(uint32_t node, uint32_t destination) const { return node == destination || !network->is_closed(node); }
   uint32_t slots() const { return 2 * static_cast<uint32_t>(mesh.links.size()); }
   uint32_t lost_slot() const { return slots(); }
   TowardView view(const Toward& to) const {
-    return {to.node,         to.distance.data(), to.flow.data(),     to.source.data(),
-            to.order.data(), to.rank.data(),     to.only_hop.data(), unchanged.data()};
+    return {to.node,
+            to.distance.data(),
+            to.flow.data(),
+            to.source.data(),
+            to.order.data(),
+            to.rank.data(),
+            to.only_hop.data(),
+            unchanged.data(),
+            network->closed.empty() ? nullptr : network->closed.data()};
   }
   void watch(std::vector<PromiseWatch> all);
   void route(Toward& to);

@@ -352,7 +352,7 @@ class PairsWorker : FailureWorker {
       std::fill_n(together, singles_.width, 0.0);
       int64_t broken = std::exchange(broken_[unit.rows + second - unit.low], 0);
       if (singles_.superposable) broken += singles_.promises_broken[unit.first] + singles_.promises_broken[second];
-      run_.judge({unit.first, second}, loads_, static_cast<uint32_t>(broken), block_);
+      run_.judge({unit.first, second}, loads_, state_.per_capacity, static_cast<uint32_t>(broken), block_);
     }
   }
 
@@ -493,11 +493,17 @@ SingleFailures SweepRun::single_failures(bool for_pairs) {
 void SweepRun::report_singles(const SingleFailures& singles) {
   SweepBlock block;
   block.stress.resize(state_.slots());
-  std::vector<double> loads(singles.width);
+  std::vector<double> loads(singles.width), per_capacity = state_.per_capacity;
   for (uint32_t f = 0; f < singles.failures && !stop_.stop_requested(); ++f) {
     const double* change = singles.change_of(f);
     for (size_t i = 0; i < singles.width; ++i) loads[i] = state_.gbps[i] + change[i];
-    judge({f, f}, loads, singles.promises_broken[f], block);
+    const auto lower = [&](double left) {
+      if (const auto link = state_.taken[f].lowered)
+        for (const size_t slot : {2 * *link, 2 * *link + 1}) per_capacity[slot] = state_.per_capacity[slot] / left;
+    };
+    lower(state_.taken[f].left);
+    judge({f, f}, loads, per_capacity, singles.promises_broken[f], block);
+    lower(1);
     if (block.outcomes.size() >= kBlockOutcomes) take(block);
   }
   take(block);
@@ -513,9 +519,8 @@ void SweepRun::pairs(const SingleFailures& singles) {
   share<PairsWorker>(tiles.size(), PairsShared{singles, tiles});
 }
 
-void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loads, uint32_t promises_broken,
-                     SweepBlock& block) const {
-  const double* per_capacity = state_.per_capacity.data();
+void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loads,
+                     std::span<const double> per_capacity, uint32_t promises_broken, SweepBlock& block) const {
   const size_t slots = state_.slots();
   double most[4] = {0, 0, 0, 0};  // four lanes, so that comparisons do not wait for each other
   size_t i = 0;

@@ -63,8 +63,8 @@ class SweepRun {
   template <class Worker, class Shared>
   void share(size_t units, const Shared& shared);
   // Judges one scenario's loads and adds it to the block.
-  void judge(std::array<uint32_t, 2> failed, std::span<const double> loads, uint32_t promises_broken,
-             SweepBlock& block) const;
+  void judge(std::array<uint32_t, 2> failed, std::span<const double> loads, std::span<const double> per_capacity,
+             uint32_t promises_broken, SweepBlock& block) const;
   void take(SweepBlock& block);
 
   const FailureStudy::State& state_;

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "twin/failure_sweep.h"
 
 namespace tandem::twin {
 namespace {
 
-constexpr std::string_view kKindNames[] = {"link", "node", "shared_risk_group", "site"};
-constexpr std::string_view kClassNames[] = {"links", "nodes", "srlgs", "sites"};
+constexpr std::string_view kKindNames[] = {"link", "node", "shared_risk_group", "site", "member"};
+constexpr std::string_view kClassNames[] = {"links", "nodes", "srlgs", "sites", "members"};
 constexpr double kLoadTolerance = 1e-9;    // of the load
 constexpr double kTotalTolerance = 1e-11;  // of all traffic
 
@@ -27,18 +28,20 @@ grid::Snapshot with_link_down(const grid::Snapshot& snapshot, grid::LinkIndex in
 Result<FailureClass> parse_failure_class(std::string_view text) {
   for (size_t kind = 0; kind < std::size(kClassNames); ++kind)
     for (const uint32_t at_once : {1u, 2u})
-      if (text == fmt::format("{}:{}", kClassNames[kind], at_once))
+      if (text == fmt::format("{}:{}", kClassNames[kind], at_once) && (text != "members:2"))
         return FailureClass{static_cast<FailureKind>(kind), at_once};
-  return fail(
-      ErrorCode::invalid_argument,
-      fmt::format("no failures '{}': links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1 or sites:2", text));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("no failures '{}': links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2 or "
+                          "members:1",
+                          text));
 }
 
 std::string_view kind_name(FailureKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
 std::string_view failed_id(const grid::Snapshot& snapshot, Failure failure) {
   switch (failure.kind) {
-    case FailureKind::link: return snapshot.links[failure.row].id;
+    case FailureKind::link:
+    case FailureKind::member: return snapshot.links[failure.row].id;
     case FailureKind::node: return snapshot.nodes[failure.row].id;
     case FailureKind::shared_risk_group: return snapshot.shared_risk_groups[failure.row].id;
     case FailureKind::site: return snapshot.sites[failure.row].id;
@@ -51,6 +54,10 @@ grid::Snapshot with_failures(const grid::Snapshot& snapshot, std::span<const Fai
   for (const Failure& failure : failures) {
     if (failure.kind == FailureKind::link) {
       after = with_link_down(after, grid::LinkIndex(failure.row));
+    } else if (failure.kind == FailureKind::member) {
+      if (after.links[failure.row].members_up() > 0)
+        after = grid::with_link(after, grid::LinkIndex(failure.row), without_member(after.links[failure.row]),
+                                snapshot.offset);
     } else if (failure.kind == FailureKind::node) {
       grid::Node node = after.nodes[failure.row];
       node.state = grid::State::down;
@@ -112,6 +119,7 @@ std::span<const double> FailureStudy::undisturbed_gbps() const {
 }
 
 Sweep FailureStudy::run(uint32_t at_once, const SweepOptions& options, std::stop_token stop) const {
+  CHECK(at_once == 1 || state_->kind != FailureKind::member);
   SweepRun sweep(*state_, options, scenarios(at_once), at_once, stop);
   const SingleFailures singles = sweep.single_failures(at_once == 2);
   if (at_once == 1)

@@ -1,4 +1,5 @@
-// What breaks when things fail: every single and double failure of links, nodes, shared-risk groups and sites.
+// What breaks when things fail: every single and double failure of links, nodes, shared-risk groups and sites, and
+// every member of a bundle.
 #pragma once
 
 #include <array>
@@ -16,23 +17,24 @@
 
 namespace tandem::twin {
 
-enum class FailureKind : uint8_t { link, node, shared_risk_group, site };
+// `member` is one physical link of a bundle: the bundle carries less, or is down when too few are left.
+enum class FailureKind : uint8_t { link, node, shared_risk_group, site, member };
 
 // All failures of one kind, so many of them at once: "links:2".
 struct FailureClass {
   FailureKind kind = FailureKind::link;
-  uint32_t at_once = 1;  // 1 or 2
+  uint32_t at_once = 1;  // 1 or 2; of members 1
 };
-// Reads links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2. Errors: invalid_argument.
+// Reads links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2, members:1. Errors: invalid_argument.
 Result<FailureClass> parse_failure_class(std::string_view text);
 
-// One thing that fails: a row of the snapshot.
+// One thing that fails: a row of the snapshot, that of its link for a member.
 struct Failure {
   FailureKind kind = FailureKind::link;
   uint32_t row = 0;
   bool operator==(const Failure&) const = default;
 };
-std::string_view kind_name(FailureKind kind);  // "link", "node", "shared_risk_group", "site"
+std::string_view kind_name(FailureKind kind);  // "link", "node", "shared_risk_group", "site", "member"
 std::string_view failed_id(const grid::Snapshot& snapshot, Failure failure);
 // The snapshot with these down.
 grid::Snapshot with_failures(const grid::Snapshot& snapshot, std::span<const Failure> failures);
@@ -125,8 +127,8 @@ class FailureStudy {
   FailureStudy(FailureStudy&&) noexcept;
   FailureStudy& operator=(FailureStudy&&) noexcept;
 
-  std::span<const Failure> failures() const;  // what may fail: rows of that kind that are up
-  uint64_t scenarios(uint32_t at_once) const;
+  std::span<const Failure> failures() const;   // what may fail: rows of that kind that are up
+  uint64_t scenarios(uint32_t at_once) const;  // as in FailureClass
   const FailureOutcome& undisturbed() const;
   std::span<const double> undisturbed_gbps() const;
 

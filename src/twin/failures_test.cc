@@ -35,7 +35,8 @@ TEST(FailureClass, ReadsEachAndRefusesOthers) {
   EXPECT_EQ(parse_failure_class("links:2")->at_once, 2u);
   EXPECT_EQ(parse_failure_class("srlgs:1")->kind, FailureKind::shared_risk_group);
   EXPECT_EQ(parse_failure_class("sites:2")->kind, FailureKind::site);
-  for (const char* wrong : {"", "links", "links:3", "links:0", "link:1", "nodes:1 "})
+  EXPECT_EQ(parse_failure_class("members:1")->kind, FailureKind::member);
+  for (const char* wrong : {"members:2", "", "links", "links:3", "links:0", "link:1", "nodes:1 "})
     EXPECT_FALSE(parse_failure_class(wrong).has_value()) << wrong;
 }
 
@@ -94,6 +95,54 @@ TEST(FailureStudy, SharedRiskGroupsTakeTheirLinksTogether) {
   ASSERT_EQ(sweep.kept.size(), 1u);
   EXPECT_DOUBLE_EQ(sweep.kept[0].gbps[2 * s.links.find("a-c").value], 8);
   EXPECT_DOUBLE_EQ(sweep.worst[0].utilization_max, 0.8);
+}
+
+// Four links of 10 Gbit/s each as one: with three of them 6 Gbit/s fill a fifth; with fewer than three it is down, and
+// the other way is full.
+TEST(FailureStudy, AMemberLowersItsBundleUntilTooFewAreLeft) {
+  auto rows = drawn_rows(R"(
+    a-b 1ms 40G members=4 members_min=3
+    a-c 1ms 6G
+    c-b 1ms 6G
+    traffic a b 6G)");
+  const auto four = grid::make_snapshot(rows, 0);
+  const FailureStudy study = study_of(four, traffic_of(four), FailureKind::member);
+  ASSERT_EQ(study.scenarios(1), 1u) << "a link alone has no members";
+  EXPECT_DOUBLE_EQ(study.undisturbed().utilization_max, 0.15);
+  const Sweep one = study.run(1, {.worst = 1, .verify = 1}, {});
+  EXPECT_DOUBLE_EQ(one.worst[0].utilization_max, 0.2);
+  EXPECT_DOUBLE_EQ(one.kept[0].gbps[2 * four.links.find("a-b").value], 6);
+
+  const Failure member{FailureKind::member, four.links.find("a-b").value};
+  const grid::Snapshot three = with_failures(four, std::span(&member, 1));
+  EXPECT_TRUE(three.usable(four.links.find("a-b")));
+  EXPECT_DOUBLE_EQ(three.links[four.links.find("a-b")].capacity_ab.value(), 30);
+  const FailureStudy next = study_of(three, traffic_of(three), FailureKind::member);
+  const Sweep two = next.run(1, {.worst = 1, .verify = 1}, {});
+  EXPECT_DOUBLE_EQ(two.worst[0].utilization_max, 1);
+  EXPECT_DOUBLE_EQ(two.kept[0].gbps[2 * three.links.find("a-c").value], 6);
+  EXPECT_FALSE(with_failures(three, std::span(&member, 1)).usable(three.links.find("a-b")));
+}
+
+TEST(FailureStudy, OverloadedRoutersAreGoneRound) {
+  const auto s = drawn_grid(R"(
+    a-b 1ms 10G
+    b-d 1ms 10G
+    a-c 1ms 10G metric=4
+    c-d 1ms 10G
+    b-c 1ms 10G
+    overload b
+    traffic a d 4G
+    traffic b d 1G)");
+  const FailureStudy study = study_of(s, traffic_of(s), FailureKind::link);
+  const Sweep sweep = study.run(1, {.verify = 5}, {});
+  const auto gbps = [&](const char* cut, const char* link) {
+    return sweep.kept[s.links.find(cut).value].gbps[2 * s.links.find(link).value];
+  };
+  EXPECT_DOUBLE_EQ(gbps("b-d", "a-c"), 4);
+  EXPECT_DOUBLE_EQ(gbps("b-d", "b-c"), 1) << "its own traffic goes on";
+  EXPECT_DOUBLE_EQ(gbps("b-d", "c-d"), 5);
+  EXPECT_DOUBLE_EQ(sweep.kept[s.links.find("a-c").value].outcome.lost_gbps, 4) << "not over b";
 }
 
 TEST(FailureStudy, PromisesBreakByDistanceBorderAndIsolation) {
@@ -161,6 +210,13 @@ RandomWorld random_world(uint64_t seed) {
     for (size_t i = 0; i < 3; ++i)
       if (random.chance(0.2)) each.shared_risk_groups.push_back(grid::SharedRiskGroupIndex(i));
   rows.nodes[0].site = rows.nodes[1].site;
+  for (grid::Node& each : rows.nodes) each.overload = random.chance(0.05);
+  for (grid::Link& each : rows.links)
+    if (random.chance(0.3)) {
+      each.members = static_cast<uint32_t>(1 + random.below(4));
+      each.members_down = static_cast<uint32_t>(random.below(each.members));
+      each.members_min = static_cast<uint32_t>(1 + random.below(each.members));
+    }
   RandomWorld world{grid::make_snapshot(rows, 0), {}, {}};
   for (size_t i = 0; i < nodes; ++i)
     for (size_t j = 0; j < nodes; ++j)
@@ -197,6 +253,13 @@ TEST(FailureStudyProperty, EqualsPlainComputation) {
         expect_plain(seed, kind, at_once, {.verify = 10'000});
         if (testing::Test::HasFailure()) return;
       }
+}
+
+TEST(FailureStudyProperty, MembersEqualPlainComputation) {
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    expect_plain(seed, FailureKind::member, 1, {.verify = 10'000});
+    if (testing::Test::HasFailure()) return;
+  }
 }
 
 TEST(FailureStudyProperty, EqualsPlainComputationWithoutSuperposition) {

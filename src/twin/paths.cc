@@ -17,6 +17,10 @@ std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot) {
     const grid::NodeIndex node(i);
     network->jurisdictions.push_back(snapshot.jurisdiction_of(snapshot.nodes[node].site).bits);
     network->usable.push_back(snapshot.usable(node));
+    if (snapshot.nodes[node].overload) {
+      network->closed.resize(nodes, 0);
+      network->closed[i] = 1;
+    }
     for (const grid::Arc& arc : snapshot.adjacency->out_of(node)) {
       if (!network->usable.back() || !snapshot.usable(arc.link)) continue;
       const grid::Link& link = snapshot.links[arc.link];
@@ -58,6 +62,7 @@ void PathTree::run_dijkstra() {
     if (metric > metric_[node]) continue;
     position_[node] = static_cast<uint32_t>(order_.size());
     order_.push_back(node);
+    if (!passes(node)) continue;
     for (const Network::Arc& arc : network_->out_of(node)) {
       if (metric + arc.metric < metric_[arc.to]) {
         metric_[arc.to] = metric + arc.metric;
@@ -74,7 +79,7 @@ void PathTree::summarise_branches() {
     jurisdictions_[node] = network_->jurisdictions[node];
     double branches = 0, delay_sum = 0, euros_sum = 0;
     for (const Network::Arc& arc : network_->out_of(node)) {
-      if (metric_[arc.to] + arc.metric != metric_[node]) continue;
+      if (!leads_back(node, arc)) continue;
       jurisdictions_[node] |= jurisdictions_[arc.to];
       delay_max_us_[node] = std::max(delay_max_us_[node], delay_max_us_[arc.to] + arc.delay_us);
       delay_sum += delay_mean_us_[arc.to] + arc.delay_us;
@@ -98,7 +103,7 @@ std::vector<PathTree::ArcShare> PathTree::shares_to(grid::NodeIndex node) const 
   for (uint32_t i = last + 1; i-- > 0;) {
     if (!wanted[i]) continue;
     for (const Network::Arc& arc : network_->out_of(order_[i])) {
-      if (metric_[arc.to] + arc.metric != metric_[order_[i]]) continue;
+      if (!leads_back(order_[i], arc)) continue;
       wanted[position_[arc.to]] = 1;
       ++next_hops[position_[arc.to]];
     }
@@ -128,10 +133,10 @@ std::vector<PathTree::ArcShare> PathTree::shares_back(grid::NodeIndex node) cons
   for (uint32_t i = last; i > 0; --i) {
     if (traffic[i] == 0) continue;
     const auto out = network_->out_of(order_[i]);
-    const auto leads_back = [&](const Network::Arc& arc) { return metric_[arc.to] + arc.metric == metric_[order_[i]]; };
-    const double each = traffic[i] / static_cast<double>(std::count_if(out.begin(), out.end(), leads_back));
+    const auto leads = [&](const Network::Arc& arc) { return leads_back(order_[i], arc); };
+    const double each = traffic[i] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
     for (const Network::Arc& arc : out) {
-      if (!leads_back(arc)) continue;
+      if (!leads(arc)) continue;
       traffic[position_[arc.to]] += each;
       shares.push_back({grid::LinkIndex(arc.link), arc.forward, each});
     }
@@ -148,10 +153,10 @@ double PathTree::collect(std::vector<double> rates, std::span<double> loads) con
     const uint32_t node = order_[i];
     if (rates[node] == 0) continue;
     const auto out = network_->out_of(node);
-    const auto leads_back = [&](const Network::Arc& arc) { return metric_[arc.to] + arc.metric == metric_[node]; };
-    const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads_back));
+    const auto leads = [&](const Network::Arc& arc) { return leads_back(node, arc); };
+    const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
     for (const Network::Arc& arc : out) {
-      if (!leads_back(arc)) continue;
+      if (!leads(arc)) continue;
       rates[arc.to] += each;
       loads[2 * arc.link + (arc.forward ? 0 : 1)] += each;
     }

@@ -146,6 +146,7 @@ Brute enumerate(const grid::Snapshot& s, grid::NodeIndex from, grid::NodeIndex t
       if (metric == best.metric) best.paths.push_back(path);
       return;
     }
+    if (node != from && s.nodes[node].overload) return;
     seen[node.value] = true;
     for (const grid::Arc& arc : s.adjacency->out_of(node)) {
       if (!s.usable(arc.link) || seen[arc.to.value]) continue;
@@ -170,9 +171,11 @@ std::vector<std::vector<double>> floyd_warshall(const grid::Snapshot& s) {
     double& ab = metric[link.a.value][link.b.value];
     ab = metric[link.b.value][link.a.value] = std::min(ab, link.igp_metric);
   }
-  for (size_t k = 0; k < n; ++k)
+  for (size_t k = 0; k < n; ++k) {
+    if (s.nodes[k].overload) continue;
     for (size_t i = 0; i < n; ++i)
       for (size_t j = 0; j < n; ++j) metric[i][j] = std::min(metric[i][j], metric[i][k] + metric[k][j]);
+  }
   return metric;
 }
 
@@ -209,6 +212,39 @@ void expect_same_shares(const std::vector<PathTree::ArcShare>& shares, const Bru
   const auto expected = brute_shares(brute);
   ASSERT_EQ(found.size(), expected.size());
   for (const auto& [arc, fraction] : expected) EXPECT_NEAR(found[arc], fraction, 1e-12);
+}
+
+// Over b the way is shorter, but b lets nothing through; it is reached itself, and sends.
+TEST(PathTree, NothingGoesThroughAnOverloadedRouter) {
+  const auto s = drawn_grid(R"(
+    a-b 1ms 100G
+    b-c 1ms 100G
+    a-c 9ms 100G metric=5
+    c-d 1ms 100G
+    overload b)");
+  const auto b = s.nodes.find("b"), c = s.nodes.find("c"), d = s.nodes.find("d");
+  const PathTree from_a = tree_from(s, "a");
+  EXPECT_DOUBLE_EQ(from_a.metric(c), 5);
+  EXPECT_DOUBLE_EQ(from_a.metric(b), 1);
+  EXPECT_DOUBLE_EQ(fraction_on(from_a.shares_to(d), s, "a-c", true), 1);
+  EXPECT_DOUBLE_EQ(fraction_on(from_a.shares_to(b), s, "a-b", true), 1);
+  const PathTree from_b = tree_from(s, "b");
+  EXPECT_DOUBLE_EQ(from_b.metric(d), 2);
+  EXPECT_DOUBLE_EQ(fraction_on(from_b.shares_back(d), s, "b-c", false), 1);
+  std::vector<double> loads(2 * s.links.size(), 0), rates(s.nodes.size(), 0);
+  rates[b.value] = 3;
+  rates[s.nodes.find("a").value] = 2;
+  EXPECT_EQ(tree_from(s, "d").collect(rates, loads), 0);
+  EXPECT_DOUBLE_EQ(loads[2 * s.links.find("c-d").value], 5);
+  EXPECT_DOUBLE_EQ(loads[2 * s.links.find("b-c").value], 3);
+  EXPECT_DOUBLE_EQ(loads[2 * s.links.find("a-b").value], 0);
+}
+
+// Where the only way leads through it, there is none.
+TEST(PathTree, AnOverloadedRouterPartsWhatItAloneJoins) {
+  const auto s = drawn_grid("a-b 1ms 100G\nb-c 1ms 100G\noverload b");
+  EXPECT_FALSE(tree_from(s, "a").reachable(s.nodes.find("c")));
+  EXPECT_TRUE(tree_from(s, "a").reachable(s.nodes.find("b")));
 }
 
 TEST(PathTreeProperty, AgreesWithFloydWarshallAndEnumeration) {

@@ -10,6 +10,18 @@
 
 namespace tandem::twin {
 
+namespace {
+
+template <bool kClosed>
+bool passes(const TowardView& view, uint32_t node) {
+  if constexpr (kClosed)
+    return view.passes(node);
+  else
+    return true;
+}
+
+}  // namespace
+
 Mesh::Mesh(const Network& network, size_t link_count) : links(link_count) {
   first = network.first;
   arcs.reserve(network.arcs.size());
@@ -50,7 +62,7 @@ void Reroute::follow(const TowardView& view, std::span<const uint32_t> failing, 
                      uint32_t lost_slot) {
   loads_ = loads;
   lost_slot_ = lost_slot;
-  follow_all<false>(view, failing, negligible);
+  follow_any<false>(view, failing, negligible);
 }
 
 void Reroute::follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
@@ -58,21 +70,29 @@ void Reroute::follow(const TowardView& view, std::span<const uint32_t> failing, 
   loads_ = loads;
   lost_slot_ = lost_slot;
   touched_ = &touched;
-  follow_all<true>(view, failing, negligible);
+  follow_any<true>(view, failing, negligible);
 }
 
 template <bool kNote>
+void Reroute::follow_any(const TowardView& view, std::span<const uint32_t> failing, double negligible) {
+  if (view.closed != nullptr)
+    follow_all<kNote, true>(view, failing, negligible);
+  else
+    follow_all<kNote, false>(view, failing, negligible);
+}
+
+template <bool kNote, bool kClosed>
 void Reroute::follow_all(const TowardView& view, std::span<const uint32_t> failing, double negligible) {
   reset();
-  find_seeds(view, failing);
+  find_seeds<kClosed>(view, failing);
   if (stack_.empty()) return;
-  find_moved<kNote>(view);
+  find_moved<kNote, kClosed>(view);
   if (!moved_.empty()) {
-    find_distances(view);
+    find_distances<kClosed>(view);
     send_anew<kNote>(view);
   }
   for (const uint16_t node : thinned_) pend(view, node, 0);
-  carry_on<kNote>(view, negligible);
+  carry_on<kNote, kClosed>(view, negligible);
 }
 
 // The even share of each arc out of a node for which `leads` holds; keeps those arcs.
@@ -88,15 +108,18 @@ double Reroute::split_over(uint32_t node, double gbps, const Leads& leads) {
 }
 
 // The routers that used a failing link.
+template <bool kClosed>
 void Reroute::find_seeds(const TowardView& view, std::span<const uint32_t> failing) {
   const double* distance = view.distance;
   stack_.clear();
   for (const uint32_t link : failing) {
     const Mesh::LinkEnds& ends = mesh_.links[link];
     if (!ends.usable || down[link] == 1) continue;
-    if (distance[ends.a] < kFarAway && distance[ends.b] + ends.weight == distance[ends.a])
+    if (distance[ends.a] < kFarAway && distance[ends.b] + ends.weight == distance[ends.a] &&
+        passes<kClosed>(view, ends.b))
       stack_.push_back(static_cast<uint16_t>(ends.a));
-    if (distance[ends.b] < kFarAway && distance[ends.a] + ends.weight == distance[ends.b])
+    if (distance[ends.b] < kFarAway && distance[ends.a] + ends.weight == distance[ends.b] &&
+        passes<kClosed>(view, ends.a))
       stack_.push_back(static_cast<uint16_t>(ends.b));
   }
 }
@@ -104,14 +127,14 @@ void Reroute::find_seeds(const TowardView& view, std::span<const uint32_t> faili
 // A router whose every next hop fails or leads to one that is moved is moved itself. Marks only grow, so each router is
 // asked again whenever one of its next hops is marked, and the last answer is right. All that moved routers sent is
 // taken back: flow among them goes with them, what left them over a failing link is missing downstream.
-template <bool kNote>
+template <bool kNote, bool kClosed>
 void Reroute::find_moved(const TowardView& view) {
   bool any_kept = false;
   while (!stack_.empty()) {
     const uint16_t node = stack_.back();
     stack_.pop_back();
     if (mark_[node] == kMoved) continue;
-    if (look_around(view, node)) {
+    if (look_around<kClosed>(view, node)) {
       if (mark_[node] == kUntouched) thinned_.push_back(node);
       mark_[node] = kThinned;
       any_kept = true;
@@ -133,6 +156,7 @@ void Reroute::find_moved(const TowardView& view) {
 }
 
 // Gathers a node's next hops and the nodes behind it; whether a next hop is left to it.
+template <bool kClosed>
 bool Reroute::look_around(const TowardView& view, uint32_t node) {
   const double distance = view.distance[node];
   bool kept = false;
@@ -141,10 +165,10 @@ bool Reroute::look_around(const TowardView& view, uint32_t node) {
     const uint8_t level = down[arc.slot >> 1];
     if (level == 1) continue;
     const double other = view.distance[arc.to];
-    if (other + arc.weight == distance) {
+    if (other + arc.weight == distance && passes<kClosed>(view, arc.to)) {
       hops_[hop_count_++] = &arc;
       kept |= level == 0 && mark_[arc.to] != kMoved;
-    } else if (distance + arc.weight == other) {
+    } else if (distance + arc.weight == other && passes<kClosed>(view, node)) {
       behind_[behind_count_++] = static_cast<uint16_t>(arc.to);
     }
   }
@@ -152,6 +176,7 @@ bool Reroute::look_around(const TowardView& view, uint32_t node) {
 }
 
 // Dijkstra among the moved routers, from what their neighbours outside offer.
+template <bool kClosed>
 void Reroute::find_distances(const TowardView& view) {
   frontier_.clear();
   settled_.clear();
@@ -160,7 +185,7 @@ void Reroute::find_distances(const TowardView& view) {
   for (const uint16_t node : moved_) {
     double best = kFarAway;
     for (const Mesh::Arc& arc : mesh_.out_of(node))
-      if (mark_[arc.to] != kMoved && down[arc.slot >> 1] == 0)
+      if (mark_[arc.to] != kMoved && down[arc.slot >> 1] == 0 && passes<kClosed>(view, arc.to))
         best = std::min(best, view.distance[arc.to] + arc.weight);
     near_[node] = best;
     inflow_[node] = 0;
@@ -171,7 +196,7 @@ void Reroute::find_distances(const TowardView& view) {
     const auto [distance, node] = frontier_.front();
     if (frontier_.size() > 1) std::pop_heap(frontier_.begin(), frontier_.end(), std::greater<>());
     frontier_.pop_back();
-    if (distance == near_[node]) settle(view, distance, node);
+    if (distance == near_[node]) settle<kClosed>(view, distance, node);
   }
   if (settled_.size() < moved_.size())
     for (const uint16_t node : moved_)
@@ -179,6 +204,7 @@ void Reroute::find_distances(const TowardView& view) {
 }
 
 // A moved router's distance is known: its next hops are those it comes over, the others may come over it.
+template <bool kClosed>
 void Reroute::settle(const TowardView& view, double distance, uint32_t node) {
   settled_.push_back(static_cast<uint16_t>(node));
   new_first_.push_back(static_cast<uint32_t>(new_hops_.size()));
@@ -186,9 +212,9 @@ void Reroute::settle(const TowardView& view, double distance, uint32_t node) {
     if (down[arc.slot >> 1] != 0) continue;
     const bool moved = mark_[arc.to] == kMoved;
     const double other = moved ? near_[arc.to] : view.distance[arc.to];
-    if (other + arc.weight == distance) {
+    if (other + arc.weight == distance && passes<kClosed>(view, arc.to)) {
       new_hops_.push_back(&arc);
-    } else if (moved && distance + arc.weight < other) {
+    } else if (moved && distance + arc.weight < other && passes<kClosed>(view, node)) {
       near_[arc.to] = distance + arc.weight;
       frontier_.emplace_back(near_[arc.to], arc.to);
       std::push_heap(frontier_.begin(), frontier_.end(), std::greater<>());
@@ -255,7 +281,7 @@ uint32_t Reroute::next_pending(const TowardView& view) {
   return node;
 }
 
-template <bool kNote>
+template <bool kNote, bool kClosed>
 void Reroute::carry_on(const TowardView& view, double negligible) {
   for (uint32_t node = next_pending(view); node != UINT32_MAX; node = next_pending(view)) {
     if (mark_[node] == kMoved) {
@@ -266,7 +292,7 @@ void Reroute::carry_on(const TowardView& view, double negligible) {
     const double more = more_[node];
     if (node == view.destination) continue;
     if (mark_[node] == kThinned) {
-      carry_thinned<kNote>(view, node, more);
+      carry_thinned<kNote, kClosed>(view, node, more);
       continue;
     }
     if (std::abs(more) <= negligible) continue;
@@ -277,7 +303,8 @@ void Reroute::carry_on(const TowardView& view, double negligible) {
     }
     const double distance = view.distance[node];
     const double each = split_over(node, more, [&](const Mesh::Arc& arc) {
-      return (view.distance[arc.to] + arc.weight == distance) & (down[arc.slot >> 1] == 0);
+      return (view.distance[arc.to] + arc.weight == distance) & (down[arc.slot >> 1] == 0) &
+             passes<kClosed>(view, arc.to);
     });
     for (size_t i = 0; i < hop_count_; ++i) {
       add<kNote>(hops_[i]->slot, each);
@@ -287,13 +314,13 @@ void Reroute::carry_on(const TowardView& view, double negligible) {
 }
 
 // A router that lost some of its equal-cost next hops: its whole flow goes over the rest.
-template <bool kNote>
+template <bool kNote, bool kClosed>
 void Reroute::carry_thinned(const TowardView& view, uint32_t node, double more) {
   const double flow = view.flow[node];
   const double distance = view.distance[node];
   const auto leads = [&](const Mesh::Arc& arc) { return mark_[arc.to] != kMoved && down[arc.slot >> 1] == 0; };
   const double before = split_over(node, flow, [&](const Mesh::Arc& arc) {
-    return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] != 1;
+    return view.distance[arc.to] + arc.weight == distance && down[arc.slot >> 1] != 1 && passes<kClosed>(view, arc.to);
   });
   size_t left = 0;
   for (size_t i = 0; i < hop_count_; ++i) left += leads(*hops_[i]) ? 1 : 0;
@@ -311,7 +338,7 @@ void Reroute::links_of_moved(const TowardView& view, std::vector<uint32_t>& link
   for (const uint16_t node : moved_) {
     if (near_[node] >= kFarAway) continue;
     for (const Mesh::Arc& arc : mesh_.out_of(node))
-      if (distance(view, arc.to) + arc.weight == near_[node] && down[arc.slot >> 1] == 0)
+      if (distance(view, arc.to) + arc.weight == near_[node] && down[arc.slot >> 1] == 0 && view.passes(arc.to))
         links.push_back(arc.slot >> 1);
   }
 }

@@ -52,6 +52,9 @@ struct TowardView {
   const uint16_t* rank = nullptr;
   const uint32_t* only_hop = nullptr;  // position in Mesh::arcs of the one next hop; kManyHops where there is not one
   const Changed* changed = nullptr;
+  const uint8_t* closed = nullptr;  // not 0 for nodes that no path goes through; null where there is none
+
+  bool passes(uint32_t node) const { return closed == nullptr || closed[node] == 0 || node == destination; }
 };
 inline constexpr uint32_t kManyHops = UINT32_MAX;
 
@@ -96,20 +99,27 @@ class Reroute {
  private:
   enum Mark : uint8_t { kUntouched, kThinned, kMoved };
 
+  // kNote: slots touched are noted. kClosed: some nodes are closed; where none is, nobody asks.
   template <bool kNote>
+  void follow_any(const TowardView& view, std::span<const uint32_t> failing, double negligible);
+  template <bool kNote, bool kClosed>
   void follow_all(const TowardView& view, std::span<const uint32_t> failing, double negligible);
   void reset();
+  template <bool kClosed>
   void find_seeds(const TowardView& view, std::span<const uint32_t> failing);
-  template <bool kNote>
+  template <bool kNote, bool kClosed>
   void find_moved(const TowardView& view);
+  template <bool kClosed>
   bool look_around(const TowardView& view, uint32_t node);
+  template <bool kClosed>
   void find_distances(const TowardView& view);
+  template <bool kClosed>
   void settle(const TowardView& view, double distance, uint32_t node);
   template <bool kNote>
   void send_anew(const TowardView& view);
-  template <bool kNote>
+  template <bool kNote, bool kClosed>
   void carry_on(const TowardView& view, double negligible);
-  template <bool kNote>
+  template <bool kNote, bool kClosed>
   void carry_thinned(const TowardView& view, uint32_t node, double more);
   uint32_t next_pending(const TowardView& view);
   void pend(const TowardView& view, uint32_t node, double gbps);

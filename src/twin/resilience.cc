@@ -32,7 +32,9 @@ double send(const FailureStudy::State& network, const Toward& to, std::vector<do
       lost += rates[node];
       continue;
     }
-    const auto leads = [&](const Mesh::Arc& arc) { return to.distance[arc.to] + arc.weight == to.distance[node]; };
+    const auto leads = [&](const Mesh::Arc& arc) {
+      return to.distance[arc.to] + arc.weight == to.distance[node] && network.passes(arc.to, to.node);
+    };
     const auto out = network.mesh.out_of(node);
     const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
     for (const Mesh::Arc& arc : out) {

@@ -27,14 +27,17 @@ struct Network {
   std::vector<Arc> arcs;                // ordered by node, then link; every arc's opposite is there too
   std::vector<uint64_t> jurisdictions;  // of each node, as JurisdictionSet::bits
   std::vector<uint8_t> usable;          // by node
+  std::vector<uint8_t> closed;          // by node: no path goes through it; empty where that holds of none
 
   std::span<const Arc> out_of(uint32_t node) const {
     return std::span(arcs).subspan(first[node], first[node + 1] - first[node]);
   }
+  bool is_closed(uint32_t node) const { return !closed.empty() && closed[node] != 0; }
 };
 std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot);
 
 // Shortest paths by IGP metric from one node to every other, with every equal-cost branch (RFC 2328 §16.1, RFC 2992).
+// None goes through a router with the overload bit (ISO/IEC 10589 §7.2.8.1), which is reached itself.
 // A link has one metric for both directions, so the branches back are the same links. Dijkstra with a binary heap,
 // O(E log V). Metrics are compared exactly: they are sums of values read from a file.
 class PathTree {
@@ -44,6 +47,8 @@ class PathTree {
   grid::NodeIndex source() const { return source_; }
   bool reachable(grid::NodeIndex node) const { return metric_[node.value] < kUnreachable; }
   double metric(grid::NodeIndex node) const { return metric_[node.value]; }
+  // The arc out of `node` leads to a router on one of its branches, nearer the source.
+  bool leads_nearer(grid::NodeIndex node, const Network::Arc& arc) const { return leads_back(node.value, arc); }
 
   // One-way network delay between source and node over the equal-cost branches: the longest, and the mean over the even
   // splits of traffic from the node to the source.
@@ -74,7 +79,14 @@ class PathTree {
   static constexpr double kUnreachable = 1e300;
   void run_dijkstra();
   void summarise_branches();
-  bool on_branch(uint32_t from, const Network::Arc& arc) const { return metric_[from] + arc.metric == metric_[arc.to]; }
+  // A router with the overload bit ends branches and begins them, and is on none between.
+  bool passes(uint32_t node) const { return node == source_.value || !network_->is_closed(node); }
+  bool on_branch(uint32_t from, const Network::Arc& arc) const {
+    return metric_[from] + arc.metric == metric_[arc.to] && passes(from);
+  }
+  bool leads_back(uint32_t node, const Network::Arc& arc) const {
+    return metric_[arc.to] + arc.metric == metric_[node] && passes(arc.to);
+  }
 
   std::shared_ptr<const Network> network_;
   grid::NodeIndex source_;

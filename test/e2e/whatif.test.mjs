@@ -1,5 +1,6 @@
 // What breaks when things fail: the command on a public network and on the example, and the same question to a running grid.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { Grid, example, hasSharedData, sharedData, tandem, temporaryDirectory } from './tandem.mjs';
@@ -39,7 +40,25 @@ describe('tandem whatif', () => {
     assert.equal(status, 0, err);
     assert.deepEqual(report.failed.map((f) => f.id), ['ham-kie', 'kie-fle']);
     for (const phase of ['undisturbed', 'repair', 'converged']) assert.ok(report[phase].utilization_max >= 0, phase);
+    assert.ok(report.shared_fairly.carried_gbps <= report.shared_fairly.asked_gbps);
     assert.equal(typeof report.cascade.settled, 'boolean');
+  });
+
+  test('bundles lose a member, and no path goes through an overloaded router', () => {
+    const file = path.join(temporaryDirectory(), 'bundles.yaml');
+    const text = readFileSync(example, 'utf8').replace(/(id: ham-kie,[^}]*)\}/, '$1, members: 4, members_min: 4}');
+    assert.match(text, /members_min: 4/);
+    writeFileSync(file, text.replace(/(id: kie-r1?,[^}]*)\}/, '$1, overload: true}'));
+    const { status, report, err } = whatif('--grid', file, '--fail', 'members:1', '--work', '100', '--verify', '1');
+    assert.equal(status, 0, err);
+    assert.deepEqual([report.scenarios, report.verify.differences], [1, 0]);
+    assert.deepEqual(report.worst[0].links_down, ['ham-kie']);
+    const one = whatif('--grid', file, '--members', 'ham-kie', '--work', '100');
+    assert.deepEqual(one.report.failed, [{ kind: 'member', id: 'ham-kie' }]);
+    writeFileSync(file, text.replace('members_min: 4', 'members_min: 5'));
+    const wrong = tandem('check', file);
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.out, /bundles\.yaml:\d+: error: link 'ham-kie': members_min is 5 in a bundle of 4/);
   });
 
   test('says what is wrong', () => {

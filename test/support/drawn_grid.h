@@ -2,7 +2,8 @@
 //
 //   a-b 10ms 100G            a link between the nodes a and b (declared by being named, each at a site of its own
 //   name);
-//                            further: metric=5 cost=0.02 (€/GB) back=40G (capacity b→a) down
+//                            further: metric=5 cost=0.02 (€/GB) back=40G (capacity b→a) members=4 members_min=3 down
+//   overload a b             routers that no path goes through
 //   site x DE                a site's jurisdiction; further: power=40kW price=0.2 pue=1.3 down
 //   region north a           a region anchored at node a; further: access=2ms backhaul=1ms anchor=b (a second anchor)
 //   accelerator h100 80GB    further: idle=100W peak=700W price=2.5
@@ -134,6 +135,7 @@ class DrawnGrid {
         {"demand", &DrawnGrid::read_demand},
         {"pin", &DrawnGrid::read_pin},
         {"traffic", &DrawnGrid::read_traffic},
+        {"overload", &DrawnGrid::read_overload},
         {"policy", &DrawnGrid::read_policy}};
     const auto reader = kReaders.find(words[0]);
     reader == kReaders.end() ? read_link(words) : (this->*reader->second)(words);
@@ -154,8 +156,14 @@ class DrawnGrid {
     link.capacity_ba = Gbps(number(option(words, "back", words[2])));
     link.igp_metric = number(option(words, "metric", "1"));
     link.cost = EurosPerGigabyte(number(option(words, "cost", "0")));
+    link.members = static_cast<uint32_t>(number(option(words, "members", "1")));
+    link.members_min = static_cast<uint32_t>(number(option(words, "members_min", "1")));
     link.state = state(words);
     rows_.links.push_back(std::move(link));
+  }
+  void read_overload(const Words& words) {
+    CHECK(words.size() >= 2);
+    for (size_t i = 1; i < words.size(); ++i) rows_.nodes[node(words[i]).value].overload = true;
   }
   void read_site(const Words& words) {
     CHECK(words.size() >= 3);

@@ -10,6 +10,7 @@ export const failureClasses: Record<string, string> = {
   'srlgs:2': 'every pair of shared risks',
   'sites:1': 'each site',
   'sites:2': 'every pair of sites',
+  'members:1': 'a member of each bundle',
 };
 
 export interface WhatIfQuestion {

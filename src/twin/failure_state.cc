@@ -84,8 +84,7 @@ FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatr
       taken(what_is_taken(snapshot, failures)),
       takers(snapshot.links.size()),
       gbps(slots() + 1, 0),
-      per_capacity(slots() + 1, 0),
-      unchanged(mesh.nodes(), Changed::nothing) {
+      per_capacity(slots() + 1, 0) {
   for (uint32_t f = 0; f < taken.size(); ++f)
     for (const uint32_t link : taken[f].links) takers[link].push_back(f);
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
@@ -127,49 +126,49 @@ void FailureStudy::State::route_all() {
 
 void FailureStudy::State::route(Toward& to) {
   const uint32_t nodes = mesh.nodes();
-  to.distance.assign(nodes, kFarAway);
-  to.flow = to.source;
+  to.routed.assign(nodes, {});
+  for (uint32_t node = 0; node < nodes; ++node) to.routed[node].flow = to.source[node];
   using Entry = std::pair<double, uint32_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> frontier;
   if (network->usable[to.node]) {
-    to.distance[to.node] = 0;
+    to.routed[to.node].distance = 0;
     frontier.emplace(0, to.node);
   }
   while (!frontier.empty()) {
     const auto [distance, node] = frontier.top();
     frontier.pop();
-    if (distance > to.distance[node]) continue;
+    if (distance > to.routed[node].distance) continue;
     to.order.push_back(static_cast<uint16_t>(node));
     if (!passes(node, to.node)) continue;
     for (const Mesh::Arc& arc : mesh.out_of(node)) {
-      if (distance + arc.weight >= to.distance[arc.to]) continue;
-      to.distance[arc.to] = distance + arc.weight;
-      frontier.emplace(to.distance[arc.to], arc.to);
+      if (distance + arc.weight >= to.routed[arc.to].distance) continue;
+      to.routed[arc.to].distance = distance + arc.weight;
+      frontier.emplace(to.routed[arc.to].distance, arc.to);
     }
   }
-  to.only_hop.assign(nodes, kManyHops);
   double total = 0;
   for (size_t i = to.order.size(); i-- > 1;) {
     const uint32_t node = to.order[i];
     total += to.source[node];
     const auto leads = [&](const Mesh::Arc& arc) {
-      return to.distance[arc.to] + arc.weight == to.distance[node] && passes(arc.to, to.node);
+      return to.routed[arc.to].distance + arc.weight == to.routed[node].distance && passes(arc.to, to.node);
     };
     const auto out = mesh.out_of(node);
     const auto hops = std::count_if(out.begin(), out.end(), leads);
-    const double each = to.flow[node] / static_cast<double>(hops);
+    const double each = to.routed[node].flow / static_cast<double>(hops);
     for (const Mesh::Arc& arc : out) {
       if (!leads(arc)) continue;
-      if (hops == 1) to.only_hop[node] = static_cast<uint32_t>(&arc - mesh.arcs.data());
-      to.flow[arc.to] += each;
+      to.routed[node].slot = hops == 1 ? arc.slot : kManyHops;
+      to.routed[node].to = static_cast<uint16_t>(arc.to);
+      to.routed[arc.to].flow += each;
       gbps[arc.slot] += each;
     }
   }
   to.negligible = kRoundingShare * total;
   for (uint32_t node = 0; node < nodes; ++node) {
-    if (to.distance[node] < kFarAway) continue;
+    if (to.routed[node].distance < kFarAway) continue;
     to.order.push_back(static_cast<uint16_t>(node));
-    to.flow[node] = 0;
+    to.routed[node].flow = 0;
     gbps[lost_slot()] += to.source[node];
   }
   to.rank.resize(nodes);

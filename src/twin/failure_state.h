@@ -24,9 +24,8 @@ struct Taken {
 struct Toward {
   uint32_t node = 0;
   std::vector<double> source;  // by node
-  std::vector<double> distance, flow;
+  std::vector<Routed> routed;  // by node
   std::vector<uint16_t> order, rank;
-  std::vector<uint32_t> only_hop;
   double negligible = 0;          // flows at most this are rounding: 1e-13 of all toward it
   std::vector<uint32_t> watches;  // positions in FailureStudy::State::watches
 };
@@ -47,7 +46,6 @@ struct FailureStudy::State {
   std::vector<Toward> toward;                 // every node that traffic or a watched promise goes to, ascending
   std::vector<double> gbps;                   // undisturbed, by slot; what has no path at lost_slot()
   std::vector<double> per_capacity;  // 1 / capacity by slot, 0 for links that are down; one more for lost_slot()
-  std::vector<Changed> unchanged;    // by node
   double offered_gbps = 0;           // all traffic
   FailureOutcome undisturbed;
 
@@ -56,15 +54,8 @@ struct FailureStudy::State {
   uint32_t slots() const { return 2 * static_cast<uint32_t>(mesh.links.size()); }
   uint32_t lost_slot() const { return slots(); }
   TowardView view(const Toward& to) const {
-    return {to.node,
-            to.distance.data(),
-            to.flow.data(),
-            to.source.data(),
-            to.order.data(),
-            to.rank.data(),
-            to.only_hop.data(),
-            unchanged.data(),
-            network->closed.empty() ? nullptr : network->closed.data()};
+    return {to.node,         to.routed.data(), to.source.data(),
+            to.order.data(), to.rank.data(),   network->closed.empty() ? nullptr : network->closed.data()};
   }
   void watch(std::vector<PromiseWatch> all);
   void route(Toward& to);

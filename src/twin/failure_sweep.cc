@@ -1,6 +1,7 @@
 #include "twin/failure_sweep.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <iterator>
 #include <set>
@@ -12,9 +13,11 @@ namespace tandem::twin {
 
 namespace {
 
-// Pairs come in tiles of first and second failures: what a tile reads of one destination stays in the first-level
-// cache, its 64 rows of loads (250 KB for 245 links) in the second.
-constexpr uint32_t kTileFirst = 8, kTileSecond = 8;
+// Pairs come in tiles of first and second failures, which read what each of these changes alone (some 250 KB of 245
+// links toward 197 nodes) once: the larger the tile, the less is read for a pair, and the larger its rows of loads (1
+// MB of 245 links). 16 × 16 was faster than 8 × 8 there; where rows are long, they would leave the caches.
+constexpr uint32_t kTileSide = 16, kTileSideOfLongRows = 8;
+constexpr size_t kLongRow = 2'048;  // slots
 constexpr size_t kBlockOutcomes = 128;
 constexpr double kKbpsPerGbps = 1e6;
 
@@ -63,25 +66,24 @@ struct SinglesShared {
   SingleFailures& result;
   bool for_pairs;
   std::vector<WatchedParts> watched;  // by destination; empty where there is no watch
-  struct Found {
-    std::vector<uint32_t> counts, node_counts;  // entries by destination
-    std::vector<uint32_t> slots;
-    std::vector<double> values;
-    std::vector<NodeChange> nodes;
-    std::vector<std::pair<uint32_t, uint32_t>> entangled;  // destination, failure
-  };
-  std::vector<Found>& found;  // by failure
 };
 
 class SinglesWorker : FailureWorker {
  public:
   SinglesWorker(SweepRun& run, const FailureStudy::State& state, const SinglesShared& shared)
-      : FailureWorker(run, state), shared_(shared), here_(state.slots() + 1, 0) {}
+      : FailureWorker(run, state), shared_(shared), here_(state.slots() + 1, 0), touched_(state.slots() / 64 + 1, 0) {}
 
   void work(size_t failure) {
+    alone_.first.assign(1, 0);
+    alone_.first_node.assign(1, 0);
+    alone_.slots.clear();
+    alone_.values.clear();
+    alone_.nodes.clear();
+    alone_.entangled.clear();
     mark(state_.taken[failure], 2);
     for (size_t t = 0; t < state_.toward.size(); ++t) follow(failure, t);
     mark(state_.taken[failure], 0);
+    if (shared_.for_pairs) shared_.result.alone[failure] = alone_;  // as large as it is, no larger
     SweepBlock nothing_yet;
     run_.take(nothing_yet);  // so that whoever watches may stop it
   }
@@ -90,7 +92,6 @@ class SinglesWorker : FailureWorker {
   void follow(size_t failure, size_t t) {
     const Toward& to = state_.toward[t];
     const TowardView view = state_.view(to);
-    touched_.clear();
     reroute_.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), touched_);
     links_.clear();
     const uint32_t broken = judge_watches(failure, t, view);
@@ -99,14 +100,12 @@ class SinglesWorker : FailureWorker {
     if (!shared_.for_pairs) return;
     const size_t row = shared_.result.row(t, failure);
     shared_.result.broken_here[row] = broken;
-    note_sets(row);
-    const size_t before = shared_.found[failure].nodes.size();
-    reroute_.changes(view, shared_.found[failure].nodes);
-    shared_.found[failure].node_counts.push_back(static_cast<uint32_t>(shared_.found[failure].nodes.size() - before));
+    reroute_.changes(view, alone_.nodes);
+    alone_.first_node.push_back(static_cast<uint32_t>(alone_.nodes.size()));
     shared_.result.rerouted[row] = static_cast<uint16_t>(reroute_.moved().size() + reroute_.thinned().size());
     reroute_.links_of_moved(view, links_);
     for (const uint32_t link : links_)
-      for (const uint32_t taker : state_.takers[link]) shared_.found[failure].entangled.emplace_back(t, taker);
+      for (const uint32_t taker : state_.takers[link]) alone_.entangled.emplace_back(t, taker);
   }
 
   uint32_t judge_watches(size_t failure, size_t t, const TowardView& view) {
@@ -123,38 +122,80 @@ class SinglesWorker : FailureWorker {
 
   // The slots' changes toward this destination, each once, ascending.
   void collect(size_t failure) {
-    touched_.push_back(state_.lost_slot());
-    std::sort(touched_.begin(), touched_.end());
-    touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+    touched_[state_.lost_slot() >> 6] |= uint64_t{1} << (state_.lost_slot() & 63);
     double* change = shared_.result.change.data() + shared_.result.width * failure;
-    uint32_t kept = 0;
-    for (const uint32_t slot : touched_) {
-      const double value = std::exchange(here_[slot], 0.0);
-      if (value == 0) continue;
-      change[slot] += value;
-      ++kept;
-      if (!shared_.for_pairs) continue;
-      shared_.found[failure].slots.push_back(slot);
-      shared_.found[failure].values.push_back(value);
-    }
-    if (shared_.for_pairs) shared_.found[failure].counts.push_back(kept);
-  }
-
-  void note_sets(size_t row) {
-    uint64_t* rerouted = shared_.result.sets.data() + 2 * shared_.result.node_words * row;
-    uint64_t* looked_at = rerouted + shared_.result.node_words;
-    const auto set = [](uint64_t* bits, uint32_t node) { bits[node >> 6] |= uint64_t{1} << (node & 63); };
-    for (const auto nodes : {reroute_.moved(), reroute_.thinned()})
-      for (const uint16_t node : nodes) {
-        set(rerouted, node);
-        set(looked_at, node);
+    for (uint32_t word = 0; word < touched_.size(); ++word)
+      for (uint64_t bits = std::exchange(touched_[word], 0); bits != 0; bits &= bits - 1) {
+        const uint32_t slot = 64 * word + static_cast<uint32_t>(std::countr_zero(bits));
+        const double value = std::exchange(here_[slot], 0.0);
+        if (value == 0) continue;
+        change[slot] += value;
+        alone_.slots.push_back(slot);
+        alone_.values.push_back(value);
       }
-    for (const uint16_t node : reroute_.visited()) set(looked_at, node);
+    alone_.first.push_back(static_cast<uint32_t>(alone_.slots.size()));
   }
 
   const SinglesShared& shared_;
-  std::vector<double> here_;  // by slot: the change toward one destination
-  std::vector<uint32_t> touched_, links_;
+  std::vector<double> here_;       // by slot: the change toward one destination
+  std::vector<uint64_t> touched_;  // by slot, a bit each
+  std::vector<uint32_t> links_;
+  SingleFailures::Alone alone_;
+};
+
+// ---- Which failures have to do with each other ------------------------------------------------------------------
+
+struct EntanglementShared {
+  SingleFailures& singles;
+};
+
+// Toward one destination: two failures where one routes anew a node that the other looks at, or where one takes a link
+// that the other moves traffic to. By the failures that touch each node, so that nobody compares every two of them.
+class EntanglementWorker {
+ public:
+  EntanglementWorker(SweepRun&, const FailureStudy::State& state, const EntanglementShared& shared)
+      : singles_(shared.singles), words_(singles_.failure_words), touching_(2 * words_ * state.mesh.nodes()) {}
+
+  void work(size_t t) {
+    std::fill(touching_.begin(), touching_.end(), 0);
+    for (size_t f = 0; f < singles_.failures; ++f)
+      for (const NodeChange& change : singles_.alone[f].nodes_toward(t)) {
+        uint64_t* touching = &touching_[2 * words_ * change.node];
+        set(touching, f);
+        if (change.what != Changed::nothing) set(touching + words_, f);
+      }
+    for (size_t f = 0; f < singles_.failures; ++f) {
+      uint64_t* row = singles_.entangled_with(singles_.row(t, f));
+      for (const NodeChange& change : singles_.alone[f].nodes_toward(t)) {
+        const uint64_t* touching = &touching_[2 * words_ * change.node];
+        if (change.what == Changed::nothing) touching += words_;
+        for (size_t w = 0; w < words_; ++w) row[w] |= touching[w];
+      }
+    }
+    for (size_t f = 0; f < singles_.failures; ++f) {
+      const auto& pairs = singles_.alone[f].entangled;
+      auto pair = std::lower_bound(pairs.begin(), pairs.end(), std::pair<uint32_t, uint32_t>(t, 0),
+                                   [](const auto& a, const auto& b) { return a.first < b.first; });
+      for (; pair != pairs.end() && pair->first == t; ++pair) entangle(t, f, pair->second);
+    }
+    movers_.clear();
+    for (size_t f = 0; f < singles_.failures; ++f)
+      if (singles_.moves_watch[singles_.row(t, f)] != 0) movers_.push_back(f);
+    for (const size_t a : movers_)
+      for (const size_t b : movers_) entangle(t, a, b);
+  }
+
+ private:
+  static void set(uint64_t* bits, size_t position) { bits[position >> 6] |= uint64_t{1} << (position & 63); }
+  void entangle(size_t t, size_t a, size_t b) {
+    set(singles_.entangled_with(singles_.row(t, a)), b);
+    set(singles_.entangled_with(singles_.row(t, b)), a);
+  }
+
+  SingleFailures& singles_;
+  size_t words_;
+  std::vector<uint64_t> touching_;  // by node: the failures that look at it, then those that route it anew
+  std::vector<size_t> movers_;
 };
 
 // ---- Two at once -------------------------------------------------------------------------------------------------
@@ -164,15 +205,10 @@ struct PairTile {
   uint32_t second = 0, second_end = 0;  // the second failures; only those after the first make a pair
 };
 
-// Of a tile: one first failure with its seconds.
-struct PairUnit {
-  uint32_t first = 0, low = 0, high = 0;  // the second failures are [low, high)
-  size_t rows = 0;                        // where their rows begin among the tile's
-};
-
 struct PairsShared {
   const SingleFailures& singles;
   const std::vector<PairTile>& tiles;
+  uint32_t side;  // of a tile, at most
 };
 
 class PairsWorker : FailureWorker {
@@ -181,168 +217,145 @@ class PairsWorker : FailureWorker {
       : FailureWorker(run, state),
         shared_(shared),
         singles_(shared.singles),
-        together_(kTileFirst * kTileSecond * shared.singles.width, 0),
-        broken_(kTileFirst * kTileSecond, 0),
+        together_(size_t{shared.side} * shared.side * shared.singles.width, 0),
+        broken_(size_t{shared.side} * shared.side, 0),
         loads_(shared.singles.width, 0),
-        changed_(state.mesh.nodes(), Changed::nothing) {
+        touched_(shared.singles.width / 64 + 1, 0) {
     block_.stress.resize(state.slots());
   }
 
   void work(size_t index) {
-    const PairTile& tile = shared_.tiles[index];
-    units_.clear();
-    for (uint32_t first = tile.first; first < tile.first_end; ++first)
-      if (const uint32_t low = std::max(tile.second, first + 1); low < tile.second_end)
-        units_.push_back({first, low, tile.second_end, (first - tile.first) * size_t{kTileSecond}});
+    tile_ = shared_.tiles[index];
     for (size_t t = 0; t < state_.toward.size(); ++t) {
-      distance_ = state_.toward[t].distance;
-      flow_ = state_.toward[t].flow;
-      for (const PairUnit& unit : units_) follow(unit, t);
+      pick(t);
+      if (picked_.empty()) continue;
+      const Toward& to = state_.toward[t];
+      routed_ = to.routed;
+      TowardView view = state_.view(to);
+      for (const Picked& picked : picked_) {
+        if (picked.laid != laid_) {
+          lift(to);
+          lay(picked.laid, t);
+          view.routed = routed_.data();
+        }
+        follow_one(picked, t, view);
+      }
+      lift(to);
     }
-    for (const PairUnit& unit : units_) finish(unit);
+    for (uint32_t first = tile_.first; first < tile_.first_end; ++first)
+      finish(first, std::max(tile_.second, first + 1), tile_.second_end);
     run_.take(block_);
   }
 
  private:
-  // The second failures that have to be followed on the state after the first, toward one destination.
-  void find_entangled(const PairUnit& unit, size_t t) {
-    picked_.clear();
-    if (!singles_.superposable) {
-      for (uint32_t second = unit.low; second < unit.high; ++second) picked_.push_back(second);
-      return;
-    }
-    const size_t row = singles_.row(t, unit.first);
-    const size_t words = singles_.node_words;
-    const uint64_t* own = singles_.set(row);
-    const uint64_t* entangled = singles_.entangled.data() + singles_.failure_words * row;
-    const uint64_t* other = singles_.set(singles_.row(t, unit.low));
-    for (uint32_t second = unit.low; second < unit.high; ++second, other += 2 * words) {
-      uint64_t meet = (entangled[second >> 6] >> (second & 63)) & 1;
-      if (words == 4)  // up to 256 nodes: nearly every operator's network; the loop is unrolled
-        for (size_t w = 0; w < 4; ++w) meet |= (own[w] & other[4 + w]) | (own[4 + w] & other[w]);
-      else
-        for (size_t w = 0; w < words; ++w) meet |= (own[w] & other[words + w]) | (own[words + w] & other[w]);
-      if (meet != 0) picked_.push_back(second);
-    }
+  static constexpr uint32_t kNothing = UINT32_MAX;
+
+  // One of a pair is followed on the state after the other.
+  struct Picked {
+    uint32_t laid = 0, followed = 0;
+    size_t pair = 0;  // position in the tile
+  };
+
+  size_t position(uint32_t first, uint32_t second) const {
+    return size_t{first - tile_.first} * shared_.side + (second - tile_.second);
   }
 
-  // Of two failures, the one that routes fewer nodes anew is followed on the state after the other.
-  void follow(const PairUnit& unit, size_t t) {
-    find_entangled(unit, t);
-    if (picked_.empty()) return;
-    if (singles_.superposable) fetch_ahead(t);
-    const Toward& to = state_.toward[t];
-    TowardView view = state_.view(to);
-    const std::span<const NodeChange> after_first = changes_of_first(unit, t, view);
-    view.distance = distance_.data();
-    view.flow = flow_.data();
-    view.changed = changed_.data();
-    mark(state_.taken[unit.first], 1);
-    lay(after_first);
-    for (const uint32_t second : picked_)
-      if (first_is_larger(unit, t, second)) follow_one(unit, t, second, second, view);
-    lift(after_first, to);
-    mark(state_.taken[unit.first], 0);
-    for (const uint32_t second : picked_) {
-      if (first_is_larger(unit, t, second)) continue;
-      const std::span<const NodeChange> after_second = changes_of(singles_.row(t, second));
-      mark(state_.taken[second], 1);
-      lay(after_second);
-      follow_one(unit, t, second, unit.first, view);
-      lift(after_second, to);
-      mark(state_.taken[second], 0);
+  // The pairs of the tile that have to do with each other toward one destination, by what is laid down: the one that
+  // routes more nodes anew.
+  void pick(size_t t) {
+    picked_.clear();
+    for (uint32_t first = tile_.first; first < tile_.first_end; ++first) {
+      const size_t row = singles_.row(t, first);
+      for (uint32_t second = std::max(tile_.second, first + 1); second < tile_.second_end; ++second) {
+        if (!singles_.superposable) {
+          picked_.push_back({first, second, position(first, second)});
+          continue;
+        }
+        if (((singles_.entangled_with(row)[second >> 6] >> (second & 63)) & 1) == 0) continue;
+        const bool lay_first = singles_.rerouted[row] >= singles_.rerouted[singles_.row(t, second)];
+        picked_.push_back({lay_first ? first : second, lay_first ? second : first, position(first, second)});
+        fetch_ahead(picked_.back(), t);
+      }
     }
+    if (singles_.superposable)
+      std::sort(picked_.begin(), picked_.end(),
+                [](const Picked& a, const Picked& b) { return a.laid != b.laid ? a.laid < b.laid : a.pair < b.pair; });
   }
 
   // What the picked are about to read: rows of some hundred bytes each, far apart.
-  void fetch_ahead(size_t t) const {
-    for (const uint32_t second : picked_) {
-      const size_t row = singles_.row(t, second);
-      const auto* nodes = reinterpret_cast<const char*>(singles_.nodes.data() + singles_.first_node[row]);
-      for (size_t line = 0; line < 4; ++line) __builtin_prefetch(nodes + 64 * line);
-      __builtin_prefetch(singles_.slots.data() + singles_.first[row]);
-      __builtin_prefetch(singles_.values.data() + singles_.first[row]);
-      __builtin_prefetch(singles_.values.data() + singles_.first[row] + 8);
+  void fetch_ahead(const Picked& picked, size_t t) const {
+    const SingleFailures::Alone &laid = singles_.alone[picked.laid], &followed = singles_.alone[picked.followed];
+    const auto* nodes = reinterpret_cast<const char*>(laid.nodes.data() + laid.first_node[t]);
+    for (size_t line = 0; line < 4; ++line) __builtin_prefetch(nodes + 64 * line);
+    __builtin_prefetch(followed.slots.data() + followed.first[t]);
+    __builtin_prefetch(followed.values.data() + followed.first[t]);
+    __builtin_prefetch(followed.values.data() + followed.first[t] + 8);
+  }
+
+  // The state after one failure, over that with everything up.
+  void lay(uint32_t failure, size_t t) {
+    laid_ = failure;
+    if (singles_.superposable) {
+      laid_changes_ = singles_.alone[failure].nodes_toward(t);
+    } else {
+      const Toward& to = state_.toward[t];
+      const TowardView view = state_.view(to);
+      first_changes_.clear();
+      mark(state_.taken[failure], 2);
+      reroute_.follow(view, state_.taken[failure].links, to.negligible, loads_.data(), state_.lost_slot(), touched_);
+      reroute_.changes(view, first_changes_);
+      laid_changes_ = first_changes_;
+    }
+    mark(state_.taken[failure], 1);
+    for (const NodeChange& change : laid_changes_) {
+      routed_[change.node] = {change.distance, change.flow, change.hop_slot,
+                              change.hop_slot < kNoHop ? state_.mesh.head[change.hop_slot] : uint16_t{0}, change.what};
     }
   }
 
-  bool first_is_larger(const PairUnit& unit, size_t t, uint32_t second) const {
-    return !singles_.superposable ||
-           singles_.rerouted[singles_.row(t, unit.first)] >= singles_.rerouted[singles_.row(t, second)];
-  }
-
-  std::span<const NodeChange> changes_of(size_t row) const {
-    return std::span(singles_.nodes)
-        .subspan(singles_.first_node[row], singles_.first_node[row + 1] - singles_.first_node[row]);
-  }
-
-  std::span<const NodeChange> changes_of_first(const PairUnit& unit, size_t t, const TowardView& view) {
-    if (singles_.superposable) return changes_of(singles_.row(t, unit.first));
-    first_changes_.clear();
-    mark(state_.taken[unit.first], 2);
-    reroute_.follow(view, state_.taken[unit.first].links, state_.toward[t].negligible, loads_.data(),
-                    state_.lost_slot());
-    reroute_.changes(view, first_changes_);
-    return first_changes_;
-  }
-
-  void lay(std::span<const NodeChange> changes) {
-    double *distance = distance_.data(), *flow = flow_.data();
-    Changed* changed = changed_.data();
-    for (const NodeChange& change : changes) {
-      distance[change.node] = change.distance;
-      flow[change.node] = change.flow;
-      changed[change.node] = change.what;
-    }
-  }
-  void lift(std::span<const NodeChange> changes, const Toward& to) {
-    double *distance = distance_.data(), *flow = flow_.data();
-    const double *home_distance = to.distance.data(), *home_flow = to.flow.data();
-    Changed* changed = changed_.data();
-    for (const NodeChange& change : changes) {
-      distance[change.node] = home_distance[change.node];
-      flow[change.node] = home_flow[change.node];
-      changed[change.node] = Changed::nothing;
-    }
+  void lift(const Toward& to) {
+    if (laid_ == kNothing) return;
+    mark(state_.taken[laid_], 0);
+    for (const NodeChange& change : laid_changes_) routed_[change.node] = to.routed[change.node];
+    laid_ = kNothing;
   }
 
   // One of the pair fails in a view where the other has. What it changed alone is taken back: the sum of both has it.
-  void follow_one(const PairUnit& unit, size_t t, uint32_t second, uint32_t followed, const TowardView& view) {
+  void follow_one(const Picked& picked, size_t t, const TowardView& view) {
     const Toward& to = state_.toward[t];
-    const Taken& taken = state_.taken[followed];
-    double* together = together_.data() + singles_.width * (unit.rows + second - unit.low);
+    const Taken& taken = state_.taken[picked.followed];
+    double* together = together_.data() + singles_.width * picked.pair;
     for (const uint32_t link : taken.links)
       if (reroute_.down[link] == 0) reroute_.down[link] = 2;
     reroute_.follow(view, taken.links, to.negligible, together, state_.lost_slot());
-    if (!to.watches.empty()) judge_watches(unit, t, second, followed, view);
+    if (!to.watches.empty()) judge_watches(picked, t, view);
     for (const uint32_t link : taken.links)
       if (reroute_.down[link] == 2) reroute_.down[link] = 0;
     if (!singles_.superposable) return;
-    const size_t row = singles_.row(t, followed);
-    for (uint64_t i = singles_.first[row]; i < singles_.first[row + 1]; ++i)
-      together[singles_.slots[i]] -= singles_.values[i];
+    const SingleFailures::Alone& alone = singles_.alone[picked.followed];
+    for (uint32_t i = alone.first[t]; i < alone.first[t + 1]; ++i) together[alone.slots[i]] -= alone.values[i];
   }
 
-  void judge_watches(const PairUnit& unit, size_t t, uint32_t second, uint32_t followed, const TowardView& view) {
-    const size_t row_first = singles_.row(t, unit.first), row_second = singles_.row(t, second);
-    if (singles_.superposable && singles_.moves_watch[row_first] == 0 && singles_.moves_watch[row_second] == 0) return;
+  void judge_watches(const Picked& picked, size_t t, const TowardView& view) {
+    const size_t laid = singles_.row(t, picked.laid), followed = singles_.row(t, picked.followed);
+    if (singles_.superposable && singles_.moves_watch[laid] == 0 && singles_.moves_watch[followed] == 0) return;
     std::vector<uint32_t> newly_down;
-    for (const uint32_t node : state_.taken[followed].nodes)
+    for (const uint32_t node : state_.taken[picked.followed].nodes)
       if (std::exchange(judge_.node_down[node], uint8_t{1}) == 0) newly_down.push_back(node);
     const uint32_t broken = judge_.broken(state_.toward[t], view, reroute_, nullptr);
     for (const uint32_t node : newly_down) judge_.node_down[node] = 0;
-    broken_[unit.rows + second - unit.low] += broken;
+    broken_[picked.pair] += broken;
     if (singles_.superposable)
-      broken_[unit.rows + second - unit.low] -=
-          static_cast<int64_t>(singles_.broken_here[row_first]) + singles_.broken_here[row_second];
+      broken_[picked.pair] -= static_cast<int64_t>(singles_.broken_here[laid]) + singles_.broken_here[followed];
   }
 
-  void finish(const PairUnit& unit) {
-    const double* first = singles_.change_of(unit.first);
+  void finish(uint32_t first, uint32_t low, uint32_t high) {
+    if (low >= high) return;
+    const double* change_of_first = singles_.change_of(first);
     base_.resize(singles_.width);
-    for (size_t i = 0; i < singles_.width; ++i) base_[i] = state_.gbps[i] + first[i];
-    for (uint32_t second = unit.low; second < unit.high; ++second) {
-      double* together = together_.data() + singles_.width * (unit.rows + second - unit.low);
+    for (size_t i = 0; i < singles_.width; ++i) base_[i] = state_.gbps[i] + change_of_first[i];
+    for (uint32_t second = low; second < high; ++second) {
+      double* together = together_.data() + singles_.width * position(first, second);
       if (singles_.superposable) {
         const double* change = singles_.change_of(second);
         for (size_t i = 0; i < singles_.width; ++i) loads_[i] = base_[i] + change[i] + together[i];
@@ -350,9 +363,9 @@ class PairsWorker : FailureWorker {
         for (size_t i = 0; i < singles_.width; ++i) loads_[i] = base_[i] + together[i];
       }
       std::fill_n(together, singles_.width, 0.0);
-      int64_t broken = std::exchange(broken_[unit.rows + second - unit.low], 0);
-      if (singles_.superposable) broken += singles_.promises_broken[unit.first] + singles_.promises_broken[second];
-      run_.judge({unit.first, second}, loads_, state_.per_capacity, static_cast<uint32_t>(broken), block_);
+      int64_t broken = std::exchange(broken_[position(first, second)], 0);
+      if (singles_.superposable) broken += singles_.promises_broken[first] + singles_.promises_broken[second];
+      run_.judge({first, second}, loads_, state_.per_capacity, static_cast<uint32_t>(broken), block_);
     }
   }
 
@@ -361,10 +374,12 @@ class PairsWorker : FailureWorker {
   std::vector<double> together_;  // by second failure: what differs from the sum of both alone
   std::vector<int64_t> broken_;   // likewise
   std::vector<double> base_, loads_;
-  std::vector<PairUnit> units_;
-  std::vector<uint32_t> picked_;
-  std::vector<double> distance_, flow_;  // by node: toward one destination, after one of the failures
-  std::vector<Changed> changed_;
+  PairTile tile_;
+  std::vector<Picked> picked_;
+  uint32_t laid_ = kNothing;
+  std::span<const NodeChange> laid_changes_;
+  std::vector<uint64_t> touched_;
+  std::vector<Routed> routed_;  // by node: toward one destination, after one of the failures
   std::vector<NodeChange> first_changes_;
   SweepBlock block_;
 };
@@ -414,79 +429,27 @@ static std::vector<WatchedParts> watched_parts(const FailureStudy::State& state)
   return watched;
 }
 
-// Where the entries of each row begin, from how many each failure has by destination.
-template <class Counts>
-static std::vector<uint64_t> first_entries(const SingleFailures& singles, size_t destinations, const Counts& counts) {
-  std::vector<uint64_t> first(destinations * singles.failures + 1, 0);
-  for (size_t f = 0; f < singles.failures; ++f)
-    for (size_t t = 0; t < destinations; ++t) first[singles.row(t, f) + 1] = counts(f)[t];
-  for (size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
-  return first;
-}
-
-// The changes by destination, then failure, as pairs read them; and who must be followed with whom, both ways.
-static void arrange(SingleFailures& singles, std::vector<SinglesShared::Found>& found, size_t destinations) {
-  singles.first = first_entries(
-      singles, destinations, [&](size_t f) -> auto& { return found[f].counts; });
-  singles.first_node = first_entries(
-      singles, destinations, [&](size_t f) -> auto& { return found[f].node_counts; });
-  singles.slots.resize(singles.first.back());
-  singles.values.resize(singles.first.back());
-  singles.nodes.resize(singles.first_node.back());
-  const auto entangle = [&](size_t t, size_t a, size_t b) {
-    singles.entangled[singles.failure_words * singles.row(t, a) + (b >> 6)] |= uint64_t{1} << (b & 63);
-  };
-  for (size_t f = 0; f < singles.failures; ++f) {
-    size_t next = 0, next_node = 0;
-    for (size_t t = 0; t < destinations; ++t) {
-      const uint32_t count = found[f].counts[t];
-      std::copy_n(found[f].slots.begin() + static_cast<ptrdiff_t>(next), count,
-                  singles.slots.begin() + static_cast<ptrdiff_t>(singles.first[singles.row(t, f)]));
-      std::copy_n(found[f].values.begin() + static_cast<ptrdiff_t>(next), count,
-                  singles.values.begin() + static_cast<ptrdiff_t>(singles.first[singles.row(t, f)]));
-      next += count;
-      std::copy_n(found[f].nodes.begin() + static_cast<ptrdiff_t>(next_node), found[f].node_counts[t],
-                  singles.nodes.begin() + static_cast<ptrdiff_t>(singles.first_node[singles.row(t, f)]));
-      next_node += found[f].node_counts[t];
-    }
-    for (const auto& [t, other] : found[f].entangled) {
-      entangle(t, f, other);
-      entangle(t, other, f);
-    }
-    found[f] = {};
-  }
-  for (size_t t = 0; t < destinations; ++t) {
-    std::vector<size_t> movers;
-    for (size_t f = 0; f < singles.failures; ++f)
-      if (singles.moves_watch[singles.row(t, f)] != 0) movers.push_back(f);
-    for (const size_t a : movers)
-      for (const size_t b : movers) entangle(t, a, b);
-  }
-}
-
 SingleFailures SweepRun::single_failures(bool for_pairs) {
   SingleFailures singles;
   singles.failures = state_.failures.size();
   singles.width = state_.slots() + 1;
   singles.change.assign(singles.failures * singles.width, 0);
   singles.promises_broken.assign(singles.failures, 0);
-  singles.node_words = (state_.mesh.nodes() + 63) / 64;
   singles.failure_words = (singles.failures + 63) / 64;
   const size_t rows = state_.toward.size() * singles.failures;
   constexpr size_t kChangeBytes = 64 * 12 + 32 * sizeof(NodeChange);  // of a row: it touches some dozens of each
-  singles.superposable =
-      for_pairs && rows * (8 * (2 * singles.node_words + singles.failure_words) + kChangeBytes) <= options_.memory_max;
+  singles.superposable = for_pairs && rows * (8 * singles.failure_words + kChangeBytes) <= options_.memory_max;
   if (singles.superposable) {
-    singles.sets.assign(rows * 2 * singles.node_words, 0);
+    singles.alone.resize(singles.failures);
     singles.entangled.assign(rows * singles.failure_words, 0);
     singles.moves_watch.assign(rows, 0);
     singles.broken_here.assign(rows, 0);
     singles.rerouted.assign(rows, 0);
   }
-  std::vector<SinglesShared::Found> found(singles.failures);
-  const SinglesShared shared{singles, singles.superposable, watched_parts(state_), found};
+  const SinglesShared shared{singles, singles.superposable, watched_parts(state_)};
   share<SinglesWorker>(singles.failures, shared);
-  if (singles.superposable && !stop_.stop_requested()) arrange(singles, found, state_.toward.size());
+  if (singles.superposable && !stop_.stop_requested())
+    share<EntanglementWorker>(state_.toward.size(), EntanglementShared{singles});
   return singles;
 }
 
@@ -512,11 +475,11 @@ void SweepRun::report_singles(const SingleFailures& singles) {
 void SweepRun::pairs(const SingleFailures& singles) {
   std::vector<PairTile> tiles;
   const auto failures = static_cast<uint32_t>(singles.failures);
-  for (uint32_t first = 0; first < failures; first += kTileFirst)
-    for (uint32_t second = first / kTileSecond * kTileSecond; second < failures; second += kTileSecond)
-      tiles.push_back(
-          {first, std::min(first + kTileFirst, failures), second, std::min(second + kTileSecond, failures)});
-  share<PairsWorker>(tiles.size(), PairsShared{singles, tiles});
+  const uint32_t side = singles.width > kLongRow ? kTileSideOfLongRows : kTileSide;
+  for (uint32_t first = 0; first < failures; first += side)
+    for (uint32_t second = first; second < failures; second += side)
+      tiles.push_back({first, std::min(first + side, failures), second, std::min(second + side, failures)});
+  share<PairsWorker>(tiles.size(), PairsShared{singles, tiles, side});
 }
 
 void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loads,

@@ -18,22 +18,31 @@ struct SingleFailures {
   std::vector<double> change;  // by failure, `width` each
   std::vector<uint32_t> promises_broken;
 
-  // For pairs, where it fits in memory. Rows by destination, then failure.
+  // For pairs, where it fits in memory.
   bool superposable = false;
-  size_t node_words = 0, failure_words = 0;
-  std::vector<uint64_t> sets;         // nodes routed anew, then nodes looked at: `node_words` each
-  std::vector<uint64_t> entangled;    // failures to be followed together with this one whatever the sets say
+  // Rows by destination, then failure.
+  size_t failure_words = 0;
+  std::vector<uint64_t> entangled;    // failures to be followed together with this one
   std::vector<uint8_t> moves_watch;   // a promise at the destination may see it
   std::vector<uint32_t> broken_here;  // promises at the destination
-  std::vector<uint64_t> first;        // into slots and values; one more at the end
-  std::vector<uint32_t> slots;
-  std::vector<double> values;
-  std::vector<uint64_t> first_node;  // into nodes; one more at the end
-  std::vector<NodeChange> nodes;     // what it makes of them
-  std::vector<uint16_t> rerouted;    // how many of them are routed anew
+  std::vector<uint16_t> rerouted;     // how many nodes are routed anew
+  // What one failure changes toward each destination.
+  struct Alone {
+    std::vector<uint32_t> first, first_node;  // by destination: where its entries begin; one more at the end
+    std::vector<uint32_t> slots;
+    std::vector<double> values;
+    std::vector<NodeChange> nodes;                         // what it makes of them
+    std::vector<std::pair<uint32_t, uint32_t>> entangled;  // destination, failure: whatever the nodes say
+
+    std::span<const NodeChange> nodes_toward(size_t t) const {
+      return {nodes.data() + first_node[t], nodes.data() + first_node[t + 1]};
+    }
+  };
+  std::vector<Alone> alone;  // by failure
 
   size_t row(size_t toward, size_t failure) const { return toward * failures + failure; }
-  const uint64_t* set(size_t row) const { return sets.data() + 2 * node_words * row; }
+  uint64_t* entangled_with(size_t row) { return entangled.data() + failure_words * row; }
+  const uint64_t* entangled_with(size_t row) const { return entangled.data() + failure_words * row; }
   const double* change_of(size_t failure) const { return change.data() + width * failure; }
 };
 
@@ -57,6 +66,7 @@ class SweepRun {
 
  private:
   friend class SinglesWorker;
+  friend class EntanglementWorker;
   friend class PairsWorker;
 
   // Calls `work(worker, unit)` for every unit below `units`, over the sweep's threads, each with a worker of its own.

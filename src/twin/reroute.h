@@ -28,6 +28,7 @@ struct Mesh {
   std::vector<uint32_t> first;
   std::vector<Arc> arcs;
   std::vector<LinkEnds> links;
+  std::vector<uint16_t> head;  // by slot: the node that its arc leads to
 
   explicit Mesh(const Network& network, size_t links);
   uint32_t nodes() const { return static_cast<uint32_t>(first.size() - 1); }
@@ -36,32 +37,42 @@ struct Mesh {
   }
 };
 
-// The routes and flows toward one destination, by node. `order` lists the nodes by distance, `rank` is the position in
-// it. `changed` says what of a node is no longer as it was when `order`, `rank` and `only_hop` were made.
+// What of a node is no longer as it was with everything up.
 enum class Changed : uint8_t {
   nothing,
-  next_hops,  // some of them are gone: only_hop does not hold
-  distance,   // nor does rank
+  next_hops,  // some of them are gone
+  distance,   // so its rank does not hold
 };
+inline constexpr uint32_t kManyHops = UINT32_MAX;   // in place of a slot
+inline constexpr uint32_t kNoHop = UINT32_MAX - 1;  // likewise: of the destination, and of what has no path
+
+// How one node routes toward a destination.
+struct Routed {
+  double distance = kFarAway;
+  double flow = 0;         // what passes it or starts there
+  uint32_t slot = kNoHop;  // of its one next hop
+  uint16_t to = 0;         // where that leads
+  Changed changed = Changed::nothing;
+};
+static_assert(sizeof(Routed) == 24);  // a network's rows stay in the first-level cache
+
+// The routes and flows toward one destination, by node. `order` lists the nodes by their distance with everything up,
+// `rank` is the position in it.
 struct TowardView {
   uint32_t destination = 0;
-  const double* distance = nullptr;
-  const double* flow = nullptr;    // what passes the node or starts there
-  const double* source = nullptr;  // what starts there
+  const Routed* routed = nullptr;  // by node
+  const double* source = nullptr;  // what starts there, by node
   const uint16_t* order = nullptr;
   const uint16_t* rank = nullptr;
-  const uint32_t* only_hop = nullptr;  // position in Mesh::arcs of the one next hop; kManyHops where there is not one
-  const Changed* changed = nullptr;
   const uint8_t* closed = nullptr;  // not 0 for nodes that no path goes through; null where there is none
 
   bool passes(uint32_t node) const { return closed == nullptr || closed[node] == 0 || node == destination; }
 };
-inline constexpr uint32_t kManyHops = UINT32_MAX;
-
 // What a failure makes of one node, and enough of it to follow another failure from there.
 struct NodeChange {
   double distance = 0;
   double flow = 0;
+  uint32_t hop_slot = 0;  // as in Routed
   uint16_t node = 0;
   Changed what = Changed::nothing;
 };
@@ -79,9 +90,9 @@ class Reroute {
   // O(routers touched · their degree · log).
   void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
               uint32_t lost_slot);
-  // The same; the slots touched are appended to `touched`, repeatedly.
+  // The same; the bits of the slots touched are set in `touched`.
   void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
-              uint32_t lost_slot, std::vector<uint32_t>& touched);
+              uint32_t lost_slot, std::span<uint64_t> touched);
 
   // Of the last `follow`: routers with a new distance, routers that keep it with fewer next hops, and routers whose
   // flow was looked at.
@@ -93,11 +104,51 @@ class Reroute {
   // Every node whose row differs from the view's now; appended.
   void changes(const TowardView& view, std::vector<NodeChange>& all) const;
   double distance(const TowardView& view, uint32_t node) const {
-    return mark_[node] == kMoved ? near_[node] : view.distance[node];
+    return mark_[node] == kMoved ? near_[node] : view.routed[node].distance;
   }
 
  private:
   enum Mark : uint8_t { kUntouched, kThinned, kMoved };
+
+  // A moved router, by position in moved_: each after one that it came over.
+  static constexpr uint32_t kOutside = UINT32_MAX;
+  struct Branch {
+    double weight = 0;           // of the link to the one it came over
+    double near = kFarAway;      // its new distance
+    double flow = 0;             // what passes it then
+    uint32_t parent = kOutside;  // that one; kOutside where all its next hops failed
+    uint32_t up = kNoHop;        // the slot it came over
+    uint32_t slot = kNoHop;      // its new next hop, as in Routed
+    uint32_t next = kOutside;    // where that leads, if to a moved one
+    uint32_t behind = 0;         // branches that send to it
+  };
+  struct Edge {
+    uint32_t branch = 0;
+    const Mesh::Arc* arc = nullptr;
+  };
+
+  template <bool kClosed>
+  bool follow_trees(const TowardView& view, std::span<const uint32_t> failing);
+  template <bool kClosed>
+  void find_tops(const TowardView& view, std::span<const uint32_t> failing);
+  template <bool kClosed>
+  bool find_subtrees(const TowardView& view);
+  template <bool kClosed>
+  bool loses_last_hop(const TowardView& view, uint32_t node);
+  template <bool kClosed>
+  void near_over_trees(const TowardView& view);
+  template <bool kClosed>
+  void near_over_edges(const TowardView& view);
+  template <bool kClosed>
+  void send_over_trees(const TowardView& view);
+  template <bool kClosed>
+  void take_back(const TowardView& view, const Branch& branch, uint32_t node);
+  template <bool kClosed>
+  void pass_on(const TowardView& view, uint32_t i);
+  template <bool kClosed>
+  void find_new_hops(const TowardView& view, uint32_t node);
+  void add_branch(uint32_t node, uint32_t parent, double weight, uint32_t up);
+  void carry(const TowardView& view, uint32_t node, double gbps);
 
   // kNote: slots touched are noted. kClosed: some nodes are closed; where none is, nobody asks.
   template <bool kNote>
@@ -130,13 +181,14 @@ class Reroute {
   template <bool kNote>
   void add(uint32_t slot, double gbps) {
     loads_[slot] += gbps;
-    if constexpr (kNote) touched_->push_back(slot);
+    if constexpr (kNote) touched_[slot >> 6] |= uint64_t{1} << (slot & 63);
   }
 
   const Mesh& mesh_;
   double* loads_ = nullptr;
   uint32_t lost_slot_ = 0;
-  std::vector<uint32_t>* touched_ = nullptr;
+  double negligible_ = 0;
+  uint64_t* touched_ = nullptr;
   std::vector<uint8_t> mark_;                           // by node
   std::vector<double> near_;                            // new distance of a moved node
   std::vector<double> inflow_;                          // of a moved node from moved nodes, then its whole new flow
@@ -153,6 +205,13 @@ class Reroute {
   size_t behind_count_ = 0;
   std::vector<const Mesh::Arc*> new_hops_;  // of the settled nodes, in their order
   std::vector<uint32_t> new_first_;         // where each one's begin
+  std::vector<uint32_t> new_slot_;          // by node, of those moved or thinned: as in Routed
+  std::vector<Branch> branches_;            // as moved_
+  std::vector<uint16_t> position_;          // by node: in moved_
+  std::vector<Edge> edges_;                 // out of branches, not of their trees
+  std::vector<uint32_t> ready_;
+  std::vector<uint16_t> hops_left_;  // by node with several, while what moves is looked for; 0 where none is lost yet
+  std::vector<uint16_t> losers_;     // nodes that lost some
 };
 
 }  // namespace tandem::twin

@@ -27,13 +27,13 @@ double send(const FailureStudy::State& network, const Toward& to, std::vector<do
   double lost = 0;
   for (size_t i = to.order.size(); i-- > 0;) {
     const uint32_t node = to.order[i];
-    if (rates[node] == 0 || (node == to.node && to.distance[node] == 0)) continue;
-    if (to.distance[node] >= kFarAway) {
+    if (rates[node] == 0 || (node == to.node && to.routed[node].distance == 0)) continue;
+    if (to.routed[node].distance >= kFarAway) {
       lost += rates[node];
       continue;
     }
     const auto leads = [&](const Mesh::Arc& arc) {
-      return to.distance[arc.to] + arc.weight == to.distance[node] && network.passes(arc.to, to.node);
+      return to.routed[arc.to].distance + arc.weight == to.routed[node].distance && network.passes(arc.to, to.node);
     };
     const auto out = network.mesh.out_of(node);
     const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));

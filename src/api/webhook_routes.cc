@@ -5,7 +5,7 @@
 
 #include "api/change_feed.h"
 #include "api/webhook.h"
-#include "api/webhook_post.h"
+#include "api/webhook_url.h"
 #include "base/check.h"
 #include "base/digest.h"
 #include "grid/schema.h"
@@ -122,7 +122,7 @@ Result<log::Offset> read_from(const Json& body, log::Offset last) {
 void add_attribute(v1::FactsRecorded& facts, std::string_view name, const Json& value) {
   v1::Attribute& attribute = *facts.add_attributes();
   attribute.set_name(std::string(name));
-  *attribute.mutable_value() = inventory::from_json_value(value);
+  inventory::set_value(*attribute.mutable_value(), value);
 }
 
 Result<std::string> read_new_id(const Json& body, const inventory::Snapshot& believed) {

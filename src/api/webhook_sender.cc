@@ -12,10 +12,11 @@
 #include "api/change_feed.h"
 #include "api/delivery_position.h"
 #include "api/webhook.h"
-#include "api/webhook_post.h"
+#include "api/webhook_url.h"
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/logging.h"
+#include "http/client.h"
 
 namespace tandem::api {
 
@@ -23,6 +24,7 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr size_t kAnswerBytesMax = 64 * 1024;  // of a receiver, read to keep the connection, and dropped
 constexpr size_t kReadBytes = 256 * 1024;      // of the log at a time
 constexpr size_t kSecretFileBytesMax = 1'024;  // of the file; secrets are shorter
 constexpr Duration kIdle = seconds(60);        // looked for events at least this often
@@ -50,13 +52,15 @@ struct WebhookSender::Delivery {
   Webhook webhook;
   std::string secret;
   std::shared_ptr<LogSignal::Waiter> waiter;
-  std::unique_ptr<WebhookConnection> connection;
+  WebhookAddress address;
+  std::unique_ptr<http::Client> client;
+  http::Cancellation posting;  // one event at a time
   std::optional<DeliveryPosition> position;
   DeliveryStatus status;
 
   void stop() {
     waiter->end();
-    if (connection) connection->cancel();
+    posting.cancel();
   }
 };
 
@@ -67,7 +71,7 @@ Result<std::unique_ptr<WebhookSender>> WebhookSender::open(const log::Log& log, 
   if (!error) std::filesystem::permissions(options.directory, std::filesystem::perms::owner_all, error);
   if (error)
     return fail(ErrorCode::io, fmt::format("'{}' cannot be made: {}", options.directory.string(), error.message()));
-  if (!options.authorities.empty()) TANDEM_TRY(check_authorities(options.authorities));
+  if (!options.authorities.empty()) TANDEM_TRY(http::check_authorities(options.authorities));
   return std::unique_ptr<WebhookSender>(new WebhookSender(log, signal, clock, metrics, std::move(options)));
 }
 
@@ -169,7 +173,7 @@ Result<void> WebhookSender::prepare(Delivery& delivery) {
     const std::lock_guard lock(mutex_);
     delivery.status.delivered = delivery.position->place().delivered;
   }
-  TANDEM_ASSIGN(WebhookAddress address, parse_webhook_url(delivery.webhook.url));
+  TANDEM_ASSIGN(delivery.address, parse_webhook_url(delivery.webhook.url));
   auto secret = read_file(path_of(delivery.id, ".secret"), kSecretFileBytesMax);
   if (!secret) {
     const std::lock_guard lock(mutex_);
@@ -177,8 +181,13 @@ Result<void> WebhookSender::prepare(Delivery& delivery) {
     return fail(ErrorCode::not_found, "its secret is not on this machine; register it again with a new one");
   }
   delivery.secret = std::move(*secret);
-  delivery.connection = std::make_unique<WebhookConnection>(context_.get_executor(), std::move(address),
-                                                            options_.timeout, options_.authorities);
+  http::ClientOptions talking;
+  talking.loopback_only = !delivery.address.is_tls;
+  if (delivery.address.is_tls) {
+    talking.tls = http::ClientTls{.authorities = options_.authorities,
+                                  .remedy = "its authority can be named with `tandem up --webhook-ca FILE`"};
+  }
+  delivery.client = std::make_unique<http::Client>(context_, std::move(talking));
   return {};
 }
 
@@ -254,17 +263,23 @@ asio::awaitable<bool> WebhookSender::deliver(Delivery& delivery, log::Offset off
 
 asio::awaitable<Result<void>> WebhookSender::attempt(Delivery& delivery, log::Offset offset, const std::string& body) {
   const std::string id = std::to_string(offset);
-  WebhookConnection::Fields fields;
-  fields.emplace_back("content-type", "application/json");
-  fields.emplace_back("user-agent", "tandem");
-  fields.emplace_back("idempotency-key", id);
-  fields.emplace_back("x-tandem-event-id", id);
-  fields.emplace_back("x-tandem-webhook", delivery.id);
-  fields.emplace_back("x-tandem-signature", sign_webhook(delivery.secret, clock_.now().ns / 1'000'000'000, body));
-  const auto status = co_await delivery.connection->post(fields, body);
-  if (!status) co_return tl::unexpected(status.error());
-  if (*status >= 200 && *status < 300) co_return Result<void>();
-  co_return fail(ErrorCode::unavailable, fmt::format("the receiver answered {}", *status));
+  http::ClientRequest request("POST", delivery.address.target, {}, body);
+  request.headers.add("content-type", "application/json");
+  request.headers.add("user-agent", "tandem");
+  request.headers.add("idempotency-key", id);
+  request.headers.add("x-tandem-event-id", id);
+  request.headers.add("x-tandem-webhook", delivery.id);
+  request.headers.add("x-tandem-signature", sign_webhook(delivery.secret, clock_.now().ns / 1'000'000'000, body));
+  const http::ClientTimeouts timeouts{options_.timeout, options_.timeout, options_.timeout};
+  http::Endpoint receiver(delivery.address.host, delivery.address.port);
+  delivery.posting = http::Cancellation();
+  auto answer = co_await delivery.client->send(std::move(receiver), std::move(request), timeouts, delivery.posting);
+  if (!answer) co_return tl::unexpected(answer.error());
+  const int status = answer->status();
+  const auto drained = co_await answer->read_all(kAnswerBytesMax);
+  if (!drained) co_return tl::unexpected(drained.error());
+  if (status >= 200 && status < 300) co_return Result<void>();
+  co_return fail(ErrorCode::unavailable, fmt::format("the receiver answered {}", status));
 }
 
 }  // namespace tandem::api

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "api/delivery_position.h"
-#include "api/webhook_post.h"
+#include "api/webhook_url.h"
 #include "api/webhook_testing.h"
 #include "base/digest.h"
 #include "base/random.h"

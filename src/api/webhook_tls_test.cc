@@ -3,16 +3,13 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
-#include <mutex>
+#include <boost/asio/write.hpp>
 
 #include "api/webhook_testing.h"
 #include "base/file.h"
@@ -21,7 +18,6 @@ namespace tandem::api {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 using tcp = asio::ip::tcp;
 
 template <class T, void (*Free)(T*)>
@@ -82,43 +78,40 @@ class TlsReceiver {
     SSL_CTX_use_certificate(tls_.native_handle(), identity.certificate.get());
     SSL_CTX_use_PrivateKey(tls_.native_handle(), identity.key.get());
     port_ = acceptor_.local_endpoint().port();
-    asio::co_spawn(context_, serve(), asio::detached);
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] { serve(); });
   }
   ~TlsReceiver() {
-    context_.stop();
+    is_over_ = true;
+    boost::system::error_code ignored;
+    tcp::socket(context_).connect(tcp::endpoint(asio::ip::address_v4::loopback(), port_), ignored);  // wakes `serve`
     thread_.join();
   }
   std::string url(const std::string& host) const { return "https://" + host + ":" + std::to_string(port_) + "/hook"; }
-  size_t taken() const {
-    const std::lock_guard lock(mutex_);
-    return bodies_.size();
-  }
+  size_t taken() const { return taken_; }
 
  private:
-  asio::awaitable<void> serve() {
-    for (;;) {
-      tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
-      asio::co_spawn(context_, talk(std::move(socket)), asio::detached);
+  void serve() {
+    while (!is_over_) {
+      boost::system::error_code error;
+      tcp::socket socket = acceptor_.accept(error);
+      if (!error && !is_over_) talk(std::move(socket));
     }
   }
-  asio::awaitable<void> talk(tcp::socket socket) {
+  void talk(tcp::socket socket) {
     boost::system::error_code error;
-    auto token = asio::redirect_error(asio::use_awaitable, error);
     asio::ssl::stream<tcp::socket> stream(std::move(socket), tls_);
-    co_await stream.async_handshake(asio::ssl::stream_base::server, token);
-    beast::flat_buffer buffer;
+    stream.handshake(asio::ssl::stream_base::server, error);
+    std::string unread;
     while (!error) {
-      beast::http::request<beast::http::string_body> request;
-      co_await beast::http::async_read(stream, buffer, request, token);
+      size_t taken = asio::read_until(stream, asio::dynamic_buffer(unread), "\r\n\r\n", error);
       if (error) break;
-      {
-        const std::lock_guard lock(mutex_);
-        bodies_.push_back(request.body());
-      }
-      beast::http::response<beast::http::string_body> answer(beast::http::status::ok, 11);
-      answer.prepare_payload();
-      co_await beast::http::async_write(stream, answer, token);
+      const std::string_view name = "content-length: ";
+      taken += static_cast<size_t>(std::stoul(unread.substr(unread.find(name) + name.size())));
+      if (unread.size() < taken)
+        asio::read(stream, asio::dynamic_buffer(unread), asio::transfer_exactly(taken - unread.size()), error);
+      unread.erase(0, taken);
+      ++taken_;
+      asio::write(stream, asio::buffer(std::string_view("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")), error);
     }
   }
 
@@ -126,8 +119,8 @@ class TlsReceiver {
   asio::ssl::context tls_{asio::ssl::context::tls_server};
   tcp::acceptor acceptor_;
   uint16_t port_ = 0;
-  mutable std::mutex mutex_;
-  std::vector<std::string> bodies_;
+  std::atomic<bool> is_over_ = false;
+  std::atomic<size_t> taken_ = 0;
   std::thread thread_;
 };
 

@@ -1,5 +1,5 @@
 // Any bytes as a webhook's address: what is not encrypted stays on this machine.
-#include "api/webhook_post.h"
+#include "api/webhook_url.h"
 #include "base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

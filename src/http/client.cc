@@ -73,7 +73,7 @@ void Exchange::cancel() {
 // --- the client ---
 
 Client::Client(asio::io_context& context, ClientOptions options)
-    : pool_(std::make_shared<ClientPool>(context, options)) {}
+    : pool_(std::make_shared<ClientPool>(context, std::move(options))) {}
 
 Client::~Client() { pool_->close(); }
 

@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,11 +82,23 @@ class Exchange {
   std::unique_ptr<ExchangeState> state_;
 };
 
+// Speaking TLS 1.2 or newer: the server's certificate must be for the endpoint's name or address, from an authority of
+// the system or of `authorities`.
+struct ClientTls {
+  std::filesystem::path authorities = {};  // a PEM file, read for each connection; empty: the system's alone
+  std::string remedy = {};                 // what to do where an authority is not known, for the error: "name it with …"
+};
+
+// That a file holds certificates of authorities, in PEM. Errors: invalid_argument.
+Result<void> check_authorities(const std::filesystem::path& file);
+
 struct ClientOptions {
   size_t idle_per_endpoint_max = 256;   // as many as a site's busiest engine has requests running at once
   size_t idle_max = 4'096;              // over all endpoints: a quarter of a usual limit on open files
   Duration idle_timeout = seconds(30);  // under the 60 to 75 s at which servers drop theirs
   size_t header_bytes_max = 32 * 1024;  // as the server's
+  std::optional<ClientTls> tls = {};    // for every connection; nothing: none is encrypted
+  bool loopback_only = false;           // to this machine itself, whatever a name server says of the name
 };
 
 class Client {
@@ -97,8 +110,9 @@ class Client {
 
   // Sends the request and returns when the response's head has come. A kept connection that turns out to have been
   // closed by the server is replaced once, if no byte of the response came.
-  // Errors: unavailable (no such name, refused, reset, cancelled), deadline_exceeded (connect, first_byte), corrupt
-  // (the response is not HTTP/1.1 as we read it), invalid_argument (the request cannot be sent).
+  // Errors: unavailable (no such name, refused, reset, cancelled, a certificate that is not trusted), deadline_exceeded
+  // (connect, first_byte), corrupt (the response is not HTTP/1.1 as we read it), invalid_argument (the request cannot
+  // be sent).
   boost::asio::awaitable<Result<Exchange>> send(Endpoint endpoint, ClientRequest request, ClientTimeouts timeouts,
                                                 Cancellation cancellation);
   boost::asio::awaitable<Result<Exchange>> send(Endpoint endpoint, ClientRequest request, ClientTimeouts timeouts);

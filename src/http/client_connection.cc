@@ -21,10 +21,14 @@ constexpr int kInterimHeadsMax = 8;  // 100 Continue, 103 Early Hints: a server 
 
 }  // namespace
 
-ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint, HeadLimits limits)
-    : endpoint_(std::move(endpoint)), limits_(limits), resolver_(context), socket_(context), deadline_(context, [this] {
-        on_deadline();
-      }) {}
+ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint,
+                                   std::shared_ptr<const ClientOptions> options)
+    : endpoint_(std::move(endpoint)),
+      options_(std::move(options)),
+      limits_{options_->header_bytes_max, Headers::kFieldsMax},
+      resolver_(context),
+      socket_(context),
+      deadline_(context, [this] { on_deadline(); }) {}
 
 ClientConnection::~ClientConnection() { detach(); }
 
@@ -77,8 +81,7 @@ bool ClientConnection::is_quiet() const {
   return peeked < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-asio::awaitable<Result<void>> ClientConnection::connect() {
-  deadline_.set(timeouts_.connect);
+asio::awaitable<Result<std::vector<tcp::endpoint>>> ClientConnection::resolve() {
   boost::system::error_code error;
   std::vector<tcp::endpoint> candidates;
   const auto literal = asio::ip::make_address(endpoint_.host, error);
@@ -91,6 +94,18 @@ asio::awaitable<Result<void>> ClientConnection::connect() {
     if (error) co_return tl::unexpected(failure(error, "cannot find"));
     for (const auto& entry : found) candidates.push_back(entry.endpoint());
   }
+  if (options_->loopback_only)
+    std::erase_if(candidates, [](const tcp::endpoint& candidate) { return !candidate.address().is_loopback(); });
+  co_return candidates;
+}
+
+asio::awaitable<Result<void>> ClientConnection::connect() {
+  deadline_.set(timeouts_.connect);
+  const auto found = co_await resolve();
+  if (!found) co_return tl::unexpected(found.error());
+  const std::vector<tcp::endpoint>& candidates = *found;
+  if (candidates.empty()) co_return fail(ErrorCode::unavailable, to_string(endpoint_) + " is not this machine");
+  boost::system::error_code error;
   for (const tcp::endpoint& candidate : candidates) {
     if (cancelled_ || timed_out_) break;
     close();
@@ -99,13 +114,32 @@ asio::awaitable<Result<void>> ClientConnection::connect() {
     co_await socket_.async_connect(candidate, asio::redirect_error(asio::use_awaitable, error));
     if (!error || error == asio::error::operation_aborted) break;
   }
-  if (error || cancelled_ || timed_out_ || candidates.empty())
-    co_return tl::unexpected(failure(error, "cannot connect to"));
+  if (error || cancelled_ || timed_out_) co_return tl::unexpected(failure(error, "cannot connect to"));
   socket_.non_blocking(true, error);
   if (!error) socket_.set_option(tcp::no_delay(true), error);
   if (error) co_return tl::unexpected(failure(error, "cannot connect to"));
+  if (options_->tls) {
+    auto secured = co_await secure();
+    if (!secured) co_return secured;
+  }
   deadline_.clear();
   co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> ClientConnection::secure() {
+  auto made = ClientTlsStream::make(socket_, endpoint_.host, *options_->tls);
+  if (made) {
+    tls_ = std::move(*made);
+    boost::system::error_code error;
+    co_await tls_->stream().async_handshake(asio::ssl::stream_base::client,
+                                            asio::redirect_error(asio::use_awaitable, error));
+    if (!error) co_return Result<void>();
+    if (tls_->is_trusted()) co_return tl::unexpected(failure(error, "the TLS handshake failed with"));
+    made = tl::unexpected(tls_->distrust());
+  }
+  close();
+  deadline_.clear();
+  co_return tl::unexpected(made.error());
 }
 
 Result<void> ClientConnection::make_head(const ClientRequest& request) {
@@ -136,7 +170,9 @@ Result<void> ClientConnection::make_head(const ClientRequest& request) {
 asio::awaitable<Result<void>> ClientConnection::write_request(const ClientRequest& request) {
   boost::system::error_code error;
   std::array<asio::const_buffer, 2> pieces{asio::buffer(head_), asio::buffer(request.body)};
-  if (!write_now(socket_, pieces, error) && !error) {
+  if (tls_) {
+    co_await asio::async_write(tls_->stream(), pieces, asio::redirect_error(asio::use_awaitable, error));
+  } else if (!write_now(socket_, pieces, error) && !error) {
     co_await asio::async_write(socket_, pieces, asio::redirect_error(asio::use_awaitable, error));
   }
   // A server that refuses a large body answers and stops reading: its answer may be there although the rest of the
@@ -202,8 +238,14 @@ asio::awaitable<boost::system::error_code> ClientConnection::read_more() {
   begin_ = 0;
   end_ = held;
   boost::system::error_code error;
-  const size_t bytes = co_await socket_.async_read_some(asio::buffer(buffer_.get() + end_, capacity_ - end_),
-                                                        asio::redirect_error(asio::use_awaitable, error));
+  const auto room = asio::buffer(buffer_.get() + end_, capacity_ - end_);
+  auto token = asio::redirect_error(asio::use_awaitable, error);
+  size_t bytes = 0;
+  if (tls_) {
+    bytes = co_await tls_->stream().async_read_some(room, token);
+  } else {
+    bytes = co_await socket_.async_read_some(room, token);
+  }
   end_ += bytes;
   got_bytes_ = got_bytes_ || bytes > 0;
   co_return error;
@@ -250,11 +292,10 @@ asio::awaitable<Result<std::optional<std::string>>> ClientConnection::read_some(
 // --- the pool ---
 
 ClientPool::ClientPool(asio::io_context& context, ClientOptions options)
-    : context_(context), options_(options), sweep_(context, [this] { drop_expired(); }) {}
+    : context_(context), options_(std::make_shared<const ClientOptions>(std::move(options))), sweep_(context, [this] { drop_expired(); }) {}
 
 std::unique_ptr<ClientConnection> ClientPool::make(const Endpoint& endpoint) {
-  return std::make_unique<ClientConnection>(context_, endpoint,
-                                            HeadLimits{options_.header_bytes_max, Headers::kFieldsMax});
+  return std::make_unique<ClientConnection>(context_, endpoint, options_);
 }
 
 std::unique_ptr<ClientConnection> ClientPool::take(const Endpoint& endpoint) {
@@ -273,20 +314,20 @@ std::unique_ptr<ClientConnection> ClientPool::take(const Endpoint& endpoint) {
 void ClientPool::give(std::unique_ptr<ClientConnection> connection) {
   connection->detach();
   std::vector<Idle>& kept = idle_[connection->endpoint()];
-  if (closed_ || idle_count_ >= options_.idle_max || kept.size() >= options_.idle_per_endpoint_max) return;
+  if (closed_ || idle_count_ >= options_->idle_max || kept.size() >= options_->idle_per_endpoint_max) return;
   kept.push_back({std::move(connection), std::chrono::steady_clock::now()});
-  if (++idle_count_ == 1) sweep_.set(options_.idle_timeout);
+  if (++idle_count_ == 1) sweep_.set(options_->idle_timeout);
 }
 
 void ClientPool::drop_expired() {
-  const TimePoint oldest_kept = std::chrono::steady_clock::now() - std::chrono::nanoseconds(options_.idle_timeout.ns);
+  const TimePoint oldest_kept = std::chrono::steady_clock::now() - std::chrono::nanoseconds(options_->idle_timeout.ns);
   for (auto endpoint = idle_.begin(); endpoint != idle_.end();) {
     const size_t dropped = std::erase_if(endpoint->second, [&](const Idle& idle) { return idle.since <= oldest_kept; });
     idle_count_ -= dropped;
     endpoint = endpoint->second.empty() ? idle_.erase(endpoint) : std::next(endpoint);
   }
   // Half the timeout again: a connection is kept for at most one and a half times as long as it should be.
-  if (idle_count_ > 0) sweep_.set({options_.idle_timeout.ns / 2});
+  if (idle_count_ > 0) sweep_.set({options_->idle_timeout.ns / 2});
 }
 
 void ClientPool::close() {

@@ -11,6 +11,7 @@
 
 #include "http/body_decoder.h"
 #include "http/client.h"
+#include "http/client_tls.h"
 #include "http/deadline.h"
 #include "http/response_head.h"
 
@@ -23,7 +24,7 @@ struct Cancellation::State {
 
 class ClientConnection {
  public:
-  ClientConnection(boost::asio::io_context& context, Endpoint endpoint, HeadLimits limits);
+  ClientConnection(boost::asio::io_context& context, Endpoint endpoint, std::shared_ptr<const ClientOptions> options);
   ~ClientConnection();
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
@@ -32,7 +33,7 @@ class ClientConnection {
   void attach(const Cancellation& cancellation, ClientTimeouts timeouts);
   void detach();
 
-  boost::asio::awaitable<Result<void>> connect();
+  boost::asio::awaitable<Result<void>> connect();  // TCP, and TLS where it is spoken
   boost::asio::awaitable<Result<ResponseHead>> send(const ClientRequest& request);
   boost::asio::awaitable<Result<std::optional<std::string>>> read_some();
 
@@ -45,6 +46,8 @@ class ClientConnection {
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
+  boost::asio::awaitable<Result<std::vector<boost::asio::ip::tcp::endpoint>>> resolve();
+  boost::asio::awaitable<Result<void>> secure();
   boost::asio::awaitable<Result<void>> write_request(const ClientRequest& request);
   boost::asio::awaitable<Result<ResponseHead>> read_head(std::string_view method);
   boost::asio::awaitable<boost::system::error_code> read_more();
@@ -56,9 +59,11 @@ class ClientConnection {
   std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
 
   Endpoint endpoint_;
+  std::shared_ptr<const ClientOptions> options_;
   HeadLimits limits_;
   boost::asio::ip::tcp::resolver resolver_;
   boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<ClientTlsStream> tls_;  // over `socket_`; none where nothing is encrypted
   Deadline deadline_;
   ClientTimeouts timeouts_;
   std::shared_ptr<Cancellation::State> cancellation_;
@@ -96,7 +101,7 @@ class ClientPool {
   void drop_expired();
 
   boost::asio::io_context& context_;
-  ClientOptions options_;
+  std::shared_ptr<const ClientOptions> options_;
   std::map<Endpoint, std::vector<Idle>> idle_;  // per endpoint in order of `since`
   size_t idle_count_ = 0;
   bool closed_ = false;

@@ -174,8 +174,8 @@ Result<void> Sequencer::begin_append(Draft& draft, size_t outcomes) {
   writing.erasures = erasures_of(draft.events, state_.inventory.offset() + 1);
   writing.outcomes = outcomes;
   const auto append = [this, previous = state_.head,
-                       at = time_](std::vector<log::Event> events) -> Result<log::BatchHeader> {
-    const log::Batch batch = log::make_batch(previous, options_.epoch, at, std::move(events));
+                       at = time_](const std::vector<log::Event>& events) -> Result<log::BatchHeader> {
+    const log::EncodedBatch batch = log::encode_batch(previous, options_.epoch, at, events);
     TANDEM_TRY(log_.append(batch));
     return batch.header;
   };

@@ -59,64 +59,58 @@ Result<std::vector<Event>> decode_events(std::string_view bytes, uint32_t count)
   return events;
 }
 
-Batch make_batch(const BatchHeader& previous, Epoch epoch, Instant at, std::vector<Event> events) {
+EncodedBatch encode_batch(const BatchHeader& previous, Epoch epoch, Instant at, const std::vector<Event>& events) {
   CHECK(!events.empty());
-  Batch batch;
+  EncodedBatch batch;
+  batch.body = encode_events(events);
   batch.header.epoch = epoch;
   batch.header.first = previous.last() + 1;
   batch.header.count = static_cast<uint32_t>(events.size());
   batch.header.at = at;
-  batch.header.body_sha256 = sha256(encode_events(events));
+  batch.header.body_sha256 = sha256(batch.body);
   batch.header.previous = previous.hash;
   batch.header.hash = hash_of(batch.header);
-  batch.events = std::move(events);
   return batch;
 }
 
 namespace {
 
-Result<void> check_all_readable(std::string_view body) {
+Result<void> check_all_readable(std::string_view body, uint32_t count) {
   pb::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(body.data()), static_cast<int>(body.size()));
-  uint32_t size = 0;
-  for (size_t i = 0; in.ReadVarint32(&size); ++i) {
-    if (size > kEventBytesMax)
+  const auto position = [&] { return static_cast<size_t>(in.CurrentPosition()); };
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t size = 0;
+    const bool sized = in.ReadVarint32(&size);
+    if (sized && size > kEventBytesMax)
       return fail(ErrorCode::too_large, fmt::format("an event of {} bytes; at most {}", size, kEventBytesMax));
-    auto readable = check_readable(body.substr(static_cast<size_t>(in.CurrentPosition()), size));
-    if (!readable) {
+    if (!sized || size > body.size() - position())
+      return fail(ErrorCode::conflict, fmt::format("the header counts {} events, there are {}", count, i));
+    if (auto readable = check_readable(body.substr(position(), size)); !readable) {
       readable.error().context = fmt::format("event {} of the batch", i);
       return readable;
     }
     in.Skip(static_cast<int>(size));
   }
-  return {};
+  if (position() == body.size()) return {};
+  return fail(ErrorCode::conflict, fmt::format("bytes follow the last of {} events", count));
 }
 
 }  // namespace
 
-Result<std::string> encode_next(const BatchHeader& head, const Batch& batch) {
+Result<void> check_next(const BatchHeader& head, const EncodedBatch& batch) {
   const BatchHeader& header = batch.header;
   if (header.epoch < head.epoch) {
     return fail(ErrorCode::fenced, fmt::format("epoch {} has written; this writer's is {}", head.epoch, header.epoch),
                 fmt::format("offset {}", head.last()));
   }
-  if (batch.events.size() > kBatchEventsMax) {
-    return fail(ErrorCode::too_large,
-                fmt::format("{} events in a batch; at most {}", batch.events.size(), kBatchEventsMax));
-  }
-  if (batch.events.empty() || header.count != batch.events.size()) {
-    return fail(ErrorCode::conflict,
-                fmt::format("the header counts {} events, there are {}", header.count, batch.events.size()));
-  }
+  if (header.count > kBatchEventsMax)
+    return fail(ErrorCode::too_large, fmt::format("{} events in a batch; at most {}", header.count, kBatchEventsMax));
+  if (batch.body.size() > kBatchBytesMax)
+    return fail(ErrorCode::too_large, fmt::format("a batch of {} bytes; at most {}", batch.body.size(), kBatchBytesMax));
   TANDEM_TRY(check_follows(head, header));
-  std::string body = encode_events(batch.events);
-  if (body.size() > kBatchBytesMax) {
-    return fail(ErrorCode::too_large, fmt::format("a batch of {} bytes; at most {}", body.size(), kBatchBytesMax));
-  }
-  if (sha256(body) != header.body_sha256 || hash_of(header) != header.hash) {
+  if (sha256(batch.body) != header.body_sha256 || hash_of(header) != header.hash)
     return fail(ErrorCode::conflict, "the batch's digests are not those of its events and header");
-  }
-  TANDEM_TRY(check_all_readable(body));
-  return body;
+  return check_all_readable(batch.body, header.count);
 }
 
 Result<void> check_follows(const BatchHeader& head, const BatchHeader& next) {

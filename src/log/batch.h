@@ -10,9 +10,8 @@ namespace tandem::log {
 
 inline constexpr Offset kOffsetMax = static_cast<Offset>(INT64_MAX);  // SQLite's and Kafka's offsets are signed
 
-// The stored bytes of a batch that may be appended after `head`. Errors: fenced, too_large, conflict,
-// invalid_argument.
-Result<std::string> encode_next(const BatchHeader& head, const Batch& batch);
+// Whether a batch may be appended after `head`. Errors: fenced, too_large, conflict, invalid_argument.
+Result<void> check_next(const BatchHeader& head, const EncodedBatch& batch);
 
 // Whether `next` continues the chain after `head`; conflict, saying how it does not.
 Result<void> check_follows(const BatchHeader& head, const BatchHeader& next);

@@ -67,25 +67,32 @@ TEST(Batch, TheHashOfAHeaderNeverChanges) {
 }
 
 TEST(Batch, OnlyTheNextOneFollows) {
-  const Batch first = make_batch({}, 2, Instant{100}, some_events(1, 3));
+  const EncodedBatch first = encode_batch({}, 2, Instant{100}, some_events(1, 3));
   EXPECT_EQ(first.header.first, 1u);
   EXPECT_EQ(first.header.last(), 3u);
-  const Batch second = make_batch(first.header, 2, Instant{100}, some_events(2, 2));
+  const EncodedBatch second = encode_batch(first.header, 2, Instant{100}, some_events(2, 2));
   EXPECT_EQ(second.header.first, 4u);
-  EXPECT_TRUE(encode_next({}, first));
-  EXPECT_TRUE(encode_next(first.header, second));
-  EXPECT_EQ(encode_next({}, second).error().code, ErrorCode::conflict);
-  EXPECT_EQ(encode_next(second.header, second).error().code, ErrorCode::conflict);
-  EXPECT_EQ(encode_next(first.header, make_batch(first.header, 1, Instant{100}, some_events(2, 2))).error().code,
+  EXPECT_TRUE(check_next({}, first));
+  EXPECT_TRUE(check_next(first.header, second));
+  EXPECT_EQ(check_next({}, second).error().code, ErrorCode::conflict);
+  EXPECT_EQ(check_next(second.header, second).error().code, ErrorCode::conflict);
+  EXPECT_EQ(check_next(first.header, encode_batch(first.header, 1, Instant{100}, some_events(2, 2))).error().code,
             ErrorCode::fenced);
-  EXPECT_EQ(encode_next(first.header, make_batch(first.header, 2, Instant{99}, some_events(2, 2))).error().code,
+  EXPECT_EQ(check_next(first.header, encode_batch(first.header, 2, Instant{99}, some_events(2, 2))).error().code,
             ErrorCode::conflict);
-  Batch changed = second;
-  changed.events[0].set_actor("another");
-  EXPECT_EQ(encode_next(first.header, changed).error().code, ErrorCode::conflict);
+  EncodedBatch changed = second;
+  changed.body.back() ^= 1;
+  EXPECT_EQ(check_next(first.header, changed).error().code, ErrorCode::conflict);
+  changed = second;
+  changed.header.count += 1;
+  changed.header.hash = hash_of(changed.header);
+  EXPECT_EQ(check_next(first.header, changed).error().code, ErrorCode::conflict);
+  changed.header.count -= 2;
+  changed.header.hash = hash_of(changed.header);
+  EXPECT_EQ(check_next(first.header, changed).error().code, ErrorCode::conflict);
   changed = second;
   changed.header.at.ns += 1;
-  EXPECT_EQ(encode_next(first.header, changed).error().code, ErrorCode::conflict);
+  EXPECT_EQ(check_next(first.header, changed).error().code, ErrorCode::conflict);
 }
 
 // Protobuf would write these and never read them again. What is admitted is what it reads.
@@ -93,16 +100,17 @@ TEST(Batch, WhatCouldNotBeReadBackIsRefused) {
   google::protobuf::SetLogHandler(nullptr);
   std::vector<Event> events = some_events(1, 2);
   events[1].set_actor("\xff");
-  const auto refused = encode_next({}, make_batch({}, 1, Instant{}, events));
+  const auto refused = check_next({}, encode_batch({}, 1, Instant{}, events));
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(refused.error().context, "event 1 of the batch");
   for (int depth = 40; depth < 60; ++depth) {
     Event event;
     v1::Value* value = event.mutable_facts_recorded()->add_attributes()->mutable_value();
     for (int i = 0; i < depth; ++i) value = value->mutable_list()->add_items();
-    const auto body = encode_next({}, make_batch({}, 1, Instant{}, {event}));
-    EXPECT_EQ(body.has_value(), depth <= 46) << depth;
-    EXPECT_TRUE(!body || decode_events(*body, 1)) << depth;
+    const EncodedBatch batch = encode_batch({}, 1, Instant{}, {event});
+    const bool taken = check_next({}, batch).has_value();
+    EXPECT_EQ(taken, depth <= 46) << depth;
+    EXPECT_TRUE(!taken || decode_events(batch.body, 1)) << depth;
   }
 }
 
@@ -126,7 +134,7 @@ TEST(Batch, WhatIsAdmittedIsWhatProtobufReads) {
     facts.mutable_attributes(0)->set_name(text());
     facts.mutable_attributes(1)->mutable_value()->mutable_list()->add_items()->set_text(text());
     const std::string body = encode_events(events);
-    const bool taken = encode_next({}, make_batch({}, 1, Instant{}, events)).has_value();
+    const bool taken = check_next({}, encode_batch({}, 1, Instant{}, events)).has_value();
     EXPECT_EQ(taken, decode_events(body, 1).has_value());
     admitted += taken ? 1 : 0;
   }
@@ -135,18 +143,18 @@ TEST(Batch, WhatIsAdmittedIsWhatProtobufReads) {
 }
 
 TEST(Batch, LimitsHoldAtTheirEdge) {
-  EXPECT_TRUE(encode_next({}, make_batch({}, 1, Instant{}, some_events(1, kBatchEventsMax))));
-  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, some_events(1, kBatchEventsMax + 1))).error().code,
+  EXPECT_TRUE(check_next({}, encode_batch({}, 1, Instant{}, some_events(1, kBatchEventsMax))));
+  EXPECT_EQ(check_next({}, encode_batch({}, 1, Instant{}, some_events(1, kBatchEventsMax + 1))).error().code,
             ErrorCode::too_large);
   std::vector<Event> events(1);
   events[0].set_actor(std::string(kEventBytesMax - 5, 'a'));  // the field's tag and length take five
   ASSERT_EQ(events[0].ByteSizeLong(), kEventBytesMax);
-  EXPECT_TRUE(encode_next({}, make_batch({}, 1, Instant{}, events)));
+  EXPECT_TRUE(check_next({}, encode_batch({}, 1, Instant{}, events)));
   events.resize(4, events[0]);
-  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, events)).error().code, ErrorCode::too_large);
+  EXPECT_EQ(check_next({}, encode_batch({}, 1, Instant{}, events)).error().code, ErrorCode::too_large);
   events.resize(1);
   events[0].mutable_actor()->push_back('a');
-  EXPECT_EQ(encode_next({}, make_batch({}, 1, Instant{}, events)).error().code, ErrorCode::too_large);
+  EXPECT_EQ(check_next({}, encode_batch({}, 1, Instant{}, events)).error().code, ErrorCode::too_large);
 }
 
 }  // namespace

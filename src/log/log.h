@@ -49,8 +49,14 @@ Digest hash_of(const BatchHeader& header);
 std::string encode_events(const std::vector<Event>& events);
 Result<std::vector<Event>> decode_events(std::string_view bytes, uint32_t count);
 
-// A whole batch that follows `previous` (a default header, with last() 0, before the first).
-Batch make_batch(const BatchHeader& previous, Epoch epoch, Instant at, std::vector<Event> events);
+// A batch as it is stored.
+struct EncodedBatch {
+  BatchHeader header;
+  std::string body;  // its events, encoded
+};
+
+// The batch of these events, ≥ 1, that follows `previous` (a default header, with last() 0, before the first).
+EncodedBatch encode_batch(const BatchHeader& previous, Epoch epoch, Instant at, const std::vector<Event>& events);
 
 struct Head {
   Offset last = 0;     // of the last event; 0 for an empty log
@@ -66,7 +72,7 @@ class Log {
   // invalid_argument (an event that could not be read back: text that is not UTF-8, nested over 100 deep),
   // resource_exhausted (disk full), io. After an error nothing of the batch is stored; only after io, which a failed
   // sync is, that shows when the log is opened again, and until then no append is taken.
-  virtual Result<void> append(const Batch& batch) = 0;
+  virtual Result<void> append(const EncodedBatch& batch) = 0;
 
   // Whole batches in order, from the one that holds `from`, up to about `bytes_limit` of bodies and at least one batch
   // where there is one. Empty past the end. Errors: corrupt (naming the offset), io.

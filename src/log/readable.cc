@@ -54,7 +54,12 @@ class Shapes {
   std::map<std::string, const Shape*> by_descriptor_;
 };
 
-std::optional<uint64_t> take_varint(std::string_view& in) {
+inline std::optional<uint64_t> take_varint(std::string_view& in) {
+  if (!in.empty() && static_cast<uint8_t>(in.front()) < 0x80) {  // nearly all
+    const auto value = static_cast<uint8_t>(in.front());
+    in.remove_prefix(1);
+    return value;
+  }
   uint64_t value = 0;
   for (int shift = 0; shift < 64 && !in.empty(); shift += 7) {
     const auto byte = static_cast<uint8_t>(in.front());

@@ -8,14 +8,15 @@
 
 namespace tandem::log {
 
-Result<void> SimulatedLog::append(const Batch& batch) {
+Result<void> SimulatedLog::append(const EncodedBatch& batch) {
   if (failed_) return fail(ErrorCode::io, "an append failed; the log must be opened again");
   BatchHeader head = stored_.empty() ? BatchHeader{} : stored_.back().header;
   if (batch.header.epoch < fence_) {
     return fail(ErrorCode::fenced,
                 fmt::format("epoch {} has taken over; this writer's is {}", fence_, batch.header.epoch));
   }
-  TANDEM_ASSIGN(std::string body, encode_next(head, batch));
+  TANDEM_TRY(check_next(head, batch));
+  const std::string& body = batch.body;
   if (body.size() > capacity_bytes_ - std::min(bytes_, capacity_bytes_) || random_.chance(faults_.append_full)) {
     return fail(ErrorCode::resource_exhausted, "the simulated disk is full");
   }
@@ -25,11 +26,11 @@ Result<void> SimulatedLog::append(const Batch& batch) {
   }
   if (random_.chance(faults_.append_unknown)) {
     failed_ = true;
-    unknown_ = Stored{batch.header, std::move(body)};
+    unknown_ = Stored{batch.header, body};
     return fail(ErrorCode::io, "the simulated disk failed in the sync");
   }
   bytes_ += body.size();
-  stored_.push_back({batch.header, std::move(body)});
+  stored_.push_back({batch.header, body});
   return {};
 }
 

@@ -25,7 +25,7 @@ class SimulatedLog final : public Log {
  public:
   explicit SimulatedLog(uint64_t seed, SimulatedFaults faults = {}) : random_(seed), faults_(faults) {}
 
-  Result<void> append(const Batch& batch) override;
+  Result<void> append(const EncodedBatch& batch) override;
   Result<std::vector<Batch>> read(Offset from, size_t bytes_limit) const override;
   Result<Head> head() const override;
 

@@ -9,7 +9,7 @@ namespace {
 
 Result<void> append(Log& log, size_t count, Epoch epoch = 1) {
   const Head head = *log.head();
-  return log.append(make_batch(head.header, epoch, Instant{head.header.at.ns + 1}, some_events(head.last, count)));
+  return log.append(encode_batch(head.header, epoch, Instant{head.header.at.ns + 1}, some_events(head.last, count)));
 }
 
 TEST(SimulatedLog, ReadsBackWhatWasAppended) {
@@ -55,7 +55,7 @@ TEST(SimulatedLog, NeverLosesWhatItAcknowledged) {
     Offset acknowledged = 0;
     Digest hash;
     for (int round = 0; round < 50; ++round) {
-      const Batch batch = make_batch(log.head()->header, 1, Instant{round}, some_events(seed, 1 + seed % 3));
+      const EncodedBatch batch = encode_batch(log.head()->header, 1, Instant{round}, some_events(seed, 1 + seed % 3));
       const auto appended = log.append(batch);
       if (appended) {
         acknowledged = batch.header.last();

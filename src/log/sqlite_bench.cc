@@ -20,7 +20,7 @@ void append(benchmark::State& state) {
     std::vector<Event> copy = events;  // the caller makes these, not the log
     state.ResumeTiming();
     const BatchHeader head = (*log)->head()->header;
-    CHECK((*log)->append(make_batch(head, 1, Instant{head.at.ns + 1}, std::move(copy))).has_value());
+    CHECK((*log)->append(encode_batch(head, 1, Instant{head.at.ns + 1}, std::move(copy))).has_value());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(encode_events(events).size()));
@@ -35,7 +35,7 @@ const std::filesystem::path& filled() {
     CHECK(log.has_value());
     for (uint64_t i = 0; i < 200; ++i) {
       const BatchHeader head = (*log)->head()->header;
-      CHECK((*log)->append(make_batch(head, 1, Instant{head.at.ns + 1}, some_events(i, 1'000))).has_value());
+      CHECK((*log)->append(encode_batch(head, 1, Instant{head.at.ns + 1}, some_events(i, 1'000))).has_value());
     }
     return true;
   }();

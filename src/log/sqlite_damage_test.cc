@@ -28,7 +28,7 @@ std::unique_ptr<Log> open_writable(const std::filesystem::path& directory) {
 void append_some(Log& log, size_t count, uint64_t seed = 1) {
   const Head head = *log.head();
   const auto appended =
-      log.append(make_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed, count)));
+      log.append(encode_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed, count)));
   ASSERT_TRUE(appended) << to_string(appended.error());
 }
 
@@ -284,8 +284,8 @@ void kill_writers(int rounds) {
       if (!log) ::_exit(3);
       for (uint64_t seed = 0;; ++seed) {
         const Head head = *(*log)->head();
-        const Batch batch =
-            make_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed, 1 + seed * 37 % 300));
+        const EncodedBatch batch =
+            encode_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed, 1 + seed * 37 % 300));
         if (!(*log)->append(batch)) ::_exit(4);
         const Offset last = batch.header.last();
         if (::write(ends[1], &last, sizeof last) != sizeof last) ::_exit(5);
@@ -329,7 +329,7 @@ TEST(SqliteDamage, AfterAFailedWriteNothingIsTakenUntilTheLogIsOpenedAgain) {
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(101);
     for (int acknowledged = 0;; ++acknowledged) {
       const BatchHeader head = (*log)->head()->header;
-      const Batch batch = make_batch(head, 1, Instant{head.at.ns + 1}, some_events(1, 100));
+      const EncodedBatch batch = encode_batch(head, 1, Instant{head.at.ns + 1}, some_events(1, 100));
       const auto appended = (*log)->append(batch);
       if (appended) continue;
       const auto again = (*log)->append(batch);

@@ -136,7 +136,7 @@ class ReadOnlyLog final : public Log {
  public:
   explicit ReadOnlyLog(std::filesystem::path path) : readers_(std::move(path)) {}
 
-  Result<void> append(const Batch&) override {
+  Result<void> append(const EncodedBatch&) override {
     return fail(ErrorCode::permission_denied, "the log was opened for reading only");
   }
   Result<std::vector<Batch>> read(Offset from, size_t bytes_limit) const override {
@@ -158,7 +158,7 @@ class SqliteLog final : public Log {
   static Result<std::unique_ptr<Log>> open(const std::filesystem::path& directory);
   ~SqliteLog() override;
 
-  Result<void> append(const Batch& batch) override;
+  Result<void> append(const EncodedBatch& batch) override;
   Result<std::vector<Batch>> read(Offset from, size_t bytes_limit) const override {
     return readers_.with([&](Reader& reader) { return reader.read(from, bytes_limit); });
   }
@@ -285,10 +285,10 @@ SqliteLog::~SqliteLog() {
   }
 }
 
-Result<void> SqliteLog::append(const Batch& batch) {
+Result<void> SqliteLog::append(const EncodedBatch& batch) {
   if (failed_) return tl::unexpected(*failed_);
-  TANDEM_ASSIGN(const std::string body, encode_next(head_, batch));
-  if (auto stored = store(batch.header, body); !stored) {
+  TANDEM_TRY(check_next(head_, batch));
+  if (auto stored = store(batch.header, batch.body); !stored) {
     // A failed write or sync leaves open what is on the disk: only reading it afresh can tell.
     if (stored.error().code == ErrorCode::io) {
       failed_ = stored.error();

@@ -17,7 +17,7 @@ void fill(Log& log, const std::vector<size_t>& sizes, uint64_t seed = 1) {
   for (const size_t size : sizes) {
     const Head head = *log.head();
     const auto appended =
-        log.append(make_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed++, size)));
+        log.append(encode_batch(head.header, 1, Instant{head.header.at.ns + 1}, some_events(seed++, size)));
     ASSERT_TRUE(appended) << to_string(appended.error());
   }
 }
@@ -81,14 +81,14 @@ TEST(SqliteLog, RefusesWhatDoesNotFollowAndTakesTheNextAllTheSame) {
   auto log = open(directory.path());
   fill(*log, {2});
   const BatchHeader head = log->head()->header;
-  EXPECT_EQ(log->append(make_batch(head, 0, head.at, some_events(1, 1))).error().code, ErrorCode::fenced);
-  EXPECT_EQ(log->append(make_batch({}, 1, head.at, some_events(1, 1))).error().code, ErrorCode::conflict);
-  EXPECT_EQ(log->append(make_batch(head, 1, Instant{0}, some_events(1, 1))).error().code, ErrorCode::conflict);
-  EXPECT_EQ(log->append(make_batch(head, 1, head.at, some_events(1, kBatchEventsMax + 1))).error().code,
+  EXPECT_EQ(log->append(encode_batch(head, 0, head.at, some_events(1, 1))).error().code, ErrorCode::fenced);
+  EXPECT_EQ(log->append(encode_batch({}, 1, head.at, some_events(1, 1))).error().code, ErrorCode::conflict);
+  EXPECT_EQ(log->append(encode_batch(head, 1, Instant{0}, some_events(1, 1))).error().code, ErrorCode::conflict);
+  EXPECT_EQ(log->append(encode_batch(head, 1, head.at, some_events(1, kBatchEventsMax + 1))).error().code,
             ErrorCode::too_large);
   EXPECT_EQ(log->head()->header, head);
-  EXPECT_TRUE(log->append(make_batch(head, 9, head.at, some_events(1, 1))));
-  EXPECT_EQ(log->append(make_batch(log->head()->header, 8, head.at, some_events(1, 1))).error().code,
+  EXPECT_TRUE(log->append(encode_batch(head, 9, head.at, some_events(1, 1))));
+  EXPECT_EQ(log->append(encode_batch(log->head()->header, 8, head.at, some_events(1, 1))).error().code,
             ErrorCode::fenced);
   expect_clean(directory.path(), 3);
 }
@@ -105,7 +105,7 @@ TEST(SqliteLog, HasOneWriterAndAnyReaders) {
   EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos) << second.error().message;
   auto reader = open(directory.path(), true);
   EXPECT_EQ(reader->head()->last, 2u);
-  EXPECT_EQ(reader->append(make_batch(log->head()->header, 1, Instant{5}, some_events(1, 1))).error().code,
+  EXPECT_EQ(reader->append(encode_batch(log->head()->header, 1, Instant{5}, some_events(1, 1))).error().code,
             ErrorCode::permission_denied);
   fill(*log, {3});
   EXPECT_EQ(reader->head()->last, 5u);

@@ -28,7 +28,8 @@ class WitnessTest : public testing::Test {
   }
   void submit(std::vector<log::Event> events) { ASSERT_TRUE(core_->submit({std::move(events)}, kNow)->front()); }
   log::Batch next(std::vector<log::Event> events, Instant at = kNow) const {
-    return log::make_batch(log_.head()->header, 1, at, std::move(events));
+    const log::BatchHeader header = log::encode_batch(log_.head()->header, 1, at, events).header;
+    return {header, std::move(events)};
   }
   static void expect_holds(const Broken& broken) { EXPECT_FALSE(broken) << *broken; }
   static void expect_broken(const Broken& broken, const char* says) {
@@ -197,7 +198,8 @@ TEST_F(WitnessTest, SeesAMergeThatShouldNotHaveBeen) {
   using test_support::merged;
   expect_holds(witness_.follow_batch(next({created("b"), edited("b", {fact("link", "link-0", {{"delay_us", 7.0}})})})));
   const auto after = [&](std::vector<log::Event> events) {
-    return log::make_batch(witness_.state().head, 1, kNow, std::move(events));
+    const log::BatchHeader header = log::encode_batch(witness_.state().head, 1, kNow, events).header;
+    return log::Batch{header, std::move(events)};
   };
   Witness witness = witness_;
   expect_broken(witness.follow_batch(after({fact("link", "link-0", {{"delay_us", 9.0}}), merged("b")})),

@@ -78,7 +78,7 @@ std::function<void(World&)> rogue(std::function<std::vector<log::Event>(const co
     world.log().set_faults({});
     world.crash();
     const auto state = *control::replay(world.log());
-    ASSERT_TRUE(world.log().append(log::make_batch(state.head, world.epoch(), state.head.at, events(state))));
+    ASSERT_TRUE(world.log().append(log::encode_batch(state.head, world.epoch(), state.head.at, events(state))));
   };
 }
 

@@ -78,7 +78,7 @@ Result<log::Event> fact_event(const Json& fact, std::string_view source, size_t 
   for (const auto& [name, value] : fact["attributes"].object()) {
     v1::Attribute& attribute = *facts.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
+    inventory::set_value(*attribute.mutable_value(), value);
   }
   return event;
 }

@@ -174,7 +174,7 @@ log::Event event_of(const Edit& edit, const std::string& source, const inventory
   for (const auto& [name, value] : attributes) {
     v1::Attribute& attribute = *facts.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
+    inventory::set_value(*attribute.mutable_value(), value);
   }
   return event;
 }

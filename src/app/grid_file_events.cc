@@ -25,7 +25,7 @@ v1::FactsRecorded& add_facts(std::vector<log::Event>& events, const grid::Entity
 void add_attribute(v1::FactsRecorded& facts, const std::string& name, const Json& value) {
   v1::Attribute& attribute = *facts.add_attributes();
   attribute.set_name(name);
-  *attribute.mutable_value() = inventory::from_json_value(value);
+  inventory::set_value(*attribute.mutable_value(), value);
 }
 
 // Attributes that the file has given a value, which still holds.

@@ -61,7 +61,7 @@ log::Event said_by_others(const std::string& kind, const std::string& id, const 
   for (const auto& [name, value] : attributes) {
     v1::Attribute& attribute = *facts.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
+    inventory::set_value(*attribute.mutable_value(), value);
   }
   return event;
 }

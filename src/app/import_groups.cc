@@ -20,7 +20,7 @@ log::Event mark(const ImportOf& import, const inventory::Row& row) {
   for (const auto& [name, value] : row.attributes) {
     v1::Attribute& attribute = *facts.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
+    inventory::set_value(*attribute.mutable_value(), value);
   }
   return event;
 }

@@ -35,7 +35,7 @@ class World {
     for (const auto& [name, value] : attributes) {
       v1::Attribute& attribute = *facts.add_attributes();
       attribute.set_name(name);
-      *attribute.mutable_value() = inventory::from_json_value(value);
+      inventory::set_value(*attribute.mutable_value(), value);
     }
     take(event);
   }

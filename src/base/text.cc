@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -108,7 +109,15 @@ size_t utf8_sequence_length(std::string_view text) {
 }
 
 bool is_utf8(std::string_view text) {
+  constexpr uint64_t kNotAscii = 0x8080808080808080;
   while (!text.empty()) {
+    if (uint64_t eight = 0; text.size() >= sizeof eight) {
+      std::memcpy(&eight, text.data(), sizeof eight);
+      if ((eight & kNotAscii) == 0) {
+        text.remove_prefix(sizeof eight);
+        continue;
+      }
+    }
     const size_t length = utf8_sequence_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);

@@ -33,6 +33,16 @@ TEST(Text, Utf8FollowsRfc3629) {
   EXPECT_FALSE(is_utf8("\xE2\x82"));          // cut short
 }
 
+// Letter by letter and eight bytes at a time come to the same.
+TEST(Text, Utf8IsToldAlikeWhereverItStands) {
+  for (const std::string_view odd : {"\xC3\xA9", "\xE2\x82", "\xF0\x9F\x99\x82", "\x80", "\xF4\x90\x80\x80"}) {
+    const bool is_letter = utf8_sequence_length(odd) == odd.size();
+    for (size_t before = 0; before < 20; ++before)
+      for (size_t after = 0; after < 20; ++after)
+        EXPECT_EQ(is_utf8(std::string(before, 'a') + std::string(odd) + std::string(after, 'b')), is_letter);
+  }
+}
+
 TEST(Text, NearestFindsTypingMistakesOnly) {
   const std::vector<std::string> names{"capacity_gbps", "delay_us", "length_km"};
   EXPECT_EQ(nearest("capacity_gpbs", names), "capacity_gbps");

@@ -202,7 +202,7 @@ Result<void> admit_facts(const inventory::Snapshot& inventory, v1::FactsRecorded
   for (v1::Attribute& attribute : *facts.mutable_attributes())
     if (const auto value = canonical.find(attribute.name());
         value != canonical.end() && value->second != said.at(attribute.name()))
-      *attribute.mutable_value() = inventory::from_json_value(value->second);
+      inventory::set_value(*attribute.mutable_value(), value->second);
   Json::Object whole = inventory.attributes_with(facts, inventory.time());
   ontology::check_entity(*kind, whole, problems);
   for (const ontology::Relation& relation : kind->relations)

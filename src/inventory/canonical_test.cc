@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "inventory/inventory.h"
+#include "inventory/testing.h"
 #include "support/small_world.h"
 
 namespace tandem::inventory {
@@ -10,12 +11,6 @@ namespace {
 using test_support::fact;
 using test_support::retraction;
 using test_support::small_world;
-
-Snapshot folded(const std::vector<log::Event>& events) {
-  Snapshot snapshot;
-  for (const log::Event& event : events) snapshot.fold(event, snapshot.offset() + 1, {});
-  return snapshot;
-}
 
 std::string written(const Snapshot& snapshot) {
   std::string bytes;

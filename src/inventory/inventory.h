@@ -333,6 +333,6 @@ Json to_json_value(const v1::Value& value);
 // As grid::is_plainly_canonical, of any value.
 bool is_plainly_canonical(const grid::Attribute& attribute, const v1::Value& value);
 Json to_json_value(const Claim& claim);  // of one that was erased: {"erased": true}
-v1::Value from_json_value(const Json& value);
+void set_value(v1::Value& value, const Json& json);  // the other way
 
 }  // namespace tandem::inventory

@@ -77,18 +77,17 @@ void StagedRows::set_id(size_t row, std::string_view kind, std::string_view id) 
 }
 
 void StagedRows::settle(size_t row, std::string_view kind, std::string_view id,
-                        const std::vector<std::string>& external_ids, std::string_view event) {
+                        const std::vector<std::string>& external_ids) {
   set_id(row, kind, id);
   by_id_.add(hash_of(kind, id), static_cast<uint32_t>(row));
   for (const std::string& external_id : external_ids) {
     external_ids_.push_back({put(external_id), static_cast<uint32_t>(row)});
     by_external_id_.add(hash_of(external_id), static_cast<uint32_t>(external_ids_.size() - 1));
   }
-  if (!event.empty()) add_event(row, event);
 }
 
-void StagedRows::add_event(size_t row, std::string_view event) {
-  events_.push_back({put(event), static_cast<uint32_t>(row)});
+void StagedRows::say(size_t row, std::string_view attributes) {
+  sayings_.push_back({put(attributes), static_cast<uint32_t>(row)});
   rows_[row].seen = false;  // saying something is seeing it
 }
 
@@ -118,14 +117,9 @@ std::optional<size_t> StagedRows::find_external(std::string_view external_id) co
   return found ? std::optional<size_t>(external_ids_[*found].row) : std::nullopt;
 }
 
-void StagedRows::for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const {
-  for (const StagedEvent& staged : events_) {
-    if (rows_[staged.row].withdrawn) continue;
-    const std::string_view bytes = text(staged.bytes);
-    log::Event event;
-    CHECK(event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
-    if (!take(std::move(event), staged.row)) return;
-  }
+void StagedRows::for_each_saying(const std::function<bool(size_t row, std::string_view attributes)>& take) const {
+  for (const StagedSaying& saying : sayings_)
+    if (!rows_[saying.row].withdrawn && !take(saying.row, text(saying.attributes))) return;
 }
 
 }  // namespace tandem::inventory

@@ -1,4 +1,4 @@
-// What the rows of a feed have come to so far, compactly: ~40 bytes a row and its id, external ids and event.
+// What the rows of a feed have come to so far, compactly: ~40 bytes a row and its id, external ids and what it says.
 #pragma once
 
 #include <cstdint>
@@ -46,13 +46,13 @@ class StagedRows {
   size_t size() const { return rows_.size(); }
   void set_outcome(size_t row, Outcome outcome) { rows_[row].outcome = outcome; }
   void set_id(size_t row, std::string_view kind, std::string_view id);
-  // The row stands: it is found under its id and external ids from now on. `event` may be empty.
-  void settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids,
-              std::string_view event);
-  void add_event(size_t row, std::string_view event);
+  // The row stands: it is found under its id and external ids from now on.
+  void settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids);
+  // The row, which is settled, says something: the attributes of an encoded FactsRecorded, for an event of its own.
+  void say(size_t row, std::string_view attributes);
   void set_seen(size_t row) { rows_[row].seen = true; }
   bool is_seen(size_t row) const { return rows_[row].seen && !rows_[row].withdrawn; }  // and nothing is said of it
-  void withdraw(size_t row);                                                           // none of its events count
+  void withdraw(size_t row);                                                           // nothing that it says counts
 
   std::string_view kind(size_t row) const {
     return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind];
@@ -64,7 +64,8 @@ class StagedRows {
 
   std::optional<size_t> find(std::string_view kind, std::string_view id) const;
   std::optional<size_t> find_external(std::string_view external_id) const;
-  void for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const;
+  // Whatever rows say, in the order in which it was said, while `take` wants more.
+  void for_each_saying(const std::function<bool(size_t row, std::string_view attributes)>& take) const;
 
  private:
   static constexpr uint16_t kNoKind = UINT16_MAX;
@@ -79,8 +80,8 @@ class StagedRows {
     bool withdrawn = false;
     bool seen = false;
   };
-  struct StagedEvent {
-    Text bytes;
+  struct StagedSaying {
+    Text attributes;
     uint32_t row = 0;
   };
   struct StagedExternalId {
@@ -92,7 +93,7 @@ class StagedRows {
 
   std::vector<StagedRow> rows_;
   std::vector<std::string> kinds_;
-  std::vector<StagedEvent> events_;  // in the order in which rows were settled
+  std::vector<StagedSaying> sayings_;
   std::vector<StagedExternalId> external_ids_;
   HashedPositions by_id_, by_external_id_;
   std::vector<std::string> blocks_;  // of kBlockBytes each, so that growing copies nothing

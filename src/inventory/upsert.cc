@@ -5,6 +5,7 @@
 #include "inventory/upsert.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 
 #include <algorithm>
 #include <array>
@@ -190,7 +191,8 @@ struct Upsert::State final : grid::References {
   void check_and_stage(Attempt& attempt);
   void stage(Attempt& attempt, const Json::Object& said, Outcome outcome);
   void say_what_was_put_aside();
-  std::string event_bytes(const grid::Kind& kind, const std::string& id, const Json::Object& said) const;
+  void say(size_t row, const Json::Object& said);
+  log::Event event_of(size_t row, std::string_view attributes) const;
   void refuse(Attempt& attempt);
   void problem(RowProblem added);
   void wake(const std::string& name);
@@ -198,6 +200,8 @@ struct Upsert::State final : grid::References {
   Snapshot believed;
   UpsertOptions options;
   StagedRows staged;
+  google::protobuf::Arena arena;  // of what is being encoded
+  std::string encoded;
   std::set<std::string, std::less<>> jurisdictions;  // that rows bring
   std::unordered_map<std::string, std::vector<Waiting>>
       waiting;  // by what they lack; looked up, and ordered at the end
@@ -530,9 +534,8 @@ void Upsert::State::check_and_stage(Attempt& attempt) {
 
 void Upsert::State::stage(Attempt& attempt, const Json::Object& said, Outcome outcome) {
   staged.set_outcome(attempt.number, outcome);
-  std::string bytes;
-  if (!said.empty() || outcome == Outcome::created) bytes = event_bytes(*attempt.kind, attempt.id, said);
-  staged.settle(attempt.number, attempt.kind->name, attempt.id, attempt.external_ids, bytes);
+  staged.settle(attempt.number, attempt.kind->name, attempt.id, attempt.external_ids);
+  if (!said.empty() || outcome == Outcome::created) say(attempt.number, said);
   if (!attempt.aside.empty())
     asides.push_back({attempt.number, attempt.kind, attempt.id, std::move(attempt.aside), *attempt.weak});
   if (waiting.empty()) return;
@@ -547,21 +550,29 @@ void Upsert::State::wake(const std::string& name) {
   waiting.erase(found);
 }
 
-std::string Upsert::State::event_bytes(const grid::Kind& kind, const std::string& id, const Json::Object& said) const {
-  log::Event event;
-  event.set_actor(options.actor);
-  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
-  facts.set_source(options.source);
-  facts.set_observed_at_ns(options.observed_at_ns);
-  facts.set_standing(static_cast<v1::Standing>(options.standing));
-  facts.set_kind(std::string(kind.name));
-  facts.set_id(id);
+void Upsert::State::say(size_t row, const Json::Object& said) {
+  auto& facts = *google::protobuf::Arena::CreateMessage<v1::FactsRecorded>(&arena);
   for (const auto& [name, value] : said) {
     v1::Attribute& attribute = *facts.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = from_json_value(value);
+    set_value(*attribute.mutable_value(), value);
   }
-  return event.SerializeAsString();
+  CHECK(facts.SerializeToString(&encoded));
+  staged.say(row, encoded);
+  arena.Reset();
+}
+
+log::Event Upsert::State::event_of(size_t row, std::string_view attributes) const {
+  log::Event event;
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
+  CHECK(facts.ParseFromArray(attributes.data(), static_cast<int>(attributes.size())));
+  event.set_actor(options.actor);
+  facts.set_source(options.source);
+  facts.set_observed_at_ns(options.observed_at_ns);
+  facts.set_standing(static_cast<v1::Standing>(options.standing));
+  facts.set_kind(std::string(staged.kind(row)));
+  facts.set_id(std::string(staged.id(row)));
+  return event;
 }
 
 void Upsert::State::refuse(Attempt& attempt) {
@@ -601,7 +612,7 @@ void Upsert::State::say_what_was_put_aside() {
     }
     said = not_said_before(said, said_before(aside.kind->name, aside.id).claims);
     if (said.empty()) continue;
-    staged.add_event(aside.number, event_bytes(*aside.kind, aside.id, said));
+    say(aside.number, said);
     Json::Object before = believed.attributes(aside.kind->name, aside.id);
     const bool changes = !take_in(said, before).empty();
     const Outcome outcome = staged.outcome(aside.number);
@@ -727,7 +738,9 @@ void Upsert::for_each_event(const std::function<bool(log::Event event, size_t ro
   CHECK(state_->finished);
   if (!accepted()) return;
   bool wanted = true;
-  state_->staged.for_each_event([&](log::Event event, size_t row) { return wanted = take(std::move(event), row); });
+  state_->staged.for_each_saying([&](size_t row, std::string_view attributes) {
+    return wanted = take(state_->event_of(row, attributes), row);
+  });
   if (wanted) wanted = state_->say_what_is_seen(take);
   for (size_t i = 0; i < state_->unseen.size() && wanted; ++i) {
     log::Event event;

@@ -50,8 +50,8 @@ Json to_json_value(const Claim& claim) {
   return claim.erased ? Json(Json::Object{{"erased", true}}) : to_json_value(claim.value);
 }
 
-v1::Value from_json_value(const Json& json) {
-  v1::Value value;
+void set_value(v1::Value& value, const Json& json) {
+  value.clear_kind();
   if (json.is_bool()) {
     value.set_boolean(json.boolean());
   } else if (json.is_integer()) {
@@ -62,16 +62,15 @@ v1::Value from_json_value(const Json& json) {
     value.set_text(std::string(json.text()));
   } else if (json.is_array()) {
     v1::ValueList& list = *value.mutable_list();
-    for (const Json& item : json.array()) *list.add_items() = from_json_value(item);
+    for (const Json& item : json.array()) set_value(*list.add_items(), item);
   } else if (json.is_object()) {
     v1::ValueRecord& record = *value.mutable_record();
     for (const auto& [name, field] : json.object()) {
       v1::Attribute& attribute = *record.add_fields();
       attribute.set_name(name);
-      *attribute.mutable_value() = from_json_value(field);
+      set_value(*attribute.mutable_value(), field);
     }
   }
-  return value;
 }
 
 }  // namespace tandem::inventory

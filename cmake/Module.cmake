@@ -58,11 +58,8 @@ function(tandem_module)
     target_include_directories(${M_NAME}_test BEFORE PRIVATE ${private_root})
     target_link_libraries(${M_NAME}_test PRIVATE ${target} ${M_LIBRARIES} ${M_TEST_LIBRARIES} GTest::gtest_main GTest::gmock)
     target_compile_definitions(${M_NAME}_test PRIVATE TANDEM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    set_target_properties(${M_NAME}_test PROPERTIES UNITY_BUILD_BATCH_SIZE 4)
-    target_compile_options(${M_NAME}_test PRIVATE $<$<CONFIG:Release>:-O1>)  # compiled in three quarters of the time
+    set_target_properties(${M_NAME}_test PROPERTIES UNITY_BUILD_BATCH_SIZE 8)
     # Tests that load more than a second's work carry the word Soak in their suite's name and stay out of `make check`.
-    add_test(NAME ${M_NAME} COMMAND ${M_NAME}_test --gtest_filter=-*Soak*)
-    set_tests_properties(${M_NAME} PROPERTIES LABELS check TIMEOUT 600)
     set(has_soak FALSE)
     foreach(test IN LISTS tests)
       file(STRINGS ${test} soak_lines REGEX "^TEST(_F|_P)?\\([A-Za-z0-9_]*Soak" LIMIT_COUNT 1)
@@ -70,6 +67,10 @@ function(tandem_module)
         set(has_soak TRUE)
       endif()
     endforeach()
+    # Compiled sooner than with -O2: in three quarters of the time, and in two thirds where little is run.
+    target_compile_options(${M_NAME}_test PRIVATE $<$<CONFIG:Release>:$<IF:$<BOOL:${has_soak}>,-O1,-O0>>)
+    add_test(NAME ${M_NAME} COMMAND ${M_NAME}_test --gtest_filter=-*Soak*)
+    set_tests_properties(${M_NAME} PROPERTIES LABELS check TIMEOUT 600)
     if(has_soak)
       add_test(NAME ${M_NAME}_soak COMMAND ${M_NAME}_test --gtest_filter=*Soak*)
       set_tests_properties(${M_NAME}_soak PROPERTIES LABELS full TIMEOUT 1200 COST 100)  # begun early

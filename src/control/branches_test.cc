@@ -286,7 +286,8 @@ TEST_F(BranchSteps, AsManyEditsAtOnceAsThereMayBe) {
   EXPECT_EQ(branch("b").edit_count, inventory::kEditsAtOnceMax);
 }
 
-TEST_F(BranchSteps, AsManyEditsOfABranchAsThereMayBeSoak) {
+struct BranchStepsSoak : BranchSteps {};
+TEST_F(BranchStepsSoak, AsManyEditsAsABranchMayHold) {
   take({created("b")});
   size_t made = 0;
   for (; made < inventory::kBranchEditsMax;) {

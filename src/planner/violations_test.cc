@@ -14,7 +14,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::string kGrid = R"(
+const std::string kViolable = R"(
   a-b 2ms 10G
   a-c 2ms 10G
   site a DE
@@ -41,7 +41,7 @@ const std::string kGrid = R"(
 class Violations : public testing::Test {
  protected:
   Violations()
-      : rows_(test_support::drawn_rows(kGrid)),
+      : rows_(test_support::drawn_rows(kViolable)),
         snapshot_(grid::make_snapshot(rows_, 1)),
         plan_(plan(snapshot_, nullptr, "p", 1, {}, {})) {}
 

@@ -20,7 +20,7 @@ inline log::Event fact(std::string_view kind, std::string_view id, const Json::O
   for (const auto& [name, value] : attributes) {
     v1::Attribute& attribute = *facts.add_attributes();
     attribute.set_name(name);
-    *attribute.mutable_value() = inventory::from_json_value(value);
+    inventory::set_value(*attribute.mutable_value(), value);
   }
   return event;
 }

@@ -261,15 +261,34 @@ class Bound::Climb {
   double best_value_ = kLow, step_of_resources_ = kStepOfResources;
 };
 
+namespace {
+
+Prices no_prices(const Problem& problem) {
+  return {std::vector<double>(problem.demands.size()), std::vector<double>(problem.pool_spare.size()),
+          std::vector<double>(problem.site_kw.size()), std::vector<double>(problem.arc_spare_gbps.size())};
+}
+
+}  // namespace
+
+Bound::Bound(const Problem& problem, Prices learnt)
+    : problem_(problem),
+      relaxation_(std::make_unique<Relaxation>(problem)),
+      climb_(std::make_unique<Climb>(problem, *relaxation_)),
+      proven_prices_(no_prices(problem)),
+      quick_(problem.columns() > kOptionsInFull) {
+  for (size_t d = 0; d < learnt.demand.size(); ++d)
+    learnt.demand[d] = std::clamp(learnt.demand[d], 0.0, problem.demands[d].penalty_eur_per_hour);
+  climb_->start(std::move(learnt));
+  price_all(climb_->best());
+}
+
 Bound::Bound(const Problem& problem)
     : problem_(problem),
       relaxation_(std::make_unique<Relaxation>(problem)),
-      climb_(std::make_unique<Climb>(problem, *relaxation_)) {
-  quick_ = problem.columns() > kOptionsInFull;
-  Prices prices{std::vector<double>(problem.demands.size()), std::vector<double>(problem.pool_spare.size()),
-                std::vector<double>(problem.site_kw.size()), std::vector<double>(problem.arc_spare_gbps.size())};
-  proven_prices_ = prices;
-  climb_->start(climb_->in_fractions(std::move(prices)));
+      climb_(std::make_unique<Climb>(problem, *relaxation_)),
+      proven_prices_(no_prices(problem)),
+      quick_(problem.columns() > kOptionsInFull) {
+  climb_->start(climb_->in_fractions(no_prices(problem)));
   price_all(climb_->best());
   climb_->ascend();
   price_all(climb_->best());
@@ -278,12 +297,6 @@ Bound::Bound(const Problem& problem)
 Bound::~Bound() = default;
 
 const std::vector<float>& Bound::expected() const { return climb_->expected(); }
-
-void Bound::set_prices(Prices prices) {
-  for (size_t d = 0; d < prices.demand.size(); ++d)
-    prices.demand[d] = std::clamp(prices.demand[d], 0.0, problem_.demands[d].penalty_eur_per_hour);
-  climb_->start(std::move(prices));
-}
 
 void Bound::price_all(const Prices& prices) {
   const double value = relaxation_->evaluate(prices);
@@ -296,7 +309,6 @@ void Bound::price_all(const Prices& prices) {
 }
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
-  if (rounds == 0) return price_all(climb_->best());
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
   if (quick_) relaxation_->set_levels(1, 2);
   climb_->run(rounds, known, stop);

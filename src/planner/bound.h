@@ -55,9 +55,10 @@ struct Known {
 class Bound {
  public:
   explicit Bound(const Problem& problem);
+  // From prices of another problem of this shape, clamped to what is valid, without looking for any.
+  Bound(const Problem& problem, Prices learnt);
   ~Bound();
 
-  void set_prices(Prices prices);                          // to start from, clamped to what is valid
   const Prices& prices() const { return proven_prices_; }  // of the best bound so far
   double value() const { return value_; }                  // that bound, €/h; valid: all columns priced
   void climb(uint32_t rounds, const Known& known, const std::stop_token& stop);

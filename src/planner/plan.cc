@@ -17,7 +17,6 @@ constexpr uint32_t kRoundsFirst = 24;    // of the bound before a plan is built 
 constexpr uint32_t kRoundsBetween = 24;  // of the bound between stretches of search
 constexpr uint32_t kRoundsOfLarge = 7;   // either, where a round takes a good part of a second
 constexpr uint32_t kRoundsWarm = 12;     // after a plan before: its loss of tightness is worth the time to who waits
-constexpr uint32_t kRoundsLearnt = 0;    // the prices of that plan as they are
 constexpr uint64_t kStretch = 400;       // ruins between them
 constexpr size_t kOptionsEach = 24;      // of a demand, where not all are taken
 constexpr size_t kOptionsOfModel = 16;   // deployments of its model that join them
@@ -69,7 +68,6 @@ class Making {
   // `learnt` are prices of a plan before; taken where they are of a grid of this shape.
   void from(const v1::Plan& incumbent, const Prices& learnt) {
     if (problem_.columns() > kOptionsInFull) return mend(incumbent);
-    bound_.emplace(problem_);
     take_options();
     search_.adopt(incumbent);
     search_.improve();
@@ -77,8 +75,12 @@ class Making {
     const bool fits =
         learnt.demand.size() == problem_.demands.size() && learnt.pool.size() == problem_.pool_spare.size() &&
         learnt.site.size() == problem_.site_kw.size() && learnt.arc.size() == problem_.arc_spare_gbps.size();
-    if (fits) bound_->set_prices(learnt);
-    bound_->climb(fits ? kRoundsLearnt : kRoundsWarm, search_.known(), stop_);
+    if (fits) {  // they are nearly as good as new ones, and at hand
+      bound_.emplace(problem_, learnt);
+    } else {
+      bound_.emplace(problem_);
+      bound_->climb(kRoundsWarm, search_.known(), stop_);
+    }
     tell("mended");
   }
 

@@ -149,7 +149,9 @@ void Problem::read_incumbent(const v1::Plan& incumbent) {
   demands.resize(snapshot.demands.size());
   for (const v1::DemandPlan& planned : incumbent.demands()) {
     const grid::DemandIndex d = snapshot.demands.find(planned.demand());
-    if (d.valid()) demands[d.value].served_before = planned.splits_size() > 0;
+    if (!d.valid()) continue;
+    demands[d.value].served_before = planned.splits_size() > 0;
+    demands[d.value].rejected_before = planned.rejected();
   }
 }
 

@@ -101,6 +101,7 @@ struct DemandRow {
   Gate blocked = Gate::none;        // ruled out everywhere
   double penalty_eur_per_hour = 0;  // of rejecting all of it
   bool served_before = false;       // by the incumbent: is not given up for cost
+  double rejected_before = 0;       // likewise, the share of it
   double precedence = 1;            // of its priority: kPrecedence times that of the next lower one in the grid
   double tokens_per_s = 0;          // output
   double up_gbps = 0, back_gbps = 0;

@@ -445,9 +445,12 @@ bool Search::rebuild_model() {
   return keep_if_better(mark, gain_min());
 }
 
-bool Search::something_left_out() const {
-  for (uint32_t d = 0; d < placements_.size(); ++d)
-    if (placements_[d].unserved > 0 && !problem_.demands[d].options.empty()) return true;
+// Beyond what the plan before left out.
+bool Search::more_left_out() const {
+  for (uint32_t d = 0; d < placements_.size(); ++d) {
+    const DemandRow& demand = problem_.demands[d];
+    if (placements_[d].unserved > demand.rejected_before * kWhole + 0.5 && !demand.options.empty()) return true;
+  }
   return false;
 }
 
@@ -474,8 +477,8 @@ void Search::improve() {
 }
 
 bool Search::improve_further(uint64_t iterations) {
-  // A plan in service is mended, not searched for anew, unless that leaves out what might yet be served.
-  if (warm_ && !something_left_out()) return true;
+  // A plan in service is mended, not searched for anew, unless that leaves out what was served and might yet be.
+  if (warm_ && !more_left_out()) return true;
   // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid.
   const uint32_t patience = 100 + static_cast<uint32_t>(placements_.size() / 4);
   for (; iterations > 0 && since_best_ < patience; --iterations) {

@@ -130,7 +130,9 @@ class Search {
 
   void reset();
   Fit fit(uint32_t candidate, const Requirements& requirements) const;
-  static bool keeps_promises(const Requirements& requirements, const twin::Serving& serving);
+  // Whether so many replicas at that point would keep what is asked, with that mix to serve.
+  static bool keeps_promises(const Requirements& requirements, const twin::Mix& mix, const grid::Profile& profile,
+                             const grid::OperatingPoint& point, uint32_t replicas);
   double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
                       const grid::OperatingPoint* point) const;
   uint32_t links_allow(const Option& option, uint32_t share);
@@ -164,7 +166,7 @@ class Search {
   bool open(uint32_t candidate);
   bool ruin_and_recreate();
   bool rebuild_model();
-  bool something_left_out() const;
+  bool more_left_out() const;
   double gain_min() const;
 
   Problem& problem_;

@@ -153,13 +153,26 @@ double replicas_min(const Requirements& requirements, const grid::Profile& profi
       {1.0, std::ceil(work / kUtilizationMax), std::ceil(mix.prefill_s_per_s / (1 - decode_share_min) - 1e-12)});
 }
 
+// The first number of [from, to) for which `holds`, which holds for all after it; `to` where it does for none.
+template <class Holds>
+uint32_t first_of(uint32_t from, uint32_t to, const Holds& holds) {
+  while (from < to) {
+    const uint32_t middle = from + (to - from) / 2;
+    if (holds(middle))
+      to = middle;
+    else
+      from = middle + 1;
+  }
+  return from;
+}
+
 }  // namespace
 
-bool Search::keeps_promises(const Requirements& requirements, const twin::Serving& serving) {
-  if (serving.utilization > kUtilizationMax) return false;
-  for (size_t i = 0; i < requirements.asked_count; ++i)
-    if (!serving.keeps(requirements.asked[i])) return false;
-  return true;
+bool Search::keeps_promises(const Requirements& requirements, const twin::Mix& mix, const grid::Profile& profile,
+                            const grid::OperatingPoint& point, uint32_t replicas) {
+  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+  return work / replicas <= kUtilizationMax &&
+         twin::keeps_all(profile, point, replicas, mix, {requirements.asked.data(), requirements.asked_count});
 }
 
 Fit Search::fit(uint32_t c, const Requirements& requirements) const {
@@ -190,15 +203,24 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
     const double least =
         std::max(replicas_min(requirements, *candidate.profile, points[p]), static_cast<double>(candidate.pinned));
     if (least > most) continue;
-    for (uint32_t n = static_cast<uint32_t>(least); n <= most; ++n) {
-      const double eur = running_cost(candidate, requirements.mix, n, &points[p]);
-      if (eur >= best.eur_per_hour) {
-        if (n >= candidate.incumbent) break;  // more replicas only cost more from here on
-        continue;
-      }
-      if (!keeps_promises(requirements, twin::serve(*candidate.profile, points[p], n, requirements.mix))) continue;
-      best = {Gate::none, n, p, eur};
+    const auto cost = [&](uint32_t n) { return running_cost(candidate, requirements.mix, n, &points[p]); };
+    const auto keeps = [&](uint32_t n) {
+      return keeps_promises(requirements, requirements.mix, *candidate.profile, points[p], n);
+    };
+    // More replicas only cost more from the incumbent's number on, and keep what fewer keep.
+    const auto first = static_cast<uint32_t>(least), rising = std::clamp(candidate.incumbent, first, most);
+    const uint32_t dear = first_of(rising, most + 1, [&](uint32_t n) { return cost(n) >= best.eur_per_hour; });
+    const uint32_t beyond = std::max(dear, rising);  // cheaper ones than the best are below
+    if (beyond == first) continue;
+    uint32_t fewest = first;
+    if (!keeps(first)) {
+      if (beyond - 1 == first || !keeps(beyond - 1)) continue;
+      fewest = first_of(first + 1, beyond - 1, keeps);
     }
+    const uint32_t n = std::max(fewest, rising) < beyond && cost(std::max(fewest, rising)) < cost(fewest)
+                           ? std::max(fewest, rising)
+                           : fewest;
+    if (cost(n) < best.eur_per_hour) best = {Gate::none, n, p, cost(n)};
   }
   return best;
 }

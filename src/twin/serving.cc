@@ -208,8 +208,16 @@ double set_wait(const Load& load, double decoding, Serving& serving) {
   return prefills_ms;
 }
 
-void set_place(const Load& load, const grid::Profile& profile, uint32_t batch_max, const Mix& mix, double prefills_ms,
-               Serving& serving) {
+// The mean wait for a place where none is free.
+void set_place(const Load& load, uint32_t batch_max, const Mix& mix, Serving& serving) {
+  const double token_s = load.full_step_ms * 1e-3 / batch_max, work = mix.prefill_s_per_s + mix.tokens_per_s * token_s;
+  const double square = mix.prefill_square + 2 * token_s * mix.prefill_token_s + token_s * token_s * mix.tokens_square;
+  serving.place_ms = 1e3 * square / work / 2 / (load.replicas * (1 - serving.utilization));
+}
+
+// The chance of that; `prefills_ms`: as set_wait says.
+void set_full(const Load& load, const grid::Profile& profile, uint32_t batch_max, double prefills_ms,
+              Serving& serving) {
   const double share = load.share, free = 1 - serving.utilization;
   const double places = batch_max - load.arrivals * (prefills_ms + load.prefill_ms);  // less those that prefills take
   const Chain chain{
@@ -218,9 +226,16 @@ void set_place(const Load& load, const grid::Profile& profile, uint32_t batch_ma
       .held = (load.steps + load.arrivals / 2) / (1 - share),  // half a step goes by before the prefill begins
       .widening = 1 + share / (1 - share) + load.arrivals * load.square_ms / (2 * (1 - share) * (1 - share))};
   serving.full = chain.full(profile, load.at, load.feedback, 1 / free);
-  const double token_s = load.full_step_ms * 1e-3 / batch_max, work = mix.prefill_s_per_s + mix.tokens_per_s * token_s;
-  const double square = mix.prefill_square + 2 * token_s * mix.prefill_token_s + token_s * token_s * mix.tokens_square;
-  serving.place_ms = 1e3 * square / work / 2 / (load.replicas * free);
+}
+
+// What is told of a deployment without working it out: false where there is no more to tell.
+bool set_ends(const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix, Serving& serving) {
+  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+  serving.utilization = replicas > 0 ? work / replicas : work > 0 ? 1e300 : 0;
+  serving.prefill_share = replicas > 0 ? mix.prefill_s_per_s / replicas : 0;
+  serving.step = point.decode_per_token;
+  serving.tpot = serving.utilization < 1 ? serving.step : kForever;
+  return mix.requests_per_s > 0 && serving.utilization < 1;
 }
 
 }  // namespace
@@ -234,17 +249,34 @@ double prefill_wait(uint32_t replicas, double prefill_share) {
 
 Serving serve(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix) {
   Serving serving;
-  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
-  serving.utilization = replicas > 0 ? work / replicas : work > 0 ? 1e300 : 0;
-  serving.prefill_share = replicas > 0 ? mix.prefill_s_per_s / replicas : 0;
-  serving.step = point.decode_per_token;
-  serving.tpot = serving.utilization < 1 ? serving.step : kForever;
-  if (mix.requests_per_s <= 0 || serving.utilization >= 1) return serving;
+  if (!set_ends(point, replicas, mix, serving)) return serving;
   const Load load = load_of(profile, point, replicas, mix);
   set_tpot(load, serving);
   const double prefills_ms = set_wait(load, all_decode(replicas, load.at.batch), serving);
-  set_place(load, profile, point.batch, mix, prefills_ms, serving);
+  set_place(load, point.batch, mix, serving);
+  set_full(load, profile, point.batch, prefills_ms, serving);
   return serving;
+}
+
+bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix,
+               std::span<const Asked> asked) {
+  Serving serving;
+  const auto all = [&](bool (Serving::*kept)(const Asked&) const) {
+    return std::ranges::all_of(asked, [&](const Asked& one) { return (serving.*kept)(one); });
+  };
+  if (!set_ends(point, replicas, mix, serving)) return all(&Serving::keeps);
+  const Load load = load_of(profile, point, replicas, mix);
+  const double mean_tpot_ms = load.at.step_ms / (1 - load.share);
+  if (std::ranges::any_of(asked, [&](const Asked& one) { return one.tpot_ms < mean_tpot_ms; })) return false;
+  set_tpot(load, serving);
+  if (!all(&Serving::keeps_tpot)) return false;
+  const double prefills_ms = set_wait(load, all_decode(replicas, load.at.batch), serving);
+  if (!all(&Serving::keeps_ttft)) return false;  // were there always a place
+  set_place(load, point.batch, mix, serving);
+  serving.full = 1;
+  if (all(&Serving::keeps_ttft)) return true;  // were there never one
+  set_full(load, profile, point.batch, prefills_ms, serving);
+  return all(&Serving::keeps_ttft);
 }
 
 // The chance that the first token comes after `ms`, at least the mean.
@@ -276,11 +308,15 @@ Milliseconds Serving::tpot_at(const RequestSizes& sizes, double quantile) const 
   return Milliseconds(quantile_of(tpot.value(), tpot_variance * sizes.inverse_output + tpot_drift, quantile));
 }
 
-bool Serving::keeps(const Asked& asked) const {
-  return utilization < 1 && asked.ttft_ms >= asked.sizes.prefill_ms + wait_ms &&
-         later(asked.sizes, asked.ttft_ms) <= 1 - asked.quantile &&
-         tpot_at(asked.sizes, asked.quantile).value() <= asked.tpot_ms;
+bool Serving::keeps_ttft(const Asked& asked) const {
+  return asked.ttft_ms >= asked.sizes.prefill_ms + wait_ms && later(asked.sizes, asked.ttft_ms) <= 1 - asked.quantile;
 }
+
+bool Serving::keeps_tpot(const Asked& asked) const {
+  return tpot_at(asked.sizes, asked.quantile).value() <= asked.tpot_ms;
+}
+
+bool Serving::keeps(const Asked& asked) const { return utilization < 1 && keeps_ttft(asked) && keeps_tpot(asked); }
 
 Watts average_power(const grid::OperatingPoint& point, Watts idle, double replicas, double utilization) {
   const double active = std::max(0.0, point.power.value() - idle.value());

@@ -162,6 +162,32 @@ TEST(Serve, OneReplicaWaitsAsASimulatedGatedQueue) {
 }
 
 // What bounds are proven with: a part of the wait, whatever else there is.
+TEST(Serve, WhatIsKeptIsToldAlikeSoonerOrWhole) {
+  Random random(8);
+  const auto between = [&](double least, double most) { return least * std::pow(most / least, random.uniform()); };
+  size_t kept = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto profile = profile_of(between(1'000, 50'000), between(1, 20),
+                                    {{8, Milliseconds(10), Watts(400)},
+                                     {32, Milliseconds(between(10, 30)), Watts(500)},
+                                     {64, Milliseconds(between(30, 60)), Watts(600)}});
+    const auto& point = profile.points[random.below(3)];
+    Mix mix;
+    std::vector<Asked> asked;
+    for (uint64_t d = random.below(4); d > 0; --d) {
+      const RequestSizes sizes = sizes_of(profile, demand_of(1, between(10, 4'000), between(2, 800)));
+      mix.add(sizes, between(0.01, 20));
+      asked.push_back({sizes, between(20, 5'000), between(8, 200), random.chance(0.5) ? 0.95 : 0.99});
+    }
+    const auto replicas = static_cast<uint32_t>(random.below(20));
+    const Serving whole = serve(profile, point, replicas, mix);
+    const bool all = std::ranges::all_of(asked, [&](const Asked& one) { return whole.keeps(one); });
+    ASSERT_EQ(keeps_all(profile, point, replicas, mix, asked), all) << i;
+    kept += all && !asked.empty();
+  }
+  EXPECT_GT(kept, 1'000u);
+}
+
 TEST(Serve, PrefillWaitIsAPartOfTheWait) {
   Random random(11);
   for (int i = 0; i < 20'000; ++i) {

@@ -228,13 +228,19 @@ struct Serving {
   // Without the way. Infinite (kForever) where the deployment is overloaded; never under the mean.
   Milliseconds ttft(const RequestSizes& sizes, double quantile) const;
   Milliseconds tpot_at(const RequestSizes& sizes, double quantile) const;
-  bool keeps(const Asked& asked) const;
+  bool keeps(const Asked& asked) const;  // both promises
+  bool keeps_ttft(const Asked& asked) const;
+  bool keeps_tpot(const Asked& asked) const;
 
  private:
   double later(const RequestSizes& sizes, double ms) const;
 };
 // The point is one of the profile's: an engine is started with its batch as the limit.
 Serving serve(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix);
+
+// Whether it then keeps all of these, told as soon as one part of the form says so.
+bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix,
+               std::span<const Asked> asked);
 
 // A part of every `wait_ms` at that prefill share, in units of E[S²] / E[S] of the mix: what bounds the share from
 // above where a wait is given. Increases with the share, falls with replicas. Infinite at 1.

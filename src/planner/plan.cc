@@ -179,11 +179,19 @@ class Making {
     if (problem_.columns() > kOptionsInFull) find_room();
   }
 
-  // The best options of all are the same few for many demands: what found no room there is given those that have some.
+  // The best options of all are the same few for many demands: what found no room there is given those that have some,
+  // and what finds none there either all that pass.
   void find_room() {
-    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
-      if (search_.placement(d).unserved > 0) add_cheapest(d);
-    search_.place_left_out();
+    const auto for_left_out = [&](const auto& add) {
+      for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+        if (search_.placement(d).unserved > 0) add(d);
+      search_.place_left_out();
+    };
+    for_left_out([&](uint32_t d) { add_cheapest(d); });
+    for_left_out([&](uint32_t d) {
+      for (const uint32_t c : problem_.candidates_of_model[problem_.demands[d].row->model.value])
+        problem_.add_option(d, c);
+    });
     if (search_.objective() < best_->objective) best_ = search_.state();
   }
 

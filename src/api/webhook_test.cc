@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "api/delivery_position.h"
-#include "api/webhook_url.h"
 #include "api/webhook_testing.h"
+#include "api/webhook_url.h"
 #include "base/digest.h"
 #include "base/random.h"
 #include "base/text.h"

@@ -24,7 +24,7 @@ struct Delivering {
     for (size_t i = 0; i < events; ++i) {
       const log::EncodedBatch batch =
           log::encode_batch(head, 1, {static_cast<int64_t>(i)},
-                          {test_support::fact(i % 3 == 2 ? "link" : "site", "x", {{"pue", double(i)}})});
+                            {test_support::fact(i % 3 == 2 ? "link" : "site", "x", {{"pue", double(i)}})});
       EXPECT_TRUE(log.append(batch));
       head = batch.header;
     }

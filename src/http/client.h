@@ -86,7 +86,7 @@ class Exchange {
 // the system or of `authorities`.
 struct ClientTls {
   std::filesystem::path authorities = {};  // a PEM file, read for each connection; empty: the system's alone
-  std::string remedy = {};                 // what to do where an authority is not known, for the error: "name it with …"
+  std::string remedy = {};  // what to do where an authority is not known, for the error: "name it with …"
 };
 
 // That a file holds certificates of authorities, in PEM. Errors: invalid_argument.

@@ -292,7 +292,9 @@ asio::awaitable<Result<std::optional<std::string>>> ClientConnection::read_some(
 // --- the pool ---
 
 ClientPool::ClientPool(asio::io_context& context, ClientOptions options)
-    : context_(context), options_(std::make_shared<const ClientOptions>(std::move(options))), sweep_(context, [this] { drop_expired(); }) {}
+    : context_(context),
+      options_(std::make_shared<const ClientOptions>(std::move(options))),
+      sweep_(context, [this] { drop_expired(); }) {}
 
 std::unique_ptr<ClientConnection> ClientPool::make(const Endpoint& endpoint) {
   return std::make_unique<ClientConnection>(context_, endpoint, options_);

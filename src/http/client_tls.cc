@@ -24,8 +24,7 @@ Result<void> prepare_context(ssl::context& context, const ClientTls& trust) {
   boost::system::error_code error;
   context.set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, error);
   context.set_default_verify_paths(error);
-  if (error)
-    return fail(ErrorCode::unavailable, "reading the system's certificate authorities: " + error.message());
+  if (error) return fail(ErrorCode::unavailable, "reading the system's certificate authorities: " + error.message());
   if (!trust.authorities.empty()) context.load_verify_file(trust.authorities.string(), error);
   if (error)
     return fail(ErrorCode::unavailable, fmt::format("reading certificate authorities from '{}': {}",
@@ -63,7 +62,8 @@ bool ClientTlsStream::is_trusted() { return SSL_get_verify_result(stream_.native
 Error ClientTlsStream::distrust() {
   const long verified = SSL_get_verify_result(stream_.native_handle());
   if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH) {
-    return {ErrorCode::unavailable, fmt::format("the certificate is not for '{}': use the name that it is for", host_), {}};
+    return {
+        ErrorCode::unavailable, fmt::format("the certificate is not for '{}': use the name that it is for", host_), {}};
   }
   const bool unknown =
       verified == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || verified == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||

@@ -332,7 +332,7 @@ bool concerns_rows(const Change& change);
 Json to_json_value(const v1::Value& value);
 // As grid::is_plainly_canonical, of any value.
 bool is_plainly_canonical(const grid::Attribute& attribute, const v1::Value& value);
-Json to_json_value(const Claim& claim);  // of one that was erased: {"erased": true}
+Json to_json_value(const Claim& claim);              // of one that was erased: {"erased": true}
 void set_value(v1::Value& value, const Json& json);  // the other way
 
 }  // namespace tandem::inventory

@@ -738,9 +738,8 @@ void Upsert::for_each_event(const std::function<bool(log::Event event, size_t ro
   CHECK(state_->finished);
   if (!accepted()) return;
   bool wanted = true;
-  state_->staged.for_each_saying([&](size_t row, std::string_view attributes) {
-    return wanted = take(state_->event_of(row, attributes), row);
-  });
+  state_->staged.for_each_saying(
+      [&](size_t row, std::string_view attributes) { return wanted = take(state_->event_of(row, attributes), row); });
   if (wanted) wanted = state_->say_what_is_seen(take);
   for (size_t i = 0; i < state_->unseen.size() && wanted; ++i) {
     log::Event event;

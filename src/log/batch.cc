@@ -106,7 +106,8 @@ Result<void> check_next(const BatchHeader& head, const EncodedBatch& batch) {
   if (header.count > kBatchEventsMax)
     return fail(ErrorCode::too_large, fmt::format("{} events in a batch; at most {}", header.count, kBatchEventsMax));
   if (batch.body.size() > kBatchBytesMax)
-    return fail(ErrorCode::too_large, fmt::format("a batch of {} bytes; at most {}", batch.body.size(), kBatchBytesMax));
+    return fail(ErrorCode::too_large,
+                fmt::format("a batch of {} bytes; at most {}", batch.body.size(), kBatchBytesMax));
   TANDEM_TRY(check_follows(head, header));
   if (sha256(batch.body) != header.body_sha256 || hash_of(header) != header.hash)
     return fail(ErrorCode::conflict, "the batch's digests are not those of its events and header");

@@ -79,8 +79,8 @@ double Search::bearable(uint32_t c, const Requirements& requirements, uint32_t r
   double holds = 0, fails = 1;
   for (int i = 0; i < 12; ++i) {
     const double middle = (holds + fails) / 2;
-    const bool kept = keeps_promises(requirements, requirements.mix.scaled(middle), *problem_.candidates[c].profile, at,
-                                     replicas);
+    const bool kept =
+        keeps_promises(requirements, requirements.mix.scaled(middle), *problem_.candidates[c].profile, at, replicas);
     (kept ? holds : fails) = middle;
   }
   return holds;

@@ -75,11 +75,7 @@ Result<log::Event> fact_event(const Json& fact, std::string_view source, size_t 
     TANDEM_ASSIGN(const Instant observed, parse_rfc3339(fact["observed_at"].text()));
     facts.set_observed_at_ns(observed.ns);
   }
-  for (const auto& [name, value] : fact["attributes"].object()) {
-    v1::Attribute& attribute = *facts.add_attributes();
-    attribute.set_name(name);
-    inventory::set_value(*attribute.mutable_value(), value);
-  }
+  for (const auto& [name, value] : fact["attributes"].object()) inventory::add_attribute(facts, name, value);
   return event;
 }
 

@@ -171,11 +171,7 @@ log::Event event_of(const Edit& edit, const std::string& source, const inventory
   facts.set_source(source);
   facts.set_kind(edit.kind);
   facts.set_id(edit.id);
-  for (const auto& [name, value] : attributes) {
-    v1::Attribute& attribute = *facts.add_attributes();
-    attribute.set_name(name);
-    inventory::set_value(*attribute.mutable_value(), value);
-  }
+  for (const auto& [name, value] : attributes) inventory::add_attribute(facts, name, value);
   return event;
 }
 

@@ -119,12 +119,6 @@ Result<log::Offset> read_from(const Json& body, log::Offset last) {
               fmt::format("'from' must be the offset of the first event to deliver, 1 to {}", last + 1), "from");
 }
 
-void add_attribute(v1::FactsRecorded& facts, std::string_view name, const Json& value) {
-  v1::Attribute& attribute = *facts.add_attributes();
-  attribute.set_name(std::string(name));
-  inventory::set_value(*attribute.mutable_value(), value);
-}
-
 Result<std::string> read_new_id(const Json& body, const inventory::Snapshot& believed) {
   TANDEM_ASSIGN(std::string id, read_text(body, "id"));
   if (id.empty()) id = "webhook-" + random_hex().substr(0, 12);
@@ -171,16 +165,16 @@ Result<WebhookRoutes::Change> WebhookRoutes::read_change(Operation operation, co
   TANDEM_ASSIGN(std::string url, read_text(body, "url"));
   if (change.is_new || !url.empty()) {
     TANDEM_TRY(parse_webhook_url(url));
-    add_attribute(facts, "url", url);
+    inventory::add_attribute(facts, "url", url);
   }
   TANDEM_ASSIGN(const std::vector<std::string> kinds, read_kinds(body));
   if (!body["kinds"].is_null())
-    add_attribute(facts, "kinds", kinds.empty() ? Json() : Json(Json::Array(kinds.begin(), kinds.end())));
+    inventory::add_attribute(facts, "kinds", kinds.empty() ? Json() : Json(Json::Array(kinds.begin(), kinds.end())));
   const log::Offset last = call.published->state.head.last();
   TANDEM_ASSIGN(const log::Offset from, read_from(body, last));
   if (change.is_new || from > 0) {
-    add_attribute(facts, "from_offset", from > 0 ? from : last + 1);
-    add_attribute(facts, "placed_offset", last);
+    inventory::add_attribute(facts, "from_offset", from > 0 ? from : last + 1);
+    inventory::add_attribute(facts, "placed_offset", last);
   }
   return change;
 }

@@ -24,7 +24,7 @@ namespace tandem::api {
 struct WebhookSenderOptions {
   std::filesystem::path directory;           // made when it is not there, readable by its owner alone
   std::filesystem::path authorities = {};    // PEM file of those trusted beside the system's; empty: none
-  Duration timeout = seconds(10);            // for one attempt
+  Duration timeout = seconds(10);            // to connect, for an answer to begin, and between its pieces
   Duration retry_first = milliseconds(500);  // then twice as long each time
   Duration retry_max = seconds(60);
 };

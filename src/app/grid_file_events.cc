@@ -22,12 +22,6 @@ v1::FactsRecorded& add_facts(std::vector<log::Event>& events, const grid::Entity
   return facts;
 }
 
-void add_attribute(v1::FactsRecorded& facts, const std::string& name, const Json& value) {
-  v1::Attribute& attribute = *facts.add_attributes();
-  attribute.set_name(name);
-  inventory::set_value(*attribute.mutable_value(), value);
-}
-
 // Attributes that the file has given a value, which still holds.
 std::set<std::string> said_by_file(const inventory::Snapshot& believed, const grid::Entity& entity) {
   std::set<std::string> names;
@@ -47,7 +41,7 @@ void add_differences(std::vector<log::Event>& events, const grid::Entity& entity
   const auto believed = snapshot.find(entity.kind, entity.id);
   if (!believed) {
     v1::FactsRecorded& facts = add_facts(events, entity);
-    for (const auto& [name, value] : entity.attributes) add_attribute(facts, name, value);
+    for (const auto& [name, value] : entity.attributes) inventory::add_attribute(facts, name, value);
     return;
   }
   Json::Object differences;
@@ -65,7 +59,7 @@ void add_differences(std::vector<log::Event>& events, const grid::Entity& entity
   }
   if (differences.empty()) return;
   v1::FactsRecorded& facts = add_facts(events, entity);
-  for (const auto& [name, value] : differences) add_attribute(facts, name, value);
+  for (const auto& [name, value] : differences) inventory::add_attribute(facts, name, value);
 }
 
 }  // namespace

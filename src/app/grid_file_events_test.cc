@@ -58,11 +58,7 @@ log::Event said_by_others(const std::string& kind, const std::string& id, const 
   facts.set_source("planning");
   facts.set_kind(kind);
   facts.set_id(id);
-  for (const auto& [name, value] : attributes) {
-    v1::Attribute& attribute = *facts.add_attributes();
-    attribute.set_name(name);
-    inventory::set_value(*attribute.mutable_value(), value);
-  }
+  for (const auto& [name, value] : attributes) inventory::add_attribute(facts, name, value);
   return event;
 }
 

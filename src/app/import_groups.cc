@@ -17,11 +17,7 @@ log::Event mark(const ImportOf& import, const inventory::Row& row) {
   facts.set_source(std::string(kImportSource));
   facts.set_kind(row.kind);
   facts.set_id(row.id);
-  for (const auto& [name, value] : row.attributes) {
-    v1::Attribute& attribute = *facts.add_attributes();
-    attribute.set_name(name);
-    inventory::set_value(*attribute.mutable_value(), value);
-  }
+  for (const auto& [name, value] : row.attributes) inventory::add_attribute(facts, name, value);
   return event;
 }
 

@@ -32,11 +32,7 @@ class World {
     facts.set_observed_at_ns(now.ns);
     facts.set_kind(std::string(kind));
     facts.set_id(std::string(id));
-    for (const auto& [name, value] : attributes) {
-      v1::Attribute& attribute = *facts.add_attributes();
-      attribute.set_name(name);
-      inventory::set_value(*attribute.mutable_value(), value);
-    }
+    for (const auto& [name, value] : attributes) inventory::add_attribute(facts, name, value);
     take(event);
   }
   void take(const log::Event& event) { snapshot.fold(event, snapshot.offset() + 1, now); }

@@ -334,5 +334,6 @@ Json to_json_value(const v1::Value& value);
 bool is_plainly_canonical(const grid::Attribute& attribute, const v1::Value& value);
 Json to_json_value(const Claim& claim);              // of one that was erased: {"erased": true}
 void set_value(v1::Value& value, const Json& json);  // the other way
+void add_attribute(v1::FactsRecorded& facts, std::string_view name, const Json& value);
 
 }  // namespace tandem::inventory

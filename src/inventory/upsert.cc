@@ -552,11 +552,7 @@ void Upsert::State::wake(const std::string& name) {
 
 void Upsert::State::say(size_t row, const Json::Object& said) {
   auto& facts = *google::protobuf::Arena::CreateMessage<v1::FactsRecorded>(&arena);
-  for (const auto& [name, value] : said) {
-    v1::Attribute& attribute = *facts.add_attributes();
-    attribute.set_name(name);
-    set_value(*attribute.mutable_value(), value);
-  }
+  for (const auto& [name, value] : said) add_attribute(facts, name, value);
   CHECK(facts.SerializeToString(&encoded));
   staged.say(row, encoded);
   arena.Reset();

@@ -152,7 +152,7 @@ bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {
   few.kilowatts = [&](uint32_t site) { return problem_.site_kw[site] - site_kw_used_[site] + kept_kw[site]; };
   few.arc_gbps = [&](uint32_t arc) { return problem_.arc_spare_gbps[arc] - arc_gbps_[arc]; };
 
-  double best_eur = mark.objective - gain_min() - outside;
+  double best_eur = to_beat(mark) - outside;
   std::optional<FewDecided> best;
   FewProgram program(problem_, few);
   program.solve(best_eur, nodes_max, [&](const FewDecided& decided) {
@@ -168,7 +168,7 @@ bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {
   });
   FewJudged judged;
   if (best) put_decided(few, *best, &judged);
-  return keep_if_better(mark, gain_min());
+  return keep_if(objective_ < to_beat(mark), mark);
 }
 
 }  // namespace tandem::planner

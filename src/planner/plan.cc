@@ -18,6 +18,7 @@ constexpr uint32_t kRoundsBetween = 24;  // of the bound between stretches of se
 constexpr uint32_t kRoundsOfLarge = 7;   // either, where a round takes a good part of a second
 constexpr uint32_t kRoundsWarm = 12;     // after a plan before: its loss of tightness is worth the time to who waits
 constexpr uint64_t kStretch = 400;       // ruins between them
+constexpr uint64_t kRuinsWarm = 40;      // where a plan leaves out what the one before served: a network waits for it
 constexpr size_t kOptionsEach = 24;      // of a demand, where not all are taken
 constexpr size_t kOptionsOfModel = 16;   // deployments of its model that join them
 
@@ -71,7 +72,7 @@ class Making {
     take_options();
     search_.adopt(incumbent);
     search_.improve();
-    search_.improve_further(UINT64_MAX);
+    search_.improve_further(kRuinsWarm);
     const bool fits =
         learnt.demand.size() == problem_.demands.size() && learnt.pool.size() == problem_.pool_spare.size() &&
         learnt.site.size() == problem_.site_kw.size() && learnt.arc.size() == problem_.arc_spare_gbps.size();

@@ -62,7 +62,7 @@ void replan_each(benchmark::State& state, size_t count, Change change) {
   Planner made;
   const v1::Plan first = made.plan(example(), nullptr, "bench", 1, {}, {});
   size_t i = 0;
-  double moves_max = 0, rejected_max = 0;
+  double moves_max = 0, rejected_max = 0, rejected_all = 0;
   std::vector<double> times_ms;
   for (auto _ : state) {
     state.PauseTiming();
@@ -76,12 +76,14 @@ void replan_each(benchmark::State& state, size_t count, Change change) {
     for (const auto& demand : p.demands()) rejected += demand.rejected() > 0;
     moves_max = std::max<double>(moves_max, p.moves());
     rejected_max = std::max(rejected_max, rejected);
+    rejected_all += rejected;
   }
   std::sort(times_ms.begin(), times_ms.end());
   state.counters["median_ms"] = times_ms[times_ms.size() / 2];
   state.counters["p95_ms"] = times_ms[times_ms.size() * 95 / 100];
   state.counters["moves_max"] = moves_max;
   state.counters["rejected_max"] = rejected_max;
+  state.counters["rejected_mean"] = rejected_all / static_cast<double>(i);
 }
 
 void replan_after_a_link_cut(benchmark::State& state) {

@@ -13,6 +13,20 @@ constexpr uint32_t kNobody = UINT32_MAX;
 constexpr double kGainMin = 1e-6;  // €/h
 constexpr double kGainMinRelative = 1e-11;
 
+// The largest share from `least` to `most` that is taken, to within kLeastPart: what is taken of any is of less too. 0
+// where none is.
+template <class Takes>
+uint32_t largest_share(uint32_t most, uint32_t least, const Takes& takes) {
+  if (most < least || !takes(least)) return 0;
+  if (most == least || takes(most)) return most;
+  uint32_t fits = least, fails = most;
+  while (fails - fits > kLeastPart) {
+    const uint32_t middle = fits + (fails - fits) / 2;
+    (takes(middle) ? fits : fails) = middle;
+  }
+  return fits;
+}
+
 }  // namespace
 
 bool Search::may_go_on() {
@@ -23,18 +37,18 @@ bool Search::may_go_on() {
 
 // A plan that follows another one is not turned over for small change: each move must earn a tenth of what moving one
 // replica costs.
-double Search::gain_min() const {
-  const double rounding = kGainMin + kGainMinRelative * std::abs(objective_);
-  return warm_ ? std::max(rounding, 0.1 * problem_.snapshot.policy.move_penalty.value()) : rounding;
+double Search::to_beat(const Mark& mark) const {
+  const double rounding = kGainMin + kGainMinRelative * std::abs(mark.objective);
+  const double gain_min = warm_ ? std::max(rounding, 0.1 * problem_.snapshot.policy.move_penalty.value()) : rounding;
+  return mark.objective - gain_min;
 }
 
-bool Search::keep_if_better(const Mark& mark, double gain) {
-  if (objective_ < mark.objective - gain) {
+bool Search::keep_if(bool better, const Mark& mark) {
+  if (better)
     commit();
-    return true;
-  }
-  roll_back(mark);
-  return false;
+  else
+    roll_back(mark);
+  return better;
 }
 
 // ---- Placing ------------------------------------------------------------------------------------------------------
@@ -54,14 +68,28 @@ std::vector<uint32_t> Search::placing_order() const {
   return order;
 }
 
-void Search::place_all(std::vector<uint32_t> demands, uint32_t forbidden) {
+// Strict priorities first, then the largest.
+void Search::sort_largest_first(std::vector<uint32_t>& demands) const {
   std::sort(demands.begin(), demands.end(), [&](uint32_t a, uint32_t b) {
     const DemandRow &x = problem_.demands[a], &y = problem_.demands[b];
     if (x.row->priority != y.row->priority) return x.row->priority > y.row->priority;
     if (x.tokens_per_s != y.tokens_per_s) return x.tokens_per_s > y.tokens_per_s;
     return a < b;
   });
-  for (const uint32_t d : demands) place(d, 1, forbidden);
+}
+
+// Places what is unserved of those demands, in that order. False as soon as the objective cannot end below what it
+// must: what is still to be placed spares its penalty at most.
+bool Search::place_all(std::span<const uint32_t> demands, double opening_weight, uint32_t forbidden, double below) {
+  const auto owed = [&](uint32_t d) { return penalty(d) * placements_[d].unserved / kWhole; };
+  double spared_max = 0;
+  for (const uint32_t d : demands) spared_max += owed(d);
+  for (const uint32_t d : demands) {
+    if (objective_ - spared_max >= below) return false;
+    spared_max -= owed(d);
+    place(d, opening_weight, forbidden);
+  }
+  return objective_ < below;
 }
 
 // Puts what is unserved of a demand where it adds least; in parts where it does not fit whole; leaves what no option
@@ -110,21 +138,22 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
 // Places the part of a demand that is cheapest for its size; false when no option takes any, or none is worth it.
 bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidden) {
   const DemandRow& row = problem_.demands[demand];
-  double best_score = penalty(demand) / kWhole;  // a 1024th
+  const uint32_t unserved = placements_[demand].unserved;
+  double best_score = penalty(demand) / kWhole;
   uint32_t best = kNobody, best_share = 0;
   Fit best_fit;
   for (const uint32_t o : row.options) {
     const Option& option = problem_.options[o];
     if (option.candidate == forbidden) continue;
-    uint32_t fits = 0, fails = links_allow(option, placements_[demand].unserved) + 1;
+    if (option.transport_eur_per_hour / kWhole >= best_score) continue;
     Quote offer;
-    while (fails - fits > 1) {
-      const uint32_t middle = fits + (fails - fits) / 2;
-      const Quote trial = quote(o, middle);
-      (trial.fit.blocked == Gate::none ? fits : fails) = middle;
-      if (fits == middle) offer = trial;
-    }
-    if (fits < std::min(kLeastPart, placements_[demand].unserved)) continue;
+    const uint32_t fits = largest_share(links_allow(option, unserved), std::min(kLeastPart, unserved), [&](uint32_t n) {
+      const Quote trial = quote(o, n);
+      if (trial.fit.blocked != Gate::none) return false;
+      offer = trial;
+      return true;
+    });
+    if (fits == 0) continue;
     const bool alone = deployed_[option.candidate].fit.replicas == 0;
     const double weight = alone ? opening_weight_at(option.candidate, opening_weight) : 1;
     const double score =
@@ -184,7 +213,7 @@ bool Search::relocate_all() {
     if (!may_go_on()) break;
     const Mark mark = begin();
     if (take_out(d)) place(d, 1, kNobody);
-    improved |= keep_if_better(mark, gain_min());
+    improved |= keep_if(objective_ < to_beat(mark), mark);
   }
   return improved;
 }
@@ -196,17 +225,16 @@ void Search::spread(uint32_t demand) {
     if (placements_[demand].unserved == 0) break;
     const uint32_t running = deployed_[problem_.options[o].candidate].fit.replicas;
     if (running == 0) continue;
-    uint32_t fits = 0, fails = links_allow(problem_.options[o], placements_[demand].unserved) + 1;
     Fit best;
-    while (fails - fits > 1) {
-      const uint32_t middle = fits + (fails - fits) / 2;
-      const Quote offer = quote(o, middle);
-      const bool free = offer.fit.blocked == Gate::none && offer.fit.replicas <= running;
-      (free ? fits : fails) = middle;
-      if (free) best = offer.fit;
-    }
-    // Less than a sixteenth is not worth another site.
-    if (fits >= kWhole / 16) put(o, fits, best);
+    constexpr uint32_t kWorthASite = kWhole / 16;
+    const uint32_t most = links_allow(problem_.options[o], placements_[demand].unserved);
+    const uint32_t fits = largest_share(most, kWorthASite, [&](uint32_t n) {
+      const Quote offer = quote(o, n);
+      if (offer.fit.blocked != Gate::none || offer.fit.replicas > running) return false;
+      best = offer.fit;
+      return true;
+    });
+    if (fits > 0) put(o, fits, best);
   }
   place(demand, 1, kNobody);
 }
@@ -218,7 +246,7 @@ bool Search::spread_all() {
     if (!may_go_on()) break;
     const Mark mark = begin();
     if (take_out(d)) spread(d);
-    improved |= keep_if_better(mark, gain_min());
+    improved |= keep_if(objective_ < to_beat(mark), mark);
   }
   return improved;
 }
@@ -229,14 +257,9 @@ bool Search::close_all() {
     if (deployed_[c].members.empty()) continue;
     if (!may_go_on()) break;
     const Mark mark = begin();
-    std::vector<uint32_t> homeless;
-    for (const Member& member : deployed_[c].members) homeless.push_back(problem_.options[member.option].demand);
-    if (!empty(c)) {
-      roll_back(mark);
-      continue;
-    }
-    place_all(std::move(homeless), c);
-    improved |= keep_if_better(mark, gain_min());
+    std::vector<uint32_t> homeless = demands_on(c);
+    sort_largest_first(homeless);
+    improved |= keep_if(take_out(homeless) && place_all(homeless, 1, c, to_beat(mark)), mark);
   }
   return improved;
 }
@@ -262,7 +285,7 @@ bool Search::open(uint32_t c) {
   }
   std::stable_sort(movers.begin(), movers.end(), [](const Mover& a, const Mover& b) { return a.saving > b.saving; });
   const Mark mark = begin();
-  double best = mark.objective - gain_min();
+  double best = to_beat(mark);
   Mark best_mark = mark;
   size_t since_best = 0;
   constexpr size_t kPatience = 12;  // movers without a new best before the rest is not tried
@@ -288,7 +311,7 @@ bool Search::open(uint32_t c) {
     }
   }
   roll_back(best_mark);
-  return keep_if_better(mark, gain_min());
+  return keep_if(objective_ < to_beat(mark), mark);
 }
 
 // Whether the demands that could move would save at least a replica, if each left with its share of what it is served
@@ -353,8 +376,8 @@ bool Search::shrink_all() {
       roll_back(mark);
       continue;
     }
-    place_all(std::move(homeless), c);
-    improved |= keep_if_better(mark, gain_min());
+    sort_largest_first(homeless);
+    improved |= keep_if(place_all(homeless, 1, c, to_beat(mark)), mark);
   }
   return improved;
 }
@@ -374,32 +397,19 @@ bool Search::ruin_and_recreate() {
     const Candidate& other = problem_.candidates[c];
     if (c != centre && (by_model ? other.model == at.model : other.site == at.site)) related.push_back(c);
   }
-  const Mark mark = begin();
-  std::vector<uint32_t> homeless;
-  const auto ruin = [&](uint32_t c) {
-    for (const Member& member : deployed_[c].members) {
-      const uint32_t d = problem_.options[member.option].demand;
-      if (std::find(homeless.begin(), homeless.end(), d) == homeless.end()) homeless.push_back(d);
-    }
-    return empty(c);
-  };
-  bool sound = ruin(centre);
-  for (uint64_t more = 1 + random_.below(3); sound && more > 0 && !related.empty(); --more) {
+  std::vector<uint32_t> homeless = demands_on(centre);
+  for (uint64_t more = 1 + random_.below(3); more > 0 && !related.empty(); --more) {
     const size_t i = random_.below(related.size());
-    sound = ruin(related[i]);
+    for (const uint32_t d : demands_on(related[i])) homeless.push_back(d);
     related.erase(related.begin() + static_cast<std::ptrdiff_t>(i));
   }
   // What was left out competes for the room again.
-  for (uint32_t d = 0; sound && d < placements_.size(); ++d) {
-    if (placements_[d].unserved == 0 || problem_.demands[d].options.empty()) continue;
-    if (std::find(homeless.begin(), homeless.end(), d) != homeless.end()) continue;
-    homeless.push_back(d);
-    sound = placements_[d].members.empty() || take_out(d);
-  }
-  if (!sound) {
-    roll_back(mark);
-    return false;
-  }
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    if (placements_[d].unserved > 0 && !problem_.demands[d].options.empty()) homeless.push_back(d);
+  std::ranges::sort(homeless);
+  homeless.erase(std::ranges::unique(homeless).begin(), homeless.end());
+  const Mark mark = begin();
+  if (!take_out(homeless)) return keep_if(false, mark);
   for (size_t i = homeless.size(); i > 1; --i) std::swap(homeless[i - 1], homeless[random_.below(i)]);
   std::stable_sort(homeless.begin(), homeless.end(), [&](uint32_t a, uint32_t b) {
     return problem_.demands[a].row->priority > problem_.demands[b].row->priority;
@@ -408,9 +418,9 @@ bool Search::ruin_and_recreate() {
   const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
   blink_ =
       0.02;  // so that the same ruin does not always end the same (Christiaens, Vanden Berghe, Transp. Sci. 54, 2020)
-  for (const uint32_t d : homeless) place(d, weight, kNobody);
+  const bool better = place_all(homeless, weight, kNobody, to_beat(mark));
   blink_ = 0;
-  return keep_if_better(mark, gain_min());
+  return keep_if(better, mark);
 }
 
 // Takes all demands of one model out and places them anew: patient ones first or hasty ones, large ones or in any
@@ -418,15 +428,11 @@ bool Search::ruin_and_recreate() {
 bool Search::rebuild_model() {
   const uint32_t d0 = static_cast<uint32_t>(random_.below(placements_.size()));
   const uint32_t model = problem_.demands[d0].row->model.value;
-  const Mark mark = begin();
   std::vector<uint32_t> homeless;
-  for (uint32_t d = 0; d < placements_.size(); ++d) {
-    if (problem_.demands[d].row->model.value != model || problem_.demands[d].options.empty()) continue;
-    homeless.push_back(d);
-    if (placements_[d].members.empty() || take_out(d)) continue;
-    roll_back(mark);
-    return false;
-  }
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    if (problem_.demands[d].row->model.value == model && !problem_.demands[d].options.empty()) homeless.push_back(d);
+  const Mark mark = begin();
+  if (!take_out(homeless)) return keep_if(false, mark);
   for (size_t i = homeless.size(); i > 1; --i) std::swap(homeless[i - 1], homeless[random_.below(i)]);
   const uint64_t order = random_.below(4);
   std::stable_sort(homeless.begin(), homeless.end(), [&](uint32_t a, uint32_t b) {
@@ -440,9 +446,9 @@ bool Search::rebuild_model() {
   constexpr double kOpeningWeights[] = {1, 0.5, 0.2, 0.1, 0.02};
   const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
   blink_ = 0.01;
-  for (const uint32_t d : homeless) place(d, weight, kNobody);
+  const bool better = place_all(homeless, weight, kNobody, to_beat(mark));
   blink_ = 0;
-  return keep_if_better(mark, gain_min());
+  return keep_if(better, mark);
 }
 
 // Beyond what the plan before left out.

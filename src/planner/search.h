@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -139,8 +140,9 @@ class Search {
   void set_fit(uint32_t candidate, const Fit& fit);
   void add_arcs(const Option& option, double share);
   void put(uint32_t option, uint32_t share, const Fit& fit);
-  bool take_out(uint32_t demand);
-  bool empty(uint32_t candidate);
+  bool take_out(std::span<const uint32_t> demands);  // each once, all of it
+  bool take_out(uint32_t demand) { return take_out({&demand, 1}); }
+  std::vector<uint32_t> demands_on(uint32_t candidate) const;
   void clear(uint32_t candidate);
   void put_all(uint32_t candidate, const std::vector<Member>& members, const Requirements& requirements,
                const Fit& fit);
@@ -152,10 +154,11 @@ class Search {
   double opening_weight_at(uint32_t candidate, double opening_weight) const;
   bool place_part(uint32_t demand, double opening_weight, uint32_t forbidden);
   std::vector<uint32_t> placing_order() const;
-  void place_all(std::vector<uint32_t> demands, uint32_t forbidden);
+  bool place_all(std::span<const uint32_t> demands, double opening_weight, uint32_t forbidden, double below);
+  void sort_largest_first(std::vector<uint32_t>& demands) const;
 
   bool may_go_on();
-  bool keep_if_better(const Mark& mark, double gain_min);
+  bool keep_if(bool better, const Mark& mark);  // the move since the mark: else it is undone
   bool relocate_all();
   bool spread_all();
   void spread(uint32_t demand);
@@ -167,7 +170,7 @@ class Search {
   bool ruin_and_recreate();
   bool rebuild_model();
   bool more_left_out() const;
-  double gain_min() const;
+  double to_beat(const Mark& mark) const;  // the objective that a move since the mark must get below
 
   Problem& problem_;
   Random random_;

@@ -1,6 +1,8 @@
 // The state of a search: what is deployed and placed, what it costs, and how a move is undone.
 #include <algorithm>
 #include <cmath>
+#include <ranges>
+#include <utility>
 
 #include "base/check.h"
 #include "planner/search.h"
@@ -121,7 +123,7 @@ double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, ui
                             const grid::OperatingPoint* point) const {
   double eur = replicas * candidate.replica_eur_per_hour;
   if (point != nullptr) {
-    const double work = mix.prefill_s_per_s + mix.tokens_per_s * point->decode_per_token.value() * 1e-3 / point->batch;
+    const double work = mix.work(*point);
     eur += work * std::max(0.0, point->power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
   }
   if (problem_.has_incumbent) {
@@ -146,32 +148,18 @@ namespace {
 // batch.
 double replicas_min(const Requirements& requirements, const grid::Profile& profile, const grid::OperatingPoint& point) {
   const twin::Mix& mix = requirements.mix;
-  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+  const double work = mix.work(point);
   const double decode_share_min = profile.points.front().decode_per_token.value() / requirements.tpot_ms;
   if (decode_share_min >= 1 && mix.prefill_s_per_s > 0) return std::numeric_limits<double>::infinity();
   return std::max(
       {1.0, std::ceil(work / kUtilizationMax), std::ceil(mix.prefill_s_per_s / (1 - decode_share_min) - 1e-12)});
 }
 
-// The first number of [from, to) for which `holds`, which holds for all after it; `to` where it does for none.
-template <class Holds>
-uint32_t first_of(uint32_t from, uint32_t to, const Holds& holds) {
-  while (from < to) {
-    const uint32_t middle = from + (to - from) / 2;
-    if (holds(middle))
-      to = middle;
-    else
-      from = middle + 1;
-  }
-  return from;
-}
-
 }  // namespace
 
 bool Search::keeps_promises(const Requirements& requirements, const twin::Mix& mix, const grid::Profile& profile,
                             const grid::OperatingPoint& point, uint32_t replicas) {
-  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
-  return work / replicas <= kUtilizationMax &&
+  return mix.work(point) / replicas <= kUtilizationMax &&
          twin::keeps_all(profile, point, replicas, mix, {requirements.asked.data(), requirements.asked_count});
 }
 
@@ -207,19 +195,20 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
     const auto keeps = [&](uint32_t n) {
       return keeps_promises(requirements, requirements.mix, *candidate.profile, points[p], n);
     };
-    // More replicas only cost more from the incumbent's number on, and keep what fewer keep.
+    // Replicas cost more by number from the incumbent's on, and keep what fewer keep. Of those that are cheaper than
+    // the best so far: the fewest that keep what is asked, or the incumbent's number where taking some away costs more.
     const auto first = static_cast<uint32_t>(least), rising = std::clamp(candidate.incumbent, first, most);
-    const uint32_t dear = first_of(rising, most + 1, [&](uint32_t n) { return cost(n) >= best.eur_per_hour; });
-    const uint32_t beyond = std::max(dear, rising);  // cheaper ones than the best are below
-    if (beyond == first) continue;
+    const auto numbers = std::views::iota(first, most + 1);
+    const uint32_t end =
+        *std::ranges::partition_point(numbers, [&](uint32_t n) { return n < rising || cost(n) < best.eur_per_hour; });
+    if (end == first) continue;
     uint32_t fewest = first;
     if (!keeps(first)) {
-      if (beyond - 1 == first || !keeps(beyond - 1)) continue;
-      fewest = first_of(first + 1, beyond - 1, keeps);
+      if (!keeps(end - 1)) continue;
+      fewest = *std::ranges::partition_point(std::views::iota(first, end - 1), [&](uint32_t n) { return !keeps(n); });
     }
-    const uint32_t n = std::max(fewest, rising) < beyond && cost(std::max(fewest, rising)) < cost(fewest)
-                           ? std::max(fewest, rising)
-                           : fewest;
+    const uint32_t standing = std::clamp(rising, fewest, end - 1);
+    const uint32_t n = cost(standing) < cost(fewest) ? standing : fewest;
     if (cost(n) < best.eur_per_hour) best = {Gate::none, n, p, cost(n)};
   }
   return best;
@@ -286,37 +275,46 @@ void Search::put(uint32_t o, uint32_t share, const Fit& fit) {
   objective_ += (option.transport_eur_per_hour - penalty(option.demand)) * share / kWhole;
 }
 
-// Takes all of a demand out. False when what stays behind could not go on as it is (a mix of longer requests waits
-// longer): the caller rolls back.
-bool Search::take_out(uint32_t demand) {
-  const std::vector<Member> members = placements_[demand].members;
-  old_placements_.emplace_back(demand, placements_[demand]);
-  for (const Member& member : members) {
-    const Option& option = problem_.options[member.option];
-    Deployed& deployed = deployed_[option.candidate];
-    old_deployed_.emplace_back(option.candidate, deployed);
-    std::erase_if(deployed.members, [&](const Member& m) { return m.option == member.option; });
+// False when what stays behind could not go on as it is (a mix of longer requests waits longer): the caller rolls back.
+bool Search::take_out(std::span<const uint32_t> demands) {
+  std::vector<uint32_t> from;
+  for (const uint32_t d : demands)
+    for (const Member& member : placements_[d].members) from.push_back(problem_.options[member.option].candidate);
+  std::ranges::sort(from);
+  from.erase(std::ranges::unique(from).begin(), from.end());
+  for (const uint32_t c : from) old_deployed_.emplace_back(c, deployed_[c]);
+  for (const uint32_t d : demands) {
+    Placement& placement = placements_[d];
+    for (const Member& member : placement.members) {
+      const Option& option = problem_.options[member.option];
+      add_arcs(option, -static_cast<double>(member.share));
+      objective_ += (penalty(d) - option.transport_eur_per_hour) * member.share / kWhole;
+    }
+    old_placements_.emplace_back(d, std::exchange(placement, {}));
+  }
+  for (const uint32_t c : from) {
+    Deployed& deployed = deployed_[c];
+    std::erase_if(deployed.members, [&](const Member& member) {
+      return placements_[problem_.options[member.option].demand].members.empty();
+    });
     deployed.requirements = {};
     deployed.work = 0;
-    for (const Member& m : deployed.members) {
-      deployed.requirements.add(problem_, problem_.options[m.option], m.share);
-      deployed.work += problem_.options[m.option].replicas_in_fractions * m.share / kWhole;
+    for (const Member& member : deployed.members) {
+      const Option& option = problem_.options[member.option];
+      deployed.requirements.add(problem_, option, member.share);
+      deployed.work += option.replicas_in_fractions * member.share / kWhole;
     }
-    const Fit smaller = fit(option.candidate, deployed.requirements);
+    const Fit smaller = fit(c, deployed.requirements);
     if (smaller.blocked != Gate::none) return false;
-    set_fit(option.candidate, smaller);
-    add_arcs(option, -static_cast<double>(member.share));
-    objective_ += (penalty(demand) - option.transport_eur_per_hour) * member.share / kWhole;
+    set_fit(c, smaller);
   }
-  placements_[demand] = {};
   return true;
 }
 
-// Takes every demand out of a deployment, the parts served elsewhere too.
-bool Search::empty(uint32_t c) {
-  while (!deployed_[c].members.empty())
-    if (!take_out(problem_.options[deployed_[c].members.back().option].demand)) return false;
-  return true;
+std::vector<uint32_t> Search::demands_on(uint32_t candidate) const {
+  std::vector<uint32_t> demands;
+  for (const Member& member : deployed_[candidate].members) demands.push_back(problem_.options[member.option].demand);
+  return demands;
 }
 
 void Search::roll_back(const Mark& mark) {

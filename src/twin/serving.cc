@@ -62,6 +62,10 @@ Mix Mix::scaled(double factor) const {
           prefill_square * factor, prefill_token_s * factor, tokens_square * factor};
 }
 
+double Mix::work(const grid::OperatingPoint& point) const {
+  return prefill_s_per_s + tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+}
+
 void Mix::add(const grid::Profile& profile, const grid::Demand& demand, double fraction) {
   add(sizes_of(profile, demand), demand.rate_per_s * fraction);
 }
@@ -230,7 +234,7 @@ void set_full(const Load& load, const grid::Profile& profile, uint32_t batch_max
 
 // What is told of a deployment without working it out: false where there is no more to tell.
 bool set_ends(const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix, Serving& serving) {
-  const double work = mix.prefill_s_per_s + mix.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
+  const double work = mix.work(point);
   serving.utilization = replicas > 0 ? work / replicas : work > 0 ? 1e300 : 0;
   serving.prefill_share = replicas > 0 ? mix.prefill_s_per_s / replicas : 0;
   serving.step = point.decode_per_token;

@@ -174,7 +174,8 @@ struct Mix {
   double tokens_square = 0;    // tokens², of single answers, a second
 
   void add(const RequestSizes& sizes, double requests_per_s);
-  Mix scaled(double factor) const;  // the same requests, that many times as often
+  Mix scaled(double factor) const;                       // the same requests, that many times as often
+  double work(const grid::OperatingPoint& point) const;  // replicas that it keeps busy, were their batches full
   void add(const grid::Profile& profile, const grid::Demand& demand, double fraction);
 };
 

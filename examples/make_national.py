@@ -339,6 +339,18 @@ TENANTS = {
     "demo": ("Demonstration", "sk-demo", None, "public", [], 1_500, 100, 0.95, 3),
 }
 
+# By the clock of the region, of the busiest hour. Invented, in the shapes that offices, shifts and evenings have.
+UTC_OFFSET_HOUR = 1  # Central European Time; in summer the day begins an hour earlier
+DAYS = {
+    "office": ("Office hours", [6, 5, 5, 5, 6, 10, 25, 55, 85, 100, 100, 97, 85, 92, 97, 95, 85, 65, 42, 30, 22, 16, 11, 8]),
+    "ward": ("Day and night shift of a hospital", [30, 28, 27, 27, 30, 40, 65, 90, 100, 100, 98, 95, 88, 90, 92, 88, 80, 72, 65, 60, 52, 45, 38, 33]),
+    "shifts": ("Two shifts of a factory", [25, 25, 25, 25, 40, 80, 100, 100, 100, 95, 100, 100, 90, 85, 100, 100, 100, 95, 90, 100, 95, 70, 40, 25]),
+    "evening": ("After work", [35, 22, 14, 10, 8, 8, 10, 14, 16, 18, 22, 28, 34, 36, 40, 48, 58, 70, 82, 93, 100, 98, 82, 58]),
+    "night": ("Batches at night", [100, 100, 100, 100, 95, 80, 50, 25, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 25, 35, 60, 85, 100, 100]),
+}
+DAY_OF = {"rheinbank": "office", "ministerium": "office", "sprachlabor": "office", "klinikum": "ward", "werkstatt": "shifts",
+          "sturmspiel": "evening", "zahlenwerk": "night"}  # the others ask the same all day
+
 CLIP_BYTES = 25_000_000  # ten seconds of video: what makes it cheaper to answer nearby than to carry
 
 # tenant, model, regions, requests/s per million people, prompt tokens, output tokens, prefix hit
@@ -537,7 +549,8 @@ def write_places(out):
         if region == LOCAL_REGION:
             prefixes += ["127.0.0.0/8", "::1/128"]
         entity(out, {"id": region, "name": name, "latitude_deg": lat, "longitude_deg": lon, "population": population, "prefixes": prefixes,
-                     "anchors": [{"node": anchor_node(c), "access_delay_us": access, "backhaul_delay_us": haul} for c, access, haul in anchors]})
+                     "anchors": [{"node": anchor_node(c), "access_delay_us": access, "backhaul_delay_us": haul} for c, access, haul in anchors],
+                     "utc_offset_hour": UTC_OFFSET_HOUR})
 
 
 def write_compute(out):
@@ -573,6 +586,9 @@ def write_business(out):
         if models:
             fields["models"] = models
         entity(out, fields | {"ttft_ms": ttft, "tpot_ms": tpot, "quantile": quantile, "priority": priority})
+    out.append("\nday_profiles:")
+    for day, (name, percent) in DAYS.items():
+        entity(out, {"id": day, "name": name, "rate_fraction": [p / 100 for p in percent]})
     out.append("\ndemands:")
     for tenant, model, regions, per_million, prompt, output, hit in DEMANDS:
         for region in regions:
@@ -580,6 +596,8 @@ def write_business(out):
                       "rate_per_s": rate(region, per_million), "prompt_tokens": prompt, "output_tokens": output}
             if model == "qwen2.5-vl-3b":
                 fields["upload_bytes"] = CLIP_BYTES
+            if tenant in DAY_OF:
+                fields["day_profile"] = DAY_OF[tenant]
             entity(out, fields | ({"prefix_hit": hit} if hit else {}))
     out.append("\n# Everyday traffic that is there whatever is decided: by population, between anchors and the core.\ntraffic:")
     for bg, a, b, gbps in traffic():

@@ -211,7 +211,8 @@ Region decode(std::string_view id, const Json::Object& attributes, const Referen
                 .longitude = r.quantity<Degrees>("longitude_deg"),
                 .population = r.number("population"),
                 .prefixes = {},
-                .anchors = {}};
+                .anchors = {},
+                .utc_offset_hour = r.number("utc_offset_hour")};
   for (const Json& text : r.get("prefixes").array())
     if (const auto prefix = parse_prefix(text.text())) region.prefixes.push_back(*prefix);
   for (const Reader& anchor : r.records("anchors"))
@@ -318,6 +319,16 @@ Tenant decode(std::string_view id, const Json::Object& attributes, const Referen
 }
 
 template <>
+DayProfile decode(std::string_view id, const Json::Object& attributes, const References& references) {
+  static const auto& schema = schema_of("day_profile");
+  const Reader r(schema, attributes, &references);
+  DayProfile profile{.id = std::string(id), .name = name_or_id(r, id), .rate_fraction = {}};
+  const Json::Array& hours = r.get("rate_fraction").array();
+  for (size_t i = 0; i < std::min(hours.size(), kHoursOfDay); ++i) profile.rate_fraction[i] = hours[i].number();
+  return profile;
+}
+
+template <>
 Demand decode(std::string_view id, const Json::Object& attributes, const References& references) {
   static const auto& schema = schema_of("demand");
   const Reader r(schema, attributes, &references);
@@ -339,7 +350,8 @@ Demand decode(std::string_view id, const Json::Object& attributes, const Referen
           .promise = {Milliseconds(r.number_or("ttft_ms", tenant.promise.ttft.value())),
                       Milliseconds(r.number_or("tpot_ms", tenant.promise.tpot.value())),
                       r.number_or("quantile", tenant.promise.quantile)},
-          .priority = r.has("priority") ? r.count("priority") : tenant.priority};
+          .priority = r.has("priority") ? r.count("priority") : tenant.priority,
+          .day_profile = r.reference<DayProfile>("day_profile")};
 }
 
 template <>

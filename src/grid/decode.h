@@ -69,6 +69,8 @@ Deployment decode(std::string_view id, const Json::Object& attributes, const Ref
 template <>
 Tenant decode(std::string_view id, const Json::Object& attributes, const References& references);
 template <>
+DayProfile decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
 Demand decode(std::string_view id, const Json::Object& attributes, const References& references);
 template <>
 Traffic decode(std::string_view id, const Json::Object& attributes, const References& references);
@@ -95,6 +97,7 @@ void for_each_table(RowsOrSnapshot&& rows, Visit visit) {
   visit(std::string_view("profile"), rows.profiles);
   visit(std::string_view("deployment"), rows.deployments);
   visit(std::string_view("tenant"), rows.tenants);
+  visit(std::string_view("day_profile"), rows.day_profiles);
   visit(std::string_view("demand"), rows.demands);
   visit(std::string_view("traffic"), rows.traffic);
 }

@@ -247,6 +247,23 @@ TEST(Decode, OverlappingReservesAddUp) {
   EXPECT_EQ(text_of(make_rows(entities)), "");
 }
 
+TEST(Decode, ADayProfileHasTwentyFourHoursAndDemandsNameIt) {
+  auto entities = small_grid();
+  Json::Array hours;
+  for (int hour = 0; hour < 24; ++hour) hours.emplace_back(hour / 23.0);
+  entities.push_back({"day_profile", "office", {{"rate_fraction", hours}}});
+  find(entities, "r").attributes["utc_offset_hour"] = 5.5;
+  EXPECT_FALSE(make_rows(entities).rows.demands[0].day_profile.valid()) << "the same all day";
+  find(entities, "q").attributes["day_profile"] = "office";
+  const GridRows made = make_rows(entities);
+  EXPECT_EQ(text_of(made), "");
+  EXPECT_EQ(made.rows.demands[0].day_profile, DayProfileIndex(0));
+  EXPECT_EQ(made.rows.day_profiles[0].rate_fraction[23], 1);
+  EXPECT_EQ(made.rows.regions[0].utc_offset_hour, 5.5);
+  find(entities, "q").attributes["day_profile"] = "offices";
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("there is no day_profile 'offices'; did you mean 'office'?"));
+}
+
 TEST(Decode, AtMostSixtyFourJurisdictions) {
   auto entities = small_grid();
   Json::Array codes;

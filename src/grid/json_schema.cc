@@ -63,7 +63,7 @@ Json::Object item_schema(const Attribute& attribute) {
 Json attribute_schema(const Attribute& attribute) {
   Json::Object schema = item_schema(attribute);
   if (attribute.list) {
-    schema = {{"type", "array"}, {"items", std::move(schema)}, {"maxItems", uint64_t{kListItemsMax}}};
+    schema = {{"type", "array"}, {"items", std::move(schema)}, {"maxItems", uint64_t{items_max(attribute)}}};
     if (attribute.items_min > 0) schema["minItems"] = uint64_t{attribute.items_min};
   }
   if (!attribute.absent.is_null()) schema["default"] = plain(attribute.absent);

@@ -112,6 +112,7 @@ struct Region {
   double population = 0;  // people, ≥ 0
   std::vector<Prefix> prefixes;
   std::vector<Anchor> anchors;  // at least one; the first that is up and connected is used
+  double utc_offset_hour = 0;   // its clock is ahead of UTC by, [−12, 14]
   bool operator==(const Region&) const = default;
 };
 using RegionIndex = Index<Region>;
@@ -210,13 +211,24 @@ struct Tenant {
 };
 using TenantIndex = Index<Tenant>;
 
+inline constexpr size_t kHoursOfDay = 24;
+
+// How a demand rises and falls over a day, by the hours of its region's clock.
+struct DayProfile {
+  std::string id;
+  std::string name;
+  std::array<double, kHoursOfDay> rate_fraction{};  // of the busiest hour's rate, [0, 1]
+  bool operator==(const DayProfile&) const = default;
+};
+using DayProfileIndex = Index<DayProfile>;
+
 // What a tenant's users in a region are expected to ask of a model.
 struct Demand {
   std::string id;
   TenantIndex tenant;
   RegionIndex region;
   ModelIndex model;
-  double rate_per_s = 0;      // requests, ≥ 0
+  double rate_per_s = 0;      // requests, ≥ 0; in its busiest hour where it has a day profile
   double prompt_tokens = 0;   // mean, ≥ 1
   double output_tokens = 0;   // mean, ≥ 1
   double upload_bytes = 0;    // per request, mean, ≥ 0
@@ -224,6 +236,7 @@ struct Demand {
   double prefix_hit = 0;      // fraction of prompt tokens found in cache, [0, 1)
   Promise promise;
   uint32_t priority = 0;
+  DayProfileIndex day_profile;  // not valid(): the same rate all day
   bool operator==(const Demand&) const = default;
 };
 using DemandIndex = Index<Demand>;

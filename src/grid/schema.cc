@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "grid/nouns.h"
+
 namespace tandem::grid {
 namespace {
 
@@ -268,7 +270,13 @@ Kind region_kind() {
                .fields = {reference("node", "node", "UPF or BNG where the traffic surfaces."),
                           amount_or("access_delay_us", 0, 1e6, "One way, device to base station or access node."),
                           amount_or("backhaul_delay_us", 0, 1e6, "One way, from there to the anchor.")},
-               .description = "In order of preference: the first that is up and connected is used."}}};
+               .description = "In order of preference: the first that is up and connected is used."},
+              {.name = "utc_offset_hour",
+               .type = Type::number,
+               .absent = 0.0,
+               .minimum = -12,
+               .maximum = 14,
+               .description = "How far its clock is ahead of UTC: day profiles follow it."}}};
 }
 
 Kind accelerator_kind() {
@@ -398,6 +406,22 @@ Kind tenant_kind() {
           promise(true) + std::vector<Attribute>{priority(int64_t{0}, "Larger is served first.")}};
 }
 
+Kind day_profile_kind() {
+  return {.name = "day_profile",
+          .section = "day_profiles",
+          .description = "How demands rise and fall over a day, by the clock of their region.",
+          .attributes = {name_attribute(),
+                         {.name = "rate_fraction",
+                          .type = Type::number,
+                          .list = true,
+                          .required = true,
+                          .items_min = kHoursOfDay,
+                          .items_max = kHoursOfDay,
+                          .minimum = 0,
+                          .maximum = 1,
+                          .description = "Of a demand's rate_per_s, in each hour of the day from midnight on."}}};
+}
+
 Kind demand_kind() {
   return {.name = "demand",
           .section = "demands",
@@ -407,7 +431,7 @@ Kind demand_kind() {
                   reference("tenant", "tenant", "Whose."),
                   reference("region", "region", "Where its users are."),
                   reference("model", "model", "What they ask for."),
-                  amount("rate_per_s", 1e7, "Requests."),
+                  amount("rate_per_s", 1e7, "Requests; in the busiest hour where there is a day profile."),
                   {.name = "prompt_tokens",
                    .type = Type::number,
                    .required = true,
@@ -439,7 +463,11 @@ Kind demand_kind() {
                    .exclusive_maximum = true,
                    .description = "The fraction of prompt tokens found in cache."}} +
               promise(false) +
-              std::vector<Attribute>{priority(Json(), "Larger is served first. Default: the tenant's.")}};
+              std::vector<Attribute>{priority(Json(), "Larger is served first. Default: the tenant's."),
+                                     {.name = "day_profile",
+                                      .type = Type::reference,
+                                      .refers_to = "day_profile",
+                                      .description = "How it rises and falls. Default: the same rate all day."}}};
 }
 
 Kind traffic_kind() {
@@ -451,10 +479,10 @@ Kind traffic_kind() {
 }
 
 const std::vector<Kind>& table() {
-  static const std::vector<Kind> kKinds{grid_kind(),   site_kind(),    node_kind(),        shared_risk_group_kind(),
-                                        link_kind(),   region_kind(),  accelerator_kind(), pool_kind(),
-                                        model_kind(),  profile_kind(), deployment_kind(),  tenant_kind(),
-                                        demand_kind(), traffic_kind()};
+  static const std::vector<Kind> kKinds{
+      grid_kind(),        site_kind(),   node_kind(),   shared_risk_group_kind(), link_kind(),       region_kind(),
+      accelerator_kind(), pool_kind(),   model_kind(),  profile_kind(),           deployment_kind(), tenant_kind(),
+      day_profile_kind(), demand_kind(), traffic_kind()};
   return kKinds;
 }
 

@@ -39,6 +39,7 @@ struct Attribute {
   bool list = false;  // a list of values of that type
   bool required = false;
   size_t items_min = 0;                // of a list
+  size_t items_max = 0;                // likewise; 0: kListItemsMax
   Json absent = {};                    // the value where it is left out; null: the description says
   std::optional<double> minimum = {};  // of a number
   std::optional<double> maximum = {};
@@ -78,6 +79,8 @@ inline constexpr int kFileFormat = 1;             // the value of a grid file's 
 inline constexpr size_t kIdBytesMax = 128;        // ids stand in URLs, headers and metric labels
 inline constexpr size_t kTextBytesMax = 2'000;    // a sentence or two, not a document
 inline constexpr size_t kListItemsMax = 100'000;  // the largest list that means anything: prefixes of a region
+
+inline size_t items_max(const Attribute& list) { return list.items_max > 0 ? list.items_max : kListItemsMax; }
 
 // "grid" first, then every kind after the kinds it refers to.
 std::span<const Kind> kinds();

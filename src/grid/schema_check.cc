@@ -52,7 +52,9 @@ std::string what_is_right(const Attribute& attribute) {
     case Type::boolean: return "write true or false";
     case Type::integer: return fmt::format("write a whole number{}", bounds(attribute));
     case Type::number: {
-      const std::string plain = unit.empty() ? "write a number" : fmt::format("write a plain number of {}", unit);
+      const std::string plain =
+          unit.empty() ? "write a number"
+                       : fmt::format("write a plain number {}{}", unit.starts_with("of ") ? "" : "of ", unit);
       return plain + bounds(attribute);
     }
     case Type::text: return "write a text";
@@ -75,12 +77,16 @@ class Checker {
     if (!attribute_.list) return one(value);
     if (!value.is_array())
       return wrong(fmt::format("{} is {}, not a list", attribute_.name, describe(value)), "write a list: [ … ]");
+    if (attribute_.items_max > 0 && attribute_.items_min == attribute_.items_max &&
+        value.array().size() != attribute_.items_min)
+      return wrong(fmt::format("{} has {} items", attribute_.name, value.array().size()),
+                   fmt::format("write {}", attribute_.items_min));
     if (value.array().size() < attribute_.items_min)
       return wrong(fmt::format("{} is empty", attribute_.name),
                    "name at least one, or leave the key out if it has a default");
-    if (value.array().size() > kListItemsMax)
+    if (value.array().size() > items_max(attribute_))
       return wrong(fmt::format("{} has {} items", attribute_.name, value.array().size()),
-                   fmt::format("at most {} are allowed", kListItemsMax));
+                   fmt::format("at most {} are allowed", items_max(attribute_)));
     Json::Array canonical;
     for (size_t i = 0; i < value.array().size(); ++i) {
       path_.emplace_back(i);

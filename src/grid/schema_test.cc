@@ -1,5 +1,6 @@
 #include "grid/schema.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -136,6 +137,20 @@ TEST(Schema, AttributesOfOneEntityMustAgree) {
           {{"site", "s"}, {"node", "n"}, {"accelerator", "a"}, {"count", 4}, {"radio_reserve", Json::Array{reserve}}})
           .size(),
       1u);
+}
+
+TEST(Schema, ADayHasTwentyFourHours) {
+  for (const size_t hours : {23u, 25u}) {
+    const auto problems = problems_of("day_profile", {{"rate_fraction", Json::Array(hours, Json(0.5))}});
+    ASSERT_EQ(problems.size(), 1u);
+    EXPECT_EQ(problems[0].message, fmt::format("rate_fraction has {} items", hours));
+    EXPECT_EQ(problems[0].fix, "write 24");
+  }
+  Json::Array beyond(24, Json(0.5));
+  beyond[7] = 1.5;
+  const auto problems = problems_of("day_profile", {{"rate_fraction", beyond}});
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(to_string(problems[0].path), "rate_fraction[7]");
 }
 
 TEST(Schema, Ids) {

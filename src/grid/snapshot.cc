@@ -29,7 +29,8 @@ bool Snapshot::operator==(const Snapshot& other) const {
          nodes == other.nodes && shared_risk_groups == other.shared_risk_groups && links == other.links &&
          regions == other.regions && accelerators == other.accelerators && pools == other.pools &&
          models == other.models && profiles == other.profiles && deployments == other.deployments &&
-         tenants == other.tenants && demands == other.demands && traffic == other.traffic;
+         tenants == other.tenants && day_profiles == other.day_profiles && demands == other.demands &&
+         traffic == other.traffic;
 }
 
 Snapshot make_snapshot(Rows rows, uint64_t offset) {
@@ -51,6 +52,7 @@ Snapshot make_snapshot(Rows rows, uint64_t offset) {
   s.profiles = Table(std::move(rows.profiles));
   s.deployments = Table(std::move(rows.deployments));
   s.tenants = Table(std::move(rows.tenants));
+  s.day_profiles = Table(std::move(rows.day_profiles));
   s.demands = Table(std::move(rows.demands));
   s.traffic = Table(std::move(rows.traffic));
   s.adjacency = std::make_shared<const Adjacency>(s.nodes.size(), s.links);

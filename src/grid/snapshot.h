@@ -49,6 +49,7 @@ struct Rows {
   std::vector<Profile> profiles;
   std::vector<Deployment> deployments;
   std::vector<Tenant> tenants;
+  std::vector<DayProfile> day_profiles;
   std::vector<Demand> demands;
   std::vector<Traffic> traffic;
 };
@@ -70,6 +71,7 @@ struct Snapshot {
   Table<Profile> profiles;
   Table<Deployment> deployments;
   Table<Tenant> tenants;
+  Table<DayProfile> day_profiles;
   Table<Demand> demands;
   Table<Traffic> traffic;
   std::shared_ptr<const Adjacency> adjacency;  // shared while no link is added, removed or rewired

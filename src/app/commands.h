@@ -41,6 +41,7 @@ struct GenerateOptions {
   uint64_t models = 9;
   uint64_t seed = 1;
   double load = 0.6;             // of what the accelerators could serve
+  bool days = false;             // demands that rise and fall over the day
   std::filesystem::path output;  // empty: standard output
   bool json = false;
 };
@@ -51,6 +52,7 @@ struct PlanOptions {
   uint64_t seed = 1;
   uint64_t work = 10'000;
   double time_limit_s = 0;      // 0: none; the plan is then the same wherever it is made
+  uint32_t periods = 0;         // at most so many plans over a day; 0: one plan
   std::filesystem::path check;  // a plan's JSON: checked instead of planning
   bool json = false;
 };

@@ -14,7 +14,8 @@ namespace {
 
 Result<void> generate_file(const GenerateOptions& options) {
   TANDEM_ASSIGN(const std::vector<grid::Entity> entities,
-                generate::generate_grid({options.sites, options.demands, options.models, options.seed, options.load}));
+                generate::generate_grid(
+                    {options.sites, options.demands, options.models, options.seed, options.load, options.days}));
   const std::string text = ingest::write_grid_file(entities);
   if (options.output.empty()) {
     std::fwrite(text.data(), 1, text.size(), stdout);

@@ -69,6 +69,7 @@ void add_generate(CLI::App& app, int& status) {
       ->add_option("--load", options->load,
                    "How full the demands make the accelerators: 1 is all they could serve, a pilot is 0.02")
       ->capture_default_str();
+  command->add_flag("--days", options->days, "Demands rise and fall over the day; all else is as without");
   command->add_option("-o,--output", options->output, "Grid file to write; standard output when not given");
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer(
@@ -86,12 +87,17 @@ void add_plan(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then")
       ->check(CLI::Range(0.0, 86'400.0));
+  command
+      ->add_option("--periods", options->periods,
+                   "Plan a day in at most so many periods, by the day profiles of demands and the radio reserve of "
+                   "pools: which replicas to keep, start and stop, with what moves cost in the sum")
+      ->check(CLI::Range(1, 24));
   command->add_option("--check-certificate", options->check,
-                      "A plan as JSON: check its constraints, its cost and its bound from the grid alone");
+                      "A plan or a day of plans as JSON: check constraints, cost and bound from the grid alone");
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
       "Example:\n  tandem plan --grid examples/national.yaml --json > plan.json\n  tandem plan --grid "
-      "examples/national.yaml --check-certificate plan.json");
+      "examples/national.yaml --check-certificate plan.json\n  tandem plan --grid examples/national.yaml --periods 6");
   run_with(command, options, run_plan, status);
 }
 

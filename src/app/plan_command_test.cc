@@ -40,5 +40,55 @@ TEST(PlanCommand, WritesPlansThatItsCheckConfirmsUnlessTheyWereTouched) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::Not(testing::IsEmpty()));
 }
 
+TEST(PlanCommand, PlansADayInPeriodsThatItsCheckConfirms) {
+  const test_support::TemporaryDirectory directory;
+  const auto grid = directory.path() / "made.yaml";
+  ASSERT_EQ(run_generate({.sites = 8, .demands = 12, .models = 3, .days = true, .output = grid}), 0);
+  PlanOptions options;
+  options.grid = grid;
+  options.work = 100;
+  options.periods = 4;
+  const std::string table = printed_by(options, 0);
+  EXPECT_THAT(table, testing::HasSubstr("FROM    TO  HOURS"));
+  EXPECT_THAT(table, testing::HasSubstr("the busiest hours' deployments all day:"));
+  EXPECT_THAT(table, testing::HasSubstr("each period's own plan, moves paid:"));
+  options.json = true;
+  const std::string written = printed_by(options, 0);
+  const auto document = parse_json(written);
+  ASSERT_TRUE(document.has_value());
+  const Json::Array& periods = (*document)["periods"].array();
+  ASSERT_GE(periods.size(), 2u);
+  ASSERT_LE(periods.size(), 4u);
+  int64_t hours = 0;
+  for (const Json& period : periods) {
+    hours += period["hours"].integer();
+    EXPECT_TRUE(period["plan"]["deployments"].is_array());
+  }
+  EXPECT_EQ(hours, 24);
+  EXPECT_LE((*document)["cost_eur_per_day"].number(), (*document)["peak_all_day"]["cost_eur_per_day"].number());
+  EXPECT_LE((*document)["bound_eur_per_day"].number(), (*document)["cost_eur_per_day"].number());
+  options.check = directory.path() / "day.json";
+  std::ofstream(options.check) << written;
+  EXPECT_THAT(printed_by(options, 0), testing::HasSubstr("\"holds\": true"));
+}
+
+TEST(PlanCommand, NamesWhatIsWrongWithADayByLine) {
+  const test_support::TemporaryDirectory directory;
+  PlanOptions options;
+  options.grid = directory.path() / "wrong.yaml";
+  options.periods = 4;
+  std::ofstream(options.grid)
+      << "tandem: 1\nday_profiles:\n  - {id: short, rate_fraction: [1, 0.5]}\n  - {id: high,\n"
+         "     rate_fraction: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,\n"
+         "       0, 2]}\n";
+  testing::internal::CaptureStderr();
+  printed_by(options, 2);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said,
+              testing::HasSubstr("wrong.yaml:3: error: day_profile 'short': rate_fraction has 2 items; write 24"));
+  EXPECT_THAT(said, testing::HasSubstr(
+                        "wrong.yaml:6: error: day_profile 'high': rate_fraction is 2; write a plain number of 1 ≥ 0"));
+}
+
 }  // namespace
 }  // namespace tandem::app

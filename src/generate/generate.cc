@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "generate/business.h"
+#include "generate/days.h"
 
 namespace tandem::generate {
 namespace {
@@ -237,6 +238,7 @@ Result<std::vector<grid::Entity>> generate_grid(const Options& options) {
   const World world{land, fibre, equipment, catalogue};
   const Business business = make_business(world, options.demands, options.load, options.seed);
   std::vector<grid::Entity> entities = EntityWriter(world, business).write(options);
+  if (options.days) give_days(entities);
   make_canonical(entities);
   return entities;
 }

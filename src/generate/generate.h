@@ -15,6 +15,7 @@ struct Options {
   uint64_t models = 9;       // [1, kModelsMax]
   uint64_t seed = 1;
   double load = 0.6;  // of what the accelerators could serve if replicas came in fractions, (0, 1]; a pilot: 0.02
+  bool days = false;  // demands follow day profiles; nothing else is another for it
 };
 inline constexpr uint64_t kSitesMax = 10'000;     // a distance is kept from every anchor to every pool
 inline constexpr uint64_t kDemandsMax = 200'000;  // what a grid file of 64 MB holds

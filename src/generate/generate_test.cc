@@ -57,6 +57,25 @@ TEST(Generate, IsAsLargeAsAskedAndPassesEveryCheck) {
   }
 }
 
+TEST(Generate, DaysAddRhythmsAndLeaveAllElseAsItWas) {
+  Options options{.sites = 30, .demands = 100};
+  const auto plain = generate_grid(options);
+  options.days = true;
+  auto with_days = generate_grid(options);
+  ASSERT_TRUE(plain && with_days);
+  const grid::Snapshot s = snapshot_of(options);
+  EXPECT_EQ(s.day_profiles.size(), 5u);
+  std::set<uint32_t> followed;
+  for (const grid::Demand& demand : s.demands) followed.insert(demand.day_profile.value);
+  EXPECT_EQ(followed.size(), 6u) << "all of them, and none";
+  std::erase_if(*with_days, [](const grid::Entity& entity) { return entity.kind == "day_profile"; });
+  for (grid::Entity& entity : *with_days) {
+    entity.attributes.erase("day_profile");
+    entity.attributes.erase("utc_offset_hour");
+  }
+  EXPECT_EQ(*with_days, *plain);
+}
+
 TEST(Generate, ReadsBackFromAFileAndIsTheSameForTheSameSeed) {
   const Options options{.sites = 60, .demands = 300, .models = 12, .seed = 7};
   const std::string text = ingest::write_grid_file(*generate_grid(options));

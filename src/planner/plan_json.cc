@@ -5,7 +5,9 @@
 #include <map>
 
 #include "planner/certificate.h"
+#include "planner/keep.h"
 #include "planner/planner.h"
+#include "planner/schedule.h"
 
 namespace tandem::planner {
 namespace {
@@ -142,6 +144,42 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Pr
   return json;
 }
 
+namespace {
+
+Json::Object day_cost_json(const DayCost& day) {
+  return {{"cost_eur_per_day", rounded(day.eur)},
+          {"moves", day.moves},
+          {"energy_kwh", rounded(day.energy_kwh)},
+          {"replicas_max", day.replicas_max}};
+}
+
+}  // namespace
+
+Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot) {
+  Json::Object json = day_cost_json(schedule.day);
+  json["bound_eur_per_day"] = rounded_down(schedule.bound_eur);
+  json["gap"] = schedule.day.eur > 0 ? rounded((schedule.day.eur - schedule.bound_eur) / schedule.day.eur) : 0.0;
+  json["move_penalty_eur"] = snapshot.policy.move_penalty.value();
+  json["peak_all_day"] = day_cost_json(schedule.peak_all_day);
+  json["ignoring_moves"] = day_cost_json(schedule.ignoring_moves);
+  Json::Array periods;
+  for (const PlannedPeriod& planned : schedule.periods) {
+    const auto [from_hour, hours] = planned.period;
+    uint32_t replicas = 0;
+    for (const v1::PlannedDeployment& row : planned.plan.deployments()) replicas += row.replicas();
+    periods.push_back(
+        Json::Object{{"from_hour", from_hour},
+                     {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
+                     {"hours", hours},
+                     {"moves", planned.moves},
+                     {"replicas", replicas},
+                     {"power_kw", rounded(planned.power_kw)},
+                     {"plan", plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices)}});
+  }
+  json["periods"] = std::move(periods);
+  return json;
+}
+
 // ---- Reading one back -----------------------------------------------------------------------------------------------
 
 namespace {
@@ -261,6 +299,49 @@ CheckedPlan check_plan(const grid::Snapshot& snapshot, const PricedPlan& priced)
     checked.faults.push_back(fmt::format("it says that no plan costs less than {} €/h, its prices prove {}",
                                          plan.bound_eur_per_hour(), checked.bound_eur_per_hour));
   return checked;
+}
+
+Result<CheckedPlan> check_schedule(const Json& document, const grid::Snapshot& snapshot) {
+  const Json::Array& rows = document["periods"].array();
+  if (rows.empty() || rows.size() > kPeriodsMax)
+    return fail(ErrorCode::invalid_argument, fmt::format("schedule: 'periods' must be a list of 1 to {}", kPeriodsMax));
+  CheckedPlan day;
+  std::vector<v1::Plan> plans;
+  int64_t hours_before = 0;
+  for (const Json& row : rows) {
+    const int64_t from = row["from_hour"].integer(-1), hours = row["hours"].integer(-1);
+    if (from < 0 || from >= int64_t{kPeriodsMax} || hours < 1 || hours > int64_t{kPeriodsMax})
+      return fail(ErrorCode::invalid_argument, "schedule: 'from_hour' must be 0 to 23, and 'hours' 1 to 24");
+    if (!plans.empty() && from != (rows[0]["from_hour"].integer() + hours_before) % kPeriodsMax)
+      day.faults.push_back(fmt::format("the period from {} h does not follow the one before it", from));
+    hours_before += hours;
+    const DayPeriod period{static_cast<uint32_t>(from), static_cast<uint32_t>(hours)};
+    const grid::Snapshot grid = grid_of_hours(snapshot, period);
+    TANDEM_ASSIGN(const PricedPlan priced, plan_from_json(row["plan"], grid));
+    const CheckedPlan checked = check_plan(grid, priced);
+    for (const std::string& fault : checked.faults) day.faults.push_back(fmt::format("from {} h: {}", from, fault));
+    if (priced.plan.moves() > 0)
+      day.faults.push_back(fmt::format("from {} h: its plan counts moves, which the day counts", from));
+    day.cost_eur_per_hour += static_cast<double>(hours) * checked.cost_eur_per_hour;
+    day.bound_eur_per_hour += static_cast<double>(hours) * checked.bound_eur_per_hour;
+    plans.push_back(priced.plan);
+  }
+  if (hours_before != int64_t{kPeriodsMax})
+    day.faults.push_back(fmt::format("its periods have {} hours together", hours_before));
+  uint64_t moves = 0;
+  for (size_t p = 0; p < plans.size() && plans.size() > 1; ++p)
+    moves += moves_between(plans[(p + plans.size() - 1) % plans.size()], plans[p]);
+  day.cost_eur_per_hour += static_cast<double>(moves) * snapshot.policy.move_penalty.value();
+  const double said = document["cost_eur_per_day"].number(), bound = document["bound_eur_per_day"].number();
+  if (!(std::abs(said - day.cost_eur_per_hour) <= 1e-5 * std::max(1.0, day.cost_eur_per_hour)))
+    day.faults.push_back(
+        fmt::format("it says that the day costs {} €, its plans and moves cost {}", said, day.cost_eur_per_hour));
+  if (!(bound <= day.bound_eur_per_hour * (1 + 1e-7) + 1e-9))
+    day.faults.push_back(fmt::format("it says that no such day costs less than {} €, its prices prove {}", bound,
+                                     day.bound_eur_per_hour));
+  day.cost_eur_per_hour /= kPeriodsMax;
+  day.bound_eur_per_hour /= kPeriodsMax;
+  return day;
 }
 
 }  // namespace tandem::planner

@@ -1,0 +1,257 @@
+#include "planner/schedule.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "planner/day.h"
+#include "planner/keep.h"
+
+namespace tandem::planner {
+namespace {
+
+constexpr int kSweepsMax = 6;          // each costs two plans a period; the third rarely gains anything
+constexpr double kWorthASweep = 1e-4;  // of the day's cost
+// What a spare accelerator is worth at least where to cut the day is decided, of its price: none is scarce where the
+// plan of the busiest hours has room, and the reserve still says when there is more of it.
+constexpr double kSpareWorth = 0.05;
+constexpr double kNeverMove = 1e6;  // € a replica: no plan is worth one
+
+// A plan for a period, its cost without moves.
+using Offer = std::shared_ptr<const v1::Plan>;
+
+struct OpenPeriod {
+  DayPeriod period;
+  grid::Snapshot grid;
+  std::vector<Offer> offers;  // the first is its own from nothing, the second that of the busiest hours kept
+  double bound = 0;           // €/h
+  Prices prices;
+  Offer chosen;
+};
+
+class DayMaking {
+ public:
+  DayMaking(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
+            const std::function<void(const ScheduleProgress&)>& progress)
+      : snapshot_(snapshot),
+        options_(options),
+        stop_(std::move(stop)),
+        progress_(progress),
+        move_penalty_eur_(snapshot.policy.move_penalty.value()) {}
+
+  Schedule make() {
+    busiest_grid_ = grid_of_hours(snapshot_, {});
+    busiest_ = make_plan(busiest_grid_, nullptr, "the busiest hours");
+    busiest_price_ = planner_.prices();
+    open_periods();
+    for (OpenPeriod& open : periods_) offer_first(open);
+    Schedule result;
+    result.ignoring_moves = cost_of_day([](const OpenPeriod& open) { return open.offers[0]; });
+    result.peak_all_day = cost_of_day([](const OpenPeriod& open) { return open.offers[1]; });
+    choose();
+    sweep_until_settled();
+    finish(result);
+    return result;
+  }
+
+ private:
+  // With what moves cost in `grid`; the plan's cost is then without them.
+  Offer make_plan(const grid::Snapshot& grid, const v1::Plan* incumbent, std::string_view doing) {
+    auto plan =
+        std::make_shared<v1::Plan>(planner_.plan(grid, incumbent, "period", options_.seed, options_.limit, stop_));
+    plan->set_cost_eur_per_hour(plan->cost_eur_per_hour() - plan->moves() * grid.policy.move_penalty.value());
+    plan->set_moves(0);
+    if (progress_) progress_({doing, eur_per_day_});
+    return plan;
+  }
+
+  void open_periods() {
+    DayWorth worth{std::vector<double>(snapshot_.demands.size(), 0), {}};
+    for (const v1::DemandPlan& planned : busiest_->demands()) {
+      const auto d = snapshot_.demands.find(planned.demand());
+      const double share = snapshot_.demands[d].rate_per_s;
+      const double busiest = busiest_grid_.demands[d].rate_per_s;
+      double eur = planned.rejected() * busiest * 3600 * snapshot_.policy.rejection_penalty.value();
+      for (const v1::PlannedSplit& split : planned.splits()) eur += split.cost_eur_per_hour();
+      if (busiest > 0) worth.demand[d.value] = eur * share / busiest;
+    }
+    for (size_t p = 0; p < snapshot_.pools.size(); ++p)
+      worth.pool.push_back((p < busiest_price_.pool.size() ? busiest_price_.pool[p] : 0) +
+                           kSpareWorth * snapshot_.accelerators[snapshot_.pools[p].accelerator].price.value());
+    for (const DayPeriod& period : cut_day(snapshot_, worth, options_.periods_max)) {
+      OpenPeriod open;
+      open.period = period;
+      open.grid = grid_of_hours(snapshot_, period);
+      periods_.push_back(std::move(open));
+    }
+  }
+
+  void offer_first(OpenPeriod& open) {
+    const Offer own = periods_.size() == 1 ? busiest_ : make_plan(open.grid, nullptr, "a period from nothing");
+    open.offers.push_back(own);
+    open.bound = own->bound_eur_per_hour();
+    open.prices = periods_.size() == 1 ? busiest_price_ : planner_.prices();
+    open.offers.push_back(periods_.size() == 1 ? own : kept_all_day(open));
+  }
+
+  // The deployments of the busiest hours, no replica more or less, with the splits that are then best.
+  Offer kept_all_day(const OpenPeriod& open) {
+    grid::Snapshot pinned = open.grid;
+    std::vector<grid::Deployment> pins;
+    for (const v1::PlannedDeployment& row : busiest_->deployments())
+      pins.push_back({row.id(), pinned.pools.find(row.pool()), pinned.models.find(row.model()), row.tensor_parallel(),
+                      row.replicas()});
+    pinned.deployments = grid::Table(std::move(pins));
+    pinned.policy.move_penalty = Euros(kNeverMove);
+    return make_plan(pinned, busiest_.get(), "the busiest hours' deployments, kept");
+  }
+
+  OpenPeriod& after(size_t p) { return periods_[(p + 1) % periods_.size()]; }
+  OpenPeriod& before(size_t p) { return periods_[(p + periods_.size() - 1) % periods_.size()]; }
+
+  template <class PlanOf>
+  DayCost cost_of_day(const PlanOf& plan_of) {
+    DayCost day;
+    for (size_t p = 0; p < periods_.size(); ++p) {
+      const Offer plan = plan_of(periods_[p]);
+      uint32_t replicas = 0;
+      for (const v1::PlannedDeployment& row : plan->deployments()) replicas += row.replicas();
+      day.replicas_max = std::max(day.replicas_max, replicas);
+      day.eur += periods_[p].period.hours * plan->cost_eur_per_hour();
+      day.energy_kwh += periods_[p].period.hours * power_kw(*plan);
+      if (periods_.size() > 1) day.moves += moves_between(*plan_of(before(p)), *plan);
+    }
+    day.eur += day.moves * move_penalty_eur_;
+    return day;
+  }
+
+  double power_kw(const v1::Plan& plan) const {
+    double kilowatts = 0;
+    for (const v1::PlannedDeployment& row : plan.deployments())
+      kilowatts += row.power_w() * 1e-3 * snapshot_.sites[snapshot_.pools[snapshot_.pools.find(row.pool())].site].pue;
+    return kilowatts;
+  }
+
+  // The cheapest cycle through one offer of each period; then the replicas over the day with its splits.
+  void choose() {
+    const size_t count = periods_.size();
+    constexpr double kNoDay = std::numeric_limits<double>::infinity();
+    std::vector<std::vector<std::vector<double>>> moved(count);  // by period, offer before it, its own offer
+    for (size_t p = 0; p < count && count > 1; ++p)
+      for (const Offer& from : before(p).offers) {
+        moved[p].emplace_back();
+        for (const Offer& to : periods_[p].offers)
+          moved[p].back().push_back(move_penalty_eur_ * moves_between(*from, *to));
+      }
+    const auto running = [&](size_t p, size_t offer) {
+      return periods_[p].period.hours * periods_[p].offers[offer]->cost_eur_per_hour();
+    };
+    double best = kNoDay;
+    std::vector<size_t> taken;
+    for (size_t first = 0; first < periods_[0].offers.size(); ++first) {
+      std::vector<std::vector<size_t>> from(count);
+      std::vector<double> cost(periods_[0].offers.size(), kNoDay);
+      cost[first] = running(0, first);
+      for (size_t p = 1; p < count; ++p) {
+        std::vector<double> next(periods_[p].offers.size(), kNoDay);
+        from[p].assign(next.size(), 0);
+        for (size_t to = 0; to < next.size(); ++to)
+          for (size_t at = 0; at < cost.size(); ++at)
+            if (const double eur = cost[at] + moved[p][at][to] + running(p, to); eur < next[to])
+              next[to] = eur, from[p][to] = at;
+        cost = std::move(next);
+      }
+      for (size_t last = 0; last < cost.size(); ++last) {
+        const double eur = cost[last] + (count > 1 ? moved[0][last][first] : 0);
+        if (!(eur < best)) continue;
+        best = eur;
+        taken.assign(count, first);
+        for (size_t p = count - 1, at = last; p > 0; at = from[p][at], --p) taken[p] = at;
+      }
+    }
+    for (size_t p = 0; p < count; ++p) periods_[p].chosen = periods_[p].offers[taken[p]];
+    settle_replicas();
+    eur_per_day_ = cost_of_day([](const OpenPeriod& open) { return open.chosen; }).eur;
+  }
+
+  void settle_replicas() {
+    std::vector<v1::Plan> plans;
+    for (const OpenPeriod& open : periods_) plans.push_back(*open.chosen);
+    std::vector<KeptPeriod> day;
+    for (size_t p = 0; p < periods_.size(); ++p)
+      day.push_back({&periods_[p].grid, static_cast<double>(periods_[p].period.hours), &plans[p]});
+    keep_replicas(day, move_penalty_eur_);
+    for (size_t p = 0; p < periods_.size(); ++p)
+      if (!violations(periods_[p].grid, plans[p]).empty()) return;
+    for (size_t p = 0; p < periods_.size(); ++p) {
+      periods_[p].chosen = std::make_shared<const v1::Plan>(std::move(plans[p]));
+      periods_[p].offers.push_back(periods_[p].chosen);
+    }
+  }
+
+  void sweep_until_settled() {
+    if (periods_.size() == 1) return;
+    for (int sweep = 0, idle = 0; sweep < kSweepsMax && idle < 2 && !stop_.stop_requested(); ++sweep) {
+      const double eur_before = eur_per_day_;
+      for (OpenPeriod& open : periods_) {  // what is not taken any more makes room
+        open.offers.resize(2);
+        open.offers.push_back(open.chosen);
+      }
+      // Between two neighbours alike a move is made twice a day: there and back.
+      const double weight = periods_.size() == 2 || sweep % 2 == 1 ? 2 : 1;
+      for (size_t p = 0; p < periods_.size(); ++p) {
+        offer_from(periods_[p], *before(p).chosen, weight);
+        if (periods_.size() > 2) offer_from(periods_[p], *after(p).chosen, weight);
+      }
+      choose();
+      idle = eur_per_day_ < eur_before * (1 - kWorthASweep) ? 0 : idle + 1;
+    }
+  }
+
+  void offer_from(OpenPeriod& open, const v1::Plan& neighbour, double weight) {
+    if (stop_.stop_requested()) return;
+    grid::Snapshot grid = open.grid;
+    grid.policy.move_penalty = Euros(move_penalty_eur_ * weight / open.period.hours);
+    const Offer offer = make_plan(grid, &neighbour, "a period from its neighbour");
+    open.offers.push_back(offer);
+    if (offer->bound_eur_per_hour() <= open.bound) return;
+    open.bound = offer->bound_eur_per_hour();
+    open.prices = planner_.prices();
+  }
+
+  void finish(Schedule& result) {
+    result.day = cost_of_day([](const OpenPeriod& open) { return open.chosen; });
+    for (size_t p = 0; p < periods_.size(); ++p) {
+      const OpenPeriod& open = periods_[p];
+      PlannedPeriod planned{open.period, *open.chosen, open.prices, 0, power_kw(*open.chosen)};
+      if (periods_.size() > 1) planned.moves = moves_between(*before(p).chosen, planned.plan);
+      planned.plan.set_id("period-" + std::to_string(open.period.from_hour));
+      planned.plan.set_bound_eur_per_hour(std::min(open.bound, planned.plan.cost_eur_per_hour()));
+      result.bound_eur += open.period.hours * planned.plan.bound_eur_per_hour();
+      result.periods.push_back(std::move(planned));
+    }
+  }
+
+  const grid::Snapshot& snapshot_;
+  const ScheduleOptions& options_;
+  std::stop_token stop_;
+  const std::function<void(const ScheduleProgress&)>& progress_;
+  double move_penalty_eur_;
+  Planner planner_;
+  grid::Snapshot busiest_grid_;
+  Offer busiest_;
+  Prices busiest_price_;
+  std::vector<OpenPeriod> periods_;
+  double eur_per_day_ = 0;
+};
+
+}  // namespace
+
+Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
+                  const std::function<void(const ScheduleProgress&)>& progress) {
+  return DayMaking(snapshot, options, std::move(stop), progress).make();
+}
+
+}  // namespace tandem::planner

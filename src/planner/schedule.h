@@ -1,0 +1,100 @@
+// A day planned in periods: one plan for each, chosen together, so that what their moves cost is in the sum.
+//
+// Problem. The day is cut into periods; x_p is a plan for the grid of period p (every demand at the rate of its busiest
+// hour there, every pool's radio reserve at its largest), h_p its hours, n_p its replicas by deployment. Minimise
+//
+//   Σ_p h_p · cost(x_p) + move_penalty · Σ_p |n_p − n_(p−1)|        (the last period is before the first: each day is
+//                                                                    like the other)
+//
+// Lower bound: Σ_p h_p · bound_p, each bound proven for its period alone (bound.h); valid since moves cost at least 0.
+//
+// Cutting the day. Hours are weighed by what the plan for the busiest of all hours pays for each demand, and by what an
+// accelerator is worth there; the cut into at most N runs of hours that pays least for hours counted as busier than
+// they are is found by dynamic programming over the circle of 24, and of those nearly as good the one with the fewest.
+//
+// Planning. Each period gets plans to choose from: its own from nothing, the plan of the busiest hours with its
+// replicas kept and its splits as they then serve best, and, sweep after sweep, its own again from each neighbour's as
+// incumbent, a move counted as move_penalty / h_p an hour (and twice that in every other sweep, as where both
+// neighbours agree). Which plans make the cheapest day is a shortest cycle through them, exact. Then, with every split
+// as it stands, the replicas of each deployment over the day are decided by dynamic programming between the fewest that
+// keep its promises and what its pool and site have left: exact for one deployment beside the others, so that a replica
+// is kept through cheaper hours exactly where that is cheaper than stopping and starting it. It is the sum that lot
+// sizing with start-up costs minimises (Wagner, Whitin, Management Science 5, 1958), solved on a circle. Stops when two
+// sweeps in a row gain nothing; never ends dearer than the plan of the busiest hours all day, or than each period's own
+// plans with the moves between them. Complexity: about 2 + 2 · sweeps plans a period, the rest is small. Fails by being
+// a local search: two periods that should both change at once are not tried together.
+//
+// Left out: the hours in which replicas start (both the old and the new run then), and that a period is as busy as its
+// busiest hour all along: with 24 periods only hours are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+#include "planner/planner.h"
+
+namespace tandem::planner {
+
+struct DayPeriod {
+  uint32_t from_hour = 0;  // [0, 23], UTC
+  uint32_t hours = 24;     // [1, 24]; it may go on over midnight
+  bool operator==(const DayPeriod&) const = default;
+};
+
+// The grid that a plan for those hours must hold for: each demand at its largest rate of them, each pool's largest
+// radio reserve of them; neither varies any more. Of all 24: what a plan for all day must hold for.
+grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& period);
+
+struct PlannedPeriod {
+  DayPeriod period;
+  v1::Plan plan;        // of grid_of_hours; its cost is without moves
+  Prices prices;        // that prove its bound
+  uint32_t moves = 0;   // replicas started or stopped when it begins
+  double power_kw = 0;  // of its deployments, PUE included
+};
+
+struct DayCost {
+  double eur = 0;  // of a day, moves included
+  uint32_t moves = 0;
+  double energy_kwh = 0;
+  uint32_t replicas_max = 0;  // at once
+};
+
+struct Schedule {
+  std::vector<PlannedPeriod> periods;  // by from_hour
+  DayCost day;
+  double bound_eur = 0;    // no schedule of these periods costs less in a day
+  DayCost peak_all_day;    // the deployments of the busiest hours, kept all day
+  DayCost ignoring_moves;  // each period's own plan, moves paid
+};
+
+inline constexpr uint32_t kPeriodsMax = 24;
+
+struct ScheduleOptions {
+  uint32_t periods_max = 6;  // [1, kPeriodsMax]
+  uint64_t seed = 1;
+  WorkLimit limit;  // of each plan
+};
+
+// The same arguments give the same schedule, bit for bit, unless it was stopped. `progress` is told of every plan made.
+// Stops early when asked, with the best so far: at least one plan for each period.
+struct ScheduleProgress {
+  std::string_view doing;
+  double eur_per_day = 0;  // of the best schedule so far; 0 until there is one
+};
+Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
+                  const std::function<void(const ScheduleProgress&)>& progress = {});
+
+// {"periods":[{"from_hour","to_hour","hours","moves","replicas","power_kw","plan":{…}}],"cost_eur_per_day",
+// "bound_eur_per_day","gap","moves","energy_kwh","replicas_max","peak_all_day":{…},"ignoring_moves":{…}}: each plan as
+// plan_to_json has it, with the prices that prove its bound, for the grid of its hours.
+Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot);
+
+// What check_plan says of every plan of a schedule's JSON, against the grid of its hours, and of the sum of the day;
+// costs and bound are the day's mean of an hour. Errors: invalid_argument.
+Result<CheckedPlan> check_schedule(const Json& document, const grid::Snapshot& snapshot);
+
+}  // namespace tandem::planner

@@ -1,0 +1,363 @@
+// Days planned in periods: each plan sound for its hours, and moves traded for running cost as enumeration has it.
+#include "planner/schedule.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+#include <map>
+
+#include "base/random.h"
+#include "planner/certificate.h"
+#include "planner/day.h"
+#include "planner/keep.h"
+#include "planner/problem.h"
+#include "support/small_planning_grid.h"
+
+namespace tandem::planner {
+namespace {
+
+using test_support::drawn_grid;
+using DayRates = std::array<double, grid::kHoursOfDay>;
+
+DayRates busy_between(uint32_t from, uint32_t to, double otherwise) {
+  DayRates rates{};
+  for (uint32_t hour = 0; hour < rates.size(); ++hour) rates[hour] = hour >= from && hour < to ? 1 : otherwise;
+  return rates;
+}
+
+// The grid with that profile for the demands whose position passes.
+template <class Follows>
+grid::Snapshot with_day(grid::Snapshot s, const std::vector<DayRates>& profiles, const Follows& profile_of) {
+  std::vector<grid::DayProfile> rows;
+  for (const DayRates& rates : profiles) rows.push_back({fmt::format("day-{}", rows.size()), "", rates});
+  s.day_profiles = grid::Table(std::move(rows));
+  for (size_t d = 0; d < s.demands.size(); ++d) {
+    grid::Demand demand = s.demands[d];
+    demand.day_profile = grid::DayProfileIndex(profile_of(d));
+    s.demands = s.demands.with(grid::DemandIndex(d), std::move(demand));
+  }
+  return s;
+}
+
+// A dear pool at the edge and a cheap one that keeps an accelerator for radio from 8 to 20 h.
+const std::string kTwoPools = R"(
+  edge-core 4ms 100G cost=0.001
+  site edge DE price=0.3
+  site core DE price=0.1
+  region north edge access=2ms
+  accelerator dear 80GB idle=100W peak=700W price=3
+  accelerator cheap 80GB idle=100W peak=700W price=2
+  pool near edge dear 2
+  pool far core cheap 3 reserve=1
+  model m 16GB
+  profile m dear 8:12ms/450W 32:20ms/680W prefill=20000 overhead=5ms
+  profile m cheap 8:12ms/450W 32:20ms/680W prefill=20000 overhead=5ms
+  tenant acme DE
+)";
+
+TEST(GridOfHours, WithoutADayProfileAndReserveEveryHourIsTheGridItself) {
+  const auto s = drawn_grid(
+      "a-b 1ms 10G\nregion r a\naccelerator g 80GB\npool p b g 2\nmodel m 10GB\ntenant t *\n"
+      "demand d t r m 3/s");
+  EXPECT_EQ(grid_of_hours(s, {}), s);
+  EXPECT_EQ(grid_of_hours(s, {7, 3}), s);
+}
+
+TEST(GridOfHours, TakesTheBusiestOfItsHoursByTheRegionsClock) {
+  grid::Snapshot s = drawn_grid(kTwoPools + "demand d acme north m 10/s");
+  DayRates rates{};
+  for (size_t hour = 0; hour < rates.size(); ++hour) rates[hour] = static_cast<double>(hour) / 100;
+  s = with_day(std::move(s), {rates}, [](size_t) { return 0; });
+  const auto rate_at = [&](uint32_t from, uint32_t hours) {
+    return grid_of_hours(s, {from, hours}).demands[size_t{0}].rate_per_s;
+  };
+  EXPECT_DOUBLE_EQ(rate_at(5, 1), 0.5);
+  EXPECT_DOUBLE_EQ(rate_at(5, 3), 0.7);
+  EXPECT_DOUBLE_EQ(rate_at(22, 6), 2.3) << "over midnight";
+  grid::Region region = s.regions[size_t{0}];
+  region.utc_offset_hour = 5.5;
+  s.regions = s.regions.with(grid::RegionIndex(0), region);
+  EXPECT_DOUBLE_EQ(rate_at(0, 1), 0.6) << "from 5:30 to 6:30";
+  region.utc_offset_hour = -3;
+  s.regions = s.regions.with(grid::RegionIndex(0), region);
+  EXPECT_DOUBLE_EQ(rate_at(0, 1), 2.1);
+}
+
+TEST(GridOfHours, TakesTheLargestReserveOfItsHours) {
+  grid::Snapshot s = drawn_grid(kTwoPools + "demand d acme north m 10/s");
+  grid::Pool pool = s.pools[size_t{1}];
+  pool.radio_reserve = {{22, 2, 1}, {1.5, 3.25, 2}};
+  s.pools = s.pools.with(grid::PoolIndex(1), pool);
+  const auto kept = [&](uint32_t from, uint32_t hours) {
+    const grid::Snapshot at = grid_of_hours(s, {from, hours});
+    const auto& reserve = at.pools[size_t{1}].radio_reserve;
+    return reserve.empty() ? 0 : reserve[0].accelerators;
+  };
+  EXPECT_EQ(kept(21, 1), 0u);
+  EXPECT_EQ(kept(22, 1), 1u);
+  EXPECT_EQ(kept(0, 1), 1u);
+  EXPECT_EQ(kept(1, 1), 3u) << "both keep some from 1:30 to 2:00";
+  EXPECT_EQ(kept(2, 1), 2u);
+  EXPECT_EQ(kept(3, 1), 2u);
+  EXPECT_EQ(kept(4, 18), 0u);
+  EXPECT_EQ(kept(4, 24), 3u);
+}
+
+TEST(CutDay, CutsWhereDemandAndReserveChange) {
+  const auto s = drawn_grid(kTwoPools + "demand d acme north m 10/s");
+  const DayWorth worth{{100}, {0, 0}};
+  using testing::ElementsAre;
+  EXPECT_THAT(cut_day(s, worth, 6), ElementsAre(DayPeriod{0, 24})) << "a reserve that is worth nothing cuts nothing";
+  EXPECT_THAT(cut_day(s, {{100}, {0, 1}}, 6), ElementsAre(DayPeriod{8, 12}, DayPeriod{20, 12}));
+  const auto day = with_day(s, {busy_between(6, 9, 0.25)}, [](size_t) { return 0; });
+  EXPECT_THAT(cut_day(day, worth, 6), ElementsAre(DayPeriod{6, 3}, DayPeriod{9, 21}));
+  EXPECT_THAT(cut_day(day, worth, 1), ElementsAre(DayPeriod{0, 24}));
+  DayRates rising{};
+  for (size_t hour = 0; hour < rising.size(); ++hour) rising[hour] = static_cast<double>(hour) / 23;
+  const auto slow = with_day(s, {rising}, [](size_t) { return 0; });
+  EXPECT_EQ(cut_day(slow, worth, 5).size(), 5u);
+  EXPECT_EQ(cut_day(slow, worth, 24).size(), 24u);
+}
+
+// Every plan that sends each demand whole to one of two pools, or rejects it, with any number of replicas at any point,
+// as long as violations() finds nothing: with its cost.
+struct Enumerated {
+  double eur_per_hour = 0;
+  std::array<uint32_t, 2> replicas{};
+};
+
+class DayEnumeration {
+ public:
+  explicit DayEnumeration(const grid::Snapshot& s) : s_(s), sent_(s.demands.size(), 0) { send(0); }
+  std::vector<Enumerated> plans;
+
+ private:
+  void send(size_t demand) {
+    if (demand == sent_.size()) return replicate(0);
+    for (sent_[demand] = 0; sent_[demand] <= 2; ++sent_[demand]) send(demand + 1);
+  }
+  void replicate(size_t pool) {
+    if (pool == 2) return evaluate();
+    for (replicas_[pool] = 0; replicas_[pool] <= s_.pools[pool].count; ++replicas_[pool]) {
+      batch_[pool] = 8;
+      replicate(pool + 1);
+      if (replicas_[pool] == 0) continue;
+      batch_[pool] = 32;
+      replicate(pool + 1);
+    }
+  }
+  void evaluate() {
+    v1::Plan plan;
+    const auto id = [&](size_t pool) { return deployment_id("m", s_.pools[pool].id, 1); };
+    for (size_t pool = 0; pool < 2; ++pool) {
+      if (replicas_[pool] == 0) continue;
+      v1::PlannedDeployment* row = plan.add_deployments();
+      row->set_id(id(pool));
+      row->set_pool(s_.pools[pool].id);
+      row->set_model("m");
+      row->set_profile(fmt::format("m-{}-tp1", s_.accelerators[s_.pools[pool].accelerator].id));
+      row->set_tensor_parallel(1);
+      row->set_replicas(replicas_[pool]);
+      row->set_batch(batch_[pool]);
+    }
+    for (size_t d = 0; d < sent_.size(); ++d) {
+      v1::DemandPlan* planned = plan.add_demands();
+      planned->set_demand(s_.demands[d].id);
+      planned->set_rejected(sent_[d] == 2 ? 1 : 0);
+      if (sent_[d] == 2) planned->set_blocked_by("cost");
+      if (sent_[d] == 2) continue;
+      if (replicas_[sent_[d]] == 0) return;
+      v1::PlannedSplit* split = planned->add_splits();
+      split->set_deployment(id(sent_[d]));
+      split->set_fraction(1);
+    }
+    if (!violations(s_, plan).empty()) return;
+    plans.push_back({cost_of(s_, plan), replicas_});
+  }
+
+  const grid::Snapshot& s_;
+  std::vector<size_t> sent_;  // by demand: a pool, or 2 for none
+  std::array<uint32_t, 2> replicas_{}, batch_{};
+};
+
+// The cheapest of each number of replicas is all that a day may take.
+std::vector<Enumerated> cheapest_each(const std::vector<Enumerated>& plans) {
+  std::map<std::array<uint32_t, 2>, double> best;
+  for (const Enumerated& plan : plans) {
+    const auto [entry, fresh] = best.try_emplace(plan.replicas, plan.eur_per_hour);
+    if (!fresh) entry->second = std::min(entry->second, plan.eur_per_hour);
+  }
+  std::vector<Enumerated> kept;
+  for (const auto& [replicas, eur] : best) kept.push_back({eur, replicas});
+  return kept;
+}
+
+double best_day(const grid::Snapshot& s, const std::vector<DayPeriod>& periods) {
+  CHECK(periods.size() == 2);
+  std::vector<std::vector<Enumerated>> plans;
+  for (const DayPeriod& period : periods) {
+    const grid::Snapshot grid = grid_of_hours(s, period);
+    plans.push_back(cheapest_each(DayEnumeration(grid).plans));
+  }
+  double best = std::numeric_limits<double>::infinity();
+  for (const Enumerated& a : plans[0])
+    for (const Enumerated& b : plans[1]) {
+      double moves = 0;
+      for (size_t pool = 0; pool < 2; ++pool)
+        moves += std::abs(static_cast<double>(a.replicas[pool]) - static_cast<double>(b.replicas[pool]));
+      best = std::min(best, periods[0].hours * a.eur_per_hour + periods[1].hours * b.eur_per_hour +
+                                2 * moves * s.policy.move_penalty.value());
+    }
+  return best;
+}
+
+std::vector<DayPeriod> periods_of(const Schedule& made) {
+  std::vector<DayPeriod> periods;
+  for (const PlannedPeriod& planned : made.periods) periods.push_back(planned.period);
+  return periods;
+}
+
+void expect_sound_day(const grid::Snapshot& s, const Schedule& made) {
+  uint32_t hours = 0, moves = 0;
+  for (size_t p = 0; p < made.periods.size(); ++p) {
+    const PlannedPeriod& planned = made.periods[p];
+    const PlannedPeriod& before = made.periods[(p + made.periods.size() - 1) % made.periods.size()];
+    const grid::Snapshot grid = grid_of_hours(s, planned.period);
+    EXPECT_THAT(violations(grid, planned.plan), testing::IsEmpty());
+    EXPECT_NEAR(cost_of(grid, planned.plan), planned.plan.cost_eur_per_hour(), 1e-6);
+    EXPECT_EQ(planned.moves, moves_between(before.plan, planned.plan));
+    hours += planned.period.hours;
+    moves += planned.moves;
+  }
+  EXPECT_EQ(hours, 24u);
+  EXPECT_EQ(moves, made.day.moves);
+  EXPECT_LE(made.bound_eur, made.day.eur);
+  EXPECT_LE(made.day.eur, made.peak_all_day.eur * (1 + 1e-9));
+  EXPECT_LE(made.day.eur, made.ignoring_moves.eur * (1 + 1e-9));
+  const auto document = parse_json(to_json(schedule_to_json(made, s)));
+  ASSERT_TRUE(document.has_value());
+  const auto checked = check_schedule(*document, s);
+  ASSERT_TRUE(checked.has_value());
+  EXPECT_THAT(checked->faults, testing::IsEmpty());
+}
+
+TEST(Schedule, WhereNothingVariesItIsThePlan) {
+  auto s = drawn_grid(kTwoPools + "demand d acme north m 10/s in=500 out=200");
+  grid::Pool pool = s.pools[size_t{1}];
+  pool.radio_reserve.clear();
+  s.pools = s.pools.with(grid::PoolIndex(1), pool);
+  const Schedule made = schedule(s, {}, {});
+  ASSERT_EQ(made.periods.size(), 1u);
+  const v1::Plan p = plan(s, nullptr, "p", 1, {}, {});
+  EXPECT_NEAR(made.day.eur, 24 * p.cost_eur_per_hour(), 1e-9);
+  EXPECT_EQ(made.day.moves, 0u);
+  expect_sound_day(s, made);
+}
+
+// Three demands need three replicas by day and one by night: what a move costs says whether those in between run idle.
+TEST(ScheduleSoak, KeepsReplicasThroughTheNightWhereMovesCostMoreThanThey) {
+  uint32_t moves_before = UINT32_MAX;
+  for (const double move_eur : {0.0, 0.5, 5.0, 12.0, 20.0, 40.0, 100.0}) {
+    SCOPED_TRACE(move_eur);
+    const auto s = with_day(drawn_grid(fmt::format("{}demand a acme north m 5/s in=500 out=200\n"
+                                                   "demand b acme north m 5/s in=500 out=200\n"
+                                                   "demand c acme north m 5/s in=500 out=200\npolicy move={}",
+                                                   kTwoPools, move_eur)),
+                            {busy_between(8, 20, 0.15)}, [](size_t) { return 0; });
+    const Schedule made = schedule(s, {}, {});
+    ASSERT_EQ(made.periods.size(), 2u);
+    expect_sound_day(s, made);
+    const double best = best_day(s, periods_of(made));
+    EXPECT_LE(made.bound_eur, best * (1 + 1e-9));
+    EXPECT_LE(made.day.eur, best * (1 + 1e-6));  // splits may find better
+    EXPECT_GE(made.day.eur, best * 0.97);
+    EXPECT_LE(made.day.moves, moves_before) << "dearer moves, and more of them";
+    moves_before = made.day.moves;
+    if (move_eur == 0) {
+      EXPECT_GT(made.day.moves, 0u);
+    }
+    if (move_eur == 100) {
+      EXPECT_EQ(made.day.moves, 0u);
+    }
+  }
+}
+
+TEST(Schedule, RefusesADayThatWasTouched) {
+  const auto s = with_day(drawn_grid(kTwoPools + "demand d acme north m 15/s in=500 out=200"),
+                          {busy_between(8, 20, 0.15)}, [](size_t) { return 0; });
+  const Json document = schedule_to_json(schedule(s, {}, {}), s);
+  const auto faults_of = [&](const char* key, const Json& value) {
+    Json::Object touched = document.object();
+    touched[key] = value;
+    const auto checked = check_schedule(touched, s);
+    return checked ? checked->faults.size() : 99;
+  };
+  EXPECT_EQ(faults_of("name", "x"), 0u);
+  EXPECT_EQ(faults_of("cost_eur_per_day", 1.0), 1u);
+  EXPECT_EQ(faults_of("bound_eur_per_day", 1e6), 1u);
+  Json::Array periods = document["periods"].array();
+  periods.pop_back();
+  EXPECT_GE(faults_of("periods", periods), 2u) << "hours are missing, and cost";
+  EXPECT_EQ(faults_of("periods", Json::Array{}), 99u);
+  EXPECT_EQ(faults_of("periods", Json::Array{Json::Object{{"from_hour", 24}, {"hours", 1}}}), 99u);
+  EXPECT_EQ(faults_of("periods", Json::Array{Json::Object{{"from_hour", 0}, {"hours", 1}}}), 99u);
+}
+
+TEST(ScheduleSoak, DaysOfRandomGridsAreSoundNearEnumerationAndTheSameAgain) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const grid::Snapshot plain = test_support::small_planning_grid(random, {5, 3, 5, 4, 60, 900, "ms", 11, 60, {}});
+    std::vector<DayRates> profiles;
+    for (int i = 0; i < 2; ++i) {
+      DayRates rates{};
+      for (double& rate : rates) rate = random.chance(0.3) ? random.uniform() : 0.2;
+      rates[random.below(24)] = 1;
+      profiles.push_back(rates);
+    }
+    const auto s = with_day(plain, profiles, [&](size_t d) { return d % 2; });
+    ScheduleOptions options;
+    options.periods_max = 1 + static_cast<uint32_t>(random.below(6));
+    options.limit = {500};
+    const Schedule made = schedule(s, options, {});
+    EXPECT_LE(made.periods.size(), options.periods_max);
+    expect_sound_day(s, made);
+    if (seed < 10) {
+      EXPECT_EQ(to_json(schedule_to_json(made, s)), to_json(schedule_to_json(schedule(s, options, {}), s)));
+    }
+  }
+}
+
+// Two pools, two demands with days of their own, any move penalty.
+TEST(ScheduleSoak, TradesMovesNoWorseThanEveryPairOfPlans) {
+  double worst = 1;
+  for (uint64_t seed = 0; seed < 24; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const auto pick = [&](uint64_t low, uint64_t high) { return low + random.below(high - low + 1); };
+    const uint64_t from = pick(0, 12);
+    const auto s = with_day(
+        drawn_grid(fmt::format("{}demand d acme north m {}/s in=500 out={}\ndemand e acme north m {}/s in={} out=100 "
+                               "ttft={}ms\npolicy move={}",
+                               kTwoPools, pick(2, 14), pick(50, 250), pick(1, 8), pick(100, 900), pick(300, 900),
+                               pick(0, 30))),
+        {busy_between(8, 20, random.uniform()), busy_between(static_cast<uint32_t>(from), 20, random.uniform())},
+        [](size_t d) { return d; });
+    ScheduleOptions options;
+    options.periods_max = 2;
+    const Schedule made = schedule(s, options, {});
+    expect_sound_day(s, made);
+    if (made.periods.size() != 2) continue;
+    const double best = best_day(s, periods_of(made));
+    EXPECT_LE(made.bound_eur, best * (1 + 1e-9));
+    worst = std::max(worst, made.day.eur / best);
+  }
+  std::printf("worst day against the best pair of plans: %.4f\n", worst);
+  EXPECT_LE(worst, 1.01);
+}
+
+}  // namespace
+}  // namespace tandem::planner

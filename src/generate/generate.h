@@ -33,7 +33,8 @@ inline constexpr uint64_t kModelsMax = 500;
 //   duct; express wavelengths ride several. Capacities are the usual steps above what everyday traffic asks for.
 // - Regions surface at anchors: a city's own gateway, or one further up, so nearest by map is not nearest by anchor.
 // - Profiles follow the roofline rule of docs/IMPORT.md. Demands ask for promises that some pool they may use keeps
-//   when idle, at rates that together fill `load` of the accelerators.
+//   at their quantile with room to queue when idle (prompts spread as exponential ones are), at rates that together
+//   fill `load` of the accelerators.
 //
 // The same options give the same entities. Linear in sites × anchors. Errors: invalid_argument for options out of
 // range.

@@ -9,8 +9,8 @@
 namespace tandem::generate {
 namespace {
 
-constexpr double kIdleShare = 0.6;    // of the promised time to the first token
-constexpr double kTokenShare = 0.85;  // of the promised time per token: prefills of others stretch the step
+constexpr double kIdleShare = 0.7;    // of the promised time to the first token
+constexpr double kTokenShare = 0.75;  // of the promised time per token: prefills of others stretch the step
 constexpr double kUtilization = 0.75;
 
 uint32_t residency_bits(const BusinessTenant& tenant) {
@@ -53,7 +53,7 @@ std::vector<WayToServe> Reach::ways(const BusinessTenant& tenant, size_t region,
   const uint32_t allowed = residency_bits(tenant);
   // What a request takes and how soon its first token comes, by accelerator: the same in every pool of it.
   struct OnType {
-    double accelerator_s = INFINITY, prefill_ms = 0;
+    double accelerator_s = INFINITY, first_token_ms = 0;
     uint32_t tensor_parallel = 1;
   };
   std::vector<OnType> on_type(kAcceleratorTypes);
@@ -63,13 +63,16 @@ std::vector<WayToServe> Reach::ways(const BusinessTenant& tenant, size_t region,
     if (profile == nullptr) continue;
     OnType& on = on_type[type];
     on.tensor_parallel = profile->tensor_parallel;
-    on.prefill_ms = profile->prefill_overhead_ms +
-                    tenant.prompt_tokens * (1 - tenant.prefix_hit) / profile->prefill_tokens_per_s * 1e3;
+    const double prompt_ms = tenant.prompt_tokens * (1 - tenant.prefix_hit) / profile->prefill_tokens_per_s * 1e3;
+    const double prefill_ms = profile->prefill_overhead_ms + prompt_ms;
+    // Prompts are spread as exponential ones are; each waits for half a step on average, and shares one.
+    on.first_token_ms = profile->prefill_overhead_ms - std::log1p(-tenant.quantile) * prompt_ms +
+                        1.5 * profile->points.front().decode_ms;
     const double held =
         profile->kv_memory_gb * 1e9 / (shape.kv_bytes_per_token * (tenant.prompt_tokens + tenant.output_tokens));
     for (const CataloguePoint& point : profile->points) {
       if (point.batch > held || point.decode_ms > promise.tpot * kTokenShare) continue;
-      const double replica_s = on.prefill_ms * 1e-3 + tenant.output_tokens * point.decode_ms * 1e-3 / point.batch;
+      const double replica_s = prefill_ms * 1e-3 + tenant.output_tokens * point.decode_ms * 1e-3 / point.batch;
       on.accelerator_s = std::min(on.accelerator_s, replica_s * profile->tensor_parallel / kUtilization);
     }
   }
@@ -81,7 +84,7 @@ std::vector<WayToServe> Reach::ways(const BusinessTenant& tenant, size_t region,
     const OnType& on = on_type[world_.equipment.pools[pool].accelerator];
     if (std::isinf(on.accelerator_s) || accelerators_[pool] < on.tensor_parallel) continue;
     if (legs[pool].jurisdictions == 0 || ((legs[pool].jurisdictions | site_bit_[pool]) & ~allowed) != 0) continue;
-    if (access_ms + legs[pool].round_trip_ms + on.prefill_ms > kIdleShare * promise.ttft) continue;
+    if (access_ms + legs[pool].round_trip_ms + on.first_token_ms > kIdleShare * promise.ttft) continue;
     ways.push_back({static_cast<uint32_t>(pool), on.accelerator_s});
   }
   return ways;

@@ -17,7 +17,8 @@ class Reach {
  public:
   explicit Reach(const World& world);
 
-  // Of a promise that leaves room to queue: at most kIdleShare of the first token's time is spent when all is idle.
+  // Of a promise that leaves room to queue: at its quantile at most kIdleShare of the first token's time is spent when
+  // all is idle.
   std::vector<WayToServe> ways(const BusinessTenant& tenant, size_t region, size_t model, PromiseMs promise) const;
 
   // Accelerators of a pool that power and radio leave.

@@ -8,7 +8,7 @@ namespace tandem::planner {
 ArcPrices::ArcPrices(const Problem& problem)
     : nodes_(problem.snapshot.nodes.size()), trees_(problem.terrain->views.size()) {
   for (size_t v = 0; v < trees_.size(); ++v) {
-    const twin::PathTree& from = problem.terrain->views[v]->tree;
+    const twin::PathTree& from = *problem.terrain->views[v]->tree;
     Tree& tree = trees_[v];
     for (uint32_t n = 0; n < nodes_; ++n)
       if (from.reachable(grid::NodeIndex(n))) tree.order.push_back(n);

@@ -113,13 +113,7 @@ bool Search::put_decided(const FewDeployments& few, const FewDecided& decided, F
     if (found.blocked != Gate::none) return false;
     put_all(c, members[i], requirements, found);
   }
-  for (const auto& split : decided.splits) {
-    const Option& option = problem_.options[split.option];
-    const uint32_t node = problem_.candidates[option.candidate].node;
-    for (const ArcUse& use : problem_.arc_uses(problem_.demands[option.demand].row->region.value, node))
-      if (arc_gbps_[use.arc] > problem_.arc_spare_gbps[use.arc] + 1e-9) return false;
-  }
-  return true;
+  return std::ranges::all_of(members, [&](const std::vector<Member>& of_one) { return links_hold(of_one); });
 }
 
 bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {

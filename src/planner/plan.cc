@@ -67,10 +67,10 @@ class Making {
   bool mended() const { return mended_; }
 
   // `learnt` are prices of a plan before; taken where they are of a grid of this shape.
-  void from(const v1::Plan& incumbent, const Prices& learnt) {
-    if (problem_.columns() > kOptionsInFull) return mend(incumbent);
+  void from_incumbent(const Prices& learnt) {
+    if (problem_.columns() > kOptionsInFull) return mend();
     take_options();
-    search_.adopt(incumbent);
+    search_.adopt();
     search_.improve();
     search_.improve_further(kRuinsWarm);
     const bool fits =
@@ -88,16 +88,11 @@ class Making {
  private:
   // Of a large grid only what a change tore is placed anew, among the best options of those demands: what stands is not
   // weighed again. No bound is proven in that time.
-  void mend(const v1::Plan& incumbent) {
+  void mend() {
     mended_ = true;
-    for (const v1::DemandPlan& planned : incumbent.demands()) {
-      const auto d = problem_.snapshot.demands.find(planned.demand());
-      if (!d.valid()) continue;
-      for (const v1::PlannedSplit& split : planned.splits())
-        if (const auto c = problem_.find_candidate(split.deployment())) problem_.add_option(d.value, *c);
-    }
-    search_.adopt(incumbent);
-    best_ = search_.state();
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      for (const DemandRow::Share& share : problem_.demands[d].shares_before) problem_.add_option(d, share.candidate);
+    search_.adopt();
     find_room();
     tell("mended");
   }
@@ -177,7 +172,9 @@ class Making {
       if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
     }
     search_.set_state(*best_);
-    if (problem_.columns() > kOptionsInFull) find_room();
+    if (problem_.columns() <= kOptionsInFull) return;
+    find_room();
+    if (search_.objective() < best_->objective) best_ = search_.state();
   }
 
   // The best options of all are the same few for many demands: what found no room there is given those that have some,
@@ -193,7 +190,6 @@ class Making {
       for (const uint32_t c : problem_.candidates_of_model[problem_.demands[d].row->model.value])
         problem_.add_option(d, c);
     });
-    if (search_.objective() < best_->objective) best_ = search_.state();
   }
 
   Problem& problem_;
@@ -205,13 +201,22 @@ class Making {
   std::optional<Search::State> best_;
 };
 
+// What a deployment does, worked out once for all that share it.
+struct Running {
+  twin::Serving serving;
+  double active_w = 0;  // above idle; idle energy is in the replica's own price
+  double eur_per_hour = 0;
+};
+
 struct Costs {
   double eur_per_hour = 0;
   uint32_t moves = 0;
+  std::vector<Running> running;  // by candidate
 };
 
 Costs write_deployments(const Problem& problem, const Search& search, v1::Plan* plan) {
   Costs costs;
+  costs.running.resize(problem.candidates.size());
   std::vector<uint32_t> by_id;
   for (uint32_t c = 0; c < problem.candidates.size(); ++c) {
     const Candidate& candidate = problem.candidates[c];
@@ -226,31 +231,33 @@ Costs write_deployments(const Problem& problem, const Search& search, v1::Plan* 
     const Candidate& candidate = problem.candidates[c];
     const Deployed& deployed = search.deployed(c);
     const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-    const twin::Serving serving =
-        twin::serve(*candidate.profile, point, deployed.fit.replicas, deployed.requirements.mix);
+    const uint32_t replicas = deployed.fit.replicas;
+    const twin::Serving serving = twin::serve(*candidate.profile, point, replicas, deployed.requirements.mix);
+    const double power_w = twin::average_power(point, Watts(candidate.idle_w), replicas, serving.utilization).value();
+    const double active_w = std::max(0.0, power_w - replicas * candidate.idle_w);
+    const double eur_per_hour = replicas * candidate.replica_eur_per_hour + active_w * candidate.eur_per_watt_hour;
+    costs.running[c] = {serving, active_w, eur_per_hour};
+    costs.eur_per_hour += eur_per_hour;
     v1::PlannedDeployment* row = plan->add_deployments();
     row->set_id(candidate.id);
     row->set_pool(problem.snapshot.pools[size_t{candidate.pool}].id);
     row->set_model(problem.snapshot.models[size_t{candidate.model}].id);
     row->set_profile(candidate.profile->id);
     row->set_tensor_parallel(candidate.accelerators);
-    row->set_replicas(deployed.fit.replicas);
+    row->set_replicas(replicas);
     row->set_batch(point.batch);
     row->set_decode_ms_per_token(point.decode_per_token.value());
     row->set_utilization(serving.utilization);
-    row->set_power_w(search.power_w(c));
-    // Power above idle; idle energy is in the replica's own price.
-    const double active_w = row->power_w() - deployed.fit.replicas * candidate.idle_w;
-    row->set_cost_eur_per_hour(deployed.fit.replicas * candidate.replica_eur_per_hour +
-                               std::max(0.0, active_w) * candidate.eur_per_watt_hour);
-    costs.eur_per_hour += row->cost_eur_per_hour();
+    row->set_power_w(power_w);
+    row->set_cost_eur_per_hour(eur_per_hour);
   }
   costs.eur_per_hour += costs.moves * problem.snapshot.policy.move_penalty.value();
   return costs;
 }
 
 // Returns transport and penalties.
-double write_demand(const Problem& problem, const Search& search, uint32_t d, v1::DemandPlan* planned) {
+double write_demand(const Problem& problem, const Search& search, const std::vector<Running>& all_running, uint32_t d,
+                    v1::DemandPlan* planned) {
   const DemandRow& demand = problem.demands[d];
   const Placement& placement = search.placement(d);
   double eur = demand.penalty_eur_per_hour * placement.unserved / kWhole;
@@ -261,42 +268,34 @@ double write_demand(const Problem& problem, const Search& search, uint32_t d, v1
     const Candidate& candidate = problem.candidates[option.candidate];
     const Deployed& deployed = search.deployed(option.candidate);
     const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-    const twin::Serving serving =
-        twin::serve(*candidate.profile, point, deployed.fit.replicas, deployed.requirements.mix);
+    const Running& running = all_running[option.candidate];
     const double fraction = static_cast<double>(member.share) / kWhole;
     const twin::RequestSizes& sizes = problem.uses[option.use].sizes;
     const double work = fraction * (demand.row->rate_per_s * sizes.prefill_ms * 1e-3 +
                                     demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch);
-    const double all_work = serving.utilization * deployed.fit.replicas;
-    const double active_w = search.power_w(option.candidate) - deployed.fit.replicas * candidate.idle_w;
-    const double deployment_eur =
-        deployed.fit.replicas * candidate.replica_eur_per_hour + active_w * candidate.eur_per_watt_hour;
+    const double all_work = running.serving.utilization * deployed.fit.replicas;
     const double transport = option.transport_eur_per_hour * fraction;
     v1::PlannedSplit* split = planned->add_splits();
     split->set_deployment(candidate.id);
     split->set_fraction(fraction);
     const double quantile = demand.row->promise.quantile;
-    split->set_ttft_ms(option.round_trip_us * 1e-3 + serving.ttft(sizes, quantile).value());
-    split->set_tpot_ms(serving.tpot_at(sizes, quantile).value());
+    split->set_ttft_ms(option.round_trip_us * 1e-3 + running.serving.ttft(sizes, quantile).value());
+    split->set_tpot_ms(running.serving.tpot_at(sizes, quantile).value());
     split->set_round_trip_us(option.round_trip_us);
-    split->set_cost_eur_per_hour((all_work > 0 ? deployment_eur * work / all_work : 0) + transport);
+    split->set_cost_eur_per_hour((all_work > 0 ? running.eur_per_hour * work / all_work : 0) + transport);
     eur += transport;
   }
   return eur;
 }
 
 // Whether a demand is served by the same deployments in the same shares as before.
-bool stands(const Problem& problem, const Placement& placement, const v1::DemandPlan& before) {
-  if (placement.members.size() != static_cast<size_t>(before.splits_size())) return false;
-  for (const v1::PlannedSplit& split : before.splits()) {
-    const auto c = problem.find_candidate(split.deployment());
-    const auto same = [&](const Member& member) {
-      return problem.options[member.option].candidate == *c &&
-             static_cast<double>(member.share) / kWhole == split.fraction();
-    };
-    if (!c || std::none_of(placement.members.begin(), placement.members.end(), same)) return false;
-  }
-  return true;
+bool stands(const Problem& problem, const DemandRow& demand, const Placement& placement) {
+  if (demand.before == nullptr || std::ssize(placement.members) != demand.before->splits_size()) return false;
+  return std::ranges::all_of(placement.members, [&](const Member& member) {
+    return std::ranges::any_of(demand.shares_before, [&](const DemandRow::Share& before) {
+      return problem.options[member.option].candidate == before.candidate && member.share == before.share;
+    });
+  });
 }
 
 }  // namespace
@@ -308,7 +307,7 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   const uint64_t iterations = limit.iterations * std::max<uint64_t>(1, problem.demands.size() / 1000);
   Making making(problem, seed, iterations, stop, progress);
   if (incumbent != nullptr)
-    making.from(*incumbent, prices_);
+    making.from_incumbent(prices_);
   else
     making.from_nothing();
   Search& search = making.search();
@@ -321,28 +320,26 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   const Costs costs = write_deployments(problem, search, &plan);
   std::vector<uint32_t> order(problem.demands.size());
   for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return problem.demands[a].row->id < problem.demands[b].row->id; });
-  std::vector<const v1::DemandPlan*> before(problem.demands.size(), nullptr);
-  if (making.mended())
-    for (const v1::DemandPlan& planned : incumbent->demands())
-      if (const auto d = snapshot.demands.find(planned.demand()); d.valid()) before[d.value] = &planned;
-  for (uint32_t d = 0; d < before.size(); ++d)
-    if (before[d] != nullptr && !stands(problem, search.placement(d), *before[d])) before[d] = nullptr;
-  std::vector<Shortlist> lists(problem.demands.size());
+  const auto id_of = [&](uint32_t d) -> std::string_view { return problem.demands[d].row->id; };
+  if (!std::ranges::is_sorted(order, {}, id_of)) std::ranges::sort(order, {}, id_of);
+  std::vector<uint8_t> as_before(order.size(), 0);
+  for (uint32_t d = 0; d < as_before.size() && making.mended(); ++d)
+    as_before[d] = stands(problem, problem.demands[d], search.placement(d));
+  std::vector<Shortlist> lists(order.size());
   for_each_on_two_threads(lists.size(), [&](size_t d) {
-    if (before[d] == nullptr) lists[d] = shortlist(problem, search, static_cast<uint32_t>(d));
+    if (as_before[d] == 0) lists[d] = shortlist(problem, search, static_cast<uint32_t>(d));
   });
   double eur = costs.eur_per_hour;
   for (const uint32_t d : order) {
     v1::DemandPlan* planned = plan.add_demands();
-    eur += write_demand(problem, search, d, planned);
-    if (before[d] == nullptr) {
+    eur += write_demand(problem, search, costs.running, d, planned);
+    if (as_before[d] == 0) {
       explain(problem, search, d, std::move(lists[d]), planned);
-    } else {  // as it was: so are its reasons
-      planned->set_blocked_by(before[d]->blocked_by());
-      planned->set_reason(before[d]->reason());
-      *planned->mutable_alternatives() = before[d]->alternatives();
+    } else {  // so are its reasons
+      const v1::DemandPlan& before = *problem.demands[d].before;
+      planned->set_blocked_by(before.blocked_by());
+      planned->set_reason(before.reason());
+      *planned->mutable_alternatives() = before.alternatives();
     }
   }
   plan.set_moves(costs.moves);

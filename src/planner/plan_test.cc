@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "generate/generate.h"
 #include "planner/planner.h"
 #include "support/drawn_grid.h"
 
@@ -278,6 +279,20 @@ TEST(Replan, IncumbentOfAnotherGridIsHarmless) {
   }
   const auto s = drawn_grid(kThreeSites);
   expect_sound(s, planned(s, &strange));
+}
+
+// What a made-up grid promises is narrow, and kept by the twin's own word.
+TEST(MadeUpGrid, PromisesNobodyWhatNoDeploymentKeeps) {
+  for (const uint64_t seed : {1u, 2u, 3u}) {
+    const auto entities = generate::generate_grid({.sites = 40, .demands = 200, .models = 24, .seed = seed});
+    ASSERT_TRUE(entities);
+    const grid::Snapshot s = grid::make_snapshot(grid::make_rows(*entities).rows, 0);
+    const v1::Plan p = plan(s, nullptr, "p", 1, {.iterations = 0}, {});
+    ASSERT_EQ(p.demands_size(), 200);
+    for (const v1::DemandPlan& demand : p.demands())
+      EXPECT_THAT(demand.blocked_by(), testing::AnyOf("", "accelerators", "power", "link_capacity", "cost"))
+          << demand.demand() << ": " << demand.reason();
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/check.h"
 
@@ -147,11 +148,25 @@ void Problem::read_incumbent(const v1::Plan& incumbent) {
     if (c && candidates[*c].up) candidates[*c].incumbent = std::min(deployment.replicas(), candidates[*c].replicas_max);
   }
   demands.resize(snapshot.demands.size());
+  std::unordered_map<std::string_view, uint32_t> positions;
+  for (const v1::PlannedDeployment& deployment : incumbent.deployments())
+    if (const auto c = find_candidate(deployment.id())) positions.emplace(deployment.id(), *c);
   for (const v1::DemandPlan& planned : incumbent.demands()) {
     const grid::DemandIndex d = snapshot.demands.find(planned.demand());
     if (!d.valid()) continue;
-    demands[d.value].served_before = planned.splits_size() > 0;
-    demands[d.value].rejected_before = planned.rejected();
+    DemandRow& demand = demands[d.value];
+    demand.before = &planned;
+    demand.served_before = planned.splits_size() > 0;
+    demand.rejected_before = planned.rejected();
+    uint32_t left = kWhole;
+    demand.shares_before.clear();
+    for (const v1::PlannedSplit& split : planned.splits()) {
+      const auto c = positions.find(split.deployment());
+      if (c == positions.end() || !(split.fraction() > 0)) continue;
+      const auto share = std::min(static_cast<uint32_t>(std::min(split.fraction(), 1.0) * kWhole + 0.5), left);
+      if (share > 0) demand.shares_before.push_back({c->second, share});
+      left -= share;
+    }
   }
 }
 
@@ -300,24 +315,6 @@ bool Problem::add_option(uint32_t d, uint32_t c) {
   options_of_candidate[c].push_back(static_cast<uint32_t>(options.size()));
   options.push_back(option);
   return true;
-}
-
-const std::vector<ArcUse>& Problem::arc_uses(uint32_t region, uint32_t node) {
-  const uint32_t view = terrain->view_of_region[region];
-  const auto [entry, fresh] = arc_uses_.try_emplace(uint64_t{view} << 32 | node);
-  if (!fresh) return entry->second;
-  std::map<uint32_t, ArcUse> by_arc;
-  const auto add = [&](const std::vector<twin::PathTree::ArcShare>& shares, double ArcUse::*direction) {
-    for (const twin::PathTree::ArcShare& share : shares) {
-      const uint32_t arc = 2 * share.link.value + (share.forward ? 0 : 1);
-      by_arc[arc].arc = arc;
-      by_arc[arc].*direction += share.fraction;
-    }
-  };
-  add(terrain->views[view]->tree.shares_to(grid::NodeIndex(node)), &ArcUse::up);
-  add(terrain->views[view]->tree.shares_back(grid::NodeIndex(node)), &ArcUse::back);
-  for (const auto& [arc, use] : by_arc) entry->second.push_back(use);
-  return entry->second;
 }
 
 }  // namespace tandem::planner

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "grid/snapshot.h"
@@ -100,22 +99,21 @@ struct DemandRow {
   const grid::Demand* row = nullptr;
   Gate blocked = Gate::none;        // ruled out everywhere
   double penalty_eur_per_hour = 0;  // of rejecting all of it
-  bool served_before = false;       // by the incumbent: is not given up for cost
-  double rejected_before = 0;       // likewise, the share of it
-  double precedence = 1;            // of its priority: kPrecedence times that of the next lower one in the grid
-  double tokens_per_s = 0;          // output
+  struct Share {
+    uint32_t candidate = 0, share = 0;  // of kWhole
+  };
+  const v1::DemandPlan* before = nullptr;  // the incumbent's
+  std::vector<Share> shares_before;        // of it, where there is still such a candidate
+  bool served_before = false;              // by the incumbent: is not given up for cost
+  double rejected_before = 0;              // likewise, the share of it
+  double precedence = 1;                   // of its priority: kPrecedence times that of the next lower one in the grid
+  double tokens_per_s = 0;                 // output
   double up_gbps = 0, back_gbps = 0;
   double bytes_per_hour = 0;      // both ways
   double access_us = 0;           // access and backhaul to the anchor in use, out and back
   uint64_t residency = 0;         // of the tenant
   uint32_t use_first = 0;         // in Problem::uses; one for each profile of the model
   std::vector<uint32_t> options;  // ascending by candidate
-};
-
-// What a demand puts on one direction of a link, per Gbit/s sent out and back.
-struct ArcUse {
-  uint32_t arc = 0;  // 2 × link, + 1 from link.b to link.a
-  double up = 0, back = 0;
 };
 
 // How many options a demand may have in all before the search is given only the best of each.
@@ -172,7 +170,7 @@ class Problem {
   }
   const twin::PathTree* tree_of(uint32_t region) const {
     const uint32_t view = terrain->view_of_region[region];
-    return view == UINT32_MAX ? nullptr : &terrain->views[view]->tree;
+    return view == UINT32_MAX ? nullptr : terrain->views[view]->tree.get();
   }
 
   size_t columns() const;  // pairs of a demand and a candidate of its model
@@ -181,7 +179,10 @@ class Problem {
   bool add_option(uint32_t demand, uint32_t candidate);
   std::optional<uint32_t> find_option(uint32_t demand, uint32_t candidate) const;
 
-  const std::vector<ArcUse>& arc_uses(uint32_t region, uint32_t node);
+  // Of a demand of that region at a pool that it reaches.
+  const std::vector<ArcUse>& arc_uses(uint32_t region, uint32_t pool) const {
+    return terrain->views[terrain->view_of_region[region]]->arc_uses(pool);
+  }
   std::optional<uint32_t> find_candidate(std::string_view id) const;
 
  private:
@@ -191,7 +192,6 @@ class Problem {
   void add_uses(uint32_t demand);
   void read_incumbent(const v1::Plan& incumbent);
 
-  std::unordered_map<uint64_t, std::vector<ArcUse>> arc_uses_;  // by anchor view and node, made when first asked for
   std::vector<std::vector<uint32_t>> profiles_of_model_;
   std::vector<uint32_t> candidates_by_id_;
 };

@@ -54,9 +54,10 @@ bool Search::keep_if(bool better, const Mark& mark) {
 // ---- Placing ------------------------------------------------------------------------------------------------------
 
 // Strict priorities first, then the demands with the fewest choices, then the largest.
-std::vector<uint32_t> Search::placing_order() const {
-  std::vector<uint32_t> order(problem_.demands.size());
-  for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;
+std::vector<uint32_t> Search::left_out_in_order() const {
+  std::vector<uint32_t> order;
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    if (placements_[d].unserved > 0) order.push_back(d);
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     const DemandRow &x = problem_.demands[a], &y = problem_.demands[b];
     if (x.row->priority != y.row->priority) return x.row->priority > y.row->priority;
@@ -176,32 +177,39 @@ double Search::opening_weight_at(uint32_t c, double opening_weight) const {
 void Search::construct(double opening_weight, bool heed_doubts) {
   reset();
   heeds_doubts_ = heed_doubts;
-  for (const uint32_t d : placing_order()) place(d, opening_weight, kNobody);
+  for (const uint32_t d : left_out_in_order()) place(d, opening_weight, kNobody);
   heeds_doubts_ = false;
   commit();
 }
 
-void Search::adopt(const v1::Plan& incumbent) {
+// Deployments as they were planned, each at once; those that no longer stand as a whole, one share after the other.
+void Search::adopt() {
   warm_ = true;
-  reset();
-  std::vector<const v1::DemandPlan*> planned(problem_.demands.size(), nullptr);
-  for (const v1::DemandPlan& demand : incumbent.demands())
-    if (const auto d = problem_.snapshot.demands.find(demand.demand()); d.valid()) planned[d.value] = &demand;
-  const std::vector<uint32_t> order = placing_order();
-  for (const uint32_t d : order) {
-    if (planned[d] == nullptr) continue;
-    for (const v1::PlannedSplit& split : planned[d]->splits()) {
-      const auto c = problem_.find_candidate(split.deployment());
-      if (!c || !(split.fraction() > 0)) continue;
-      const double wanted = std::min(split.fraction(), 1.0) * kWhole;
-      const uint32_t share = std::min(static_cast<uint32_t>(wanted + 0.5), placements_[d].unserved);
-      const auto o = problem_.find_option(d, *c);
-      if (!o || share == 0) continue;
-      if (const Quote offer = quote(*o, share); offer.fit.blocked == Gate::none) put(*o, share, offer.fit);
-    }
-  }
-  for (const uint32_t d : order) place(d, 1, kNobody);
-  commit();
+  std::vector<std::vector<Member>> members(deployed_.size());
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    for (const DemandRow::Share& share : problem_.demands[d].shares_before)
+      if (const auto o = problem_.find_option(d, share.candidate))
+        members[share.candidate].push_back({*o, share.share});
+  std::vector<Member> torn;
+  for (uint32_t c = 0; c < members.size(); ++c)
+    if (!members[c].empty() && !put_back(c, members[c])) torn.insert(torn.end(), members[c].begin(), members[c].end());
+  for (const Member& member : torn)
+    if (const Quote offer = quote(member.option, member.share); offer.fit.blocked == Gate::none)
+      put(member.option, member.share, offer.fit);
+  place_left_out();
+}
+
+// All of an empty deployment, or nothing of it where that does not stand.
+bool Search::put_back(uint32_t c, const std::vector<Member>& members) {
+  Requirements requirements;
+  for (const Member& member : members) requirements.add(problem_, problem_.options[member.option], member.share);
+  const Fit found = fit(c, requirements);
+  if (found.blocked != Gate::none) return false;
+  const Mark mark = begin();
+  put_all(c, members, requirements, found);
+  const bool holds = links_hold(members);
+  if (!holds) roll_back(mark);
+  return holds;
 }
 
 // ---- Improving ----------------------------------------------------------------------------------------------------
@@ -461,10 +469,7 @@ bool Search::more_left_out() const {
 }
 
 void Search::place_left_out() {
-  std::vector<uint32_t> left_out;
-  for (const uint32_t d : placing_order())
-    if (placements_[d].unserved > 0) left_out.push_back(d);
-  for (const uint32_t d : left_out) place(d, 1, kNobody);
+  for (const uint32_t d : left_out_in_order()) place(d, 1, kNobody);
   commit();
 }
 

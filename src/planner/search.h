@@ -71,7 +71,8 @@ class Search {
 
   // From nothing; steered by the candidates' guides, and where they are heeded by their doubts.
   void construct(double opening_weight, bool heed_doubts);
-  void adopt(const v1::Plan& incumbent);  // what of it still passes every gate; then the rest is placed
+  // Into an empty plan: what of the incumbent still passes every gate; then the rest is placed.
+  void adopt();
   void improve();
   // Ruin and recreate, until nothing better is found for a while. True when it gave up, false at a limit.
   bool improve_further(uint64_t iterations);
@@ -100,7 +101,6 @@ class Search {
   double objective() const { return objective_; }
   const Deployed& deployed(uint32_t candidate) const { return deployed_[candidate]; }
   const Placement& placement(uint32_t demand) const { return placements_[demand]; }
-  double power_w(uint32_t candidate) const;
   uint32_t accelerators_free(uint32_t pool) const { return problem_.pool_spare[pool] - pool_used_[pool]; }
   double rejection_eur_per_hour(uint32_t demand) const { return penalty(demand); }  // as the objective counts it
 
@@ -146,6 +146,8 @@ class Search {
   void clear(uint32_t candidate);
   void put_all(uint32_t candidate, const std::vector<Member>& members, const Requirements& requirements,
                const Fit& fit);
+  bool put_back(uint32_t candidate, const std::vector<Member>& members);
+  bool links_hold(const std::vector<Member>& members);  // of what stands
   bool put_decided(const FewDeployments& few, const FewDecided& decided, FewJudged* judged);
   double bearable(uint32_t candidate, const Requirements& requirements, uint32_t replicas, uint32_t point) const;
   double penalty(uint32_t demand) const;
@@ -153,7 +155,7 @@ class Search {
   void place(uint32_t demand, double opening_weight, uint32_t forbidden);
   double opening_weight_at(uint32_t candidate, double opening_weight) const;
   bool place_part(uint32_t demand, double opening_weight, uint32_t forbidden);
-  std::vector<uint32_t> placing_order() const;
+  std::vector<uint32_t> left_out_in_order() const;
   bool place_all(std::span<const uint32_t> demands, double opening_weight, uint32_t forbidden, double below);
   void sort_largest_first(std::vector<uint32_t>& demands) const;
 

@@ -133,15 +133,6 @@ double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, ui
   return eur;
 }
 
-double Search::power_w(uint32_t c) const {
-  const Candidate& candidate = problem_.candidates[c];
-  const Deployed& deployed = deployed_[c];
-  const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-  const twin::Serving serving =
-      twin::serve(*candidate.profile, point, deployed.fit.replicas, deployed.requirements.mix);
-  return twin::average_power(point, Watts(candidate.idle_w), deployed.fit.replicas, serving.utilization).value();
-}
-
 namespace {
 
 // The fewest replicas that could do: by utilisation, and by the time per token that prefills stretch, however small the
@@ -218,12 +209,22 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
 uint32_t Search::links_allow(const Option& option, uint32_t share) {
   const DemandRow& demand = problem_.demands[option.demand];
   double most = share;
-  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].node)) {
+  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].pool)) {
     const double whole_gbps = demand.up_gbps * use.up + demand.back_gbps * use.back;
     const double spare_gbps = problem_.arc_spare_gbps[use.arc] - arc_gbps_[use.arc];
     if (whole_gbps * share > spare_gbps * kWhole) most = std::min(most, std::floor(spare_gbps / whole_gbps * kWhole));
   }
   return most > 0 ? static_cast<uint32_t>(most) : 0;
+}
+
+bool Search::links_hold(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    const Option& option = problem_.options[member.option];
+    const uint32_t pool = problem_.candidates[option.candidate].pool;
+    for (const ArcUse& use : problem_.arc_uses(problem_.demands[option.demand].row->region.value, pool))
+      if (arc_gbps_[use.arc] > problem_.arc_spare_gbps[use.arc] + 1e-9) return false;
+  }
+  return true;
 }
 
 Search::Quote Search::quote(uint32_t o, uint32_t share) {
@@ -252,7 +253,7 @@ void Search::set_fit(uint32_t c, const Fit& fit) {
 
 void Search::add_arcs(const Option& option, double share) {
   const DemandRow& demand = problem_.demands[option.demand];
-  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].node)) {
+  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].pool)) {
     old_numbers_.emplace_back(&arc_gbps_[use.arc], arc_gbps_[use.arc]);
     arc_gbps_[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * share / kWhole;
   }

@@ -18,15 +18,35 @@ void for_each_on_two_threads(size_t count, const std::function<void(size_t)>& wo
   other.join();
 }
 
-AnchorView::AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::Network> network,
-                       grid::NodeIndex node)
-    : tree(std::move(network), node), legs(snapshot.pools.size()) {
+AnchorView::AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::PathTree> of)
+    : tree(std::move(of)),
+      legs(snapshot.pools.size()),
+      uses_known_(std::make_unique<std::once_flag[]>(snapshot.pools.size())),
+      uses_(snapshot.pools.size()) {
   for (size_t p = 0; p < legs.size(); ++p) {
     const grid::NodeIndex at = snapshot.pools[p].node;
-    if (!tree.reachable(at)) continue;
-    legs[p] = {2 * tree.delay_max(at).value(), tree.euros_per_byte(at),
-               tree.jurisdictions(at).bits | snapshot.jurisdiction_of(snapshot.pools[p].site).bits, true};
+    node_of_pool_.push_back(at);
+    if (!tree->reachable(at)) continue;
+    legs[p] = {2 * tree->delay_max(at).value(), tree->euros_per_byte(at),
+               tree->jurisdictions(at).bits | snapshot.jurisdiction_of(snapshot.pools[p].site).bits, true};
   }
+}
+
+const std::vector<ArcUse>& AnchorView::arc_uses(uint32_t pool) const {
+  std::call_once(uses_known_[pool], [&] {
+    std::map<uint32_t, ArcUse> by_arc;
+    const auto add = [&](const std::vector<twin::PathTree::ArcShare>& shares, double ArcUse::*direction) {
+      for (const twin::PathTree::ArcShare& share : shares) {
+        const uint32_t arc = 2 * share.link.value + (share.forward ? 0 : 1);
+        by_arc[arc].arc = arc;
+        by_arc[arc].*direction += share.fraction;
+      }
+    };
+    add(tree->shares_to(node_of_pool_[pool]), &ArcUse::up);
+    add(tree->shares_back(node_of_pool_[pool]), &ArcUse::back);
+    for (const auto& [arc, use] : by_arc) uses_[pool].push_back(use);
+  });
+  return uses_[pool];
 }
 
 namespace {
@@ -92,85 +112,79 @@ bool touched(const twin::PathTree& tree, const grid::Snapshot& now, const StateC
   return false;
 }
 
-template <class Value>
-std::shared_ptr<const Value> find_kept(const std::vector<std::pair<uint32_t, std::shared_ptr<const Value>>>& kept,
-                                       uint32_t node) {
-  const auto found = std::lower_bound(kept.begin(), kept.end(), node,
-                                      [](const auto& entry, uint32_t wanted) { return entry.first < wanted; });
-  return found != kept.end() && found->first == node ? found->second : nullptr;
-}
-
 }  // namespace
 
 Terrain::Terrain(const grid::Snapshot& snapshot, const Terrain* previous)
     : network(twin::make_network(snapshot)), snapshot_(snapshot) {
-  add_views(previous);
-  add_background(previous);
+  find_nodes();
+  if (previous != nullptr) take_over(*previous);
+  std::vector<FromNode*> missing;
+  for (FromNode& from : from_)
+    if (!from.tree || (from.anchor && !from.view) || (!from.rows.empty() && !from.background)) missing.push_back(&from);
+  for_each_on_two_threads(missing.size(), [&](size_t m) { work_out(*missing[m]); });
+  add_views();
+  arc_background_gbps.assign(2 * snapshot_.links.size(), 0);
+  for (const FromNode& from : from_)
+    if (from.background)
+      for (const auto& [arc, gbps] : *from.background) arc_background_gbps[arc] += gbps;
 }
 
-void Terrain::add_views(const Terrain* previous) {
-  const StateChange change = previous != nullptr ? compare_states(previous->snapshot_, snapshot_) : StateChange{};
+void Terrain::find_nodes() {
+  std::map<uint32_t, FromNode> by_node;
   for (size_t r = 0; r < snapshot_.regions.size(); ++r) {
     anchors.push_back(twin::active_anchor(snapshot_, grid::RegionIndex(r)));
-    if (anchors.back()) view_of_node_.emplace_back(anchors.back()->node.value, nullptr);
+    if (anchors.back()) by_node[anchors.back()->node.value].anchor = true;
   }
-  std::sort(view_of_node_.begin(), view_of_node_.end());
-  view_of_node_.erase(std::unique(view_of_node_.begin(), view_of_node_.end()), view_of_node_.end());
-  std::vector<uint32_t> missing;
-  for (uint32_t i = 0; i < view_of_node_.size(); ++i) {
-    if (change.comparable) view_of_node_[i].second = find_kept(previous->view_of_node_, view_of_node_[i].first);
-    if (auto& view = view_of_node_[i].second; view && touched(view->tree, snapshot_, change)) view = nullptr;
-    if (!view_of_node_[i].second) missing.push_back(i);
-  }
-  for_each_on_two_threads(missing.size(), [&](size_t m) {
-    auto& [node, view] = view_of_node_[missing[m]];
-    view = std::make_shared<const AnchorView>(snapshot_, network, grid::NodeIndex(node));
-  });
-  for (const auto& [node, view] : view_of_node_) views.push_back(view);
-  for (const auto& anchor : anchors) {
-    uint32_t position = UINT32_MAX;
-    if (anchor)
-      position = static_cast<uint32_t>(
-          std::lower_bound(view_of_node_.begin(), view_of_node_.end(), anchor->node.value,
-                           [](const auto& entry, uint32_t wanted) { return entry.first < wanted; }) -
-          view_of_node_.begin());
-    view_of_region.push_back(position);
+  for (uint32_t i = 0; i < snapshot_.traffic.size(); ++i)
+    by_node[snapshot_.traffic[size_t{i}].from.value].rows.push_back(i);
+  for (auto& [node, from] : by_node) {
+    from.node = node;
+    from_.push_back(std::move(from));
   }
 }
 
-void Terrain::add_background(const Terrain* previous) {
-  const StateChange change = previous != nullptr ? compare_states(previous->snapshot_, snapshot_) : StateChange{};
-  std::map<uint32_t, std::vector<uint32_t>> rows_of;
-  for (uint32_t i = 0; i < snapshot_.traffic.size(); ++i) rows_of[snapshot_.traffic[size_t{i}].from.value].push_back(i);
-  std::vector<const std::vector<uint32_t>*> rows;
-  std::vector<uint32_t> missing;
-  for (const auto& [node, of_node] : rows_of) {
-    std::shared_ptr<const Source> kept = change.comparable ? find_kept(previous->sources_, node) : nullptr;
-    const auto went = [&](uint32_t i) {
+const Terrain::FromNode* Terrain::find(uint32_t node) const {
+  const auto found = std::lower_bound(from_.begin(), from_.end(), node,
+                                      [](const FromNode& from, uint32_t wanted) { return from.node < wanted; });
+  return found != from_.end() && found->node == node ? &*found : nullptr;
+}
+
+void Terrain::take_over(const Terrain& previous) {
+  const StateChange change = compare_states(previous.snapshot_, snapshot_);
+  if (!change.comparable) return;
+  for (FromNode& from : from_) {
+    const FromNode* before = previous.find(from.node);
+    if (before == nullptr || touched(*before->tree, snapshot_, change)) continue;
+    from.tree = before->tree;
+    from.view = before->view;
+    const bool went = std::any_of(from.rows.begin(), from.rows.end(), [&](uint32_t i) {
       return std::binary_search(change.nodes.begin(), change.nodes.end(), snapshot_.traffic[size_t{i}].to.value);
-    };
-    if (kept && (touched(*kept->tree, snapshot_, change) || std::any_of(of_node.begin(), of_node.end(), went)))
-      kept = nullptr;
-    if (!kept) missing.push_back(static_cast<uint32_t>(sources_.size()));
-    sources_.emplace_back(node, std::move(kept));
-    rows.push_back(&of_node);
+    });
+    if (!went) from.background = before->background;
   }
-  for_each_on_two_threads(missing.size(), [&](size_t m) {
-    auto& [node, source] = sources_[missing[m]];
-    auto made = std::make_shared<Source>();
-    made->tree = std::make_shared<const twin::PathTree>(network, grid::NodeIndex(node));
-    std::map<uint32_t, double> by_arc;
-    for (const uint32_t i : *rows[missing[m]]) {
-      const grid::Traffic& traffic = snapshot_.traffic[size_t{i}];
-      for (const twin::PathTree::ArcShare& share : made->tree->shares_to(traffic.to))
-        by_arc[2 * share.link.value + (share.forward ? 0 : 1)] += traffic.rate.value() * share.fraction;
-    }
-    made->arcs.assign(by_arc.begin(), by_arc.end());
-    source = std::move(made);
-  });
-  arc_background_gbps.assign(2 * snapshot_.links.size(), 0);
-  for (const auto& [node, source] : sources_)
-    for (const auto& [arc, gbps] : source->arcs) arc_background_gbps[arc] += gbps;
+}
+
+void Terrain::work_out(FromNode& from) const {
+  if (!from.tree) from.tree = std::make_shared<const twin::PathTree>(network, grid::NodeIndex(from.node));
+  if (from.anchor && !from.view) from.view = std::make_shared<const AnchorView>(snapshot_, from.tree);
+  if (from.rows.empty() || from.background) return;
+  std::map<uint32_t, double> by_arc;
+  for (const uint32_t i : from.rows) {
+    const grid::Traffic& traffic = snapshot_.traffic[size_t{i}];
+    for (const twin::PathTree::ArcShare& share : from.tree->shares_to(traffic.to))
+      by_arc[2 * share.link.value + (share.forward ? 0 : 1)] += traffic.rate.value() * share.fraction;
+  }
+  from.background = std::make_shared<const Arcs>(by_arc.begin(), by_arc.end());
+}
+
+void Terrain::add_views() {
+  std::vector<uint32_t> position(snapshot_.nodes.size(), UINT32_MAX);
+  for (const FromNode& from : from_) {
+    if (!from.anchor) continue;
+    position[from.node] = static_cast<uint32_t>(views.size());
+    views.push_back(from.view);
+  }
+  for (const auto& anchor : anchors) view_of_region.push_back(anchor ? position[anchor->node.value] : UINT32_MAX);
 }
 
 }  // namespace tandem::planner

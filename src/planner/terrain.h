@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -21,11 +22,25 @@ struct Leg {
   bool reachable = false;
 };
 
-struct AnchorView {
-  AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::Network> network, grid::NodeIndex node);
+// What is sent between an anchor and a pool puts on one direction of a link, per Gbit/s out and back.
+struct ArcUse {
+  uint32_t arc = 0;  // 2 × link, + 1 from link.b to link.a
+  double up = 0, back = 0;
+};
 
-  twin::PathTree tree;
+class AnchorView {
+ public:
+  AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::PathTree> tree);
+
+  const std::shared_ptr<const twin::PathTree> tree;
   std::vector<Leg> legs;  // by pool
+  // Ascending by arc. Worked out when first asked for; may be asked by several threads.
+  const std::vector<ArcUse>& arc_uses(uint32_t pool) const;
+
+ private:
+  std::vector<grid::NodeIndex> node_of_pool_;
+  std::unique_ptr<std::once_flag[]> uses_known_;  // by pool
+  mutable std::vector<std::vector<ArcUse>> uses_;
 };
 
 class Terrain {
@@ -41,19 +56,25 @@ class Terrain {
   std::vector<std::shared_ptr<const AnchorView>> views;  // by anchor node, ascending
   std::vector<double> arc_background_gbps;               // 2 × link, + 1 from link.b to link.a
 
-  bool same_as_before = false;  // views and background all taken over
-
  private:
-  struct Source {  // of background traffic
+  using Arcs = std::vector<std::pair<uint32_t, double>>;  // arc, Gbit/s
+  // What is known of a node; `tree` of all that traffic starts at, the rest where it applies.
+  struct FromNode {
+    uint32_t node = 0;
+    bool anchor = false;         // of a region
+    std::vector<uint32_t> rows;  // of background traffic from there
     std::shared_ptr<const twin::PathTree> tree;
-    std::vector<std::pair<uint32_t, double>> arcs;  // arc, Gbit/s of all it sends
+    std::shared_ptr<const AnchorView> view;
+    std::shared_ptr<const Arcs> background;  // all it sends
   };
-  void add_views(const Terrain* previous);
-  void add_background(const Terrain* previous);
+  void find_nodes();
+  void take_over(const Terrain& previous);
+  void work_out(FromNode& from) const;
+  void add_views();
+  const FromNode* find(uint32_t node) const;
 
-  grid::Snapshot snapshot_;  // O(1) copy; what the next terrain compares with
-  std::vector<std::pair<uint32_t, std::shared_ptr<const AnchorView>>> view_of_node_;  // ascending by node
-  std::vector<std::pair<uint32_t, std::shared_ptr<const Source>>> sources_;           // ascending by node
+  grid::Snapshot snapshot_;     // O(1) copy; what the next terrain compares with
+  std::vector<FromNode> from_;  // ascending by node
 };
 
 // Runs `work(i)` for every i < count on two threads (the calling one included); the order is not said, so each may

@@ -310,11 +310,13 @@ void Bound::price_all(const Prices& prices) {
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
-  if (quick_) relaxation_->set_levels(1, 2);
+  if (quick_) relaxation_->set_levels(2);
   climb_->run(rounds, known, stop);
-  relaxation_->set_levels(kFillLevels, kPrefillFillLevels);
+  relaxation_->set_levels(kLevels);
   price_all(climb_->best());
 }
+
+void Bound::set_fractions(Option& option) const { relaxation_->set_fractions(option); }
 
 std::vector<std::vector<uint32_t>> Bound::best_candidates(size_t each, size_t each_model) const {
   return relaxation_->best_candidates(proven_prices_, each, each_model);

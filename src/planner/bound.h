@@ -11,16 +11,15 @@
 // over all columns that pass their gates (at most 0 unless replicas are pinned):
 //
 //   φ_c = min over operating point and replicas n of  n · R_c − Σ_d (v_d − energy_d − transport_d − arcs_d) · x_d,
-//         x ∈ [0, 1],  Σ_d busy_d · x_d ≤ n · min U,  Σ_d prefill_d · x_d ≤ n · min F  over the d with x_d > 0
+//         x ∈ [0, 1],  Σ_d w(d) · x_d ≤ n · min W over the d with x_d > 0, for every measure w of work
 //
-// R_c: a replica's price and λ, μ of what it takes. U_d and F_d are the largest utilisation and prefill share at which
-// a deployment of n replicas at that point could keep d's promise, whatever else it serves (U: kUtilizationMax; F:
-// fill.h, with prefills no longer than the shortest of the model, and the step of the smallest batch): in a plan they
-// hold for every d served. Each choice of the least U and F among those served is tried, their values in a few groups
-// where there are many. Of the two knapsacks that remain one surrogate,
-// their mean with weights θ ∈ {1, 0, ½}, is kept: the best of the three. The plan's own n and x are feasible in every
-// φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going
-// traffic pays on equal-cost branches is taken as the cheapest branch, which is never more.
+// R_c: a replica's price and λ, μ of what it takes. Work is measured by prefills alone and as if batches were full at
+// the point in use or at one of those below it (fill.h); W_d is the most of it at which each of n replicas could keep
+// d's promises, whatever else they serve: in a plan that holds for every d served. Each choice of the least W among
+// those served is tried, their values in a few groups where there are many; of the measures the one that allows least
+// counts. The plan's own n and x are feasible in every φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare
+// resources only take away; moves only add. What up-going traffic pays on equal-cost branches is taken as the cheapest
+// branch, which is never more.
 //
 // The prices. First those of resources, as if replicas were bought in fractions: subgradients towards a level that
 // comes down. Then v by dual ascent (relaxation.h), which costs a few passes over the columns and gives most of the
@@ -30,8 +29,7 @@
 // undone and halved where the bound did not follow. Every value is over all columns: those of one model are a matrix in
 // single precision, and a pass over a row, all roundings against it, says of most deployments that they earn nothing.
 // O(columns) for a pass and, for each deployment that may earn, O(points · levels · its columns · log). Fails by being
-// loose where waits of both kinds, promises on time per token and mixed request sizes meet: each is bounded by its most
-// lenient member.
+// loose where request sizes mix: how unevenly prefills come is taken of the most even of all that may be served there.
 #pragma once
 
 #include <memory>
@@ -65,6 +63,9 @@ class Bound {
 
   // Replicas the relaxation buys of each candidate, averaged over the latest rounds.
   const std::vector<float>& expected() const;
+
+  // As Relaxation has it.
+  void set_fractions(Option& option) const;
 
   // Of each demand up to `each` columns of least cost at the prices, and the deployments that earn most there.
   std::vector<std::vector<uint32_t>> best_candidates(size_t each, size_t each_model) const;

@@ -1,8 +1,10 @@
 #include "planner/certificate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "planner/problem.h"
@@ -14,12 +16,18 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 
 // What serving one demand at one operating point of a deployment would earn and take, at the prices.
 struct Column {
-  double gain = 0;               // €/h
-  double busy = 0, prefill = 0;  // replica-seconds a second
+  double gain = 0;                // €/h
+  double prefill = 0, steps = 0;  // of one replica: seconds a second, of decoding a ms
   double slack_ms = 0;
-  double prefill_share_max = 0;       // that leaves the promised time per token
-  double fill = 0, prefill_fill = 0;  // the most its waits allow, in steps of 1/200 rounded up
+  std::array<double, 3> promise{};  // ms a token, its quantile, the mean of 1 / tokens
+  std::vector<double> most;         // by measure (fill.h): what its promises allow
 };
+
+double weight(const grid::Profile& profile, const Column& c, size_t measure) {
+  if (measure == 0) return c.prefill;
+  const grid::OperatingPoint& full = profile.points[measure - 1];
+  return c.prefill + c.steps * full.decode_per_token.value() / full.batch;
+}
 
 // The largest prefill share, in steps of 1/200 rounded up, at which prefills ahead take no more than that on average.
 class Shares {
@@ -37,16 +45,59 @@ class Shares {
   std::map<uint32_t, std::vector<double>> rows_;
 };
 
+// What a promise on time per token allows each of n replicas at a point, by measure, as fill.h defines it.
+std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, double n, double spread_ms,
+                                      const std::array<double, 3>& promise) {
+  const auto& [tpot_ms, quantile, inverse_output] = promise;
+  const grid::OperatingPoint& at = profile.points[p];
+  const double full_ms = at.decode_per_token.value();
+  std::vector<std::array<double, 3>> batches;  // largest last: batch, its step, the slope there
+  double batch = 0, step_ms = profile.points.front().decode_per_token.value();
+  for (size_t i = 0; i <= p; ++i) {
+    const double next = profile.points[i].batch, next_ms = profile.points[i].decode_per_token.value();
+    for (int part = 0; part < 16 && next > batch; ++part)
+      batches.push_back({batch + (next - batch) / 16 * part, step_ms + (next_ms - step_ms) / 16 * part,
+                         (next_ms - step_ms) / (next - batch)});
+    batch = next;
+    step_ms = next_ms;
+  }
+  batches.push_back({batch, step_ms, 0});
+  std::vector<double> most(p + 2, 0.0);
+  size_t last = batches.size() - 1;  // the batch is between this and the one before
+  for (int i = 0; i <= 190; ++i) {
+    const double share = i / 200.0, rest = 1 - share;
+    const auto kept = [&] {
+      const auto& [low, low_ms, slope] = batches[last - 1];
+      const double high_ms = batches[last][1];
+      // The room that is left beyond the larger batch, and the drift of the smaller one.
+      const twin::TokenTime time = twin::token_time({n, share, share * spread_ms, low, std::min(low_ms, high_ms), slope,
+                                                     full_ms - std::max(low_ms, high_ms) + std::min(low_ms, high_ms)});
+      const double drift = slope > 0 ? time.drift : 0;
+      return twin::quantile_of(time.mean_ms, time.variance * inverse_output + drift, quantile) <= tpot_ms;
+    };
+    while (last > 0 && !kept()) --last;
+    if (last == 0) break;
+    double held = 0;
+    for (size_t b = 1; b <= last; ++b) held = std::max(held, batches[b][0] / batches[b][1]);
+    most[0] = std::min(kUtilizationMax, (i + 1) / 200.0);
+    const double steps = std::min(held * rest, (kUtilizationMax - share) * at.batch / full_ms);
+    for (size_t q = 0; q <= p; ++q)
+      most[1 + q] =
+          std::max(most[1 + q], most[0] + steps * profile.points[q].decode_per_token.value() / profile.points[q].batch);
+    most[1 + p] = std::min(most[1 + p], kUtilizationMax);
+  }
+  return most;
+}
+
 // The most that columns can earn with n replicas: fractions of them by gain per weight.
-double packed(std::vector<Column> columns, double n, double theta, double fill, double prefill_fill) {
-  const auto weight = [&](const Column& c) { return theta * c.busy / fill + (1 - theta) * c.prefill / prefill_fill; };
+double packed(std::vector<std::pair<double, double>> columns, double n) {  // gain, weight
   std::sort(columns.begin(), columns.end(),
-            [&](const Column& a, const Column& b) { return a.gain * weight(b) > b.gain * weight(a); });
+            [](const auto& a, const auto& b) { return a.first * b.second > b.first * a.second; });
   double left = n, gain = 0;
-  for (const Column& c : columns) {
-    const double fraction = weight(c) > left ? left / weight(c) : 1;
-    gain += fraction * c.gain;
-    left -= fraction * weight(c);
+  for (const auto& [each, weighs] : columns) {
+    const double fraction = weighs > left ? left / weighs : 1;
+    gain += fraction * each;
+    left -= fraction * weighs;
     if (left <= 0) break;
   }
   return gain;
@@ -62,22 +113,24 @@ std::vector<std::pair<double, double>> groups_of(std::vector<double> values, siz
   return groups;
 }
 
-double most_earned(const std::vector<Column>& columns, double n) {
-  std::vector<double> fills, prefill_fills;
-  for (const Column& c : columns) fills.push_back(c.fill), prefill_fills.push_back(c.prefill_fill);
-  double most = 0;
-  for (const auto& [fill_low, fill_high] : groups_of(fills, 4)) {
-    for (const auto& [prefill_low, prefill_high] : groups_of(prefill_fills, 6)) {
-      std::vector<Column> allowed;
+// By each measure one of those in use is the strictest; the measure that allows least counts.
+double most_earned(const grid::Profile& profile, size_t p, const std::vector<Column>& columns, double n) {
+  std::vector<size_t> measures{p + 1, 0};
+  for (size_t below = 0; below < 3 && below < p; ++below) measures.push_back(p - below);
+  double least = kNone;
+  for (const size_t measure : measures) {
+    std::vector<double> limits;
+    for (const Column& c : columns) limits.push_back(c.most[measure]);
+    double most = 0;
+    for (const auto& [low, high] : groups_of(limits, 6)) {
+      std::vector<std::pair<double, double>> allowed;
       for (const Column& c : columns)
-        if (c.fill >= fill_low && c.prefill_fill >= prefill_low) allowed.push_back(c);
-      double least = kNone;
-      for (const double theta : {1.0, 0.0, 0.5})
-        least = std::min(least, packed(allowed, n, theta, fill_high, prefill_high));
-      if (least < kNone) most = std::max(most, least);
+        if (c.most[measure] >= low) allowed.emplace_back(c.gain, weight(profile, c, measure) / high);
+      most = std::max(most, packed(std::move(allowed), n));
     }
+    least = std::min(least, most);
   }
-  return most;
+  return least;
 }
 
 class Certificate {
@@ -101,7 +154,7 @@ class Certificate {
     for (size_t p = 0; p < pool_.size(); ++p) sum -= pool_[p] * spare_[p];
     for (size_t i = 0; i < site_.size(); ++i) sum -= site_[i] * std::max(0.0, kw_[i]);
     for (const auto& [arc, price] : arc_) sum -= price * std::max(0.0, arc_spare_[arc]);
-    for (const grid::Profile& profile : s_.profiles) read_least(profile);
+    for (const grid::Profile& profile : s_.profiles) read_prefills(profile);
     for (size_t p = 0; p < s_.pools.size(); ++p) {
       std::vector<std::pair<uint32_t, uint32_t>> seen;  // of two profiles for one deployment the first counts
       for (size_t f = 0; f < s_.profiles.size(); ++f) {
@@ -188,8 +241,9 @@ class Certificate {
            profile.points[p].decode_per_token <= demand.promise.tpot;
   }
 
-  // E[S²] / E[S] of prefills, the least of any demand that may run on the profile.
-  void read_least(const grid::Profile& profile) {
+  // Mean and variance / mean of prefills, of every demand that may run on the profile.
+  void read_prefills(const grid::Profile& profile) {
+    std::set<std::pair<double, double>> prefills;
     double least = kNone;
     for (const uint32_t d : demands_of_model_[profile.model.value]) {
       const grid::Demand& demand = s_.demands[size_t{d}];
@@ -197,9 +251,12 @@ class Certificate {
       for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) runs |= may_run(profile, p, demand);
       if (!may_use(demand) || !runs) continue;
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
-      if (sizes.prefill_ms > 0) least = std::min(least, sizes.prefill_ms + sizes.prefill_variance / sizes.prefill_ms);
+      if (sizes.prefill_ms <= 0) continue;
+      prefills.emplace(sizes.prefill_ms, sizes.prefill_variance / sizes.prefill_ms);
+      least = std::min(least, sizes.prefill_ms + sizes.prefill_variance / sizes.prefill_ms);
     }
     wait_unit_ms_.push_back(least);
+    prefills_.push_back(std::move(prefills));
   }
 
   double deployment(size_t p, size_t f) {
@@ -229,11 +286,12 @@ class Certificate {
       for (const Column& c : columns) hoped += c.gain;
       const uint32_t first = std::max<uint32_t>(1, static_cast<uint32_t>(pinned));
       for (uint32_t n = first; n <= there && n * replica - hoped < best; ++n) {
-        const std::vector<Column> usable = usable_at(columns, wait_unit_ms_[f], n);
-        const double value = n * replica - most_earned(usable, n);
-        best = std::min(best, value);
+        const std::vector<Column> usable = usable_at(columns, f, point, n);
+        best = std::min(best, n * replica - most_earned(profile, point, usable, n));
         double needed = 0;  // replicas that hold all of them: more earn no more
-        for (const Column& c : usable) needed += c.busy / c.fill + c.prefill / c.prefill_fill;
+        for (const Column& c : usable)
+          for (size_t measure = 0; measure < c.most.size(); ++measure)
+            needed += weight(profile, c, measure) / c.most[measure];
         if (n > 32 && n >= needed) break;
       }
     }
@@ -260,8 +318,10 @@ class Certificate {
                    twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
       c.prefill = demand.rate_per_s * sizes.prefill_ms * 1e-3;
-      c.busy = c.prefill + demand.rate_per_s * demand.output_tokens * at.decode_per_token.value() * 1e-3 / at.batch;
-      c.prefill_share_max = 1 - profile.points.front().decode_per_token.value() / demand.promise.tpot.value();
+      c.steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3;
+      c.promise = {demand.promise.tpot.value(), demand.promise.quantile, sizes.inverse_output};
+      const double busy =
+          c.prefill + demand.rate_per_s * demand.output_tokens * at.decode_per_token.value() * 1e-3 / at.batch;
       const double transport =
           demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) * tree.euros_per_byte(pool.node);
       double arcs = 0;
@@ -270,22 +330,28 @@ class Certificate {
         arcs = demand.rate_per_s * 8e-9 *
                (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
       }
-      c.gain = demand_[d] - transport - arcs - c.busy * std::max(0.0, at.power.value() - idle_w) * eur_per_wh;
+      c.gain = demand_[d] - transport - arcs - busy * std::max(0.0, at.power.value() - idle_w) * eur_per_wh;
       if (c.gain > 0) columns.push_back(c);
     }
     return columns;
   }
 
-  std::vector<Column> usable_at(const std::vector<Column>& columns, double wait_unit_ms, uint32_t n) {
+  std::vector<Column> usable_at(const std::vector<Column>& columns, size_t f, size_t p, uint32_t n) {
     static constexpr uint32_t kSteps[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
     const uint32_t* step = std::lower_bound(std::begin(kSteps), std::end(kSteps), n);
+    const double replicas = step == std::end(kSteps) ? 1e9 : *step;
     std::vector<Column> usable;
     for (Column c : columns) {
-      c.fill = kUtilizationMax;
-      c.prefill_fill = std::min(kUtilizationMax, c.prefill_share_max);
-      if (step != std::end(kSteps))
-        c.prefill_fill = std::min(c.prefill_fill, shares_.most(*step, c.slack_ms / wait_unit_ms));
-      if (c.fill > 0 && c.prefill_fill > 0) usable.push_back(c);
+      const auto [entry, fresh] = allowed_.try_emplace({f, p, replicas, c.promise});
+      if (fresh) {
+        double spread_ms = prefills_[f].empty() ? 0 : kNone;
+        for (const auto& [mean_ms, unevenness_ms] : prefills_[f])
+          spread_ms = std::min(spread_ms, unevenness_ms + mean_ms / replicas);
+        entry->second = allowed_by_tokens(s_.profiles[f], p, replicas, spread_ms, c.promise);
+      }
+      c.most = entry->second;
+      if (step != std::end(kSteps)) c.most[0] = std::min(c.most[0], shares_.most(*step, c.slack_ms / wait_unit_ms_[f]));
+      if (c.most[0] > 0) usable.push_back(std::move(c));
     }
     return usable;
   }
@@ -301,6 +367,8 @@ class Certificate {
   std::map<uint32_t, std::pair<std::vector<double>, std::vector<double>>> paths_;
   std::vector<std::vector<uint32_t>> demands_of_model_;
   std::vector<double> wait_unit_ms_;  // by profile
+  std::vector<std::set<std::pair<double, double>>> prefills_;
+  std::map<std::tuple<size_t, size_t, double, std::array<double, 3>>, std::vector<double>> allowed_;
   Shares shares_;
 };
 

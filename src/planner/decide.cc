@@ -58,7 +58,7 @@ void Search::put_all(uint32_t c, const std::vector<Member>& members, const Requi
   Deployed& deployed = deployed_[c];
   old_deployed_.emplace_back(c, deployed);
   set_fit(c, fit);
-  deployed.members = members;
+  deployed.members.insert(deployed.members.end(), members.begin(), members.end());
   deployed.requirements = requirements;
   for (const Member& member : members) {
     const Option& option = problem_.options[member.option];

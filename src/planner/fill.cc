@@ -1,6 +1,7 @@
 #include "planner/fill.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "planner/problem.h"
@@ -9,8 +10,9 @@
 namespace tandem::planner {
 namespace {
 
-constexpr uint32_t kSharesPerWhole = 200;
 constexpr auto kShares = static_cast<std::ptrdiff_t>(kUtilizationMax * kSharesPerWhole) + 1;
+constexpr double kFarStepMs = 1e9;     // a full batch so far away that it bounds no drift
+constexpr double kLenient = 1 + 1e-9;  // so that rounding says of nothing that it breaks a promise
 
 }  // namespace
 
@@ -25,6 +27,64 @@ double FillLimits::most(uint32_t step, double slack) const {
   const auto first = waits_.begin() + step * kShares, end = first + kShares;
   const auto beyond = std::upper_bound(first, end, slack);
   return beyond == end ? kUtilizationMax : static_cast<double>(beyond - first) / kSharesPerWhole;
+}
+
+TokenLimits::TokenLimits(const grid::Profile& profile, double replicas, double spread_ms) {
+  // Of twin::token_time: what depends on the batch, for a share of nothing, and on the share.
+  double batch = 0, step_ms = profile.points.front().decode_per_token.value(), held = 0;
+  for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
+    const grid::OperatingPoint& point = profile.points[p];
+    const double wide = (point.batch - batch) / kBatchParts;
+    const double rise_ms = (point.decode_per_token.value() - step_ms) / kBatchParts;
+    for (uint32_t part = 0; part < kBatchParts && wide > 0; ++part) {
+      const double low_ms = step_ms + part * rise_ms, low = batch + part * wide;
+      held = std::max({held, low / low_ms, (low + wide) / (low_ms + rise_ms)});
+      const twin::TokenTime time = twin::token_time({.replicas = replicas,
+                                                     .share = 0,
+                                                     .spread_ms = spread_ms,
+                                                     .batch = low,
+                                                     .step_ms = low_ms,
+                                                     .slope_ms = rise_ms / wide,
+                                                     .full_step_ms = kFarStepMs});
+      batches_.push_back({std::min(low_ms, low_ms + rise_ms), std::max(low_ms, low_ms + rise_ms), held, time.variance,
+                          rise_ms > 0 ? time.drift : 0});
+    }
+    batch = point.batch;
+    step_ms = point.decode_per_token.value();
+    end_.push_back(batches_.size());
+    step_ms_.push_back(step_ms);
+    work_ms_.push_back(step_ms / batch);
+  }
+  for (std::ptrdiff_t i = 0; i < kShares; ++i) {
+    const double rest = 1 - static_cast<double>(i) / kSharesPerWhole;
+    stretch_.push_back((1 - rest) * std::pow(rest, -1 - 2 / replicas));
+  }
+}
+
+void TokenLimits::find(uint32_t p, const TokenPromise& promise, std::span<double> most) const {
+  std::fill(most.begin(), most.end(), 0);
+  const double deviations = std::max(0.0, -std::log1p(-promise.quantile) - 1);
+  const auto kept = [&](size_t i, const Batch& at) {
+    const double rest = 1 - static_cast<double>(i) / kSharesPerWhole;
+    const double mean_ms = at.step_ms / rest, left_ms = promise.tpot_ms * kLenient - mean_ms;
+    if (left_ms < 0) return false;
+    const double room_ms = (step_ms_[p] - at.step_after_ms) / 2;
+    const double drift = std::min(room_ms * room_ms, at.drift) / (rest * rest);
+    const double variance = at.variance * stretch_[i] * promise.inverse_output + drift;
+    return deviations * deviations * variance <= left_ms * left_ms;
+  };
+  // The more prefills, the smaller the batch: both go one way.
+  size_t batch = end_[p];
+  for (size_t i = 0; i < stretch_.size(); ++i) {
+    while (batch > 0 && !kept(i, batches_[batch - 1])) --batch;
+    if (batch == 0) return;
+    const double share = std::min(kUtilizationMax, static_cast<double>(i + 1) / kSharesPerWhole);
+    const double rest = 1 - static_cast<double>(i) / kSharesPerWhole;
+    const double steps = std::min(batches_[batch - 1].held * rest, (kUtilizationMax - 1 + rest) / work_ms_[p]);
+    most[0] = share;
+    for (uint32_t q = 0; q <= p; ++q) most[1 + q] = std::max(most[1 + q], share + steps * work_ms_[q]);
+    most[1 + p] = std::min(most[1 + p], kUtilizationMax);
+  }
 }
 
 }  // namespace tandem::planner

@@ -1,15 +1,22 @@
-// How much of their time replicas may spend on prefills before the prompts behind them break a promise: what makes a
-// small deployment dearer than its share of a large one.
+// How much may be asked of a replica before promises break, whatever else it serves: what makes a small deployment
+// dearer than its share of a large one, and a strict promise dearer than a lenient one.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include "grid/snapshot.h"
 
 namespace tandem::planner {
 
 // Numbers of replicas that are told apart; beyond the last, waits are left out.
 inline constexpr std::array<uint32_t, 10> kReplicaSteps{1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+inline constexpr double kReplicasBeyond = 1e9;  // more would be no easier to keep promises with
+
+inline constexpr uint32_t kSharesPerWhole = 200;  // of a replica's time, that are told apart
+inline constexpr uint32_t kBatchParts = 16;       // between two points of a profile, likewise
 
 // The largest share, at most kUtilizationMax, at which twin::prefill_wait stays within a number of E[S²] / E[S]:
 // rounded up to the next of 200 steps, so never less than it is.
@@ -22,6 +29,40 @@ class FillLimits {
 
  private:
   std::vector<double> waits_;  // replicas × shares
+};
+
+struct TokenPromise {
+  double tpot_ms = 0, quantile = 0, inverse_output = 0;
+  auto operator<=>(const TokenPromise&) const = default;
+};
+
+// What a promise on time per token leaves of a deployment's replicas. At share ρ of prefills and batch b it has
+// b · (1 − ρ) / d(b) decode steps a ms, and keeps the promise where twin::token_time, with the least spread of any
+// prefills it may serve, says so. Both are told apart in steps, each taken at its most lenient. The region of what is
+// kept is then measured in several ways, each of which adds up over requests:
+//
+//   measure 0        prefills alone, ρ;
+//   measure 1 + q    ρ + decode steps a ms · d(q) / q: as if batches were full at point q, up to the point it runs at.
+class TokenLimits {
+ public:
+  // `spread_ms`: the least E[S²] / E[S] − E[S] · (1 − 1 / replicas) of prefills.
+  TokenLimits(const grid::Profile& profile, double replicas, double spread_ms);
+
+  // By measure, 2 + p of them, of a deployment at point p: at most kUtilizationMax of each replica where that says so.
+  // O(shares + batches).
+  void find(uint32_t p, const TokenPromise& promise, std::span<double> most) const;
+
+ private:
+  struct Batch {  // from one to a slightly larger one
+    double step_ms = 0, step_after_ms = 0;
+    double held = 0;      // the most decode steps a ms of decoding
+    double variance = 0;  // that depends on the batch alone: twin.h
+    double drift = 0;
+  };
+  std::vector<Batch> batches_;             // ascending
+  std::vector<size_t> end_;                // of those up to a point
+  std::vector<double> step_ms_, work_ms_;  // of points: d, d / batch
+  std::vector<double> stretch_;            // by share: what it does to the variance
 };
 
 }  // namespace tandem::planner

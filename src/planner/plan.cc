@@ -145,13 +145,15 @@ class Making {
   }
 
   void take_options() {
-    if (problem_.columns() <= kOptionsInFull) {
-      if (problem_.options.empty()) problem_.add_all_options();
-      return;
+    if (problem_.columns() > kOptionsInFull) {
+      const auto best = bound_->best_candidates(kOptionsEach, kOptionsOfModel);
+      for (uint32_t d = 0; d < best.size(); ++d)
+        for (const uint32_t c : best[d]) problem_.add_option(d, c);
+    } else if (problem_.options.empty()) {
+      problem_.add_all_options();
     }
-    const auto best = bound_->best_candidates(kOptionsEach, kOptionsOfModel);
-    for (uint32_t d = 0; d < best.size(); ++d)
-      for (const uint32_t c : best[d]) problem_.add_option(d, c);
+    if (bound_)
+      for (Option& option : problem_.options) bound_->set_fractions(option);
   }
 
   // Prices of accelerators and power stand for what a replica keeps others from.

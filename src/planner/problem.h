@@ -114,6 +114,11 @@ struct DemandRow {
   uint64_t residency = 0;         // of the tenant
   uint32_t use_first = 0;         // in Problem::uses; one for each profile of the model
   std::vector<uint32_t> options;  // ascending by candidate
+
+  double prefill_s(const Use& use) const { return row->rate_per_s * use.prefill_ms * 1e-3; }  // a second
+  double steps_per_ms() const {  // of decoding: the first token of an answer comes of its prefill
+    return std::max(0.0, tokens_per_s - row->rate_per_s) * 1e-3;
+  }
 };
 
 // How many options a demand may have in all before the search is given only the best of each.
@@ -173,6 +178,7 @@ class Problem {
     return view == UINT32_MAX ? nullptr : terrain->views[view]->tree.get();
   }
 
+  const std::vector<uint32_t>& profiles_of_model(uint32_t model) const { return profiles_of_model_[model]; }
   size_t columns() const;  // pairs of a demand and a candidate of its model
   void add_all_options();
   // Adds the option unless it is there or its gates forbid it. False then.

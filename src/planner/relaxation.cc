@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <set>
 
 namespace tandem::planner {
 namespace {
@@ -32,41 +34,140 @@ Relaxation::Relaxation(const Problem& problem)
   for (uint32_t d = 0; d < problem.demands.size(); ++d)
     demands_of_model_[problem.demands[d].row->model.value].push_back(d);
   served.assign(problem.demands.size(), 0);
+  add_classes();
   add_points();
   for_each_on_two_threads(matrices_.size(), [&](size_t m) { add_matrix(m); });
   if (arcs_can_be_scarce(problem)) arcs_ = std::make_unique<ArcPrices>(problem);
 }
 
-void Relaxation::add_points() {
+// What promises on time per token allow, once for all demands that promise alike on a profile.
+void Relaxation::add_classes() {
   const grid::Snapshot& s = problem_.snapshot;
   wait_unit_ms_.assign(s.profiles.size(), kForever);
-  std::vector<std::vector<uint32_t>> profiles_of_model(s.models.size());
-  for (uint32_t f = 0; f < s.profiles.size(); ++f) profiles_of_model[s.profiles[size_t{f}].model.value].push_back(f);
+  last_step_.assign(s.profiles.size(), 0);
+  classes_.resize(s.profiles.size());
+  for (const Candidate& candidate : problem_.candidates) {
+    const auto enough = std::lower_bound(kReplicaSteps.begin(), kReplicaSteps.end(), candidate.replicas_max);
+    size_t& last = last_step_[candidate.profile_position];
+    last = std::max(last, static_cast<size_t>(enough - kReplicaSteps.begin()));
+  }
+  struct Prefill {
+    double mean_ms = 0, unevenness_ms = 0;  // variance / mean
+    auto operator<=>(const Prefill&) const = default;
+  };
+  std::vector<std::set<Prefill>> prefills(s.profiles.size());
+  std::map<std::pair<uint32_t, TokenPromise>, uint32_t> known;
   for (const DemandRow& demand : problem_.demands) {
-    const auto& profiles = profiles_of_model[demand.row->model.value];
-    for (uint32_t slot = 0; slot < profiles.size(); ++slot) {
-      const grid::Profile& profile = s.profiles[size_t{profiles[slot]}];
-      const Use& use = problem_.uses[demand.use_first + slot];
+    for (const uint32_t f : problem_.profiles_of_model(demand.row->model.value)) {
+      const Use& use = problem_.uses[class_of_use_.size()];
+      const TokenPromise promise{demand.row->promise.tpot.value(), demand.row->promise.quantile,
+                                 use.sizes.inverse_output};
+      const auto [entry, fresh] = known.try_emplace({f, promise}, static_cast<uint32_t>(classes_[f].size()));
+      if (fresh) classes_[f].push_back({promise, {}});
+      class_of_use_.push_back(entry->second);
+      profile_of_use_.push_back(f);
+      if (use.points == 0 || use.prefill_ms <= 0) continue;
+      const double unevenness_ms = use.sizes.prefill_variance / use.prefill_ms;
+      wait_unit_ms_[f] = std::min(wait_unit_ms_[f], use.prefill_ms + unevenness_ms);
+      prefills[f].insert({use.prefill_ms, unevenness_ms});
+    }
+  }
+  for_each_on_two_threads(s.profiles.size(), [&](size_t f) {
+    const grid::Profile& profile = s.profiles[f];
+    const size_t points = std::min(profile.points.size(), kPointsMax);
+    for (size_t step = 0; step <= last_step_[f]; ++step) {
+      const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
+      double spread_ms = kForever;
+      for (const Prefill& prefill : prefills[f])
+        spread_ms = std::min(spread_ms, prefill.unevenness_ms + prefill.mean_ms / replicas);
+      const TokenLimits limits(profile, replicas, prefills[f].empty() ? 0 : spread_ms);
+      for (Class& one : classes_[f]) {
+        for (uint32_t p = 0; p < points; ++p) {
+          one.most.resize(one.most.size() + points + 1);
+          limits.find(p, one.promise, {one.most.end() - static_cast<std::ptrdiff_t>(points) - 1, one.most.end()});
+        }
+      }
+    }
+  });
+}
+
+std::span<const double> Relaxation::most(uint32_t use, size_t step, uint32_t point) const {
+  const uint32_t f = profile_of_use_[use];
+  const size_t points = std::min(problem_.snapshot.profiles[size_t{f}].points.size(), kPointsMax);
+  const double* first = classes_[f][class_of_use_[use]].most.data();
+  return {first + (step * points + point) * (points + 1), points + 1};
+}
+
+// Replicas that work fills by a measure (fill.h), were all of their time allowed.
+double Relaxation::weight(const grid::Profile& profile, uint32_t measure, double prefill, double steps) const {
+  if (measure == 0) return prefill;
+  const grid::OperatingPoint& full = profile.points[measure - 1];
+  return prefill + steps * full.decode_per_token.value() / full.batch;
+}
+
+void Relaxation::add_points() {
+  const grid::Snapshot& s = problem_.snapshot;
+  for (uint32_t u = 0; const DemandRow& demand : problem_.demands) {
+    for (const uint32_t f : problem_.profiles_of_model(demand.row->model.value)) {
+      const grid::Profile& profile = s.profiles[size_t{f}];
+      const Use& use = problem_.uses[u++];
       const double idle_w =
           s.accelerators[profile.accelerator].idle_power.value() * std::max(1u, profile.tensor_parallel);
       first_point_.push_back(static_cast<uint32_t>(points_.size()));
-      Least least{kForever, kForever};
-      if (use.points != 0 && use.prefill_ms > 0)
-        wait_unit_ms_[profiles[slot]] =
-            std::min(wait_unit_ms_[profiles[slot]], use.prefill_ms + use.sizes.prefill_variance / use.prefill_ms);
-      const double step_min_ms = profile.points.front().decode_per_token.value();
       for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
         const grid::OperatingPoint& at = profile.points[p];
-        const double step_ms = at.decode_per_token.value();
-        const double busy =
-            demand.row->rate_per_s * use.prefill_ms * 1e-3 + demand.tokens_per_s * step_ms * 1e-3 / at.batch;
-        const double active_w = std::max(0.0, at.power.value() - idle_w);
-        points_.push_back({busy, active_w, 1 - step_min_ms / demand.row->promise.tpot.value()});
-        if (use.points >> p & 1) least = {std::min(least.busy, busy), std::min(least.energy_w, busy * active_w)};
+        const double busy = demand.row->rate_per_s * use.prefill_ms * 1e-3 +
+                            demand.tokens_per_s * at.decode_per_token.value() * 1e-3 / at.batch;
+        points_.push_back({busy, std::max(0.0, at.power.value() - idle_w), 0});
       }
-      least_.push_back(least);
     }
   }
+  choose_measures();
+  for (uint32_t u = 0; u < first_point_.size(); ++u) {
+    Least least{kForever, kForever};
+    const size_t count = std::min(s.profiles[size_t{profile_of_use_[u]}].points.size(), kPointsMax);
+    for (size_t p = 0; p < count; ++p) {
+      if ((problem_.uses[u].points >> p & 1) == 0) continue;
+      const Point& point = points_[first_point_[u] + p];
+      least = {std::min(least.work, point.work), std::min(least.energy_w, point.busy * point.active_w)};
+    }
+    least_.push_back(least);
+  }
+}
+
+// Work in fractions of replicas must be by one measure for all demands at a point of a profile: the one by which it is
+// most.
+void Relaxation::choose_measures() {
+  const grid::Snapshot& s = problem_.snapshot;
+  std::vector<std::vector<uint32_t>> uses_of(s.profiles.size());
+  std::vector<uint32_t> demand_of_use(profile_of_use_.size());
+  for (uint32_t d = 0, u = 0; d < problem_.demands.size(); ++d)
+    for (const uint32_t f : problem_.profiles_of_model(problem_.demands[d].row->model.value)) {
+      demand_of_use[u] = d;
+      uses_of[f].push_back(u++);
+    }
+  const auto fills = [&](uint32_t u, uint32_t p, uint32_t measure) {
+    const uint32_t f = profile_of_use_[u];
+    const DemandRow& demand = problem_.demands[demand_of_use[u]];
+    const double asked =
+        weight(s.profiles[size_t{f}], measure, demand.prefill_s(problem_.uses[u]), demand.steps_per_ms());
+    const double allowed = most(u, last_step_[f], p)[measure];
+    return allowed > 0 ? asked / allowed : asked > 0 ? kForever : 0;
+  };
+  for_each_on_two_threads(s.profiles.size(), [&](size_t f) {
+    for (uint32_t p = 0; p < std::min(s.profiles[f].points.size(), kPointsMax); ++p) {
+      double most_filled = -1;
+      uint32_t best = 0;
+      for (uint32_t measure = 0; measure <= p + 1; ++measure) {
+        double sum = 0;
+        for (const uint32_t u : uses_of[f])
+          if (const double one = fills(u, p, measure); (problem_.uses[u].points >> p & 1) != 0 && one < kForever)
+            sum += one;
+        if (sum > most_filled) most_filled = sum, best = measure;
+      }
+      for (const uint32_t u : uses_of[f]) points_[first_point_[u] + p].work = fills(u, p, best);
+    }
+  });
 }
 
 void Relaxation::add_matrix(size_t model) {
@@ -90,8 +191,8 @@ void Relaxation::add_matrix(size_t model) {
     if (candidate.slot >= matrix.least_work.size()) matrix.least_work.resize(candidate.slot + 1);
     std::vector<float>& work = matrix.least_work[candidate.slot];
     for (size_t i = work.size(); i < demands.size(); ++i) {
-      const double busy = least_[problem_.demands[demands[i]].use_first + candidate.slot].busy;
-      work.push_back(busy < kForever ? static_cast<float>(busy / kUtilizationMax) : kShut);
+      const double least = least_[problem_.demands[demands[i]].use_first + candidate.slot].work;
+      work.push_back(least < kForever ? static_cast<float>(least) : kShut);
     }
   }
 }
@@ -168,43 +269,6 @@ void Relaxation::pack(std::vector<Item>& items, double replica, uint32_t first, 
   }
 }
 
-// The best of the surrogates of the two knapsacks, into scratch.trial.
-void Relaxation::pack_within_both(Scratch& scratch, double replica, uint32_t first, uint32_t most) {
-  const auto filled_by = [](const Solution& solution, auto weight) {
-    double left = solution.replicas, used = 0;
-    for (const Item& item : solution.items) {
-      const double fraction = item.weight > left ? left / item.weight : 1;
-      used += fraction * weight(item);
-      left -= fraction * item.weight;
-      if (left <= 0) break;
-    }
-    return used;
-  };
-  const auto pack_at = [&](double theta) {
-    for (Item& item : scratch.mixed) item.weight = theta * item.work + (1 - theta) * item.prefill_work;
-    Solution solution;
-    pack(scratch.mixed, replica, first, most, solution);
-    return solution;
-  };
-  Solution& best = scratch.trial;
-  const Solution by_work = pack_at(1);
-  best.value = by_work.value;
-  best.replicas = by_work.replicas;
-  best.items = scratch.mixed;
-  constexpr double kTolerance = 1 + 1e-9;
-  if (best.value >= scratch.best.value ||
-      filled_by(best, [](const Item& i) { return i.prefill_work; }) <= best.replicas * kTolerance)
-    return;
-  for (const double theta : {0.0, 0.5}) {
-    const Solution other = pack_at(theta);
-    if (other.value <= best.value) continue;
-    best.value = other.value;
-    best.replicas = other.replicas;
-    best.items = scratch.mixed;
-    if (theta == 0 && filled_by(best, [](const Item& i) { return i.work; }) <= best.replicas * kTolerance) return;
-  }
-}
-
 // The distinct values in order, in up to `most` groups.
 void Relaxation::find_levels(std::vector<double>& values, size_t most, std::vector<Level>& levels) {
   std::sort(values.begin(), values.end());
@@ -216,31 +280,42 @@ void Relaxation::find_levels(std::vector<double>& values, size_t most, std::vect
 }
 
 // Of those in use one is the strictest: no more than it allows may be asked of each replica, by all. Every choice of
-// the strictest, by utilisation and by prefill, is packed by itself; into scratch.best what is better.
-void Relaxation::pack_levels(Scratch& scratch, double replica, uint32_t first, uint32_t most) const {
-  const auto levels_of = [&](double Item::*value, size_t levels_max, std::vector<Level>& levels) {
-    scratch.values.clear();
-    for (const Item& item : scratch.items) scratch.values.push_back(item.*value);
-    find_levels(scratch.values, levels_max, levels);
+// the strictest is packed by itself; the best into scratch.by_measure.
+void Relaxation::pack_levels(const grid::Profile& profile, uint32_t measure, Scratch& scratch, double replica,
+                             uint32_t first, uint32_t most) const {
+  const auto allowed = [&](const Item& item) {
+    return measure == 0 ? std::min(item.prefill_most, item.most[0]) : item.most[measure];
   };
-  levels_of(&Item::fill, fill_levels_, scratch.fills);
-  levels_of(&Item::prefill_fill, prefill_fill_levels_, scratch.prefill_fills);
-  for (const Level& fill : scratch.fills) {
-    for (const Level& prefill : scratch.prefill_fills) {
-      double gain = 0;
-      scratch.mixed.clear();
-      for (const Item& item : scratch.items) {
-        if (item.fill < fill.low || item.prefill_fill < prefill.low) continue;
-        gain += item.gain;
-        scratch.mixed.push_back(item);
-        scratch.mixed.back().work = item.busy / fill.high;
-        scratch.mixed.back().prefill_work = item.prefill / prefill.high;
-      }
-      if (first * replica - gain >= scratch.best.value) break;  // stricter levels only leave more out
-      pack_within_both(scratch, replica, first, most);
-      if (scratch.trial.value < scratch.best.value) std::swap(scratch.best, scratch.trial);
+  scratch.values.clear();
+  for (const Item& item : scratch.items) scratch.values.push_back(allowed(item));
+  find_levels(scratch.values, levels_, scratch.levels);
+  scratch.by_measure.value = kForever;
+  for (const Level& level : scratch.levels) {
+    double gain = 0;
+    scratch.by_level.items.clear();
+    for (const Item& item : scratch.items) {
+      if (allowed(item) < level.low) continue;
+      gain += item.gain;
+      scratch.by_level.items.push_back(item);
+      scratch.by_level.items.back().weight = weight(profile, measure, item.prefill, item.steps) / level.high;
     }
+    if (first * replica - gain >= scratch.by_measure.value) break;  // stricter levels only leave more out
+    pack(scratch.by_level.items, replica, first, most, scratch.by_level);
+    if (scratch.by_level.value < scratch.by_measure.value) std::swap(scratch.by_level, scratch.by_measure);
   }
+}
+
+// Each measure bounds what can be earned: the least of them counts. Into scratch.best where that is more than is there.
+void Relaxation::pack_measures(const grid::Profile& profile, uint32_t point, Scratch& scratch, double replica,
+                               uint32_t first, uint32_t most) const {
+  scratch.trial.value = -kForever;
+  for (uint32_t i = 0; i <= std::min(point, kMeasuresBelow) + 1; ++i) {
+    // As if batches were full at the point itself, then prefills alone, then smaller batches.
+    pack_levels(profile, i == 0 ? point + 1 : i == 1 ? 0 : point + 2 - i, scratch, replica, first, most);
+    if (scratch.by_measure.value > scratch.trial.value) std::swap(scratch.by_measure, scratch.trial);
+    if (scratch.trial.value >= scratch.best.value) return;
+  }
+  std::swap(scratch.best, scratch.trial);
 }
 
 // The columns worth their price at a point with up to kReplicaSteps[step] replicas (beyond the last: any number). False
@@ -250,24 +325,20 @@ bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch
   const double wait_unit_ms = wait_unit_ms_[candidate.profile_position];
   scratch.items.clear();
   for (const Hope& hope : scratch.hopes) {
-    if ((hope.points >> p & 1) == 0) continue;
+    const Use& use = problem_.uses[hope.use];
+    if ((use.points >> p & 1) == 0) continue;
     const DemandRow& demand = problem_.demands[hope.demand];
-    const Use& use = problem_.uses[demand.use_first + candidate.slot];
-    const Point& point = points_[hope.first_point + p];
+    const Point& point = points_[first_point_[hope.use] + p];
     const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
     if (gain <= 0) continue;
-    const double fill = kUtilizationMax;
-    double prefill_fill = std::min(kUtilizationMax, point.prefill_share_max);
-    if (step < kReplicaSteps.size())
-      prefill_fill = std::min(prefill_fill, limits_.most(step, hope.slack_ms / wait_unit_ms));
-    const double prefill = demand.row->rate_per_s * use.prefill_ms * 1e-3;
-    if (point.busy > 0 && (fill <= 0 || (prefill > 0 && prefill_fill <= 0))) continue;
-    scratch.items.push_back({.demand = hope.demand,
-                             .gain = gain,
-                             .busy = point.busy,
-                             .prefill = prefill,
-                             .fill = fill,
-                             .prefill_fill = prefill_fill});
+    const Item item{.demand = hope.demand,
+                    .gain = gain,
+                    .prefill = demand.prefill_s(use),
+                    .steps = demand.steps_per_ms(),
+                    .prefill_most = step < kReplicaSteps.size() ? limits_.most(step, hope.slack_ms / wait_unit_ms)
+                                                                : kUtilizationMax,
+                    .most = most(hope.use, step, p).data()};
+    if (item.prefill_most > 0 && item.most[0] > 0) scratch.items.push_back(item);
   }
   return !scratch.items.empty();
 }
@@ -287,7 +358,7 @@ void Relaxation::solve_point(uint32_t c, uint32_t p, double replica, Scratch& sc
     double gain = 0;
     for (const Item& item : scratch.items) gain += item.gain;
     if (low * replica - gain >= scratch.best.value) continue;
-    pack_levels(scratch, replica, low, high);
+    pack_measures(*candidate.profile, p, scratch, replica, low, high);
   }
 }
 
@@ -334,8 +405,8 @@ void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& 
     if (gain <= 0) continue;
     sum += gain;
     const Use& use = problem_.uses[demand.use_first + candidate.slot];
-    scratch.hopes.push_back({d, use.points, first_point_[demand.use_first + candidate.slot], gain, before_energy,
-                             problem_.slack_ms(demand, leg, use)});
+    scratch.hopes.push_back(
+        {d, demand.use_first + candidate.slot, gain, before_energy, problem_.slack_ms(demand, leg, use)});
   }
   if (sum <= 0 || std::max(1u, candidate.pinned) * replica - sum >= scratch.best.value) return;
   rank_points(candidate, replica, scratch);
@@ -351,12 +422,12 @@ void Relaxation::rank_points(const Candidate& candidate, double replica, Scratch
   for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) {
     double sum = 0, beyond = 0;
     for (const Hope& hope : scratch.hopes) {
-      if ((hope.points >> p & 1) == 0) continue;
-      const Point& point = points_[hope.first_point + p];
+      if ((problem_.uses[hope.use].points >> p & 1) == 0) continue;
+      const Point& point = points_[first_point_[hope.use] + p];
       const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
       if (gain <= 0) continue;
       sum += gain;
-      beyond += std::max(0.0, gain - replica * point.busy / kUtilizationMax);
+      beyond += std::max(0.0, gain - replica * point.work);
     }
     double eur = sum - first * replica;
     if (candidate.pinned == 0) eur = std::min(eur, beyond);
@@ -543,9 +614,24 @@ double Relaxation::cost_in_fractions(uint32_t d, uint32_t c, const Prices& price
   for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) {
     if ((problem_.uses[use].points >> p & 1) == 0) continue;
     const Point& point = points_[first_point_[use] + p];
-    least = std::min(least, point.busy * (replica / kUtilizationMax + point.active_w * candidate.eur_per_watt_hour));
+    least = std::min(least, point.work * replica + point.busy * point.active_w * candidate.eur_per_watt_hour);
   }
   return least + transport_eur(d, c) + extra_eur(d, c);
+}
+
+void Relaxation::set_fractions(Option& option) const {
+  const Candidate& candidate = problem_.candidates[option.candidate];
+  double least = kForever;
+  for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) {
+    if ((option.points >> p & 1) == 0) continue;
+    const Point& point = points_[first_point_[option.use] + p];
+    const double eur =
+        point.work * candidate.replica_eur_per_hour + point.busy * point.active_w * candidate.eur_per_watt_hour;
+    if (eur >= least) continue;
+    least = eur;
+    option.replicas_in_fractions = point.work;
+  }
+  if (least < kForever) option.fractional_eur_per_hour = least + option.transport_eur_per_hour;
 }
 
 // What serving earns at the deployment for each euro of its replicas, work in fractions.

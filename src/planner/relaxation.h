@@ -10,17 +10,15 @@
 
 namespace tandem::planner {
 
-inline constexpr size_t kFillLevels = 4, kPrefillFillLevels = 6;  // that a bound is proven with
+inline constexpr size_t kLevels = 6;           // of what promises allow, that a bound is proven with
+inline constexpr uint32_t kMeasuresBelow = 3;  // points below the one in use by which work is measured too
 
 class Relaxation {
  public:
   explicit Relaxation(const Problem& problem);
 
-  // How many levels of U and of F are told apart in one deployment: few cost little, and prove less.
-  void set_levels(size_t fills, size_t prefill_fills) {
-    fill_levels_ = fills;
-    prefill_fill_levels_ = prefill_fills;
-  }
+  // How many levels of what promises allow are told apart in one deployment: few cost little, and prove less.
+  void set_levels(size_t levels) { levels_ = levels; }
 
   // The value, all columns priced, and the solution that has it.
   double evaluate(const Prices& prices);
@@ -38,6 +36,9 @@ class Relaxation {
   // Of the last evaluation, the part of a model: Σ v of its demands + Σ φ of its deployments.
   double value_of_model(size_t model) const { return value_of_model_[model]; }
   const std::vector<std::vector<uint32_t>>& demands_of_model() const { return demands_of_model_; }
+
+  // What the option costs and fills if replicas are bought in fractions, by what promises allow of them.
+  void set_fractions(Option& option) const;
 
   double value(uint32_t candidate) const { return value_[candidate]; }  // of the last evaluation
   double replicas(uint32_t candidate) const { return replicas_[candidate]; }
@@ -57,13 +58,18 @@ class Relaxation {
   void ascend(Prices& prices, std::vector<float>& expected);
 
  private:
-  struct Point {                   // of a demand's use, by position among the profile's
-    double busy = 0;               // replica-seconds a second of the whole demand
-    double active_w = 0;           // above idle
-    double prefill_share_max = 0;  // that leaves the promised time per token, were the batch ever so small
+  struct Point {          // of a demand's use, by position among the profile's
+    double busy = 0;      // replica-seconds a second of the whole demand
+    double active_w = 0;  // above idle
+    double work = 0;      // replicas it fills, in fractions, by the measure that fills most of all demands
   };
   struct Least {                    // over the points of a use
-    double busy = 0, energy_w = 0;  // energy: busy × active watts
+    double work = 0, energy_w = 0;  // energy: busy × active watts
+  };
+  // Demands of one promise on time per token, on one profile: what it allows, by replica step, point and measure.
+  struct Class {
+    TokenPromise promise;
+    std::vector<double> most;
   };
   // All columns of one model as one matrix: what serving costs beside replicas, at the least; no number where a gate is
   // shut. Rows are candidates in the order of candidates_of_model, columns demands in that of demands_of_model.
@@ -76,7 +82,7 @@ class Relaxation {
     std::vector<uint32_t> cheapest;              // by demand, row; UINT32_MAX: rejecting
   };
   struct Hope {  // a demand that may be worth serving
-    uint32_t demand = 0, points = 0, first_point = 0;
+    uint32_t demand = 0, use = 0;
     double gain = 0, before_energy = 0, slack_ms = 0;
   };
   struct Worth {  // of a point: no more than that can be earned there
@@ -86,12 +92,14 @@ class Relaxation {
   };
   struct Item {
     uint32_t demand = 0;
-    double gain = 0;                                // of serving all of it
-    double busy = 0, prefill = 0;                   // replica-seconds a second
-    double fill = 0, prefill_fill = 0;              // U and F
-    double work = 0, prefill_work = 0, weight = 0;  // replicas: by busy, by prefill, by their mixture
+    double gain = 0;               // of serving all of it
+    double prefill = 0;            // replica-seconds a second
+    double steps = 0;              // of decoding, a ms
+    double prefill_most = 0;       // of a replica's time, by the promised time to the first token
+    const double* most = nullptr;  // by measure, by the promised time per token
+    double weight = 0;             // replicas, by the measure in use
   };
-  struct Level {  // of U or F: those in use are at least low, the least of them at most high
+  struct Level {  // of what is allowed: those in use are at least low, the least of them at most high
     double low = 0, high = 0;
   };
   struct Solution {
@@ -102,16 +110,20 @@ class Relaxation {
     std::vector<Hope> hopes;
     std::vector<Worth> worth;
     std::vector<Item> items, mixed;
-    std::vector<Level> fills, prefill_fills;
+    std::vector<Level> levels;
     std::vector<double> values;
-    Solution best, trial;
+    Solution best, trial, by_measure, by_level;
   };
   struct Used {
     uint32_t demand = 0;
     float share = 0;
   };
 
+  void add_classes();
   void add_points();
+  void choose_measures();
+  double weight(const grid::Profile& profile, uint32_t measure, double prefill, double steps) const;
+  std::span<const double> most(uint32_t use, size_t step, uint32_t point) const;
   void add_matrix(size_t model);
   double transport_eur(uint32_t demand, uint32_t candidate) const;
   double replica_eur(uint32_t candidate, const Prices& prices) const;
@@ -126,14 +138,20 @@ class Relaxation {
   void solve_point(uint32_t candidate, uint32_t p, double replica, Scratch& scratch) const;
   bool collect(uint32_t candidate, uint32_t p, uint32_t step, Scratch& scratch) const;
   static void pack(std::vector<Item>& items, double replica, uint32_t first, uint32_t most, Solution& into);
-  static void pack_within_both(Scratch& scratch, double replica, uint32_t first, uint32_t most);
-  void pack_levels(Scratch& scratch, double replica, uint32_t first, uint32_t most) const;
+  void pack_measures(const grid::Profile& profile, uint32_t point, Scratch& scratch, double replica, uint32_t first,
+                     uint32_t most) const;
+  void pack_levels(const grid::Profile& profile, uint32_t measure, Scratch& scratch, double replica, uint32_t first,
+                   uint32_t most) const;
   static void find_levels(std::vector<double>& values, size_t most, std::vector<Level>& levels);
 
   const Problem& problem_;
-  size_t fill_levels_ = kFillLevels, prefill_fill_levels_ = kPrefillFillLevels;
+  size_t levels_ = kLevels;
   FillLimits limits_;
   std::vector<double> wait_unit_ms_;  // by profile: the least E[S²] / E[S] of prefills of any demand that may use it
+  std::vector<size_t> last_step_;     // by profile: of the most replicas any pool has room for
+  std::vector<std::vector<Class>> classes_;  // by profile
+  std::vector<uint32_t> class_of_use_;
+  std::vector<uint32_t> profile_of_use_;
   std::vector<Point> points_;
   std::vector<uint32_t> first_point_;    // by use
   std::vector<Least> least_;             // by use

@@ -201,13 +201,8 @@ void Search::adopt() {
 
 // All of an empty deployment, or nothing of it where that does not stand.
 bool Search::put_back(uint32_t c, const std::vector<Member>& members) {
-  Requirements requirements;
-  for (const Member& member : members) requirements.add(problem_, problem_.options[member.option], member.share);
-  const Fit found = fit(c, requirements);
-  if (found.blocked != Gate::none) return false;
   const Mark mark = begin();
-  put_all(c, members, requirements, found);
-  const bool holds = links_hold(members);
+  const bool holds = join(c, members);
   if (!holds) roll_back(mark);
   return holds;
 }
@@ -272,54 +267,132 @@ bool Search::close_all() {
   return improved;
 }
 
-// Opens a deployment and moves to it whatever of its model is worth moving, the demands that save most first.
+// What of one deployment could be served by another, and about what that would save.
+Search::Joining Search::joining(uint32_t from, uint32_t to, std::vector<uint32_t>& shares) const {
+  Joining joining{.members = {}, .requirements = deployed_[to].requirements, .fit = {}};
+  double work = 0, transport = 0;
+  for (const uint32_t o : problem_.options_of_candidate[to]) {
+    const Option& option = problem_.options[o];
+    const uint32_t share = shares[option.demand];
+    if (share == 0) continue;
+    joining.members.push_back({o, share});
+    joining.requirements.add(problem_, option, share);
+    transport += option.transport_eur_per_hour * share / kWhole;
+    const Option& left = problem_.options[*problem_.find_option(option.demand, from)];
+    work += left.replicas_in_fractions * share / kWhole;
+    transport -= left.transport_eur_per_hour * share / kWhole;
+  }
+  if (joining.members.empty()) return joining;
+  joining.fit = fit(to, joining.requirements);
+  if (joining.fit.blocked != Gate::none) return joining;
+  const Deployed& now = deployed_[from];
+  const double part = joining.members.size() == now.members.size() ? 1 : std::min(1.0, work / now.work);
+  joining.gain_eur_per_hour =
+      part * now.fit.eur_per_hour + deployed_[to].fit.eur_per_hour - joining.fit.eur_per_hour - transport;
+  return joining;
+}
+
+// Moves what a deployment serves to another one that may not run yet, all at once: no demand by itself would pay for
+// the first replica there. What cannot follow is placed elsewhere.
+bool Search::merge(uint32_t from) {
+  std::vector<uint32_t> shares(placements_.size(), 0);
+  for (const Member& member : deployed_[from].members) shares[problem_.options[member.option].demand] = member.share;
+  uint32_t to = kNobody;
+  Joining best;
+  for (const uint32_t c : problem_.candidates_of_model[problem_.candidates[from].model]) {
+    if (c == from || problem_.options_of_candidate[c].empty()) continue;
+    Joining trial = joining(from, c, shares);
+    if (trial.gain_eur_per_hour <= std::max(0.0, best.gain_eur_per_hour)) continue;
+    best = std::move(trial);
+    to = c;
+  }
+  if (to == kNobody) return false;
+  const Mark mark = begin();
+  std::vector<uint32_t> homeless = demands_on(from);
+  if (!take_out(homeless)) return keep_if(false, mark);
+  if (!join(to, best.members)) return keep_if(false, mark);
+  sort_largest_first(homeless);
+  return keep_if(place_all(homeless, 1, from, to_beat(mark)), mark);
+}
+
+bool Search::merge_all() {
+  bool improved = false;
+  for (uint32_t c = 0; c < deployed_.size(); ++c) {
+    if (deployed_[c].members.empty()) continue;
+    if (!may_go_on()) break;
+    improved |= merge(c);
+  }
+  return improved;
+}
+
+// What a demand pays where it is, each deployment's cost in proportion to its work there; `but`: what is there left
+// out.
+double Search::paid(uint32_t demand, uint32_t but) const {
+  double paid = penalty(demand) * placements_[demand].unserved / kWhole;
+  for (const Member& member : placements_[demand].members) {
+    const Option& from = problem_.options[member.option];
+    if (from.candidate == but) continue;
+    const Deployed& deployed = deployed_[from.candidate];
+    const double part = static_cast<double>(member.share) / kWhole;
+    paid += part * (from.transport_eur_per_hour +
+                    (deployed.work > 0 ? from.replicas_in_fractions / deployed.work : 0) * deployed.fit.eur_per_hour);
+  }
+  return paid;
+}
+
+// Starts more replicas of a deployment and moves to it, all at once, whatever of its model saves most there for the
+// work it is; as many as their number promises to hold, then fewer.
 bool Search::open(uint32_t c) {
   struct Mover {
     uint32_t option;
-    double saving;
+    double saving, work;
   };
   std::vector<Mover> movers;
+  const double replica = problem_.candidates[c].replica_eur_per_hour;
   for (const uint32_t o : problem_.options_of_candidate[c]) {
     const Option& option = problem_.options[o];
-    const Placement& placement = placements_[option.demand];
-    double paid = penalty(option.demand) * placement.unserved / kWhole;
-    for (const Member& member : placement.members)
-      paid += problem_.options[member.option].fractional_eur_per_hour * member.share / kWhole;
-    // What stands alone in its deployment saves a whole replica by leaving.
-    for (const Member& member : placement.members)
-      if (const Deployed& from = deployed_[problem_.options[member.option].candidate]; from.members.size() == 1)
-        paid += from.fit.eur_per_hour;
-    movers.push_back({o, paid - option.fractional_eur_per_hour});
+    const bool here = std::ranges::any_of(placements_[option.demand].members, [&](const Member& member) {
+      return problem_.options[member.option].candidate == c;
+    });
+    const double work = option.replicas_in_fractions;
+    const double saving = paid(option.demand, kNobody) - (option.fractional_eur_per_hour - work * replica);
+    if (!here && saving > 0) movers.push_back({o, saving, work});
   }
-  std::stable_sort(movers.begin(), movers.end(), [](const Mover& a, const Mover& b) { return a.saving > b.saving; });
-  const Mark mark = begin();
-  double best = to_beat(mark);
-  Mark best_mark = mark;
-  size_t since_best = 0;
-  constexpr size_t kPatience = 12;  // movers without a new best before the rest is not tried
-  for (const Mover& mover : movers) {
-    const uint32_t d = problem_.options[mover.option].demand;
-    const Mark before = begin();
-    bool moved = take_out(d);
-    if (moved) {
-      const Quote offer = quote(mover.option, kWhole);
-      moved = offer.fit.blocked == Gate::none;
-      if (moved) put(mover.option, kWhole, offer.fit);
-    }
-    if (!moved) {
-      roll_back(before);
-      continue;
-    }
-    if (objective_ < best) {
-      best = objective_;
-      best_mark = begin();
-      since_best = 0;
-    } else if (++since_best > kPatience) {
-      break;
+  std::ranges::stable_sort(movers,
+                           [](const Mover& a, const Mover& b) { return a.saving * b.work > b.saving * a.work; });
+  const double room = std::max(0.0, deployed_[c].fit.replicas - deployed_[c].work);
+  const uint32_t free = accelerators_free(problem_.candidates[c].pool) / problem_.candidates[c].accelerators;
+  for (const uint32_t more : {1u, 2u, 4u}) {
+    if (more > free) break;
+    for (const double filled : {1.0, 0.7}) {
+      double work = 0, saved = 0;
+      size_t count = 0;
+      while (count < movers.size() && work + movers[count].work <= filled * (more + room)) {
+        work += movers[count].work;
+        saved += movers[count++].saving;
+      }
+      if (count == 0 || saved <= more * replica) continue;
+      std::vector<uint32_t> demands;
+      std::vector<Member> members;
+      for (size_t i = 0; i < count; ++i) {
+        demands.push_back(problem_.options[movers[i].option].demand);
+        members.push_back({movers[i].option, kWhole});
+      }
+      const Mark mark = begin();
+      if (keep_if(take_out(demands) && join(c, members) && objective_ < to_beat(mark), mark)) return true;
     }
   }
-  roll_back(best_mark);
-  return keep_if(objective_ < to_beat(mark), mark);
+  return false;
+}
+
+// Puts those shares on a deployment beside what it serves; false, and something in between, where that cannot be.
+bool Search::join(uint32_t c, const std::vector<Member>& members) {
+  Requirements requirements = deployed_[c].requirements;
+  for (const Member& member : members) requirements.add(problem_, problem_.options[member.option], member.share);
+  const Fit found = fit(c, requirements);
+  if (found.blocked != Gate::none) return false;
+  put_all(c, members, requirements, found);
+  return links_hold(members);
 }
 
 // Whether the demands that could move would save at least a replica, if each left with its share of what it is served
@@ -329,18 +402,9 @@ bool Search::worth_opening(uint32_t c) const {
   double saved = 0;
   for (const uint32_t o : problem_.options_of_candidate[c]) {
     const Option& option = problem_.options[o];
-    const Candidate& to = problem_.candidates[c];
-    double paid = penalty(option.demand) * placements_[option.demand].unserved / kWhole;
-    for (const Member& member : placements_[option.demand].members) {
-      if (problem_.options[member.option].candidate == c) continue;
-      const Option& from = problem_.options[member.option];
-      const Deployed& deployed = deployed_[from.candidate];
-      const double part = static_cast<double>(member.share) / kWhole;
-      paid += part * (from.transport_eur_per_hour +
-                      (deployed.work > 0 ? from.replicas_in_fractions / deployed.work : 0) * deployed.fit.eur_per_hour);
-    }
-    const double running = option.fractional_eur_per_hour - option.replicas_in_fractions * to.replica_eur_per_hour;
-    saved += std::max(0.0, paid - running);
+    const double running =
+        option.fractional_eur_per_hour - option.replicas_in_fractions * problem_.candidates[c].replica_eur_per_hour;
+    saved += std::max(0.0, paid(option.demand, c) - running);
   }
   const uint32_t started = deployed_[c].fit.replicas == 0 ? 1 : 0;
   return saved > started * problem_.candidates[c].replica_eur_per_hour;
@@ -477,10 +541,11 @@ void Search::improve() {
   bool improved = true;
   while (improved && !stop_.stop_requested() && iterations_ < iterations_max_) {
     const double before = objective_;
-    improved = close_all();
+    improved = merge_all();
+    improved |= open_all();
+    improved |= close_all();
     improved |= shrink_all();
     improved |= relocate_all();
-    improved |= open_all();
     improved |= spread_all();
     improved &= objective_ <
                 before - 1e-4 * std::abs(before);  // a sweep over a large grid that gains less is not worth another

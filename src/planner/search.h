@@ -144,6 +144,7 @@ class Search {
   bool take_out(uint32_t demand) { return take_out({&demand, 1}); }
   std::vector<uint32_t> demands_on(uint32_t candidate) const;
   void clear(uint32_t candidate);
+  // Of what joins a deployment; its requirements and fit with them.
   void put_all(uint32_t candidate, const std::vector<Member>& members, const Requirements& requirements,
                const Fit& fit);
   bool put_back(uint32_t candidate, const std::vector<Member>& members);
@@ -167,12 +168,24 @@ class Search {
   bool close_all();
   bool open_all();
   bool shrink_all();
+  bool merge_all();
+  bool merge(uint32_t candidate);
+  bool join(uint32_t candidate, const std::vector<Member>& members);
+  double paid(uint32_t demand, uint32_t but) const;
   bool worth_opening(uint32_t candidate) const;
   bool open(uint32_t candidate);
   bool ruin_and_recreate();
   bool rebuild_model();
   bool more_left_out() const;
   double to_beat(const Mark& mark) const;  // the objective that a move since the mark must get below
+
+  struct Joining {  // of what one deployment serves, to another
+    std::vector<Member> members;
+    Requirements requirements;
+    Fit fit;
+    double gain_eur_per_hour = -std::numeric_limits<double>::infinity();  // estimated
+  };
+  Joining joining(uint32_t from, uint32_t to, std::vector<uint32_t>& shares) const;
 
   Problem& problem_;
   Random random_;

@@ -166,6 +166,8 @@ struct Load {
   double feedback = 0;  // how much of a larger batch's ends its longer step takes back
 };
 
+double feedback_of(double batch, double step_ms, double slope_ms) { return std::min(0.95, batch * slope_ms / step_ms); }
+
 Load load_of(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix) {
   const double per_ms = 1e-3 / replicas;
   Load load{.replicas = static_cast<double>(replicas),
@@ -178,24 +180,24 @@ Load load_of(const grid::Profile& profile, const grid::OperatingPoint& point, ui
             .at = {},
             .feedback = 0};
   load.at = balance(profile, point.batch, load.steps / (1 - load.share));
-  load.feedback = std::min(0.95, load.at.batch * load.at.slope_ms / load.at.step_ms);
+  load.feedback = feedback_of(load.at.batch, load.at.step_ms, load.at.slope_ms);
   return load;
 }
 
 void set_tpot(const Load& load, Serving& serving) {
-  const double rest = 1 - load.share;
+  const double spread_ms = load.square_ms - load.share * load.prefill_ms * (1 - 1 / load.replicas);
+  const TokenTime time = token_time({.replicas = load.replicas,
+                                     .share = load.share,
+                                     .spread_ms = spread_ms,
+                                     .batch = load.at.batch,
+                                     .step_ms = load.at.step_ms,
+                                     .slope_ms = load.at.slope_ms,
+                                     .full_step_ms = load.full_step_ms});
   serving.in_batch = load.at.batch;
   serving.step = Milliseconds(load.at.step_ms);
-  serving.tpot = Milliseconds(load.at.step_ms / rest);
-  // A router sends no prompt to who decodes while another is idle, and what it sends to one of c replicas comes about c
-  // times as evenly as what it is given.
-  const double spread_ms = load.square_ms - load.share * load.prefill_ms * (1 - 1 / load.replicas);
-  serving.tpot_variance = std::pow(1 - std::exp(-load.at.batch), pooling(load.replicas) - 1) * serving.tpot.value() *
-                          spread_ms * std::pow(rest, -2 / load.replicas);
-  const double stretch = load.at.slope_ms / rest;
-  const double room_ms = (load.full_step_ms - load.at.step_ms) / rest / 2;  // two deviations, and the batch is full
-  serving.tpot_drift =
-      std::min(room_ms * room_ms, stretch * stretch * load.at.batch / (1 - load.feedback) / load.replicas);
+  serving.tpot = Milliseconds(time.mean_ms);
+  serving.tpot_variance = time.variance;
+  serving.tpot_drift = time.drift;
 }
 
 // All but the place. Returns what prefills of others take of it.
@@ -243,6 +245,18 @@ bool set_ends(const grid::OperatingPoint& point, uint32_t replicas, const Mix& m
 }
 
 }  // namespace
+
+// A router sends no prompt to who decodes while another is idle, and what it sends to one of c replicas comes about c
+// times as evenly as what it is given.
+TokenTime token_time(const Decoding& at) {
+  const double rest = 1 - at.share, mean_ms = at.step_ms / rest, stretch = at.slope_ms / rest;
+  const double room_ms = (at.full_step_ms - at.step_ms) / rest / 2;  // two deviations, and the batch is full
+  const double feedback = feedback_of(at.batch, at.step_ms, at.slope_ms);
+  return {.mean_ms = mean_ms,
+          .variance = std::pow(1 - std::exp(-at.batch), pooling(at.replicas) - 1) * mean_ms * at.spread_ms *
+                      std::pow(rest, -2 / at.replicas),
+          .drift = std::min(room_ms * room_ms, stretch * stretch * at.batch / (1 - feedback) / at.replicas)};
+}
 
 double prefill_wait(uint32_t replicas, double prefill_share) {
   if (prefill_share >= 1 || replicas == 0) return kForever.value();

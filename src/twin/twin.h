@@ -187,6 +187,21 @@ struct Asked {
   double quantile = 0.95;
 };
 
+// A replica as decoding sees it; times in ms.
+struct Decoding {
+  double replicas = 1;                          // of its deployment
+  double share = 0;                             // of its time, for prefills
+  double spread_ms = 0;                         // share × (E[S²] / E[S] − E[S] · (1 − 1 / replicas))
+  double batch = 0, step_ms = 0, slope_ms = 0;  // b, d and its slope there
+  double full_step_ms = 0;                      // d of a full batch
+};
+struct TokenTime {
+  double mean_ms = 0;
+  double variance = 0;  // ms² × tokens: of a request of n tokens, this over n
+  double drift = 0;     // ms², however long the answer
+};
+TokenTime token_time(const Decoding& decoding);
+
 // What a deployment does under a mix. Its replicas run steps: in each, every request in the batch decodes one token and
 // the prompts that came since the last step began are prefilled (Sarathi-Serve, Agrawal et al., OSDI 2024). So
 //

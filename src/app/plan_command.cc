@@ -97,6 +97,8 @@ void print_schedule(const planner::Schedule& schedule, const grid::Snapshot& gri
                other.energy_kwh, gap_percent(other.eur, day.eur));
   };
   against("the busiest hours' deployments all day:", schedule.peak_all_day);
+  if (schedule.kept_all_day.eur < schedule.peak_all_day.eur)
+    against("deployments grown over the periods, kept:", schedule.kept_all_day);
   against("each period's own plan, moves paid:", schedule.ignoring_moves);
 }
 

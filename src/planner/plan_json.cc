@@ -161,6 +161,7 @@ Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot) 
   json["gap"] = schedule.day.eur > 0 ? rounded((schedule.day.eur - schedule.bound_eur) / schedule.day.eur) : 0.0;
   json["move_penalty_eur"] = snapshot.policy.move_penalty.value();
   json["peak_all_day"] = day_cost_json(schedule.peak_all_day);
+  json["kept_all_day"] = day_cost_json(schedule.kept_all_day);
   json["ignoring_moves"] = day_cost_json(schedule.ignoring_moves);
   Json::Array periods;
   for (const PlannedPeriod& planned : schedule.periods) {

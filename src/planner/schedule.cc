@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,7 +26,7 @@ using Offer = std::shared_ptr<const v1::Plan>;
 struct OpenPeriod {
   DayPeriod period;
   grid::Snapshot grid;
-  std::vector<Offer> offers;  // the first is its own from nothing, the second that of the busiest hours kept
+  std::vector<Offer> offers;  // its own from nothing, that of the busiest hours kept, the grown one kept; others
   double bound = 0;           // €/h
   Prices prices;
   Offer chosen;
@@ -47,9 +48,12 @@ class DayMaking {
     busiest_price_ = planner_.prices();
     open_periods();
     for (OpenPeriod& open : periods_) offer_first(open);
+    offer_grown();
     Schedule result;
     result.ignoring_moves = cost_of_day([](const OpenPeriod& open) { return open.offers[0]; });
     result.peak_all_day = cost_of_day([](const OpenPeriod& open) { return open.offers[1]; });
+    result.kept_all_day = cost_of_day([](const OpenPeriod& open) { return open.offers[2]; });
+    if (result.peak_all_day.eur < result.kept_all_day.eur) result.kept_all_day = result.peak_all_day;
     choose();
     sweep_until_settled();
     finish(result);
@@ -93,19 +97,64 @@ class DayMaking {
     open.offers.push_back(own);
     open.bound = own->bound_eur_per_hour();
     open.prices = periods_.size() == 1 ? busiest_price_ : planner_.prices();
-    open.offers.push_back(periods_.size() == 1 ? own : kept_all_day(open));
+    open.offers.push_back(periods_.size() == 1 ? own : kept_all_day(open, *busiest_, "the busiest hours' deployments"));
   }
 
-  // The deployments of the busiest hours, no replica more or less, with the splits that are then best.
-  Offer kept_all_day(const OpenPeriod& open) {
-    grid::Snapshot pinned = open.grid;
+  static grid::Snapshot pinned_grid(const grid::Snapshot& grid, const v1::Plan& plan, double move_penalty_eur) {
+    grid::Snapshot pinned = grid;
     std::vector<grid::Deployment> pins;
-    for (const v1::PlannedDeployment& row : busiest_->deployments())
+    for (const v1::PlannedDeployment& row : plan.deployments())
       pins.push_back({row.id(), pinned.pools.find(row.pool()), pinned.models.find(row.model()), row.tensor_parallel(),
                       row.replicas()});
     pinned.deployments = grid::Table(std::move(pins));
-    pinned.policy.move_penalty = Euros(kNeverMove);
-    return make_plan(pinned, busiest_.get(), "the busiest hours' deployments, kept");
+    pinned.policy.move_penalty = Euros(move_penalty_eur);
+    return pinned;
+  }
+
+  // Those deployments, no replica more or less, with the splits that are then best.
+  Offer kept_all_day(const OpenPeriod& open, const v1::Plan& deployed, std::string_view doing) {
+    return make_plan(pinned_grid(open.grid, deployed, kNeverMove), &deployed, doing);
+  }
+
+  // Deployments that hardly move: those of the dearest period, and what each next one needs beside them, a replica more
+  // weighed with what it costs for all of the day; moved only where the radio reserve takes their room, and as few of
+  // each as every period can do with.
+  void offer_grown() {
+    if (periods_.size() == 1) return periods_[0].offers.push_back(periods_[0].offers[0]);
+    std::vector<const OpenPeriod*> order;
+    for (const OpenPeriod& open : periods_) order.push_back(&open);
+    std::stable_sort(order.begin(), order.end(), [](const OpenPeriod* a, const OpenPeriod* b) {
+      return a->offers[0]->cost_eur_per_hour() > b->offers[0]->cost_eur_per_hour();
+    });
+    v1::Plan grown = *order[0]->offers[0];
+    for (size_t i = 1; i < order.size(); ++i) {
+      double eur = 0, replicas = 0;
+      for (const v1::PlannedDeployment& row : grown.deployments())
+        eur += row.cost_eur_per_hour(), replicas += row.replicas();
+      const double hours = order[i]->period.hours;
+      const double elsewhere = replicas > 0 ? eur / replicas * (kPeriodsMax - hours) / hours : 0;
+      const Offer more =
+          make_plan(pinned_grid(order[i]->grid, grown, elsewhere), &grown, "deployments for all periods");
+      grown = most_of_both(grown, *more);
+    }
+    std::vector<Offer> kept;
+    for (const OpenPeriod& open : periods_)
+      kept.push_back(make_plan(pinned_grid(open.grid, grown, 2 * move_penalty_eur_ / open.period.hours), &grown,
+                               "deployments of all periods, kept"));
+    kept = settled(kept, kNeverMove);
+    for (size_t p = 0; p < periods_.size(); ++p) periods_[p].offers.push_back(kept[p]);
+  }
+
+  // The second with the more replicas of the two of each deployment: a radio reserve may have left no room for all.
+  static v1::Plan most_of_both(const v1::Plan& first, const v1::Plan& second) {
+    std::map<std::string, v1::PlannedDeployment> rows;
+    for (const v1::Plan* plan : {&first, &second})
+      for (const v1::PlannedDeployment& row : plan->deployments())
+        if (v1::PlannedDeployment& most = rows[row.id()]; row.replicas() >= most.replicas()) most = row;
+    v1::Plan both = second;
+    both.clear_deployments();
+    for (auto& [id, row] : rows) *both.add_deployments() = std::move(row);
+    return both;
   }
 
   OpenPeriod& after(size_t p) { return periods_[(p + 1) % periods_.size()]; }
@@ -176,18 +225,28 @@ class DayMaking {
     eur_per_day_ = cost_of_day([](const OpenPeriod& open) { return open.chosen; }).eur;
   }
 
-  void settle_replicas() {
+  // The same splits, with the replicas over the day that are then best; as they were where a promise would not bear it.
+  std::vector<Offer> settled(const std::vector<Offer>& offers, double move_penalty_eur) {
     std::vector<v1::Plan> plans;
-    for (const OpenPeriod& open : periods_) plans.push_back(*open.chosen);
+    for (const Offer& offer : offers) plans.push_back(*offer);
     std::vector<KeptPeriod> day;
     for (size_t p = 0; p < periods_.size(); ++p)
       day.push_back({&periods_[p].grid, static_cast<double>(periods_[p].period.hours), &plans[p]});
-    keep_replicas(day, move_penalty_eur_);
+    keep_replicas(day, move_penalty_eur);
     for (size_t p = 0; p < periods_.size(); ++p)
-      if (!violations(periods_[p].grid, plans[p]).empty()) return;
+      if (!violations(periods_[p].grid, plans[p]).empty()) return offers;
+    std::vector<Offer> result;
+    for (v1::Plan& plan : plans) result.push_back(std::make_shared<const v1::Plan>(std::move(plan)));
+    return result;
+  }
+
+  void settle_replicas() {
+    std::vector<Offer> chosen;
+    for (const OpenPeriod& open : periods_) chosen.push_back(open.chosen);
+    chosen = settled(chosen, move_penalty_eur_);
     for (size_t p = 0; p < periods_.size(); ++p) {
-      periods_[p].chosen = std::make_shared<const v1::Plan>(std::move(plans[p]));
-      periods_[p].offers.push_back(periods_[p].chosen);
+      periods_[p].chosen = chosen[p];
+      periods_[p].offers.push_back(chosen[p]);
     }
   }
 
@@ -196,7 +255,7 @@ class DayMaking {
     for (int sweep = 0, idle = 0; sweep < kSweepsMax && idle < 2 && !stop_.stop_requested(); ++sweep) {
       const double eur_before = eur_per_day_;
       for (OpenPeriod& open : periods_) {  // what is not taken any more makes room
-        open.offers.resize(2);
+        open.offers.resize(3);
         open.offers.push_back(open.chosen);
       }
       // Between two neighbours alike a move is made twice a day: there and back.

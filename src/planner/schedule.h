@@ -12,17 +12,18 @@
 // accelerator is worth there; the cut into at most N runs of hours that pays least for hours counted as busier than
 // they are is found by dynamic programming over the circle of 24, and of those nearly as good the one with the fewest.
 //
-// Planning. Each period gets plans to choose from: its own from nothing, the plan of the busiest hours with its
-// replicas kept and its splits as they then serve best, and, sweep after sweep, its own again from each neighbour's as
+// Planning. Each period gets plans to choose from: its own from nothing; that of the deployments of a plan for the
+// busiest hours, kept, with its splits as they then serve best; likewise that of deployments grown over the periods
+// from the dearest on, moved only for the radio reserve; and, sweep after sweep, its own again from each neighbour's as
 // incumbent, a move counted as move_penalty / h_p an hour (and twice that in every other sweep, as where both
 // neighbours agree). Which plans make the cheapest day is a shortest cycle through them, exact. Then, with every split
 // as it stands, the replicas of each deployment over the day are decided by dynamic programming between the fewest that
 // keep its promises and what its pool and site have left: exact for one deployment beside the others, so that a replica
 // is kept through cheaper hours exactly where that is cheaper than stopping and starting it. It is the sum that lot
 // sizing with start-up costs minimises (Wagner, Whitin, Management Science 5, 1958), solved on a circle. Stops when two
-// sweeps in a row gain nothing; never ends dearer than the plan of the busiest hours all day, or than each period's own
-// plans with the moves between them. Complexity: about 2 + 2 · sweeps plans a period, the rest is small. Fails by being
-// a local search: two periods that should both change at once are not tried together.
+// sweeps in a row gain nothing; never ends dearer than those deployments kept all day, or than each period's own plans
+// with the moves between them. Complexity: about 4 + 2 · sweeps plans a period, the rest is small. Fails by being a
+// local search: two periods that should both change at once are not tried together.
 //
 // Left out: the hours in which replicas start (both the old and the new run then), and that a period is as busy as its
 // busiest hour all along: with 24 periods only hours are.
@@ -67,7 +68,8 @@ struct Schedule {
   std::vector<PlannedPeriod> periods;  // by from_hour
   DayCost day;
   double bound_eur = 0;    // no schedule of these periods costs less in a day
-  DayCost peak_all_day;    // the deployments of the busiest hours, kept all day
+  DayCost peak_all_day;    // the deployments of one plan for the busiest hours of every demand, kept all day
+  DayCost kept_all_day;    // the same, or those grown over the periods and moved only for the reserve: the cheaper
   DayCost ignoring_moves;  // each period's own plan, moves paid
 };
 
@@ -89,8 +91,8 @@ Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options
                   const std::function<void(const ScheduleProgress&)>& progress = {});
 
 // {"periods":[{"from_hour","to_hour","hours","moves","replicas","power_kw","plan":{…}}],"cost_eur_per_day",
-// "bound_eur_per_day","gap","moves","energy_kwh","replicas_max","peak_all_day":{…},"ignoring_moves":{…}}: each plan as
-// plan_to_json has it, with the prices that prove its bound, for the grid of its hours.
+// "bound_eur_per_day","gap","moves","energy_kwh","replicas_max","peak_all_day":{…},"kept_all_day":{…},"ignoring_moves":{…}}:
+// each plan as plan_to_json has it, with the prices that prove its bound, for the grid of its hours.
 Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot);
 
 // What check_plan says of every plan of a schedule's JSON, against the grid of its hours, and of the sum of the day;

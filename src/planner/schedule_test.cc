@@ -235,6 +235,7 @@ void expect_sound_day(const grid::Snapshot& s, const Schedule& made) {
   EXPECT_EQ(hours, 24u);
   EXPECT_EQ(moves, made.day.moves);
   EXPECT_LE(made.bound_eur, made.day.eur);
+  EXPECT_LE(made.day.eur, made.kept_all_day.eur * (1 + 1e-9));
   EXPECT_LE(made.day.eur, made.peak_all_day.eur * (1 + 1e-9));
   EXPECT_LE(made.day.eur, made.ignoring_moves.eur * (1 + 1e-9));
   const auto document = parse_json(to_json(schedule_to_json(made, s)));

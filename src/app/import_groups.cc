@@ -63,6 +63,7 @@ bool is_import_mark(const log::Event& event) {
 Result<void> ImportGroups::add(log::Event event) {
   if (group_.size() >= kImportGroupEvents || bytes_ >= kImportGroupBytes) TANDEM_TRY(flush(/*last=*/false));
   bytes_ += event.ByteSizeLong();
+  if (group_.empty()) group_.reserve(kImportGroupEvents + 2);  // and two marks
   group_.push_back(std::move(event));
   return {};
 }

@@ -87,7 +87,7 @@ struct ImportGroup {
 };
 
 // Gives what the feed has come to in groups, until they are no longer wanted.
-void make_groups(const inventory::Upsert& upsert, ImportOf import, BoundedQueue<ImportGroup>& made) {
+void make_groups(inventory::Upsert& upsert, ImportOf import, BoundedQueue<ImportGroup>& made) {
   ImportGroups groups(std::move(import), [&](std::vector<log::Event> events, bool last) -> Result<void> {
     ImportGroup group{std::move(events), {}, last};
     for (const log::Event& event : group.events) {
@@ -100,13 +100,13 @@ void make_groups(const inventory::Upsert& upsert, ImportOf import, BoundedQueue<
     return fail(ErrorCode::unavailable, "no more groups are wanted");
   });
   bool wanted = true;
-  upsert.for_each_event([&](log::Event event, size_t) { return wanted = groups.add(std::move(event)).has_value(); });
+  upsert.take_events([&](log::Event event, size_t) { return wanted = groups.add(std::move(event)).has_value(); });
   if (wanted) static_cast<void>(groups.finish());  // refused where nobody wants it, who then knows why
   made.close();
 }
 
 // Records what the feed has come to. The next groups are made while those before them are recorded.
-Result<Recorded> record(const inventory::Upsert& upsert, control::Core& core, ImportOf import, FeedProgress& progress) {
+Result<Recorded> record(inventory::Upsert& upsert, control::Core& core, ImportOf import, FeedProgress& progress) {
   const SystemClock clock;
   BoundedQueue<ImportGroup> made(kImportGroupsAhead);
   const std::jthread maker([&] { make_groups(upsert, std::move(import), made); });

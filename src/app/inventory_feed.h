@@ -1,6 +1,7 @@
 // The files of one feed, read into an upsert, and where in them its rows stand.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -92,7 +93,7 @@ class Feed final : public ingest::FeedSink {
   RowTaker& taker_;
   FeedProgress& progress_;
   std::vector<std::unique_ptr<ingest::FeedReader>> readers_;  // one a file
-  std::vector<Place> places_;                                 // of each row
+  std::deque<Place> places_;                                  // of each row
 };
 
 }  // namespace tandem::app

@@ -440,6 +440,13 @@ class PersistentMap {
     return found;
   }
 
+  // The value at an iterator of this map, to be changed. The map's iterators are not valid afterwards.
+  Value& edit(const Iterator& at) {
+    Ref* ref = &root_;
+    for (size_t i = 0; i < at.depth_; ++i) ref = &own_inner(*ref).children[at.path_[i].second];
+    return own_leaf(*ref).values[at.position_];
+  }
+
   // Calls visit(key, before, after) for each key whose values in two maps are not the same, ascending from the first
   // not below `from`, until it returns false: `before` is null where the key is only in `after`, and the other way
   // round. Values are compared by same(before, after), never where both maps share the node that holds them.

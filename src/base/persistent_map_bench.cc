@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "base/front_coded_set.h"
 #include "base/random.h"
 #include "base/shared_bytes.h"
 
@@ -102,6 +103,41 @@ BENCHMARK(difference)
     ->ArgNames({"entries", "changes"})
     ->ArgsProduct({{10'000, 100'000, 1'000'000}, {10, 1'000}})
     ->Unit(benchmark::kMicrosecond);
+
+// What an index of an inventory takes in: of each device, in no order, forty interfaces in theirs.
+std::vector<std::string> index_keys() {
+  std::vector<std::string> keys;
+  for (uint64_t i = 0; i < kEntries / 40; ++i) {
+    const std::string device = "dev-" + std::to_string(100'000 + i * 7'919 % (kEntries / 40));
+    for (int port = 0; port < 40; ++port)
+      keys.push_back("device" + std::string(1, 0) + device + std::string(1, 0) + "interface" + std::string(1, 0) +
+                     device + "/eth-0-" + std::to_string(port));
+  }
+  return keys;
+}
+
+void load_index_as_map(benchmark::State& state) {
+  struct Nothing {};
+  const std::vector<std::string> keys = index_keys();
+  for (auto _ : state) {
+    PersistentMap<std::string, Nothing> map;
+    for (const std::string& key : keys) map.edit(key);
+    benchmark::DoNotOptimize(map);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kEntries));
+}
+BENCHMARK(load_index_as_map)->Unit(benchmark::kMillisecond);
+
+void load_index_front_coded(benchmark::State& state) {
+  const std::vector<std::string> keys = index_keys();
+  for (auto _ : state) {
+    FrontCodedSet set;
+    for (const std::string& key : keys) set.insert(key);
+    benchmark::DoNotOptimize(set);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kEntries));
+}
+BENCHMARK(load_index_front_coded)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tandem

@@ -282,5 +282,16 @@ TEST(PersistentMapDifference, LooksOnlyAtWhatIsNotShared) {
   }
 }
 
+TEST(PersistentMap, EditsAtAnIteratorWhatIsItsAlone) {
+  Map map;
+  for (uint64_t n = 0; n < 1'000; ++n) map.set(key_of(n), n);
+  const Map before = map;
+  for (uint64_t n = 0; n < 1'000; n += 7) map.edit(map.lower_bound(key_of(n))) += 10'000;
+  for (uint64_t n = 0; n < 1'000; ++n) {
+    EXPECT_EQ(*map.find(key_of(n)), n % 7 == 0 ? n + 10'000 : n);
+    EXPECT_EQ(*before.find(key_of(n)), n);
+  }
+}
+
 }  // namespace
 }  // namespace tandem

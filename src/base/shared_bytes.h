@@ -2,9 +2,10 @@
 // copied by counting. For tables of millions of small records.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstring>
+#include <initializer_list>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -16,11 +17,15 @@ namespace tandem {
 class SharedBytes {
  public:
   SharedBytes() = default;  // empty, without an allocation
-  explicit SharedBytes(std::string_view bytes) {
-    if (bytes.empty()) return;
-    CHECK(bytes.size() <= UINT32_MAX);
-    block_ = new (::operator new(sizeof(Block) + bytes.size())) Block(static_cast<uint32_t>(bytes.size()));
-    std::memcpy(reinterpret_cast<char*>(block_ + 1), bytes.data(), bytes.size());
+  explicit SharedBytes(std::string_view bytes) : SharedBytes({bytes}) {}
+  explicit SharedBytes(std::initializer_list<std::string_view> pieces) {  // one after another
+    size_t size = 0;
+    for (const std::string_view piece : pieces) size += piece.size();
+    if (size == 0) return;
+    CHECK(size <= UINT32_MAX);
+    block_ = new (::operator new(sizeof(Block) + size)) Block(static_cast<uint32_t>(size));
+    char* to = reinterpret_cast<char*>(block_ + 1);
+    for (const std::string_view piece : pieces) to = std::copy(piece.begin(), piece.end(), to);
   }
   SharedBytes(const SharedBytes& other) : block_(other.block_) {
     if (block_) block_->references.fetch_add(1, std::memory_order_relaxed);

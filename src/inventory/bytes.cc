@@ -1,6 +1,7 @@
 // Integers, text and values as bytes.
 #include "inventory/record.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 
@@ -255,12 +256,41 @@ void put_value(std::string& out, const v1::Value& value) {
   }
 }
 
+void put_value(std::string& out, const Json& json) {
+  if (json.is_bool()) return put_tag(out, json.boolean() ? Tag::yes : Tag::no);
+  if (json.is_integer()) return put_tag(out, Tag::integer), put_integer(out, zigzag(json.integer()));
+  if (json.is_number()) return put_tag(out, Tag::number), put_number(out, json.number());
+  if (json.is_string()) return put_tag(out, Tag::text), put_text(out, json.text());
+  if (json.is_array()) {
+    put_tag(out, Tag::list);
+    put_integer(out, json.array().size());
+    for (const Json& item : json.array()) put_value(out, item);
+  } else if (json.is_object()) {
+    const auto is_said = [](const auto& field) { return !field.second.is_null(); };
+    put_tag(out, Tag::record);
+    put_integer(out, static_cast<uint64_t>(std::ranges::count_if(json.object(), is_said)));
+    for (const auto& field : json.object()) {
+      if (!is_said(field)) continue;
+      put_text(out, field.first);
+      put_value(out, field.second);
+    }
+  } else {
+    put_tag(out, Tag::null);
+  }
+}
+
 bool is_value(std::string_view bytes) { return take_value<BuildNothing>(bytes, 0).has_value() && bytes.empty(); }
 
-v1::Value value_of(std::string_view bytes) {
+v1::Value take_known_value(std::string_view& bytes) {
   auto value = take_value<BuildValue>(bytes, 0);
-  CHECK(value && bytes.empty());
+  CHECK(value);
   return std::move(*value);
+}
+
+v1::Value value_of(std::string_view bytes) {
+  v1::Value value = take_known_value(bytes);
+  CHECK(bytes.empty());
+  return value;
 }
 
 Scalar scalar_of(std::string_view bytes) {

@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "inventory/inventory.h"
+#include "inventory/record.h"
 #include "inventory/testing.h"
 #include "support/small_world.h"
 
@@ -33,6 +34,23 @@ TEST(Canonical, ReadsBackWhatItWrote) {
     EXPECT_EQ(read->changed("demand"), snapshot.changed("demand"));
   }
   EXPECT_TRUE(Snapshot::read(written(Snapshot())));
+}
+
+TEST(Canonical, JsonHasTheBytesOfItsValue) {
+  const Json inner(Json::Object{{"a", Json()}, {"b", -3}, {"c", Json::Array{1.5, "x", Json()}}});
+  for (const Json& json :
+       {Json(), Json(true), Json(false), Json(0), Json(-1), Json(INT64_MAX), Json(-2.5), Json("text"), Json(""),
+        Json(Json::Array{}), Json(Json::Object{}), Json(Json::Array{1, inner}), inner}) {
+    v1::Value value;
+    set_value(value, json);
+    std::string of_value, of_json;
+    put_value(of_value, value);
+    put_value(of_json, json);
+    EXPECT_EQ(of_json, of_value) << to_json(json);
+    std::string_view rest = of_json;
+    EXPECT_EQ(to_json(json_of(of_json)), to_json(to_json_value(take_known_value(rest))));
+    EXPECT_TRUE(rest.empty());
+  }
 }
 
 TEST(Canonical, OneStateHasOneEncodingHoweverItCame) {

@@ -270,7 +270,7 @@ const v1::Value* Entity::find(std::string_view attribute) const {
 }
 
 void ChangeSet::add(Change change) {
-  const auto [position, is_new] = positions_.emplace(join_key(change.kind, change.id), changes_.size());
+  const auto [position, is_new] = positions_.emplace(join_key({change.kind, change.id}), changes_.size());
   if (is_new) {
     changes_.push_back(std::move(change));
     return;

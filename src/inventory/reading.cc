@@ -392,17 +392,15 @@ template <class Visit>
 void for_each_referrer_key(const Tables& tables, const View* view, const std::string& prefix, const std::string& from,
                            Visit visit) {
   auto current = tables.referrers.lower_bound(from);
-  auto other = view ? tables.other_referrers.lower_bound(from) : tables.other_referrers.end();
-  const auto within = [&](const auto& i, const auto& map) { return i != map.end() && (*i).first.starts_with(prefix); };
+  static const FrontCodedSet kNone;
+  auto other = (view ? tables.other_referrers : kNone).lower_bound(from);
+  const auto within = [&](const FrontCodedSet::Cursor& i) { return !i.at_end() && i.key().starts_with(prefix); };
   for (;;) {
-    const bool a = within(current, tables.referrers), b = within(other, tables.other_referrers);
+    const bool a = within(current), b = within(other);
     if (!a && !b) return;
-    const bool take_current = a && (!b || (*current).first < (*other).first);
-    if (!visit(take_current ? (*current).first : (*other).first)) return;
-    if (take_current)
-      ++current;
-    else
-      ++other;
+    FrontCodedSet::Cursor& next = a && (!b || current.key() < other.key()) ? current : other;
+    if (!visit(next.key())) return;
+    next.next();
   }
 }
 
@@ -415,7 +413,7 @@ bool refers_at(const Tables& tables, const View* view, const Referrer& referrer,
 }  // namespace
 
 std::vector<Referrer> Snapshot::referrers(std::string_view kind, std::string_view id, size_t limit) const {
-  const std::string prefix = referrer_prefix(kind, id);
+  const std::string prefix = join_key({kind, id, {}});
   const Reference target{std::string(kind), std::string(id)};
   std::vector<Referrer> found;
   if (limit == 0) return found;
@@ -429,7 +427,7 @@ std::vector<Referrer> Snapshot::referrers(std::string_view kind, std::string_vie
 
 void Snapshot::for_each_referrer(std::string_view kind, std::string_view id, std::string_view referrer_kind,
                                  const std::function<bool(std::string_view)>& visit, std::string_view from) const {
-  const std::string prefix = referrer_prefix(kind, id) + join_key(referrer_kind, {});
+  const std::string prefix = join_key({kind, id, referrer_kind, {}});
   const Reference target{std::string(kind), std::string(id)};
   for_each_referrer_key(*tables_, view(), prefix, prefix + std::string(from), [&](const std::string& key) {
     const std::string_view referrer = std::string_view(key).substr(prefix.size());
@@ -440,7 +438,7 @@ void Snapshot::for_each_referrer(std::string_view kind, std::string_view id, std
 }
 
 std::vector<std::string> Snapshot::referred(std::string_view kind, size_t limit) const {
-  const std::string prefix = join_key(kind, {});
+  const std::string prefix = join_key({kind, {}});
   std::vector<std::string> ids;
   std::string from = prefix;
   while (ids.size() < limit) {
@@ -465,12 +463,10 @@ std::vector<std::string> Snapshot::with_key(std::string_view kind, const ontolog
   const auto key = std::ranges::find(indexed->keys, &unique, &IndexedKind::Key::unique);
   if (key == indexed->keys.end()) return ids;
   if (!view_) {
-    const std::string prefix = unique_prefix(kind, key->constraint, value);
-    for (auto i = tables_->unique_values.lower_bound(prefix); i != tables_->unique_values.end() && ids.size() < limit;
-         ++i) {
-      if (!(*i).first.starts_with(prefix)) break;
-      ids.push_back((*i).first.substr(prefix.size()));
-    }
+    const std::string prefix = join_key({kind, std::to_string(key->constraint), value, {}});
+    for (auto i = tables_->unique_values.lower_bound(prefix);
+         !i.at_end() && i.key().starts_with(prefix) && ids.size() < limit; i.next())
+      ids.push_back(i.key().substr(prefix.size()));
     return ids;
   }
   const UniqueValue wanted{key->constraint, std::string(value)};

@@ -48,6 +48,7 @@ std::optional<std::string_view> take_text(std::string_view& bytes);
 
 // Fields of a record may come in any order and more than once: the last of a name counts, a null one is left out.
 void put_value(std::string& out, const v1::Value& value);
+void put_value(std::string& out, const Json& json);  // what set_value makes of it
 bool is_null(const v1::Value& value);
 bool is_null(std::string_view value);  // `value` is the bytes of one
 // A value that only who has its key can read; as it stands in the bytes of one.
@@ -59,9 +60,10 @@ bool is_sealed(std::string_view value);        // `value` is the bytes of one
 SealedView sealed_of(std::string_view value);  // `value` is the bytes of a sealed one
 // True when `bytes` are exactly one value.
 bool is_value(std::string_view bytes);
-v1::Value value_of(std::string_view bytes);  // `bytes` are a value
-Json json_of(std::string_view bytes);        // `bytes` are a value
-Scalar scalar_of(std::string_view bytes);    // `bytes` are a value; text points into them; nothing of a sealed one
+v1::Value value_of(std::string_view bytes);           // `bytes` are a value
+v1::Value take_known_value(std::string_view& bytes);  // off their front, where one stands
+Json json_of(std::string_view bytes);                 // `bytes` are a value
+Scalar scalar_of(std::string_view bytes);  // `bytes` are a value; text points into them; nothing of a sealed one
 
 // ---- Claims ------------------------------------------------------------------------------------------------------
 

@@ -13,16 +13,15 @@ using Visit = std::function<void(std::string_view value, std::vector<std::string
 
 // The index has the entities of one value side by side.
 void walk_index(const Tables& tables, std::string_view kind, size_t constraint, const Visit& visit) {
-  const std::string prefix = unique_prefix(kind, constraint);
+  const std::string prefix = join_key({kind, std::to_string(constraint), {}});
   std::string value;
   std::vector<std::string> ids;
   const auto close = [&] {
     if (ids.size() > 1) visit(value, std::move(ids));
     ids.clear();
   };
-  for (auto i = tables.unique_values.lower_bound(prefix); i != tables.unique_values.end(); ++i) {
-    if (!(*i).first.starts_with(prefix)) break;
-    const std::string_view rest = std::string_view((*i).first).substr(prefix.size());
+  for (auto i = tables.unique_values.lower_bound(prefix); !i.at_end() && i.key().starts_with(prefix); i.next()) {
+    const std::string_view rest = std::string_view(i.key()).substr(prefix.size());
     const size_t end = rest.find('\0');
     if (rest.substr(0, end) != value) {
       close();

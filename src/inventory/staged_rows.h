@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,9 +36,9 @@ class HashedPositions {
   };
   void put(uint64_t hash_low, uint32_t tag, uint32_t position);
 
-  std::vector<Slot> slots_;     // a power of two, at most half full
-  std::vector<uint32_t> lows_;  // lower halves of the hashes, by order of adding, to grow by
-  std::vector<Slot> added_;
+  std::vector<Slot> slots_;    // a power of two, at most half full
+  std::deque<uint32_t> lows_;  // lower halves of the hashes, by order of adding, to grow by
+  std::deque<Slot> added_;
 };
 
 class StagedRows {
@@ -48,7 +49,8 @@ class StagedRows {
   void set_id(size_t row, std::string_view kind, std::string_view id);
   // The row stands: it is found under its id and external ids from now on.
   void settle(size_t row, std::string_view kind, std::string_view id, const std::vector<std::string>& external_ids);
-  // The row, which is settled, says something: the attributes of an encoded FactsRecorded, for an event of its own.
+  // The row, which is settled, says something in an event of its own: names and values of attributes as bytes
+  // (record.h).
   void say(size_t row, std::string_view attributes);
   void set_seen(size_t row) { rows_[row].seen = true; }
   bool is_seen(size_t row) const { return rows_[row].seen && !rows_[row].withdrawn; }  // and nothing is said of it
@@ -57,7 +59,7 @@ class StagedRows {
   std::string_view kind(size_t row) const {
     return rows_[row].kind == kNoKind ? std::string_view() : kinds_[rows_[row].kind];
   }
-  std::string_view id(size_t row) const { return text(rows_[row].id); }
+  std::string_view id(size_t row) const { return ids_[rows_[row].id]; }
   const std::vector<std::string>& kinds() const { return kinds_; }  // of all rows
   Outcome outcome(size_t row) const { return rows_[row].outcome; }
   UpsertCounts counts() const;
@@ -65,7 +67,10 @@ class StagedRows {
   std::optional<size_t> find(std::string_view kind, std::string_view id) const;
   std::optional<size_t> find_external(std::string_view external_id) const;
   // Whatever rows say, in the order in which it was said, while `take` wants more.
-  void for_each_saying(const std::function<bool(size_t row, std::string_view attributes)>& take) const;
+  using TakeSaying = std::function<bool(size_t row, std::string_view attributes)>;
+  void for_each_saying(const TakeSaying& take) const;
+  // The same, and lets go of what it has handed over, and of what rows are found by.
+  void take_sayings(const TakeSaying& take);
 
  private:
   static constexpr uint16_t kNoKind = UINT16_MAX;
@@ -88,15 +93,24 @@ class StagedRows {
     Text text;
     uint32_t row = 0;
   };
-  Text put(std::string_view bytes);
-  std::string_view text(const Text& text) const;
+  // Texts one after another, in blocks of one size, so that growing copies nothing.
+  class Texts {
+   public:
+    Text put(std::string_view bytes);
+    std::string_view operator[](const Text& text) const;
+    void free_before(const Text& text);  // whatever was put before, but for what shares its block
 
-  std::vector<StagedRow> rows_;
+   private:
+    std::vector<std::string> blocks_;
+    size_t freed_ = 0;  // blocks
+  };
+
+  std::deque<StagedRow> rows_;
   std::vector<std::string> kinds_;
-  std::vector<StagedSaying> sayings_;
-  std::vector<StagedExternalId> external_ids_;
+  std::deque<StagedSaying> sayings_;
+  std::deque<StagedExternalId> external_ids_;
   HashedPositions by_id_, by_external_id_;
-  std::vector<std::string> blocks_;  // of kBlockBytes each, so that growing copies nothing
+  Texts ids_, attributes_;
 };
 
 }  // namespace tandem::inventory

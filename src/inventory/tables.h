@@ -1,12 +1,14 @@
 // What a snapshot holds, and how one entity is seen in it.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/front_coded_set.h"
 #include "base/persistent_map.h"
 #include "base/shared_bytes.h"
 #include "inventory/inventory.h"
@@ -68,9 +70,9 @@ struct Tables {
 
   // What follows from the above, and is not written.
   // "kind \0 id \0 kind of the referrer \0 its id": of what is believed, and of every other claim there ever was.
-  PersistentMap<std::string, Nothing> referrers;
-  PersistentMap<std::string, Nothing> other_referrers;
-  PersistentMap<std::string, Nothing> unique_values;  // "kind \0 constraint \0 value \0 id"
+  FrontCodedSet referrers;
+  FrontCodedSet other_referrers;
+  FrontCodedSet unique_values;  // "kind \0 constraint \0 value \0 id"
   PersistentMap<EntityKey, Nothing> disputed;
   PersistentMap<Due, Nothing> due;  // each entity at most once
   std::shared_ptr<const Policy> policy = std::make_shared<const Policy>();
@@ -87,8 +89,8 @@ struct View {
   std::shared_ptr<const Policy> policy;
 };
 
-// "a \0 b": no kind and no id has a zero byte, so such keys sort as their parts do.
-std::string join_key(std::string_view a, std::string_view b);
+// "a \0 b \0 c": no kind and no id has a zero byte, so such keys sort as their parts do.
+std::string join_key(std::initializer_list<std::string_view> parts);
 
 // The policy at this look. O(entities of kind `source`).
 Policy policy_of(const Tables& tables, const View* view);

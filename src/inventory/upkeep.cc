@@ -6,32 +6,16 @@
 #include "inventory/schema_index.h"
 
 namespace tandem::inventory {
-std::string join_key(std::string_view a, std::string_view b) {
+std::string join_key(std::initializer_list<std::string_view> parts) {
   std::string key;
-  key.reserve(a.size() + b.size() + 1);
-  key += a;
-  key += '\0';
-  key += b;
+  size_t bytes = parts.size() - 1;
+  for (const std::string_view part : parts) bytes += part.size();
+  key.reserve(bytes);
+  for (const std::string_view& part : parts) {
+    if (&part != parts.begin()) key += '\0';
+    key += part;
+  }
   return key;
-}
-
-std::string unique_prefix(std::string_view kind, size_t constraint) {
-  std::string prefix = join_key(kind, std::to_string(constraint));
-  prefix += '\0';
-  return prefix;
-}
-
-std::string unique_prefix(std::string_view kind, size_t constraint, std::string_view value) {
-  std::string prefix = unique_prefix(kind, constraint);
-  prefix += value;  // JSON: has no zero byte
-  prefix += '\0';
-  return prefix;
-}
-
-std::string referrer_prefix(std::string_view kind, std::string_view id) {
-  std::string prefix = join_key(kind, id);
-  prefix += '\0';
-  return prefix;
 }
 
 void keep_due(Tables& tables, const EntityKey& key, const RecordView* before, const RecordView* after) {
@@ -58,6 +42,7 @@ namespace {
 // The claims of attributes that the indexes are made of.
 std::vector<ClaimView> indexed_claims(const IndexedKind& kind, std::span<const ClaimView> claims) {
   std::vector<ClaimView> indexed;
+  indexed.reserve(std::min(claims.size(), kind.attributes.size()));
   for (const ClaimView& claim : claims)
     if (std::ranges::binary_search(kind.attributes, claim.attribute)) indexed.push_back(claim);
   return indexed;
@@ -67,22 +52,21 @@ void keep_references(Tables& tables, const IndexedKind& kind, const EntityKey& k
                      std::span<const ClaimView> after, std::span<const ClaimView> said) {
   const std::vector<Reference> old_references = references_of(kind, before);
   const std::vector<Reference> new_references = references_of(kind, after);
-  const std::string referrer = join_key(key.kind, key.id);
-  const auto index_key = [&](const Reference& target) { return referrer_prefix(target.kind, target.id) + referrer; };
+  const auto index_key = [&](const Reference& target) { return join_key({target.kind, target.id, key.kind, key.id}); };
   const auto is_new = [&](const Reference& target) { return std::ranges::binary_search(new_references, target); };
   for (const Reference& target : new_references) {
     if (std::ranges::binary_search(old_references, target)) continue;
-    tables.referrers.edit(index_key(target));
+    tables.referrers.insert(index_key(target));
     if (!tables.other_referrers.empty()) tables.other_referrers.erase(index_key(target));
   }
   for (const Reference& target : old_references) {
     if (is_new(target)) continue;
     tables.referrers.erase(index_key(target));
-    tables.other_referrers.edit(index_key(target));
+    tables.other_referrers.insert(index_key(target));
   }
   if (said.empty()) return;
   for (const Reference& target : references_of(kind, said))
-    if (!is_new(target)) tables.other_referrers.edit(index_key(target));
+    if (!is_new(target)) tables.other_referrers.insert(index_key(target));
 }
 
 void keep_unique_values(Tables& tables, const IndexedKind& kind, const EntityKey& key,
@@ -90,10 +74,10 @@ void keep_unique_values(Tables& tables, const IndexedKind& kind, const EntityKey
   const std::vector<UniqueValue> old_values = unique_values_of(kind, before);
   const std::vector<UniqueValue> new_values = unique_values_of(kind, after);
   const auto index_key = [&](const UniqueValue& value) {
-    return unique_prefix(key.kind, value.constraint, value.value) + key.id;
+    return join_key({key.kind, std::to_string(value.constraint), value.value, key.id});
   };
   for (const UniqueValue& value : new_values)
-    if (!std::ranges::binary_search(old_values, value)) tables.unique_values.edit(index_key(value));
+    if (!std::ranges::binary_search(old_values, value)) tables.unique_values.insert(index_key(value));
   for (const UniqueValue& value : old_values)
     if (!std::ranges::binary_search(new_values, value)) tables.unique_values.erase(index_key(value));
 }
@@ -105,10 +89,11 @@ void keep_indexes(Tables& tables, const EntityKey& key, std::span<const ClaimVie
   const IndexedKind* kind = indexed_kind(key.kind);
   if (!kind) return;
   const std::vector<ClaimView> old_claims = indexed_claims(*kind, before), new_claims = indexed_claims(*kind, after);
-  const std::vector<ClaimView> said_claims = indexed_claims(*kind, said);
+  std::vector<ClaimView> said_claims = indexed_claims(*kind, said);
   const auto same_value = [](const ClaimView& a, const ClaimView& b) {
     return a.attribute == b.attribute && a.value == b.value;
   };
+  if (std::ranges::equal(said_claims, new_claims, same_value)) said_claims.clear();  // all of it is believed
   const bool same = std::ranges::equal(old_claims, new_claims, same_value);
   if (same && said_claims.empty()) return;
   if (!kind->references.empty()) keep_references(tables, *kind, key, old_claims, new_claims, said_claims);
@@ -126,10 +111,9 @@ void drop_references(Tables& tables, const EntityKey& key, std::string_view drop
     return true;
   });
   const std::vector<Reference> remaining = references_of(*kind, indexed_claims(*kind, left));
-  const std::string referrer = join_key(key.kind, key.id);
   for (const Reference& target : references_of(*kind, indexed_claims(*kind, gone)))
     if (!std::ranges::binary_search(remaining, target))
-      tables.other_referrers.erase(referrer_prefix(target.kind, target.id) + referrer);
+      tables.other_referrers.erase(join_key({target.kind, target.id, key.kind, key.id}));
 }
 
 void follow(const Tables& before, Tables& after, const EntityKey& key) {

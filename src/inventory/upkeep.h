@@ -24,9 +24,4 @@ void follow(const Tables& before, Tables& after, const EntityKey& key);
 // Believes by what the entities of kind `source` say now, where that is other than before; an event at that offset.
 void renew_policy(Tables& tables, log::Offset offset, ChangeSet* changes);
 
-// What the keys of the indexes begin with.
-std::string referrer_prefix(std::string_view kind, std::string_view id);
-std::string unique_prefix(std::string_view kind, size_t constraint);
-std::string unique_prefix(std::string_view kind, size_t constraint, std::string_view value);
-
 }  // namespace tandem::inventory

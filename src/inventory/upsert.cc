@@ -5,7 +5,6 @@
 #include "inventory/upsert.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/arena.h>
 
 #include <algorithm>
 #include <array>
@@ -184,7 +183,8 @@ struct Upsert::State final : grid::References {
   };
   SaidBefore said_before(std::string_view kind, const std::string& id) const;
   void add_unseen();
-  bool say_what_is_seen(const std::function<bool(log::Event event, size_t row)>& take) const;
+  bool say_what_is_seen(const TakeEvent& take) const;
+  void say_the_rest(const TakeEvent& take) const;
   void take_external_ids(Attempt& attempt);
   bool derive_id(Attempt& attempt, const Row& row, Effort effort);
   bool may_adopt(const Attempt& attempt, const std::string& id) const;
@@ -200,8 +200,7 @@ struct Upsert::State final : grid::References {
   Snapshot believed;
   UpsertOptions options;
   StagedRows staged;
-  google::protobuf::Arena arena;  // of what is being encoded
-  std::string encoded;
+  std::string encoded;                               // what a row says, while it is staged
   std::set<std::string, std::less<>> jurisdictions;  // that rows bring
   std::unordered_map<std::string, std::vector<Waiting>>
       waiting;  // by what they lack; looked up, and ordered at the end
@@ -551,23 +550,28 @@ void Upsert::State::wake(const std::string& name) {
 }
 
 void Upsert::State::say(size_t row, const Json::Object& said) {
-  auto& facts = *google::protobuf::Arena::CreateMessage<v1::FactsRecorded>(&arena);
-  for (const auto& [name, value] : said) add_attribute(facts, name, value);
-  CHECK(facts.SerializeToString(&encoded));
+  encoded.clear();
+  for (const auto& [name, value] : said) {
+    put_text(encoded, name);
+    put_value(encoded, value);
+  }
   staged.say(row, encoded);
-  arena.Reset();
 }
 
 log::Event Upsert::State::event_of(size_t row, std::string_view attributes) const {
   log::Event event;
-  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
-  CHECK(facts.ParseFromArray(attributes.data(), static_cast<int>(attributes.size())));
   event.set_actor(options.actor);
+  v1::FactsRecorded& facts = *event.mutable_facts_recorded();
   facts.set_source(options.source);
   facts.set_observed_at_ns(options.observed_at_ns);
   facts.set_standing(static_cast<v1::Standing>(options.standing));
   facts.set_kind(std::string(staged.kind(row)));
   facts.set_id(std::string(staged.id(row)));
+  while (!attributes.empty()) {
+    v1::Attribute& attribute = *facts.add_attributes();
+    attribute.set_name(std::string(*take_text(attributes)));
+    *attribute.mutable_value() = take_known_value(attributes);
+  }
   return event;
 }
 
@@ -633,7 +637,7 @@ void Upsert::State::add_unseen() {
 }
 
 // What rows are of that say nothing new, many in an event; false when `take` wants no more.
-bool Upsert::State::say_what_is_seen(const std::function<bool(log::Event event, size_t row)>& take) const {
+bool Upsert::State::say_what_is_seen(const TakeEvent& take) const {
   std::map<std::string_view, v1::EntitiesSeen> by_kind;
   const auto say = [&](std::string_view kind, v1::EntitiesSeen seen) {
     seen.set_source(options.source);
@@ -654,6 +658,21 @@ bool Upsert::State::say_what_is_seen(const std::function<bool(log::Event event, 
   for (auto& [kind, seen] : by_kind)
     if (seen.ids_size() > 0 && !say(kind, std::move(seen))) return false;
   return true;
+}
+
+// What was only seen, and what no longer is.
+void Upsert::State::say_the_rest(const TakeEvent& take) const {
+  bool wanted = say_what_is_seen(take);
+  for (size_t i = 0; i < unseen.size() && wanted; ++i) {
+    log::Event event;
+    event.set_actor(options.actor);
+    v1::EntityUnseen& one = *event.mutable_entity_unseen();
+    one.set_source(options.source);
+    one.set_kind(unseen[i].kind);
+    one.set_id(unseen[i].id);
+    one.set_observed_at_ns(options.observed_at_ns);
+    wanted = take(std::move(event), kNoRow);
+  }
 }
 
 // ---- The feed ----------------------------------------------------------------------------------------------------
@@ -730,23 +749,22 @@ std::vector<std::string> Upsert::notes() const {
 }
 bool Upsert::accepted() const { return state_->problem_count == 0 || state_->options.partial; }
 
-void Upsert::for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const {
+void Upsert::for_each_event(const TakeEvent& take) const {
   CHECK(state_->finished);
   if (!accepted()) return;
   bool wanted = true;
   state_->staged.for_each_saying(
       [&](size_t row, std::string_view attributes) { return wanted = take(state_->event_of(row, attributes), row); });
-  if (wanted) wanted = state_->say_what_is_seen(take);
-  for (size_t i = 0; i < state_->unseen.size() && wanted; ++i) {
-    log::Event event;
-    event.set_actor(state_->options.actor);
-    v1::EntityUnseen& unseen = *event.mutable_entity_unseen();
-    unseen.set_source(state_->options.source);
-    unseen.set_kind(state_->unseen[i].kind);
-    unseen.set_id(state_->unseen[i].id);
-    unseen.set_observed_at_ns(state_->options.observed_at_ns);
-    wanted = take(std::move(event), kNoRow);
-  }
+  if (wanted) state_->say_the_rest(take);
+}
+
+void Upsert::take_events(const TakeEvent& take) {
+  CHECK(state_->finished);
+  if (!accepted()) return;
+  bool wanted = true;
+  state_->staged.take_sayings(
+      [&](size_t row, std::string_view attributes) { return wanted = take(state_->event_of(row, attributes), row); });
+  if (wanted) state_->say_the_rest(take);
 }
 
 }  // namespace tandem::inventory

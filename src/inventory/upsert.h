@@ -97,7 +97,10 @@ class Upsert {
   // Hands over the events in an order in which each refers only to what is there by then, with the rows they are of
   // (kNoRow for what is seen as before or unseen), until `take` returns false. Nothing where not accepted.
   static constexpr size_t kNoRow = SIZE_MAX;
-  void for_each_event(const std::function<bool(log::Event event, size_t row)>& take) const;
+  using TakeEvent = std::function<bool(log::Event event, size_t row)>;
+  void for_each_event(const TakeEvent& take) const;
+  // The same, for once: what is held of an event is let go of with it.
+  void take_events(const TakeEvent& take);
 
  private:
   struct State;

@@ -75,7 +75,7 @@ void set_value(v1::Value& value, const Json& json) {
 
 void add_attribute(v1::FactsRecorded& facts, std::string_view name, const Json& value) {
   v1::Attribute& attribute = *facts.add_attributes();
-  attribute.set_name(std::string(name));
+  attribute.set_name(name.data(), name.size());
   set_value(*attribute.mutable_value(), value);
 }
 

@@ -14,7 +14,7 @@ struct Entry {
   size_t end = 0;  // where the next one begins
 };
 
-size_t read_length(std::string_view block, size_t& at) {
+inline size_t read_length(std::string_view block, size_t& at) {
   auto byte = static_cast<unsigned char>(block[at++]);
   if (byte < 0x80) return byte;  // nearly always
   size_t value = byte & 0x7Fu;
@@ -25,7 +25,7 @@ size_t read_length(std::string_view block, size_t& at) {
   return value;
 }
 
-Entry entry_at(std::string_view block, size_t at) {
+inline Entry entry_at(std::string_view block, size_t at) {
   const size_t shared = read_length(block, at);
   const size_t bytes = read_length(block, at);
   return {shared, {block.data() + at, bytes}, at + bytes};

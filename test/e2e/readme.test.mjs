@@ -21,6 +21,7 @@ describe('the README', () => {
     .replaceAll('--data data', `--data ${path.join(directory, 'data')}`)
     .replaceAll('plan.json', path.join(directory, 'plan.json'))
     .replaceAll(/\bmetro\b/g, path.join(directory, 'metro'))
+    .replaceAll('examples/national.yaml', example)
     .replaceAll('germany50.txt', path.join(sharedData, 'sndlib/germany50.txt'))
     .replaceAll('germany50.yaml', path.join(directory, 'germany50.yaml'))], { encoding: 'utf8', timeout });
 

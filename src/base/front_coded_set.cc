@@ -194,20 +194,15 @@ bool FrontCodedSet::erase(std::string_view key) {
   return true;
 }
 
-void FrontCodedSet::Cursor::enter(Blocks::Iterator block) {
-  block_ = block;
-  bytes_ = set_->bytes_of(block);
-  at_ = 0;
-}
-
 void FrontCodedSet::Cursor::next() {
   while (at_ == bytes_.size()) {
     if (block_ == set_->blocks_.end()) {
       at_end_ = true;
       return;
     }
-    auto following = block_;
-    enter(++following);
+    ++block_;
+    bytes_ = set_->bytes_of(block_);
+    at_ = 0;
   }
   const Entry entry = entry_at(bytes_, at_);
   step(key_, entry);
@@ -217,10 +212,11 @@ void FrontCodedSet::Cursor::next() {
 FrontCodedSet::Cursor FrontCodedSet::lower_bound(std::string_view from) const {
   Cursor cursor;
   cursor.set_ = this;
-  cursor.enter(blocks_.lower_bound(from));
-  do {
-    cursor.next();
-  } while (!cursor.at_end() && cursor.key() < from);
+  cursor.block_ = blocks_.lower_bound(from);
+  cursor.bytes_ = bytes_of(cursor.block_);
+  cursor.at_ = find(cursor.bytes_, from).at;
+  cursor.key_ = from;  // what the entry there repeats of the key before it is the same of `from`
+  cursor.next();
   return cursor;
 }
 

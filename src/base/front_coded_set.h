@@ -40,7 +40,6 @@ class FrontCodedSet {
    private:
     friend class FrontCodedSet;
     using Blocks = PersistentMap<std::string, SharedBytes>;
-    void enter(Blocks::Iterator block);  // before its first key
 
     const FrontCodedSet* set_ = nullptr;
     Blocks::Iterator block_;  // the end: the last block

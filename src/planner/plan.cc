@@ -18,7 +18,7 @@ constexpr uint32_t kRoundsBetween = 24;  // of the bound between stretches of se
 constexpr uint32_t kRoundsOfLarge = 7;   // either, where a round takes a good part of a second
 constexpr uint32_t kRoundsWarm = 12;     // after a plan before: its loss of tightness is worth the time to who waits
 constexpr uint64_t kStretch = 400;       // ruins between them
-constexpr uint64_t kRuinsWarm = 40;      // where a plan leaves out what the one before served: a network waits for it
+constexpr uint64_t kRuinsWarm = 16;      // where a plan leaves out what the one before served: a network waits for it
 constexpr size_t kOptionsEach = 24;      // of a demand, where not all are taken
 constexpr size_t kOptionsOfModel = 16;   // deployments of its model that join them
 

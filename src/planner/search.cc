@@ -547,8 +547,8 @@ void Search::improve() {
     improved |= shrink_all();
     improved |= relocate_all();
     improved |= spread_all();
-    improved &= objective_ <
-                before - 1e-4 * std::abs(before);  // a sweep over a large grid that gains less is not worth another
+    // A sweep over a large grid that gains less is not worth another; nor is one where a network waits for the plan.
+    improved &= !warm_ && objective_ < before - 1e-4 * std::abs(before);
   }
 }
 

@@ -20,6 +20,8 @@
 namespace tandem {
 
 class FrontCodedSet {
+  using Blocks = PersistentMap<std::string, SharedBytes>;
+
  public:
   // At most, but for a block of one longer key. Measured: more is slower to load, less holds less densely.
   static constexpr size_t kBlockBytes = 256;
@@ -39,7 +41,6 @@ class FrontCodedSet {
 
    private:
     friend class FrontCodedSet;
-    using Blocks = PersistentMap<std::string, SharedBytes>;
 
     const FrontCodedSet* set_ = nullptr;
     Blocks::Iterator block_;  // the end: the last block
@@ -51,7 +52,6 @@ class FrontCodedSet {
   Cursor lower_bound(std::string_view from) const;  // the first key not below `from`
 
  private:
-  using Blocks = PersistentMap<std::string, SharedBytes>;
   std::string_view bytes_of(const Blocks::Iterator& block) const {
     return block == blocks_.end() ? last_.view() : (*block).second.view();
   }

@@ -184,7 +184,8 @@ struct Upsert::State final : grid::References {
   SaidBefore said_before(std::string_view kind, const std::string& id) const;
   void add_unseen();
   bool say_what_is_seen(const TakeEvent& take) const;
-  void say_the_rest(const TakeEvent& take) const;
+  template <class ForEachSaying>
+  void hand_over(const ForEachSaying& for_each_saying, const TakeEvent& take) const;
   void take_external_ids(Attempt& attempt);
   bool derive_id(Attempt& attempt, const Row& row, Effort effort);
   bool may_adopt(const Attempt& attempt, const std::string& id) const;
@@ -660,9 +661,13 @@ bool Upsert::State::say_what_is_seen(const TakeEvent& take) const {
   return true;
 }
 
-// What was only seen, and what no longer is.
-void Upsert::State::say_the_rest(const TakeEvent& take) const {
-  bool wanted = say_what_is_seen(take);
+// What rows say, then what was only seen, then what no longer is.
+template <class ForEachSaying>
+void Upsert::State::hand_over(const ForEachSaying& for_each_saying, const TakeEvent& take) const {
+  bool wanted = true;
+  for_each_saying(
+      [&](size_t row, std::string_view attributes) { return wanted = take(event_of(row, attributes), row); });
+  if (wanted) wanted = say_what_is_seen(take);
   for (size_t i = 0; i < unseen.size() && wanted; ++i) {
     log::Event event;
     event.set_actor(options.actor);
@@ -751,20 +756,12 @@ bool Upsert::accepted() const { return state_->problem_count == 0 || state_->opt
 
 void Upsert::for_each_event(const TakeEvent& take) const {
   CHECK(state_->finished);
-  if (!accepted()) return;
-  bool wanted = true;
-  state_->staged.for_each_saying(
-      [&](size_t row, std::string_view attributes) { return wanted = take(state_->event_of(row, attributes), row); });
-  if (wanted) state_->say_the_rest(take);
+  if (accepted()) state_->hand_over([&](const auto& saying) { state_->staged.for_each_saying(saying); }, take);
 }
 
 void Upsert::take_events(const TakeEvent& take) {
   CHECK(state_->finished);
-  if (!accepted()) return;
-  bool wanted = true;
-  state_->staged.take_sayings(
-      [&](size_t row, std::string_view attributes) { return wanted = take(state_->event_of(row, attributes), row); });
-  if (wanted) state_->say_the_rest(take);
+  if (accepted()) state_->hand_over([&](const auto& saying) { state_->staged.take_sayings(saying); }, take);
 }
 
 }  // namespace tandem::inventory

@@ -132,7 +132,7 @@ class DayMaking {
       for (const v1::PlannedDeployment& row : grown.deployments())
         eur += row.cost_eur_per_hour(), replicas += row.replicas();
       const double hours = order[i]->period.hours;
-      const double elsewhere = replicas > 0 ? eur / replicas * (kPeriodsMax - hours) / hours : 0;
+      const double elsewhere = replicas > 0 ? eur / replicas * (grid::kHoursOfDay - hours) / hours : 0;
       const Offer more =
           make_plan(pinned_grid(order[i]->grid, grown, elsewhere), &grown, "deployments for all periods");
       grown = most_of_both(grown, *more);

@@ -79,7 +79,8 @@ Result<void> File::sync() {
 }
 
 Result<void> sync_directory(const std::filesystem::path& directory) {
-  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const char* name = directory.empty() ? "." : directory.c_str();  // the parent of a bare file name
+  const int descriptor = ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return system_failure("opening " + directory.string(), errno);
   const int result = ::fsync(descriptor);
   const int error = errno;

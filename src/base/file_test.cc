@@ -23,6 +23,10 @@ TEST(File, ReadsWhatWasWrittenDurably) {
   EXPECT_EQ(*file->read_at(1, 100), "ho!!!!");
   ASSERT_TRUE(file->truncate(2) && file->sync());
   EXPECT_EQ(*read_file(path, 100), "sh");
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory);
+  EXPECT_TRUE(write_file_durably("bare", "a name without a directory"));
+  std::filesystem::current_path(before);
   std::filesystem::remove_all(directory);
 }
 

@@ -267,10 +267,17 @@ void Search::put(uint32_t o, uint32_t share, const Fit& fit) {
   old_placements_.emplace_back(option.demand, placement);
   CHECK(share > 0 && share <= placement.unserved && fit.blocked == Gate::none);
   set_fit(option.candidate, fit);
-  deployed.members.push_back({o, share});
+  // A demand has one share of a deployment, though it may come in parts.
+  const auto more = std::ranges::find(placement.members, o, &Member::option);
+  if (more != placement.members.end()) {
+    more->share += share;
+    std::ranges::find(deployed.members, o, &Member::option)->share += share;
+  } else {
+    placement.members.push_back({o, share});
+    deployed.members.push_back({o, share});
+  }
   deployed.requirements.add(problem_, option, share);
   deployed.work += option.replicas_in_fractions * share / kWhole;
-  placement.members.push_back({o, share});
   placement.unserved -= share;
   add_arcs(option, share);
   objective_ += (option.transport_eur_per_hour - penalty(option.demand)) * share / kWhole;

@@ -182,7 +182,8 @@ void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<st
     routing::TableRows::DemandSplit row;
     std::tie(row.tenant, row.region, row.model) = key;
     row.promise = sum.promise;
-    for (const auto& [target, rate] : sum.rate_by_target) row.splits.push_back({target, rate / sum.rate});
+    for (const auto& [target, rate] : sum.rate_by_target)  // a sum of shares may round to a little more than all
+      row.splits.push_back({target, std::min(1.0, rate / sum.rate)});
     rows.demand_splits.push_back(std::move(row));
   }
 }

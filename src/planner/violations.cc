@@ -139,7 +139,10 @@ class Checker {
       if (!seen.insert(d.value).second) say("demand {} is listed twice", planned.demand());
       double sum = planned.rejected();
       bool ranges_hold = planned.rejected() >= 0;
+      std::set<std::string_view> sent_to;
       for (const v1::PlannedSplit& split : planned.splits()) {
+        if (!sent_to.insert(split.deployment()).second)
+          say("demand {} has two shares of {}", planned.demand(), split.deployment());
         sum += split.fraction();
         ranges_hold &= split.fraction() > 0;
         check_split(snapshot_.demands[d], split);

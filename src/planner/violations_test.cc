@@ -101,6 +101,11 @@ TEST_F(Violations, FractionsAndCover) {
               Contains(HasSubstr("sum to")));
   EXPECT_THAT(after([](auto& p) { demand(p, "d").clear_splits(), demand(p, "d").set_rejected(1); }),
               Contains(HasSubstr("without a reason")));
+  EXPECT_THAT(after([](auto& p) {
+                demand(p, "d").mutable_splits(0)->set_fraction(0.5);
+                *demand(p, "d").add_splits() = demand(p, "d").splits(0);
+              }),
+              Contains(HasSubstr("two shares of")));
   EXPECT_THAT(after([](auto& p) { p.mutable_demands()->RemoveLast(); }), Contains(HasSubstr("is not in the plan")));
   EXPECT_THAT(after([](auto& p) { *p.add_demands() = demand(p, "d"); }), Contains(HasSubstr("listed twice")));
   EXPECT_THAT(after([](auto& p) { demand(p, "d").mutable_splits(0)->set_deployment("x"); }),

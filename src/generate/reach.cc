@@ -13,6 +13,14 @@ constexpr double kIdleShare = 0.7;    // of the promised time to the first token
 constexpr double kTokenShare = 0.75;  // of the promised time per token: prefills of others stretch the step
 constexpr double kUtilization = 0.75;
 
+// What a full batch holds of KV cache, sizes exponential: of requests under way, outputs are twice their mean, since
+// long answers stay; and two deviations of the sum.
+double kv_tokens(const BusinessTenant& tenant, double batch) {
+  const double mean = tenant.prompt_tokens + 2 * tenant.output_tokens;
+  const double variance = tenant.prompt_tokens * tenant.prompt_tokens + 2 * tenant.output_tokens * tenant.output_tokens;
+  return batch * mean + 2 * std::sqrt(batch * variance);
+}
+
 uint32_t residency_bits(const BusinessTenant& tenant) {
   uint32_t bits = tenant.residency.empty() ? UINT32_MAX : 0;
   for (const std::string& code : tenant.residency) bits |= static_cast<uint32_t>(bit_of(code));
@@ -68,10 +76,9 @@ std::vector<WayToServe> Reach::ways(const BusinessTenant& tenant, size_t region,
     // Prompts are spread as exponential ones are; each waits for half a step on average, and shares one.
     on.first_token_ms = profile->prefill_overhead_ms - std::log1p(-tenant.quantile) * prompt_ms +
                         1.5 * profile->points.front().decode_ms;
-    const double held =
-        profile->kv_memory_gb * 1e9 / (shape.kv_bytes_per_token * (tenant.prompt_tokens + tenant.output_tokens));
+    const double held = profile->kv_memory_gb * 1e9 / shape.kv_bytes_per_token;
     for (const CataloguePoint& point : profile->points) {
-      if (point.batch > held || point.decode_ms > promise.tpot * kTokenShare) continue;
+      if (kv_tokens(tenant, point.batch) > held || point.decode_ms > promise.tpot * kTokenShare) continue;
       const double replica_s = prefill_ms * 1e-3 + tenant.output_tokens * point.decode_ms * 1e-3 / point.batch;
       on.accelerator_s = std::min(on.accelerator_s, replica_s * profile->tensor_parallel / kUtilization);
     }

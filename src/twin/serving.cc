@@ -20,9 +20,18 @@ ReplicaRate replica_rate(const grid::Profile& profile, const grid::OperatingPoin
 }
 
 double kv_requests_max(const grid::Model& model, const grid::Profile& profile, double prompt_tokens,
-                       double output_tokens) {
-  const double bytes = (prompt_tokens + output_tokens) * model.kv_bytes_per_token;
-  return bytes > 0 ? profile.kv_memory.value() * 1e9 / bytes : 1e300;
+                       double output_tokens, const Variation& variation) {
+  constexpr double kDeviations = 2;  // full batches that would exceed it: one in forty
+  const double prompt_spread = variation.prompt * variation.prompt, output_spread = variation.output * variation.output;
+  const double mean = prompt_tokens + output_tokens * (1 + output_spread);
+  const double variance = prompt_tokens * prompt_tokens * prompt_spread +
+                          output_tokens * output_tokens * output_spread * (1 + output_spread);
+  const double bytes = mean * model.kv_bytes_per_token;
+  if (bytes <= 0) return 1e300;
+  // n requests with n · mean + 2 · √(n · variance) = what there is, by √n.
+  const double room = profile.kv_memory.value() * 1e9 / bytes, half = kDeviations * std::sqrt(variance) / mean / 2;
+  const double root = std::sqrt(half * half + room) - half;
+  return root * root;
 }
 
 double quantile_of(double mean, double variance, double quantile) {

@@ -39,9 +39,13 @@ TEST(Serving, ReplicaRateIsOneOverPrefillPlusDecodeShare) {
 TEST(Serving, KvMemoryBoundsRequestsAtOnce) {
   grid::Model model;
   model.kv_bytes_per_token = 100'000;
-  EXPECT_DOUBLE_EQ(kv_requests_max(model, profile_of(1, 0, {}), 600, 400), 400);
+  const auto profile = profile_of(1, 0, {});
+  EXPECT_DOUBLE_EQ(kv_requests_max(model, profile, 600, 400, {0, 0}), 400) << "all alike";
+  // Exponential sizes: of those under way 600 ± 600 and 800 ± √2 · 400 tokens, and 400,000 are held.
+  const double varied = kv_requests_max(model, profile, 600, 400);
+  EXPECT_NEAR(varied * 1400 + 2 * std::sqrt(varied * (600. * 600 + 2 * 400 * 400)), 400'000, 1e-3);
   model.kv_bytes_per_token = 0;
-  EXPECT_GT(kv_requests_max(model, profile_of(1, 0, {}), 600, 400), 1e200);
+  EXPECT_GT(kv_requests_max(model, profile, 600, 400), 1e200);
 }
 
 grid::Demand demand_of(double rate_per_s, double prompt_tokens, double output_tokens) {

@@ -133,16 +133,19 @@ ReplicaRate replica_rate(const grid::Profile& profile, const grid::OperatingPoin
 
 Milliseconds prefill_time(const grid::Profile& profile, double prompt_tokens, double prefix_hit);
 
-// Requests at once that the replica's KV memory holds (prompt + whole output each).
-double kv_requests_max(const grid::Model& model, const grid::Profile& profile, double prompt_tokens,
-                       double output_tokens);
-
 // Of the sizes of single requests, standard deviation over mean: 0 all alike, 1 as exponential ones. The default is
 // what the Azure traces of 2023 show: 0.96 for prompts, 0.8 (chat) and 2.1 (code) for outputs.
 struct Variation {
   double prompt = 1;
   double output = 1;
 };
+
+// Requests at once that the replica's KV memory holds, prompt and whole output reserved for each. Long answers stay for
+// long, so of the requests found in a batch the lengths are biased by length: o tokens on average and their spread v
+// make o · (1 + v²) of those under way, outputs taken as gamma (v = 1 exponential). What a full batch then holds is
+// that mean and two deviations of the sum. Fails by pessimism where an engine reserves by blocks as answers grow.
+double kv_requests_max(const grid::Model& model, const grid::Profile& profile, double prompt_tokens,
+                       double output_tokens, const Variation& variation = {});
 
 // One demand's requests as a replica sees them.
 struct RequestSizes {

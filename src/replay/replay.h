@@ -78,6 +78,14 @@ struct Report {
   uint32_t demands_kept = 0, demands_broken = 0;
   // Of the demands that the plan serves whole: those whose promises it says are kept.
   uint32_t planned_kept = 0, planned_and_kept = 0;
+  // Those of them with so few requests in time that chance alone would hardly leave it at that (one in a hundred, were
+  // the promise just kept and requests independent): in a short replay a promise kept to its edge may look broken.
+  struct Refuted {
+    std::string demand;
+    uint64_t requests = 0, in_time = 0;  // the lesser of first tokens and of times per token
+    double quantile = 0;                 // promised
+  };
+  std::vector<Refuted> refuted;
   uint64_t residency_violations = 0;  // requests whose site, or a path to it, lies outside the tenant's residency
   uint64_t prompt_tokens = 0, output_tokens = 0;  // of requests served
   uint64_t good_output_tokens = 0;

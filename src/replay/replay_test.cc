@@ -6,6 +6,7 @@
 
 #include "replay/event_heap.h"
 #include "replay/placement.h"
+#include "replay/simulation.h"
 #include "replay/workload.h"
 #include "support/drawn_grid.h"
 
@@ -179,7 +180,20 @@ TEST(Replay, EveryRequestIsAccountedFor) {
     EXPECT_EQ(report.residency_violations, 0u);
     EXPECT_GT(report.eur_per_hour(), 0);
     EXPECT_NEAR(report.measured_s, 270, 1);
+    if (policy == Policy::tandem) {
+      ASSERT_EQ(report.refuted.size(), report.planned_kept) << "what a plan kept of a twentieth of these";
+      EXPECT_LT(report.refuted[0].in_time, report.refuted[0].requests);
+    }
   }
+}
+
+TEST(Replay, ChanceOfAtMostIsTheBinomialsTail) {
+  EXPECT_NEAR(chance_of_at_most(1, 3, 0.5), 0.5, 1e-12);
+  EXPECT_NEAR(chance_of_at_most(0, 10, 0.9), 1e-10, 1e-20);
+  EXPECT_NEAR(chance_of_at_most(9, 10, 0.9), 1 - std::pow(0.9, 10), 1e-9);
+  EXPECT_DOUBLE_EQ(chance_of_at_most(7, 7, 0.99), 1);
+  EXPECT_NEAR(chance_of_at_most(95'000, 100'000, 0.95), 0.5, 0.01);
+  EXPECT_LT(chance_of_at_most(94'700, 100'000, 0.95), 1e-4);
 }
 
 TEST(Replay, TheSameSeedGivesTheSameBytes) {

@@ -46,6 +46,14 @@ Json tallies_json(const std::map<std::string, Tally>& tallies) {
   return object;
 }
 
+Json refuted_json(const std::vector<Report::Refuted>& refuted) {
+  Json::Array rows;
+  for (const Report::Refuted& row : refuted)
+    rows.push_back(Json::Object{
+        {"demand", row.demand}, {"requests", row.requests}, {"in_time", row.in_time}, {"quantile", row.quantile}});
+  return rows;
+}
+
 std::string tally_rows(std::string_view what, const std::map<std::string, Tally>& tallies) {
   std::vector<const std::pair<const std::string, Tally>*> rows;
   for (const auto& entry : tallies) rows.push_back(&entry);
@@ -127,7 +135,8 @@ Json to_json_report(const Report& report) {
   object["demands"] = Json::Object{{"kept", report.demands_kept},
                                    {"broken", report.demands_broken},
                                    {"planned", report.planned_kept},
-                                   {"planned_and_kept", report.planned_and_kept}};
+                                   {"planned_and_kept", report.planned_and_kept},
+                                   {"refuted", refuted_json(report.refuted)}};
   object["residency_violations"] = report.residency_violations;
   object["prompt_tokens"] = report.prompt_tokens;
   object["output_tokens"] = report.output_tokens;
@@ -156,9 +165,15 @@ std::string to_table(const Report& report) {
       "\n  {}: {} requests in {:.0f} s, {} served, goodput {:.2f} % (a rejection is a miss)\n",
       to_string(report.policy), report.all.requests, report.measured_s, report.all.served, 100 * report.goodput());
   out += fmt::format(
-      "  {} demands kept their promise, {} did not; of {} planned whole {} did; {} requests outside their residency\n",
-      report.demands_kept, report.demands_broken, report.planned_kept, report.planned_and_kept,
+      "  {} demands kept their promise, {} did not; of {} planned whole {} did, {} missed it by more than chance; {} "
+      "requests outside their residency\n",
+      report.demands_kept, report.demands_broken, report.planned_kept, report.planned_and_kept, report.refuted.size(),
       report.residency_violations);
+  for (size_t i = 0; i < std::min(report.refuted.size(), kRowsShown); ++i) {
+    const Report::Refuted& row = report.refuted[i];
+    out += fmt::format("    {}: {} of {} in time, {:g} % promised\n", row.demand, row.in_time, row.requests,
+                       100 * row.quantile);
+  }
   out += fmt::format(
       "  {:.2f} EUR/h ({:.2f} accelerators, {:.2f} energy, {:.2f} transport): {:.3f} EUR per million tokens, {:.2f} J "
       "a token, {:.1f} kg CO2\n",

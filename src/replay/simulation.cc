@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kDrainNs = 3'600'000'000'000;  // after the last arrival; what is not done by then is a miss
 constexpr uint64_t kStopEvery = 4'096;           // arrivals, a few milliseconds
 constexpr uint32_t kWaitingMax = 1'000'000;      // at an engine: the policies bound it, or nothing does
+constexpr double kRefuted = 0.01;                // the chance of so few in time, were the promise just kept
 
 uint64_t microseconds_between(int64_t from_ns, int64_t to_ns) {
   return static_cast<uint64_t>(std::max<int64_t>(0, to_ns - from_ns) / 1'000);
@@ -286,17 +287,37 @@ void Simulation::count_demands() {
       promised[d.value] = planned.splits_size() > 0 && planned.rejected() <= 0;
   for (size_t d = 0; d < demands_.size(); ++d) {
     if (demands_[d].requests == 0) continue;
-    const double due = snapshot_.demands[d].promise.quantile * static_cast<double>(demands_[d].requests);
-    const bool kept = static_cast<double>(std::min(demands_[d].in_time, demands_[d].fast)) >= due;
+    const double quantile = snapshot_.demands[d].promise.quantile;
+    const uint64_t requests = demands_[d].requests, good = std::min(demands_[d].in_time, demands_[d].fast);
+    const bool kept = static_cast<double>(good) >= quantile * static_cast<double>(requests);
     ++(kept ? report_.demands_kept : report_.demands_broken);
-    report_.planned_kept += promised[d];
-    report_.planned_and_kept += promised[d] && kept;
+    if (!promised[d]) continue;
+    ++report_.planned_kept;
+    report_.planned_and_kept += kept;
+    if (chance_of_at_most(good, requests, quantile) < kRefuted)
+      report_.refuted.push_back({snapshot_.demands[d].id, requests, good, quantile});
   }
   for (size_t t = 0; t < tenants_.size(); ++t)
     if (tenants_[t].promise = snapshot_.tenants[t].promise; tenants_[t].requests > 0)
       report_.tenants.emplace(snapshot_.tenants[t].id, std::move(tenants_[t]));
   for (size_t s = 0; s < sites_tally_.size(); ++s)
     if (sites_tally_[s].requests > 0) report_.sites.emplace(snapshot_.sites[s].id, std::move(sites_tally_[s]));
+}
+
+// Summed from the largest term down.
+double chance_of_at_most(uint64_t good, uint64_t tries, double chance) {
+  if (good >= tries || chance <= 0) return 1;
+  if (chance >= 1) return 0;
+  const double n = static_cast<double>(tries), odds = chance / (1 - chance);
+  double k = static_cast<double>(good);
+  double term = std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) + k * std::log(chance) +
+                         (n - k) * std::log1p(-chance));
+  double sum = 0;
+  for (; k >= 0 && term > 1e-12 * sum; --k) {
+    sum += term;
+    term *= k / ((n - k + 1) * odds);
+  }
+  return std::min(1.0, sum);
 }
 
 }  // namespace tandem::replay

@@ -71,4 +71,7 @@ class Simulation {
   Report report_;
 };
 
+// The chance that at most `good` of so many independent tries are good, each with this chance: the binomial's tail.
+double chance_of_at_most(uint64_t good, uint64_t tries, double chance);
+
 }  // namespace tandem::replay

@@ -98,6 +98,7 @@ struct TeOptions {
   double time_limit_s = 0;  // 0: none
   uint32_t policies_max = UINT32_MAX;
   uint32_t segments_max = 3;
+  bool adjacency = false;
   double tolerance = 0.002;
   bool failures = false;
   uint32_t changes_max = 5;      // of a repair

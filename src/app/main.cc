@@ -212,6 +212,8 @@ void add_te(CLI::App& app, int& status) {
   command->add_option("--segments-max", options->segments_max, "Legs of a policy: 2 is one waypoint, 3 is two")
       ->capture_default_str()
       ->check(CLI::Range(2, 3));
+  command->add_flag("--adjacency", options->adjacency,
+                    "Segments may name links too (SRv6 End.X), where nodes alone do not come close to the bound");
   command->add_option("--tolerance", options->tolerance, "How far above the least it may end, for fewer policies")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));

@@ -192,10 +192,17 @@ int run_te(const TeOptions& options) {
   const TimeLimit limit(0.85 * options.time_limit_s);
   const auto problem = read_problem(options);
   if (!problem) return 2;
-  const te::Solution solution = te::optimise(
-      *problem,
-      {.segments_max = options.segments_max, .policies_max = options.policies_max, .tolerance = options.tolerance},
-      limit.token());
+  if (const size_t named = problem->nodes.size() + problem->arcs.size(); options.adjacency && named > te::kAdjacencyMax)
+    return report(
+        {ErrorCode::too_large, fmt::format("--adjacency takes at most {} routers and directions of links, here "
+                                           "are {}: leave it out",
+                                           te::kAdjacencyMax, named)});
+  const te::Solution solution = te::optimise(*problem,
+                                             {.segments_max = options.segments_max,
+                                              .adjacency = options.adjacency,
+                                              .policies_max = options.policies_max,
+                                              .tolerance = options.tolerance},
+                                             limit.token());
   const double time_ms = te_milliseconds(start, clock.monotonic());
   std::vector<FailureRow> failures;
   if (options.failures) failures = repair_each(*problem, solution, options, clock);

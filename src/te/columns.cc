@@ -70,12 +70,14 @@ uint32_t group_of(std::span<const Pair> pairs, const Demand& demand) {
   return static_cast<uint32_t>(found - pairs.begin());
 }
 
-SegmentRoutes::SegmentRoutes(const Problem& problem, const SegmentPaths& paths, double scale, uint32_t segments_max)
+SegmentRoutes::SegmentRoutes(const Problem& problem, const SegmentPaths& paths, double scale, uint32_t segments_max,
+                             bool adjacency)
     : problem_(problem),
       paths_(paths),
       segments_max_(segments_max),
       nodes_(problem.nodes.size()),
-      stride_((nodes_ + kLanes - 1) / kLanes * kLanes),
+      waypoints_(nodes_ + (adjacency ? problem.arcs.size() : 0)),
+      stride_((waypoints_ + kLanes - 1) / kLanes * kLanes),
       per_gbps_(part_per_gbps(problem, scale)),
       sum_(problem.arcs.size(), 0) {}
 
@@ -95,17 +97,19 @@ uint64_t SegmentRoutes::tag_of(std::span<const uint32_t> waypoints) {
 
 std::vector<GroupedSimplex::Entry> SegmentRoutes::entries(const Pair& pair, uint64_t tag) const {
   touched_.clear();
+  const auto add = [&](uint32_t arc, double fraction) {
+    if (sum_[arc] == 0) touched_.push_back(arc);
+    sum_[arc] += fraction;
+  };
   const auto add_leg = [&](uint32_t from, uint32_t to) {
-    for (const ArcFraction& share : paths_.between(from, to)) {
-      if (sum_[share.arc] == 0) touched_.push_back(share.arc);
-      sum_[share.arc] += static_cast<double>(share.fraction);
-    }
+    for (const ArcFraction& share : paths_.between(from, to)) add(share.arc, static_cast<double>(share.fraction));
   };
   uint32_t at = pair.from;
   for (const uint32_t waypoint : {static_cast<uint32_t>(tag >> 20), static_cast<uint32_t>(tag & 0xFFFFF)}) {
     if (waypoint == kNoNode) continue;
-    add_leg(at, waypoint);
-    at = waypoint;
+    add_leg(at, problem_.start_of(waypoint));
+    if (problem_.names_link(waypoint)) add(problem_.link_of(waypoint), 1);
+    at = problem_.end_of(waypoint);
   }
   add_leg(at, pair.to);
   std::vector<GroupedSimplex::Entry> entries;
@@ -121,33 +125,48 @@ void SegmentRoutes::set_prices(std::span<const double> prices) {
   lengths_.resize(prices.size());
   for (size_t a = 0; a < prices.size(); ++a) lengths_[a] = std::max(0.0, prices[a]) * per_gbps_[a];
   leg_.resize(nodes_ * nodes_);
-  into_.assign(nodes_ * stride_, kForbidden);
-  first_.assign(nodes_ * stride_, kForbidden);
   for (uint32_t to = 0; to < nodes_; ++to) {
     for (uint32_t from = 0; from < nodes_; ++from) {
-      if (from == to) continue;  // a leg from a node to itself is no leg
+      if (from == to) continue;
       const auto shares = paths_.between(from, to);
       double sum = shares.empty() ? static_cast<double>(kForbidden) : 0;
       for (const ArcFraction& share : shares) sum += lengths_[share.arc] * static_cast<double>(share.fraction);
       leg_[to * nodes_ + from] = sum;
-      if (problem_.waypoint[from]) into_[to * stride_ + from] = static_cast<float>(sum);
-      if (problem_.waypoint[to]) first_[from * stride_ + to] = static_cast<float>(sum);
     }
+  }
+  into_.assign((segments_max_ > 2 ? waypoints_ : nodes_) * stride_, kForbidden);
+  first_.assign(nodes_ * stride_, kForbidden);
+  for (uint32_t w = 0; w < waypoints_; ++w) {
+    if (!problem_.may_name(w)) continue;
+    const uint32_t end = problem_.end_of(w);
+    for (uint32_t from = 0; from < nodes_; ++from) first_[from * stride_ + w] = way(from, w);
+    for (uint32_t to = 0; to < into_.size() / stride_; ++to)
+      into_[to * stride_ + w] = problem_.names_link(w) && to == end ? 0 : way(end, to);
   }
   if (segments_max_ <= 2) return;
   two_legs_.assign(nodes_ * stride_, kForbidden);
   for (size_t from = 0; from < nodes_; ++from) {
-    for (size_t to = 0; to < nodes_; ++to) {
-      if (problem_.waypoint[to])
-        two_legs_[from * stride_ + to] = smallest_sum(&first_[from * stride_], &into_[to * stride_], stride_);
+    for (uint32_t w = 0; w < waypoints_; ++w) {
+      if (problem_.may_name(w))
+        two_legs_[from * stride_ + w] = smallest_sum(&first_[from * stride_], &into_[w * stride_], stride_);
     }
   }
+}
+
+float SegmentRoutes::way(uint32_t from, uint32_t waypoint) const {
+  const double to_start = leg(from, problem_.start_of(waypoint));
+  if (!problem_.names_link(waypoint)) return from == waypoint ? kForbidden : static_cast<float>(to_start);
+  return std::min(kForbidden, static_cast<float>(to_start + lengths_[problem_.link_of(waypoint)]));
 }
 
 double SegmentRoutes::price(const Pair& pair, uint64_t tag) const {
   double sum = 0;
   uint32_t at = pair.from;
-  for (const uint32_t waypoint : waypoints(tag)) sum += leg(std::exchange(at, waypoint), waypoint);
+  for (const uint32_t waypoint : waypoints(tag)) {
+    sum += leg(at, problem_.start_of(waypoint));
+    if (problem_.names_link(waypoint)) sum += lengths_[problem_.link_of(waypoint)];
+    at = problem_.end_of(waypoint);
+  }
   return pair.rate_gbps * (sum + leg(at, pair.to));
 }
 
@@ -163,10 +182,10 @@ SegmentRoutes::Detour SegmentRoutes::cheapest_detour(const Pair& pair) const {
 uint64_t SegmentRoutes::tag_of(const Pair& pair, const Detour& detour) const {
   const float* const first = &first_[pair.from * stride_];
   const float* const into = &into_[pair.to * stride_];
-  if (!detour.longer) return (uint64_t{kNoNode} << 20) | position_of_sum(first, into, nodes_, detour.price);
+  if (!detour.longer) return (uint64_t{kNoNode} << 20) | position_of_sum(first, into, waypoints_, detour.price);
   const float* const two_legs = &two_legs_[pair.from * stride_];
-  const uint32_t last = position_of_sum(two_legs, into, nodes_, detour.price);
-  const uint32_t before = position_of_sum(first, &into_[last * stride_], nodes_, two_legs[last]);
+  const uint32_t last = position_of_sum(two_legs, into, waypoints_, detour.price);
+  const uint32_t before = position_of_sum(first, &into_[last * stride_], waypoints_, two_legs[last]);
   return (uint64_t{before} << 20) | last;
 }
 

@@ -26,26 +26,28 @@ struct Offer {
   uint64_t tag = 0;
 };
 
-// Routes over at most two waypoints. A tag is a route's waypoints, kNoNode for none; where there is one, it is the
-// last. Rows of columns are arcs; a row bears the part of its capacity that is used, over `scale`.
+// Routes over at most two waypoints: nodes, and with `adjacency` links too. A tag is a route's waypoints, kNoNode for
+// none; where there is one, it is the last. Rows of columns are arcs; a row bears the part of its capacity that is
+// used, over `scale`.
 class SegmentRoutes {
  public:
   static constexpr uint32_t kNoNode = 0xFFFFF;
   static constexpr uint64_t kPlain = (uint64_t{kNoNode} << 20) | kNoNode;
 
-  SegmentRoutes(const Problem& problem, const SegmentPaths& paths, double scale, uint32_t segments_max);
+  SegmentRoutes(const Problem& problem, const SegmentPaths& paths, double scale, uint32_t segments_max,
+                bool adjacency = false);
 
   static std::vector<uint32_t> waypoints(uint64_t tag);
   static uint64_t tag_of(std::span<const uint32_t> waypoints);  // at most two
   std::vector<GroupedSimplex::Entry> entries(const Pair& pair, uint64_t tag) const;
 
-  // Takes these prices of rows for what follows. O(N² · length of paths), and O(N³) for two waypoints.
+  // Takes these prices of rows for what follows. O(N² · length of paths), and O(N · W²) for two waypoints of W.
   void set_prices(std::span<const double> prices);
   double leg(uint32_t from, uint32_t to) const {
     return leg_[to * nodes_ + from];
   }                                                    // of a Gbit/s along the plain paths
   double price(const Pair& pair, uint64_t tag) const;  // of the whole pair
-  // The cheapest way of a Gbit/s over waypoints. O(N).
+  // The cheapest way of a Gbit/s over waypoints. O(W).
   struct Detour {
     float price = 0;
     bool longer = false;  // over two waypoints
@@ -54,15 +56,17 @@ class SegmentRoutes {
   uint64_t tag_of(const Pair& pair, const Detour& detour) const;
 
  private:
+  float way(uint32_t from, uint32_t waypoint) const;  // from a node to the waypoint's end; forbidden where that is none
+
   const Problem& problem_;
   const SegmentPaths& paths_;
   uint32_t segments_max_;
-  size_t nodes_, stride_;
+  size_t nodes_, waypoints_, stride_;
   std::vector<double> per_gbps_;       // by arc: 1 / (capacity · scale)
   std::vector<double> lengths_, leg_;  // leg_: [to][from]
-  std::vector<float> into_;            // [to][from], rows of stride_: the same; forbidden where `from` is no waypoint
-  std::vector<float> first_;           // [from][waypoint]: forbidden where it is none
-  std::vector<float> two_legs_;        // [from][waypoint]: the cheapest over one more waypoint before it
+  std::vector<float> into_;            // [node or waypoint][waypoint before it], rows of stride_
+  std::vector<float> first_;           // [from][waypoint]
+  std::vector<float> two_legs_;        // [from][waypoint]: the cheapest over one more before it
   mutable std::vector<double> sum_;
   mutable std::vector<uint32_t> touched_;
 };

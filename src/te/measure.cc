@@ -33,6 +33,7 @@ void add_towards(const Problem& problem, uint32_t target, const ArcIndex& by_fro
 
 std::vector<double> loads_of(const Problem& problem, std::span<const Policy> policies, std::span<const uint8_t> down) {
   const size_t nodes = problem.nodes.size();
+  std::vector<double> loads(problem.arcs.size(), 0);
   // The traffic of every leg, by where it ends and where it begins.
   std::vector<std::vector<double>> legs(nodes);
   const auto add_leg = [&](uint32_t from, uint32_t to, double rate) {
@@ -46,8 +47,9 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
     steered[policy.demand] = 1;
     uint32_t at = demand.from;
     for (const uint32_t segment : policy.segments) {
-      add_leg(at, segment, demand.rate_gbps * policy.fraction);
-      at = segment;
+      add_leg(at, problem.start_of(segment), demand.rate_gbps * policy.fraction);
+      if (problem.names_link(segment)) loads[problem.link_of(segment)] += demand.rate_gbps * policy.fraction;
+      at = problem.end_of(segment);
     }
     add_leg(at, demand.to, demand.rate_gbps * policy.fraction);
   }
@@ -59,7 +61,7 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
   std::vector<double> metric;
   for (size_t a = 0; a < problem.arcs.size(); ++a)
     metric.push_back(!down.empty() && down[a] ? kUnreachable : problem.arcs[a].metric);
-  std::vector<double> loads(problem.arcs.size(), 0), distance;
+  std::vector<double> distance;
   std::vector<uint32_t> order;
   ShortestDistances distances;
   for (uint32_t to = 0; to < nodes; ++to) {

@@ -129,7 +129,8 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   const double scale = solution.mlu_before;
   const std::vector<Pair> pairs = pairs_of(problem);
   const SegmentPaths paths(problem, {});
-  SegmentRoutes two_segments(problem, paths, scale, 2), three_segments(problem, paths, scale, 3);
+  SegmentRoutes two_segments(problem, paths, scale, 2), three_segments(problem, paths, scale, 3),
+      over_links(problem, paths, scale, options.segments_max, true);
   std::vector<GroupedSimplex::Column> plain;
   plain.reserve(pairs.size());
   for (uint32_t g = 0; g < pairs.size(); ++g)
@@ -143,8 +144,9 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   bounding.join();
   if (!bound.prices.empty()) solution.prices = std::move(bound.prices);
   solution.bound = bound_of(problem, solution.prices);
-  if (options.segments_max > 2 && search.level() * scale > solution.bound * (1 + kThirdSegmentGap))
-    search.run(three_segments);
+  const auto is_close = [&] { return search.level() * scale <= solution.bound * (1 + kThirdSegmentGap); };
+  if (options.segments_max > 2 && !is_close()) search.run(three_segments);
+  if (options.adjacency && !is_close()) search.run(over_links);
 
   solution.policies = search.policies(two_segments);
   solution.mlu = mlu_of(problem, loads_of(problem, solution.policies));

@@ -216,8 +216,11 @@ Survivors survivors_of(const Problem& problem, std::span<const Policy> policies,
     bool holds = index[policies[i].demand] != UINT32_MAX;
     for (; end < policies.size() && policies[end].demand == policies[i].demand; ++end) {
       uint32_t at = problem.demands[policies[i].demand].from;
-      for (const uint32_t segment : policies[end].segments)
-        holds = holds && reachability.reaches(std::exchange(at, segment), segment);
+      for (const uint32_t segment : policies[end].segments) {
+        holds = holds && reachability.reaches(at, problem.start_of(segment)) &&
+                !(problem.names_link(segment) && left.down[problem.link_of(segment)] != 0);
+        at = problem.end_of(segment);
+      }
       holds = holds && reachability.reaches(at, problem.demands[policies[i].demand].to);
     }
     for (; i < end; ++i) {

@@ -15,7 +15,8 @@
 
 namespace tandem::te {
 
-inline constexpr size_t kNodesMax = 1'000;  // shares of every ordered pair are held: ~100 MB there
+inline constexpr size_t kNodesMax = 1'000;      // shares of every ordered pair are held: ~100 MB there
+inline constexpr size_t kAdjacencyMax = 2'000;  // nodes and arcs where links may be named: ten seconds of pricing there
 inline constexpr uint32_t kNoArc = UINT32_MAX;
 
 // One direction of a link.
@@ -49,6 +50,15 @@ struct Problem {
   std::vector<Demand> demands;  // each can be carried
   std::vector<Blocked> blocked;
 
+  // What a segment list names: a node by its position, and from nodes.size() on a direction of a link, nodes.size() +
+  // arc: to the router before it by shortest paths, then over it (an adjacency segment, RFC 8402 §3.4; one End.X SID of
+  // SRv6, RFC 8986 §4.2, but a node's and a link's label with MPLS).
+  bool names_link(uint32_t segment) const { return segment >= nodes.size(); }
+  uint32_t link_of(uint32_t segment) const { return segment - static_cast<uint32_t>(nodes.size()); }
+  uint32_t start_of(uint32_t segment) const { return names_link(segment) ? arcs[link_of(segment)].from : segment; }
+  uint32_t end_of(uint32_t segment) const { return names_link(segment) ? arcs[link_of(segment)].to : segment; }
+  bool may_name(uint32_t segment) const { return waypoint[start_of(segment)] != 0 && waypoint[end_of(segment)] != 0; }
+
   // Whether paths toward `target` may go on at the node.
   bool passes(uint32_t node, uint32_t target) const { return node == target || closed.empty() || closed[node] == 0; }
 };
@@ -58,11 +68,11 @@ struct Problem {
 Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
 Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& diagnostics);
 
-// A share of a demand over waypoints, each leg along the IGP's equal-cost shortest paths (RFC 8402 node segments;
-// shares are the weights of segment lists, RFC 9256 §2.11). No segments: the plain shortest paths.
+// A share of a demand over waypoints, each leg along the IGP's equal-cost shortest paths (RFC 8402; shares are the
+// weights of segment lists, RFC 9256 §2.11). No segments: the plain shortest paths.
 struct Policy {
   uint32_t demand = 0;
-  std::vector<uint32_t> segments;  // nodes between the ends, in order
+  std::vector<uint32_t> segments;  // between the ends, in order, as Problem names them
   double fraction = 1;             // (0, 1]
 
   bool operator==(const Policy&) const = default;
@@ -70,6 +80,7 @@ struct Policy {
 
 struct Options {
   uint32_t segments_max = 3;           // legs of a policy, 2 or 3; a third only where two stay over kThirdSegmentGap
+  bool adjacency = false;              // links may be named too, where nodes alone stay over kThirdSegmentGap
   uint32_t policies_max = UINT32_MAX;  // demands that leave the plain shortest paths
   double tolerance = 0.002;            // how far above the least it may end: the more, the fewer policies
   uint64_t pivots_max = 200'000;       // of each linear program: the limit on work
@@ -82,7 +93,7 @@ struct Solution {
   double mlu = 0;
   double bound = 0;            // no routing that passes no closed node can have less
   std::vector<double> prices;  // by arc, ≥ 0: the certificate of the bound
-  double segment_bound = 0;    // no routing over that many segments can have less
+  double segment_bound = 0;    // no routing over that many segments, of the kinds allowed, can have less
   uint64_t pivots = 0;
   bool stopped = false;  // by the limit on work or the stop token
 

@@ -16,7 +16,9 @@ Json policies_to_json(const Problem& problem, std::span<const Policy> policies) 
   Json::Array rows;
   for (const Policy& policy : policies) {
     Json::Array segments;
-    for (const uint32_t node : policy.segments) segments.push_back(problem.nodes[node]);
+    for (const uint32_t segment : policy.segments)
+      segments.push_back(problem.names_link(segment) ? arc_json(problem, problem.link_of(segment))
+                                                     : Json(problem.nodes[segment]));
     rows.push_back(Json::Object{{"demand", problem.demands[policy.demand].label},
                                 {"segments", std::move(segments)},
                                 {"fraction", policy.fraction}});

@@ -128,6 +128,45 @@ TEST(Optimise, ThreeSegmentsWhereTwoAreNotEnough) {
   EXPECT_GE(two.mlu, two.segment_bound);
 }
 
+// No shortest path takes the long link, whatever nodes a list names; named itself it carries its half.
+TEST(Optimise, ALinkThatNoShortestPathTakesIsNamed) {
+  const Problem problem = drawn_problem(R"(
+    a b 10 1
+    a b 10 5
+    demand a b 12)");
+  const Solution nodes = optimise(problem, {}, {}), links = optimise(problem, {.adjacency = true}, {});
+  expect_sound(problem, nodes);
+  expect_sound(problem, links);
+  EXPECT_DOUBLE_EQ(nodes.mlu, 1.2);
+  EXPECT_GE(nodes.segment_bound, 1.2 * 0.999);
+  EXPECT_NEAR(links.mlu, 0.6, 0.6 * 0.002);
+  EXPECT_LE(links.segment_bound, links.mlu);
+  const Json policies = policies_to_json(problem, links.policies);
+  EXPECT_TRUE(std::ranges::any_of(policies.array(), [](const Json& policy) {
+    const Json::Array& segments = policy["segments"].array();
+    return segments.size() == 1 && segments[0]["from"].text() == "a" && segments[0]["to"].text() == "b";
+  }));
+  // With that link down its list is invalid, and the demand is back on what is left.
+  for (const Policy& policy : links.policies) {
+    if (policy.segments.empty()) continue;
+    const std::vector<uint32_t> failed{problem.link_of(policy.segments[0])};
+    EXPECT_TRUE(survivors_of(problem, links.policies, failed).policies.empty());
+  }
+}
+
+TEST(Optimise, NamingLinksOnRandomNetworksIsSoundAndNoWorse) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = random_problem(seed);
+    const Solution nodes = optimise(problem, {}, {}), links = optimise(problem, {.adjacency = true}, {});
+    expect_sound(problem, links);
+    EXPECT_LE(links.mlu, nodes.mlu * (1 + 1e-9));
+    if (links.gap() > 0.02) {
+      EXPECT_LE(links.mlu, links.segment_bound * 1.003);
+    }
+  }
+}
+
 TEST(Optimise, OnRandomNetworksIsSoundCloseAndRepeatable) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);

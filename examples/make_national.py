@@ -97,6 +97,8 @@ SEA = {"ham-dub", "dus-dub", "dub-iad", "ham-iad"}
 # Wavelengths that run through without stopping, over the shortest way of ducts.
 EXPRESS = "fra-ber fra-ham fra-muc fra-dus fra-lej fra-str ber-ham ber-muc ham-dus muc-vie muc-str vie-lnz haj-lej haj-dus".split()
 
+MODEL_STORES = {"fra", "vie"}  # new replicas fetch their weights there
+
 LAND_ROUTE_FACTOR = 1.3   # fibre over great circle, along roads and railways
 SEA_ROUTE_FACTOR = 1.15   # submarine cables run straighter
 FIBRE_US_PER_KM = 4.9
@@ -526,7 +528,8 @@ def write_places(out):
         entity(out, {"id": city, "name": name, "tier": tier, "latitude_deg": lat, "longitude_deg": lon, "jurisdiction": country,
                      "power_limit_kw": round(kilowatts, 1), "power_feeds": [f"{city}-feed-a", f"{city}-feed-b"][: 2 if tier in ("core", "cloud") else 1],
                      "power_price_eur_per_kwh": price, "carbon_g_per_kwh": AUSTRIA_CARBON if country == "AT" else carbon,
-                     "pue": pue, "cooling_limit_kw": round(kilowatts * 1.1, 1)})
+                     "pue": pue, "cooling_limit_kw": round(kilowatts * 1.1, 1),
+                     **({"model_store": "true"} if city in MODEL_STORES else {})})
     out.append("\nnodes:")
     for node, site, role in nodes():
         entity(out, {"id": node, "site": site, "role": role})

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "planner/planner.h"
 #include "planner/schedule.h"
+#include "planner/totals.h"
 
 namespace tandem::app {
 namespace {
@@ -154,10 +155,14 @@ int run_plan(const PlanOptions& options) {
   }
   print_deployments(plan, *grid);
   print_blocked(plan);
+  const planner::Totals totals = planner::totals_of(*grid, plan);
+  fmt::print("\n{:.1f} kW, {:.1f} kg CO2 an hour; a million tokens: {:.3f} EUR, {:.2f} kWh, {:.0f} g CO2\n",
+             totals.power_kw, totals.carbon_kg_per_hour, totals.eur_per_million_tokens(),
+             totals.joules_per_token() / 3.6, totals.carbon_g_per_million_tokens());
   const double cost = plan.cost_eur_per_hour();
   const double bound = plan.bound_eur_per_hour();
-  fmt::print("\ncost {:.2f} EUR/h, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost,
-             bound, gap_percent(cost, bound), plan.demands_size(), solve_ms);
+  fmt::print("cost {:.2f} EUR/h, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost, bound,
+             gap_percent(cost, bound), plan.demands_size(), solve_ms);
   return 0;
 }
 

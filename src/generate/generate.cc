@@ -66,7 +66,8 @@ class EntityWriter {
            {"power_price_eur_per_kwh", power.eur_per_kwh},
            {"carbon_g_per_kwh", site.jurisdiction == kNeighbour ? 110.0 : power.carbon_g},
            {"pue", power.pue},
-           {"cooling_limit_kw", rounded_by(kilowatts * 1.1, 0.1)}});
+           {"cooling_limit_kw", rounded_by(kilowatts * 1.1, 0.1)},
+           {"model_store", site.tier == grid::Tier::core}});
     }
   }
 

@@ -156,6 +156,7 @@ Site decode(std::string_view id, const Json::Object& attributes, const Reference
           .carbon = r.quantity<GramsPerKilowattHour>("carbon_g_per_kwh"),
           .pue = r.number("pue"),
           .cooling_limit = Kilowatts(r.number_or("cooling_limit_kw", power_limit)),
+          .model_store = r.boolean("model_store"),
           .state = r.choice<State>("state")};
 }
 
@@ -230,7 +231,8 @@ Accelerator decode(std::string_view id, const Json::Object& attributes, const Re
           .memory = r.quantity<Gigabytes>("memory_gb"),
           .idle_power = r.quantity<Watts>("idle_power_w"),
           .peak_power = r.quantity<Watts>("peak_power_w"),
-          .price = r.quantity<EurosPerHour>("price_eur_per_hour")};
+          .price = r.quantity<EurosPerHour>("price_eur_per_hour"),
+          .load_gb_per_s = r.number("load_gb_per_s")};
 }
 
 template <>

@@ -43,6 +43,7 @@ struct Site {
   GramsPerKilowattHour carbon;  // of the power it draws
   double pue = 1;               // total power / IT power, ≥ 1 (ISO/IEC 30134-2)
   Kilowatts cooling_limit;      // heat that can be removed; ≥ 0
+  bool model_store = false;     // models' weights are kept here for all sites
   State state = State::up;
   bool operator==(const Site&) const = default;
 };
@@ -124,6 +125,7 @@ struct Accelerator {
   Watts idle_power;    // ≥ 0
   Watts peak_power;    // ≥ idle_power
   EurosPerHour price;  // of one accelerator for one hour, amortised, without energy
+  double load_gb_per_s = 1.6;  // of weights, from the site's storage into one replica's accelerators, > 0
   bool operator==(const Accelerator&) const = default;
 };
 using AcceleratorIndex = Index<Accelerator>;

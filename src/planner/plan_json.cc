@@ -8,6 +8,8 @@
 #include "planner/keep.h"
 #include "planner/planner.h"
 #include "planner/schedule.h"
+#include "planner/totals.h"
+#include "twin/cold_start.h"
 
 namespace tandem::planner {
 namespace {
@@ -34,7 +36,31 @@ std::string site_of_pool(const grid::Snapshot& s, std::string_view pool) {
   return index.valid() ? s.sites[s.pools[index].site].id : std::string();
 }
 
-Json::Object deployment_json(const grid::Snapshot& s, const v1::PlannedDeployment& row) {
+Json cold_start_json(const grid::Snapshot& s, const v1::PlannedDeployment& row, const twin::ColdStarts& starts) {
+  const auto pool = s.pools.find(row.pool());
+  const auto model = s.models.find(row.model());
+  if (!pool.valid() || !model.valid()) return nullptr;
+  const auto start = starts.of(pool, model);
+  if (!start) return nullptr;
+  return Json::Object{{"transfer", rounded(start->transfer_s)}, {"load", rounded(start->load_s)}};
+}
+
+Json totals_json(const Totals& totals) {
+  return Json::Object{{"accelerators_eur_per_hour", rounded(totals.accelerators_eur_per_hour)},
+                      {"energy_eur_per_hour", rounded(totals.energy_eur_per_hour)},
+                      {"transport_eur_per_hour", rounded(totals.transport_eur_per_hour)},
+                      {"penalties_eur_per_hour", rounded(totals.penalties_eur_per_hour)},
+                      {"moves_eur_per_hour", rounded(totals.moves_eur_per_hour)},
+                      {"power_kw", rounded(totals.power_kw)},
+                      {"carbon_kg_per_hour", rounded(totals.carbon_kg_per_hour)},
+                      {"output_tokens_per_s", rounded(totals.output_tokens_per_s)},
+                      {"cost_eur_per_mtok", rounded(totals.eur_per_million_tokens())},
+                      {"joules_per_token", rounded(totals.joules_per_token())},
+                      {"carbon_g_per_mtok", rounded(totals.carbon_g_per_million_tokens())}};
+}
+
+Json::Object deployment_json(const grid::Snapshot& s, const v1::PlannedDeployment& row,
+                             const twin::ColdStarts& starts) {
   Json::Object json{{"id", row.id()},
                     {"model", row.model()},
                     {"pool", row.pool()},
@@ -45,7 +71,8 @@ Json::Object deployment_json(const grid::Snapshot& s, const v1::PlannedDeploymen
                     {"batch", row.batch()},
                     {"utilization", rounded(row.utilization())},
                     {"power_w", rounded(row.power_w())},
-                    {"cost_eur_per_hour", rounded(row.cost_eur_per_hour())}};
+                    {"cost_eur_per_hour", rounded(row.cost_eur_per_hour())},
+                    {"cold_start_s", cold_start_json(s, row, starts)}};
   if (const auto pool = s.pools.find(row.pool()); pool.valid())
     json["accelerator"] = s.accelerators[s.pools[pool].accelerator].id;
   return json;
@@ -129,11 +156,14 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Pr
                     {"cost_eur_per_hour", rounded(cost)},
                     {"bound_eur_per_hour", rounded_down(plan.bound_eur_per_hour())},
                     {"gap", cost > 0 ? rounded((cost - plan.bound_eur_per_hour()) / cost) : 0.0},
-                    {"moves", plan.moves()}};
+                    {"moves", plan.moves()},
+                    {"totals", totals_json(totals_of(snapshot, plan))}};
+  const twin::Forecast carried = twin::forecast(snapshot, assignment_of(snapshot, plan));
+  const twin::ColdStarts starts(snapshot, carried);
   std::map<std::string_view, std::string> site_of_deployment;
   Json::Array deployments, demands;
   for (const v1::PlannedDeployment& row : plan.deployments()) {
-    deployments.push_back(deployment_json(snapshot, row));
+    deployments.push_back(deployment_json(snapshot, row, starts));
     site_of_deployment[row.id()] = site_of_pool(snapshot, row.pool());
   }
   for (const v1::DemandPlan& planned : plan.demands())

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "planner/planner.h"
+#include "planner/totals.h"
 #include "support/drawn_grid.h"
 
 namespace tandem::planner {
@@ -148,7 +149,29 @@ TEST(PlanJson, HasWhatThePagesRead) {
   EXPECT_EQ(demand["alternatives"].array().at(0)["ruled_out_by"].text(), "cost");
   EXPECT_EQ(json["deployments"].array().at(0)["accelerator"].text(), "gpu");
   EXPECT_TRUE(parse_json(to_json(json)).has_value());
+  EXPECT_EQ(json["deployments"].array().at(0)["cold_start_s"]["transfer"].number(), 0);
+  EXPECT_GT(json["deployments"].array().at(0)["cold_start_s"]["load"].number(), 0);
   EXPECT_TRUE(plan_to_json(made.plan, drawn_grid(""))["demands"].is_array()) << "a plan outlives its rows";
+}
+
+TEST(PlanTotals, AreTheSumsOfItsRows) {
+  Made made = make(kTableGrid);
+  for (auto& demand : *made.plan.mutable_demands()) demand.set_rejected(0);
+  const double before = totals_of(made.snapshot, made.plan).output_tokens_per_s;
+  made.plan.mutable_demands(0)->set_rejected(0.5);
+  const grid::Demand& turned_away = made.snapshot.demands[made.snapshot.demands.find(made.plan.demands(0).demand())];
+  made.plan.set_cost_eur_per_hour(10'000);
+  const Totals totals = totals_of(made.snapshot, made.plan);
+  EXPECT_NEAR(totals.output_tokens_per_s, before - turned_away.rate_per_s * turned_away.output_tokens / 2, 1e-9);
+  EXPECT_DOUBLE_EQ(totals.penalties_eur_per_hour,
+                   turned_away.rate_per_s * 1800 * made.snapshot.policy.rejection_penalty.value());
+  double deployments = 0;
+  for (const v1::PlannedDeployment& row : made.plan.deployments()) deployments += row.cost_eur_per_hour();
+  EXPECT_NEAR(totals.accelerators_eur_per_hour + totals.energy_eur_per_hour, deployments, 1e-9);
+  EXPECT_NEAR(totals.transport_eur_per_hour,
+              10'000 - deployments - totals.penalties_eur_per_hour - totals.moves_eur_per_hour, 1e-9);
+  EXPECT_DOUBLE_EQ(totals.joules_per_token() * totals.output_tokens_per_s, totals.power_kw * 1e3);
+  EXPECT_EQ(Totals{}.eur_per_million_tokens(), 0);
 }
 
 }  // namespace

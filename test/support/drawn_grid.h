@@ -4,9 +4,9 @@
 //   name);
 //                            further: metric=5 cost=0.02 (€/GB) back=40G (capacity b→a) members=4 members_min=3 down
 //   overload a b             routers that no path goes through
-//   site x DE                a site's jurisdiction; further: power=40kW price=0.2 pue=1.3 down
+//   site x DE                a site's jurisdiction; further: power=40kW price=0.2 pue=1.3 carbon=300 store down
 //   region north a           a region anchored at node a; further: access=2ms backhaul=1ms anchor=b (a second anchor)
-//   accelerator h100 80GB    further: idle=100W peak=700W price=2.5
+//   accelerator h100 80GB    further: idle=100W peak=700W price=2.5 load=1.6 (GB/s of weights)
 //   pool p1 a h100 8         8 accelerators at node a; further: reserve=2 url=http://…
 //   model m 16GB             weights; further: kv=131072 (bytes a token) context=8192 alias=name
 //   profile m h100 1:10ms 8:12ms/400W 32:20ms   operating points; further: tp=2 prefill=20000 overhead=5ms kv=40GB
@@ -173,6 +173,8 @@ class DrawnGrid {
     site.cooling_limit = Kilowatts(number(option(words, "cooling", "1000000")));
     site.power_price = EurosPerKilowattHour(number(option(words, "price", "0")));
     site.pue = number(option(words, "pue", "1"));
+    site.carbon = GramsPerKilowattHour(number(option(words, "carbon", "0")));
+    site.model_store = std::find(words.begin(), words.end(), "store") != words.end();
     site.state = state(words);
   }
   void read_region(const Words& words) {
@@ -194,6 +196,7 @@ class DrawnGrid {
     accelerator.idle_power = Watts(number(option(words, "idle", "0")));
     accelerator.peak_power = Watts(number(option(words, "peak", "1000")));
     accelerator.price = EurosPerHour(number(option(words, "price", "1")));
+    accelerator.load_gb_per_s = number(option(words, "load", "1.6"));
     rows_.accelerators.push_back(std::move(accelerator));
   }
   void read_pool(const Words& words) {

@@ -40,8 +40,8 @@ export class Grid {
   }
 
   // Starts `tandem up` on a free port and waits until it serves by a plan.
-  static async start({ grid, data, waitForPlan = true }) {
-    const args = ['up', '--data', data, '--listen', '127.0.0.1:0'];
+  static async start({ grid, data, waitForPlan = true, args: more = [] }) {
+    const args = ['up', '--data', data, '--listen', '127.0.0.1:0', ...more];
     if (grid) args.push('--grid', grid);
     const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     process.on('exit', () => child.kill('SIGKILL'));  // a failed test leaves nothing running

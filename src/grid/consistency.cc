@@ -65,6 +65,21 @@ class Rules {
     if (rows_.regions.empty())
       error(kGrid, 0, {}, "the grid has no region, so nobody can ask for anything",
             "list at least one under 'regions'");
+    const auto& cases = rows_.policy.restoration.cases;
+    if (std::count(cases.begin(), cases.end(), RestorationCase::shared_risk_groups) > 0 &&
+        rows_.shared_risk_groups.empty())
+      warning(kGrid, 0, {std::string("policy"), std::string("restoration")},
+              "plans are to bear the loss of any shared-risk group, and the grid has none",
+              "list them under 'shared_risk_groups', and what rides on them in its links");
+  }
+
+  // A tenant's wish is said once, not again for each of its demands.
+  void shared_risks(std::string_view kind, size_t position, Diversity diversity) {
+    if (!rows_.shared_risk_groups.empty()) return;
+    if (diversity != Diversity::shared_risk && diversity != Diversity::node_and_shared_risk) return;
+    warning(kind, position, {std::string("diversity")},
+            "it asks for ways that share no shared-risk group, and the grid has none, so that any two links pass",
+            "list them under 'shared_risk_groups', or ask for ways apart by link or node");
   }
 
   void links() {
@@ -210,6 +225,7 @@ class Rules {
   void tenants() {
     std::map<Digest, size_t> first;
     for (size_t i = 0; i < rows_.tenants.size(); ++i) {
+      shared_risks("tenant", i, rows_.tenants[i].diversity);
       const auto& keys = rows_.tenants[i].keys;
       for (size_t k = 0; k < keys.size(); ++k) {
         const auto [other, fresh] = first.try_emplace(keys[k].sha256, i);
@@ -228,6 +244,7 @@ class Rules {
       if (!soundness_.sound("demand", i) || !sound("tenant", d.tenant) || !sound("model", d.model)) continue;
       const Tenant& tenant = rows_.tenants[d.tenant.value];
       const Model& model = rows_.models[d.model.value];
+      if (d.diversity != tenant.diversity) shared_risks("demand", i, d.diversity);
       if (!tenant.models.empty() &&
           std::find(tenant.models.begin(), tenant.models.end(), d.model) == tenant.models.end())
         error("demand", i, {std::string("model")},

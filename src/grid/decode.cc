@@ -50,9 +50,15 @@ class Reader {
   }
   template <class Choice>
   Choice choice(std::string_view name) const {
-    const auto& choices = attribute(name).choices;
-    const auto found = std::find(choices.begin(), choices.end(), get(name).text());
-    return static_cast<Choice>(found == choices.end() ? 0 : found - choices.begin());
+    return chosen<Choice>(attribute(name), get(name));
+  }
+  template <class Choice>
+  std::vector<Choice> choices(std::string_view name) const {  // ascending, each once
+    std::vector<Choice> result;
+    for (const Json& item : get(name).array()) result.push_back(chosen<Choice>(attribute(name), item));
+    std::sort(result.begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
+    return result;
   }
   std::vector<std::string> texts(std::string_view name) const {
     std::vector<std::string> result;
@@ -76,6 +82,11 @@ class Reader {
   }
 
  private:
+  template <class Choice>
+  static Choice chosen(const Attribute& attribute, const Json& value) {
+    const auto found = std::find(attribute.choices.begin(), attribute.choices.end(), value.text());
+    return static_cast<Choice>(found == attribute.choices.end() ? 0 : found - attribute.choices.begin());
+  }
   template <class Row>
   Index<Row> resolve(const Attribute& attribute, const Json& id) const {
     const auto position = references_->position(attribute.refers_to, id.text());
@@ -308,7 +319,8 @@ Tenant decode(std::string_view id, const Json::Object& attributes, const Referen
       .data_class = r.text("data_class"),
       .models = r.references<Model>("models"),
       .promise = {r.quantity<Milliseconds>("ttft_ms"), r.quantity<Milliseconds>("tpot_ms"), r.number("quantile")},
-      .priority = r.count("priority")};
+      .priority = r.count("priority"),
+      .diversity = r.choice<Diversity>("diversity")};
   for (const Reader& key : r.records("keys"))
     if (const auto digest = digest_from_hex(key.text("sha256")))
       tenant.keys.push_back({*digest, key.boolean("loopback_only")});
@@ -353,7 +365,8 @@ Demand decode(std::string_view id, const Json::Object& attributes, const Referen
                       Milliseconds(r.number_or("tpot_ms", tenant.promise.tpot.value())),
                       r.number_or("quantile", tenant.promise.quantile)},
           .priority = r.has("priority") ? r.count("priority") : tenant.priority,
-          .day_profile = r.reference<DayProfile>("day_profile")};
+          .day_profile = r.reference<DayProfile>("day_profile"),
+          .diversity = r.has("diversity") ? r.choice<Diversity>("diversity") : tenant.diversity};
 }
 
 template <>
@@ -370,10 +383,13 @@ GridAttributes decode_grid(const Json::Object& attributes) {
   static const auto& schema = schema_of(kGrid);
   const Reader r(schema, attributes);
   const Reader policy(r.attribute("policy").fields, r.get("policy").object());
+  const Reader restoration(policy.attribute("restoration").fields, policy.get("restoration").object());
   return {.name = r.text("name"),
           .simulated = r.boolean("simulated"),
-          .policy = {policy.number("link_headroom"), policy.quantity<Euros>("rejection_penalty_eur"),
-                     policy.quantity<Euros>("move_penalty_eur")}};
+          .policy = {policy.number("link_headroom"),
+                     policy.quantity<Euros>("rejection_penalty_eur"),
+                     policy.quantity<Euros>("move_penalty_eur"),
+                     {restoration.choices<RestorationCase>("cases"), restoration.number("link_headroom")}}};
 }
 
 }  // namespace tandem::grid

@@ -264,6 +264,41 @@ TEST(Decode, ADayProfileHasTwentyFourHoursAndDemandsNameIt) {
   EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("there is no day_profile 'offices'; did you mean 'office'?"));
 }
 
+TEST(Decode, ADemandAsksForItsTenantsDiversityUnlessItSaysSo) {
+  std::vector<Entity> entities = small_grid();
+  EXPECT_EQ(make_rows(entities).rows.demands[0].diversity, Diversity::none);
+  const std::string tenant(find(entities, "q").attributes["tenant"].text());
+  find(entities, tenant).attributes["diversity"] = "node";
+  EXPECT_EQ(make_rows(entities).rows.demands[0].diversity, Diversity::node);
+  find(entities, "q").attributes["diversity"] = "none";
+  EXPECT_EQ(make_rows(entities).rows.demands[0].diversity, Diversity::none);
+}
+
+TEST(Decode, WaysApartByGroupsNeedGroups) {
+  std::vector<Entity> entities = small_grid();
+  find(entities, "grid").attributes["policy"] =
+      Json::Object{{"restoration", Json::Object{{"cases", Json::Array{"srlgs:1"}}}}};
+  const std::string tenant(find(entities, "q").attributes["tenant"].text());
+  find(entities, tenant).attributes["diversity"] = "shared_risk";
+  std::erase_if(entities, [](const Entity& entity) { return entity.kind == "shared_risk_group"; });
+  for (Entity& entity : entities) entity.attributes.erase("shared_risk_groups");
+  const std::string text = text_of(make_rows(entities));
+  EXPECT_THAT(text, HasSubstr("plans are to bear the loss of any shared-risk group, and the grid has none"));
+  EXPECT_THAT(text, HasSubstr("it asks for ways that share no shared-risk group, and the grid has none"));
+  entities.push_back({"shared_risk_group", "duct", {}});
+  EXPECT_EQ(text_of(make_rows(entities)), "");
+}
+
+TEST(Decode, RestorationCasesStandOnceAndInOrder) {
+  const auto restoration = [](Json::Object asked) {
+    return decode_grid({{"policy", Json::Object{{"restoration", std::move(asked)}}}}).policy.restoration;
+  };
+  EXPECT_EQ(decode_grid({}).policy.restoration, Restoration{});
+  EXPECT_EQ(restoration({{"cases", Json::Array{"nodes:1", "links:1", "nodes:1"}}}),
+            (Restoration{{RestorationCase::links, RestorationCase::nodes}, 1}));
+  EXPECT_EQ(restoration({{"link_headroom", 0.9}}), (Restoration{{}, 0.9}));
+}
+
 TEST(Decode, AtMostSixtyFourJurisdictions) {
   auto entities = small_grid();
   Json::Array codes;

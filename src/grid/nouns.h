@@ -200,6 +200,10 @@ struct Promise {
   bool operator==(const Promise&) const = default;
 };
 
+// What the two ways of traffic that asks for them must not have in common. `link`: no link. `node`: no link, and no node
+// between their ends. `shared_risk`: no link, and no shared-risk group.
+enum class Diversity : uint8_t { none, link, node, shared_risk, node_and_shared_risk };
+
 struct Tenant {
   std::string id;
   std::string name;
@@ -209,6 +213,7 @@ struct Tenant {
   std::vector<ModelIndex> models;                      // allowed; empty: all
   Promise promise;                                     // where a demand or a request states none
   uint32_t priority = 0;                               // larger is served first
+  Diversity diversity = Diversity::none;               // where a demand states none
   bool operator==(const Tenant&) const = default;
 };
 using TenantIndex = Index<Tenant>;
@@ -239,6 +244,7 @@ struct Demand {
   Promise promise;
   uint32_t priority = 0;
   DayProfileIndex day_profile;  // not valid(): the same rate all day
+  Diversity diversity = Diversity::none;
   bool operator==(const Demand&) const = default;
 };
 using DemandIndex = Index<Demand>;
@@ -262,11 +268,21 @@ struct Deployment {
   bool operator==(const Deployment&) const = default;
 };
 
+// Every failure of one thing of a kind, after which plans must still fit the links.
+enum class RestorationCase : uint8_t { links, shared_risk_groups, nodes };
+
+struct Restoration {
+  std::vector<RestorationCase> cases;  // empty: none is asked for
+  double link_headroom = 1;            // fraction of a link's capacity that may be filled in any of them, (0, 1]
+  bool operator==(const Restoration&) const = default;
+};
+
 // The operator's own limits on what a plan may do.
 struct Policy {
   double link_headroom = 0.8;     // fraction of a link's capacity that plans may fill, (0, 1]
   Euros rejection_penalty{0.05};  // per request that is turned away, > 0
   Euros move_penalty{0.5};        // per replica started or stopped by a new plan, ≥ 0
+  Restoration restoration = {};
   bool operator==(const Policy&) const = default;
 };
 

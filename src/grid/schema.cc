@@ -14,6 +14,8 @@ namespace {
 
 const std::vector<std::string_view> kTiers{"device", "far_edge", "near_edge", "core", "cloud"};
 const std::vector<std::string_view> kStates{"up", "down"};
+const std::vector<std::string_view> kDiversities{"none", "link", "node", "shared_risk", "node_and_shared_risk"};
+const std::vector<std::string_view> kRestorationCases{"links:1", "srlgs:1", "nodes:1"};
 const std::vector<std::string_view> kRoles{"router", "switch", "server", "base_station", "upf", "bng"};
 
 Attribute name_attribute() { return {.name = "name", .description = "For people; default: the id."}; }
@@ -95,6 +97,14 @@ Attribute priority(Json absent, std::string_view description) {
           .description = description};
 }
 
+Attribute diversity(Json absent, std::string_view description) {
+  return {.name = "diversity",
+          .type = Type::choice,
+          .absent = std::move(absent),
+          .choices = kDiversities,
+          .description = description};
+}
+
 // Of a tenant, who must make one, or of a demand, which may leave it to its tenant.
 std::vector<Attribute> promise(bool required) {
   Attribute ttft = positive("ttft_ms", 3.6e6,
@@ -119,6 +129,25 @@ std::vector<Attribute> promise(bool required) {
 std::vector<Attribute> operator+(std::vector<Attribute> a, const std::vector<Attribute>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
+}
+
+Attribute restoration() {
+  return {.name = "restoration",
+          .type = Type::record,
+          .fields = {{.name = "cases",
+                      .type = Type::choice,
+                      .list = true,
+                      .absent = Json::Array{},
+                      .choices = kRestorationCases,
+                      .description = "Every failure of one link, shared-risk group or node. Default: none."},
+                     {.name = "link_headroom",
+                      .type = Type::number,
+                      .absent = 1.0,
+                      .minimum = 0,
+                      .maximum = 1,
+                      .exclusive_minimum = true,
+                      .description = "The fraction of a link's capacity that may be filled in any of them."}},
+          .description = "Failures after which a plan's traffic, rerouted, must still fit the links."};
 }
 
 Kind grid_kind() {
@@ -148,7 +177,8 @@ Kind grid_kind() {
                            .maximum = 1e6,
                            .exclusive_minimum = true,
                            .description = "What turning away one request costs in the plan's eyes."},
-                          amount_or("move_penalty_eur", 0.5, 1e6, "Per replica that a new plan starts or stops.")},
+                          amount_or("move_penalty_eur", 0.5, 1e6, "Per replica that a new plan starts or stops."),
+                          restoration()},
                .description = "The operator's limits on what a plan may do."}}};
 }
 
@@ -418,7 +448,12 @@ Kind tenant_kind() {
                .absent = Json::Array{},
                .refers_to = "model",
                .description = "What it may use. Default: all."}} +
-          promise(true) + std::vector<Attribute>{priority(int64_t{0}, "Larger is served first.")}};
+          promise(true) +
+          std::vector<Attribute>{
+              priority(int64_t{0}, "Larger is served first."),
+              diversity("none",
+                        "What the two ways to each pool that serves it must not have in common. Default: it "
+                        "asks for one way.")}};
 }
 
 Kind day_profile_kind() {
@@ -482,7 +517,10 @@ Kind demand_kind() {
                                      {.name = "day_profile",
                                       .type = Type::reference,
                                       .refers_to = "day_profile",
-                                      .description = "How it rises and falls. Default: the same rate all day."}}};
+                                      .description = "How it rises and falls. Default: the same rate all day."},
+                                     diversity(Json(),
+                                               "What the two ways to each pool that serves it must not have "
+                                               "in common. Default: the tenant's.")}};
 }
 
 Kind traffic_kind() {

@@ -42,6 +42,10 @@ TEST(GridFile, ReadsAGoodFileWithoutAWord) {
   EXPECT_EQ(s.name, "Kleinnetz: a test");
   EXPECT_TRUE(s.simulated);
   EXPECT_EQ(s.policy.link_headroom, 0.7);
+  EXPECT_EQ(s.policy.restoration,
+            (grid::Restoration{{grid::RestorationCase::links, grid::RestorationCase::shared_risk_groups}, 0.9}));
+  EXPECT_EQ(s.tenants[size_t{0}].diversity, grid::Diversity::link);
+  EXPECT_EQ(s.demands[size_t{0}].diversity, grid::Diversity::shared_risk);
   EXPECT_EQ(s.sites[s.sites.find("muc")].name, "München");
   EXPECT_EQ(s.sites[s.sites.find("sbg")].state, grid::State::down);
   EXPECT_EQ(s.links[s.links.find("muc-sbg")].capacity_ba, Gbps(40));
@@ -102,6 +106,17 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
       {"accelerators: 2}]", "accelerators: 20}]",
        "g.yaml:39: error: pool 'muc-l4': 20 accelerators are kept for radio, of 8 there are; reserve at most the "
        "count\n"},
+      {"priority: 5, diversity: link", "priority: 5, diversity: links",
+       "g.yaml:60: error: tenant 'bank': diversity is 'links'; did you mean 'link'?\n"},
+      {"diversity: shared_risk}", "diversity: total}",
+       "g.yaml:63: error: demand 'bank-oberland': diversity is 'total'; write one of none, link, node, shared_risk, "
+       "node_and_shared_risk\n"},
+      {"cases: [\"links:1\", \"srlgs:1\"]", "cases: [\"links:2\"]",
+       "g.yaml:4: error: cases is 'links:2'; did you mean 'links:1'?\n"},
+      {"link_headroom: 0.9}", "link_headroom: 0}",
+       "g.yaml:4: error: link_headroom is 0; write a number > 0 and ≤ 1\n"},
+      {"link_headroom: 0.9}", "head_room: 0.9}",
+       "g.yaml:4: error: restoration has no key 'head_room'; its keys are cases, link_headroom\n"},
       {"tandem: 1", "tandem: 2", "g.yaml:1: error: this format of grid file is not known; write tandem: 1\n"},
       {"name: \"Kleinnetz: a test\"", "name: [x]", "g.yaml:2: error: name is a list; write a text\n"},
       {"simulated: true", "simulated: yes", "g.yaml:3: error: simulated is 'yes'; write true or false\n"},

@@ -8,7 +8,7 @@ namespace tandem::ingest {
 inline constexpr std::string_view kSmallGrid = R"(tandem: 1
 name: "Kleinnetz: a test"
 simulated: true
-policy: {link_headroom: 0.7, rejection_penalty_eur: 0.1, move_penalty_eur: 1}
+policy: {link_headroom: 0.7, rejection_penalty_eur: 0.1, move_penalty_eur: 1, restoration: {cases: ["links:1", "srlgs:1"], link_headroom: 0.9}}
 sites:
   - {id: muc, name: München, tier: core, latitude_deg: 48.14, longitude_deg: 11.58, jurisdiction: DE, power_limit_kw: 200,
      power_feeds: [north, south], power_price_eur_per_kwh: 0.22, carbon_g_per_kwh: 380, pue: 1.3, cooling_limit_kw: 250}
@@ -64,10 +64,10 @@ deployments:
   - {id: pinned, pool: muc-l4, model: small-8b, replicas: 2}
 tenants:
   - {id: bank, name: Bank, keys: [{sha256: "9d5ed678fe57bcca610140957afab571e6bd59b7db1cf3dcd3bb2a26ed3a93e2", loopback_only: true}],
-     residency: [DE], data_class: personal, models: [small-8b], ttft_ms: 500, tpot_ms: 50, quantile: 0.99, priority: 5}
+     residency: [DE], data_class: personal, models: [small-8b], ttft_ms: 500, tpot_ms: 50, quantile: 0.99, priority: 5, diversity: link}
 demands:
   - {id: bank-oberland, tenant: bank, region: oberland, model: small-8b, rate_per_s: 2.5, prompt_tokens: 600,
-     output_tokens: 150, upload_bytes: 3000, download_bytes: 40000, prefix_hit: 0.2, ttft_ms: 800, tpot_ms: 60, quantile: 0.9, priority: 2}
+     output_tokens: 150, upload_bytes: 3000, download_bytes: 40000, prefix_hit: 0.2, ttft_ms: 800, tpot_ms: 60, quantile: 0.9, priority: 2, diversity: shared_risk}
 traffic:
   - {id: bg, from: muc-upf, to: sbg-r, rate_gbps: 12}
 )";

@@ -3,6 +3,7 @@
 //   a-b 10ms 100G            a link between the nodes a and b (declared by being named, each at a site of its own
 //   name);
 //                            further: metric=5 cost=0.02 (€/GB) back=40G (capacity b→a) members=4 members_min=3 down
+//                            group=duct-1,duct-2 (shared-risk groups, declared by being named)
 //   overload a b             routers that no path goes through
 //   site x DE                a site's jurisdiction; further: power=40kW price=0.2 pue=1.3 carbon=300 store down
 //   region north a           a region anchored at node a; further: access=2ms backhaul=1ms anchor=b (a second anchor)
@@ -12,10 +13,10 @@
 //   profile m h100 1:10ms 8:12ms/400W 32:20ms   operating points; further: tp=2 prefill=20000 overhead=5ms kv=40GB
 //   tenant acme DE,FR        residency, * for everywhere; further: priority=2 ttft=800ms tpot=60ms quantile=0.95
 //   model=m demand d acme north m 5/s     further: in=500 out=200 up=2000 down=50000 hit=0.2 ttft=800ms tpot=60ms
-//                                 quantile=0.95 priority=1
+//                                 quantile=0.95 priority=1 diversity=link|node|shared_risk|node_and_shared_risk
 //   pin m p1 2               two replicas the operator pins
 //   traffic a b 10G
-//   policy headroom=0.8 penalty=0.05 move=0.5
+//   policy headroom=0.8 penalty=0.05 move=0.5 restore=links:1,srlgs:1,nodes:1 restore_headroom=1
 //
 // Links have metric 1 unless they say otherwise; tenants and demands promise 1 s and 100 ms at 0.95. A drawing that is
 // wrong stops the test.
@@ -158,8 +159,24 @@ class DrawnGrid {
     link.cost = EurosPerGigabyte(number(option(words, "cost", "0")));
     link.members = static_cast<uint32_t>(number(option(words, "members", "1")));
     link.members_min = static_cast<uint32_t>(number(option(words, "members_min", "1")));
+    for (const std::string_view group : split(option(words, "group", ""), ','))
+      if (!group.empty()) link.shared_risk_groups.push_back(shared_risk_group(group));
     link.state = state(words);
     rows_.links.push_back(std::move(link));
+  }
+  grid::SharedRiskGroupIndex shared_risk_group(std::string_view id) {
+    auto& groups = rows_.shared_risk_groups;
+    const auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.id == id; });
+    if (found != groups.end()) return grid::SharedRiskGroupIndex(static_cast<size_t>(found - groups.begin()));
+    groups.push_back({std::string(id), std::string(id)});
+    return grid::SharedRiskGroupIndex(groups.size() - 1);
+  }
+  // The position of the word among the choices, which must hold it.
+  template <class Choice>
+  static Choice choice(std::string_view word, const std::vector<std::string_view>& choices) {
+    const auto found = std::find(choices.begin(), choices.end(), word);
+    CHECK(found != choices.end());
+    return static_cast<Choice>(found - choices.begin());
   }
   void read_overload(const Words& words) {
     CHECK(words.size() >= 2);
@@ -275,6 +292,8 @@ class DrawnGrid {
     demand.prefix_hit = number(option(words, "hit", "0"));
     demand.promise = promise(words);
     demand.priority = static_cast<uint32_t>(number(option(words, "priority", "0")));
+    demand.diversity = choice<grid::Diversity>(option(words, "diversity", "none"),
+                                               {"none", "link", "node", "shared_risk", "node_and_shared_risk"});
     rows_.demands.push_back(std::move(demand));
   }
   void read_pin(const Words& words) {
@@ -300,6 +319,11 @@ class DrawnGrid {
     rows_.policy.link_headroom = number(option(words, "headroom", "0.8"));
     rows_.policy.rejection_penalty = Euros(number(option(words, "penalty", "0.05")));
     rows_.policy.move_penalty = Euros(number(option(words, "move", "0.5")));
+    for (const std::string_view asked : split(option(words, "restore", ""), ','))
+      if (!asked.empty())
+        rows_.policy.restoration.cases.push_back(
+            choice<grid::RestorationCase>(asked, {"links:1", "srlgs:1", "nodes:1"}));
+    rows_.policy.restoration.link_headroom = number(option(words, "restore_headroom", "1"));
   }
 
   grid::Rows rows_;

@@ -31,6 +31,8 @@ class Loads {
       const grid::NodeIndex node = snapshot_.pools[share.pool].node;
       const double up = demand.rate_per_s * share.fraction * demand.upload_bytes * 8 * kGigabit;
       const double back = demand.rate_per_s * share.fraction * demand.download_bytes * 8 * kGigabit;
+      if (add_along(demand.region, share.primary, node, up, back)) continue;
+      if (add_along(demand.region, share.second, node, up, back)) continue;
       auto reach = reaches.find(demand.region.value);
       if (reach == reaches.end())
         reach = reaches.emplace(demand.region.value, reach_from(snapshot_, network_, demand.region)).first;
@@ -59,6 +61,30 @@ class Loads {
   void add(const std::vector<PathTree::ArcShare>& shares, double gbps) {
     for (const PathTree::ArcShare& share : shares)
       (share.forward ? ab_ : ba_)[share.link.value] += gbps * share.fraction;
+  }
+
+  // False where the links are none, or are no way from the region's anchor to the node now.
+  bool add_along(grid::RegionIndex region, const std::vector<grid::LinkIndex>& links, grid::NodeIndex node, double up,
+                 double back) {
+    const auto anchor = links.empty() ? std::nullopt : active_anchor(snapshot_, region);
+    if (!anchor) return false;
+    grid::NodeIndex at = anchor->node;
+    for (const grid::LinkIndex index : links) {
+      const grid::Link& link = snapshot_.links[index];
+      if (!snapshot_.usable(index) || !snapshot_.usable(link.a) || !snapshot_.usable(link.b)) return false;
+      if (at != link.a && at != link.b) return false;
+      at = at == link.a ? link.b : link.a;
+    }
+    if (at != node) return false;
+    at = anchor->node;
+    for (const grid::LinkIndex index : links) {
+      const grid::Link& link = snapshot_.links[index];
+      const bool forward = at == link.a;
+      (forward ? ab_ : ba_)[index.value] += up;
+      (forward ? ba_ : ab_)[index.value] += back;
+      at = forward ? link.b : link.a;
+    }
+    return true;
   }
 
   const grid::Snapshot& snapshot_;

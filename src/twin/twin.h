@@ -278,6 +278,9 @@ struct Assignment {
     grid::DemandIndex demand;
     grid::PoolIndex pool;
     double fraction = 0;
+    // The links from the anchor to the pool that it is sent over, and those it takes when one of these is down. Empty,
+    // or when both are broken: the network's own branches.
+    std::vector<grid::LinkIndex> primary = {}, second = {};
   };
   std::vector<Share> shares;
 };
@@ -293,7 +296,7 @@ struct Forecast {
 };
 
 // Load of background traffic and of the demands' bytes, out (uploads) and back (downloads), each over its ECMP
-// branches.
+// branches, or the links its share names.
 Forecast forecast(const grid::Snapshot& snapshot, const Assignment& assignment);
 
 }  // namespace tandem::twin

@@ -1,12 +1,15 @@
 // `tandem plan` from end to end: a plan written as JSON is confirmed from the grid alone, and one that was touched is
 // not.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "app/commands.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "support/temporary_directory.h"
 
 namespace tandem::app {
@@ -70,6 +73,41 @@ TEST(PlanCommand, PlansADayInPeriodsThatItsCheckConfirms) {
   options.check = directory.path() / "day.json";
   std::ofstream(options.check) << written;
   EXPECT_THAT(printed_by(options, 0), testing::HasSubstr("\"holds\": true"));
+}
+
+TEST(PlanCommand, NamesTwoWaysWhereTheGridAsksForThem) {
+  const test_support::TemporaryDirectory directory;
+  const std::string example = *read_file(std::string(TANDEM_SOURCE_DIR) + "/examples/national.yaml", 1 << 24);
+  const auto with = [&](std::string_view diversity) {  // of every tenant
+    std::string text;
+    bool tenants = false;
+    for (std::string_view line : split(example, '\n')) {
+      if (!line.starts_with(' ')) tenants = line.starts_with("tenants:");
+      if (line.starts_with("policy:"))
+        line = "policy: {restoration: {cases: [\"links:1\"]}}";
+      else if (tenants && line.starts_with("  - {"))
+        text += fmt::format("  - {{diversity: {}, ", diversity), line.remove_prefix(5);
+      text += std::string(line) + "\n";
+    }
+    return text;
+  };
+  PlanOptions options;
+  options.grid = directory.path() / "grid.yaml";
+  options.work = 100;
+  options.json = true;
+  std::ofstream(options.grid) << with("node_and_shared_risk");
+  const std::string written = printed_by(options, 0);
+  EXPECT_THAT(written, testing::HasSubstr("\"second\": ["));
+  options.check = directory.path() / "plan.json";
+  std::ofstream(options.check) << written;
+  EXPECT_THAT(printed_by(options, 0), testing::HasSubstr("\"holds\": true"));
+  std::ofstream(options.grid) << with("none");
+  EXPECT_THAT(printed_by(options, 1), testing::HasSubstr("names ways, and asks for none"));
+  std::ofstream(options.grid) << with("ducts");
+  testing::internal::CaptureStderr();
+  printed_by(options, 2);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("diversity is 'ducts'; write one of none, link, node, shared_risk"));
 }
 
 TEST(PlanCommand, NamesWhatIsWrongWithADayByLine) {

@@ -19,6 +19,8 @@ class ArcPrices {
   double out(uint32_t view, uint32_t node) const { return out_[view * nodes_ + node]; }
   double back(uint32_t view, uint32_t node) const { return back_[view * nodes_ + node]; }
 
+  double price(uint32_t arc) const { return price_[arc]; }
+
   void clear_loads();
   void add_load(uint32_t view, uint32_t node, double out_gbps, double back_gbps);
   void collect_loads(std::vector<double>& arc_gbps);  // of all that was added, along the prices' branches

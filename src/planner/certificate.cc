@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "planner/problem.h"
+#include "twin/diverse_ways.h"
 
 namespace tandem::planner {
 namespace {
@@ -311,10 +312,16 @@ class Certificate {
       if (!tree.reachable(pool.node) ||
           !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)))
         continue;
+      const twin::WayPair* ways = nullptr;  // that it takes instead
+      if (demand.diversity != grid::Diversity::none) {
+        ways = ways_of(demand, anchor.node, pool.node);
+        if (ways == nullptr) continue;
+      }
+      Microseconds delay = tree.delay_max(pool.node);
+      if (ways != nullptr) delay = std::max({delay, ways->primary.delay, ways->second.delay});
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
       Column c;
-      c.slack_ms = demand.promise.ttft.value() -
-                   2e-3 * (anchor.access_delay + anchor.backhaul_delay + tree.delay_max(pool.node)).value() -
+      c.slack_ms = demand.promise.ttft.value() - 2e-3 * (anchor.access_delay + anchor.backhaul_delay + delay).value() -
                    twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
       c.prefill = demand.rate_per_s * sizes.prefill_ms * 1e-3;
@@ -322,10 +329,12 @@ class Certificate {
       c.promise = {demand.promise.tpot.value(), demand.promise.quantile, sizes.inverse_output};
       const double busy =
           c.prefill + demand.rate_per_s * demand.output_tokens * at.decode_per_token.value() * 1e-3 / at.batch;
-      const double transport =
-          demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) * tree.euros_per_byte(pool.node);
+      const double transport = demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
+                               (ways != nullptr ? ways->primary.euros_per_byte : tree.euros_per_byte(pool.node));
       double arcs = 0;
-      if (!arc_.empty()) {
+      if (ways != nullptr) {
+        for (const twin::Way* way : {&ways->primary, &ways->second}) arcs += price_along(*way, demand);
+      } else if (!arc_.empty()) {
         const auto& [out, back] = paths_.at(anchor.node.value);
         arcs = demand.rate_per_s * 8e-9 *
                (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
@@ -334,6 +343,27 @@ class Certificate {
       if (c.gain > 0) columns.push_back(c);
     }
     return columns;
+  }
+
+  const twin::WayPair* ways_of(const grid::Demand& demand, grid::NodeIndex from, grid::NodeIndex to) {
+    const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
+    const std::tuple key(from.value, demand.diversity, residency.bits);
+    auto start = ways_.find(key);
+    if (start == ways_.end())
+      start = ways_.emplace(key, Ways{{s_, network_, from, demand.diversity, residency}, {}}).first;
+    const auto [pair, fresh] = start->second.pairs.try_emplace(to.value);
+    if (fresh) pair->second = start->second.from.pair(to);
+    return pair->second ? &*pair->second : nullptr;
+  }
+
+  double price_along(const twin::Way& way, const grid::Demand& demand) const {
+    double eur = 0;
+    for (size_t i = 0; i < way.links.size(); ++i) {
+      const uint32_t out = 2 * way.links[i].value + (way.forward[i] ? 0 : 1);
+      if (const auto price = arc_.find(out); price != arc_.end()) eur += price->second * demand.upload_bytes;
+      if (const auto price = arc_.find(out ^ 1); price != arc_.end()) eur += price->second * demand.download_bytes;
+    }
+    return demand.rate_per_s * 8e-9 * eur;
   }
 
   std::vector<Column> usable_at(const std::vector<Column>& columns, size_t f, size_t p, uint32_t n) {
@@ -365,6 +395,11 @@ class Certificate {
   std::vector<std::optional<grid::Anchor>> anchors_;
   std::map<uint32_t, twin::PathTree> trees_;  // by anchor node
   std::map<uint32_t, std::pair<std::vector<double>, std::vector<double>>> paths_;
+  struct Ways {
+    twin::DiverseWays from;
+    std::map<uint32_t, std::optional<twin::WayPair>> pairs;  // by node
+  };
+  std::map<std::tuple<uint32_t, grid::Diversity, uint64_t>, Ways> ways_;  // by start, what is asked and residency
   std::vector<std::vector<uint32_t>> demands_of_model_;
   std::vector<double> wait_unit_ms_;  // by profile
   std::vector<std::set<std::pair<double, double>>> prefills_;
@@ -400,8 +435,13 @@ double cost_of(const grid::Snapshot& s, const v1::Plan& plan) {
       const auto profile = s.profiles.find(found->second.first->profile());
       if (!pool.valid() || !profile.valid() || !reach->second.reachable(s.pools[pool].node)) continue;
       found->second.second.add(s.profiles[profile], demand, split.fraction());
-      eur += split.fraction() * requests * (demand.upload_bytes + demand.download_bytes) *
-             reach->second.tree->euros_per_byte(s.pools[pool].node);
+      double euros_per_byte = reach->second.tree->euros_per_byte(s.pools[pool].node);
+      if (split.has_primary()) {
+        euros_per_byte = 0;
+        for (const std::string& id : split.primary().links())
+          if (const auto link = s.links.find(id); link.valid()) euros_per_byte += s.links[link].cost.value() * 1e-9;
+      }
+      eur += split.fraction() * requests * (demand.upload_bytes + demand.download_bytes) * euros_per_byte;
     }
   }
   for (const auto& [id, entry] : mixes) {

@@ -144,7 +144,7 @@ bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {
     return static_cast<double>(problem_.pool_spare[pool]) - pool_used_[pool] + kept[pool];
   };
   few.kilowatts = [&](uint32_t site) { return problem_.site_kw[site] - site_kw_used_[site] + kept_kw[site]; };
-  few.arc_gbps = [&](uint32_t arc) { return problem_.arc_spare_gbps[arc] - arc_gbps_[arc]; };
+  few.arc_gbps = [&](uint32_t arc) { return problem_.spare_gbps(arc) - arc_gbps_[arc]; };
 
   double best_eur = to_beat(mark) - outside;
   std::optional<FewDecided> best;

@@ -17,6 +17,18 @@ std::string codes(const grid::Snapshot& snapshot, grid::JurisdictionSet set) {
   return text;
 }
 
+std::string no_two_ways(const Problem& problem, const DemandRow& demand, uint32_t pool) {
+  const grid::Snapshot& s = problem.snapshot;
+  const grid::NodeIndex from = problem.terrain->anchors[demand.row->region.value]->node,
+                        to = s.pools[size_t{pool}].node;
+  const auto ways_within = [&](grid::JurisdictionSet allowed) {
+    return twin::DiverseWays(s, problem.terrain->network, from, demand.row->diversity, allowed);
+  };
+  if (demand.residency != grid::JurisdictionSet::all().bits && ways_within(grid::JurisdictionSet::all()).pair(to))
+    return "of any two ways apart one leaves the residency";
+  return fmt::format("no two ways apart: {}", ways_within(grid::JurisdictionSet::all()).obstacle(to));
+}
+
 // The figures of a gate, as a person would say them.
 std::string detail_of(const Problem& problem, const DemandRow& demand, const PoolVerdict& at) {
   const grid::Snapshot& s = problem.snapshot;
@@ -40,14 +52,19 @@ std::string detail_of(const Problem& problem, const DemandRow& demand, const Poo
     case Gate::path_residency:
       return fmt::format("a path passes {}",
                          outside({problem.leg_of(demand.row->region.value, at.pool)->jurisdictions}));
+    case Gate::diversity: return no_two_ways(problem, demand, at.pool);
     case Gate::promise_tpot: return fmt::format("{:.1f} ms a token, promised {:.1f} ms", v.measured, v.allowed);
     case Gate::promise_ttft:
-      return fmt::format("first token after {:.0f} ms, promised {:.0f} ms", v.measured, v.allowed);
+      return fmt::format("first token after {:.0f} ms{}, promised {:.0f} ms", v.measured,
+                         demand.ways == UINT32_MAX ? "" : " over the longer of its ways", v.allowed);
     case Gate::accelerators:
       return fmt::format("{} of {} accelerators beside the radio reserve are free", at.accelerators_free,
                          problem.pool_spare[at.pool]);
     case Gate::power: return fmt::format("{} has no power or cooling left at worst case", s.sites[pool.site].id);
     case Gate::link_capacity: return "a link on the way is filled to its headroom";
+    case Gate::restoration:
+      return fmt::format("{} is filled to its headroom",
+                         problem.restoration.text(problem, at.arc - problem.arc_spare_gbps.size()));
     case Gate::cost: return fmt::format("{:+.2f} €/h against this plan", at.eur_per_hour);
   }
   return "";
@@ -86,6 +103,7 @@ void price(const Problem& problem, Search& search, uint32_t d, double chosen_eur
   const Search::Quote offer = search.quote(o, kWhole);
   if (offer.fit.blocked != Gate::none) {
     at->verdict.gate = offer.fit.blocked;
+    at->arc = offer.arc;
     if (offer.fit.blocked == Gate::promise_tpot)  // what already runs there runs at another operating point
       at->verdict.measured = at->verdict.allowed = problem.demands[d].row->promise.tpot.value();
     return;
@@ -108,7 +126,9 @@ PoolVerdict nearest_miss(const Problem& problem, Search& search, uint32_t d, con
   for (PoolVerdict v : pools) {
     v.accelerators_free = search.accelerators_free(v.pool);
     if (const auto o = v.passes ? problem.find_option(d, v.candidate) : std::nullopt) {
-      const Gate in_the_way = search.quote(*o, kLeastPart).fit.blocked;  // of the smallest part
+      const Search::Quote offer = search.quote(*o, kLeastPart);  // of the smallest part
+      const Gate in_the_way = offer.fit.blocked;
+      v.arc = offer.arc;
       v.verdict.gate = in_the_way == Gate::none ? Gate::cost : in_the_way;
     }
     const auto rank = [](const PoolVerdict& at) {  // later gates, then those missed by less
@@ -143,6 +163,8 @@ std::string relaxation_of(const Problem& problem, const DemandRow& demand, const
     case Gate::path_residency:
       return fmt::format("letting its data pass {}",
                          beyond(problem.leg_of(demand.row->region.value, at.pool)->jurisdictions));
+    case Gate::diversity:
+      return fmt::format("another way from {} to {} beside that", s.regions[demand.row->region].id, pool.id);
     case Gate::promise_tpot: return fmt::format("a promise of {:.1f} ms a token", at.verdict.measured);
     case Gate::promise_ttft:
       return fmt::format("a promise of {:.0f} ms to the first token", std::ceil(at.verdict.measured));
@@ -157,6 +179,10 @@ std::string relaxation_of(const Problem& problem, const DemandRow& demand, const
                          s.sites[pool.site].id);
     }
     case Gate::link_capacity: return fmt::format("more capacity on the way to {}", pool.id);
+    case Gate::restoration: {
+      const uint32_t row = at.arc - static_cast<uint32_t>(problem.arc_spare_gbps.size());
+      return fmt::format("more capacity on {}", s.links[size_t{problem.restoration.rows()[row].arc / 2}].id);
+    }
   }
   return "";
 }

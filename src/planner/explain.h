@@ -15,6 +15,7 @@ struct PoolVerdict {
   double fractional_eur = 0;  // per hour, as Option has it; 0 when it does not pass
   Problem::Verdict verdict;
   uint32_t accelerators_free = 0;
+  uint32_t arc = UINT32_MAX;  // or row, that has no room
   double eur_per_hour = 0;  // more than now, if the demand went here; 0 when not known
 };
 

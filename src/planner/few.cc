@@ -190,7 +190,7 @@ class FewProgram::Tree {
       for (const Run::Use& use : run.uses) {
         const DemandRow& demand = problem_.demands[few_.demands[use.demand].demand];
         const uint32_t pool = problem_.candidates[few_.candidates[run.place]].pool;
-        for (const ArcUse& arc : problem_.arc_uses(demand.row->region.value, pool)) {
+        for (const ArcUse& arc : problem_.arc_uses(demand, pool)) {
           const double gbps = demand.up_gbps * arc.up + demand.back_gbps * arc.back;
           if (gbps <= 0) continue;
           auto found = arcs.find(arc.arc);

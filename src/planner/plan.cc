@@ -13,14 +13,15 @@
 namespace tandem::planner {
 namespace {
 
-constexpr uint32_t kRoundsFirst = 24;    // of the bound before a plan is built along its prices
-constexpr uint32_t kRoundsBetween = 24;  // of the bound between stretches of search
-constexpr uint32_t kRoundsOfLarge = 7;   // either, where a round takes a good part of a second
-constexpr uint32_t kRoundsWarm = 12;     // after a plan before: its loss of tightness is worth the time to who waits
-constexpr uint64_t kStretch = 400;       // ruins between them
-constexpr uint64_t kRuinsWarm = 16;      // where a plan leaves out what the one before served: a network waits for it
-constexpr size_t kOptionsEach = 24;      // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;   // deployments of its model that join them
+constexpr uint32_t kRoundsFirst = 24;     // of the bound before a plan is built along its prices
+constexpr uint32_t kRoundsBetween = 24;   // of the bound between stretches of search
+constexpr uint32_t kRoundsOfLarge = 7;    // either, where a round takes a good part of a second
+constexpr uint32_t kRoundsWarm = 12;      // after a plan before: its loss of tightness is worth the time to who waits
+constexpr uint64_t kStretch = 400;        // ruins between them
+constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the one before served: a network waits for it
+constexpr uint64_t kRuinsRestored = 200;  // after what a failure would overfill was taken off
+constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
@@ -85,7 +86,27 @@ class Making {
     tell("mended");
   }
 
+  // Mends the plan until every case the policy names holds (restoration.h).
+  void restore() {
+    for (uint32_t round = 0; problem_.restoration.add_overfilled(problem_, planned_traffic(problem_, search_)) > 0;
+         ++round) {
+      search_.heed_rows();
+      if (round < kRestorationRounds) place_again();
+      tell("mended for failures");
+    }
+  }
+
  private:
+  void place_again() {
+    if (problem_.columns() > kOptionsInFull)
+      find_room();
+    else
+      search_.place_left_out();
+    if (mended_) return;
+    search_.improve();
+    search_.improve_further(kRuinsRestored);
+  }
+
   // Of a large grid only what a change tore is placed anew, among the best options of those demands: what stands is not
   // weighed again. No bound is proven in that time.
   void mend() {
@@ -257,6 +278,14 @@ Costs write_deployments(const Problem& problem, const Search& search, v1::Plan* 
   return costs;
 }
 
+void write_ways(const Problem& problem, const DiverseLeg& leg, v1::PlannedSplit* split) {
+  const auto write = [&](const twin::Way& way, v1::PlannedWay* planned) {
+    for (const grid::LinkIndex link : way.links) planned->add_links(problem.snapshot.links[link].id);
+  };
+  write(leg.ways.primary, split->mutable_primary());
+  write(leg.ways.second, split->mutable_second());
+}
+
 // Returns transport and penalties.
 double write_demand(const Problem& problem, const Search& search, const std::vector<Running>& all_running, uint32_t d,
                     v1::DemandPlan* planned) {
@@ -280,6 +309,7 @@ double write_demand(const Problem& problem, const Search& search, const std::vec
     v1::PlannedSplit* split = planned->add_splits();
     split->set_deployment(candidate.id);
     split->set_fraction(fraction);
+    if (demand.ways != UINT32_MAX) write_ways(problem, problem.diverse_legs[demand.ways][candidate.pool], split);
     const double quantile = demand.row->promise.quantile;
     split->set_ttft_ms(option.round_trip_us * 1e-3 + running.serving.ttft(sizes, quantile).value());
     split->set_tpot_ms(running.serving.tpot_at(sizes, quantile).value());
@@ -312,6 +342,7 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
     making.from_incumbent(prices_);
   else
     making.from_nothing();
+  if (!snapshot.policy.restoration.cases.empty()) making.restore();
   Search& search = making.search();
 
   v1::Plan plan;
@@ -356,6 +387,19 @@ v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::st
   return Planner().plan(snapshot, incumbent, std::move(plan_id), seed, limit, std::move(stop));
 }
 
+namespace {
+
+// Empty where the grid no longer has one of them.
+std::vector<grid::LinkIndex> links_of(const grid::Snapshot& snapshot, const v1::PlannedWay& way) {
+  std::vector<grid::LinkIndex> links;
+  for (const std::string& id : way.links())
+    if (const auto link = snapshot.links.find(id); link.valid()) links.push_back(link);
+  if (std::ssize(links) != way.links_size()) links.clear();
+  return links;
+}
+
+}  // namespace
+
 twin::Assignment assignment_of(const grid::Snapshot& snapshot, const v1::Plan& plan) {
   std::map<std::string_view, grid::PoolIndex> pools;
   for (const v1::PlannedDeployment& deployment : plan.deployments())
@@ -366,7 +410,8 @@ twin::Assignment assignment_of(const grid::Snapshot& snapshot, const v1::Plan& p
     if (!demand.valid()) continue;
     for (const v1::PlannedSplit& split : planned.splits())
       if (const auto pool = pools.find(split.deployment()); pool != pools.end())
-        assignment.shares.push_back({demand, pool->second, split.fraction()});
+        assignment.shares.push_back({demand, pool->second, split.fraction(), links_of(snapshot, split.primary()),
+                                     links_of(snapshot, split.second())});
   }
   return assignment;
 }

@@ -91,6 +91,12 @@ Json::Array alternatives_json(const grid::Snapshot& s, const v1::DemandPlan& pla
   return rows;
 }
 
+Json way_json(const v1::PlannedWay& way) {
+  Json::Array links;
+  for (const std::string& link : way.links()) links.emplace_back(link);
+  return links;
+}
+
 Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
                          const std::map<std::string_view, std::string>& site_of_deployment) {
   Json::Object json{{"id", planned.demand()},
@@ -102,13 +108,16 @@ Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
   double ttft_ms = 0, tpot_ms = 0, eur = 0;
   for (const v1::PlannedSplit& split : planned.splits()) {
     const auto site = site_of_deployment.find(split.deployment());
-    splits.push_back(Json::Object{{"deployment", split.deployment()},
-                                  {"site", site == site_of_deployment.end() ? std::string() : site->second},
-                                  {"fraction", split.fraction()},
-                                  {"ttft_ms", rounded(split.ttft_ms())},
-                                  {"tpot_ms", rounded(split.tpot_ms())},
-                                  {"round_trip_us", rounded(split.round_trip_us())},
-                                  {"cost_eur_per_hour", rounded(split.cost_eur_per_hour())}});
+    Json::Object row{{"deployment", split.deployment()},
+                     {"site", site == site_of_deployment.end() ? std::string() : site->second},
+                     {"fraction", split.fraction()},
+                     {"ttft_ms", rounded(split.ttft_ms())},
+                     {"tpot_ms", rounded(split.tpot_ms())},
+                     {"round_trip_us", rounded(split.round_trip_us())},
+                     {"cost_eur_per_hour", rounded(split.cost_eur_per_hour())}};
+    if (split.has_primary()) row["primary"] = way_json(split.primary());
+    if (split.has_second()) row["second"] = way_json(split.second());
+    splits.push_back(std::move(row));
     ttft_ms = std::max(ttft_ms, split.ttft_ms());
     tpot_ms = std::max(tpot_ms, split.tpot_ms());
     eur += split.cost_eur_per_hour();
@@ -185,7 +194,7 @@ Json::Object day_cost_json(const DayCost& day) {
 
 }  // namespace
 
-Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot) {
+Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, bool plans) {
   Json::Object json = day_cost_json(schedule.day);
   json["bound_eur_per_day"] = rounded_down(schedule.bound_eur);
   json["gap"] = schedule.day.eur > 0 ? rounded((schedule.day.eur - schedule.bound_eur) / schedule.day.eur) : 0.0;
@@ -198,14 +207,15 @@ Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot) 
     const auto [from_hour, hours] = planned.period;
     uint32_t replicas = 0;
     for (const v1::PlannedDeployment& row : planned.plan.deployments()) replicas += row.replicas();
-    periods.push_back(
-        Json::Object{{"from_hour", from_hour},
-                     {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
-                     {"hours", hours},
-                     {"moves", planned.moves},
-                     {"replicas", replicas},
-                     {"power_kw", rounded(planned.power_kw)},
-                     {"plan", plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices)}});
+    Json::Object period{{"from_hour", from_hour},
+                        {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
+                        {"hours", hours},
+                        {"moves", planned.moves},
+                        {"replicas", replicas},
+                        {"power_kw", rounded(planned.power_kw)}};
+    if (plans)
+      period["plan"] = plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices);
+    periods.push_back(std::move(period));
   }
   json["periods"] = std::move(periods);
   return json;
@@ -275,6 +285,15 @@ class PlanReader {
       v1::PlannedSplit* split = to->add_splits();
       split->set_deployment(text(row, "deployment", to->demand()));
       split->set_fraction(number(row, "fraction", to->demand()));
+      if (!row["primary"].is_null()) read_way(row, "primary", to->demand(), split->mutable_primary());
+      if (!row["second"].is_null()) read_way(row, "second", to->demand(), split->mutable_second());
+    }
+  }
+
+  void read_way(const Json& from, std::string_view key, std::string_view where, v1::PlannedWay* to) {
+    for (const Json& link : rows(from, key, where)) {
+      if (!link.is_string()) say(where, key, "a list of links");
+      to->add_links(std::string(link.text()));
     }
   }
 

@@ -21,11 +21,13 @@ std::string_view to_string(Gate gate) {
                                                 "unreachable",
                                                 "residency",
                                                 "path_residency",
+                                                "diversity",
                                                 "promise_tpot",
                                                 "promise_ttft",
                                                 "accelerators",
                                                 "power",
                                                 "link_capacity",
+                                                "restoration",
                                                 "cost"};
   return kNames[static_cast<size_t>(gate)];
 }
@@ -59,6 +61,7 @@ Problem::Problem(const grid::Snapshot& s, std::shared_ptr<const Terrain> of, con
   add_candidates();
   if (incumbent != nullptr) read_incumbent(*incumbent);
   add_demands();
+  add_diverse_legs();
 }
 
 void Problem::add_capacities() {
@@ -244,13 +247,15 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   if (demand.blocked != Gate::none) return ruled_out(demand.blocked);
   if (!candidate.fits_memory || !use.fits) return ruled_out(Gate::memory);
   if (!candidate.up) return ruled_out(Gate::down);
-  const Leg& leg = *leg_of(row.region.value, candidate.pool);
-  if (!leg.reachable) return ruled_out(Gate::unreachable);
+  const Leg& own = *leg_of(row.region.value, candidate.pool);  // the network's
+  const Leg& leg = *leg_of(demand, candidate.pool);
+  if (!own.reachable) return ruled_out(Gate::unreachable);
   verdict.round_trip_us = demand.access_us + leg.branch_us;
   verdict.ttft_ms = verdict.round_trip_us * 1e-3 + use.alone_ms;
   if ((snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)).bits & ~demand.residency) != 0)
     return ruled_out(Gate::residency);
-  if ((leg.jurisdictions & ~demand.residency) != 0) return ruled_out(Gate::path_residency);
+  if ((own.jurisdictions & ~demand.residency) != 0) return ruled_out(Gate::path_residency);
+  if (!leg.reachable) return ruled_out(Gate::diversity);
   if (use.points == 0) return ruled_out(Gate::promise_tpot, use.fastest_ms, row.promise.tpot.value());
   if (slack_ms(demand, leg, use) < 0) return ruled_out(Gate::promise_ttft, verdict.ttft_ms, row.promise.ttft.value());
   if (candidate.replicas_max == 0)

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "grid/snapshot.h"
+#include "planner/restoration.h"
 #include "planner/terrain.h"
 #include "tandem/v1/plan.pb.h"
+#include "twin/diverse_ways.h"
 #include "twin/twin.h"
 
 namespace tandem::planner {
@@ -28,11 +30,13 @@ enum class Gate : uint8_t {
   unreachable,     // no path
   residency,       // the site's jurisdiction
   path_residency,  // a jurisdiction that some equal-cost branch touches
+  diversity,       // no two ways there that share nothing they must not, and stay within the residency
   promise_tpot,
   promise_ttft,
   accelerators,   // too few are left beside the radio reserve
   power,          // worst-case power or heat of the site
   link_capacity,  // a link on the way has no headroom left
+  restoration,    // a link has none left once something has failed
   cost,           // it could, but another is cheaper, or rejecting is
 };
 std::string_view to_string(Gate gate);
@@ -95,6 +99,15 @@ struct Option {
   double alone_eur_per_hour = 0;       // at least what the whole demand costs in a deployment of its own
 };
 
+// Two ways from an anchor to a pool, for demands that ask for them. Traffic takes the primary and costs what it costs;
+// the same is booked on the second, so that it has room there when the first is gone. The promise is held over the
+// longest of both and the network's own branches, which traffic takes until ways are set up and when both are gone.
+struct DiverseLeg {
+  Leg leg;  // reachable: there are two
+  twin::WayPair ways;
+  std::vector<ArcUse> uses;  // ascending by arc
+};
+
 struct DemandRow {
   const grid::Demand* row = nullptr;
   Gate blocked = Gate::none;        // ruled out everywhere
@@ -113,6 +126,7 @@ struct DemandRow {
   double access_us = 0;           // access and backhaul to the anchor in use, out and back
   uint64_t residency = 0;         // of the tenant
   uint32_t use_first = 0;         // in Problem::uses; one for each profile of the model
+  uint32_t ways = UINT32_MAX;     // in Problem::diverse_legs; UINT32_MAX: the network's own branches
   std::vector<uint32_t> options;  // ascending by candidate
 
   double prefill_s(const Use& use) const { return row->rate_per_s * use.prefill_ms * 1e-3; }  // a second
@@ -139,9 +153,18 @@ class Problem {
   std::vector<Use> uses;        // by demand, then profile of its model
   std::vector<Option> options;  // those the search may take; in the order they were added
   std::vector<std::vector<uint32_t>> options_of_candidate;
-  std::vector<uint32_t> pool_spare;    // accelerators beside the largest radio reserve of the day
-  std::vector<double> site_kw;         // left beside the radio reserve at worst case
-  std::vector<double> arc_spare_gbps;  // headroom × capacity − background; may be negative
+  std::vector<uint32_t> pool_spare;                   // accelerators beside the largest radio reserve of the day
+  std::vector<double> site_kw;                        // left beside the radio reserve at worst case
+  std::vector<double> arc_spare_gbps;                 // headroom × capacity − background; may be negative
+  std::vector<std::vector<DiverseLeg>> diverse_legs;  // by anchor, diversity and residency in use; then pool
+
+  // What is left of arcs, and behind them of restoration rows: a row counts as one arc more.
+  Restoration restoration;
+  size_t arcs_and_rows() const { return arc_spare_gbps.size() + restoration.rows().size(); }
+  double spare_gbps(uint32_t arc) const {
+    return arc < arc_spare_gbps.size() ? arc_spare_gbps[arc]
+                                       : restoration.rows()[arc - arc_spare_gbps.size()].spare_gbps;
+  }
 
   // The first gate that rules the demand out at the candidate, capacity in use and cost aside.
   struct Verdict {
@@ -154,7 +177,7 @@ class Problem {
   bool passes(uint32_t demand, uint32_t candidate) const {
     const DemandRow& row = demands[demand];
     const Candidate& at = candidates[candidate];
-    const Leg* leg = leg_of(row.row->region.value, at.pool);
+    const Leg* leg = leg_of(row, at.pool);
     return at.servable && leg != nullptr && leg->reachable && (leg->jurisdictions & ~row.residency) == 0 &&
            uses[row.use_first + at.slot].points != 0 && slack_ms(row, *leg, uses[row.use_first + at.slot]) >= 0;
   }
@@ -169,7 +192,11 @@ class Problem {
   double transport_eur_per_hour(const DemandRow& row, const Leg& leg) const {  // of the whole demand
     return row.bytes_per_hour * leg.euros_per_byte;
   }
-  const Leg* leg_of(uint32_t region, uint32_t pool) const {  // null when every anchor is down
+  // What counts for a demand there: of its two ways where it asks for them. Null when every anchor is down.
+  const Leg* leg_of(const DemandRow& row, uint32_t pool) const {
+    return row.ways == UINT32_MAX ? leg_of(row.row->region.value, pool) : &diverse_legs[row.ways][pool].leg;
+  }
+  const Leg* leg_of(uint32_t region, uint32_t pool) const {  // over the network's own branches
     const uint32_t view = terrain->view_of_region[region];
     return view == UINT32_MAX ? nullptr : &terrain->views[view]->legs[pool];
   }
@@ -185,9 +212,13 @@ class Problem {
   bool add_option(uint32_t demand, uint32_t candidate);
   std::optional<uint32_t> find_option(uint32_t demand, uint32_t candidate) const;
 
-  // Of a demand of that region at a pool that it reaches.
-  const std::vector<ArcUse>& arc_uses(uint32_t region, uint32_t pool) const {
-    return terrain->views[terrain->view_of_region[region]]->arc_uses(pool);
+  // Of a demand at a pool that it reaches, without restoration rows and with them.
+  const std::vector<ArcUse>& base_arc_uses(const DemandRow& row, uint32_t pool) const {
+    return row.ways == UINT32_MAX ? terrain->views[terrain->view_of_region[row.row->region.value]]->arc_uses(pool)
+                                  : diverse_legs[row.ways][pool].uses;
+  }
+  const std::vector<ArcUse>& arc_uses(const DemandRow& row, uint32_t pool) const {
+    return restoration.rows().empty() ? base_arc_uses(row, pool) : restoration.arc_uses(*this, row, pool);
   }
   std::optional<uint32_t> find_candidate(std::string_view id) const;
 
@@ -196,6 +227,7 @@ class Problem {
   void add_capacities();
   void add_demands();
   void add_uses(uint32_t demand);
+  void add_diverse_legs();
   void read_incumbent(const v1::Plan& incumbent);
 
   std::vector<std::vector<uint32_t>> profiles_of_model_;

@@ -199,8 +199,7 @@ void Relaxation::add_matrix(size_t model) {
 
 double Relaxation::transport_eur(uint32_t d, uint32_t c) const {
   const DemandRow& demand = problem_.demands[d];
-  return problem_.transport_eur_per_hour(demand,
-                                         *problem_.leg_of(demand.row->region.value, problem_.candidates[c].pool));
+  return problem_.transport_eur_per_hour(demand, *problem_.leg_of(demand, problem_.candidates[c].pool));
 }
 
 double Relaxation::replica_eur(uint32_t c, const Prices& prices) const {
@@ -212,6 +211,12 @@ double Relaxation::replica_eur(uint32_t c, const Prices& prices) const {
 double Relaxation::extra_eur(uint32_t d, uint32_t c) const {
   if (!arcs_priced_) return 0;
   const DemandRow& demand = problem_.demands[d];
+  if (demand.ways != UINT32_MAX) {
+    double sum = 0;
+    for (const ArcUse& use : problem_.base_arc_uses(demand, problem_.candidates[c].pool))
+      sum += (demand.up_gbps * use.up + demand.back_gbps * use.back) * arcs_->price(use.arc);
+    return sum;
+  }
   const uint32_t view = problem_.terrain->view_of_region[demand.row->region.value], node = problem_.candidates[c].node;
   return demand.up_gbps * arcs_->out(view, node) + demand.back_gbps * arcs_->back(view, node);
 }
@@ -398,7 +403,7 @@ void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& 
     if (matrix.price[i] <= eur[i]) continue;
     const uint32_t d = demands_of_model_[model][i];
     const DemandRow& demand = problem_.demands[d];
-    const Leg& leg = *problem_.leg_of(demand.row->region.value, candidate.pool);
+    const Leg& leg = *problem_.leg_of(demand, candidate.pool);
     const double before_energy = prices.demand[d] - problem_.transport_eur_per_hour(demand, leg) - extra_eur(d, c);
     const double gain =
         before_energy - least_[demand.use_first + candidate.slot].energy_w * candidate.eur_per_watt_hour;
@@ -480,15 +485,20 @@ double Relaxation::collect_resources(const Prices& prices) {
     kilowatts[candidate.site] += replicas_[c] * candidate.worst_kw;
   }
   if (!arcs_) return sum;
+  arc_gbps.assign(problem_.arc_spare_gbps.size(), 0);
   arcs_->clear_loads();
   for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
     for (const Used& used : used_[c]) {
       const DemandRow& demand = problem_.demands[used.demand];
+      if (demand.ways != UINT32_MAX) {
+        for (const ArcUse& use : problem_.base_arc_uses(demand, problem_.candidates[c].pool))
+          arc_gbps[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * used.share;
+        continue;
+      }
       arcs_->add_load(problem_.terrain->view_of_region[demand.row->region.value], problem_.candidates[c].node,
                       demand.up_gbps * used.share, demand.back_gbps * used.share);
     }
   }
-  arc_gbps.assign(problem_.arc_spare_gbps.size(), 0);
   arcs_->collect_loads(arc_gbps);
   return sum;
 }

@@ -93,7 +93,8 @@ Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options
 // {"periods":[{"from_hour","to_hour","hours","moves","replicas","power_kw","plan":{…}}],"cost_eur_per_day",
 // "bound_eur_per_day","gap","moves","energy_kwh","replicas_max","peak_all_day":{…},"kept_all_day":{…},"ignoring_moves":{…}}:
 // each plan as plan_to_json has it, with the prices that prove its bound, for the grid of its hours.
-Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot);
+// Without `plans` the periods have all but theirs.
+Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, bool plans = true);
 
 // What check_plan says of every plan of a schedule's JSON, against the grid of its hours, and of the sum of the day;
 // costs and bound are the day's mean of an hour. Errors: invalid_argument.

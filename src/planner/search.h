@@ -81,6 +81,8 @@ class Search {
   bool decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max);
   // What was left out is placed anew among the options there are now.
   void place_left_out();
+  // After restoration rows were added: what they do not bear is taken out.
+  void heed_rows();
 
   // The plan as it stands, to come back to.
   struct State {
@@ -108,6 +110,7 @@ class Search {
   struct Quote {
     Fit fit;
     double added_eur_per_hour = 0;
+    uint32_t arc = UINT32_MAX;  // or row, that has no room for it where that blocks
   };
   Quote quote(uint32_t option, uint32_t share);
   // Takes the demand out and puts it back as it was: what `look` sees in between is the plan without it.
@@ -136,12 +139,13 @@ class Search {
                              const grid::OperatingPoint& point, uint32_t replicas);
   double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
                       const grid::OperatingPoint* point) const;
-  uint32_t links_allow(const Option& option, uint32_t share);
+  uint32_t links_allow(const Option& option, uint32_t share, uint32_t* narrowest = nullptr);
   void set_fit(uint32_t candidate, const Fit& fit);
   void add_arcs(const Option& option, double share);
   void put(uint32_t option, uint32_t share, const Fit& fit);
   bool take_out(std::span<const uint32_t> demands);  // each once, all of it
   bool take_out(uint32_t demand) { return take_out({&demand, 1}); }
+  void take_off(uint32_t demand);
   std::vector<uint32_t> demands_on(uint32_t candidate) const;
   void clear(uint32_t candidate);
   // Of what joins a deployment; its requirements and fit with them.

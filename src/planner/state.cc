@@ -67,7 +67,7 @@ void Search::reset() {
   placements_.assign(problem_.demands.size(), {});
   pool_used_.assign(problem_.pool_spare.size(), 0);
   site_kw_used_.assign(problem_.site_kw.size(), 0);
-  arc_gbps_.assign(problem_.arc_spare_gbps.size(), 0);
+  arc_gbps_.assign(problem_.arcs_and_rows(), 0);
   objective_ = 0;
   commit();
   for (uint32_t d = 0; d < placements_.size(); ++d) objective_ += penalty(d);
@@ -206,13 +206,16 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
 }
 
 // The largest part of that share that every arc on the way has headroom for.
-uint32_t Search::links_allow(const Option& option, uint32_t share) {
+uint32_t Search::links_allow(const Option& option, uint32_t share, uint32_t* narrowest) {
   const DemandRow& demand = problem_.demands[option.demand];
   double most = share;
-  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].pool)) {
+  for (const ArcUse& use : problem_.arc_uses(demand, problem_.candidates[option.candidate].pool)) {
     const double whole_gbps = demand.up_gbps * use.up + demand.back_gbps * use.back;
-    const double spare_gbps = problem_.arc_spare_gbps[use.arc] - arc_gbps_[use.arc];
-    if (whole_gbps * share > spare_gbps * kWhole) most = std::min(most, std::floor(spare_gbps / whole_gbps * kWhole));
+    const double spare_gbps = problem_.spare_gbps(use.arc) - arc_gbps_[use.arc];
+    if (whole_gbps * share <= spare_gbps * kWhole) continue;
+    const double allowed = std::floor(spare_gbps / whole_gbps * kWhole);
+    if (narrowest != nullptr && allowed < most) *narrowest = use.arc;
+    most = std::min(most, allowed);
   }
   return most > 0 ? static_cast<uint32_t>(most) : 0;
 }
@@ -221,8 +224,8 @@ bool Search::links_hold(const std::vector<Member>& members) {
   for (const Member& member : members) {
     const Option& option = problem_.options[member.option];
     const uint32_t pool = problem_.candidates[option.candidate].pool;
-    for (const ArcUse& use : problem_.arc_uses(problem_.demands[option.demand].row->region.value, pool))
-      if (arc_gbps_[use.arc] > problem_.arc_spare_gbps[use.arc] + 1e-9) return false;
+    for (const ArcUse& use : problem_.arc_uses(problem_.demands[option.demand], pool))
+      if (arc_gbps_[use.arc] > problem_.spare_gbps(use.arc) + 1e-9) return false;
   }
   return true;
 }
@@ -233,7 +236,8 @@ Search::Quote Search::quote(uint32_t o, uint32_t share) {
   Requirements requirements = deployed.requirements;
   requirements.add(problem_, option, share);
   Quote result{.fit = fit(option.candidate, requirements)};
-  if (result.fit.blocked == Gate::none && links_allow(option, share) < share) result.fit.blocked = Gate::link_capacity;
+  if (result.fit.blocked == Gate::none && links_allow(option, share, &result.arc) < share)
+    result.fit.blocked = result.arc < problem_.arc_spare_gbps.size() ? Gate::link_capacity : Gate::restoration;
   result.added_eur_per_hour =
       result.fit.eur_per_hour - deployed.fit.eur_per_hour + option.transport_eur_per_hour * share / kWhole;
   return result;
@@ -253,7 +257,7 @@ void Search::set_fit(uint32_t c, const Fit& fit) {
 
 void Search::add_arcs(const Option& option, double share) {
   const DemandRow& demand = problem_.demands[option.demand];
-  for (const ArcUse& use : problem_.arc_uses(demand.row->region.value, problem_.candidates[option.candidate].pool)) {
+  for (const ArcUse& use : problem_.arc_uses(demand, problem_.candidates[option.candidate].pool)) {
     old_numbers_.emplace_back(&arc_gbps_[use.arc], arc_gbps_[use.arc]);
     arc_gbps_[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * share / kWhole;
   }

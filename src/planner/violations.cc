@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "planner/plan_checks.h"
 #include "planner/planner.h"
 #include "planner/problem.h"
 
@@ -36,6 +37,8 @@ class Checker {
     check_demands();
     check_promises();
     check_links();
+    for (std::string& fault : overfilled_after_failures(snapshot_, assignment_of(snapshot_, plan_)))
+      found_.push_back(std::move(fault));
     return std::move(found_);
   }
 
@@ -184,8 +187,10 @@ class Checker {
       return say("demand {}: no path from {} to {}", demand.id, snapshot_.regions[demand.region].id, pool.id);
     if (!tenant.residency.contains(from.tree->jurisdictions(pool.node)))
       say("demand {}: a path to {} leaves the residency of {}", demand.id, pool.id, tenant.id);
+    const CheckedWays ways = check_ways(snapshot_, demand, split, from.anchor->node, pool.node);
+    for (const std::string& fault : ways.faults) say("demand {} at {}: {}", demand.id, pool.id, fault);
     d.mix.add(*d.profile, demand, split.fraction());
-    served_.push_back({&demand, &d});
+    served_.push_back({&demand, &d, ways.round_trip});
   }
 
   void check_promises() {
@@ -193,11 +198,13 @@ class Checker {
       if (const double used = twin::serve(*d.profile, d.point, d.row->replicas(), d.mix).utilization;
           used > kUtilizationMax * (1 + kTolerance))
         say("deployment {} is overloaded: utilisation {:.3f}, at most {}", id, used, kUtilizationMax);
-    for (const auto& [demand, d] : served_) {
+    for (const auto& [demand, d, over_ways] : served_) {
       const twin::Serving serving = twin::serve(*d->profile, d->point, d->row->replicas(), d->mix);
       const twin::RequestSizes sizes = twin::sizes_of(*d->profile, *demand);
-      const double ttft_ms = twin::round_trip(reach(demand->region), snapshot_.pools[d->pool].node).value() * 1e-3 +
-                             serving.ttft(sizes, demand->promise.quantile).value();
+      const twin::RegionReach& from = reach(demand->region);
+      const Microseconds own = twin::round_trip(from, snapshot_.pools[d->pool].node);
+      const Microseconds ways = over_ways + 2 * (from.anchor->access_delay + from.anchor->backhaul_delay);
+      const double ttft_ms = std::max(own, ways).value() * 1e-3 + serving.ttft(sizes, demand->promise.quantile).value();
       const double tpot_ms = serving.tpot_at(sizes, demand->promise.quantile).value();
       if (ttft_ms > demand->promise.ttft.value() * (1 + kTolerance))
         say("demand {} at {}: first token after {:.1f} ms, promised {:.1f} ms", demand->id, d->row->id(), ttft_ms,
@@ -210,8 +217,10 @@ class Checker {
 
   // Overload that is there without the plan is not the plan's, unless it adds to it.
   void check_links() {
-    const twin::Forecast with = twin::forecast(snapshot_, assignment_of(snapshot_, plan_));
+    const twin::Assignment assignment = assignment_of(snapshot_, plan_);
+    const twin::Forecast with = twin::forecast(snapshot_, assignment);
     const twin::Forecast without = twin::forecast(snapshot_, {});
+    const std::vector<double> booked = booked_on_second_ways(snapshot_, assignment);
     for (size_t i = 0; i < snapshot_.links.size(); ++i) {
       const grid::Link& link = snapshot_.links[i];
       const auto direction = [&](Gbps total, Gbps background, Gbps capacity, grid::NodeIndex from, grid::NodeIndex to) {
@@ -222,8 +231,8 @@ class Checker {
         say("link {} from {} to {}: {:.2f} Gbit/s, headroom ends at {:.2f}", link.id, snapshot_.nodes[from].id,
             snapshot_.nodes[to].id, total.value(), allowed);
       };
-      direction(with.links[i].ab, without.links[i].ab, link.capacity_ab, link.a, link.b);
-      direction(with.links[i].ba, without.links[i].ba, link.capacity_ba, link.b, link.a);
+      direction(with.links[i].ab + Gbps(booked[2 * i]), without.links[i].ab, link.capacity_ab, link.a, link.b);
+      direction(with.links[i].ba + Gbps(booked[2 * i + 1]), without.links[i].ba, link.capacity_ba, link.b, link.a);
     }
   }
 
@@ -232,7 +241,12 @@ class Checker {
   std::shared_ptr<const twin::Network> network_;
   std::vector<std::optional<twin::RegionReach>> reaches_;
   std::map<std::string, CheckedDeployment, std::less<>> deployments_;
-  std::vector<std::pair<const grid::Demand*, const CheckedDeployment*>> served_;
+  struct Served {
+    const grid::Demand* demand = nullptr;
+    const CheckedDeployment* deployment = nullptr;
+    Microseconds over_ways;  // and back
+  };
+  std::vector<Served> served_;
   std::vector<std::string> found_;
 };
 

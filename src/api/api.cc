@@ -11,6 +11,7 @@
 #include "api/inventory_routes.h"
 #include "api/query_desk.h"
 #include "api/replay_desk.h"
+#include "api/schedule_desk.h"
 #include "api/routes.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
@@ -103,6 +104,7 @@ struct Api::Routes {
       : parts(its_parts),
         inventory(parts.core, parts.search, parts.clock, aside),
         queries(parts.clock),
+        schedules(parts.clock),
         whatifs(parts.clock),
         branches(parts.core, aside),
         webhooks(parts.core, parts.webhooks) {}
@@ -113,6 +115,7 @@ struct Api::Routes {
   InventoryRoutes inventory;
   QueryDesk queries;
   ReplayDesk replays;
+  ScheduleDesk schedules;
   WhatIfDesk whatifs;
   BranchRoutes branches;
   WebhookRoutes webhooks;
@@ -262,6 +265,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
   switch (operation) {
     case Operation::post_query: co_await routes_->queries.answer(call, writer); co_return;
     case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
+    case Operation::post_schedule: co_await routes_->schedules.answer(call, writer); co_return;
     case Operation::post_whatif: co_await routes_->whatifs.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
     case Operation::get_changes:

@@ -12,6 +12,13 @@ Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback,
               name);
 }
 
+Result<bool> read_flag(const Json& body, const char* name, bool fallback) {
+  const Json& value = body[name];
+  if (value.is_null()) return fallback;
+  if (value.is_bool()) return value.boolean();
+  return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be true or false", name), name);
+}
+
 Result<double> read_positive(const Json& body, const char* name, double fallback, double most) {
   const Json& value = body[name];
   if (value.is_null()) return fallback;

@@ -25,6 +25,7 @@ class DeskPlace {
 
 // A field of a question's body; `fallback` where it is null or absent. Errors: invalid_argument, naming it.
 Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t least, int64_t most);
+Result<bool> read_flag(const Json& body, const char* name, bool fallback);
 Result<double> read_positive(const Json& body, const char* name, double fallback, double most);
 
 }  // namespace tandem::api

@@ -76,6 +76,21 @@ constexpr std::string_view kReplay = R"({"type":"object","properties":{"offset":
     "requests":{"type":"integer"},"goodput":{"type":"number"},"cost_eur_per_good_mtok":{"type":"number"},"joules_per_token":{"type":"number"},
     "residency_violations":{"type":"integer"},"ttft_ms":{"type":"object"},"tpot_ms":{"type":"object"},"tenants":{"type":"object"},
     "sites":{"type":"object"}}}}}})";
+constexpr std::string_view kScheduleBody = R"({"type":"object","additionalProperties":false,"properties":{
+    "periods":{"type":"integer","minimum":1,"maximum":24,"default":6,"description":"at most so many; fewer where more gain hardly anything"},
+    "plans":{"type":"boolean","default":false,"description":"with each period's plan whole, as GET /api/v1/plan has it, and the prices that prove its bound"},
+    "seed":{"type":"integer","minimum":0,"default":1},
+    "work":{"type":"integer","minimum":1,"maximum":10000,"default":2000,"description":"iterations of each plan for each 1000 demands"},
+    "time_limit_ms":{"type":"integer","minimum":0,"maximum":600000,"default":60000,"description":"then the best so far, with complete false"},
+    "stream":{"type":"boolean","default":false,
+      "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
+constexpr std::string_view kSchedule = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "complete":{"type":"boolean"},"cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
+    "moves":{"type":"integer"},"move_penalty_eur":{"type":"number"},"energy_kwh":{"type":"number"},"replicas_max":{"type":"integer"},
+    "peak_all_day":{"type":"object"},"kept_all_day":{"type":"object"},"ignoring_moves":{"type":"object"},
+    "periods":{"type":"array","items":{"type":"object","properties":{"from_hour":{"type":"integer"},"to_hour":{"type":"integer"},
+    "hours":{"type":"integer"},"moves":{"type":"integer"},"replicas":{"type":"integer"},"power_kw":{"type":"number"},
+    "plan":{"type":"object"}}}}}})";
 constexpr std::string_view kHealth = R"({"type":"object","properties":{"status":{"const":"ok"}}})";
 constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
@@ -116,6 +131,9 @@ constexpr std::array kGridRoutes{
     Route{Operation::post_replay, "POST", "/api/v1/replay",
           "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody,
           kReplay},
+    Route{Operation::post_schedule, "POST", "/api/v1/schedule",
+          "Plans the day of the grid as it is in periods, so that what moves cost is in the sum. Changes nothing.", "",
+          kScheduleBody, kSchedule},
     Route{Operation::get_ontology, "GET", "/api/v1/ontology",
           "Every kind of entity: attributes, relations both ways, constraints, mappings; or one kind.", "kind", "",
           kObject},

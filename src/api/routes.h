@@ -62,6 +62,7 @@ enum class Operation : uint8_t {
   delete_webhook,
   get_branch_verdict,
   post_replay,
+  post_schedule,
 };
 
 struct Route {

@@ -4,13 +4,10 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <mutex>
-#include <optional>
 
 #include "api/desk.h"
+#include "api/desk_stream.h"
 
 namespace tandem::api {
 
@@ -23,8 +20,7 @@ constexpr int64_t kWhatIfDefaultMs = 10'000;
 constexpr int64_t kWhatIfMaxMs = 60'000;
 constexpr int64_t kWhatIfWorstMax = 200;  // each is judged anew: some milliseconds
 constexpr int64_t kWhatIfVerifyMax = 1'000;
-constexpr size_t kToldWorst = 5;                    // of what is known so far
-constexpr Duration kToldEvery = milliseconds(100);  // as often as a person sees a bar move
+constexpr size_t kToldWorst = 5;  // of what is known so far
 
 Result<std::vector<twin::Failure>> read_failures(const Json& body, const grid::Snapshot& grid) {
   const Json& listed = body["failures"];
@@ -40,23 +36,16 @@ Result<std::vector<twin::Failure>> read_failures(const Json& body, const grid::S
   return failures;
 }
 
-Result<bool> read_stream(const Json& body) {
-  const Json& stream = body["stream"];
-  if (stream.is_null()) return false;
-  if (stream.is_bool()) return stream.boolean();
-  return fail(ErrorCode::invalid_argument, "'stream' must be true or false", "stream");
-}
-
 }  // namespace
 
-// What the desk's thread says and the connection's coroutine sends.
-class WhatIfDesk::Stream : public std::enable_shared_from_this<Stream> {
+// Of a sweep under way, what a person watches. On the desk's thread.
+class WhatIfDesk::Telling {
  public:
-  Stream(const asio::any_io_executor& executor, const Clock& clock)
-      : executor_(executor), clock_(clock), wake_(executor) {}
+  Telling(DeskStream& stream, const Clock& clock, const grid::Snapshot& grid)
+      : stream_(stream), clock_(clock), grid_(grid) {}
 
-  // On the desk's thread.
-  bool tell(const planner::SweepProgress& progress, const grid::Snapshot& grid) {
+  // False when nobody listens any more.
+  bool operator()(const planner::SweepProgress& progress) {
     for (const twin::FailureOutcome& outcome : progress.outcomes) {
       breaking_ += outcome.promises_broken > 0 ? 1 : 0;
       overloading_ += outcome.utilization_max > 1 ? 1 : 0;
@@ -65,54 +54,23 @@ class WhatIfDesk::Stream : public std::enable_shared_from_this<Stream> {
       if (worst_.size() > kToldWorst) worst_.pop_back();
     }
     const Duration now = clock_.monotonic();
-    if (now < next_) return !gone_;
+    if (now < next_) return !stream_.stop().stop_requested();
     next_ = now + kToldEvery;
     Json::Array worst;
     for (const twin::FailureOutcome& outcome : worst_)
-      worst.push_back(planner::outcome_json(grid, progress.failures, outcome));
-    say("progress", Json::Object{{"done", progress.done},
-                                 {"all", progress.all},
-                                 {"breaking", breaking_},
-                                 {"overloading", overloading_},
-                                 {"worst", std::move(worst)}});
-    return !gone_;
+      worst.push_back(planner::outcome_json(grid_, progress.failures, outcome));
+    stream_.say_progress(Json::Object{{"done", progress.done},
+                                      {"all", progress.all},
+                                      {"breaking", breaking_},
+                                      {"overloading", overloading_},
+                                      {"worst", std::move(worst)}});
+    return !stream_.stop().stop_requested();
   }
-  void end(const Result<Json>& answer) {
-    const std::lock_guard lock(mutex_);
-    pending_ += answer ? http::format_sse("report", {}, to_json(*answer))
-                       : http::format_sse("error", {}, to_json(error_json(answer.error())));
-    ended_ = true;
-    asio::post(executor_, [self = shared_from_this()] { self->wake_.cancel(); });
-  }
-
-  // On the connection's thread: the next events; empty when they have ended. Ends before the last only by `leave`.
-  asio::awaitable<std::string> next() {
-    while (true) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (!pending_.empty()) co_return std::exchange(pending_, {});
-        if (ended_) co_return std::string();
-      }
-      wake_.expires_after(std::chrono::nanoseconds(kToldEvery.ns));  // a wake before the wait below would be missed
-      boost::system::error_code woken;
-      co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    }
-  }
-  void leave() { gone_ = true; }
 
  private:
-  void say(std::string_view event, const Json& data) {
-    const std::lock_guard lock(mutex_);
-    pending_ = http::format_sse(event, {}, to_json(data));  // in place of an older one that was not sent yet
-  }
-
-  asio::any_io_executor executor_;
+  DeskStream& stream_;
   const Clock& clock_;
-  std::mutex mutex_;  // guards the two below
-  std::string pending_;
-  bool ended_ = false;
-  std::atomic<bool> gone_ = false;
-  asio::steady_timer wake_;  // only on the executor
+  const grid::Snapshot& grid_;
   uint64_t breaking_ = 0, overloading_ = 0;
   std::vector<twin::FailureOutcome> worst_;  // of what is known so far, the worst first
   Duration next_;                            // when to say something again
@@ -145,7 +103,7 @@ Result<WhatIfDesk::Question> WhatIfDesk::read_question(const Call& call) {
                                                             "verify", "seed", "time_limit_ms", "stream"}));
   Question question;
   question.published = call.published;
-  TANDEM_ASSIGN(question.stream, read_stream(body));
+  TANDEM_ASSIGN(question.stream, read_flag(body, "stream", false));
   if (body["failures"].is_null()) {
     TANDEM_ASSIGN(question.asked, read_sweep(body));
   } else {
@@ -182,22 +140,13 @@ Result<Json> WhatIfDesk::work(const Question& question, const Tell& tell) const 
 
 // The work goes on until it has ended, whoever leaves: it is told so, and uses what stands here.
 asio::awaitable<void> WhatIfDesk::answer_in_pieces(Question question, http::ResponseWriter& writer) {
-  auto executor = co_await asio::this_coro::executor;
-  const auto stream = std::make_shared<Stream>(executor, clock_);
+  const auto stream = std::make_shared<DeskStream>(co_await asio::this_coro::executor);
   const auto asked = std::make_shared<const Question>(std::move(question));
-  writer.on_disconnect([stream] { stream->leave(); });
   asio::post(thread_, [this, stream, asked] {
-    const grid::Snapshot& grid = *asked->published->state.grid;
-    stream->end(work(*asked, [&](const planner::SweepProgress& done) { return stream->tell(done, grid); }));
+    Telling telling(*stream, clock_, *asked->published->state.grid);
+    stream->end(work(*asked, [&](const planner::SweepProgress& done) { return telling(done); }));
   });
-  http::Headers headers = http::content_type("text/event-stream");
-  headers.set("cache-control", "no-store");
-  auto sent = co_await writer.start(200, std::move(headers));
-  for (std::string events = co_await stream->next(); !events.empty(); events = co_await stream->next()) {
-    if (sent) sent = co_await writer.write(events);
-    if (!sent) stream->leave();
-  }
-  if (sent) co_await writer.finish();
+  co_await DeskStream::send(stream, writer);
 }
 
 asio::awaitable<void> WhatIfDesk::answer(const Call& call, http::ResponseWriter& writer) {

@@ -40,7 +40,7 @@ class WhatIfDesk {
   };
   // Says how far a sweep is; false ends it.
   using Tell = std::function<bool(const planner::SweepProgress&)>;
-  class Stream;
+  class Telling;
 
   static Result<Question> read_question(const Call& call);
   static Result<Sweep> read_sweep(const Json& body);

@@ -13,6 +13,7 @@
 #include "api/replay_desk.h"
 #include "api/schedule_desk.h"
 #include "api/routes.h"
+#include "api/usage_desk.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
 #include "api/whatif_desk.h"
@@ -106,6 +107,7 @@ struct Api::Routes {
         queries(parts.clock),
         schedules(parts.clock),
         whatifs(parts.clock),
+        usage(parts.core, parts.activity, aside),
         branches(parts.core, aside),
         webhooks(parts.core, parts.webhooks) {}
   ~Routes() { aside.join(); }
@@ -117,6 +119,7 @@ struct Api::Routes {
   ReplayDesk replays;
   ScheduleDesk schedules;
   WhatIfDesk whatifs;
+  UsageDesk usage;
   BranchRoutes branches;
   WebhookRoutes webhooks;
 
@@ -174,7 +177,6 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
       return std::move(*explained);
     }
     case Operation::get_log: return read_log(call);
-    case Operation::get_usage: return parts.activity.usage();
     case Operation::get_ontology: return ontology_view(http::query_value(call.request.query, "kind").value_or(""));
     case Operation::get_openapi: return openapi_document();
     case Operation::get_health: return Json(Json::Object{{"status", "ok"}});
@@ -267,6 +269,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
     case Operation::post_schedule: co_await routes_->schedules.answer(call, writer); co_return;
     case Operation::post_whatif: co_await routes_->whatifs.answer(call, writer); co_return;
+    case Operation::get_usage: co_await routes_->usage.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
     case Operation::get_changes:
       co_await routes_->parts.changes.serve(request, call.published->state.head.last(), writer);

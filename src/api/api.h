@@ -63,7 +63,8 @@ class Activity {
     uint32_t in_flight = 0;
   };
   virtual Deployment deployment(std::string_view id) const = 0;
-  virtual Json usage() const = 0;  // totals by tenant, model and site since the log began
+  // What was used and is not known to be on the log yet, by window, ascending.
+  virtual std::vector<v1::WindowSealed> open_usage() const = 0;
 };
 
 // What the surfaces answer from. All must outlive the Api.

@@ -84,13 +84,23 @@ constexpr std::string_view kScheduleBody = R"({"type":"object","additionalProper
     "time_limit_ms":{"type":"integer","minimum":0,"maximum":600000,"default":60000,"description":"then the best so far, with complete false"},
     "stream":{"type":"boolean","default":false,
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
-constexpr std::string_view kSchedule = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+constexpr std::string_view kSchedule =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "complete":{"type":"boolean"},"cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
     "moves":{"type":"integer"},"move_penalty_eur":{"type":"number"},"energy_kwh":{"type":"number"},"replicas_max":{"type":"integer"},
     "peak_all_day":{"type":"object"},"kept_all_day":{"type":"object"},"ignoring_moves":{"type":"object"},
     "periods":{"type":"array","items":{"type":"object","properties":{"from_hour":{"type":"integer"},"to_hour":{"type":"integer"},
     "hours":{"type":"integer"},"moves":{"type":"integer"},"replicas":{"type":"integer"},"power_kw":{"type":"number"},
     "plan":{"type":"object"}}}}}})";
+constexpr std::string_view kUsage = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "from":{"type":["string","null"],"format":"date-time"},"to":{"type":["string","null"],"format":"date-time"},
+    "step":{"enum":["hour","day","month"],"description":"of the accounts that it was read from"},
+    "kept_from":{"type":["string","null"],"format":"date-time","description":"before it nothing is kept; null: everything is"},
+    "closed_to":{"type":["string","null"],"format":"date-time","description":"the end of the last window on the log"},
+    "group_by":{"type":"array","items":{"type":"string"}},
+    "usage":{"type":"array","items":{"$ref":"#/components/schemas/Usage"},"description":"of closed windows: final, and on the log"},
+    "total":{"$ref":"#/components/schemas/Usage"},
+    "open":{"type":"array","items":{"$ref":"#/components/schemas/Usage"},"description":"of the last minute or two, not on the log yet"}}})";
 constexpr std::string_view kHealth = R"({"type":"object","properties":{"status":{"const":"ok"}}})";
 constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
@@ -126,8 +136,9 @@ constexpr std::array kGridRoutes{
           "from limit", "", kLog},
     Route{Operation::get_stream, "GET", "/api/v1/stream",
           "Live updates as server-sent events: state, grid, load, decision, plan, log.", "", "", ""},
-    Route{Operation::get_usage, "GET", "/api/v1/usage", "Requests, tokens and cost by tenant, model and site.", "", "",
-          kObject},
+    Route{Operation::get_usage, "GET", "/api/v1/usage",
+          "Requests, tokens, cost, energy and carbon by tenant, model, site and time; as CSV where that is accepted.",
+          "from_hour to_hour tenant model site group_by", "", kUsage},
     Route{Operation::post_replay, "POST", "/api/v1/replay",
           "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody,
           kReplay},

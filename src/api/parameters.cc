@@ -39,8 +39,16 @@ constexpr std::array kParameters{
     Parameter{"dry_run", "query", "Only say what would happen.", R"({"type":"boolean","default":false})"},
     Parameter{"fields", "query", "Attributes to show, separated by commas; left out: all.", kText},
     Parameter{"from", "query", "The offset to begin at.", kCount},
+    Parameter{"from_hour", "query",
+              "From when on: a date or a whole hour, UTC, as 2026-11-21 or 2026-11-21T08:00:00Z; left out: as far back as "
+              "is kept.",
+              kText},
+    Parameter{"group_by", "query",
+              "What to tell apart, of tenant, model, site, hour, day and month, separated by commas; empty: nothing.",
+              R"({"type":"string","default":"tenant,model,site"})"},
     Parameter{"holds", "query", "Only what holds at the time that is read.", R"({"type":"boolean","default":false})"},
     Parameter{"id", "query", "Only the entity of this id; it goes with `kind`.", kText},
+    Parameter{"model", "query", "Only of this model.", kText},
     Parameter{"kind", "query", "Only entities of this kind.", kText},
     Parameter{"kinds", "query", "Only entities of these kinds, separated by commas; at most 64.", kText},
     Parameter{"limit", "query",
@@ -48,6 +56,9 @@ constexpr std::array kParameters{
     Parameter{"q", "query",
               "What is searched for: words, or their beginnings, of which each must match; at most 200 bytes.", kText},
     Parameter{"reason", "query", "Why, for people: a request's number, never a name. At most 2000 bytes.", kText},
+    Parameter{"site", "query", "Only of this site.", kText},
+    Parameter{"tenant", "query", "Only of this tenant.", kText},
+    Parameter{"to_hour", "query", "Up to before when: a date or a whole hour, UTC.", kText},
     Parameter{"state", "query", "The state that is tried.", R"({"enum":["up","down"],"default":"down"})"},
     Parameter{"type", "query", "Only discrepancies of this type.", kText},
     Parameter{"If-Match", "header", "The entity must still have this ETag (or, with *, be there); else 412.", kText},
@@ -65,6 +76,13 @@ constexpr std::string_view kShared = R"({
   "Error":{"type":"object","required":["error"],"properties":{"error":{"$ref":"#/components/schemas/ErrorObject"}}},
   "Entity":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},"id":{"type":"string"},
     "attributes":{"type":"object","description":"as believed"},"created":{"$ref":"#/components/schemas/Offset"},"changed":{"$ref":"#/components/schemas/Offset"}}},
+  "Usage":{"type":"object","properties":{"tenant":{"type":"string"},"model":{"type":"string"},"site":{"type":"string","description":"empty: of requests that came to none"},
+    "hour":{"type":"string","format":"date-time"},"day":{"type":"string","format":"date-time"},"month":{"type":"string","format":"date-time"},
+    "requests":{"type":"integer"},"kept":{"type":"integer","description":"answered within their promise"},
+    "prompt_tokens":{"type":"integer"},"cached_tokens":{"type":"integer","description":"of prompt_tokens, found in a prefix cache"},"output_tokens":{"type":"integer"},
+    "estimated_requests":{"type":"integer","description":"whose engine gave no count; their tokens are in the above, and apart in the next two"},
+    "estimated_prompt_tokens":{"type":"integer"},"estimated_output_tokens":{"type":"integer"},
+    "cost_eur":{"type":"number"},"energy_j":{"type":"number"},"carbon_g":{"type":"number","description":"of CO2"}}},
   "Name":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"}}},
   "Branch":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"},"parent":{"type":["string","null"]},
     "purpose":{"type":"string"},"author":{"type":"string"},"created":{"$ref":"#/components/schemas/Offset"},"created_at":{"type":"string","format":"date-time"},
@@ -85,7 +103,8 @@ Json describe_parameter(std::string_view name) {
   auto schema = parse_json(found->schema);
   CHECK(schema.has_value());
   Json::Object parameter{
-      {"name", name}, {"in", found->in}, {"description", found->description}, {"schema", std::move(*schema)}};
+      {"name", name.ends_with("_hour") ? name.substr(0, name.find('_')) : name},
+      {"in", found->in}, {"description", found->description}, {"schema", std::move(*schema)}};
   if (name == "condition") {  // any names, as OpenAPI writes it
     parameter["style"] = "form";
     parameter["explode"] = true;

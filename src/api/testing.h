@@ -27,7 +27,10 @@ class NoDecisions final : public DecisionSource {
 
 class NoActivity final : public Activity {
   Deployment deployment(std::string_view) const override { return {}; }
-  Json usage() const override { return Json::Object{}; }
+  std::vector<v1::WindowSealed> open_usage() const override { return open; }
+
+ public:
+  std::vector<v1::WindowSealed> open;
 };
 
 // A directory that goes with the test.
@@ -82,6 +85,8 @@ class TestSurface {
     while (!ended) context_.run_one();
     return text;
   }
+
+  std::vector<v1::WindowSealed>& open_usage() { return activity_.open; }
 
   TestDirectory directory;
   log::SimulatedLog log{1};

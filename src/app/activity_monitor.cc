@@ -35,8 +35,15 @@ series::Usage usage_of(const gateway::RequestRecord& record) {
   usage.region = record.region;
   usage.site = record.site;
   usage.deployment = record.deployment;
-  usage.prompt_tokens = static_cast<uint32_t>(std::min<uint64_t>(record.prompt_tokens, UINT32_MAX));
-  usage.output_tokens = static_cast<uint32_t>(std::min<uint64_t>(record.output_tokens, UINT32_MAX));
+  if (record.was_served()) {
+    const auto whole = [](uint64_t tokens) { return static_cast<uint32_t>(std::min<uint64_t>(tokens, UINT32_MAX)); };
+    usage.prompt_tokens = whole(record.prompt_tokens);
+    usage.output_tokens = whole(record.output_tokens);
+    usage.cached_tokens = whole(record.cached_tokens);
+    usage.energy_j = record.energy_j;
+    usage.carbon_g = record.carbon_g;
+    usage.estimated = !record.tokens_counted;
+  }
   usage.ttft_us = whole_us(record.ttft);
   usage.tpot_us = whole_us(record.tpot);
   usage.duration_us = whole_us(record.duration);
@@ -106,7 +113,10 @@ void ActivityMonitor::run() {
     }
     take_in(std::move(records));
     if (stopping || clock_.monotonic() >= second_ends) {
-      close_second(clock_.now());
+      const Instant now = clock_.now();
+      // What is open when it stops is closed before its time, so that all of it is on the log: rows that still come in
+      // this minute, after a start, count in the next.
+      close_second(now, stopping ? now + series::kWindow : now - kSealDelay);
       second_ends = second_ends + seconds(1);
     }
     if (stopping) return;
@@ -129,7 +139,7 @@ void ActivityMonitor::take_in(std::vector<gateway::RequestRecord> records) {
   }
 }
 
-void ActivityMonitor::close_second(Instant now) {
+void ActivityMonitor::close_second(Instant now, Instant seal_before) {
   decisions_shown_ = 0;
   {
     const std::lock_guard lock(window_mutex_);
@@ -140,7 +150,7 @@ void ActivityMonitor::close_second(Instant now) {
     feed_.publish("load", to_json(api::load_message(*published, flows_json(), goodput_json())));
   if (auto flushed = store_.flush(); !flushed) log_error("usage could not be flushed: {}", to_string(flushed.error()));
   // A window is sealed a little after its minute, for rows that were still under way.
-  auto windows = store_.seal(now - kSealDelay);
+  auto windows = store_.seal(seal_before);
   if (!windows) {
     log_error("a window could not be sealed: {}", to_string(windows.error()));
   } else if (!windows->empty() && sealed_(*windows)) {
@@ -151,22 +161,7 @@ void ActivityMonitor::close_second(Instant now) {
     log_error("old usage could not be removed: {}", to_string(expired.error()));
 }
 
-Json ActivityMonitor::usage() const {
-  auto totals = store_.totals({});
-  if (!totals) return Json::Object{{"error", to_string(totals.error())}};
-  Json::Array rows;
-  for (const v1::UsageTotal& total : *totals) {
-    rows.push_back(Json::Object{{"tenant", total.tenant()},
-                                {"model", total.model()},
-                                {"site", total.site()},
-                                {"requests", total.requests()},
-                                {"kept", total.kept()},
-                                {"prompt_tokens", total.prompt_tokens()},
-                                {"output_tokens", total.output_tokens()},
-                                {"cost_eur", total.cost_eur()}});
-  }
-  return Json::Object{{"usage", std::move(rows)}};
-}
+std::vector<v1::WindowSealed> ActivityMonitor::open_usage() const { return store_.unconfirmed_usage(); }
 
 Json ActivityMonitor::flows_json() const {
   std::map<std::pair<std::string, std::string>, uint64_t> sums;

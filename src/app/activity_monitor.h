@@ -30,11 +30,11 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
                   const gateway::SharedState& gateways,
                   std::function<std::shared_ptr<const api::Published>()> published,
                   std::function<bool(const std::vector<v1::WindowSealed>&)> sealed);
-  ~ActivityMonitor() override;  // flushes what it holds
+  ~ActivityMonitor() override;  // closes the open window: all that was used is on the log
 
   void on_request(const gateway::RequestRecord& record) override;
   Deployment deployment(std::string_view id) const override;
-  Json usage() const override;
+  std::vector<v1::WindowSealed> open_usage() const override;
 
  private:
   struct Second {                                                   // one second's worth
@@ -48,7 +48,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
 
   void run();
   void take_in(std::vector<gateway::RequestRecord> records);
-  void close_second(Instant now);
+  void close_second(Instant now, Instant seal_before);
   Json flows_json() const;
   Json goodput_json() const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <map>
 #include <thread>
 
 #include "api/api.h"
@@ -21,6 +22,7 @@
 #include "app/personal_keys.h"
 #include "app/plan_worker.h"
 #include "app/search_follower.h"
+#include "base/calendar.h"
 #include "base/file.h"
 #include "base/logging.h"
 #include "gateway/gateway.h"
@@ -78,6 +80,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
 
   void submit_quietly(std::vector<log::Event> events, const char* what);
   void power_sites(const grid::Snapshot& grid);
+  void tell_spending(const api::Published& now, bool with_open);
   void tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after);
 
   SystemClock clock_;
@@ -149,13 +152,18 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   activity_ = std::make_unique<ActivityMonitor>(
       clock_, *series_, feed_, metrics_, gateways_, [this] { return core_->published(); },
       [this](const std::vector<v1::WindowSealed>& windows) {
-        std::vector<log::Event> events;
-        for (const v1::WindowSealed& window : windows) {
-          log::Event& event = events.emplace_back();
-          event.set_actor("core");
-          *event.mutable_window_sealed() = window;
-        }
-        return core_->submit_and_wait(std::move(events)).has_value();
+        // One at a time: a busy window is several events of megabytes. A window written twice counts once.
+        for (const v1::WindowSealed& window : windows)
+          for (v1::WindowSealed& part : series::parts_of(window)) {
+            log::Event event;
+            event.set_actor("core");
+            *event.mutable_window_sealed() = std::move(part);
+            if (auto logged = core_->submit_and_wait({std::move(event)}); !logged) {
+              log_error("usage could not be logged and is kept: {}", to_string(logged.error()));
+              return false;
+            }
+          }
+        return true;
       });
   TANDEM_TRY(open_surfaces(options));
   core_->start();
@@ -278,7 +286,9 @@ void RunningGrid::published(const api::Published* before, const std::shared_ptr<
   const inventory::Snapshot sealed = now->state.inventory.opened_by(nullptr);
   webhooks_->follow(sealed);
   search_follower_->offer(sealed);
-  if (before == nullptr || before->table != now->table) gateways_.publish(now->table);
+  const bool new_table = before == nullptr || before->table != now->table;
+  if (new_table) gateways_.publish(now->table);
+  if (new_table || !before->state.accounts.shares_all(now->state.accounts)) tell_spending(*now, before == nullptr);
   const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
   if (same) return;
   if (before != nullptr) tell_listeners(*before->state.grid, *now->state.grid);
@@ -293,6 +303,25 @@ void RunningGrid::published(const api::Published* before, const std::shared_ptr<
   table.set_valid_until_ns(now->table->rows().valid_until.ns);
   table.set_sha256(std::string(routing::digest(*now->table).view()));
   submit_quietly({std::move(event)}, "a published routing table");
+}
+
+// What a former process served and could not put on the log is known only when this one starts; from then on the
+// gateways know it themselves.
+void RunningGrid::tell_spending(const api::Published& now, bool with_open) {
+  const Instant month = begin_of_month(clock_.now());
+  std::map<std::string, uint64_t> open;
+  if (with_open)
+    for (const v1::WindowSealed& window : activity_->open_usage())
+      if (window.from_ns() >= month.ns && !now.state.accounts.counted(Instant{window.from_ns()}))
+        for (const v1::UsageTotal& total : window.usage())
+          open[total.tenant()] += control::sums_of(total).cost_nano_eur;
+  std::vector<gateway::Spending> spending;
+  for (const routing::Tenant& tenant : now.table->rows().tenants) {
+    if (tenant.limits.budget_per_month.value() <= 0) continue;
+    const uint64_t billed = now.state.accounts.month_of(tenant.id, month).cost_nano_eur;
+    spending.push_back({tenant.id, billed + (with_open ? open[tenant.id] : 0)});
+  }
+  if (!spending.empty()) gateways_.note_spending(month, spending);
 }
 
 void RunningGrid::tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/calendar.h"
 #include "base/random.h"
 
 namespace tandem {
@@ -22,6 +23,15 @@ TEST(Time, EveryInstantReadsBackTheSame) {
     ASSERT_TRUE(read) << format_rfc3339(t);
     EXPECT_EQ(*read, t);
   }
+}
+
+TEST(Time, MonthsAreThoseOfTheCalendar) {
+  const auto at = [](const char* text) { return *parse_rfc3339(text); };
+  EXPECT_EQ(begin_of_month(at("2024-02-29T23:59:59.9Z")), at("2024-02-01T00:00:00Z"));
+  EXPECT_EQ(begin_of_next_month(at("2024-02-29T00:00:00Z")), at("2024-03-01T00:00:00Z"));
+  EXPECT_EQ(begin_of_next_month(at("2025-12-31T12:00:00Z")), at("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(begin_of_month(at("2026-01-01T00:00:00Z")), at("2026-01-01T00:00:00Z"));
+  EXPECT_EQ(begin_of_month(Instant{-1}), at("1969-12-01T00:00:00Z"));
 }
 
 TEST(Time, RefusesWhatIsNoTime) {

@@ -12,7 +12,7 @@
 namespace tandem::control {
 namespace {
 
-constexpr std::string_view kMagic = "TNDMCKP2";
+constexpr std::string_view kMagic = "TNDMCKP3";
 constexpr size_t kEnvelopeBytes = 8 + 32;               // magic and SHA-256 of what follows
 constexpr uint64_t kFileBytesMax = uint64_t{16} << 30;  // above what the largest inventory we promise takes
 constexpr size_t kKept = 3;                             // one may be damaged, one of a log that was put back
@@ -128,7 +128,7 @@ std::optional<std::string_view> take_part(std::string_view& bytes) {
   return part;
 }
 
-// What follows here and the branches, each behind its length as 8 little-endian bytes; then the inventory.
+// What follows here, the branches and the accounts, each behind its length as 8 little-endian bytes; then the inventory.
 void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   v1::Checkpoint checkpoint;
   encode_head(state.head, *checkpoint.mutable_head());
@@ -153,6 +153,9 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   bytes += part;
   put_length(bytes, branches.size());
   bytes += branches;
+  const std::string accounts = state.accounts.bytes();
+  put_length(bytes, accounts.size());
+  bytes += accounts;
   sink(bytes);
   state.inventory.write(sink);
 }
@@ -166,7 +169,8 @@ std::string encode_checkpoint(const State& state) {
 Result<State> decode_checkpoint(std::string_view bytes) {
   const auto part = take_part(bytes);
   const auto branches = part ? take_part(bytes) : std::nullopt;
-  if (!branches) return fail(ErrorCode::corrupt, "a checkpoint is cut short");
+  const auto accounts = branches ? take_part(bytes) : std::nullopt;
+  if (!accounts) return fail(ErrorCode::corrupt, "a checkpoint is cut short");
   v1::Checkpoint checkpoint;
   if (part->size() > INT32_MAX || !checkpoint.ParseFromArray(part->data(), static_cast<int>(part->size())))
     return fail(ErrorCode::corrupt, "a checkpoint's first part does not decode");
@@ -174,6 +178,7 @@ Result<State> decode_checkpoint(std::string_view bytes) {
   TANDEM_ASSIGN(state.head, decode_head(checkpoint.head()));
   TANDEM_ASSIGN(state.inventory, inventory::Snapshot::read(bytes));
   TANDEM_ASSIGN(state.branches, inventory::Branches::read(state.inventory, *branches));
+  TANDEM_ASSIGN(state.accounts, Accounts::read(*accounts));
   if (checkpoint.has_plan()) state.plan = std::make_shared<const v1::Plan>(std::move(*checkpoint.mutable_plan()));
   state.plan_offset = checkpoint.plan_offset();
   state.replan_after = checkpoint.replan_after();

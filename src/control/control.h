@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "control/accounts.h"
 #include "grid/snapshot.h"
 #include "inventory/branch.h"
 #include "inventory/inventory.h"
@@ -40,6 +41,7 @@ struct State {
   std::optional<PendingPlan> pending;    // at most one: a newer request replaces it
   log::Offset replan_after = 0;          // last change that a plan must take in; 0 when the plan is up to date
   Instant plan_not_before;               // after a plan was rejected or failed, when to ask for the next
+  Accounts accounts;
   log::BatchHeader head;                 // of the last batch folded
 };
 

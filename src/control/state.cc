@@ -73,6 +73,7 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
       break;
     case log::Event::kPlanRejected: fold_no_plan(state, event.plan_rejected().plan_id(), offset, at); break;
     case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
+    case log::Event::kWindowSealed: state.accounts.fold(event.window_sealed()); break;
     default: break;  // facts are the inventory's; the rest is kept for people and checks, and changes nothing here
   }
 }
@@ -85,6 +86,7 @@ Digest state_hash(const State& state) {
   Hasher hasher;
   hasher.update(state.inventory.hash().view());
   hasher.update(state.branches.hash(state.inventory).view());
+  hasher.update(state.accounts.hash().view());
   hasher.update(state.head.hash.view());
   hasher.update(state.plan_offset).update(state.replan_after).update(static_cast<uint64_t>(state.plan_not_before.ns));
   hasher.update(uint64_t{state.plan != nullptr});

@@ -275,7 +275,9 @@ Result<void> check_report(const State& state, const log::Event& event) {
   const auto wrong = [](std::string message) { return fail(ErrorCode::invalid_argument, std::move(message)); };
   if (event.has_window_sealed()) {
     const v1::WindowSealed& window = event.window_sealed();
-    if (window.from_ns() >= window.to_ns()) return wrong("a window ends after it begins");
+    if (window.from_ns() < 0 || window.from_ns() >= window.to_ns()) return wrong("a window ends after it begins");
+    if (window.parts() > 0 ? window.part() >= window.parts() : window.part() > 0)
+      return wrong("a window has as many parts as it says");
     if (static_cast<size_t>(window.usage_size()) > kReportedMax) return wrong("a window has too many totals");
   } else if (event.has_routing_table_published()) {
     if (event.routing_table_published().from_offset() > state.inventory.offset())

@@ -6,6 +6,10 @@ namespace tandem::gateway {
 
 int status_of(const ApiError& error) { return error.status != 0 ? error.status : describe(error.code).http_status; }
 
+std::string_view code_of(const ApiError& error) {
+  return error.reason.empty() ? std::string_view(describe(error.code).name) : std::string_view(error.reason);
+}
+
 std::string body_of(const ApiError& error) {
   const ErrorDescription& description = describe(error.code);
   std::string body = R"({"error":{"message":)";
@@ -18,7 +22,7 @@ std::string body_of(const ApiError& error) {
   else
     append_json_string(body, error.param);
   body += R"(,"code":)";
-  append_json_string(body, error.reason.empty() ? description.name : std::string_view(error.reason));
+  append_json_string(body, code_of(error));
   body += "}}";
   return body;
 }

@@ -27,6 +27,7 @@ using Checked = tl::expected<T, ApiError>;
 }
 
 int status_of(const ApiError& error);
+std::string_view code_of(const ApiError& error);  // as its body has it
 std::string body_of(const ApiError& error);
 
 }  // namespace tandem::gateway

@@ -5,52 +5,63 @@
 
 namespace tandem::gateway {
 
-void DecisionRing::keep(std::shared_ptr<const KeptDecision> decision, const std::shared_ptr<const BoundTable>& bound) {
-  std::shared_ptr<const KeptDecision> dropped;  // let go outside the lock
+uint64_t DecisionRing::keep(std::shared_ptr<const RequestRecord> record, std::shared_ptr<const KeptDecision> decision,
+                            const std::shared_ptr<const BoundTable>& bound) {
+  Entry dropped;  // let go outside the lock
   std::shared_ptr<const BoundTable> dropped_table;
   const std::lock_guard lock(mutex_);
-  decisions_.push_back(std::move(decision));
-  if (decisions_.size() > decisions_max_) {
-    dropped = std::move(decisions_.front());
-    decisions_.pop_front();
+  entries_.push_back({std::move(record), std::move(decision)});
+  if (entries_.size() > decisions_max_) {
+    dropped = std::move(entries_.front());
+    entries_.pop_front();
+    ++first_position_;
   }
-  if (bound == nullptr || (!tables_.empty() && tables_.back() == bound)) return;
-  if (std::find(tables_.begin(), tables_.end(), bound) != tables_.end()) return;  // a long request, of an earlier table
+  const uint64_t position = first_position_ + entries_.size() - 1;
+  if (bound == nullptr || (!tables_.empty() && tables_.back() == bound)) return position;
+  // A long request is of an earlier table.
+  if (std::find(tables_.begin(), tables_.end(), bound) != tables_.end()) return position;
   tables_.push_back(bound);
   if (tables_.size() > tables_max_) {
     dropped_table = std::move(tables_.front());
     tables_.pop_front();
   }
+  return position;
+}
+
+void DecisionRing::settle(uint64_t position, std::shared_ptr<const RequestRecord> record) {
+  const std::lock_guard lock(mutex_);
+  if (position >= first_position_) entries_[position - first_position_].record.swap(record);
 }
 
 std::vector<RequestRecord> DecisionRing::recent(size_t count_max) const {
-  std::vector<std::shared_ptr<const KeptDecision>> latest;
+  std::vector<std::shared_ptr<const RequestRecord>> latest;
   {
     const std::lock_guard lock(mutex_);
-    const size_t count = std::min(count_max, decisions_.size());
-    latest.assign(decisions_.rbegin(), decisions_.rbegin() + static_cast<std::ptrdiff_t>(count));
+    const size_t count = std::min(count_max, entries_.size());
+    for (size_t i = 0; i < count; ++i) latest.push_back(entries_[entries_.size() - 1 - i].record);
   }
   std::vector<RequestRecord> records;
-  for (const auto& decision : latest) records.push_back(decision->record);
+  for (const auto& record : latest) records.push_back(*record);
   return records;
 }
 
 std::optional<DecisionStory> DecisionRing::explain(std::string_view id) const {
-  std::shared_ptr<const KeptDecision> kept;
+  Entry entry;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(decisions_.rbegin(), decisions_.rend(),
-                                    [id](const auto& decision) { return decision->record.id == id; });
-    if (found != decisions_.rend()) kept = *found;
+    const auto found =
+        std::find_if(entries_.rbegin(), entries_.rend(), [id](const Entry& each) { return each.record->id == id; });
+    if (found != entries_.rend()) entry = *found;
   }
-  if (kept == nullptr) return std::nullopt;
+  if (entry.record == nullptr) return std::nullopt;
+  const KeptDecision* kept = entry.decision.get();
   const std::shared_ptr<const BoundTable> bound = kept->bound.lock();
   if (bound == nullptr) return std::nullopt;
   std::vector<routing::TargetLive> live(bound->live.size());
   for (const KeptDecision::Seen& seen : kept->seen) live[seen.target] = seen.live;
   if (kept->seen.empty())
     for (const uint32_t target : bound->table->targets_of_model(kept->facts.model)) live[target] = *bound->live[target];
-  return DecisionStory{kept->record, bound->table, kept->facts,
+  return DecisionStory{*entry.record, bound->table, kept->facts,
                        routing::explain(*bound->table, kept->facts, live, kept->excluded, kept->draw),
                        !kept->seen.empty()};
 }

@@ -13,12 +13,12 @@
 
 namespace tandem::gateway {
 
+// What a decision was made on.
 struct KeptDecision {
   struct Seen {
     uint32_t target = 0;
     routing::TargetLive live;
   };
-  RequestRecord record;
   std::weak_ptr<const BoundTable> bound;  // kept alive for the last few tables only
   routing::RequestFacts facts;
   std::vector<uint32_t> excluded;
@@ -31,16 +31,25 @@ class DecisionRing {
  public:
   DecisionRing(size_t decisions_max, size_t tables_max) : decisions_max_(decisions_max), tables_max_(tables_max) {}
 
-  void keep(std::shared_ptr<const KeptDecision> decision, const std::shared_ptr<const BoundTable>& bound);
+  // Keeps a decision with its record as it will be if the answer's last bytes reach the client; `settle` replaces the
+  // record by what came of it, if it is still kept.
+  uint64_t keep(std::shared_ptr<const RequestRecord> record, std::shared_ptr<const KeptDecision> decision,
+                const std::shared_ptr<const BoundTable>& bound);
+  void settle(uint64_t position, std::shared_ptr<const RequestRecord> record);
   std::vector<RequestRecord> recent(size_t count_max) const;
   std::optional<DecisionStory> explain(std::string_view id) const;
 
  private:
+  struct Entry {
+    std::shared_ptr<const RequestRecord> record;
+    std::shared_ptr<const KeptDecision> decision;
+  };
   const size_t decisions_max_;
   const size_t tables_max_;
   mutable std::mutex mutex_;
-  std::deque<std::shared_ptr<const KeptDecision>> decisions_;  // the latest last
-  std::deque<std::shared_ptr<const BoundTable>> tables_;       // the latest last
+  std::deque<Entry> entries_;                             // the latest last
+  uint64_t first_position_ = 0;                           // of entries_.front()
+  std::deque<std::shared_ptr<const BoundTable>> tables_;  // the latest last
 };
 
 }  // namespace tandem::gateway

@@ -1,5 +1,8 @@
 #include "gateway/gateway.h"
 
+#include <boost/asio/post.hpp>
+#include <chrono>
+
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -13,6 +16,50 @@ namespace asio = boost::asio;
 
 std::string GatewayCore::next_id() {
   return fmt::format("d-{:x}-{:x}-{:x}", started_at.ns / 1'000'000, options.number, ++sequence);
+}
+
+void TurnRate::note(Duration now) {
+  constexpr double kSmoothing = 0.1;  // of ten or so
+  if (last_) {
+    const double interval_s = (now - *last_).seconds();
+    interval_s_ = interval_s_ == 0 ? interval_s : interval_s_ + kSmoothing * (interval_s - interval_s_);
+  }
+  last_ = now;
+}
+
+std::optional<Duration> TurnRate::time_for(size_t ahead, Duration now) const {
+  if (interval_s_ == 0) return std::nullopt;
+  const double since_s = last_ ? (now - *last_).seconds() : 0;  // a long silence is news too
+  return nanoseconds(static_cast<int64_t>(std::max(interval_s_, since_s) * 1e9 * static_cast<double>(ahead)));
+}
+
+namespace {
+constexpr size_t kLooksMax = 64;  // at those who wait, each a decision: a hundred microseconds at most
+constexpr auto kQueueWatch = std::chrono::milliseconds(5);
+}  // namespace
+
+void GatewayCore::serve_queue() {
+  if (queue.size() == 0 || std::exchange(serving_queue, true)) return;
+  asio::post(context, [weak = weak_from_this()] {
+    const auto core = weak.lock();
+    if (core == nullptr) return;
+    core->serving_queue = false;
+    core->board.readmit_due(core->clock.monotonic());
+    core->queue.serve(kLooksMax);
+    if (core->queue.size() == 0) core->turn_rates.clear();  // a pause says nothing of the next time
+  });
+}
+
+void GatewayCore::watch_queue() {
+  if (queue.size() == 0 || std::exchange(watching_queue, true)) return;
+  queue_timer.expires_after(kQueueWatch);
+  queue_timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto core = weak.lock();
+    if (core == nullptr || error) return;
+    core->watching_queue = false;
+    core->serve_queue();
+    core->watch_queue();
+  });
 }
 
 class Gateway::Impl {
@@ -65,13 +112,13 @@ Checked<std::string> models_json(const routing::RoutingTable& table, const http:
 }  // namespace
 
 asio::awaitable<void> Gateway::Impl::handle(const http::Request& request, http::ResponseWriter& writer) {
-  const bool chat = request.target == "/v1/chat/completions";
-  if (chat || request.target == "/v1/completions") {
+  for (const Surface surface : {Surface::chat_completions, Surface::completions, Surface::embeddings}) {
+    if (request.target != path_of(surface)) continue;
     if (request.method != "POST") {
       co_await refuse_method(request, writer, "POST");
       co_return;
     }
-    RequestRun run(core, chat ? Surface::chat_completions : Surface::completions, request, writer);
+    RequestRun run(core, surface, request, writer);
     co_await run.run();
     co_return;
   }

@@ -33,6 +33,12 @@ struct HealthOptions {
   uint32_t recovery_in_flight_max = 32;
 };
 
+// What a tenant has spent of a month's budget.
+struct Spending {
+  std::string tenant;
+  uint64_t nano_eur = 0;
+};
+
 struct DeploymentStatus {
   std::string deployment;
   uint32_t in_flight = 0;
@@ -49,6 +55,9 @@ class SharedState {
 
   // Puts a table in force: each gateway uses it from its next request on. O(targets), on the caller's thread.
   void publish(std::shared_ptr<const routing::RoutingTable> table);
+  // What the accounts say was spent since the month began, at least: of tenants with a budget in the table in force,
+  // others are passed over. What the gateways serve themselves they count as it happens.
+  void note_spending(Instant month_begin, const std::vector<Spending>& spending);
   std::shared_ptr<const routing::RoutingTable> table() const;  // null before the first
   std::vector<DeploymentStatus> deployments() const;           // of the table in force, in its order
 
@@ -64,6 +73,12 @@ struct GatewayOptions {
   uint32_t attempts_max = 3;
   // Retries as a share of requests (with ten to begin with): an outage must not double the load on what is left.
   double retry_fraction = 0.2;
+  // Requests that wait here while every engine that may serve them is full, and how long one may. 0: none wait.
+  size_t waiting_max = 1'024;
+  Duration wait_max = seconds(20);  // without a promise: longer, and people have left
+  // Sent to an engine beyond those it works on, as a part of them, so that it never runs dry between an answer's end
+  // and the next request's way there: a queue here can still choose who is next, one at the engine cannot.
+  double engine_queue = 0.125;
   http::ClientTimeouts timeouts{.connect = seconds(1), .first_byte = seconds(60), .between_bytes = seconds(30)};
   Duration stream_duration_max = minutes(30);  // the longest contexts at the slowest decode take some ten minutes
   // Bodies of all requests under way: with the copy that is sent, half a gigabyte. Beyond it, requests get a 503.
@@ -96,7 +111,8 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // Answers any request whose target is under /v1/: chat/completions, completions, models; others get a 404 object.
+  // Answers any request whose target is under /v1/: chat/completions, completions, embeddings, models; others get a 404
+  // object.
   boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
 
   // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.

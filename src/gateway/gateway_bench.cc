@@ -6,8 +6,12 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <malloc.h>
+
 #include "base/histogram.h"
+#include "gateway/fair_queue.h"
 #include "gateway/gateway.h"
+#include "gateway/live_board.h"
 #include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
 #include "routing/drawn_table.h"
@@ -42,6 +46,46 @@ void read_stream_by_token(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(reader.feed(event));
 }
 BENCHMARK(read_stream_by_token);
+
+// One request's look at its limits: what each request of a tenant with limits pays.
+void take_of_a_limit(benchmark::State& state) {
+  static RateMeter meter;
+  const SystemClock clock;
+  for (auto _ : state) benchmark::DoNotOptimize(meter.take(1'000'000'000, 1, clock.monotonic()));
+}
+BENCHMARK(take_of_a_limit)->Threads(1)->Threads(2);
+
+void arrive_and_be_charged(benchmark::State& state) {
+  FairQueue queue(1'024);
+  std::vector<std::string> tenants;
+  for (int i = 0; i < 50'000; ++i) tenants.push_back("tenant-" + std::to_string(i));
+  size_t next = 0;
+  for (auto _ : state) {
+    const std::string& tenant = tenants[next++ * 7'919 % tenants.size()];
+    queue.arrive(tenant, 0, 1);
+    queue.charge(tenant, 1'000, 200);
+    queue.charge(tenant, 0, -50);
+  }
+}
+BENCHMARK(arrive_and_be_charged);
+
+// A table with 50,000 tenants, each with all limits, taken in beside the one in force.
+void publish_to_50000_tenants(benchmark::State& state) {
+  routing::TableRows rows = routing::draw_table("jurisdiction DE\nregion r\nsite s DE\nmodel m");
+  for (int i = 0; i < 50'000; ++i) {
+    routing::Tenant tenant;
+    tenant.id = "tenant-" + std::to_string(i);
+    tenant.limits = {600, 100'000, Euros(100)};
+    rows.tenants.push_back(std::move(tenant));
+  }
+  const auto table = std::make_shared<routing::RoutingTable>(rows);
+  const size_t before = mallinfo2().uordblks;
+  LiveBoard board({});
+  board.publish(table);
+  state.counters["bytes_a_tenant"] = static_cast<double>(mallinfo2().uordblks - before) / 50'000;
+  for (auto _ : state) board.publish(table);
+}
+BENCHMARK(publish_to_50000_tenants)->Unit(benchmark::kMillisecond);
 
 class Overheads final : public RecordSink {
  public:

@@ -2,17 +2,23 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "base/random.h"
 #include "gateway/decision_ring.h"
+#include "gateway/fair_queue.h"
 #include "gateway/gateway.h"
 #include "gateway/live_board.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_metrics.h"
 
 namespace tandem::gateway {
+
+inline Microseconds microseconds_of(Duration duration) { return Microseconds(static_cast<double>(duration.ns) * 1e-3); }
 
 // Bounds retries to a share of requests, so that an outage does not multiply the load on what is left (the token bucket
 // of Finagle's RetryBudget).
@@ -30,7 +36,19 @@ class RetryBudget {
   double left_ = kAtStart;
 };
 
-struct GatewayCore {
+// How fast those who wait for a model get their turn.
+class TurnRate {
+ public:
+  void note(Duration now);
+  // Until `ahead` have had theirs; nothing while it is not known.
+  std::optional<Duration> time_for(size_t ahead, Duration now) const;
+
+ private:
+  std::optional<Duration> last_;
+  double interval_s_ = 0;  // smoothed; 0: not known
+};
+
+struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   GatewayCore(boost::asio::io_context& io_context, LiveBoard& live_board, http::Client& http_client, Metrics& registry,
               const Clock& time, RecordSink& record_sink, GatewayOptions gateway_options)
       : context(io_context),
@@ -43,6 +61,8 @@ struct GatewayCore {
         random(options.seed, options.number),
         retries(options.retry_fraction),
         ring(options.decisions_kept, options.tables_kept),
+        queue(options.waiting_max),
+        queue_timer(io_context),
         started_at(time.now()) {}
 
   // The table in force; null before the first.
@@ -54,6 +74,10 @@ struct GatewayCore {
   }
 
   std::string next_id();
+  // An engine may have room: lets those who wait look for it, not now but next.
+  void serve_queue();
+  // Room that other gateways make, or a recovered engine, is told to nobody: somebody looks while any wait.
+  void watch_queue();
 
   boost::asio::io_context& context;
   LiveBoard& board;
@@ -65,6 +89,11 @@ struct GatewayCore {
   Random random;
   RetryBudget retries;
   DecisionRing ring;
+  FairQueue queue;
+  std::unordered_map<uint64_t, TurnRate> turn_rates;  // by group of those who wait; looked up only
+  boost::asio::steady_timer queue_timer;
+  bool watching_queue = false;
+  bool serving_queue = false;  // posted
   RequestReader reader;
   const Instant started_at;
   size_t body_bytes_in_flight = 0;

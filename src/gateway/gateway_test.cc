@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "gateway/test_world.h"
 
 namespace tandem::gateway {
@@ -43,6 +45,76 @@ TEST(Gateway, AnswersWholeFromTheCheapestSiteAndSaysWhich) {
   EXPECT_EQ(record.attempts, 1u);
   EXPECT_NEAR(record.cost.value(), (7 * 1 + 3 * 3) * 1e-6, 1e-12);
   EXPECT_EQ(record.ttft, std::nullopt);
+}
+
+TEST(Gateway, AccountsForTokensCostEnergyAndCarbon) {
+  std::string drawing = kThreeEngines;
+  const std::string dear = "prompt_cost=1 output_cost=3";
+  drawing.replace(drawing.find(dear), dear.size(), dear + " prompt_joules=2 output_joules=10 carbon=360");
+  TestWorld world(drawing, three_engines());
+  world.engine("far").usage =
+      R"({"prompt_tokens":100,"completion_tokens":3,"total_tokens":103,"prompt_tokens_details":{"cached_tokens":64}})";
+  world.ask(chat(kWholeBody));
+  EXPECT_EQ(world.last().prompt_tokens, 100u);
+  EXPECT_EQ(world.last().cached_tokens, 64u);
+  EXPECT_NEAR(world.last().cost.value(), (36 * 1 + 3 * 3) * 1e-6, 1e-12);
+  EXPECT_DOUBLE_EQ(world.last().energy_j, 36 * 2 + 3 * 10);
+  EXPECT_NEAR(world.last().carbon_g, (36 * 2 + 3 * 10) * 360 / 3.6e6, 1e-12);
+  EXPECT_TRUE(world.last().was_served());
+  world.engine("far").behaviour = Behaviour::forgets_usage;
+  world.ask(chat(kStreamBody));
+  EXPECT_FALSE(world.last().tokens_counted);
+  EXPECT_GT(world.last().energy_j, 0);
+  world.ask(chat(kWholeBody, with_header("x-tandem-residency", "XX")));
+  EXPECT_FALSE(world.last().was_served());
+  EXPECT_EQ(world.last().cost.value(), 0);
+}
+
+TEST(Gateway, EmbeddingsArePassedThroughAndCounted) {
+  TestWorld world(kThreeEngines, three_engines());
+  http::ClientRequest request = chat(R"({"model":"tiny","input":["one","two"],"dimensions":2})");
+  request.target = "/v1/embeddings";
+  Reply reply = world.ask(request);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, kEmbedding);
+  EXPECT_THAT(world.engine("far").requests.at(0).body, HasSubstr(R"("model":"small")"));
+  EXPECT_EQ(world.last().prompt_tokens, 8u);
+  EXPECT_EQ(world.last().output_tokens, 0u);
+  EXPECT_TRUE(world.last().tokens_counted);
+  EXPECT_TRUE(world.last().promise_kept);
+  EXPECT_NEAR(world.last().cost.value(), 8e-6, 1e-12);
+  // An engine that has no such path is not a broken one.
+  world.engine("far").embeds = false;
+  for (int i = 0; i < 5; ++i) {
+    reply = world.ask(request);
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_EQ(reply.error_code(), "unsupported_model");
+  }
+  EXPECT_EQ(world.ask(chat(kWholeBody)).header("x-tandem-site"), "iad");
+  request.method = "GET";
+  EXPECT_EQ(world.ask(request).status, 405);
+}
+
+TEST(Gateway, WhatThePlanTurnsAwayIsRefusedAsThePlans) {
+  const std::string drawing = kThreeEngines + "  admission_by_plan\n  split acme north small turned_away=1\n";
+  TestWorld world(drawing, three_engines());
+  Reply reply = world.ask(chat(kWholeBody));
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.error_code(), "plan");
+  EXPECT_EQ(world.last().outcome, Outcome::rejected);
+  EXPECT_EQ(world.last().gate, routing::Gate::plan);
+  EXPECT_EQ(world.last().refused, "plan");
+  world.publish(kThreeEngines + "  admission_by_plan\n  split acme north small b=0.1 turned_away=0.9\n");
+  std::set<int> statuses;
+  for (int i = 0; i < 200; ++i) {
+    reply = world.ask(chat(kWholeBody));
+    statuses.insert(reply.status);
+    if (reply.status == 429) {
+      EXPECT_EQ(reply.error_code(), "plan");
+      EXPECT_EQ(reply.header("retry-after"), "1");
+    }
+  }
+  EXPECT_EQ(statuses, (std::set<int>{200, 429}));
 }
 
 TEST(Gateway, ForwardsTheClientsBytesAndNeverItsKey) {
@@ -271,6 +343,21 @@ TEST(Gateway, ExplainsADecisionAsThingsWere) {
   EXPECT_EQ(json["request"]["outcome"].text(), "ok");
   EXPECT_EQ(world.gateway.explain_decision("d-0-0-0"), std::nullopt);
   EXPECT_EQ(world.gateway.recent(5).size(), 1u);
+}
+
+TEST(Gateway, ADecisionIsThereBeforeTheAnswerHasEnded) {
+  TestWorld world(kThreeEngines, three_engines());
+  world.engine("far").behaviour = Behaviour::answers_at_length;
+  const Reply begun = world.ask_and_leave(chat(kWholeBody));
+  EXPECT_TRUE(world.records.all.empty());  // still being sent
+  const std::string id = begun.header("x-tandem-decision");
+  const auto story = world.gateway.explain_decision(id);
+  ASSERT_TRUE(story.has_value());
+  EXPECT_EQ(story->record.outcome, Outcome::ok);
+  EXPECT_EQ(story->record.output_tokens, 3u);
+  world.wait_until([&] { return !world.records.all.empty(); });
+  EXPECT_EQ(world.gateway.explain_decision(id)->record.outcome, Outcome::cancelled);  // what came of it
+  EXPECT_FALSE(world.gateway.explain_decision(id)->record.promise_kept);
 }
 
 TEST(Gateway, KeepsABoundedNumberOfDecisions) {

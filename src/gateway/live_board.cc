@@ -78,6 +78,7 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
     bound->live.push_back(&engine->live());
     bound->engines.push_back(std::move(engine));
   }
+  bind_meters(*bound);
   std::shared_ptr<const BoundTable> previous;  // let go outside the lock
   {
     const std::lock_guard lock(mutex_);
@@ -86,6 +87,27 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
   }
   previous.reset();
   std::erase_if(engines_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(meters_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+void LiveBoard::bind_meters(BoundTable& bound) {
+  const std::vector<routing::Tenant>& tenants = bound.table->rows().tenants;
+  bound.meters.resize(tenants.size());
+  for (size_t i = 0; i < tenants.size(); ++i) {
+    if (!tenants[i].limits.any()) continue;
+    std::weak_ptr<TenantMeter>& known = meters_[tenants[i].id];
+    bound.meters[i] = known.lock();
+    if (bound.meters[i] == nullptr) known = bound.meters[i] = std::make_shared<TenantMeter>();
+  }
+}
+
+void LiveBoard::note_spending(Instant month_begin, const std::vector<Spending>& spending) {
+  const std::lock_guard publishing(publish_mutex_);
+  for (const Spending& one : spending) {
+    const auto found = meters_.find(one.tenant);
+    const auto meter = found == meters_.end() ? nullptr : found->second.lock();
+    if (meter != nullptr) meter->note_spent(one.nano_eur, month_begin);
+  }
 }
 
 std::shared_ptr<const BoundTable> LiveBoard::current() const {
@@ -126,6 +148,10 @@ SharedState::SharedState(HealthOptions options) : board_(std::make_unique<LiveBo
 SharedState::~SharedState() = default;
 
 void SharedState::publish(std::shared_ptr<const routing::RoutingTable> table) { board_->publish(std::move(table)); }
+
+void SharedState::note_spending(Instant month_begin, const std::vector<Spending>& spending) {
+  board_->note_spending(month_begin, spending);
+}
 
 std::shared_ptr<const routing::RoutingTable> SharedState::table() const {
   const auto bound = board_->current();

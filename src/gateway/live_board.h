@@ -1,4 +1,5 @@
-// The engines as all gateways of a process see them: in flight, health, and the table that names them. Internal.
+// Engines and tenants as all gateways of a process see them: in flight, health, what is used of limits, and the table
+// that names them. Internal.
 #pragma once
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "gateway/gateway.h"
+#include "gateway/tenant_meter.h"
 #include "routing/routing.h"
 
 namespace tandem::gateway {
@@ -54,6 +56,7 @@ struct BoundTable {
   std::shared_ptr<const routing::RoutingTable> table;
   std::vector<std::shared_ptr<EngineState>> engines;  // by target
   std::vector<const routing::TargetLive*> live;       // of each
+  std::vector<std::shared_ptr<TenantMeter>> meters;   // by tenant; null where it has no limits
 };
 
 class LiveBoard {
@@ -62,6 +65,7 @@ class LiveBoard {
 
   void publish(std::shared_ptr<const routing::RoutingTable> table);
   std::shared_ptr<const BoundTable> current() const;
+  void note_spending(Instant month_begin, const std::vector<Spending>& spending);
 
   // Takes the newer table if there is one and nobody is publishing at this moment; never waits.
   void refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& version) const;
@@ -71,12 +75,15 @@ class LiveBoard {
   void readmit_due(Duration now);
 
  private:
+  void bind_meters(BoundTable& bound);
+
   HealthOptions options_;
   std::mutex publish_mutex_;  // one publisher at a time
   mutable std::mutex mutex_;  // guards current_; held for a pointer's copy
   std::shared_ptr<const BoundTable> current_;
   std::atomic<uint64_t> version_{0};
   std::map<std::string, std::weak_ptr<EngineState>> engines_;  // of the last tables, by deployment; publisher only
+  std::map<std::string, std::weak_ptr<TenantMeter>> meters_;   // likewise, by tenant
 
   std::atomic<int64_t> next_return_ns_{INT64_MAX};
   std::mutex ejected_mutex_;

@@ -27,9 +27,14 @@ std::optional<Usage> read_usage(element root) {
   element usage;
   if (root["usage"].get(usage) != simdjson::SUCCESS || !usage.is_object()) return std::nullopt;
   const auto prompt = read_count(usage, "prompt_tokens");
-  const auto completion = read_count(usage, "completion_tokens");
+  auto completion = read_count(usage, "completion_tokens");
+  if (!completion && prompt == read_count(usage, "total_tokens")) completion = 0;  // embeddings put nothing out
   if (!prompt || !completion) return std::nullopt;
-  return Usage{*prompt, *completion};
+  Usage counted{*prompt, *completion};
+  element details;
+  if (usage["prompt_tokens_details"].get(details) == simdjson::SUCCESS && details.is_object())
+    counted.cached_tokens = std::min(read_count(details, "cached_tokens").value_or(0), *prompt);
+  return counted;
 }
 
 size_t text_length(element parent, std::string_view key) {

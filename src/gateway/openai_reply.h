@@ -14,6 +14,7 @@ namespace tandem::gateway {
 struct Usage {
   uint64_t prompt_tokens = 0;
   uint64_t completion_tokens = 0;
+  uint64_t cached_tokens = 0;  // of the prompt's: `prompt_tokens_details.cached_tokens`
   bool operator==(const Usage&) const = default;
 };
 

@@ -38,6 +38,19 @@ TEST(StreamReader, KeepsTheUsageChunkBackWhereTold) {
   EXPECT_EQ(reader.usage(), (Usage{6, 3}));
 }
 
+TEST(WholeReply, CachedTokensArePartOfThePrompts) {
+  const auto cached = [](const char* details) {
+    const auto reply =
+        read_whole_reply(std::string(R"({"usage":{"prompt_tokens":10,"completion_tokens":1)") + details + "}}");
+    return reply->usage->cached_tokens;
+  };
+  EXPECT_EQ(cached(R"(,"prompt_tokens_details":{"cached_tokens":8})"), 8u);
+  EXPECT_EQ(cached(R"(,"prompt_tokens_details":{"cached_tokens":80})"), 10u) << "no more than there are";
+  for (const char* none : {"", R"(,"prompt_tokens_details":null)", R"(,"prompt_tokens_details":{"cached_tokens":-1})",
+                           R"(,"prompt_tokens_details":[])"})
+    EXPECT_EQ(cached(none), 0u) << none;
+}
+
 TEST(StreamReader, HoldsAnIncompleteEventBack) {
   StreamReader reader(false);
   EXPECT_EQ(reader.feed(kToken.substr(0, 20)).forward, "");

@@ -101,9 +101,9 @@ Checked<size_t> read_messages(element value) {
 }
 
 // Estimated tokens of a prompt: a string, strings, tokens, or arrays of tokens.
-Checked<double> read_prompt(element value, bool nested = false) {
+Checked<double> read_prompt(std::string_view param, element value, bool nested = false) {
   if (value.is_string()) return routing::estimate_tokens(value.get_string_length().value());
-  if (!value.is_array()) return wrong_type("prompt", "a string or an array of strings or tokens", value);
+  if (!value.is_array()) return wrong_type(param, "a string or an array of strings or tokens", value);
   double tokens = 0;
   bool any = false;
   const simdjson::dom::array items = value;
@@ -114,14 +114,14 @@ Checked<double> read_prompt(element value, bool nested = false) {
     } else if (item.is_int64()) {
       tokens += 1;
     } else if (item.is_array() && !nested) {
-      const Checked<double> inner = read_prompt(item, true);
+      const Checked<double> inner = read_prompt(param, item, true);
       if (!inner) return inner;
       tokens += *inner;
     } else {
-      return wrong_type("prompt", nested ? "tokens" : "a string or an array of strings or tokens", item);
+      return wrong_type(param, nested ? "tokens" : "a string or an array of strings or tokens", item);
     }
   }
-  if (!any) return invalid("'prompt' is empty.", "prompt", "empty_array");
+  if (!any) return invalid(fmt::format("'{}' is empty.", param), std::string(param), "empty_array");
   return tokens;
 }
 
@@ -155,6 +155,7 @@ class Reading {
 
   Step read_member(std::string_view key, element value, size_t position) {
     const bool chat = surface_ == Surface::chat_completions;
+    if (surface_ == Surface::embeddings) return read_embeddings_member(key, value, position);
     if (key == "model") return once(kModel, key, [&] { return read_model(value, position); });
     if (key == "stream") return once(kStream, key, [&] { return take(read_flag(key, value), request_.stream); });
     if (key == "stream_options") return once(kStreamOptions, key, [&] { return read_stream_options(value, position); });
@@ -171,8 +172,15 @@ class Reading {
       });
     }
     if (key == "prompt" && !chat)
-      return once(kPrompt, key, [&] { return take(read_prompt(value), request_.prompt_tokens); });
+      return once(kPrompt, key, [&] { return take(read_prompt(key, value), request_.prompt_tokens); });
     if (key == "tools" && chat) text_bytes_ += simdjson::minify(value).size();  // engines put them into the prompt
+    return {};
+  }
+
+  Step read_embeddings_member(std::string_view key, element value, size_t position) {
+    if (key == "model") return once(kModel, key, [&] { return read_model(value, position); });
+    if (key == "input")
+      return once(kPrompt, key, [&] { return take(read_prompt(key, value), request_.prompt_tokens); });
     return {};
   }
 
@@ -240,7 +248,11 @@ class Reading {
 
   Checked<CompletionRequest> finish() {
     if ((seen_ & kModel) == 0) return missing("model");
-    if ((seen_ & kPrompt) == 0) return missing(surface_ == Surface::chat_completions ? "messages" : "prompt");
+    if ((seen_ & kPrompt) == 0)
+      return missing(surface_ == Surface::chat_completions ? "messages"
+                     : surface_ == Surface::completions    ? "prompt"
+                                                           : "input");
+    if (surface_ == Surface::embeddings) request_.output_tokens_max = 0;
     if (has_stream_options_ && !request_.stream)
       return invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options");
     request_.prompt_tokens += routing::estimate_tokens(text_bytes_);
@@ -341,6 +353,15 @@ RequestReader::RequestReader() = default;
 RequestReader::~RequestReader() = default;
 RequestReader::RequestReader(RequestReader&&) noexcept = default;
 RequestReader& RequestReader::operator=(RequestReader&&) noexcept = default;
+
+std::string_view path_of(Surface surface) {
+  switch (surface) {
+    case Surface::chat_completions: return "/v1/chat/completions";
+    case Surface::completions: return "/v1/completions";
+    case Surface::embeddings: return "/v1/embeddings";
+  }
+  CHECK(false);
+}
 
 Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view body) {
   if (body.empty()) return invalid("The body is empty; a JSON object is needed.");

@@ -11,7 +11,8 @@
 
 namespace tandem::gateway {
 
-enum class Surface : uint8_t { chat_completions, completions };
+enum class Surface : uint8_t { chat_completions, completions, embeddings };
+std::string_view path_of(Surface surface);  // "/v1/chat/completions"
 
 struct CompletionRequest {
   std::string model;  // as the client wrote it

@@ -7,7 +7,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tandem::gateway;
   if (size == 0) return 0;
-  const auto surface = (data[0] & 1) != 0 ? Surface::completions : Surface::chat_completions;
+  const auto surface = static_cast<Surface>(data[0] % 3);
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   RequestReader reader;
   const auto request = reader.read(surface, body);

@@ -92,6 +92,9 @@ TEST(OpenAiRequest, SaysWhatIsWrongWithABadBody) {
       {R"({"model":"m","mod\u0065l":"n","messages":[{"role":"user"}]})", "occurs twice", "model"},
       {R"({"model":"m","messages":[{"role":"user"}],"stream":false,"stream":true})", "occurs twice", "stream"},
       {R"({"model":"m","prompt":7})", "a string or an array", "prompt", Surface::completions},
+      {R"({"model":"m"})", "Missing", "input", Surface::embeddings},
+      {R"({"model":"m","input":[]})", "'input' is empty", "input", Surface::embeddings},
+      {R"({"model":"m","input":"a","input":"b"})", "twice", "input", Surface::embeddings},
       {R"({"model":"m","prompt":[]})", "empty", "prompt", Surface::completions},
       {R"({"model":"m","prompt":[["a"]]})", "tokens", "prompt", Surface::completions},
       {R"({"model":"m","prompt":[1.5]})", "a string or an array", "prompt", Surface::completions},
@@ -169,7 +172,7 @@ TEST(OpenAiRequestMutation, EveryBodyIsReadOrRefused) {
         default: body.insert(at, body.substr(random.below(body.size()), random.below(20))); break;
       }
     }
-    const Surface surface = random.chance(0.5) ? Surface::chat_completions : Surface::completions;
+    const Surface surface = static_cast<Surface>(random.below(3));
     const auto request = reader.read(surface, body);
     if (!request) {
       EXPECT_TRUE(parse_json(body_of(request.error())));

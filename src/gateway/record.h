@@ -38,24 +38,33 @@ struct RequestRecord {
   routing::Reason reason = routing::Reason::rejected;
   routing::Gate gate = routing::Gate::none;  // where it was rejected
   Outcome outcome = Outcome::client_error;
-  std::string error;  // of the last engine that failed, also where the next one answered
-  int status = 0;     // of the answer; 499 where the client left before one
+  std::string refused;  // the `code` of the error object it was answered with: "rate_limit_exceeded", "capacity", …
+  std::string error;    // of the last engine that failed, also where the next one answered
+  int status = 0;       // of the answer; 499 where the client left before one
   bool streamed = false;
   uint32_t attempts = 0;        // engines tried
   uint64_t prompt_tokens = 0;   // the engine's count, else our estimate
   uint64_t output_tokens = 0;   // the engine's count, else the tokens seen
+  uint64_t cached_tokens = 0;   // of the prompt's, as the engine counts them
   bool tokens_counted = false;  // by the engine
   Microseconds overhead;        // spent in the gateway itself before the answer's first byte
+  Microseconds queued;          // of it: waited here for a full engine
   Microseconds duration;        // from the request's last byte to the answer's last
   Microseconds predicted_ttft;
   std::optional<Microseconds> ttft;  // streamed answers: to the first token
   std::optional<Microseconds> tpot;  // streamed answers of two tokens and more: mean time from one to the next
-  Euros cost;                        // of tokens and transport, at the table's prices
+  Euros cost;                        // of tokens and transport, at the table's prices; cached tokens cost nothing
+  double energy_j = 0;               // as the table says of the tokens, cooling included
+  double carbon_g = 0;               // of CO2
   Milliseconds promise_ttft;         // 0: none
   Milliseconds promise_tpot;         // 0: none
   // A stream: ok, ttft and tpot within the promise. A whole answer: ok, and there when a stream within the promise
   // would have brought its last token: duration ≤ ttft + tpot × (output tokens − 1).
   bool promise_kept = false;
+  // An engine worked for it to some end, so that its tokens count: not where it was refused, or failed at every engine.
+  bool was_served() const {
+    return attempts > 0 && (outcome == Outcome::ok || outcome == Outcome::cut || outcome == Outcome::cancelled);
+  }
 };
 
 Json to_json(const RequestRecord& record);

@@ -16,10 +16,13 @@ RequestMetrics::RequestMetrics(Metrics& metrics)
       failovers_(
           metrics.counter("tandem_gateway_failovers_total", "Requests tried at a further engine after one failed")),
       in_flight_(metrics.gauge("tandem_gateway_requests_in_flight", "Completion requests being answered now")),
+      queued_(metrics.gauge("tandem_gateway_requests_queued", "Requests that wait for an engine with room")),
       table_offset_(metrics.gauge("tandem_gateway_table_offset", "Log offset of the routing table in force")),
       overhead_(metrics.histogram("tandem_gateway_overhead_seconds",
                                   "Time spent in the gateway itself before an answer's first byte", {},
-                                  kOverheadSeconds)) {}
+                                  kOverheadSeconds)),
+      queue_(metrics.histogram("tandem_gateway_queue_seconds", "Time that requests waited for an engine with room", {},
+                               kTtftSeconds)) {}
 
 RequestMetrics::Series& RequestMetrics::series_of(const RequestRecord& record) {
   std::string key;
@@ -54,6 +57,17 @@ RequestMetrics::Series& RequestMetrics::series_of(const RequestRecord& record) {
 void RequestMetrics::record(const RequestRecord& record) {
   Series& series = series_of(record);
   series.requests->add();
+  if (record.queued.value() > 0) queue_.record(record.queued.value() * 1e-6);
+  if (!record.refused.empty()) {
+    auto known = refusals_.find(record.refused);
+    if (known == refusals_.end())
+      known = refusals_
+                  .emplace(record.refused, &metrics_.counter("tandem_gateway_refusals_total",
+                                                             "Requests answered with an error, by its code",
+                                                             {{"code", record.refused}}))
+                  .first;
+    known->second->add();
+  }
   if (record.tenant.empty()) return;  // not known whose it is: nothing more to count
   series.promises->add();
   if (record.attempts > 0) {

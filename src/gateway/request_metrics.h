@@ -20,6 +20,7 @@ class RequestMetrics {
   void failed_over() { failovers_.add(); }
   void table_taken(uint64_t offset) { table_offset_.set(static_cast<double>(offset)); }
   Gauge& in_flight() { return in_flight_; }
+  Gauge& queued() { return queued_; }
 
  private:
   static constexpr size_t kSeriesKept = 20'000;  // ~4 MB; then they are looked up anew
@@ -38,9 +39,12 @@ class RequestMetrics {
   std::unordered_map<std::string, Series> series_;  // looked up, never iterated
   std::map<std::pair<routing::Reason, routing::Gate>, Counter*> decisions_;
   Counter& failovers_;
+  std::map<std::string, Counter*, std::less<>> refusals_;  // by code: a few words of ours
   Gauge& in_flight_;
+  Gauge& queued_;
   Gauge& table_offset_;
   BucketHistogram& overhead_;
+  BucketHistogram& queue_;
 };
 
 }  // namespace tandem::gateway

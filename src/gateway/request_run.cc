@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <cmath>
 #include <variant>
 
 #include "base/check.h"
 #include "base/logging.h"
 #include "base/text.h"
+#include "gateway/tenant_limits.h"
 
 namespace tandem::gateway {
 
@@ -19,8 +21,6 @@ namespace {
 
 constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
 constexpr int kClientLeft = 499;                // nginx's word for it; nobody reads it on the wire
-
-Microseconds microseconds_of(Duration duration) { return Microseconds(static_cast<double>(duration.ns) * 1e-3); }
 
 // The client's fault in the engine's eyes, to be told as the engine tells it. Other 4xx mean that we and the engine
 // disagree about keys, models or paths, which another engine may not.
@@ -46,7 +46,9 @@ class RequestRun::Turn {
   }
   ~Turn() {
     const Duration now = core_.clock.monotonic();
-    if (const auto returns_at = engine_->end(how_, now)) {
+    const auto returns_at = engine_->end(how_, now);
+    core_.serve_queue();
+    if (returns_at) {
       log_warning("engine {} keeps failing and is left alone for {:.1f} s", engine_->deployment(),
                   (*returns_at - now).seconds());
       core_.board.note_ejection(std::move(engine_), *returns_at);
@@ -77,6 +79,7 @@ RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const
 }
 
 RequestRun::~RequestRun() {
+  core_.queue.leave(waiting_);
   core_.metrics.in_flight().add(-1);
   core_.body_bytes_in_flight -= request_.body.size();
 }
@@ -87,7 +90,7 @@ asio::awaitable<void> RequestRun::run() {
     co_await serve();
   } else {
     ApiError error = std::move(prepared.error());
-    const bool clients_fault = status_of(error) < 500;
+    const bool clients_fault = status_of(error) < 500 && error.code != ErrorCode::quota_exceeded;
     const Outcome outcome = clients_fault ? Outcome::client_error : Outcome::rejected;
     co_await answer_error(outcome, std::move(error));
   }
@@ -105,6 +108,7 @@ Checked<std::monostate> RequestRun::prepare() {
   if (!tenant) return tl::unexpected(tenant.error());
   facts_.tenant = *tenant;
   record_.tenant = table.rows().tenants[*tenant].id;
+  if (auto taken = take_request(); !taken) return taken;
 
   if (core_.body_bytes_in_flight > core_.options.body_bytes_in_flight_max)
     return refuse(ErrorCode::resource_exhausted,
@@ -125,7 +129,43 @@ Checked<std::monostate> RequestRun::prepare() {
   completion_ = std::move(*completion);
   if (auto found = find_model(); !found) return found;
   if (auto found = find_promise(); !found) return found;
-  return check_freshness();
+  if (auto fresh = check_freshness(); !fresh) return fresh;
+  return take_tokens();
+}
+
+// Before anything is read of a request: a flood of them costs no more than a look at a key.
+Checked<std::monostate> RequestRun::take_request() {
+  meter_ = bound_->meters[facts_.tenant].get();
+  if (meter_ == nullptr) return {};
+  const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
+  if (auto within = check_budget(limits, meter_->spent_nano_eur(record_.at), record_.tenant, record_.at); !within)
+    return within;
+  if (limits.requests_per_minute == 0) return {};
+  requests_standing_ = meter_->requests.take(limits.requests_per_minute, 1, arrived_);
+  if (requests_standing_->admitted) return {};
+  return over_limit(record_.tenant, "requests", limits.requests_per_minute, 1, *requests_standing_);
+}
+
+// The prompt's and as many as an answer usually has, or may have; what they were counts when it has ended.
+Checked<std::monostate> RequestRun::take_tokens() {
+  if (meter_ == nullptr) return {};
+  const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
+  if (limits.tokens_per_minute == 0) return {};
+  const auto wanted = static_cast<uint64_t>(facts_.prompt_tokens + facts_.output_tokens);
+  tokens_standing_ = meter_->tokens.take(limits.tokens_per_minute, wanted, arrived_);
+  if (!tokens_standing_->admitted)
+    return over_limit(record_.tenant, "tokens", limits.tokens_per_minute, wanted, *tokens_standing_);
+  tokens_taken_ = wanted;
+  return {};
+}
+
+void RequestRun::settle_limits() {
+  if (meter_ == nullptr) return;
+  const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
+  const uint64_t used = record_.was_served() ? record_.prompt_tokens + record_.output_tokens : 0;
+  if (tokens_taken_ > 0) meter_->tokens.settle(limits.tokens_per_minute, tokens_taken_, used);
+  if (record_.cost.value() > 0)
+    meter_->spend(static_cast<uint64_t>(std::llround(record_.cost.value() * 1e9)), core_.clock.now());
 }
 
 Checked<std::monostate> RequestRun::find_model() {
@@ -148,6 +188,7 @@ Checked<std::monostate> RequestRun::find_model() {
       static_cast<double>(completion_.choices) *
       std::min(completion_.output_tokens_max.value_or(UINT32_MAX), core_.options.usual_output_tokens);
   facts_.bytes = static_cast<double>(request_.body.size());
+  if (core_.options.waiting_max > 0) facts_.queue_per_concurrency = core_.options.engine_queue;
   record_.streamed = completion_.stream;
   record_.prompt_tokens = static_cast<uint64_t>(completion_.prompt_tokens);
   return {};
@@ -179,20 +220,40 @@ Checked<std::monostate> RequestRun::check_freshness() const {
 
 asio::awaitable<void> RequestRun::serve() {
   core_.retries.note_request();
+  const routing::Tenant& tenant = bound_->table->rows().tenants[facts_.tenant];
+  core_.queue.arrive(record_.tenant, tenant.priority, tenant.weight);
+  waiting_.tenant = record_.tenant;
+  waiting_.priority = tenant.priority;
+  waiting_.group = std::hash<std::string>{}(record_.model);
+  draw_ = core_.random.uniform();
   std::optional<ApiError> last;
   for (;;) {
     const routing::Decision decision = decide();
-    if (!decision.target) {
+    std::optional<uint32_t> target = decision.target;
+    ApiError none;
+    if (!target && !last) none = rejection(decision);
+    const bool full = decision.blocking == routing::Gate::capacity && core_.options.waiting_max > 0;
+    if (target ? turn_ == nullptr : full) {
+      const bool has_room = target.has_value();
+      target.reset();
+      Checked<uint32_t> found = co_await wait_for_room(has_room);
+      if (found)
+        target = *found;
+      else
+        none = std::move(found.error());
+    }
+    if (!target) {
       const Outcome outcome = last ? Outcome::upstream_error : Outcome::rejected;
-      ApiError error = last ? *std::move(last) : rejection(decision);
+      ApiError error = last ? *std::move(last) : std::move(none);
       co_await answer_error(outcome, std::move(error));
       co_return;
     }
     if (record_.attempts > 1) core_.metrics.failed_over();
-    TurnEnd end = co_await take_turn(*decision.target);
+    TurnEnd end = co_await take_turn(*target);
+    turn_.reset();
     if (!end) co_return;
     last = std::move(end);
-    excluded_.push_back(*decision.target);
+    excluded_.push_back(*target);
     if (record_.attempts < core_.options.attempts_max && core_.retries.take()) continue;
     ApiError error = *std::move(last);
     co_await answer_error(Outcome::upstream_error, std::move(error));
@@ -200,11 +261,14 @@ asio::awaitable<void> RequestRun::serve() {
   }
 }
 
+routing::Decision RequestRun::weigh() {
+  const std::span<const routing::TargetLive* const> live(bound_->live);
+  return routing::decide(*bound_->table, facts_, live, excluded_, draw_);
+}
+
 routing::Decision RequestRun::decide() {
   core_.board.readmit_due(core_.clock.monotonic());
-  const double draw = core_.random.uniform();
-  const std::span<const routing::TargetLive* const> live(bound_->live);
-  const routing::Decision decision = routing::decide(*bound_->table, facts_, live, excluded_, draw);
+  const routing::Decision decision = weigh();
   if (kept_ == nullptr) {
     kept_ = std::make_shared<KeptDecision>();
     record_.id = core_.next_id();
@@ -212,20 +276,34 @@ routing::Decision RequestRun::decide() {
   }
   // Where an earlier attempt failed and nothing is left, the decision that was carried out stays on the record.
   if (!decision.target && record_.attempts > 0) return decision;
-  kept_->draw = draw;
+  note(decision);
+  if (decision.target && core_.queue.waiting_in(waiting_.group) == 0) begin_turn(decision);
+  return decision;
+}
+
+void RequestRun::note(const routing::Decision& decision) {
+  kept_->draw = draw_;
   kept_->excluded = excluded_;
   keep_seen();
   record_.reason = decision.reason;
   record_.gate = decision.blocking;
   record_.predicted_ttft = decision.predicted_ttft;
-  if (decision.target) {
-    const routing::Target& target = bound_->table->targets()[*decision.target];
-    target_ = decision.target;
-    record_.deployment = target.deployment;
-    record_.site = target.site;
-    ++record_.attempts;
-  }
-  return decision;
+}
+
+void RequestRun::begin_turn(const routing::Decision& decision) {
+  const routing::Target& target = bound_->table->targets()[*decision.target];
+  target_ = decision.target;
+  record_.deployment = target.deployment;
+  record_.site = target.site;
+  ++record_.attempts;
+  turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
+  charge_service();
+}
+
+// As expected; `finish` puts it right.
+void RequestRun::charge_service() {
+  if (std::exchange(charged_, true)) return;
+  core_.queue.charge(record_.tenant, facts_.prompt_tokens, facts_.output_tokens);
 }
 
 void RequestRun::keep_seen() {
@@ -253,6 +331,17 @@ ApiError RequestRun::rejection(const routing::Decision& decision) const {
           "Every way from region '{}' to a site with '{}' may touch a jurisdiction not allowed for this request.",
           record_.region, model);
       break;
+    case Gate::plan: {
+      const auto* planned = bound_->table->split(facts_.tenant, facts_.region, facts_.model);
+      const bool all = planned != nullptr && planned->turned_away >= 1;
+      if (!all) error.code = ErrorCode::quota_exceeded;
+      if (!all) error.retry_after_s = 1;
+      error.message = fmt::format(
+          "The plan turns {} of the requests for '{}' from region '{}' away: it has no room for them.",
+          all ? std::string("all") : fmt::format("{:.0f} %", planned == nullptr ? 0 : planned->turned_away * 100),
+          model, record_.region);
+      break;
+    }
     case Gate::capacity:
       error.code = ErrorCode::quota_exceeded;
       error.message = fmt::format("Every site that may serve '{}' is at its capacity; try again shortly.", model);
@@ -271,7 +360,7 @@ ApiError RequestRun::rejection(const routing::Decision& decision) const {
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_position) {
   const routing::Target& target = bound_->table->targets()[target_position];
-  Turn turn(core_, bound_->engines[target_position]);
+  Turn& turn = *turn_;
   http::Cancellation cancellation;
   writer_.on_disconnect([cancellation]() mutable { cancellation.cancel(); });
 
@@ -290,7 +379,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   http::ClientRequest request;
   request.method = "POST";
   request.target = target.base_path;
-  request.target += surface_ == Surface::chat_completions ? "/v1/chat/completions" : "/v1/completions";
+  request.target += path_of(surface_);
   request.headers.add("content-type", "application/json");
   for (const char* name : {"traceparent", "tracestate"})
     if (const auto value = request_.headers.find(name)) request.headers.add(name, std::string(*value));
@@ -306,6 +395,16 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
   const int status = exchange.status();
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
+  if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
+    turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
+    ApiError error;
+    error.code = ErrorCode::invalid_argument;
+    error.message = fmt::format("The model '{}' makes no embeddings.", record_.model);
+    error.param = "model";
+    error.reason = "unsupported_model";
+    co_await answer_error(Outcome::client_error, std::move(error));
+    co_return std::nullopt;
+  }
   if (status == 429) {
     turn.end_as(AttemptEnd::neutral);  // it is alive; the next decision goes elsewhere
     ApiError busy{
@@ -322,7 +421,6 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
   turn.end_as(AttemptEnd::success);
-  record_.outcome = Outcome::client_error;
   record_.status = exchange.status();
   if (!read_whole_reply(*body)) {  // not an object: put the engine's words into one
     ApiError error;
@@ -331,6 +429,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
     *body = body_of(error);
   }
   http::Headers headers = answer_headers("application/json");
+  keep_decision(Outcome::client_error);
   const Result<void> sent = co_await writer_.respond(record_.status, std::move(headers), std::move(*body));
   if (!sent) record_.outcome = Outcome::cancelled;
   co_return std::nullopt;
@@ -351,8 +450,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   bytes_down_ = body->size();
   record_.status = 200;
   http::Headers headers = answer_headers("application/json");
+  keep_decision(Outcome::ok);
   const Result<void> sent = co_await writer_.respond(200, std::move(headers), std::move(*body));
-  record_.outcome = sent ? Outcome::ok : Outcome::cancelled;
+  if (!sent) record_.outcome = Outcome::cancelled;
   co_return std::nullopt;
 }
 
@@ -426,8 +526,8 @@ asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
   turn.end_as(AttemptEnd::failure);
-  record_.outcome = Outcome::cut;
   record_.error = to_string(error);
+  keep_decision(Outcome::cut);
   ApiError told;
   told.code = ErrorCode::unavailable;
   told.message = "The answer was cut off because the engine failed; what came so far is incomplete.";
@@ -453,23 +553,25 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
     last = http::format_sse({}, {}, last);
   }
   last += "data: [DONE]\n\n";
+  bytes_down_ += last.size();
+  keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
   const Result<void> written = co_await writer_.write(last);
   if (!written) {
     record_.outcome = Outcome::cancelled;
     co_return std::nullopt;
   }
   const Result<void> finished = co_await writer_.finish();
-  bytes_down_ += last.size();
-  record_.outcome = reader.engine_error() ? Outcome::cut : finished ? Outcome::ok : Outcome::cancelled;
+  if (!finished && !reader.engine_error()) record_.outcome = Outcome::cancelled;
   co_return std::nullopt;
 }
 
 asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) {
-  record_.outcome = writer_.peer_closed() ? Outcome::cancelled : outcome;
   record_.status = writer_.peer_closed() ? kClientLeft : status_of(error);
   http::Headers headers = answer_headers("application/json");
   if (error.retry_after_s > 0) headers.add("retry-after", fmt::format("{}", error.retry_after_s));
+  record_.refused = code_of(error);
   std::string body = body_of(error);
+  keep_decision(writer_.peer_closed() ? Outcome::cancelled : outcome);
   const Result<void> sent = co_await writer_.respond(status_of(error), std::move(headers), std::move(body));
   if (!sent) record_.outcome = Outcome::cancelled;
 }
@@ -497,6 +599,11 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   record_.overhead = microseconds_of(core_.clock.monotonic() - arrived_ - waited_);
   http::Headers headers = http::content_type(content_type);
   if (!request_id_.empty()) headers.add("x-request-id", request_id_);
+  if (meter_ != nullptr) {
+    const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
+    if (requests_standing_) add_standing(headers, "requests", limits.requests_per_minute, *requests_standing_);
+    if (tokens_standing_) add_standing(headers, "tokens", limits.tokens_per_minute, *tokens_standing_);
+  }
   if (record_.id.empty()) return headers;
   headers.add("x-tandem-decision", record_.id);
   headers.add("x-tandem-overhead-us", fmt::format("{:.0f}", record_.overhead.value()));
@@ -508,28 +615,34 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
 void RequestRun::note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen) {
   record_.tokens_counted = usage.has_value();
   if (usage) record_.prompt_tokens = usage->prompt_tokens;
+  if (usage) record_.cached_tokens = usage->cached_tokens;
   record_.output_tokens = usage ? usage->completion_tokens : output_tokens_seen;
 }
 
 Microseconds RequestRun::elapsed() const { return microseconds_of(core_.clock.monotonic() - arrived_); }
 
-void RequestRun::finish() {
+// Everything that follows from what is known of the request so far and from its outcome.
+void RequestRun::conclude() {
   record_.duration = elapsed();
   const auto tokens = static_cast<double>(record_.output_tokens);
   if (record_.streamed && first_token_at_) {
     record_.ttft = first_token_at_;
     if (tokens > 1) record_.tpot = (last_token_at_ - *first_token_at_) / (tokens - 1);
   }
-  if (target_ && record_.outcome != Outcome::upstream_error && record_.outcome != Outcome::client_error) {
+  record_.cost = {};
+  if (target_ && record_.was_served()) {
     const routing::Target& target = bound_->table->targets()[*target_];
     const routing::Leg& leg = bound_->table->leg(facts_.region, target.site_position);
-    record_.cost = Euros(static_cast<double>(record_.prompt_tokens) * target.euros_per_prompt_token +
-                         tokens * target.euros_per_output_token +
+    const auto computed = static_cast<double>(record_.prompt_tokens - record_.cached_tokens);
+    record_.cost = Euros(computed * target.euros_per_prompt_token + tokens * target.euros_per_output_token +
                          (facts_.bytes + static_cast<double>(bytes_down_)) * leg.euros_per_byte);
+    record_.energy_j = computed * target.joules_per_prompt_token + tokens * target.joules_per_output_token;
+    record_.carbon_g = record_.energy_j * target.carbon_g_per_joule;
   }
   const auto within = [](Microseconds value, Milliseconds promise) {
     return promise.value() <= 0 || value <= to_microseconds(promise);
   };
+  record_.promise_kept = false;
   if (record_.outcome == Outcome::ok) {
     if (record_.streamed)
       record_.promise_kept = within(record_.ttft.value_or(record_.duration), record_.promise_ttft) &&
@@ -539,13 +652,30 @@ void RequestRun::finish() {
           record_.promise_ttft.value() <= 0 || record_.promise_tpot.value() <= 0 ||
           within(record_.duration, record_.promise_ttft + record_.promise_tpot * std::max(tokens - 1, 0.0));
   }
-  core_.metrics.record(record_);
-  core_.sink.on_request(record_);
-  if (kept_ == nullptr) return;
-  kept_->record = std::move(record_);
+}
+
+// Before the answer's last bytes: whoever has read them finds the decision, and their limits as it left them.
+void RequestRun::keep_decision(Outcome outcome) {
+  record_.outcome = outcome;
+  if (kept_ == nullptr || kept_at_) return;
+  conclude();
+  settle_limits();
   kept_->facts = facts_;
   kept_->bound = bound_;
-  core_.ring.keep(std::move(kept_), bound_);
+  kept_at_ = core_.ring.keep(std::make_shared<const RequestRecord>(record_), std::move(kept_), bound_);
+}
+
+void RequestRun::finish() {
+  keep_decision(record_.outcome);
+  conclude();
+  if (charged_) {
+    const bool served = record_.was_served();
+    core_.queue.charge(record_.tenant, (served ? static_cast<double>(record_.prompt_tokens) : 0) - facts_.prompt_tokens,
+                       (served ? static_cast<double>(record_.output_tokens) : 0) - facts_.output_tokens);
+  }
+  core_.metrics.record(record_);
+  core_.sink.on_request(record_);
+  if (kept_at_) core_.ring.settle(*kept_at_, std::make_shared<const RequestRecord>(std::move(record_)));
 }
 
 }  // namespace tandem::gateway

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,15 +33,26 @@ class RequestRun {
   using TurnEnd = std::optional<ApiError>;
 
   Checked<std::monostate> prepare();
+  Checked<std::monostate> take_request();
+  Checked<std::monostate> take_tokens();
+  void settle_limits();
   Checked<std::monostate> find_model();
   Checked<std::monostate> find_promise();
   Checked<std::monostate> check_freshness() const;
   boost::asio::awaitable<void> serve();
   routing::Decision decide();
+  routing::Decision weigh();
+  void note(const routing::Decision& decision);
+  void begin_turn(const routing::Decision& decision);
+  // Waits in line for a target with room: begins the turn there and tells it, or why there will be none.
+  // `has_room`: it would start at once, but others wait for the same model and may come first.
+  boost::asio::awaitable<Checked<uint32_t>> wait_for_room(bool has_room);
+  Checked<Duration> time_to_wait(bool has_room) const;
+  void charge_service();
   void keep_seen();
   ApiError rejection(const routing::Decision& decision) const;
 
-  boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);
+  boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
   http::ClientRequest request_for(const routing::Target& target) const;
   boost::asio::awaitable<TurnEnd> answer(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_refusal(Turn& turn, http::Exchange& exchange);
@@ -57,6 +69,8 @@ class RequestRun {
   http::Headers answer_headers(std::string_view content_type);
   void note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen);
   Microseconds elapsed() const;
+  void conclude();
+  void keep_decision(Outcome outcome);
   void finish();
 
   const std::shared_ptr<GatewayCore> held_;  // a request may outlive its gateway: until its coroutine is dropped
@@ -70,9 +84,17 @@ class RequestRun {
   std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;
+  std::optional<uint64_t> kept_at_;  // in the ring
+  TenantMeter* meter_ = nullptr;     // null: the tenant has no limits
+  uint64_t tokens_taken_ = 0;        // of the tenant's limit, until the answer tells how many it were
+  std::optional<RateMeter::Standing> requests_standing_, tokens_standing_;
   RequestRecord record_;
   routing::RequestFacts facts_;
   std::vector<uint32_t> excluded_;
+  double draw_ = 0;
+  std::unique_ptr<Turn> turn_;
+  FairQueue::Waiting waiting_;
+  bool charged_ = false;            // its tenant, for what it is expected to be
   std::optional<uint32_t> target_;  // of the last attempt
   Duration waited_;                 // for engines, up to the answer's first byte
   size_t bytes_down_ = 0;

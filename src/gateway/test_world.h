@@ -26,7 +26,8 @@ namespace asio = boost::asio;
 
 // What an engine does with the requests it gets.
 enum class Behaviour {
-  answers,  // as asked, with usage where asked
+  answers,            // as asked, with usage where asked
+  answers_at_length,  // the same, whole answers of twelve megabytes: more than sockets hold
   forgets_usage,
   fails,              // 500
   busy,               // 429
@@ -40,8 +41,13 @@ enum class Behaviour {
   error_first,        // a stream whose first event is an error object
   error_midway,       // one token, an error object, and the end
   endless,            // a token every millisecond until the client leaves
+  takes_turns,        // answers whole, each when `turns` lets it
   redirects,          // 302
 };
+
+inline const std::string kEmbedding =
+    R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]}],"model":"small",)"
+    R"("usage":{"prompt_tokens":8,"total_tokens":8}})";
 
 class FakeEngine {
  public:
@@ -58,7 +64,10 @@ class FakeEngine {
   void stop() { server_.reset(); }  // connections are refused from now on
 
   Behaviour behaviour = Behaviour::answers;
+  std::string usage = R"({"prompt_tokens":7,"completion_tokens":3,"total_tokens":10})";  // of whole answers
   std::vector<http::Request> requests;
+  int turns = 0;  // requests let through, in the order in which they came
+  bool embeds = true;
   int left = 0;  // clients that went before the end
 
  private:
@@ -77,10 +86,15 @@ class FakeEngine {
       case Behaviour::redirects: co_await answer(writer, 302, "{}"); co_return;
       case Behaviour::garbage: co_await answer(writer, 200, "<html>hello</html>", "text/event-stream"); co_return;
       case Behaviour::resets: writer.abort(); co_return;
+      case Behaviour::takes_turns:
+        for (const int place = begun_++; place >= turns && !gone;) co_await sleep_while(gone, 1);
+        break;
       case Behaviour::hangs: co_await sleep_while(gone, 10'000); co_return;
       default: break;
     }
-    if (body && (*body)["stream"].boolean())
+    if (request.target.ends_with("/v1/embeddings"))
+      co_await answer(writer, embeds ? 200 : 404, kEmbedding);
+    else if (body && (*body)["stream"].boolean())
       co_await stream(writer, (*body)["stream_options"]["include_usage"].boolean(), gone);
     else
       co_await whole(writer);
@@ -93,8 +107,10 @@ class FakeEngine {
   }
 
   asio::awaitable<void> whole(http::ResponseWriter& writer) {
+    std::string content = "from " + name_;
+    if (behaviour == Behaviour::answers_at_length) content.resize(12u << 20, ' ');
     const std::string text =
-        R"({"id":"x","model":"small","choices":[{"message":{"role":"assistant","content":"from )" + name_ + "\"}}]";
+        R"({"id":"x","model":"small","choices":[{"message":{"role":"assistant","content":")" + content + "\"}}]";
     if (behaviour == Behaviour::cuts_midway) {
       http::Headers headers = http::json_headers();
       co_await writer.start(200, std::move(headers));
@@ -102,9 +118,10 @@ class FakeEngine {
       writer.abort();
       co_return;
     }
-    const bool counts = behaviour != Behaviour::forgets_usage;
-    co_await answer(writer, 200,
-                    text + (counts ? R"(,"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}})" : "}"));
+    std::string body = text;
+    if (behaviour != Behaviour::forgets_usage) body += R"(,"usage":)" + usage;
+    body += '}';
+    co_await answer(writer, 200, std::move(body));
   }
 
   asio::awaitable<void> stream(http::ResponseWriter& writer, bool include_usage, bool& gone) {
@@ -143,6 +160,7 @@ class FakeEngine {
   }
 
   asio::io_context& context_;
+  int begun_ = 0;
   std::string name_;
   std::unique_ptr<http::Server> server_;
   uint16_t port_ = 0;

@@ -320,7 +320,12 @@ Tenant decode(std::string_view id, const Json::Object& attributes, const Referen
       .models = r.references<Model>("models"),
       .promise = {r.quantity<Milliseconds>("ttft_ms"), r.quantity<Milliseconds>("tpot_ms"), r.number("quantile")},
       .priority = r.count("priority"),
-      .diversity = r.choice<Diversity>("diversity")};
+      .diversity = r.choice<Diversity>("diversity"),
+      .weight = r.number("weight"),
+      .limits = {}};
+  const Reader limits(r.attribute("limits").fields, r.get("limits").object());
+  tenant.limits = {limits.count("requests_per_minute"), limits.count("tokens_per_minute"),
+                   limits.quantity<Euros>("budget_eur_per_month")};
   for (const Reader& key : r.records("keys"))
     if (const auto digest = digest_from_hex(key.text("sha256")))
       tenant.keys.push_back({*digest, key.boolean("loopback_only")});
@@ -389,6 +394,7 @@ GridAttributes decode_grid(const Json::Object& attributes) {
           .policy = {policy.number("link_headroom"),
                      policy.quantity<Euros>("rejection_penalty_eur"),
                      policy.quantity<Euros>("move_penalty_eur"),
+                     policy.get("admission").text() == "plan",
                      {restoration.choices<RestorationCase>("cases"), restoration.number("link_headroom")}}};
 }
 

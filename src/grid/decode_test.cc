@@ -20,7 +20,7 @@ std::vector<Entity> small_grid() {
                    {"power_limit_kw", 100.0}}};
   };
   return {
-      {"grid", "grid", {{"name", "small"}, {"simulated", true}, {"policy", Json::Object{{"link_headroom", 0.5}}}}},
+      {"grid", "grid", {{"name", "small"}, {"simulated", true}, {"policy", Json::Object{{"link_headroom", 0.5}, {"admission", "plan"}}}}},
       site("west", "DE", 8),
       site("east", "AT", 9),
       {"node", "w", {{"site", "west"}, {"role", "upf"}}},
@@ -73,7 +73,9 @@ std::vector<Entity> small_grid() {
         {"residency", Json::Array{"DE", "FR"}},
         {"ttft_ms", 300.0},
         {"tpot_ms", 50.0},
-        {"priority", int64_t{3}}}},
+        {"priority", int64_t{3}},
+        {"weight", 2.5},
+        {"limits", Json::Object{{"requests_per_minute", int64_t{60}}, {"budget_eur_per_month", 12.5}}}}},
       {"demand",
        "q",
        {{"tenant", "bank"},
@@ -106,7 +108,7 @@ TEST(Decode, AWholeGrid) {
   const Rows& rows = made.rows;
   EXPECT_EQ(rows.name, "small");
   EXPECT_TRUE(rows.simulated);
-  EXPECT_EQ(rows.policy, (Policy{.link_headroom = 0.5}));
+  EXPECT_EQ(rows.policy, (Policy{.link_headroom = 0.5, .admission_by_plan = true}));
   EXPECT_EQ(rows.jurisdictions, (std::vector<std::string>{"AT", "DE", "FR"}));
   ASSERT_EQ(rows.sites.size(), 2u);
   EXPECT_EQ(rows.sites[0].id, "east") << "rows ascend by id";
@@ -124,6 +126,8 @@ TEST(Decode, AWholeGrid) {
   EXPECT_EQ(rows.pools[0].radio_reserve[0].accelerators, 1u);
   EXPECT_EQ(rows.tenants[0].residency.bits, 0b110u);
   EXPECT_TRUE(rows.tenants[0].keys[0].loopback_only);
+  EXPECT_DOUBLE_EQ(rows.tenants[0].weight, 2.5);
+  EXPECT_EQ(rows.tenants[0].limits, (TenantLimits{.requests_per_minute = 60, .budget_per_month = Euros(12.5)}));
   EXPECT_EQ(rows.deployments[0].replicas, 2u);
   EXPECT_EQ(rows.traffic[0].rate, Gbps(3));
 }

@@ -121,10 +121,10 @@ using RegionIndex = Index<Region>;
 struct Accelerator {
   std::string id;
   std::string name;
-  Gigabytes memory;    // > 0
-  Watts idle_power;    // ≥ 0
-  Watts peak_power;    // ≥ idle_power
-  EurosPerHour price;  // of one accelerator for one hour, amortised, without energy
+  Gigabytes memory;            // > 0
+  Watts idle_power;            // ≥ 0
+  Watts peak_power;            // ≥ idle_power
+  EurosPerHour price;          // of one accelerator for one hour, amortised, without energy
   double load_gb_per_s = 1.6;  // of weights, from the site's storage into one replica's accelerators, > 0
   bool operator==(const Accelerator&) const = default;
 };
@@ -200,9 +200,18 @@ struct Promise {
   bool operator==(const Promise&) const = default;
 };
 
-// What the two ways of traffic that asks for them must not have in common. `link`: no link. `node`: no link, and no node
-// between their ends. `shared_risk`: no link, and no shared-risk group.
+// What the two ways of traffic that asks for them must not have in common. `link`: no link. `node`: no link, and no
+// node between their ends. `shared_risk`: no link, and no shared-risk group.
 enum class Diversity : uint8_t { none, link, node, shared_risk, node_and_shared_risk };
+
+// What a tenant may use at most, all gateways together. 0: no limit.
+struct TenantLimits {
+  uint32_t requests_per_minute = 0;
+  uint32_t tokens_per_minute = 0;  // prompt and output together
+  Euros budget_per_month{0};       // at the table's prices; months are those of UTC
+  bool any() const { return requests_per_minute > 0 || tokens_per_minute > 0 || budget_per_month.value() > 0; }
+  bool operator==(const TenantLimits&) const = default;
+};
 
 struct Tenant {
   std::string id;
@@ -214,6 +223,8 @@ struct Tenant {
   Promise promise;                                     // where a demand or a request states none
   uint32_t priority = 0;                               // larger is served first
   Diversity diversity = Diversity::none;               // where a demand states none
+  double weight = 1;  // its share among those of its priority when engines are full, > 0
+  TenantLimits limits;
   bool operator==(const Tenant&) const = default;
 };
 using TenantIndex = Index<Tenant>;
@@ -279,9 +290,10 @@ struct Restoration {
 
 // The operator's own limits on what a plan may do.
 struct Policy {
-  double link_headroom = 0.8;     // fraction of a link's capacity that plans may fill, (0, 1]
-  Euros rejection_penalty{0.05};  // per request that is turned away, > 0
-  Euros move_penalty{0.5};        // per replica started or stopped by a new plan, ≥ 0
+  double link_headroom = 0.8;      // fraction of a link's capacity that plans may fill, (0, 1]
+  Euros rejection_penalty{0.05};   // per request that is turned away, > 0
+  Euros move_penalty{0.5};         // per replica started or stopped by a new plan, ≥ 0
+  bool admission_by_plan = false;  // what a plan turns away is refused, also where there is room for it just now
   Restoration restoration = {};
   bool operator==(const Policy&) const = default;
 };

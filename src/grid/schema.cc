@@ -12,6 +12,7 @@
 namespace tandem::grid {
 namespace {
 
+const std::vector<std::string_view> kAdmissions{"live", "plan"};
 const std::vector<std::string_view> kTiers{"device", "far_edge", "near_edge", "core", "cloud"};
 const std::vector<std::string_view> kStates{"up", "down"};
 const std::vector<std::string_view> kDiversities{"none", "link", "node", "shared_risk", "node_and_shared_risk"};
@@ -178,7 +179,13 @@ Kind grid_kind() {
                            .exclusive_minimum = true,
                            .description = "What turning away one request costs in the plan's eyes."},
                           amount_or("move_penalty_eur", 0.5, 1e6, "Per replica that a new plan starts or stops."),
-                          restoration()},
+                          restoration(),
+                          {.name = "admission",
+                           .type = Type::choice,
+                           .absent = "live",
+                           .choices = kAdmissions,
+                           .description = "What becomes of requests that the plan turns away: live serves them where "
+                                          "there is room just now, plan refuses them."}},
                .description = "The operator's limits on what a plan may do."}}};
 }
 
@@ -415,6 +422,26 @@ Kind deployment_kind() {
                          count("replicas", false, 1, 1e6, "How many.")}};
 }
 
+Attribute limits() {
+  return {.name = "limits",
+          .type = Type::record,
+          .fields = {{.name = "requests_per_minute",
+                      .type = Type::integer,
+                      .absent = int64_t{0},
+                      .minimum = 0,
+                      .maximum = 1e9,
+                      .description = "Default: no limit."},
+                     {.name = "tokens_per_minute",
+                      .type = Type::integer,
+                      .absent = int64_t{0},
+                      .minimum = 0,
+                      .maximum = 4e9,
+                      .description = "Prompt and output together. Default: no limit."},
+                     amount_or("budget_eur_per_month", 0, 1e12,
+                               "What its requests may cost in a calendar month, UTC. Default: no limit.")},
+          .description = "What it may use at most; 0 is no limit."};
+}
+
 Kind tenant_kind() {
   return {
       .name = "tenant",
@@ -453,7 +480,15 @@ Kind tenant_kind() {
               priority(int64_t{0}, "Larger is served first."),
               diversity("none",
                         "What the two ways to each pool that serves it must not have in common. Default: it "
-                        "asks for one way.")}};
+                        "asks for one way."),
+              {.name = "weight",
+               .type = Type::number,
+               .absent = 1.0,
+               .minimum = 0,
+               .maximum = 1e6,
+               .exclusive_minimum = true,
+               .description = "Its share, against others of its priority, of engines that are full."},
+              limits()}};
 }
 
 Kind day_profile_kind() {

@@ -109,12 +109,11 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
       {"priority: 5, diversity: link", "priority: 5, diversity: links",
        "g.yaml:60: error: tenant 'bank': diversity is 'links'; did you mean 'link'?\n"},
       {"diversity: shared_risk}", "diversity: total}",
-       "g.yaml:63: error: demand 'bank-oberland': diversity is 'total'; write one of none, link, node, shared_risk, "
+       "g.yaml:64: error: demand 'bank-oberland': diversity is 'total'; write one of none, link, node, shared_risk, "
        "node_and_shared_risk\n"},
       {"cases: [\"links:1\", \"srlgs:1\"]", "cases: [\"links:2\"]",
        "g.yaml:4: error: cases is 'links:2'; did you mean 'links:1'?\n"},
-      {"link_headroom: 0.9}", "link_headroom: 0}",
-       "g.yaml:4: error: link_headroom is 0; write a number > 0 and ≤ 1\n"},
+      {"link_headroom: 0.9}", "link_headroom: 0}", "g.yaml:4: error: link_headroom is 0; write a number > 0 and ≤ 1\n"},
       {"link_headroom: 0.9}", "head_room: 0.9}",
        "g.yaml:4: error: restoration has no key 'head_room'; its keys are cases, link_headroom\n"},
       {"tandem: 1", "tandem: 2", "g.yaml:1: error: this format of grid file is not known; write tandem: 1\n"},
@@ -123,18 +122,18 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
       {"regions:", "region:", "g.yaml:26: error: a grid file has no section 'region'; did you mean 'regions'?\n"},
       {"    population: 300000", "    population: 300000\n    name: Twice",
        "g.yaml:32: error: the key 'name' is there twice; keep this one or the one in line 28\n"},
-      {"{id: bg, ", "{", "g.yaml:65: error: a traffic has no id; write id: with a name of its own\n"},
+      {"{id: bg, ", "{", "g.yaml:66: error: a traffic has no id; write id: with a name of its own\n"},
       {"id: bg,", "id: b g,",
-       "g.yaml:65: error: the id 'b g' cannot be used: an id has only ASCII letters, digits and . _ - :; choose "
+       "g.yaml:66: error: the id 'b g' cannot be used: an id has only ASCII letters, digits and . _ - :; choose "
        "another\n"},
       {"  - {id: bg,", "  - just text\n  - {id: bg,",
-       "g.yaml:65: error: this entry of 'traffic' is not a record; write id: …, and the other keys\n"},
+       "g.yaml:66: error: this entry of 'traffic' is not a record; write id: …, and the other keys\n"},
       {"power_feeds: [north, south]", "power_feeds: north",
        "g.yaml:7: error: site 'muc': power_feeds is 'north', not a list; write a list: [ … ]\n"},
       {"count: 8", "count: 8.5",
        "g.yaml:39: error: pool 'muc-l4': count is 8.5; write a whole number ≥ 0 and ≤ 1000000\n"},
       {"rate_per_s: 2.5", "rate_per_s: \"2.5\"",
-       "g.yaml:62: error: demand 'bank-oberland': rate_per_s is '2.5'; write a plain number of requests/s ≥ 0 and ≤ "
+       "g.yaml:63: error: demand 'bank-oberland': rate_per_s is '2.5'; write a plain number of requests/s ≥ 0 and ≤ "
        "10000000\n"},
       {"10.1.0.0/16", "10.1.2.0/16",
        "g.yaml:32: error: region 'oberland': prefixes has '10.1.2.0/16'; bits beyond the first 16 must be zero\n"},

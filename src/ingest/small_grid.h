@@ -64,7 +64,8 @@ deployments:
   - {id: pinned, pool: muc-l4, model: small-8b, replicas: 2}
 tenants:
   - {id: bank, name: Bank, keys: [{sha256: "9d5ed678fe57bcca610140957afab571e6bd59b7db1cf3dcd3bb2a26ed3a93e2", loopback_only: true}],
-     residency: [DE], data_class: personal, models: [small-8b], ttft_ms: 500, tpot_ms: 50, quantile: 0.99, priority: 5, diversity: link}
+     residency: [DE], data_class: personal, models: [small-8b], ttft_ms: 500, tpot_ms: 50, quantile: 0.99, priority: 5, diversity: link,
+     limits: {requests_per_minute: 600, tokens_per_minute: 90000, budget_eur_per_month: 250}}
 demands:
   - {id: bank-oberland, tenant: bank, region: oberland, model: small-8b, rate_per_s: 2.5, prompt_tokens: 600,
      output_tokens: 150, upload_bytes: 3000, download_bytes: 40000, prefix_hit: 0.2, ttft_ms: 800, tpot_ms: 60, quantile: 0.9, priority: 2, diversity: shared_risk}

@@ -56,7 +56,8 @@ void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
     std::vector<uint32_t> models;
     for (const grid::ModelIndex model : tenant.models) models.push_back(model.value);
     std::sort(models.begin(), models.end());
-    rows.tenants.push_back({tenant.id, tenant.residency, tenant.promise, std::move(models), tenant.priority});
+    rows.tenants.push_back({tenant.id, tenant.residency, tenant.promise, std::move(models), tenant.priority,
+                            tenant.weight, tenant.limits});
   }
 }
 
@@ -117,6 +118,8 @@ void add_targets(const grid::Snapshot& s, const v1::Plan& plan, const TableOptio
     target.euros_per_prompt_token = eur_per_work_s / profile.prefill_tokens_per_s;
     target.euros_per_output_token = eur_per_work_s * decode_s;
     target.joules_per_output_token = watts_per_work * decode_s;
+    target.joules_per_prompt_token = watts_per_work / profile.prefill_tokens_per_s;
+    target.carbon_g_per_joule = site.carbon.value() / 3.6e6;
     positions[row.id()] = static_cast<uint32_t>(rows.targets.size());
     rows.targets.push_back(std::move(target));
   }
@@ -160,6 +163,7 @@ void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<st
   struct Sum {
     std::map<uint32_t, double> rate_by_target;
     double rate = 0;
+    double rate_turned_away = 0;
     grid::Promise promise;
   };
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, Sum> sums;
@@ -174,6 +178,7 @@ void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<st
     sum.promise.quantile = std::max(sum.promise.quantile, demand.promise.quantile);
     const double rate = std::max(demand.rate_per_s, 1e-9);  // a demand without traffic yet still has its shares
     sum.rate += rate;
+    sum.rate_turned_away += rate * planned.rejected();
     for (const v1::PlannedSplit& split : planned.splits())
       if (const auto target = positions.find(split.deployment()); target != positions.end())
         sum.rate_by_target[target->second] += rate * split.fraction();
@@ -182,6 +187,7 @@ void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<st
     routing::TableRows::DemandSplit row;
     std::tie(row.tenant, row.region, row.model) = key;
     row.promise = sum.promise;
+    row.turned_away = std::clamp(sum.rate_turned_away / sum.rate, 0.0, 1.0);
     for (const auto& [target, rate] : sum.rate_by_target)  // a sum of shares may round to a little more than all
       row.splits.push_back({target, std::min(1.0, rate / sum.rate)});
     rows.demand_splits.push_back(std::move(row));
@@ -197,6 +203,7 @@ std::shared_ptr<const routing::RoutingTable> make_routing_table(const grid::Snap
   rows.plan_id = plan.id();
   rows.published_at = options.published_at;
   rows.valid_until = options.valid_until;
+  rows.admission_by_plan = snapshot.policy.admission_by_plan;
   add_names(snapshot, rows);
   std::map<std::string_view, uint32_t> positions;
   add_targets(snapshot, plan, options, rows, positions);

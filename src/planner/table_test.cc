@@ -121,6 +121,28 @@ TEST(RoutingTable, AnEngineUrlThatIsNoneIsDown) {
   }
 }
 
+TEST(RoutingTable, SaysWhatThePlanTurnsAwayAndWhatTokensDraw) {
+  Made made = make(kTableGrid);
+  auto rows = drawn_rows(kTableGrid);
+  rows.policy.admission_by_plan = true;
+  rows.tenants[1].limits = {.requests_per_minute = 9, .tokens_per_minute = 8, .budget_per_month = Euros(7)};
+  for (grid::Site& site : rows.sites) site.carbon = GramsPerKilowattHour(360);
+  ASSERT_EQ(made.plan.demands_size(), 1);
+  made.plan.mutable_demands(0)->set_rejected(0.25);
+  for (auto& split : *made.plan.mutable_demands(0)->mutable_splits()) split.set_fraction(split.fraction() * 0.75);
+  made.snapshot = grid::make_snapshot(rows, 1);
+  made.table = make_routing_table(made.snapshot, made.plan, {});
+  const auto& t = *made.table;
+  EXPECT_TRUE(t.rows().admission_by_plan);
+  EXPECT_DOUBLE_EQ(t.split(1, *t.find_region("north"), *t.find_model("m"))->turned_away, 0.25);
+  EXPECT_EQ(t.rows().tenants[1].limits, rows.tenants[1].limits);
+  for (const auto& each : t.targets()) {
+    EXPECT_DOUBLE_EQ(each.carbon_g_per_joule, 360 / 3.6e6);
+    EXPECT_GT(each.joules_per_prompt_token, 0);
+    EXPECT_LT(each.joules_per_prompt_token, each.joules_per_output_token);
+  }
+}
+
 TEST(RoutingTable, TokenPricesAddUpToTheDeploymentsCost) {
   const Made made = make(kTableGrid);
   for (const v1::PlannedDeployment& row : made.plan.deployments()) {

@@ -31,11 +31,13 @@ Gate place_gate(const Candidate& candidate, const Leg& leg, grid::JurisdictionSe
   return Gate::none;
 }
 
-Gate live_gate(const Candidate& candidate, const TargetLive& live, std::span<const uint32_t> excluded) {
+Gate live_gate(const RequestFacts& request, const Candidate& candidate, const TargetLive& live,
+               std::span<const uint32_t> excluded) {
   if (!live.healthy) return Gate::unhealthy;
   if (std::find(excluded.begin(), excluded.end(), candidate.target) != excluded.end()) return Gate::excluded;
-  const uint64_t in_flight_max = uint64_t{candidate.concurrency_max} * (1 + kQueuePerConcurrency);
-  if (live.in_flight >= in_flight_max) return Gate::capacity;
+  const double concurrency = candidate.concurrency_max;
+  const double waiting_max = std::min(concurrency, std::max(1.0, concurrency * request.queue_per_concurrency));
+  if (live.in_flight >= concurrency + waiting_max) return Gate::capacity;
   return Gate::none;
 }
 
@@ -76,7 +78,7 @@ Assessment assess(const RoutingTable& table, const RequestFacts& request, const 
         leg.round_trip.value() + prefill_us(candidate, request) + wait_us(candidate, request, state.in_flight);
   result.gate = tenant_gate(table, request);
   if (result.gate == Gate::none) result.gate = place_gate(candidate, leg, request.allowed);
-  if (result.gate == Gate::none) result.gate = live_gate(candidate, state, excluded);
+  if (result.gate == Gate::none) result.gate = live_gate(request, candidate, state, excluded);
   if (result.gate == Gate::none) result.gate = promise_gate(request, result.ttft_us, candidate.tpot_ms);
   return result;
 }
@@ -159,7 +161,7 @@ Decision search(const RoutingTable& table, const RequestFacts& request, Live liv
     if (cheapest.candidate != nullptr && (!can_keep || !is_cheaper(choice, cheapest))) continue;
     if (!can_keep && fastest.candidate != nullptr && !is_faster(choice, fastest)) continue;
     const TargetLive& state = at(live, candidate.target);
-    if (live_gate(candidate, state, excluded) != Gate::none) continue;
+    if (live_gate(request, candidate, state, excluded) != Gate::none) continue;
     choice.ttft_us += wait_us(candidate, request, state.in_flight);
     const bool keeps = can_keep && promise_gate(request, choice.ttft_us, candidate.tpot_ms) == Gate::none;
     if (keeps && (cheapest.candidate == nullptr || is_cheaper(choice, cheapest))) cheapest = choice;
@@ -188,8 +190,14 @@ Decision decide_with(const RoutingTable& table, const RequestFacts& request, Liv
   CHECK(request.tenant < table.rows().tenants.size() && request.region < table.rows().regions.size());
   CHECK(live.size() == table.targets().size());
   if (tenant_gate(table, request) == Gate::none) {
+    const auto* planned = table.split(request.tenant, request.region, request.model);
+    if (planned != nullptr && table.rows().admission_by_plan && excluded.empty()) {
+      const double admitted = 1 - planned->turned_away;
+      if (draw >= admitted) return {Reason::rejected, std::nullopt, Gate::plan, Microseconds()};
+      draw /= admitted;
+    }
     if (const Decision open = follow_plan(table, request, live, excluded, draw, nullptr); open.target) return open;
-    if (const auto* planned = table.split(request.tenant, request.region, request.model); planned != nullptr)
+    if (planned != nullptr)
       if (const Decision late = follow_plan(table, request, live, excluded, draw, planned); late.target) return late;
     if (const Decision found = search(table, request, live, excluded); found.target) return found;
   }
@@ -202,6 +210,18 @@ Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request
   const Candidate& candidate = table.candidate(target);
   return table.leg(request.region, candidate.site).round_trip +
          Microseconds(prefill_us(candidate, request) + wait_us(candidate, request, in_flight));
+}
+
+std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const RequestFacts& request) {
+  std::optional<Microseconds> soonest;
+  if (tenant_gate(table, request) != Gate::none) return soonest;
+  for (const Candidate& candidate : table.candidates(request.model).rows) {
+    const Leg& leg = table.leg(request.region, candidate.site);
+    if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) continue;
+    const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
+    soonest = std::min(soonest.value_or(alone), alone);
+  }
+  return soonest;
 }
 
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
@@ -257,6 +277,7 @@ std::string_view to_string(Gate gate) {
     case Gate::capacity: return "capacity";
     case Gate::promise_ttft: return "promise_ttft";
     case Gate::promise_tpot: return "promise_tpot";
+    case Gate::plan: return "plan";
   }
   CHECK(false);
 }

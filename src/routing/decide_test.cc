@@ -77,6 +77,54 @@ TEST(Decide, TakesTheCheapestThatKeepsThePromise) {
   EXPECT_EQ(world.gate_of(kPar), Gate::promise_tpot);
 }
 
+TEST(Decide, WhatThePlanTurnsAwayIsRefusedWhereTheGridAsksForIt) {
+  constexpr const char* kSplit = "  split acme north small ber-small=0.3 par-small=0.2 turned_away=0.5\n";
+  World served(kSplit);
+  EXPECT_EQ(served.decide(0.99).reason, Reason::plan_split) << "there is room just now";
+  World asked(std::string(kSplit) + "  admission_by_plan\n");
+  EXPECT_EQ(asked.decide(0.0).target, kBer);
+  EXPECT_EQ(asked.decide(0.29).target, kBer);
+  EXPECT_EQ(asked.decide(0.31).target, kPar);
+  EXPECT_EQ(asked.decide(0.49).target, kPar);
+  for (const double draw : {0.5, 0.75, 0.999}) {
+    EXPECT_EQ(asked.decide(draw).reason, Reason::rejected);
+    EXPECT_EQ(asked.decide(draw).blocking, Gate::plan);
+  }
+  asked.excluded = {kBer};
+  EXPECT_EQ(asked.decide(0.9).target, kPar) << "it was admitted, and an engine failed";
+  World none("  split acme north small turned_away=1\n  admission_by_plan\n");
+  EXPECT_EQ(none.decide(0.0).blocking, Gate::plan);
+  none.request.tenant = 1;  // of whom the plan says nothing
+  EXPECT_EQ(none.decide(0.9).reason, Reason::cheapest);
+}
+
+TEST(Decide, AShorterQueueAtTheEngineIsFullSooner) {
+  World world;
+  world.request.allowed.bits = 0b001;  // Berlin alone, four at once
+  const auto full_at = [&](double queue) {
+    world.request.queue_per_concurrency = queue;
+    for (uint32_t n = 0;; ++n) {
+      world.live[kBer].in_flight = n;
+      if (!world.decide().target) return n;
+    }
+  };
+  EXPECT_EQ(full_at(1), 8u);
+  EXPECT_EQ(full_at(0.5), 6u);
+  EXPECT_EQ(full_at(0), 5u) << "one is on its way when another ends";
+  EXPECT_EQ(world.decide().blocking, Gate::capacity);
+}
+
+TEST(Decide, KnowsTheSoonestFirstToken) {
+  World world;
+  EXPECT_DOUBLE_EQ(soonest_ttft(world.table, world.request)->value(), 2'000 + 5'000 + 100'000);
+  world.live[kBer].in_flight = 100;
+  EXPECT_DOUBLE_EQ(soonest_ttft(world.table, world.request)->value(), 2'000 + 5'000 + 100'000);
+  world.request.allowed.bits = 0b1110;
+  EXPECT_DOUBLE_EQ(soonest_ttft(world.table, world.request)->value(), 20'000 + 5'000 + 100'000);
+  world.request.tenant = 2;
+  EXPECT_FALSE(soonest_ttft(world.table, world.request));
+}
+
 TEST(Decide, TakesTheFastestAndSaysSoWhereNothingKeepsThePromise) {
   World world;
   world.request.ttft = Milliseconds(50);

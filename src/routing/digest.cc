@@ -46,6 +46,8 @@ class Canonical {
     add(target.euros_per_prompt_token);
     add(target.euros_per_output_token);
     add(target.joules_per_output_token);
+    add(target.joules_per_prompt_token);
+    add(target.carbon_g_per_joule);
   }
   void add(const Leg& leg) {
     add(uint64_t{leg.reachable});
@@ -59,6 +61,10 @@ class Canonical {
     add(tenant.promise);
     add_all(tenant.models);
     add(uint64_t{tenant.priority});
+    add(tenant.weight);
+    add(uint64_t{tenant.limits.requests_per_minute});
+    add(uint64_t{tenant.limits.tokens_per_minute});
+    add(tenant.limits.budget_per_month.value());
   }
   void add(const Key& key) {
     add(key.sha256.view());
@@ -84,6 +90,7 @@ class Canonical {
     add(uint64_t{demand.model});
     add_all(demand.splits);
     add(demand.promise);
+    add(demand.turned_away);
   }
   void add(uint32_t value) { add(uint64_t{value}); }
 
@@ -116,6 +123,7 @@ Digest digest(const RoutingTable& table) {
   canonical.add_all(rows.targets);
   canonical.add_all(rows.legs);
   canonical.add_all(rows.demand_splits);
+  canonical.add(uint64_t{rows.admission_by_plan});
   return canonical.finish();
 }
 

@@ -81,6 +81,8 @@ class Drawing {
     const std::string& kind = line.words.at(0);
     if (kind == "valid_until_s")
       rows_.valid_until = Instant{} + seconds(parse_integer(line.words.at(1)).value());
+    else if (kind == "admission_by_plan")
+      rows_.admission_by_plan = true;
     else if (kind == "jurisdiction")
       rows_.jurisdictions.assign(line.words.begin() + 1, line.words.end());
     else if (kind == "region")
@@ -144,6 +146,10 @@ class Drawing {
     if (line.values.contains("key"))
       rows_.keys.push_back(
           {sha256(line.text("key")), static_cast<uint32_t>(rows_.tenants.size()), line.has_word("loopback_only")});
+    tenant.priority = static_cast<uint32_t>(line.number("priority", 0));
+    tenant.weight = line.number("weight", 1);
+    tenant.limits = {static_cast<uint32_t>(line.number("rpm", 0)), static_cast<uint32_t>(line.number("tpm", 0)),
+                     Euros(line.number("budget", 0))};
     rows_.tenants.push_back(std::move(tenant));
   }
 
@@ -167,6 +173,9 @@ class Drawing {
     target.tpot = Milliseconds(line.number("tpot", 20));
     target.euros_per_prompt_token = line.number("prompt_cost", 1) * 1e-6;
     target.euros_per_output_token = line.number("output_cost", 1) * 1e-6;
+    target.joules_per_prompt_token = line.number("prompt_joules", 0);
+    target.joules_per_output_token = line.number("output_joules", 0);
+    target.carbon_g_per_joule = line.number("carbon", 0) / 3.6e6;
     rows_.targets.push_back(std::move(target));
   }
 
@@ -186,8 +195,11 @@ class Drawing {
     demand.model = position(rows_.models, line.words.at(3));
     demand.promise = rows_.tenants[demand.tenant].promise;
     for (const auto& [target, fraction] : line.values)
-      demand.splits.push_back(
-          {position_by(rows_.targets, &Target::deployment, target), parse_number(fraction).value()});
+      if (target == "turned_away")
+        demand.turned_away = parse_number(fraction).value();
+      else
+        demand.splits.push_back(
+            {position_by(rows_.targets, &Target::deployment, target), parse_number(fraction).value()});
     rows_.demand_splits.push_back(std::move(demand));
   }
 

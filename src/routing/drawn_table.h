@@ -5,12 +5,14 @@
 //   region north 10.1.0.0/16 2001:db8::/32
 //   site   ber DE
 //   model  small tiny
-//   tenant acme key=sk-acme residency=DE,FR ttft=200 tpot=50 models=small
+//   tenant acme key=sk-acme residency=DE,FR ttft=200 tpot=50 models=small priority=1 weight=2 rpm=60 tpm=9000 budget=5
 //   target ber-small ber small concurrency=8 prefill=10000 overhead=5 tpot=20 prompt_cost=1 output_cost=2
 //   leg    north ber rtt=2 via=DE,FR cost=0
-//   split  acme north small ber-small=0.7 par-small=0.3
+//   split  acme north small ber-small=0.5 par-small=0.3 turned_away=0.2
+//   admission_by_plan
 //
-// Times are in milliseconds, a target's prices in euros per million tokens, a leg's in euros per gigabyte. What stands
+// Times are in milliseconds, a target's prices in euros per million tokens, a leg's in euros per gigabyte; a target's
+// prompt_joules and output_joules are of a token, its carbon in grams per kilowatt-hour, a budget in euros. What stands
 // behind a model's id are its aliases. A leg's `via` adds to its site's own jurisdiction; legs not drawn are
 // unreachable; a table without `valid_until_s` stays valid. `down`, `loopback_only` and `emulated` are words of their
 // own. A malformed drawing is a bug of the test.

@@ -45,6 +45,8 @@ struct Target {
   double euros_per_prompt_token = 0;  // at the plan's utilisation, energy included
   double euros_per_output_token = 0;
   double joules_per_output_token = 0;
+  double joules_per_prompt_token = 0;  // of one that is not found in the prefix cache
+  double carbon_g_per_joule = 0;       // CO2, of the power its site draws
 };
 
 // From a region to a site, over every path the packets may take (all ECMP branches).
@@ -67,6 +69,8 @@ struct Tenant {
   grid::Promise promise;
   std::vector<uint32_t> models;  // allowed, ascending; empty: all
   uint32_t priority = 0;
+  double weight = 1;  // among those of its priority, > 0
+  grid::TenantLimits limits = {};
 };
 
 struct Key {
@@ -100,8 +104,10 @@ struct TableRows {
     uint32_t tenant = 0, region = 0, model = 0;
     std::vector<Split> splits;  // fractions sum to at most 1
     grid::Promise promise;
+    double turned_away = 0;  // by the plan: a fraction of the demand, [0, 1]
   };
   std::vector<DemandSplit> demand_splits;
+  bool admission_by_plan = false;  // requests are turned away as the plan says; else served where there is room
 };
 
 class RoutingTable {
@@ -209,6 +215,10 @@ class RoutingTable {
   std::vector<PrefixGroup> prefix_groups_;  // longest first
 };
 
+// A queue as long as all that runs means a wait of a whole service time, after which no promise on a first token in use
+// today is kept: beyond that a target is full.
+inline constexpr uint32_t kQueuePerConcurrency = 1;
+
 struct RequestFacts {
   uint32_t tenant = 0;
   uint32_t region = 0;
@@ -219,6 +229,9 @@ struct RequestFacts {
   grid::JurisdictionSet allowed = grid::JurisdictionSet::all();  // tenant's residency, tightened by the request
   Milliseconds ttft;                                             // promise; 0: none
   Milliseconds tpot;                                             // promise; 0: none
+  // A target is full when as many wait in it, as a part of those it works on; at least one may. Less where the caller
+  // has a queue of its own, in which it can still choose who goes next.
+  double queue_per_concurrency = kQueuePerConcurrency;
 };
 
 // A value that one thread writes and others read whenever they like; a plain load where it is read.
@@ -242,10 +255,6 @@ struct TargetLive {
   Relaxed<bool> healthy = true;  // not ejected
 };
 
-// A queue as long as all that runs means a wait of a whole service time, after which no promise on a first token in use
-// today is kept: beyond that a target is full.
-inline constexpr uint32_t kQueuePerConcurrency = 1;
-
 // In the order in which a target is put through them; none: it passed all.
 enum class Gate : uint8_t {
   none,
@@ -260,6 +269,7 @@ enum class Gate : uint8_t {
   capacity,        // no slots, or the queue is as long as it may be
   promise_ttft,
   promise_tpot,
+  plan,  // of the request, not of a target: the plan turns this share of its demand away
 };
 std::string_view to_string(Gate gate);
 
@@ -295,10 +305,15 @@ struct CandidateVerdict {
 // is not known here; where others are longer, the wait is underestimated.
 Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight);
 
+// The least time to the first token at any target that may serve the request, were nothing waiting there; nothing where
+// none may or has a slot. How many are taken, health and promise are not asked.
+std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const RequestFacts& request);
+
 // `live` has one entry per target, or one pointer to where it is kept. `excluded` are targets already tried for this
-// request. `draw` ∈ [0, 1) picks among the plan's shares: the caller's own random number. Of equal costs the faster
-// wins. O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be cheaper
-// than the best so far; allocates nothing.
+// request. `draw` ∈ [0, 1) picks among the plan's shares, and what the plan turns away where that is refused; not of a
+// request that has been tried somewhere: it was admitted. It is the caller's own random number. Of equal costs the
+// faster wins. O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be
+// cheaper than the best so far; allocates nothing.
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
                 std::span<const uint32_t> excluded, double draw);
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive* const> live,

@@ -50,11 +50,13 @@ void check_target(const TableRows& rows, const Target& target) {
   CHECK(is_amount(target.prefill_tokens_per_s) && is_amount(target.prefill_overhead.value()));
   CHECK(is_amount(target.tpot.value()) && is_amount(target.joules_per_output_token));
   CHECK(is_amount(target.euros_per_prompt_token) && is_amount(target.euros_per_output_token));
+  CHECK(is_amount(target.joules_per_prompt_token) && is_amount(target.carbon_g_per_joule));
 }
 
 void check_split(const TableRows& rows, const TableRows::DemandSplit& demand) {
   CHECK(demand.tenant < rows.tenants.size() && demand.region < rows.regions.size() &&
         demand.model < rows.models.size());
+  CHECK(demand.turned_away >= 0 && demand.turned_away <= 1);
   double sum = 0;
   for (const Split& split : demand.splits) {
     CHECK(split.target < rows.targets.size() && rows.targets[split.target].model == demand.model);
@@ -81,6 +83,7 @@ void RoutingTable::check_rows() const {
   CHECK(rows_.legs.size() == rows_.regions.size() * rows_.sites.size());
   for (const auto& [name, model] : rows_.model_names) CHECK(model < rows_.models.size());
   for (const Tenant& tenant : rows_.tenants) {
+    CHECK(is_amount(tenant.weight) && tenant.weight > 0);
     CHECK(std::is_sorted(tenant.models.begin(), tenant.models.end()));
     for (const uint32_t model : tenant.models) CHECK(model < rows_.models.size());
   }

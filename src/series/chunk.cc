@@ -84,4 +84,24 @@ Result<Chunk> decode_chunk(std::string_view bytes) {
   return chunk;
 }
 
+std::vector<v1::WindowSealed> parts_of(v1::WindowSealed window) {
+  const auto totals = static_cast<size_t>(window.usage_size());
+  std::vector<v1::WindowSealed> parts;
+  if (totals <= kTotalsPerEvent) {
+    parts.push_back(std::move(window));
+    return parts;
+  }
+  google::protobuf::RepeatedPtrField<v1::UsageTotal> usage;
+  usage.Swap(window.mutable_usage());
+  window.set_parts(static_cast<uint32_t>((totals + kTotalsPerEvent - 1) / kTotalsPerEvent));
+  for (uint32_t part = 0; part < window.parts(); ++part) {
+    window.set_part(part);
+    v1::WindowSealed& one = parts.emplace_back(window);
+    const size_t first = part * kTotalsPerEvent;
+    for (size_t i = first; i < std::min(totals, first + kTotalsPerEvent); ++i)
+      *one.add_usage() = std::move(usage[static_cast<int>(i)]);
+  }
+  return parts;
+}
+
 }  // namespace tandem::series

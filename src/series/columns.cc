@@ -43,7 +43,31 @@ void add(v1::UsageTotal& sum, const v1::UsageTotal& more) {
   sum.set_prompt_tokens(sum.prompt_tokens() + more.prompt_tokens());
   sum.set_output_tokens(sum.output_tokens() + more.output_tokens());
   sum.set_cost_eur(sum.cost_eur() + more.cost_eur());
+  sum.set_cached_tokens(sum.cached_tokens() + more.cached_tokens());
+  sum.set_estimated_requests(sum.estimated_requests() + more.estimated_requests());
+  sum.set_estimated_prompt_tokens(sum.estimated_prompt_tokens() + more.estimated_prompt_tokens());
+  sum.set_estimated_output_tokens(sum.estimated_output_tokens() + more.estimated_output_tokens());
+  sum.set_energy_j(sum.energy_j() + more.energy_j());
+  sum.set_carbon_g(sum.carbon_g() + more.carbon_g());
 }
+
+// One row more.
+void add_row(v1::UsageTotal& sum, const UsageRows& rows, size_t i) {
+  sum.set_requests(sum.requests() + 1);
+  sum.set_kept(sum.kept() + (rows.kept(i) ? 1 : 0));
+  sum.set_prompt_tokens(sum.prompt_tokens() + rows.prompt_tokens[i]);
+  sum.set_output_tokens(sum.output_tokens() + rows.output_tokens[i]);
+  sum.set_cost_eur(sum.cost_eur() + rows.cost_eur[i]);
+  sum.set_cached_tokens(sum.cached_tokens() + rows.cached_tokens[i]);
+  sum.set_energy_j(sum.energy_j() + rows.energy_j[i]);
+  sum.set_carbon_g(sum.carbon_g() + rows.carbon_g[i]);
+  if (!rows.estimated(i)) return;
+  sum.set_estimated_requests(sum.estimated_requests() + 1);
+  sum.set_estimated_prompt_tokens(sum.estimated_prompt_tokens() + rows.prompt_tokens[i]);
+  sum.set_estimated_output_tokens(sum.estimated_output_tokens() + rows.output_tokens[i]);
+}
+
+bool is_amount(double value) { return std::isfinite(value) && value >= 0; }
 
 // Which names of a column a query takes: all for an empty one.
 std::vector<bool> wanted(const NameColumn& column, std::string_view name) {
@@ -86,7 +110,11 @@ bool UsageRows::push(const Usage& row) {
   tpot_us.push_back(row.tpot_us);
   duration_us.push_back(row.duration_us);
   cost_eur.push_back(row.cost_eur);
-  flags.push_back(static_cast<uint8_t>(static_cast<uint8_t>(row.outcome) | (row.kept ? 0x80 : 0)));
+  flags.push_back(
+      static_cast<uint8_t>(static_cast<uint8_t>(row.outcome) | (row.kept ? 0x80 : 0) | (row.estimated ? 0x40 : 0)));
+  cached_tokens.push_back(row.cached_tokens);
+  energy_j.push_back(row.energy_j);
+  carbon_g.push_back(row.carbon_g);
   return true;
 }
 
@@ -99,12 +127,16 @@ Usage UsageRows::row(size_t i) const {
           .deployment = std::string(deployment[i]),
           .prompt_tokens = prompt_tokens[i],
           .output_tokens = output_tokens[i],
+          .cached_tokens = cached_tokens[i],
           .ttft_us = ttft_us[i],
           .tpot_us = tpot_us[i],
           .duration_us = duration_us[i],
           .cost_eur = cost_eur[i],
-          .outcome = static_cast<Outcome>(flags[i] & 0x7f),
-          .kept = kept(i)};
+          .energy_j = energy_j[i],
+          .carbon_g = carbon_g[i],
+          .outcome = static_cast<Outcome>(flags[i] & 0x3f),
+          .kept = kept(i),
+          .estimated = estimated(i)};
 }
 
 bool SampleRows::push(const Sample& row) {
@@ -139,6 +171,10 @@ class UsageCodec {
     }
     for (const uint32_t i : order) out.number(rows.cost_eur[i]);
     for (const uint32_t i : order) out.byte(rows.flags[i]);
+    for (const uint32_t i : order) out.varint(rows.cached_tokens[i]);
+    for (const auto column : {&UsageRows::energy_j, &UsageRows::carbon_g}) {
+      for (const uint32_t i : order) out.number((rows.*column)[i]);
+    }
     return out.take();
   }
 
@@ -157,16 +193,26 @@ class UsageCodec {
     for (const auto column : {&UsageRows::ttft_us, &UsageRows::tpot_us, &UsageRows::duration_us}) {
       in.column(rows.*column, size, [&] { return in.varint(); });
     }
-    in.column(rows.cost_eur, size, [&] {
-      const double cost = in.number();
-      if (!std::isfinite(cost) || cost < 0) in.refuse();
-      return cost;
-    });
+    const auto amount = [&] {
+      const double value = in.number();
+      if (!is_amount(value)) in.refuse();
+      return value;
+    };
+    in.column(rows.cost_eur, size, amount);
     in.column(rows.flags, size, [&] {
       const uint8_t flags = in.byte();
-      if ((flags & 0x7f) > static_cast<uint8_t>(Outcome::cancelled)) in.refuse();
+      if ((flags & 0x3f) > static_cast<uint8_t>(Outcome::cancelled)) in.refuse();
       return flags;
     });
+    if (in.done()) {  // of an earlier version
+      rows.cached_tokens.resize(size);
+      rows.energy_j.resize(size);
+      rows.carbon_g.resize(size);
+      return rows;
+    }
+    in.column(rows.cached_tokens, size, [&] { return static_cast<uint32_t>(in.varint(UINT32_MAX)); });
+    in.column(rows.energy_j, size, amount);
+    in.column(rows.carbon_g, size, amount);
     if (!in.done()) return fail(ErrorCode::corrupt, "the bytes are no usage rows");
     return rows;
   }
@@ -290,12 +336,7 @@ std::vector<v1::UsageTotal> totals_of(const UsageRows& rows, const UsageQuery& q
       total.set_model(std::string(rows.model[i]));
       total.set_site(std::string(rows.site[i]));
     }
-    v1::UsageTotal& total = totals[place->second];
-    total.set_requests(total.requests() + 1);
-    total.set_kept(total.kept() + (rows.kept(i) ? 1 : 0));
-    total.set_prompt_tokens(total.prompt_tokens() + rows.prompt_tokens[i]);
-    total.set_output_tokens(total.output_tokens() + rows.output_tokens[i]);
-    total.set_cost_eur(total.cost_eur() + rows.cost_eur[i]);
+    add_row(totals[place->second], rows, i);
   }
   return merged(std::move(totals));
 }
@@ -316,7 +357,10 @@ Result<void> check(const Usage& row) {
   TANDEM_TRY(check_text(row.region, kTextBytesMax, "region"));
   TANDEM_TRY(check_text(row.site, kTextBytesMax, "site"));
   TANDEM_TRY(check_text(row.deployment, kTextBytesMax, "deployment"));
-  if (!std::isfinite(row.cost_eur) || row.cost_eur < 0) {
+  if (!is_amount(row.energy_j) || !is_amount(row.carbon_g)) {
+    return fail(ErrorCode::invalid_argument, fmt::format("{} J and {} g of CO2", row.energy_j, row.carbon_g));
+  }
+  if (!is_amount(row.cost_eur)) {
     return fail(ErrorCode::invalid_argument, fmt::format("a cost of {} EUR", row.cost_eur));
   }
   if (row.outcome > Outcome::cancelled) return fail(ErrorCode::invalid_argument, "no such outcome");

@@ -2,7 +2,8 @@
 //
 // The bytes of usage rows, in this order: the number of rows; `at` as differences to the row before; per name column a
 // dictionary (count, then each name's length and bytes) and each row's place in it; the integers; the costs; a byte a
-// row for outcome and promise. Samples lie series by series: the number of series, then for each its name, its number
+// row for outcome and promise; then, absent in what earlier versions wrote, the cached tokens, energy and carbon.
+// Samples lie series by series: the number of series, then for each its name, its number
 // of samples, their times as differences to the one before, their values. Numbers are LEB128 varints, signed ones in
 // zigzag form, doubles 8 bytes little-endian. Decoding takes any bytes.
 #pragma once
@@ -46,15 +47,16 @@ class NameColumn {
 struct UsageRows {
   std::vector<int64_t> at_ns;
   NameColumn tenant, model, region, site, deployment;
-  std::vector<uint32_t> prompt_tokens, output_tokens;
+  std::vector<uint32_t> prompt_tokens, output_tokens, cached_tokens;
   std::vector<uint64_t> ttft_us, tpot_us, duration_us;
-  std::vector<double> cost_eur;
-  std::vector<uint8_t> flags;  // the outcome, and 0x80 for kept
+  std::vector<double> cost_eur, energy_j, carbon_g;
+  std::vector<uint8_t> flags;  // the outcome, 0x80 for kept, 0x40 for estimated
 
   size_t size() const { return at_ns.size(); }
   bool push(const Usage& row);  // false when a column has no room for another name
   Usage row(size_t i) const;
   bool kept(size_t i) const { return (flags[i] & 0x80) != 0; }
+  bool estimated(size_t i) const { return (flags[i] & 0x40) != 0; }
 };
 
 struct SampleRows {

@@ -53,6 +53,76 @@ TEST(Columns, UsageReadsBackByTime) {
   }
 }
 
+TEST(Columns, RowsOfAnEarlierVersionReadBack) {
+  UsageRows rows;
+  Random random(3);
+  for (int i = 0; i < 10; ++i) {
+    Usage row = some_usage(random, kStart + seconds(i));
+    row.cached_tokens = 0;
+    row.energy_j = row.carbon_g = 0;
+    EXPECT_TRUE(rows.push(row));
+  }
+  const std::string bytes = encode(rows);
+  const auto back = decode_usage(std::string_view(bytes).substr(0, bytes.size() - 10 * (1 + 8 + 8)));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(by_time(*back), by_time(rows));
+}
+
+TEST(Columns, EstimatedTokensAreCountedApartToo) {
+  const UsageRows rows = usage_rows(9, 500);
+  v1::UsageTotal all;
+  for (const v1::UsageTotal& total : totals_of(rows, {})) {
+    all.set_estimated_requests(all.estimated_requests() + total.estimated_requests());
+    all.set_estimated_output_tokens(all.estimated_output_tokens() + total.estimated_output_tokens());
+    all.set_cached_tokens(all.cached_tokens() + total.cached_tokens());
+  }
+  uint64_t requests = 0, output = 0, cached = 0;
+  for (const Usage& row : by_time(rows)) {
+    cached += row.cached_tokens;
+    if (!row.estimated) continue;
+    ++requests;
+    output += row.output_tokens;
+  }
+  EXPECT_GT(requests, 0u);
+  EXPECT_EQ(all.estimated_requests(), requests);
+  EXPECT_EQ(all.estimated_output_tokens(), output);
+  EXPECT_EQ(all.cached_tokens(), cached);
+}
+
+TEST(Columns, ABusyWindowGoesOnTheLogInParts) {
+  v1::WindowSealed window;
+  window.set_from_ns(kStart.ns);
+  window.set_sha256("digest");
+  window.add_usage()->set_tenant("one");
+  ASSERT_EQ(parts_of(window).size(), 1u);
+  EXPECT_EQ(parts_of(window)[0].parts(), 0u);
+  for (size_t i = 0; i < 2 * kTotalsPerEvent; ++i) {
+    v1::UsageTotal& total = *window.add_usage();
+    for (std::string* name : {total.mutable_tenant(), total.mutable_model(), total.mutable_site()})
+      *name = std::string(kTextBytesMax, 'x');
+    for (const auto set : {&v1::UsageTotal::set_requests, &v1::UsageTotal::set_kept, &v1::UsageTotal::set_prompt_tokens,
+                           &v1::UsageTotal::set_output_tokens, &v1::UsageTotal::set_cached_tokens,
+                           &v1::UsageTotal::set_estimated_requests, &v1::UsageTotal::set_estimated_prompt_tokens,
+                           &v1::UsageTotal::set_estimated_output_tokens})
+      (total.*set)(UINT32_MAX);
+    total.set_cost_eur(1);
+    total.set_energy_j(1);
+    total.set_carbon_g(1);
+  }
+  const auto parts = parts_of(window);
+  ASSERT_EQ(parts.size(), 3u);
+  int totals = 0;
+  for (uint32_t i = 0; i < parts.size(); ++i) {
+    EXPECT_EQ(parts[i].part(), i);
+    EXPECT_EQ(parts[i].parts(), 3u);
+    EXPECT_EQ(parts[i].from_ns(), kStart.ns);
+    EXPECT_LT(parts[i].ByteSizeLong(), 4u << 20);
+    totals += parts[i].usage_size();
+  }
+  EXPECT_EQ(parts[0].usage(0).tenant(), "one");
+  EXPECT_EQ(totals, window.usage_size());
+}
+
 TEST(Columns, ExtremesReadBack) {
   UsageRows rows;
   Usage row;

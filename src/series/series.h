@@ -26,9 +26,9 @@ namespace tandem::series {
 inline constexpr Duration kWindow = minutes(1);  // of a sealed chunk; windows begin at whole minutes, UTC
 inline constexpr size_t kTextBytesMax =
     128;  // of each name in a row: ids are short, and a window's totals must fit one event
-inline constexpr size_t kSeriesBytesMax = 512;  // of a sample's series: a metric's name with a handful of labels
-inline constexpr size_t kTotalsMax =
-    8'000;  // (tenant, model, site) in one event, under the log's limit of 4 MB an event
+inline constexpr size_t kSeriesBytesMax = 512;    // of a sample's series: a metric's name with a handful of labels
+inline constexpr size_t kTotalsMax = 400'000;     // (tenant, model, site) in one window: 50,000 tenants at eight each
+inline constexpr size_t kTotalsPerEvent = 7'000;  // with the longest names, under the log's limit of 4 MB an event
 
 enum class Outcome : uint8_t {
   completed,
@@ -43,12 +43,16 @@ struct Usage {
   std::string tenant{}, model{}, region{}, site{}, deployment{};
   uint32_t prompt_tokens = 0;
   uint32_t output_tokens = 0;
-  uint64_t ttft_us = 0;  // time to the first token; 0 when there was none
-  uint64_t tpot_us = 0;  // mean time of each further token
+  uint32_t cached_tokens = 0;  // of the prompt's, found in the engine's prefix cache
+  uint64_t ttft_us = 0;        // time to the first token; 0 when there was none
+  uint64_t tpot_us = 0;        // mean time of each further token
   uint64_t duration_us = 0;
-  double cost_eur = 0;  // finite, ≥ 0
+  double cost_eur = 0;  // finite, ≥ 0, as the next two
+  double energy_j = 0;
+  double carbon_g = 0;
   Outcome outcome = Outcome::completed;
-  bool kept = false;  // completed within its promise
+  bool kept = false;       // completed within its promise
+  bool estimated = false;  // its tokens, for the engine gave no count
   bool operator==(const Usage&) const = default;
 };
 
@@ -114,7 +118,7 @@ class Store {
   // there.
   virtual Result<std::vector<v1::WindowSealed>> seal(Instant before) = 0;
 
-  // The event is on the log.
+  // The event, in all its parts, is on the log.
   virtual Result<void> confirm(const v1::WindowSealed& event) = 0;
 
   // Removes the chunks of whole hours that ended at or before `before`; those not confirmed stay.
@@ -125,6 +129,10 @@ class Store {
   virtual Result<void> scan(const UsageQuery& query, const std::function<bool(const Usage&)>& visit) const = 0;
   virtual Result<void> scan(const SampleQuery& query, const std::function<bool(const Sample&)>& visit) const = 0;
 
+  // From any thread: what is flushed and not confirmed to be on the log, by window, ascending; those not sealed yet
+  // without a digest. A window of this store that is on the log never comes back.
+  virtual std::vector<v1::WindowSealed> unconfirmed_usage() const = 0;
+
   // Totals by (tenant, model, site), ascending.
   virtual Result<std::vector<v1::UsageTotal>> totals(const UsageQuery& query) const = 0;
 
@@ -132,5 +140,8 @@ class Store {
   virtual Result<std::vector<Bucket>> roll_up(const SampleQuery& query, Duration step) const = 0;
   static constexpr size_t kBucketsMax = 100'000;
 };
+
+// A sealed window as the events that the log can hold, in order; itself where that is one.
+std::vector<v1::WindowSealed> parts_of(v1::WindowSealed window);
 
 }  // namespace tandem::series

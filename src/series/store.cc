@@ -81,6 +81,7 @@ class FileStore final : public Store {
 
   Result<void> scan(const UsageQuery& query, const std::function<bool(const Usage&)>& visit) const override;
   Result<void> scan(const SampleQuery& query, const std::function<bool(const Sample&)>& visit) const override;
+  std::vector<v1::WindowSealed> unconfirmed_usage() const override;
   Result<std::vector<v1::UsageTotal>> totals(const UsageQuery& query) const override;
   Result<std::vector<Bucket>> roll_up(const SampleQuery& query, Duration step) const override;
 
@@ -299,6 +300,26 @@ Result<void> FileStore::scan(const SampleQuery& query, const std::function<bool(
     }
     return true;
   });
+}
+
+std::vector<v1::WindowSealed> FileStore::unconfirmed_usage() const {
+  std::vector<v1::WindowSealed> windows;
+  std::vector<std::pair<int64_t, UsageRows>> open;  // copies, so that adding up holds up nobody
+  {
+    const std::lock_guard guard(mutex_);
+    windows = usage_.chunks.unconfirmed();
+    for (const auto& [from_ns, window] : usage_.open)
+      if (window.rows.size() > 0) open.emplace_back(from_ns, window.rows);
+  }
+  for (const auto& [from_ns, rows] : open) {
+    v1::WindowSealed& window = windows.emplace_back();
+    window.set_table(std::string(kUsageTable));
+    window.set_from_ns(from_ns);
+    window.set_to_ns(from_ns + kWindow.ns);
+    window.set_rows(rows.size());
+    for (v1::UsageTotal& total : totals_of(rows, {})) *window.add_usage() = std::move(total);
+  }
+  return windows;
 }
 
 Result<std::vector<v1::UsageTotal>> FileStore::totals(const UsageQuery& query) const {

@@ -104,6 +104,23 @@ TEST(Store, RowsAreThereBeforeAndAfterTheirWindowIsSealed) {
   EXPECT_EQ(seen, 7);
 }
 
+TEST(Store, WhatIsNotOnTheLogYetIsToldByWindow) {
+  const TemporaryDirectory directory;
+  auto store = open(directory.path());
+  fill(*store, 2, 10);
+  EXPECT_TRUE(store->unconfirmed_usage().empty());  // not before it is flushed
+  const auto sealed = *store->seal(kStart + minutes(1));
+  ASSERT_EQ(sealed.size(), 1u);
+  const auto both = store->unconfirmed_usage();
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].SerializeAsString(), sealed[0].SerializeAsString());
+  EXPECT_EQ(both[1].from_ns(), (kStart + minutes(1)).ns);
+  EXPECT_EQ(both[1].sha256(), "");
+  EXPECT_EQ(requests({both[1].usage().begin(), both[1].usage().end()}), 10u);
+  ASSERT_TRUE(store->confirm(sealed[0]));
+  EXPECT_EQ(store->unconfirmed_usage().size(), 1u);
+}
+
 TEST(Store, AWindowsEventComesUntilItIsConfirmed) {
   const TemporaryDirectory directory;
   auto store = open(directory.path());

@@ -30,6 +30,10 @@ inline Usage some_usage(Random& random, Instant at) {
   row.tpot_us = 5'000 + random.below(40'000);
   row.duration_us = row.ttft_us + row.tpot_us * row.output_tokens;
   row.cost_eur = random.uniform() * 0.01;
+  row.cached_tokens = static_cast<uint32_t>(random.below(row.prompt_tokens + 1));
+  row.energy_j = random.uniform() * 100;
+  row.carbon_g = random.uniform();
+  row.estimated = random.below(4) == 0;
   row.outcome = random.chance(0.95) ? Outcome::completed : static_cast<Outcome>(1 + random.below(3));
   row.kept = row.outcome == Outcome::completed && random.chance(0.98);
   return row;

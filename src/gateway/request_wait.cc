@@ -1,0 +1,94 @@
+// A request that waits for an engine with room.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <cmath>
+
+#include "gateway/request_run.h"
+
+namespace tandem::gateway {
+
+namespace asio = boost::asio;
+
+// How long this request may wait so that its promise can still be kept. Nothing that could not be in time takes up
+// what others wait for: it is refused at once.
+Checked<Duration> RequestRun::time_to_wait(bool has_room) const {
+  Duration time = core_.options.wait_max;
+  if (has_room) return time;
+  const auto soonest = routing::soonest_ttft(*bound_->table, facts_);
+  if (!soonest) time = {};
+  if (facts_.ttft.value() > 0 && soonest) {
+    const Microseconds left = to_microseconds(facts_.ttft) - *soonest - elapsed();
+    time = std::min(time, nanoseconds(static_cast<int64_t>(left.value() * 1e3)));
+  }
+  const Duration now = core_.clock.monotonic();
+  const auto rate = core_.turn_rates.find(waiting_.group);
+  Duration expected;
+  if (rate != core_.turn_rates.end())
+    expected = rate->second.time_for(core_.queue.ahead_of(waiting_) + 1, now).value_or(Duration{});
+  if (time.ns > 0 && expected <= time) return time;
+  constexpr double kRetryMaxS = 60;
+  ApiError error;
+  error.code = ErrorCode::quota_exceeded;
+  error.reason = "capacity";
+  error.retry_after_s = static_cast<int>(std::ceil(std::clamp(expected.seconds(), 1.0, kRetryMaxS)));
+  error.message = fmt::format(
+      "Every site that may serve '{}' is at its capacity, and a turn would come too late for this request; try again "
+      "shortly.",
+      record_.model);
+  return tl::unexpected(std::move(error));
+}
+
+asio::awaitable<Checked<uint32_t>> RequestRun::wait_for_room(bool has_room) {
+  const Checked<Duration> time = time_to_wait(has_room);
+  if (!time) co_return tl::unexpected(time.error());
+  const Duration began = core_.clock.monotonic();
+  asio::steady_timer timer(core_.context, std::chrono::nanoseconds(time->ns));
+  std::optional<uint32_t> target;
+  bool gave_way = false;
+  waiting_.start = [&] {
+    const routing::Decision decision = weigh();
+    if (!decision.target) return false;
+    note(decision);
+    begin_turn(decision);
+    core_.turn_rates[waiting_.group].note(core_.clock.monotonic());
+    target = decision.target;
+    timer.cancel();
+    return true;
+  };
+  waiting_.give_way = [&] {
+    gave_way = true;
+    timer.cancel();
+  };
+  writer_.on_disconnect([&timer] { timer.cancel(); });
+  if (core_.queue.waiting_in(waiting_.group) == 0) core_.turn_rates.erase(waiting_.group);  // the pace of another time
+  const bool entered = !writer_.peer_closed() && core_.queue.enter(waiting_);
+  if (entered) {
+    core_.metrics.queued().add(1);
+    core_.watch_queue();
+    if (has_room) core_.serve_queue();
+    boost::system::error_code woken;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    core_.metrics.queued().add(-1);
+    core_.queue.leave(waiting_);
+  }
+  writer_.on_disconnect({});
+  const Duration waited = core_.clock.monotonic() - began;
+  record_.queued = record_.queued + microseconds_of(waited);
+  waited_ = waited_ + waited;
+  if (target) co_return *target;
+  const char* why = !entered || gave_way ? "so many wait already" : "none had room in time";
+  ApiError error;
+  error.code = ErrorCode::quota_exceeded;
+  error.reason = !entered || gave_way ? "queue_full" : "queue_timeout";
+  error.retry_after_s = 1;
+  error.message =
+      fmt::format("Every site that may serve '{}' is at its capacity, and {}; try again shortly.", record_.model, why);
+  co_return tl::unexpected(std::move(error));
+}
+
+}  // namespace tandem::gateway

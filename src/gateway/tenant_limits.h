@@ -1,0 +1,25 @@
+// How a client is told of its tenant's limits, in the words that OpenAI's clients know. Internal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "gateway/api_error.h"
+#include "gateway/tenant_meter.h"
+#include "http/message.h"
+
+namespace tandem::gateway {
+
+// Errors: quota_exceeded, with the code `insufficient_quota`: waiting a moment does not mend it.
+Checked<std::monostate> check_budget(const grid::TenantLimits& limits, uint64_t spent_nano_eur,
+                                     const std::string& tenant, Instant now);
+
+// `rate_limit_exceeded`, with the time after which as much could be taken; `what`: "requests" or "tokens".
+tl::unexpected<ApiError> over_limit(const std::string& tenant, const char* what, uint64_t per_minute, uint64_t wanted,
+                                    const RateMeter::Standing& standing);
+
+// x-ratelimit-limit-…, x-ratelimit-remaining-…, x-ratelimit-reset-….
+void add_standing(http::Headers& headers, const char* what, uint64_t per_minute, const RateMeter::Standing& standing);
+
+}  // namespace tandem::gateway

@@ -39,10 +39,11 @@ constexpr std::array kParameters{
     Parameter{"dry_run", "query", "Only say what would happen.", R"({"type":"boolean","default":false})"},
     Parameter{"fields", "query", "Attributes to show, separated by commas; left out: all.", kText},
     Parameter{"from", "query", "The offset to begin at.", kCount},
-    Parameter{"from_hour", "query",
-              "From when on: a date or a whole hour, UTC, as 2026-11-21 or 2026-11-21T08:00:00Z; left out: as far back as "
-              "is kept.",
-              kText},
+    Parameter{
+        "from_hour", "query",
+        "From when on: a date or a whole hour, UTC, as 2026-11-21 or 2026-11-21T08:00:00Z; left out: as far back as "
+        "is kept.",
+        kText},
     Parameter{"group_by", "query",
               "What to tell apart, of tenant, model, site, hour, day and month, separated by commas; empty: nothing.",
               R"({"type":"string","default":"tenant,model,site"})"},
@@ -102,9 +103,10 @@ Json describe_parameter(std::string_view name) {
   CHECK(found != kParameters.end());
   auto schema = parse_json(found->schema);
   CHECK(schema.has_value());
-  Json::Object parameter{
-      {"name", name.ends_with("_hour") ? name.substr(0, name.find('_')) : name},
-      {"in", found->in}, {"description", found->description}, {"schema", std::move(*schema)}};
+  Json::Object parameter{{"name", name.ends_with("_hour") ? name.substr(0, name.find('_')) : name},
+                         {"in", found->in},
+                         {"description", found->description},
+                         {"schema", std::move(*schema)}};
   if (name == "condition") {  // any names, as OpenAPI writes it
     parameter["style"] = "form";
     parameter["explode"] = true;

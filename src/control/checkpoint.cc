@@ -128,7 +128,8 @@ std::optional<std::string_view> take_part(std::string_view& bytes) {
   return part;
 }
 
-// What follows here, the branches and the accounts, each behind its length as 8 little-endian bytes; then the inventory.
+// What follows here, the branches and the accounts, each behind its length as 8 little-endian bytes; then the
+// inventory.
 void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   v1::Checkpoint checkpoint;
   encode_head(state.head, *checkpoint.mutable_head());

@@ -42,7 +42,7 @@ struct State {
   log::Offset replan_after = 0;          // last change that a plan must take in; 0 when the plan is up to date
   Instant plan_not_before;               // after a plan was rejected or failed, when to ask for the next
   Accounts accounts;
-  log::BatchHeader head;                 // of the last batch folded
+  log::BatchHeader head;  // of the last batch folded
 };
 
 // What follows from an intake event in a state whose `grid` is fresh where a plan is proposed: the event itself, when

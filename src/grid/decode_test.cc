@@ -20,7 +20,11 @@ std::vector<Entity> small_grid() {
                    {"power_limit_kw", 100.0}}};
   };
   return {
-      {"grid", "grid", {{"name", "small"}, {"simulated", true}, {"policy", Json::Object{{"link_headroom", 0.5}, {"admission", "plan"}}}}},
+      {"grid",
+       "grid",
+       {{"name", "small"},
+        {"simulated", true},
+        {"policy", Json::Object{{"link_headroom", 0.5}, {"admission", "plan"}}}}},
       site("west", "DE", 8),
       site("east", "AT", 9),
       {"node", "w", {{"site", "west"}, {"role", "upf"}}},

@@ -11,12 +11,13 @@ namespace {
 
 constexpr uint32_t kRoundsInFractions = 300;  // of the resources' prices before any v is raised
 constexpr uint32_t kLevelPatience = 8;        // of them without gain before less is hoped for
-constexpr double kStepOfModel = 0.8;          // of Polyak's, to begin with
+constexpr double kStepOfModel = 0.2;          // of Polyak's, to begin with: what is aimed at is not reached
 constexpr double kStepOfResources = 0.3;
 constexpr uint32_t kPatience = 3;        // rounds without gain before a model's step is halved
 constexpr double kDeflection = 0.4;      // of the last direction in the next
 constexpr uint32_t kRoundsOfModels = 6;  // between two steps of the resources
 constexpr float kNewest = 0.1F;          // part of the latest round in the mean of what the relaxation buys
+constexpr double kClosed = 2e-3;         // a model this near to what is spent on it climbs no further
 constexpr double kLow = -std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -60,19 +61,24 @@ class Bound::Climb {
   const Prices& best() const { return best_; }
   const std::vector<float>& expected() const { return expected_; }
 
-  void run(uint32_t rounds, const Known& known, const std::stop_token& stop) {
+  void run(uint32_t rounds, uint32_t of_models, const Known& known, const std::stop_token& stop) {
     aim_at(known);
-    for (uint32_t round = 0; round < rounds && !stop.stop_requested(); round += kRoundsOfModels + 1) {
+    for (uint32_t round = 0; round < rounds && !stop.stop_requested(); round += of_models + 1) {
       relaxation_.price_resources(now_);
       for_each_on_two_threads(models_.size(), [&](size_t m) {
-        for (uint32_t i = 0; i < kRoundsOfModels && !stop.stop_requested(); ++i) {
+        for (uint32_t i = 0; i < of_models && !stop.stop_requested() && !models_[m].closed(); ++i) {
           relaxation_.evaluate_model(m, now_);
           for (const uint32_t c : problem_.candidates_of_model[m])
             expected_[c] += kNewest * (static_cast<float>(relaxation_.replicas(c)) - expected_[c]);
           step_model(m);
         }
       });
-      if (!stop.stop_requested()) step_resources(known);
+      if (!stop.stop_requested()) {
+        step_resources(known);
+        continue;
+      }
+      take_best_of_models();
+      best_ = now_;
     }
     now_ = best_;
   }
@@ -139,6 +145,8 @@ class Bound::Climb {
     uint32_t without_gain = 0;
     double target = 0;
     std::vector<double> best;  // v of its demands
+
+    bool closed() const { return value >= target * (1 - kClosed); }
   };
 
   void aim_at(const Known& known) {
@@ -220,12 +228,16 @@ class Bound::Climb {
       resource(now_.arc[a], relaxation_.arc_gbps[a] - std::max(0.0, problem_.arc_spare_gbps[a]), scale_.arc[a]);
   }
 
-  void step_resources(const Known& known) {
+  void take_best_of_models() {
     for (size_t m = 0; m < models_.size(); ++m) {
       const std::vector<uint32_t>& demands = relaxation_.demands_of_model()[m];
       if (models_[m].value == kLow) continue;
       for (size_t i = 0; i < demands.size(); ++i) now_.demand[demands[i]] = models_[m].best[i];
     }
+  }
+
+  void step_resources(const Known& known) {
+    take_best_of_models();
     double value = relaxation_.evaluate(now_);
     if (value >= best_value_) {
       best_value_ = value;
@@ -311,10 +323,12 @@ void Bound::price_all(const Prices& prices) {
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
   if (quick_) relaxation_->set_levels(2);
-  climb_->run(rounds, known, stop);
+  climb_->run(rounds, quick_ ? rounds - 1 : kRoundsOfModels, known, stop);
   relaxation_->set_levels(kLevels);
   price_all(climb_->best());
 }
+
+double Bound::value_of_model(uint32_t model) const { return relaxation_->value_of_model(model); }
 
 void Bound::set_fractions(Option& option) const { relaxation_->set_fractions(option); }
 

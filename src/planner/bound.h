@@ -14,12 +14,12 @@
 //         x ∈ [0, 1],  Σ_d w(d) · x_d ≤ n · min W over the d with x_d > 0, for every measure w of work
 //
 // R_c: a replica's price and λ, μ of what it takes. Work is measured by prefills alone and as if batches were full at
-// the point in use or at one of those below it (fill.h); W_d is the most of it at which each of n replicas could keep
-// d's promises, whatever else they serve: in a plan that holds for every d served. Each choice of the least W among
-// those served is tried, their values in a few groups where there are many; of the measures the one that allows least
-// counts. The plan's own n and x are feasible in every φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare
-// resources only take away; moves only add. What up-going traffic pays on equal-cost branches is taken as the cheapest
-// branch, which is never more.
+// the point in use or at one of those below it (fill.h), and with how unevenly prefills come counted beside; W_d is the
+// most of it at which each of n replicas could keep d's promises, whatever else they serve: in a plan that holds for
+// every d served. Each choice of the least W among those served is tried, their values in a few groups where there are
+// many; of the measures the one that allows least counts. The plan's own n and x are feasible in every φ_c, v cancels
+// against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going traffic pays on
+// equal-cost branches is taken as the cheapest branch, which is never more.
 //
 // The prices. First those of resources, as if replicas were bought in fractions: subgradients towards a level that
 // comes down. Then v by dual ascent (relaxation.h), which costs a few passes over the columns and gives most of the
@@ -29,7 +29,7 @@
 // undone and halved where the bound did not follow. Every value is over all columns: those of one model are a matrix in
 // single precision, and a pass over a row, all roundings against it, says of most deployments that they earn nothing.
 // O(columns) for a pass and, for each deployment that may earn, O(points · levels · its columns · log). Fails by being
-// loose where request sizes mix: how unevenly prefills come is taken of the most even of all that may be served there.
+// loose where a model needs few replicas in all: prices let it buy parts of deployments.
 #pragma once
 
 #include <memory>
@@ -59,6 +59,7 @@ class Bound {
 
   const Prices& prices() const { return proven_prices_; }  // of the best bound so far
   double value() const { return value_; }                  // that bound, €/h; valid: all columns priced
+  double value_of_model(uint32_t model) const;             // its part of about that, resources' prices included
   void climb(uint32_t rounds, const Known& known, const std::stop_token& stop);
 
   // Replicas the relaxation buys of each candidate, averaged over the latest rounds.

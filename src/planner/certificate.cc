@@ -20,15 +20,42 @@ struct Column {
   double gain = 0;                // €/h
   double prefill = 0, steps = 0;  // of one replica: seconds a second, of decoding a ms
   double slack_ms = 0;
-  std::array<double, 3> promise{};  // ms a token, its quantile, the mean of 1 / tokens
-  std::vector<double> most;         // by measure (fill.h): what its promises allow
+  std::array<double, 3> promise{};        // ms a token, its quantile, the mean of 1 / tokens
+  double unevenness_ms = 0, mean_ms = 0;  // of prefills: variance / mean, mean
+  double spread = 0;                      // beside the mean spread of all that may come
+  std::vector<double> most;               // by measure (fill.h), mixed ones last: what its promises allow
 };
 
-double weight(const grid::Profile& profile, const Column& c, size_t measure) {
+constexpr double kSpreadOf[] = {0, 0.5, 1, 3};  // weights of mixed measures
+
+double weight(const grid::Profile& profile, const Column& c, size_t measure, size_t point) {
   if (measure == 0) return c.prefill;
-  const grid::OperatingPoint& full = profile.points[measure - 1];
-  return c.prefill + c.steps * full.decode_per_token.value() / full.batch;
+  const bool mixed = measure > point + 1;
+  const grid::OperatingPoint& full =
+      profile.points[mixed ? std::min(profile.points.size(), kPointsMax) - 1 : measure - 1];
+  return c.prefill + c.steps * full.decode_per_token.value() / full.batch +
+         (mixed ? kSpreadOf[measure - point - 2] * c.prefill * c.spread : 0);
 }
+
+// What the demands that may run on a profile ask for, each for one second of prefills: decode steps a ms; and how
+// unevenly their prefills come.
+struct Range {
+  std::set<std::pair<double, double>> prefills;  // mean, variance / mean
+  double least_ms = kNone;                       // of both together
+  double steps_min = kNone, steps_max = 0;
+  double time = 0, time_mean = 0, time_unevenness = 0;
+
+  double mean_spread(double n) const { return time > 0 ? (time_unevenness + time_mean / n) / time : 1; }
+  std::pair<double, double> spreads(double n) const {
+    if (prefills.empty()) return {0, 0};
+    double least = kNone, most = 0;
+    for (const auto& [mean_ms, unevenness_ms] : prefills) {
+      least = std::min(least, unevenness_ms + mean_ms / n);
+      most = std::max(most, unevenness_ms + mean_ms / n);
+    }
+    return {least, most};
+  }
+};
 
 // The largest prefill share, in steps of 1/200 rounded up, at which prefills ahead take no more than that on average.
 class Shares {
@@ -90,6 +117,54 @@ std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, do
   return most;
 }
 
+// Likewise for mixed measures, as fill.h defines them: of all shares of prefills, batches up to that point, and mixes
+// in the range, what keeps the promise.
+std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, double n, const Range& range,
+                                   const std::array<double, 3>& promise) {
+  const auto& [tpot_ms, quantile, inverse_output] = promise;
+  const size_t points = std::min(profile.points.size(), kPointsMax);
+  const auto [spread_min, spread_max] = range.spreads(n);
+  const grid::OperatingPoint& last = profile.points[points - 1];
+  std::vector<double> most(std::size(kSpreadOf), 0.0);
+  double batch = 0, step_ms = profile.points.front().decode_per_token.value();
+  for (size_t q = 0; q <= p; ++q) {
+    const double next = profile.points[q].batch, next_ms = profile.points[q].decode_per_token.value();
+    double full_ms = kNone;
+    for (size_t later = q; later < points; ++later)
+      full_ms = std::min(full_ms, profile.points[later].decode_per_token.value());
+    for (int part = 0; part < 16 && next > batch; ++part) {
+      const double low = batch + (next - batch) / 16 * part, high = batch + (next - batch) / 16 * (part + 1);
+      const double at_low = step_ms + (next_ms - step_ms) / 16 * part;
+      const double at_high = step_ms + (next_ms - step_ms) / 16 * (part + 1);
+      const double fast = std::min(at_low, at_high), slow = std::max(at_low, at_high);
+      const double slope = (next_ms - step_ms) / (next - batch);
+      for (int i = 0; i <= 190; ++i) {
+        const double from = i / 200.0, to = std::min(kUtilizationMax, (i + 1) / 200.0);
+        const bool in_range = range.prefills.empty() || (high / fast * (1 - from) >= range.steps_min * from &&
+                                                         low / slow * (1 - to) <= range.steps_max * to);
+        const double mean_ms = fast / (1 - from);
+        if (!in_range || mean_ms > tpot_ms) continue;
+        const twin::TokenTime time =
+            twin::token_time({n, from, 1, low, fast, slope, fast + std::max(0.0, full_ms - slow)});
+        double spread = spread_max * to;
+        if (const double deviations = -std::log(1 - quantile) - 1; deviations > 0) {
+          const double variance = std::pow((tpot_ms - mean_ms) / deviations, 2) - (slope > 0 ? time.drift : 0);
+          const double each = time.variance * inverse_output;
+          if (each * spread_min * from > variance) continue;
+          if (each * spread > variance) spread = variance / each;
+        }
+        const double steps = std::min(high / fast * (1 - from), range.prefills.empty() ? kNone : range.steps_max * to);
+        for (size_t k = 0; k < most.size(); ++k)
+          most[k] = std::max(most[k], to + steps * last.decode_per_token.value() / last.batch +
+                                          kSpreadOf[k] * spread / range.mean_spread(n));
+      }
+    }
+    batch = next;
+    step_ms = next_ms;
+  }
+  return most;
+}
+
 // The most that columns can earn with n replicas: fractions of them by gain per weight.
 double packed(std::vector<std::pair<double, double>> columns, double n) {  // gain, weight
   std::sort(columns.begin(), columns.end(),
@@ -118,6 +193,7 @@ std::vector<std::pair<double, double>> groups_of(std::vector<double> values, siz
 double most_earned(const grid::Profile& profile, size_t p, const std::vector<Column>& columns, double n) {
   std::vector<size_t> measures{p + 1, 0};
   for (size_t below = 0; below < 3 && below < p; ++below) measures.push_back(p - below);
+  for (size_t k = 0; k < std::size(kSpreadOf); ++k) measures.push_back(p + 2 + k);
   double least = kNone;
   for (const size_t measure : measures) {
     std::vector<double> limits;
@@ -126,7 +202,7 @@ double most_earned(const grid::Profile& profile, size_t p, const std::vector<Col
     for (const auto& [low, high] : groups_of(limits, 6)) {
       std::vector<std::pair<double, double>> allowed;
       for (const Column& c : columns)
-        if (c.most[measure] >= low) allowed.emplace_back(c.gain, weight(profile, c, measure) / high);
+        if (c.most[measure] >= low) allowed.emplace_back(c.gain, weight(profile, c, measure, p) / high);
       most = std::max(most, packed(std::move(allowed), n));
     }
     least = std::min(least, most);
@@ -242,22 +318,31 @@ class Certificate {
            profile.points[p].decode_per_token <= demand.promise.tpot;
   }
 
-  // Mean and variance / mean of prefills, of every demand that may run on the profile.
+  // Of every demand that may run on the profile.
   void read_prefills(const grid::Profile& profile) {
-    std::set<std::pair<double, double>> prefills;
-    double least = kNone;
+    Range range;
     for (const uint32_t d : demands_of_model_[profile.model.value]) {
       const grid::Demand& demand = s_.demands[size_t{d}];
       bool runs = false;
       for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) runs |= may_run(profile, p, demand);
       if (!may_use(demand) || !runs) continue;
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
-      if (sizes.prefill_ms <= 0) continue;
-      prefills.emplace(sizes.prefill_ms, sizes.prefill_variance / sizes.prefill_ms);
-      least = std::min(least, sizes.prefill_ms + sizes.prefill_variance / sizes.prefill_ms);
+      const double time = demand.rate_per_s * sizes.prefill_ms * 1e-3;
+      if (time <= 0) {
+        range.steps_max = kNone;
+        continue;
+      }
+      const double unevenness_ms = sizes.prefill_variance / sizes.prefill_ms;
+      range.prefills.emplace(sizes.prefill_ms, unevenness_ms);
+      range.least_ms = std::min(range.least_ms, sizes.prefill_ms + unevenness_ms);
+      range.time += time;
+      range.time_mean += time * sizes.prefill_ms;
+      range.time_unevenness += time * unevenness_ms;
+      const double steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3 / time;
+      range.steps_min = std::min(range.steps_min, steps);
+      range.steps_max = std::max(range.steps_max, steps);
     }
-    wait_unit_ms_.push_back(least);
-    prefills_.push_back(std::move(prefills));
+    ranges_.push_back(std::move(range));
   }
 
   double deployment(size_t p, size_t f) {
@@ -292,7 +377,7 @@ class Certificate {
         double needed = 0;  // replicas that hold all of them: more earn no more
         for (const Column& c : usable)
           for (size_t measure = 0; measure < c.most.size(); ++measure)
-            needed += weight(profile, c, measure) / c.most[measure];
+            needed += weight(profile, c, measure, point) / c.most[measure];
         if (n > 32 && n >= needed) break;
       }
     }
@@ -325,6 +410,8 @@ class Certificate {
                    twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
       c.prefill = demand.rate_per_s * sizes.prefill_ms * 1e-3;
+      c.mean_ms = sizes.prefill_ms;
+      c.unevenness_ms = sizes.prefill_ms > 0 ? sizes.prefill_variance / sizes.prefill_ms : 0;
       c.steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3;
       c.promise = {demand.promise.tpot.value(), demand.promise.quantile, sizes.inverse_output};
       const double busy =
@@ -374,14 +461,16 @@ class Certificate {
     for (Column c : columns) {
       const auto [entry, fresh] = allowed_.try_emplace({f, p, replicas, c.promise});
       if (fresh) {
-        double spread_ms = prefills_[f].empty() ? 0 : kNone;
-        for (const auto& [mean_ms, unevenness_ms] : prefills_[f])
-          spread_ms = std::min(spread_ms, unevenness_ms + mean_ms / replicas);
-        entry->second = allowed_by_tokens(s_.profiles[f], p, replicas, spread_ms, c.promise);
+        const grid::Profile& profile = s_.profiles[f];
+        entry->second = allowed_by_tokens(profile, p, replicas, ranges_[f].spreads(replicas).first, c.promise);
+        const std::vector<double> mixed = allowed_by_mix(profile, p, replicas, ranges_[f], c.promise);
+        entry->second.insert(entry->second.end(), mixed.begin(), mixed.end());
       }
+      c.spread = (c.unevenness_ms + c.mean_ms / replicas) / ranges_[f].mean_spread(replicas);
       c.most = entry->second;
-      if (step != std::end(kSteps)) c.most[0] = std::min(c.most[0], shares_.most(*step, c.slack_ms / wait_unit_ms_[f]));
-      if (c.most[0] > 0) usable.push_back(std::move(c));
+      if (step != std::end(kSteps))
+        c.most[0] = std::min(c.most[0], shares_.most(*step, c.slack_ms / ranges_[f].least_ms));
+      if (c.most[0] > 0 && c.most[p + 2] > 0) usable.push_back(std::move(c));
     }
     return usable;
   }
@@ -401,8 +490,7 @@ class Certificate {
   };
   std::map<std::tuple<uint32_t, grid::Diversity, uint64_t>, Ways> ways_;  // by start, what is asked and residency
   std::vector<std::vector<uint32_t>> demands_of_model_;
-  std::vector<double> wait_unit_ms_;  // by profile
-  std::vector<std::set<std::pair<double, double>>> prefills_;
+  std::vector<Range> ranges_;  // by profile
   std::map<std::tuple<size_t, size_t, double, std::array<double, 3>>, std::vector<double>> allowed_;
   Shares shares_;
 };

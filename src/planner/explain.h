@@ -16,7 +16,7 @@ struct PoolVerdict {
   Problem::Verdict verdict;
   uint32_t accelerators_free = 0;
   uint32_t arc = UINT32_MAX;  // or row, that has no room
-  double eur_per_hour = 0;  // more than now, if the demand went here; 0 when not known
+  double eur_per_hour = 0;    // more than now, if the demand went here; 0 when not known
 };
 
 // The pools that a person would ask about. Reads only, so that many demands may be looked at at once.

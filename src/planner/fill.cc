@@ -87,4 +87,65 @@ void TokenLimits::find(uint32_t p, const TokenPromise& promise, std::span<double
   }
 }
 
+MixLimits::MixLimits(const grid::Profile& profile, double replicas, const MixRange& range, double spread_mean_ms)
+    : points_(std::min(profile.points.size(), kPointsMax)), range_(range), spread_mean_ms_(spread_mean_ms) {
+  double batch = 0, step_ms = profile.points.front().decode_per_token.value();
+  for (uint32_t p = 0; p < points_; ++p) {
+    const grid::OperatingPoint& point = profile.points[p];
+    const double wide = (point.batch - batch) / kBatchParts;
+    const double rise_ms = (point.decode_per_token.value() - step_ms) / kBatchParts;
+    double full_ms = point.decode_per_token.value();  // the least of a batch that may be full
+    for (size_t later = p; later < points_; ++later)
+      full_ms = std::min(full_ms, profile.points[later].decode_per_token.value());
+    for (uint32_t part = 0; part < kBatchParts && wide > 0; ++part) {
+      const double low = batch + part * wide, low_ms = step_ms + part * rise_ms, high_ms = low_ms + rise_ms;
+      const double least_ms = std::min(low_ms, high_ms), most_ms = std::max(low_ms, high_ms);
+      const twin::TokenTime time = twin::token_time({.replicas = replicas,
+                                                     .share = 0,
+                                                     .spread_ms = 1,
+                                                     .batch = low,
+                                                     .step_ms = least_ms,
+                                                     .slope_ms = rise_ms / wide,
+                                                     .full_step_ms = kFarStepMs});
+      const double room_ms = std::max(0.0, full_ms - most_ms) / 2;
+      batches_.push_back({p, least_ms, low / most_ms, (low + wide) / least_ms, time.variance,
+                          rise_ms > 0 ? std::min(room_ms * room_ms, time.drift) : 0});
+    }
+    batch = point.batch;
+    step_ms = point.decode_per_token.value();
+    work_ms_ = step_ms / batch;
+  }
+  for (std::ptrdiff_t i = 0; i < kShares; ++i)
+    stretch_.push_back(std::pow(1 - static_cast<double>(i) / kSharesPerWhole, -1 - 2 / replicas));
+}
+
+void MixLimits::find(const TokenPromise& promise, std::span<double> most) const {
+  std::fill(most.begin(), most.end(), 0);
+  const double deviations = std::max(0.0, -std::log1p(-promise.quantile) - 1);
+  for (size_t i = 0; i < stretch_.size(); ++i) {
+    const double low = static_cast<double>(i) / kSharesPerWhole, rest = 1 - low;
+    const double high = std::min(kUtilizationMax, static_cast<double>(i + 1) / kSharesPerWhole);
+    for (const Batch& at : batches_) {
+      if (at.held_max * rest < range_.steps_min * low) continue;
+      if (at.held_min * (1 - high) > range_.steps_max * high) break;
+      const double left_ms = promise.tpot_ms * kLenient - at.step_ms / rest;
+      if (left_ms < 0) break;
+      double spread = range_.spread_max_ms * high;
+      if (deviations > 0) {
+        const double variance = left_ms * left_ms / (deviations * deviations) - at.drift / (rest * rest);
+        if (variance < at.variance * stretch_[i] * promise.inverse_output * range_.spread_min_ms * low) continue;
+        const double each = at.variance * stretch_[i] * promise.inverse_output;
+        if (variance < each * spread) spread = variance / each;
+      }
+      const double steps = std::min(at.held_max * rest, range_.steps_max * high);
+      for (size_t k = 0; k < kSpreadWeights.size(); ++k) {
+        double& value = most[at.point * kSpreadWeights.size() + k];
+        value = std::max(value, high + steps * work_ms_ + kSpreadWeights[k] * spread / spread_mean_ms_);
+      }
+    }
+  }
+  for (size_t i = kSpreadWeights.size(); i < most.size(); ++i)
+    most[i] = std::max(most[i], most[i - kSpreadWeights.size()]);
+}
+
 }  // namespace tandem::planner

@@ -65,4 +65,39 @@ class TokenLimits {
   std::vector<double> stretch_;            // by share: what it does to the variance
 };
 
+// What requests of one model are like on a profile, all that may come together: their decode steps a ms, and how
+// unevenly their prefills come, E[S²] / E[S] − E[S] · (1 − 1 / replicas) in ms, both for each replica-second a second
+// of prefills.
+struct MixRange {
+  double steps_min = 0, steps_max = 0;
+  double spread_min_ms = 0, spread_max_ms = 0;
+};
+
+inline constexpr std::array<double, 4> kSpreadWeights{0, 0.5, 1, 3};  // of the mean spread, that work is measured by
+
+// What a promise on time per token leaves where requests mix as they can: of prefills ρ, decode steps s and spread a
+// (Σ of prefills × their own spread), those that some mix in the range can have, which is far less than the corners of
+// all prefills or all decoding allow. Measured by ρ + s · d / b of the fullest batch + weight · a / mean spread.
+class MixLimits {
+ public:
+  MixLimits(const grid::Profile& profile, double replicas, const MixRange& range, double spread_mean_ms);
+
+  // By point, then kSpreadWeights: at most, of each replica. O(shares × batches in range).
+  void find(const TokenPromise& promise, std::span<double> most) const;
+
+ private:
+  struct Batch {         // from one to a slightly larger one
+    uint32_t point = 0;  // the first that allows it
+    double step_ms = 0;
+    double held_min = 0, held_max = 0;  // decode steps a ms of decoding
+    double variance = 0;                // of the spread, for each ms of it
+    double drift = 0;
+  };
+  std::vector<Batch> batches_;  // ascending
+  size_t points_ = 0;
+  MixRange range_;
+  double spread_mean_ms_, work_ms_ = 0;
+  std::vector<double> stretch_;  // by share
+};
+
 }  // namespace tandem::planner

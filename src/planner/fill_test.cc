@@ -59,6 +59,51 @@ TEST(TokenLimits, NothingThatKeepsItsPromiseIsBeyondThem) {
   EXPECT_GT(kept, 300u);
 }
 
+// Likewise of requests that mix as they can: each demand with a promise that its deployment just keeps.
+TEST(MixLimits, NoMixThatKeepsItsPromisesIsBeyondThem) {
+  uint32_t kept = 0, told_apart = 0;
+  for (uint64_t seed = 0; seed < 3'000; ++seed) {
+    Random random(seed);
+    const grid::Profile profile = drawn_profile(random);
+    const auto replicas = static_cast<uint32_t>(1 + random.below(8));
+    const double steps_of = replicas + static_cast<double>(random.below(3));  // the limits may be those of more
+    const auto p = static_cast<uint32_t>(random.below(profile.points.size()));
+    twin::Mix mix;
+    MixRange range{1e300, 0, 1e300, 0};
+    double time = 0, spread = 0;
+    std::vector<grid::Demand> demands(1 + random.below(4));
+    for (grid::Demand& demand : demands) {
+      demand.rate_per_s = replicas * 3 * random.uniform();
+      demand.prompt_tokens = 100 + 2'000 * random.uniform();
+      demand.output_tokens = 1 + 300 * random.uniform();
+      const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
+      mix.add(sizes, demand.rate_per_s);
+      const double each_ms = sizes.prefill_variance / sizes.prefill_ms + sizes.prefill_ms / steps_of;
+      const double steps = (demand.output_tokens - 1) / sizes.prefill_ms;
+      range = {std::min(range.steps_min, steps), std::max(range.steps_max, steps),
+               std::min(range.spread_min_ms, each_ms), std::max(range.spread_max_ms, each_ms)};
+      time += demand.rate_per_s * sizes.prefill_ms;
+      spread += demand.rate_per_s * sizes.prefill_ms * each_ms;
+    }
+    const twin::RequestSizes sizes = twin::sizes_of(profile, demands[0]);
+    const twin::Serving serving = twin::serve(profile, profile.points[p], replicas, mix);
+    if (serving.utilization > kUtilizationMax) continue;
+    const double quantile = random.chance(0.5) ? 0.95 : 0.99, tpot_ms = serving.tpot_at(sizes, quantile).value();
+    std::vector<double> most(profile.points.size() * kSpreadWeights.size());
+    MixLimits(profile, steps_of, range, spread / time).find({tpot_ms, quantile, sizes.inverse_output}, most);
+    const grid::OperatingPoint& last = profile.points.back();
+    const double steps_per_ms = (mix.tokens_per_s - mix.requests_per_s) / replicas * 1e-3;
+    const double share = mix.prefill_s_per_s / replicas;
+    const double work = share + steps_per_ms * last.decode_per_token.value() / last.batch;
+    for (size_t k = 0; k < kSpreadWeights.size(); ++k)
+      EXPECT_LE(work + kSpreadWeights[k] * share, most[p * kSpreadWeights.size() + k] * (1 + 1e-9)) << seed << ' ' << k;
+    told_apart += work > 0.9 * most[p * kSpreadWeights.size()];
+    ++kept;
+  }
+  EXPECT_GT(kept, 300u);
+  EXPECT_GT(told_apart * 4, kept) << "limits that hardly bind";
+}
+
 // A strict promise leaves less than a lenient one, and few replicas less than many.
 TEST(TokenLimits, LeaveLessWhereMoreIsPromised) {
   Random random(7);

@@ -1,11 +1,15 @@
 #include "planner/planner.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
+#include <span>
 #include <tuple>
 
+#include "planner/alone.h"
 #include "planner/bound.h"
 #include "planner/explain.h"
 #include "planner/search.h"
@@ -15,11 +19,12 @@ namespace {
 
 constexpr uint32_t kRoundsFirst = 24;     // of the bound before a plan is built along its prices
 constexpr uint32_t kRoundsBetween = 24;   // of the bound between stretches of search
-constexpr uint32_t kRoundsOfLarge = 7;    // either, where a round takes a good part of a second
+constexpr uint32_t kRoundsOfLarge = 20;   // either, where a round takes a good part of a second
 constexpr uint32_t kRoundsWarm = 12;      // after a plan before: its loss of tightness is worth the time to who waits
 constexpr uint64_t kStretch = 400;        // ruins between them
 constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the one before served: a network waits for it
 constexpr uint64_t kRuinsRestored = 200;  // after what a failure would overfill was taken off
+constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not planned again
 constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
 constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
 
@@ -36,9 +41,14 @@ class Making {
  public:
   Making(Problem& problem, uint64_t seed, uint64_t iterations, const std::stop_token& stop,
          const std::function<void(const Progress&)>& progress)
-      : problem_(problem), stop_(stop), progress_(progress), search_(problem, seed, iterations, stop) {}
+      : problem_(problem),
+        iterations_(iterations),
+        stop_(stop),
+        progress_(progress),
+        search_(problem, seed, iterations * std::max<uint64_t>(1, problem.demands.size() / 1000), stop) {}
 
   Search& search() { return search_; }
+  uint64_t iterations() const { return search_.iterations() + iterations_alone_; }
   // Empty when none was proven.
   const std::optional<Bound>& bound() const { return bound_; }
 
@@ -50,6 +60,7 @@ class Making {
     if (large) improve();
     bound_->climb(large ? kRoundsOfLarge : kRoundsFirst, search_.known(), stop_);
     tell("priced");
+    if (large) each_alone();
     build("built along better prices");
     improve();
     decide_whole();
@@ -159,6 +170,37 @@ class Making {
     tell("improved");
   }
 
+  // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
+  // their bound.
+  void each_alone() {
+    const Known known = search_.known();
+    std::vector<double> spent(problem_.candidates_of_model.size(), 0);
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      spent[problem_.demands[d].row->model.value] += known.eur_of_demand[d];
+    const auto above = [&](uint32_t m) { return spent[m] - bound_->value_of_model(m); };
+    std::vector<uint32_t> models;
+    for (uint32_t m = 0; m < spent.size(); ++m)
+      if (above(m) > kWorthPlanning * spent[m]) models.push_back(m);
+    std::ranges::stable_sort(models, std::greater(), above);
+    for (size_t i = 0; i < models.size() && !stop_.stop_requested(); i += 2) {
+      const std::span<const uint32_t> both(&models[i], std::min<size_t>(2, models.size() - i));
+      std::array<PlannedAlone, 2> planned;
+      std::array<Search::Spare, 2> spare;
+      for (size_t k = 0; k < both.size(); ++k) spare[k] = search_.spare_beside(both[k]);
+      for_each_on_two_threads(both.size(), [&](size_t k) {
+        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], i + k, iterations_, stop_);
+      });
+      for (size_t k = 0; k < both.size(); ++k) {
+        iterations_alone_ += planned[k].iterations;
+        for (const Search::Share& share : planned[k].shares)
+          if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
+        search_.replace(both[k], planned[k].shares);
+      }
+      tell("planned a model alone");
+    }
+    if (search_.objective() < best_->objective) best_ = search_.state();
+  }
+
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
 
   void tell(const char* doing) {
@@ -216,6 +258,7 @@ class Making {
   }
 
   Problem& problem_;
+  uint64_t iterations_, iterations_alone_ = 0;
   const std::stop_token& stop_;
   const std::function<void(const Progress&)>& progress_;
   std::optional<Bound> bound_;
@@ -336,8 +379,7 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
                        WorkLimit limit, std::stop_token stop, const std::function<void(const Progress&)>& progress) {
   terrain_ = std::make_shared<const Terrain>(snapshot, terrain_.get());
   Problem problem(snapshot, terrain_, incumbent);
-  const uint64_t iterations = limit.iterations * std::max<uint64_t>(1, problem.demands.size() / 1000);
-  Making making(problem, seed, iterations, stop, progress);
+  Making making(problem, seed, limit.iterations, stop, progress);
   if (incumbent != nullptr)
     making.from_incumbent(prices_);
   else
@@ -349,7 +391,7 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   plan.set_id(std::move(plan_id));
   plan.set_base_offset(snapshot.offset);
   plan.set_seed(seed);
-  plan.set_work(search.iterations());
+  plan.set_work(making.iterations());
   const Costs costs = write_deployments(problem, search, &plan);
   std::vector<uint32_t> order(problem.demands.size());
   for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;

@@ -207,14 +207,10 @@ Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, 
     const auto [from_hour, hours] = planned.period;
     uint32_t replicas = 0;
     for (const v1::PlannedDeployment& row : planned.plan.deployments()) replicas += row.replicas();
-    Json::Object period{{"from_hour", from_hour},
-                        {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
-                        {"hours", hours},
-                        {"moves", planned.moves},
-                        {"replicas", replicas},
-                        {"power_kw", rounded(planned.power_kw)}};
-    if (plans)
-      period["plan"] = plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices);
+    Json::Object period{{"from_hour", from_hour}, {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
+                        {"hours", hours},         {"moves", planned.moves},
+                        {"replicas", replicas},   {"power_kw", rounded(planned.power_kw)}};
+    if (plans) period["plan"] = plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices);
     periods.push_back(std::move(period));
   }
   json["periods"] = std::move(periods);

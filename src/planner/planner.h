@@ -71,9 +71,9 @@ std::vector<std::string> violations(const grid::Snapshot& snapshot, const v1::Pl
 
 // The plan for people and programs (`tandem plan --json`, GET /api/v1/plan): ids instead of positions, figures rounded
 // to what they are worth, `gap` = (cost − bound) / cost. Rows that the snapshot no longer has carry their ids alone.
-// `totals` has what it comes to, in all and for a million tokens; `cold_start_s` of a deployment, how long a new replica
-// takes (twin::ColdStarts; null where weights cannot come) beside what the links carry under the plan. `prices`, where
-// given, stand with it, so that anyone can check the bound.
+// `totals` has what it comes to, in all and for a million tokens; `cold_start_s` of a deployment, how long a new
+// replica takes (twin::ColdStarts; null where weights cannot come) beside what the links carry under the plan.
+// `prices`, where given, stand with it, so that anyone can check the bound.
 Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Prices* prices = nullptr);
 
 // Of such a document what can be checked: deployments, splits, rejections, cost, bound and prices. Errors:

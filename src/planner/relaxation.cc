@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 #include <numeric>
-#include <set>
 
 namespace tandem::planner {
 namespace {
@@ -46,16 +45,12 @@ void Relaxation::add_classes() {
   wait_unit_ms_.assign(s.profiles.size(), kForever);
   last_step_.assign(s.profiles.size(), 0);
   classes_.resize(s.profiles.size());
+  prefills_.resize(s.profiles.size());
   for (const Candidate& candidate : problem_.candidates) {
     const auto enough = std::lower_bound(kReplicaSteps.begin(), kReplicaSteps.end(), candidate.replicas_max);
     size_t& last = last_step_[candidate.profile_position];
     last = std::max(last, static_cast<size_t>(enough - kReplicaSteps.begin()));
   }
-  struct Prefill {
-    double mean_ms = 0, unevenness_ms = 0;  // variance / mean
-    auto operator<=>(const Prefill&) const = default;
-  };
-  std::vector<std::set<Prefill>> prefills(s.profiles.size());
   std::map<std::pair<uint32_t, TokenPromise>, uint32_t> known;
   for (const DemandRow& demand : problem_.demands) {
     for (const uint32_t f : problem_.profiles_of_model(demand.row->model.value)) {
@@ -63,46 +58,83 @@ void Relaxation::add_classes() {
       const TokenPromise promise{demand.row->promise.tpot.value(), demand.row->promise.quantile,
                                  use.sizes.inverse_output};
       const auto [entry, fresh] = known.try_emplace({f, promise}, static_cast<uint32_t>(classes_[f].size()));
-      if (fresh) classes_[f].push_back({promise, {}});
+      if (fresh) classes_[f].push_back({promise, {}, {}});
       class_of_use_.push_back(entry->second);
       profile_of_use_.push_back(f);
-      if (use.points == 0 || use.prefill_ms <= 0) continue;
+      if (use.points == 0) continue;
+      Prefills& prefills = prefills_[f];
+      const double time = demand.prefill_s(use);
+      if (time <= 0) {
+        prefills.steps_max = kForever;
+        continue;
+      }
       const double unevenness_ms = use.sizes.prefill_variance / use.prefill_ms;
       wait_unit_ms_[f] = std::min(wait_unit_ms_[f], use.prefill_ms + unevenness_ms);
-      prefills[f].insert({use.prefill_ms, unevenness_ms});
+      prefills.all.insert({use.prefill_ms, unevenness_ms});
+      prefills.time += time;
+      prefills.time_mean_ms += time * use.prefill_ms;
+      prefills.time_unevenness_ms += time * unevenness_ms;
+      prefills.steps_min = std::min(prefills.steps_min, demand.steps_per_ms() / time);
+      prefills.steps_max = std::max(prefills.steps_max, demand.steps_per_ms() / time);
     }
   }
-  for_each_on_two_threads(s.profiles.size(), [&](size_t f) {
-    const grid::Profile& profile = s.profiles[f];
-    const size_t points = std::min(profile.points.size(), kPointsMax);
-    for (size_t step = 0; step <= last_step_[f]; ++step) {
-      const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
-      double spread_ms = kForever;
-      for (const Prefill& prefill : prefills[f])
-        spread_ms = std::min(spread_ms, prefill.unevenness_ms + prefill.mean_ms / replicas);
-      const TokenLimits limits(profile, replicas, prefills[f].empty() ? 0 : spread_ms);
-      for (Class& one : classes_[f]) {
-        for (uint32_t p = 0; p < points; ++p) {
-          one.most.resize(one.most.size() + points + 1);
-          limits.find(p, one.promise, {one.most.end() - static_cast<std::ptrdiff_t>(points) - 1, one.most.end()});
-        }
-      }
-    }
-  });
+  for_each_on_two_threads(s.profiles.size(), [&](size_t f) { add_limits(f); });
 }
 
-std::span<const double> Relaxation::most(uint32_t use, size_t step, uint32_t point) const {
+void Relaxation::add_limits(size_t f) {
+  const grid::Profile& profile = problem_.snapshot.profiles[f];
+  const size_t points = std::min(profile.points.size(), kPointsMax);
+  Prefills& prefills = prefills_[f];
+  for (size_t step = 0; step <= last_step_[f]; ++step) {
+    const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
+    MixRange range{prefills.all.empty() ? 0 : prefills.steps_min, prefills.all.empty() ? kForever : prefills.steps_max,
+                   prefills.all.empty() ? 0 : kForever, 0};
+    for (const Prefills::One& one : prefills.all) {
+      range.spread_min_ms = std::min(range.spread_min_ms, one.spread_ms(replicas));
+      range.spread_max_ms = std::max(range.spread_max_ms, one.spread_ms(replicas));
+    }
+    const double mean_ms =
+        prefills.time > 0 ? (prefills.time_unevenness_ms + prefills.time_mean_ms / replicas) / prefills.time : 1;
+    prefills.spread_ms.push_back(mean_ms);
+    const TokenLimits limits(profile, replicas, range.spread_min_ms);
+    const MixLimits mixed(profile, replicas, range, mean_ms);
+    for (Class& one : classes_[f]) {
+      for (uint32_t p = 0; p < points; ++p) {
+        one.most.resize(one.most.size() + points + 1);
+        limits.find(p, one.promise, {one.most.end() - static_cast<std::ptrdiff_t>(points) - 1, one.most.end()});
+      }
+      const size_t count = points * kSpreadWeights.size();
+      one.mixed.resize(one.mixed.size() + count);
+      mixed.find(one.promise, {one.mixed.end() - static_cast<std::ptrdiff_t>(count), one.mixed.end()});
+    }
+  }
+}
+
+// By measure: of those of the kind.
+const double* Relaxation::most(uint32_t use, size_t step, uint32_t point, bool mixed) const {
   const uint32_t f = profile_of_use_[use];
   const size_t points = std::min(problem_.snapshot.profiles[size_t{f}].points.size(), kPointsMax);
-  const double* first = classes_[f][class_of_use_[use]].most.data();
-  return {first + (step * points + point) * (points + 1), points + 1};
+  const Class& of = classes_[f][class_of_use_[use]];
+  const size_t row = step * points + point;
+  return mixed ? of.mixed.data() + row * kSpreadWeights.size() : of.most.data() + row * (points + 1);
+}
+
+Relaxation::Work Relaxation::work(const DemandRow& demand, const Use& use, size_t f, size_t step) const {
+  Work work{demand.prefill_s(use), demand.steps_per_ms(), 0};
+  if (use.prefill_ms <= 0) return work;
+  const Prefills::One one{use.prefill_ms, use.sizes.prefill_variance / use.prefill_ms};
+  const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
+  work.spread = work.prefill * one.spread_ms(replicas) / prefills_[f].spread_ms[step];
+  return work;
 }
 
 // Replicas that work fills by a measure (fill.h), were all of their time allowed.
-double Relaxation::weight(const grid::Profile& profile, uint32_t measure, double prefill, double steps) const {
-  if (measure == 0) return prefill;
-  const grid::OperatingPoint& full = profile.points[measure - 1];
-  return prefill + steps * full.decode_per_token.value() / full.batch;
+double Relaxation::weight(const grid::Profile& profile, Measure measure, const Work& work) {
+  if (!measure.mixed && measure.index == 0) return work.prefill;
+  const grid::OperatingPoint& full =
+      profile.points[measure.mixed ? std::min(profile.points.size(), kPointsMax) - 1 : measure.index - 1];
+  return work.prefill + work.steps * full.decode_per_token.value() / full.batch +
+         (measure.mixed ? kSpreadWeights[measure.index] * work.spread : 0);
 }
 
 void Relaxation::add_points() {
@@ -146,19 +178,19 @@ void Relaxation::choose_measures() {
       demand_of_use[u] = d;
       uses_of[f].push_back(u++);
     }
-  const auto fills = [&](uint32_t u, uint32_t p, uint32_t measure) {
+  const auto fills = [&](uint32_t u, uint32_t p, Measure measure) {
     const uint32_t f = profile_of_use_[u];
-    const DemandRow& demand = problem_.demands[demand_of_use[u]];
-    const double asked =
-        weight(s.profiles[size_t{f}], measure, demand.prefill_s(problem_.uses[u]), demand.steps_per_ms());
-    const double allowed = most(u, last_step_[f], p)[measure];
+    const Work asked_of_all = work(problem_.demands[demand_of_use[u]], problem_.uses[u], f, last_step_[f]);
+    const double asked = weight(s.profiles[size_t{f}], measure, asked_of_all);
+    const double allowed = most(u, last_step_[f], p, measure.mixed)[measure.index];
     return allowed > 0 ? asked / allowed : asked > 0 ? kForever : 0;
   };
   for_each_on_two_threads(s.profiles.size(), [&](size_t f) {
     for (uint32_t p = 0; p < std::min(s.profiles[f].points.size(), kPointsMax); ++p) {
       double most_filled = -1;
-      uint32_t best = 0;
-      for (uint32_t measure = 0; measure <= p + 1; ++measure) {
+      Measure best;
+      for (uint32_t i = 0; i < p + 2 + kSpreadWeights.size(); ++i) {
+        const Measure measure{i > p + 1, i > p + 1 ? i - p - 2 : i};
         double sum = 0;
         for (const uint32_t u : uses_of[f])
           if (const double one = fills(u, p, measure); (problem_.uses[u].points >> p & 1) != 0 && one < kForever)
@@ -286,10 +318,11 @@ void Relaxation::find_levels(std::vector<double>& values, size_t most, std::vect
 
 // Of those in use one is the strictest: no more than it allows may be asked of each replica, by all. Every choice of
 // the strictest is packed by itself; the best into scratch.by_measure.
-void Relaxation::pack_levels(const grid::Profile& profile, uint32_t measure, Scratch& scratch, double replica,
+void Relaxation::pack_levels(const grid::Profile& profile, Measure measure, Scratch& scratch, double replica,
                              uint32_t first, uint32_t most) const {
   const auto allowed = [&](const Item& item) {
-    return measure == 0 ? std::min(item.prefill_most, item.most[0]) : item.most[measure];
+    if (measure.mixed) return item.mixed[measure.index];
+    return measure.index == 0 ? std::min(item.prefill_most, item.most[0]) : item.most[measure.index];
   };
   scratch.values.clear();
   for (const Item& item : scratch.items) scratch.values.push_back(allowed(item));
@@ -302,7 +335,7 @@ void Relaxation::pack_levels(const grid::Profile& profile, uint32_t measure, Scr
       if (allowed(item) < level.low) continue;
       gain += item.gain;
       scratch.by_level.items.push_back(item);
-      scratch.by_level.items.back().weight = weight(profile, measure, item.prefill, item.steps) / level.high;
+      scratch.by_level.items.back().weight = weight(profile, measure, item.work) / level.high;
     }
     if (first * replica - gain >= scratch.by_measure.value) break;  // stricter levels only leave more out
     pack(scratch.by_level.items, replica, first, most, scratch.by_level);
@@ -314,12 +347,16 @@ void Relaxation::pack_levels(const grid::Profile& profile, uint32_t measure, Scr
 void Relaxation::pack_measures(const grid::Profile& profile, uint32_t point, Scratch& scratch, double replica,
                                uint32_t first, uint32_t most) const {
   scratch.trial.value = -kForever;
-  for (uint32_t i = 0; i <= std::min(point, kMeasuresBelow) + 1; ++i) {
-    // As if batches were full at the point itself, then prefills alone, then smaller batches.
-    pack_levels(profile, i == 0 ? point + 1 : i == 1 ? 0 : point + 2 - i, scratch, replica, first, most);
+  const auto binds = [&](Measure measure) {
+    pack_levels(profile, measure, scratch, replica, first, most);
     if (scratch.by_measure.value > scratch.trial.value) std::swap(scratch.by_measure, scratch.trial);
-    if (scratch.trial.value >= scratch.best.value) return;
-  }
+    return scratch.trial.value >= scratch.best.value;
+  };
+  // As they mix, as if batches were full at the point itself, then prefills alone, then smaller batches.
+  if (binds({true, 2}) || binds({true, 1}) || binds({false, point + 1}) || binds({true, 3}) || binds({true, 0})) return;
+  if (binds({false, 0})) return;
+  for (uint32_t below = 0; below < std::min(point, kMeasuresBelow); ++below)
+    if (binds({false, point - below})) return;
   std::swap(scratch.best, scratch.trial);
 }
 
@@ -338,17 +375,19 @@ bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch
     if (gain <= 0) continue;
     const Item item{.demand = hope.demand,
                     .gain = gain,
-                    .prefill = demand.prefill_s(use),
-                    .steps = demand.steps_per_ms(),
+                    .work = work(demand, use, candidate.profile_position, step),
                     .prefill_most = step < kReplicaSteps.size() ? limits_.most(step, hope.slack_ms / wait_unit_ms)
                                                                 : kUtilizationMax,
-                    .most = most(hope.use, step, p).data()};
-    if (item.prefill_most > 0 && item.most[0] > 0) scratch.items.push_back(item);
+                    .most = most(hope.use, step, p, false),
+                    .mixed = most(hope.use, step, p, true)};
+    if (item.prefill_most > 0 && item.most[0] > 0 && item.mixed[0] > 0) scratch.items.push_back(item);
   }
   return !scratch.items.empty();
 }
 
-void Relaxation::solve_point(uint32_t c, uint32_t p, double replica, Scratch& scratch) const {
+// For the numbers of replicas that are told apart and may be worth it: visit(step, least, most) until it says true.
+template <class Visit>
+bool Relaxation::any_step(uint32_t c, double replica, const Scratch& scratch, const Visit& visit) const {
   const Candidate& candidate = problem_.candidates[c];
   const uint32_t first = std::max(1u, candidate.pinned), most = std::max(candidate.replicas_max, first);
   double hoped = 0;
@@ -359,12 +398,44 @@ void Relaxation::solve_point(uint32_t c, uint32_t p, double replica, Scratch& sc
                    high = open ? most : std::min(most, kReplicaSteps[step]);
     if (low > high) continue;
     if (low * replica - hoped >= scratch.best.value) break;
-    if (!collect(c, p, step, scratch)) continue;
+    if (visit(step, low, high)) return true;
+  }
+  return false;
+}
+
+void Relaxation::solve_point(uint32_t c, uint32_t p, double replica, Scratch& scratch) const {
+  any_step(c, replica, scratch, [&](uint32_t step, uint32_t low, uint32_t high) {
+    if (!collect(c, p, step, scratch)) return false;
     double gain = 0;
     for (const Item& item : scratch.items) gain += item.gain;
-    if (low * replica - gain >= scratch.best.value) continue;
-    pack_measures(*candidate.profile, p, scratch, replica, low, high);
-  }
+    if (low * replica - gain < scratch.best.value)
+      pack_measures(*problem_.candidates[c].profile, p, scratch, replica, low, high);
+    return false;
+  });
+}
+
+// False only where no point earns anything: not even were each demand's gain that of its best point, and all that the
+// last point allows theirs.
+bool Relaxation::may_earn_mixed(uint32_t c, double replica, Scratch& scratch) const {
+  const Candidate& candidate = problem_.candidates[c];
+  const auto last = static_cast<uint32_t>(std::min(candidate.profile->points.size(), kPointsMax) - 1);
+  return any_step(c, replica, scratch, [&](uint32_t step, uint32_t low, uint32_t high) {
+    scratch.items.clear();
+    for (const Hope& hope : scratch.hopes) {
+      const Use& use = problem_.uses[hope.use];
+      const Item item{.demand = hope.demand,
+                      .gain = hope.gain,
+                      .work = work(problem_.demands[hope.demand], use, candidate.profile_position, step),
+                      .mixed = most(hope.use, step, last, true)};
+      if (item.mixed[0] > 0) scratch.items.push_back(item);
+    }
+    if (scratch.items.empty()) return false;
+    for (const uint32_t weight : {2u, 1u, 3u}) {
+      pack_levels(*candidate.profile, {true, weight}, scratch, replica, low, high);
+      if (scratch.by_measure.value >= scratch.best.value) return false;
+    }
+    return true;
+  });
 }
 
 // False only where the deployment earns nothing at v: less than one replica costs in all, or nowhere more than its
@@ -414,6 +485,7 @@ void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& 
         {d, demand.use_first + candidate.slot, gain, before_energy, problem_.slack_ms(demand, leg, use)});
   }
   if (sum <= 0 || std::max(1u, candidate.pinned) * replica - sum >= scratch.best.value) return;
+  if (!may_earn_mixed(c, replica, scratch)) return;
   rank_points(candidate, replica, scratch);
   for (const Worth& worth : scratch.worth)
     if (-worth.eur < scratch.best.value) solve_point(c, worth.point, replica, scratch);

@@ -1,7 +1,9 @@
 // The priced problem of bound.h at given prices. Internal to the bound.
 #pragma once
 
+#include <limits>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "planner/arc_prices.h"
@@ -66,10 +68,22 @@ class Relaxation {
   struct Least {                    // over the points of a use
     double work = 0, energy_w = 0;  // energy: busy × active watts
   };
+  // A way to measure work that adds up over requests (fill.h): as if batches were full at a point, or, with spread, at
+  // the last.
+  struct Measure {
+    bool mixed = false;
+    uint32_t index = 0;  // 0: prefills alone; 1 + point; of mixed ones, into kSpreadWeights
+  };
+  struct Work {          // of a whole demand
+    double prefill = 0;  // replica-seconds a second
+    double steps = 0;    // of decoding, a ms
+    double spread = 0;   // replicas × mean spreads of the profile
+  };
   // Demands of one promise on time per token, on one profile: what it allows, by replica step, point and measure.
   struct Class {
     TokenPromise promise;
     std::vector<double> most;
+    std::vector<double> mixed;  // by replica step, point and weight of spread
   };
   // All columns of one model as one matrix: what serving costs beside replicas, at the least; no number where a gate is
   // shut. Rows are candidates in the order of candidates_of_model, columns demands in that of demands_of_model.
@@ -92,12 +106,11 @@ class Relaxation {
   };
   struct Item {
     uint32_t demand = 0;
-    double gain = 0;               // of serving all of it
-    double prefill = 0;            // replica-seconds a second
-    double steps = 0;              // of decoding, a ms
-    double prefill_most = 0;       // of a replica's time, by the promised time to the first token
-    const double* most = nullptr;  // by measure, by the promised time per token
-    double weight = 0;             // replicas, by the measure in use
+    double gain = 0;  // of serving all of it
+    Work work;
+    double prefill_most = 0;                         // of a replica's time, by the promised time to the first token
+    const double *most = nullptr, *mixed = nullptr;  // by measure, by the promised time per token
+    double weight = 0;                               // replicas, by the measure in use
   };
   struct Level {  // of what is allowed: those in use are at least low, the least of them at most high
     double low = 0, high = 0;
@@ -122,8 +135,10 @@ class Relaxation {
   void add_classes();
   void add_points();
   void choose_measures();
-  double weight(const grid::Profile& profile, uint32_t measure, double prefill, double steps) const;
-  std::span<const double> most(uint32_t use, size_t step, uint32_t point) const;
+  void add_limits(size_t profile);
+  static double weight(const grid::Profile& profile, Measure measure, const Work& work);
+  Work work(const DemandRow& demand, const Use& use, size_t profile, size_t step) const;
+  const double* most(uint32_t use, size_t step, uint32_t point, bool mixed) const;
   void add_matrix(size_t model);
   double transport_eur(uint32_t demand, uint32_t candidate) const;
   double replica_eur(uint32_t candidate, const Prices& prices) const;
@@ -135,18 +150,35 @@ class Relaxation {
   void ascend_model(size_t model, Prices& prices, std::vector<float>& expected) const;
   void solve(size_t model, size_t row, const Prices& prices, Scratch& scratch) const;
   void rank_points(const Candidate& candidate, double replica, Scratch& scratch) const;
+  bool may_earn_mixed(uint32_t candidate, double replica, Scratch& scratch) const;
+  template <class Visit>
+  bool any_step(uint32_t candidate, double replica, const Scratch& scratch, const Visit& visit) const;
   void solve_point(uint32_t candidate, uint32_t p, double replica, Scratch& scratch) const;
   bool collect(uint32_t candidate, uint32_t p, uint32_t step, Scratch& scratch) const;
   static void pack(std::vector<Item>& items, double replica, uint32_t first, uint32_t most, Solution& into);
   void pack_measures(const grid::Profile& profile, uint32_t point, Scratch& scratch, double replica, uint32_t first,
                      uint32_t most) const;
-  void pack_levels(const grid::Profile& profile, uint32_t measure, Scratch& scratch, double replica, uint32_t first,
+  void pack_levels(const grid::Profile& profile, Measure measure, Scratch& scratch, double replica, uint32_t first,
                    uint32_t most) const;
   static void find_levels(std::vector<double>& values, size_t most, std::vector<Level>& levels);
 
   const Problem& problem_;
   size_t levels_ = kLevels;
   FillLimits limits_;
+  // How unevenly the prefills of the demands that may use a profile come.
+  struct Prefills {
+    struct One {
+      double mean_ms = 0, unevenness_ms = 0;  // variance / mean
+      auto operator<=>(const One&) const = default;
+      double spread_ms(double replicas) const { return unevenness_ms + mean_ms / replicas; }
+    };
+    std::set<One> all;
+    double time = 0, time_mean_ms = 0, time_unevenness_ms = 0;  // sums of prefills, and weighted by them
+    double steps_min = std::numeric_limits<double>::infinity(),
+           steps_max = 0;           // decode steps a ms for each of prefills
+    std::vector<double> spread_ms;  // mean, by replica step
+  };
+  std::vector<Prefills> prefills_;    // by profile
   std::vector<double> wait_unit_ms_;  // by profile: the least E[S²] / E[S] of prefills of any demand that may use it
   std::vector<size_t> last_step_;     // by profile: of the most replicas any pool has room for
   std::vector<std::vector<Class>> classes_;  // by profile

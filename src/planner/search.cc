@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/check.h"
 
@@ -393,6 +394,40 @@ bool Search::join(uint32_t c, const std::vector<Member>& members) {
   if (found.blocked != Gate::none) return false;
   put_all(c, members, requirements, found);
   return links_hold(members);
+}
+
+Search::Spare Search::spare_beside(uint32_t model) const {
+  Spare spare{problem_.pool_spare, problem_.site_kw, problem_.arc_spare_gbps};
+  for (size_t p = 0; p < pool_used_.size(); ++p) spare.accelerators[p] -= pool_used_[p];
+  for (size_t i = 0; i < site_kw_used_.size(); ++i) spare.kilowatts[i] -= site_kw_used_[i];
+  for (size_t a = 0; a < spare.arc_gbps.size(); ++a) spare.arc_gbps[a] -= arc_gbps_[a];  // rows of restoration aside
+  for (const uint32_t c : problem_.candidates_of_model[model]) {
+    const Candidate& candidate = problem_.candidates[c];
+    spare.accelerators[candidate.pool] += deployed_[c].fit.replicas * candidate.accelerators;
+    spare.kilowatts[candidate.site] += deployed_[c].fit.replicas * candidate.worst_kw;
+    for (const Member& member : deployed_[c].members) {
+      const DemandRow& demand = problem_.demands[problem_.options[member.option].demand];
+      for (const ArcUse& use : problem_.base_arc_uses(demand, candidate.pool))
+        spare.arc_gbps[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * member.share / kWhole;
+    }
+  }
+  return spare;
+}
+
+bool Search::replace(uint32_t model, const std::vector<Share>& shares) {
+  std::vector<uint32_t> homeless;
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    if (problem_.demands[d].row->model.value == model) homeless.push_back(d);
+  const Mark mark = begin();
+  if (!take_out(homeless)) return keep_if(false, mark);
+  std::map<uint32_t, std::vector<Member>> members;
+  for (const Share& share : shares)
+    if (const auto option = problem_.find_option(share.demand, share.candidate))
+      members[share.candidate].push_back({*option, share.share});
+  for (const auto& [c, of_one] : members)
+    if (!join(c, of_one)) return keep_if(false, mark);
+  sort_largest_first(homeless);
+  return keep_if(place_all(homeless, 1, kNobody, to_beat(mark)), mark);
 }
 
 // Whether the demands that could move would save at least a replica, if each left with its share of what it is served

@@ -79,6 +79,17 @@ class Search {
   // The demands of those deployments, and what is left out of others they could serve, decided anew as a program of
   // their own (few.h), within that many nodes. True when the plan is better for it.
   bool decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max);
+  // What is left of everything, were a model not there.
+  struct Spare {
+    std::vector<uint32_t> accelerators;
+    std::vector<double> kilowatts, arc_gbps;
+  };
+  Spare spare_beside(uint32_t model) const;
+  // All that a model serves goes elsewhere, where the plan is better for it; each share has an option. True when it is.
+  struct Share {
+    uint32_t demand = 0, candidate = 0, share = 0;  // of kWhole
+  };
+  bool replace(uint32_t model, const std::vector<Share>& shares);
   // What was left out is placed anew among the options there are now.
   void place_left_out();
   // After restoration rows were added: what they do not bear is taken out.

@@ -1,0 +1,25 @@
+// One model of a large grid planned by itself: over all its columns, in what the others leave it. Large grids are
+// searched with the best few columns of each demand, which are the same for many; where models hardly compete, each is
+// planned better alone.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <vector>
+
+#include "planner/bound.h"
+#include "planner/search.h"
+
+namespace tandem::planner {
+
+struct PlannedAlone {
+  std::vector<Search::Share> shares;
+  double eur_per_hour = 0;  // as the search's objective counts it
+  uint64_t iterations = 0;
+};
+
+// Reads the whole only: several models may be planned at once. The same arguments give the same plan.
+PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
+                        uint64_t seed, uint64_t iterations, const std::stop_token& stop);
+
+}  // namespace tandem::planner

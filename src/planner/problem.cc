@@ -99,6 +99,7 @@ void Problem::add_candidates() {
     const grid::Accelerator& accelerator = snapshot.accelerators[pool.accelerator];
     const grid::Site& site = snapshot.sites[pool.site];
     const size_t first = candidates.size();
+    candidates_of_pool_.push_back(static_cast<uint32_t>(first));
     for (const uint32_t profile_position : profiles_of[pool.accelerator.value]) {
       const grid::Profile& profile = snapshot.profiles[size_t{profile_position}];
       const grid::Model& model = snapshot.models[profile.model];
@@ -129,31 +130,29 @@ void Problem::add_candidates() {
       candidates.push_back(std::move(c));
     }
   }
-  candidates_by_id_.resize(candidates.size());
-  for (uint32_t i = 0; i < candidates.size(); ++i) candidates_by_id_[i] = i;
-  std::sort(candidates_by_id_.begin(), candidates_by_id_.end(),
-            [&](uint32_t a, uint32_t b) { return candidates[a].id < candidates[b].id; });
+  candidates_of_pool_.push_back(static_cast<uint32_t>(candidates.size()));
   options_of_candidate.resize(candidates.size());
 }
 
-std::optional<uint32_t> Problem::find_candidate(std::string_view id) const {
-  const auto found = std::lower_bound(candidates_by_id_.begin(), candidates_by_id_.end(), id,
-                                      [&](uint32_t i, std::string_view wanted) { return candidates[i].id < wanted; });
-  if (found == candidates_by_id_.end() || candidates[*found].id != id) return std::nullopt;
-  return *found;
+std::optional<uint32_t> Problem::candidate_of(const v1::PlannedDeployment& deployment) const {
+  const grid::PoolIndex pool = snapshot.pools.find(deployment.pool());
+  if (!pool.valid()) return std::nullopt;
+  for (uint32_t c = candidates_of_pool_[pool.value]; c < candidates_of_pool_[pool.value + 1]; ++c)
+    if (candidates[c].id == deployment.id()) return c;
+  return std::nullopt;
 }
 
 void Problem::read_incumbent(const v1::Plan& incumbent) {
   has_incumbent = true;
+  std::unordered_map<std::string_view, uint32_t> positions;
   for (const v1::PlannedDeployment& deployment : incumbent.deployments()) {
-    const auto c = find_candidate(deployment.id());
+    const auto c = candidate_of(deployment);
+    if (!c) continue;
+    positions.emplace(deployment.id(), *c);
     // Replicas that a failure took are lost, not moved.
-    if (c && candidates[*c].up) candidates[*c].incumbent = std::min(deployment.replicas(), candidates[*c].replicas_max);
+    if (candidates[*c].up) candidates[*c].incumbent = std::min(deployment.replicas(), candidates[*c].replicas_max);
   }
   demands.resize(snapshot.demands.size());
-  std::unordered_map<std::string_view, uint32_t> positions;
-  for (const v1::PlannedDeployment& deployment : incumbent.deployments())
-    if (const auto c = find_candidate(deployment.id())) positions.emplace(deployment.id(), *c);
   for (const v1::DemandPlan& planned : incumbent.demands()) {
     const grid::DemandIndex d = snapshot.demands.find(planned.demand());
     if (!d.valid()) continue;
@@ -182,6 +181,7 @@ void Problem::add_demands() {
     value = next;
     next = std::min(next * kPrecedence, 1e4);
   }
+  std::unordered_map<uint64_t, uint32_t> last_of;  // demand by tenant and model: most of those are alike
   for (uint32_t d = 0; d < demands.size(); ++d) {
     const grid::Demand& row = snapshot.demands[size_t{d}];
     demands[d].precedence = precedence[row.priority];
@@ -203,8 +203,23 @@ void Problem::add_demands() {
       demand.blocked = Gate::context;
     else if (!anchor)
       demand.blocked = Gate::anchor;
-    add_uses(d);
+    const auto [last, fresh] = last_of.try_emplace(uint64_t{row.tenant.value} << 32 | row.model.value, d);
+    if (fresh || !copy_uses(last->second, d)) add_uses(d);
+    last->second = d;
   }
+}
+
+// False where they are not the same.
+bool Problem::copy_uses(uint32_t from, uint32_t to) {
+  const grid::Demand &a = *demands[from].row, &b = *demands[to].row;
+  const bool same = a.prompt_tokens == b.prompt_tokens && a.output_tokens == b.output_tokens &&
+                    a.prefix_hit == b.prefix_hit && a.promise.quantile == b.promise.quantile &&
+                    a.promise.tpot == b.promise.tpot && demands[from].blocked == demands[to].blocked;
+  if (!same) return false;
+  const uint32_t first = demands[from].use_first;
+  demands[to].use_first = static_cast<uint32_t>(uses.size());
+  for (size_t i = 0; i < profiles_of_model_[b.model.value].size(); ++i) uses.push_back(Use(uses[first + i]));
+  return true;
 }
 
 void Problem::add_uses(uint32_t d) {

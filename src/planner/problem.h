@@ -220,18 +220,19 @@ class Problem {
   const std::vector<ArcUse>& arc_uses(const DemandRow& row, uint32_t pool) const {
     return restoration.rows().empty() ? base_arc_uses(row, pool) : restoration.arc_uses(*this, row, pool);
   }
-  std::optional<uint32_t> find_candidate(std::string_view id) const;
 
  private:
+  std::optional<uint32_t> candidate_of(const v1::PlannedDeployment& deployment) const;
   void add_candidates();
   void add_capacities();
   void add_demands();
   void add_uses(uint32_t demand);
+  bool copy_uses(uint32_t from, uint32_t to);
   void add_diverse_legs();
   void read_incumbent(const v1::Plan& incumbent);
 
   std::vector<std::vector<uint32_t>> profiles_of_model_;
-  std::vector<uint32_t> candidates_by_id_;
+  std::vector<uint32_t> candidates_of_pool_;  // the first of each, and the end of the last
 };
 
 // Accelerators kept for the radio network at the busiest hour of the day. (Plans hold all day; a schedule that follows

@@ -215,7 +215,9 @@ class Making {
     } else if (problem_.options.empty()) {
       problem_.add_all_options();
     }
-    if (bound_)
+    // As each deployment holds work. Where all options are searched, that keeps demands off deployments which they
+    // would fill together: there, work counts as full replicas hold it.
+    if (bound_ && problem_.columns() > kOptionsInFull)
       for (Option& option : problem_.options) bound_->set_fractions(option);
   }
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "api/call.h"
+
 namespace tandem::api {
 
 Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t least, int64_t most) {
@@ -25,6 +29,20 @@ Result<double> read_positive(const Json& body, const char* name, double fallback
   if (value.is_number() && value.number() > 0 && value.number() <= most) return value.number();
   return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be a number above 0, at most {:g}", name, most),
               name);
+}
+
+bool asks_for_csv(const http::Request& request) {
+  return request.headers.value_or("accept", "").starts_with("text/csv");
+}
+
+boost::asio::awaitable<void> respond_table(Result<std::string> table, bool as_csv, http::ResponseWriter& writer) {
+  if (!table) {
+    co_await respond_failure(table.error(), writer);
+    co_return;
+  }
+  http::Headers headers = http::content_type(as_csv ? "text/csv; charset=utf-8" : "application/json");
+  std::string text = std::move(*table);
+  co_await writer.respond(200, std::move(headers), std::move(text));
 }
 
 }  // namespace tandem::api

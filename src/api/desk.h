@@ -2,10 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <string>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "http/http.h"
 
 namespace tandem::api {
 
@@ -27,5 +30,9 @@ class DeskPlace {
 Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t least, int64_t most);
 Result<bool> read_flag(const Json& body, const char* name, bool fallback);
 Result<double> read_positive(const Json& body, const char* name, double fallback, double most);
+
+// Tables go out as CSV where the client asks for it, else as JSON.
+bool asks_for_csv(const http::Request& request);
+boost::asio::awaitable<void> respond_table(Result<std::string> table, bool as_csv, http::ResponseWriter& writer);
 
 }  // namespace tandem::api

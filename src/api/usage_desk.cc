@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "api/desk.h"
 #include "base/text.h"
 #include "control/accounts.h"
 #include "query/query.h"
@@ -222,15 +223,9 @@ Result<std::string> UsageDesk::work(const Call& call, bool as_csv) const {
 }
 
 asio::awaitable<void> UsageDesk::answer(const Call& call, http::ResponseWriter& writer) {
-  const bool as_csv = call.request.headers.value_or("accept", "").starts_with("text/csv");
+  const bool as_csv = asks_for_csv(call.request);
   Result<std::string> answer = co_await run_aside(aside_, [&] { return work(call, as_csv); });
-  if (!answer) {
-    co_await respond_failure(answer.error(), writer);
-    co_return;
-  }
-  http::Headers headers = http::content_type(as_csv ? "text/csv; charset=utf-8" : "application/json");
-  std::string text = std::move(*answer);
-  co_await writer.respond(200, std::move(headers), std::move(text));
+  co_await respond_table(std::move(answer), as_csv, writer);
 }
 
 }  // namespace tandem::api

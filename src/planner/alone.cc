@@ -6,7 +6,8 @@
 namespace tandem::planner {
 namespace {
 
-constexpr std::pair<double, bool> kFirstPlans[] = {{1, true}, {0.5, false}, {0.1, false}};  // as plan.cc has them
+constexpr std::pair<double, bool> kFirstPlans[] = {
+    {1, true}, {0.5, false}, {0.1, false}};  // plan.cc's, but one: there are many models
 
 grid::Snapshot only_model(const Problem& whole, const std::vector<uint32_t>& demands) {
   grid::Snapshot snapshot = whole.snapshot;

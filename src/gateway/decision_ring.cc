@@ -60,7 +60,7 @@ std::optional<DecisionStory> DecisionRing::explain(std::string_view id) const {
   std::vector<routing::TargetLive> live(bound->live.size());
   for (const KeptDecision::Seen& seen : kept->seen) live[seen.target] = seen.live;
   if (kept->seen.empty())
-    for (const uint32_t target : bound->table->targets_of_model(kept->facts.model)) live[target] = *bound->live[target];
+    for (size_t target = 0; target < live.size(); ++target) live[target] = *bound->live[target];
   return DecisionStory{*entry.record, bound->table, kept->facts,
                        routing::explain(*bound->table, kept->facts, live, kept->excluded, kept->draw),
                        !kept->seen.empty()};

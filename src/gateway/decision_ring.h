@@ -23,7 +23,7 @@ struct KeptDecision {
   routing::RequestFacts facts;
   std::vector<uint32_t> excluded;
   double draw = 0;
-  std::vector<Seen> seen;  // the model's targets as they were; empty when not sampled
+  std::vector<Seen> seen;  // the targets it weighed as they were; empty when not sampled
 };
 
 // Written by the gateway's thread, read by any. The lock is held for pointer copies only.

@@ -10,12 +10,14 @@ Json optional_us(const std::optional<Microseconds>& value) { return value ? Json
 Json to_json(const routing::CandidateVerdict& verdict, const routing::RoutingTable& table) {
   const routing::Target& target = table.targets()[verdict.target];
   return Json::Object{{"deployment", target.deployment},
+                      {"model", table.rows().models[target.model]},
                       {"site", target.site},
                       {"pool", target.pool},
                       {"chosen", verdict.chosen},
                       {"gate", routing::to_string(verdict.gate)},
                       {"round_trip_us", verdict.round_trip.value()},
                       {"predicted_ttft_us", verdict.predicted_ttft.value()},
+                      {"cached_tokens", uint64_t{verdict.cached_tokens}},
                       {"cost_euros", verdict.euros},
                       {"plan_fraction", verdict.plan_fraction}};
 }
@@ -40,6 +42,7 @@ Json to_json(const RequestRecord& record) {
                       {"offset", record.offset},
                       {"tenant", record.tenant},
                       {"region", record.region},
+                      {"asked_model", record.asked_model},
                       {"model", record.model},
                       {"deployment", record.deployment},
                       {"site", record.site},
@@ -59,6 +62,7 @@ Json to_json(const RequestRecord& record) {
                       {"queued_us", record.queued.value()},
                       {"duration_us", record.duration.value()},
                       {"predicted_ttft_us", record.predicted_ttft.value()},
+                      {"predicted_cached_tokens", uint64_t{record.predicted_cached_tokens}},
                       {"ttft_us", optional_us(record.ttft)},
                       {"tpot_us", optional_us(record.tpot)},
                       {"cost_euros", record.cost.value()},

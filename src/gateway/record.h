@@ -32,11 +32,12 @@ struct RequestRecord {
   uint64_t offset = 0;  // of the routing table it was decided on
   std::string tenant;
   std::string region;
-  std::string model;       // its id, never an alias
+  std::string asked_model;  // its id, never an alias
+  std::string model;        // that served it, and that its usage is billed to; else the one that was asked
   std::string deployment;  // the last one tried
   std::string site;
   routing::Reason reason = routing::Reason::rejected;
-  routing::Gate gate = routing::Gate::none;  // where it was rejected
+  routing::Gate gate = routing::Gate::none;  // where it was rejected, or the asked model where its fallback served
   Outcome outcome = Outcome::client_error;
   std::string refused;  // the `code` of the error object it was answered with: "rate_limit_exceeded", "capacity", …
   std::string error;    // of the last engine that failed, also where the next one answered
@@ -51,6 +52,7 @@ struct RequestRecord {
   Microseconds queued;          // of it: waited here for a full engine
   Microseconds duration;        // from the request's last byte to the answer's last
   Microseconds predicted_ttft;
+  uint32_t predicted_cached_tokens = 0;  // of the prompt
   std::optional<Microseconds> ttft;  // streamed answers: to the first token
   std::optional<Microseconds> tpot;  // streamed answers of two tokens and more: mean time from one to the next
   Euros cost;                        // of tokens and transport, at the table's prices; cached tokens cost nothing

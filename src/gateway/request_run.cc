@@ -182,7 +182,9 @@ Checked<std::monostate> RequestRun::find_model() {
                   "model", "model_not_found");
   }
   facts_.model = *model;
-  record_.model = table.rows().models[*model];
+  record_.asked_model = record_.model = table.rows().models[*model];
+  // A vector of one model means nothing to another.
+  facts_.fallbacks = table.rows().tenants[facts_.tenant].fallbacks && surface_ != Surface::embeddings;
   facts_.prompt_tokens = completion_.prompt_tokens;
   facts_.output_tokens =
       static_cast<double>(completion_.choices) *
@@ -224,7 +226,6 @@ asio::awaitable<void> RequestRun::serve() {
   core_.queue.arrive(record_.tenant, tenant.priority, tenant.weight);
   waiting_.tenant = record_.tenant;
   waiting_.priority = tenant.priority;
-  waiting_.group = std::hash<std::string>{}(record_.model);
   draw_ = core_.random.uniform();
   std::optional<ApiError> last;
   for (;;) {
@@ -277,8 +278,16 @@ routing::Decision RequestRun::decide() {
   // Where an earlier attempt failed and nothing is left, the decision that was carried out stays on the record.
   if (!decision.target && record_.attempts > 0) return decision;
   note(decision);
+  waiting_.group = group_of(decision);
   if (decision.target && core_.queue.waiting_in(waiting_.group) == 0) begin_turn(decision);
   return decision;
+}
+
+// Who waits for the same model waits in the same line.
+uint64_t RequestRun::group_of(const routing::Decision& decision) const {
+  const routing::RoutingTable& table = *bound_->table;
+  const uint32_t model = decision.target ? table.targets()[*decision.target].model : facts_.model;
+  return std::hash<std::string>{}(table.rows().models[model]);
 }
 
 void RequestRun::note(const routing::Decision& decision) {
@@ -288,11 +297,13 @@ void RequestRun::note(const routing::Decision& decision) {
   record_.reason = decision.reason;
   record_.gate = decision.blocking;
   record_.predicted_ttft = decision.predicted_ttft;
+  record_.predicted_cached_tokens = decision.cached_tokens;
 }
 
 void RequestRun::begin_turn(const routing::Decision& decision) {
   const routing::Target& target = bound_->table->targets()[*decision.target];
   target_ = decision.target;
+  record_.model = bound_->table->rows().models[target.model];
   record_.deployment = target.deployment;
   record_.site = target.site;
   ++record_.attempts;
@@ -308,10 +319,13 @@ void RequestRun::charge_service() {
 
 void RequestRun::keep_seen() {
   constexpr uint64_t kSampledEvery = 64;
-  const auto targets = bound_->table->targets_of_model(facts_.model);
-  if (targets.size() > core_.options.sampled_targets_max && core_.sequence % kSampledEvery != 0) return;
+  const routing::RoutingTable& table = *bound_->table;
+  std::optional<uint32_t> model = facts_.model;
+  if (table.targets_of_model(*model).size() > core_.options.sampled_targets_max && core_.sequence % kSampledEvery != 0)
+    return;
   kept_->seen.clear();
-  for (const uint32_t target : targets) kept_->seen.push_back({target, *bound_->live[target]});
+  for (; model; model = facts_.fallbacks ? table.traits(*model).fallback : std::nullopt)
+    for (const uint32_t target : table.targets_of_model(*model)) kept_->seen.push_back({target, *bound_->live[target]});
 }
 
 ApiError RequestRun::rejection(const routing::Decision& decision) const {
@@ -608,7 +622,9 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   headers.add("x-tandem-decision", record_.id);
   headers.add("x-tandem-overhead-us", fmt::format("{:.0f}", record_.overhead.value()));
   headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
-  if (!record_.site.empty()) headers.add("x-tandem-site", record_.site);
+  if (record_.site.empty()) return headers;
+  headers.add("x-tandem-site", record_.site);
+  headers.add("x-tandem-model", record_.model);
   return headers;
 }
 

@@ -42,6 +42,7 @@ class RequestRun {
   boost::asio::awaitable<void> serve();
   routing::Decision decide();
   routing::Decision weigh();
+  uint64_t group_of(const routing::Decision& decision) const;
   void note(const routing::Decision& decision);
   void begin_turn(const routing::Decision& decision);
   // Waits in line for a target with room: begins the turn there and tells it, or why there will be none.

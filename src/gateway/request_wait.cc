@@ -53,6 +53,8 @@ asio::awaitable<Checked<uint32_t>> RequestRun::wait_for_room(bool has_room) {
   waiting_.start = [&] {
     const routing::Decision decision = weigh();
     if (!decision.target) return false;
+    const uint64_t group = group_of(decision);
+    if (group != waiting_.group && core_.queue.waiting_in(group) > 0) return false;  // a fallback others wait for
     note(decision);
     begin_turn(decision);
     core_.turn_rates[waiting_.group].note(core_.clock.monotonic());

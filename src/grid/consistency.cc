@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "grid/decode.h"
 #include "grid/geography.h"
 #include "grid/prefix.h"
@@ -36,10 +38,12 @@ class Rules {
     regions();
     pools();
     models();
+    fallbacks();
     profiles();
     deployments();
     tenants();
     demands();
+    trials();
     traffic();
     connections();
   }
@@ -172,6 +176,59 @@ class Rules {
                 fmt::format("the name '{}' already means model '{}'", aliases[k], rows_.models[other->second].id),
                 "give each name to one model");
       }
+    }
+  }
+
+  // Each model's fallback is another model, and following them ends. A circle is told once, at its first model.
+  void fallbacks() {
+    std::map<std::string_view, size_t> positions;
+    for (size_t i = 0; i < rows_.models.size(); ++i) positions.emplace(rows_.models[i].id, i);
+    const auto next = [&](size_t model) -> std::optional<size_t> {
+      const auto found = positions.find(rows_.models[model].fallback);
+      return found == positions.end() ? std::nullopt : std::optional(found->second);
+    };
+    for (size_t i = 0; i < rows_.models.size(); ++i) {
+      const std::string& fallback = rows_.models[i].fallback;
+      if (fallback.empty()) continue;
+      if (!next(i)) {
+        std::vector<std::string> ids;
+        for (const auto& [id, position] : positions) ids.emplace_back(id);
+        const auto meant = nearest(fallback, ids);
+        error("model", i, {std::string("fallback")}, fmt::format("fallback: there is no model '{}'", fallback),
+              meant ? fmt::format("did you mean '{}'?", *meant) : "name it by its id, not an alias");
+        continue;
+      }
+      std::string circle = rows_.models[i].id;
+      size_t first = i;
+      std::optional<size_t> at = next(i);
+      for (size_t steps = 0; at && *at != i && steps < rows_.models.size(); ++steps, at = next(*at)) {
+        circle += " -> " + rows_.models[*at].id;
+        first = std::min(first, *at);
+      }
+      if (at != i || first != i) continue;
+      error("model", i, {std::string("fallback")},
+            fmt::format("the fallbacks go in a circle: {} -> {}", circle, rows_.models[i].id),
+            "let the smallest of them have no fallback");
+    }
+  }
+
+  void trials() {
+    if (rows_.trials.size() > kTrialsMax)
+      error(kGrid, 0, {}, fmt::format("the grid has {} trials", rows_.trials.size()),
+            fmt::format("at most {} are allowed", kTrialsMax));
+    std::map<ModelIndex, double> served;  // by the canaries of a model
+    for (size_t i = 0; i < rows_.trials.size(); ++i) {
+      const Trial& trial = rows_.trials[i];
+      if (!soundness_.sound("trial", i) || !trial.model.valid()) continue;
+      if (!trial.to_site.valid() && (!trial.to_model.valid() || trial.to_model == trial.model))
+        error("trial", i, {}, "it tries the model with itself", "name another model in to_model, or a site in to_site");
+      if (trial.mode != TrialMode::canary) continue;
+      served[trial.model] += trial.share_fraction;
+      if (served[trial.model] > 1 + 1e-9)
+        error("trial", i, {std::string("share_fraction")},
+              fmt::format("the canaries of model '{}' take {:.4g} of its requests", rows_.models[trial.model.value].id,
+                          served[trial.model]),
+              "let them take 1 together at most");
     }
   }
 

@@ -274,7 +274,8 @@ Model decode(std::string_view id, const Json::Object& attributes, const Referenc
           .parameters_billion = r.number("parameters_billion"),
           .weights = r.quantity<Gigabytes>("weights_gb"),
           .kv_bytes_per_token = r.number("kv_bytes_per_token"),
-          .context_tokens = r.count("context_tokens")};
+          .context_tokens = r.count("context_tokens"),
+          .fallback = r.text("fallback")};
 }
 
 template <>
@@ -322,7 +323,9 @@ Tenant decode(std::string_view id, const Json::Object& attributes, const Referen
       .priority = r.count("priority"),
       .diversity = r.choice<Diversity>("diversity"),
       .weight = r.number("weight"),
-      .limits = {}};
+      .limits = {},
+      .fallbacks = r.boolean("fallbacks"),
+      .hedge_quantile = r.number("hedge_quantile")};
   const Reader limits(r.attribute("limits").fields, r.get("limits").object());
   tenant.limits = {limits.count("requests_per_minute"), limits.count("tokens_per_minute"),
                    limits.quantity<Euros>("budget_eur_per_month")};
@@ -372,6 +375,19 @@ Demand decode(std::string_view id, const Json::Object& attributes, const Referen
           .priority = r.has("priority") ? r.count("priority") : tenant.priority,
           .day_profile = r.reference<DayProfile>("day_profile"),
           .diversity = r.has("diversity") ? r.choice<Diversity>("diversity") : tenant.diversity};
+}
+
+template <>
+Trial decode(std::string_view id, const Json::Object& attributes, const References& references) {
+  static const auto& schema = schema_of("trial");
+  const Reader r(schema, attributes, &references);
+  return {.id = std::string(id),
+          .name = name_or_id(r, id),
+          .mode = r.choice<TrialMode>("mode"),
+          .model = r.reference<Model>("model"),
+          .to_model = r.reference<Model>("to_model"),
+          .to_site = r.reference<Site>("to_site"),
+          .share_fraction = r.number("share_fraction")};
 }
 
 template <>

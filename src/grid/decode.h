@@ -73,6 +73,8 @@ DayProfile decode(std::string_view id, const Json::Object& attributes, const Ref
 template <>
 Demand decode(std::string_view id, const Json::Object& attributes, const References& references);
 template <>
+Trial decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
 Traffic decode(std::string_view id, const Json::Object& attributes, const References& references);
 
 // The kind "grid".
@@ -99,6 +101,7 @@ void for_each_table(RowsOrSnapshot&& rows, Visit visit) {
   visit(std::string_view("tenant"), rows.tenants);
   visit(std::string_view("day_profile"), rows.day_profiles);
   visit(std::string_view("demand"), rows.demands);
+  visit(std::string_view("trial"), rows.trials);
   visit(std::string_view("traffic"), rows.traffic);
 }
 

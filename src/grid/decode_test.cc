@@ -307,6 +307,65 @@ TEST(Decode, RestorationCasesStandOnceAndInOrder) {
   EXPECT_EQ(restoration({{"link_headroom", 0.9}}), (Restoration{{}, 0.9}));
 }
 
+// A model like `m` that falls back to `fallback`.
+Entity model_like_m(std::string id, std::string fallback) {
+  auto entities = small_grid();
+  Entity model = find(entities, "m");
+  model.id = std::move(id);
+  model.attributes["aliases"] = Json::Array{};
+  model.attributes["fallback"] = std::move(fallback);
+  return model;
+}
+
+TEST(Decode, AModelNamesItsFallbackAndATenantAllowsIt) {
+  auto entities = small_grid();
+  EXPECT_EQ(make_rows(entities).rows.models[0].fallback, "");
+  EXPECT_FALSE(make_rows(entities).rows.tenants[0].fallbacks);
+  entities.push_back(model_like_m("s", ""));
+  find(entities, "m").attributes["fallback"] = "s";
+  find(entities, "bank").attributes["fallbacks"] = true;
+  find(entities, "bank").attributes["hedge_quantile"] = 0.9;
+  const GridRows made = make_rows(entities);
+  EXPECT_EQ(text_of(made), "");
+  EXPECT_EQ(made.rows.models[0].fallback, "s");
+  EXPECT_TRUE(made.rows.tenants[0].fallbacks);
+  EXPECT_EQ(made.rows.tenants[0].hedge_quantile, 0.9);
+}
+
+TEST(Decode, FallbacksMustLeadSomewhereAndEnd) {
+  auto entities = small_grid();
+  find(entities, "m").attributes["fallback"] = "smal";
+  entities.push_back(model_like_m("small", ""));
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("there is no model 'smal'; did you mean 'small'?"));
+
+  find(entities, "m").attributes["fallback"] = "m";
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("the fallbacks go in a circle: m -> m;"));
+
+  find(entities, "m").attributes["fallback"] = "small";
+  find(entities, "small").attributes["fallback"] = "tiny";
+  entities.push_back(model_like_m("tiny", "small"));
+  const GridRows made = make_rows(entities);
+  EXPECT_EQ(made.problems.size(), 1u) << text_of(made);
+  EXPECT_THAT(text_of(made), HasSubstr("the fallbacks go in a circle: small -> tiny -> small; let the smallest"));
+}
+
+TEST(Decode, TrialsTrySomethingElse) {
+  auto entities = small_grid();
+  entities.push_back(model_like_m("n", ""));
+  entities.push_back({"trial", "t1", {{"mode", "canary"}, {"model", "m"}, {"share_fraction", 0.75}}});
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("it tries the model with itself"));
+  find(entities, "t1").attributes["to_model"] = "n";
+  find(entities, "t1").attributes["to_site"] = "west";
+  const GridRows made = make_rows(entities);
+  EXPECT_EQ(text_of(made), "");
+  const Trial expected{"t1", "t1", TrialMode::canary, ModelIndex(0), ModelIndex(1), SiteIndex(1), 0.75};
+  EXPECT_EQ(made.rows.trials, std::vector<Trial>{expected});
+  entities.push_back({"trial", "t2", {{"model", "m"}, {"to_model", "n"}, {"share_fraction", 0.5}}});
+  EXPECT_EQ(text_of(make_rows(entities)), "") << "a shadow takes nothing away";
+  find(entities, "t2").attributes["mode"] = "canary";
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("the canaries of model 'm' take 1.25 of its requests"));
+}
+
 TEST(Decode, AtMostSixtyFourJurisdictions) {
   auto entities = small_grid();
   Json::Array codes;

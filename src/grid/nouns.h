@@ -159,6 +159,7 @@ struct Model {
   Gigabytes weights;              // memory of one replica's weights
   double kv_bytes_per_token = 0;  // ≥ 0
   uint32_t context_tokens = 0;    // prompt + output, > 0
+  std::string fallback;           // id of a model that may serve in its place; empty: none
   bool operator==(const Model&) const = default;
 };
 using ModelIndex = Index<Model>;
@@ -225,6 +226,8 @@ struct Tenant {
   Diversity diversity = Diversity::none;               // where a demand states none
   double weight = 1;  // its share among those of its priority when engines are full, > 0
   TenantLimits limits;
+  bool fallbacks = false;     // a model's fallback may serve what it asks of the model
+  double hedge_quantile = 0;  // of an engine's first tokens, after which a second engine is asked, [0, 1); 0: never
   bool operator==(const Tenant&) const = default;
 };
 using TenantIndex = Index<Tenant>;
@@ -259,6 +262,25 @@ struct Demand {
   bool operator==(const Demand&) const = default;
 };
 using DemandIndex = Index<Demand>;
+
+enum class TrialMode : uint8_t {
+  shadow,  // the candidate is sent a copy of the request, and its answer is compared and thrown away
+  canary,  // the candidate serves the request
+};
+
+// A share of the requests of a model that a candidate is tried with: another model, another site, or both.
+struct Trial {
+  std::string id;
+  std::string name;
+  TrialMode mode = TrialMode::shadow;
+  ModelIndex model;
+  ModelIndex to_model;        // not valid(): the same
+  SiteIndex to_site;          // not valid(): wherever the request would go
+  double share_fraction = 0;  // of the model's clients, [0, 1]
+  bool operator==(const Trial&) const = default;
+};
+using TrialIndex = Index<Trial>;
+inline constexpr size_t kTrialsMax = 64;  // of a grid: each has metrics and histograms of its own
 
 // Traffic that is there whatever we decide.
 struct Traffic {

@@ -13,6 +13,7 @@ namespace tandem::grid {
 namespace {
 
 const std::vector<std::string_view> kAdmissions{"live", "plan"};
+const std::vector<std::string_view> kTrialModes{"shadow", "canary"};
 const std::vector<std::string_view> kTiers{"device", "far_edge", "near_edge", "core", "cloud"};
 const std::vector<std::string_view> kStates{"up", "down"};
 const std::vector<std::string_view> kDiversities{"none", "link", "node", "shared_risk", "node_and_shared_risk"};
@@ -388,7 +389,11 @@ Kind model_kind() {
                          positive("parameters_billion", 1e5, "All of them, whether active for a token or not."),
                          positive("weights_gb", 1e5, "Memory of one replica's weights."),
                          amount("kv_bytes_per_token", 1e9, "Of KV cache, over the whole replica."),
-                         count("context_tokens", true, 1, 1e9, "Prompt and output together, at most.")}};
+                         count("context_tokens", true, 1, 1e9, "Prompt and output together, at most."),
+                         {.name = "fallback",
+                          .absent = "",
+                          .description = "The id of a model, smaller as a rule, that serves in its place where its "
+                                         "promise cannot be kept, for tenants that allow fallbacks. Default: none."}}};
 }
 
 Kind profile_kind() {
@@ -488,7 +493,19 @@ Kind tenant_kind() {
                .maximum = 1e6,
                .exclusive_minimum = true,
                .description = "Its share, against others of its priority, of engines that are full."},
-              limits()}};
+              limits(),
+              {.name = "fallbacks",
+               .type = Type::boolean,
+               .absent = false,
+               .description = "A model's fallback may serve its requests where the model cannot keep their promise."},
+              {.name = "hedge_quantile",
+               .type = Type::number,
+               .absent = 0.0,
+               .minimum = 0,
+               .maximum = 1,
+               .exclusive_maximum = true,
+               .description = "A second engine is asked where the first has sent no token of a stream after this "
+                              "quantile of its recent times to the first token: 0.95. Default: never."}}};
 }
 
 Kind day_profile_kind() {
@@ -558,6 +575,30 @@ Kind demand_kind() {
                                                "in common. Default: the tenant's.")}};
 }
 
+Kind trial_kind() {
+  Attribute to_model = reference("to_model", "model", "What is tried in the model's place. Default: the model itself.");
+  Attribute to_site = reference("to_site", "site", "Where it is tried. Default: wherever the request would go.");
+  to_model.required = to_site.required = false;
+  return {.name = "trial",
+          .section = "trials",
+          .description = "A share of a model's requests that another model, or a site, is tried with.",
+          .attributes = {name_attribute(),
+                         {.name = "mode",
+                          .type = Type::choice,
+                          .absent = "shadow",
+                          .choices = kTrialModes,
+                          .description = "shadow copies requests and throws the answers away, canary serves them."},
+                         reference("model", "model", "Whose requests."),
+                         to_model,
+                         to_site,
+                         {.name = "share_fraction",
+                          .type = Type::number,
+                          .required = true,
+                          .minimum = 0,
+                          .maximum = 1,
+                          .description = "Of the model's clients; a client stays on one side."}}};
+}
+
 Kind traffic_kind() {
   return {.name = "traffic",
           .section = "traffic",
@@ -568,9 +609,10 @@ Kind traffic_kind() {
 
 const std::vector<Kind>& table() {
   static const std::vector<Kind> kKinds{
-      grid_kind(),        site_kind(),   node_kind(),   shared_risk_group_kind(), link_kind(),       region_kind(),
-      accelerator_kind(), pool_kind(),   model_kind(),  profile_kind(),           deployment_kind(), tenant_kind(),
-      day_profile_kind(), demand_kind(), traffic_kind()};
+      grid_kind(),        site_kind(),    node_kind(),        shared_risk_group_kind(),
+      link_kind(),        region_kind(),  accelerator_kind(), pool_kind(),
+      model_kind(),       profile_kind(), deployment_kind(),  tenant_kind(),
+      day_profile_kind(), demand_kind(),  trial_kind(),       traffic_kind()};
   return kKinds;
 }
 

@@ -30,7 +30,7 @@ bool Snapshot::operator==(const Snapshot& other) const {
          regions == other.regions && accelerators == other.accelerators && pools == other.pools &&
          models == other.models && profiles == other.profiles && deployments == other.deployments &&
          tenants == other.tenants && day_profiles == other.day_profiles && demands == other.demands &&
-         traffic == other.traffic;
+         trials == other.trials && traffic == other.traffic;
 }
 
 Snapshot make_snapshot(Rows rows, uint64_t offset) {
@@ -54,6 +54,7 @@ Snapshot make_snapshot(Rows rows, uint64_t offset) {
   s.tenants = Table(std::move(rows.tenants));
   s.day_profiles = Table(std::move(rows.day_profiles));
   s.demands = Table(std::move(rows.demands));
+  s.trials = Table(std::move(rows.trials));
   s.traffic = Table(std::move(rows.traffic));
   s.adjacency = std::make_shared<const Adjacency>(s.nodes.size(), s.links);
   return s;

@@ -51,6 +51,7 @@ struct Rows {
   std::vector<Tenant> tenants;
   std::vector<DayProfile> day_profiles;
   std::vector<Demand> demands;
+  std::vector<Trial> trials;
   std::vector<Traffic> traffic;
 };
 
@@ -73,6 +74,7 @@ struct Snapshot {
   Table<Tenant> tenants;
   Table<DayProfile> day_profiles;
   Table<Demand> demands;
+  Table<Trial> trials;
   Table<Traffic> traffic;
   std::shared_ptr<const Adjacency> adjacency;  // shared while no link is added, removed or rewired
 

@@ -34,7 +34,7 @@ std::string problems_of(std::string_view text) { return text_of(parse_grid_file(
 TEST(GridFile, ReadsAGoodFileWithoutAWord) {
   const GridFile file = parse_grid_file(kSmallGrid, "g.yaml");
   EXPECT_EQ(text_of(file.diagnostics), "");
-  EXPECT_EQ(file.entities.size(), 19u);
+  EXPECT_EQ(file.entities.size(), 20u);
   EXPECT_EQ(file.entities[0].kind, "grid");
   const GridSnapshot read = read_grid(kSmallGrid, "g.yaml");
   ASSERT_TRUE(read.snapshot);
@@ -101,6 +101,17 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
        "g.yaml:18: error: there are two nodes with the id 'muc-r'; the first is in line 17; give each its own\n"},
       {"      - {node: sbg-r, access_delay_us: 4000}", "      - {node: sbg-r, access_delay: 4000}",
        "g.yaml:35: error: region 'oberland': anchors has no key 'access_delay'; did you mean 'access_delay_us'?\n"},
+      {"fallback: \"\"", "fallback: small-8b",
+       "g.yaml:43: error: model 'small-8b': the fallbacks go in a circle: small-8b -> small-8b; let the smallest of "
+       "them have no fallback\n"},
+      {"fallback: \"\"", "fallback: small",
+       "g.yaml:43: error: model 'small-8b': fallback: there is no model 'small'; name it by its id, not an "
+       "alias\n"},
+      {"to_site: muc, share_fraction: 0.1", "share_fraction: 0.1",
+       "g.yaml:68: error: trial 'at-home': it tries the model with itself; name another model in to_model, or a site "
+       "in to_site\n"},
+      {"share_fraction: 0.1", "share_fraction: 1.1",
+       "g.yaml:68: error: trial 'at-home': share_fraction is 1.1; write a plain number of 1 ≥ 0 and ≤ 1\n"},
       {"{batch: 8,", "{batch: 1,",
        "g.yaml:54: error: profile 'small-8b-l4': batch 1 follows batch 1; list the points by ascending batch\n"},
       {"accelerators: 2}]", "accelerators: 20}]",

@@ -47,7 +47,7 @@ pools:
   - {id: sbg-l4, site: sbg, node: sbg-r, accelerator: l4, count: 2, engine_url: "http://127.0.0.1:9000"}
 models:
   - {id: small-8b, aliases: [small, "small-8b-instruct"], version: 3.10, parameters_billion: 8, weights_gb: 8.5,
-     kv_bytes_per_token: 131072, context_tokens: 8192}
+     kv_bytes_per_token: 131072, context_tokens: 8192, fallback: ""}
 profiles:
   - id: small-8b-l4
     model: small-8b
@@ -65,12 +65,14 @@ deployments:
 tenants:
   - {id: bank, name: Bank, keys: [{sha256: "9d5ed678fe57bcca610140957afab571e6bd59b7db1cf3dcd3bb2a26ed3a93e2", loopback_only: true}],
      residency: [DE], data_class: personal, models: [small-8b], ttft_ms: 500, tpot_ms: 50, quantile: 0.99, priority: 5, diversity: link,
-     limits: {requests_per_minute: 600, tokens_per_minute: 90000, budget_eur_per_month: 250}}
+     limits: {requests_per_minute: 600, tokens_per_minute: 90000, budget_eur_per_month: 250}, fallbacks: true, hedge_quantile: 0.95}
 demands:
   - {id: bank-oberland, tenant: bank, region: oberland, model: small-8b, rate_per_s: 2.5, prompt_tokens: 600,
      output_tokens: 150, upload_bytes: 3000, download_bytes: 40000, prefix_hit: 0.2, ttft_ms: 800, tpot_ms: 60, quantile: 0.9, priority: 2, diversity: shared_risk}
 traffic:
   - {id: bg, from: muc-upf, to: sbg-r, rate_gbps: 12}
+trials:
+  - {id: at-home, name: At home, mode: canary, model: small-8b, to_model: small-8b, to_site: muc, share_fraction: 0.1}
 )";
 
 }  // namespace tandem::ingest

@@ -36,6 +36,15 @@ std::optional<EngineEndpoint> parse_engine_url(std::string_view url) {
   return endpoint;
 }
 
+// A grid file's fallbacks end; those that facts have made may not, and then the model that closes a circle has none.
+void cut_circles(std::vector<routing::ModelTraits>& models) {
+  for (routing::ModelTraits& model : models) {
+    size_t steps = 0;
+    for (auto next = model.fallback; next && model.fallback; next = models[*next].fallback)
+      if (&models[*next] == &model || ++steps > models.size()) model.fallback.reset();
+  }
+}
+
 void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
   rows.jurisdictions = s.jurisdictions;
   for (const grid::Site& site : s.sites) rows.sites.push_back(site.id);
@@ -49,7 +58,12 @@ void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
     rows.model_names.emplace_back(model.id, position);
     for (const std::string& alias : model.aliases) rows.model_names.emplace_back(alias, position);
     rows.models.push_back(model.id);
+    routing::ModelTraits traits{.fallback = {}, .context_tokens = model.context_tokens};
+    if (const grid::ModelIndex fallback = s.models.find(model.fallback); fallback.valid())
+      traits.fallback = fallback.value;
+    rows.model_traits.push_back(traits);
   }
+  cut_circles(rows.model_traits);
   for (const grid::Tenant& tenant : s.tenants) {
     const uint32_t position = static_cast<uint32_t>(rows.tenants.size());
     for (const grid::ApiKey& key : tenant.keys) rows.keys.push_back({key.sha256, position, key.loopback_only});
@@ -57,8 +71,13 @@ void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
     for (const grid::ModelIndex model : tenant.models) models.push_back(model.value);
     std::sort(models.begin(), models.end());
     rows.tenants.push_back({tenant.id, tenant.residency, tenant.promise, std::move(models), tenant.priority,
-                            tenant.weight, tenant.limits});
+                            tenant.weight, tenant.limits, tenant.fallbacks, tenant.hedge_quantile});
   }
+  for (const grid::Trial& trial : s.trials)
+    if (trial.share_fraction > 0 && rows.trials.size() < grid::kTrialsMax)
+      rows.trials.push_back(
+          {trial.id, trial.mode, trial.model.value, trial.to_model.valid() ? trial.to_model.value : trial.model.value,
+           trial.to_site.valid() ? std::optional(trial.to_site.value) : std::nullopt, trial.share_fraction});
 }
 
 // The shortest time per token that the plan says any of its demands has of each deployment. Those of short answers have
@@ -120,6 +139,9 @@ void add_targets(const grid::Snapshot& s, const v1::Plan& plan, const TableOptio
     target.joules_per_output_token = watts_per_work * decode_s;
     target.joules_per_prompt_token = watts_per_work / profile.prefill_tokens_per_s;
     target.carbon_g_per_joule = site.carbon.value() / 3.6e6;
+    const double kv_bytes_per_token = s.models[model].kv_bytes_per_token;
+    if (kv_bytes_per_token > 0)
+      target.kv_tokens = row.replicas() * profile.kv_memory.value() * 1e9 / kv_bytes_per_token;
     positions[row.id()] = static_cast<uint32_t>(rows.targets.size());
     rows.targets.push_back(std::move(target));
   }

@@ -121,6 +121,38 @@ TEST(RoutingTable, AnEngineUrlThatIsNoneIsDown) {
   }
 }
 
+TEST(RoutingTable, CarriesFallbacksTrialsAndWhatEnginesKeep) {
+  const Made made = make(kTableGrid);
+  auto rows = drawn_rows(kTableGrid);
+  for (const char* id : {"n", "o"}) {
+    rows.models.push_back(rows.models[0]);
+    rows.models.back().id = id;
+    rows.models.back().aliases.clear();
+  }
+  rows.models[0].fallback = "n";
+  rows.models[1].fallback = "o";
+  rows.tenants[1].fallbacks = true;
+  rows.tenants[1].hedge_quantile = 0.9;
+  rows.trials.push_back({"t", "", grid::TrialMode::canary, grid::ModelIndex(0), {}, grid::SiteIndex(1), 0.25});
+  rows.trials.push_back({"off", "", grid::TrialMode::shadow, grid::ModelIndex(0), grid::ModelIndex(1), {}, 0});
+  const auto table_of = [&] { return make_routing_table(grid::make_snapshot(rows, 1), made.plan, {}); };
+  const auto table = table_of();
+  EXPECT_EQ(table->traits(0).fallback, 1u);
+  EXPECT_EQ(table->traits(1).fallback, 2u);
+  EXPECT_EQ(table->traits(0).context_tokens, rows.models[0].context_tokens);
+  EXPECT_TRUE(table->rows().tenants[1].fallbacks);
+  EXPECT_FALSE(table->rows().tenants[0].fallbacks);
+  EXPECT_EQ(table->rows().tenants[1].hedge_quantile, 0.9);
+  ASSERT_EQ(table->rows().trials.size(), 1u) << "a trial of nothing is none";
+  EXPECT_EQ(table->rows().trials[0].to_model, 0u);
+  EXPECT_EQ(table->rows().trials[0].to_site, 1u);
+  for (const auto& target : table->targets()) EXPECT_GT(target.kv_tokens, 0) << target.deployment;
+  rows.models[2].fallback = "m";  // as facts may say, one after the other
+  const auto circle = table_of();
+  EXPECT_FALSE(circle->traits(0).fallback) << "it would close the circle";
+  EXPECT_EQ(circle->traits(1).fallback, 2u);
+}
+
 TEST(RoutingTable, SaysWhatThePlanTurnsAwayAndWhatTokensDraw) {
   Made made = make(kTableGrid);
   auto rows = drawn_rows(kTableGrid);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <tuple>
 
@@ -35,9 +36,10 @@ Gate live_gate(const RequestFacts& request, const Candidate& candidate, const Ta
                std::span<const uint32_t> excluded) {
   if (!live.healthy) return Gate::unhealthy;
   if (std::find(excluded.begin(), excluded.end(), candidate.target) != excluded.end()) return Gate::excluded;
+  if (request.only_site && candidate.site != *request.only_site) return Gate::excluded;
   const double concurrency = candidate.concurrency_max;
   const double waiting_max = std::min(concurrency, std::max(1.0, concurrency * request.queue_per_concurrency));
-  if (live.in_flight >= concurrency + waiting_max) return Gate::capacity;
+  if (live.in_flight >= std::min<double>(concurrency + waiting_max, live.in_flight_max)) return Gate::capacity;
   return Gate::none;
 }
 
@@ -47,13 +49,14 @@ Gate promise_gate(const RequestFacts& request, double ttft_us, double tpot_ms) {
   return Gate::none;
 }
 
-double euros_of(const Candidate& candidate, const Leg& leg, const RequestFacts& request) {
-  return request.prompt_tokens * candidate.euros_per_prompt_token +
+// Cached tokens cost nothing.
+double euros_of(const Candidate& candidate, const Leg& leg, const RequestFacts& request, double cached_tokens = 0) {
+  return (request.prompt_tokens - cached_tokens) * candidate.euros_per_prompt_token +
          request.output_tokens * candidate.euros_per_output_token + request.bytes * leg.euros_per_byte;
 }
 
-double prefill_us(const Candidate& candidate, const RequestFacts& request) {
-  return candidate.prefill_overhead_us + request.prompt_tokens * candidate.prefill_us_per_token;
+double prefill_us(const Candidate& candidate, const RequestFacts& request, double cached_tokens = 0) {
+  return candidate.prefill_overhead_us + (request.prompt_tokens - cached_tokens) * candidate.prefill_us_per_token;
 }
 
 double wait_us(const Candidate& candidate, const RequestFacts& request, uint32_t in_flight) {
@@ -62,20 +65,27 @@ double wait_us(const Candidate& candidate, const RequestFacts& request, uint32_t
   return service_us * (in_flight - candidate.concurrency_max + 1) / candidate.concurrency_max;
 }
 
+uint32_t cached_at(const RequestFacts& request, uint32_t target) {
+  for (const PrefixHit& hit : request.hits.all())
+    if (hit.target == target) return std::min(hit.tokens, static_cast<uint32_t>(request.prompt_tokens));
+  return 0;
+}
+
 struct Assessment {
   Gate gate = Gate::none;
   double ttft_us = 0;
 };
 
+// `cached_tokens`: of the prompt, taken to be in its cache.
 template <class Live>
 Assessment assess(const RoutingTable& table, const RequestFacts& request, const Candidate& candidate, Live live,
-                  std::span<const uint32_t> excluded) {
+                  std::span<const uint32_t> excluded, double cached_tokens = 0) {
   const Leg& leg = table.leg(request.region, candidate.site);
   const TargetLive& state = at(live, candidate.target);
   Assessment result;
   if (leg.reachable)
-    result.ttft_us =
-        leg.round_trip.value() + prefill_us(candidate, request) + wait_us(candidate, request, state.in_flight);
+    result.ttft_us = leg.round_trip.value() + prefill_us(candidate, request, cached_tokens) +
+                     wait_us(candidate, request, state.in_flight);
   result.gate = tenant_gate(table, request);
   if (result.gate == Gate::none) result.gate = place_gate(candidate, leg, request.allowed);
   if (result.gate == Gate::none) result.gate = live_gate(request, candidate, state, excluded);
@@ -184,11 +194,105 @@ Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live 
   return furthest;
 }
 
+// A target that is busier than this works at a batch at which its steps are long: what the cache saves there is lost.
+constexpr double kWarmLoadMax = 0.9;
+
+double load_of(const Candidate& candidate, uint32_t in_flight) {
+  return candidate.concurrency_max == 0 ? kInfinity : static_cast<double>(in_flight) / candidate.concurrency_max;
+}
+
+// The target with the earliest first token among those that hold the beginning of the prompt, where that is no later
+// than `cold`, which was decided without a look at caches. So a prefix that many share stays at one engine until that
+// is loaded, and then spreads. The plan's shares come first here too.
+template <class Live>
+Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Live live,
+                     std::span<const uint32_t> excluded, const Decision& cold) {
+  if (!cold.target) return cold;
+  const auto shares = table.shares(request.tenant, request.region, request.model);
+  const auto has_share = [&](uint32_t target) {
+    return std::any_of(shares.begin(), shares.end(), [&](const RoutingTable::Share& share) {
+      return table.candidate_at(share.candidate).target == target;
+    });
+  };
+  const Candidate& chosen = table.candidate(*cold.target);
+  const double cold_euros = euros_of(chosen, table.leg(request.region, chosen.site), request);
+  const double load_max = std::max(kWarmLoadMax, load_of(chosen, at(live, chosen.target).in_flight));
+  Decision warm = cold;
+  for (const PrefixHit& hit : request.hits.all()) {
+    const Candidate& candidate = table.candidate(hit.target);
+    if (table.targets()[hit.target].model != request.model) continue;
+    const uint32_t cached = cached_at(request, hit.target);
+    const Assessment found = assess(table, request, candidate, live, excluded, cached);
+    if (found.ttft_us > warm.predicted_ttft.value()) continue;
+    const bool same = hit.target == *cold.target;
+    const bool at_risk = cold.reason == Reason::promise_at_risk && found.gate == Gate::promise_ttft;
+    if (found.gate != Gate::none && !at_risk && !same) continue;
+    if (!same && load_of(candidate, at(live, hit.target).in_flight) > load_max) continue;
+    const double euros = euros_of(candidate, table.leg(request.region, candidate.site), request, cached);
+    const bool allowed = same || has_share(hit.target) || cold.reason == Reason::promise_at_risk ||
+                         (cold.reason == Reason::cheapest && euros <= cold_euros);
+    if (!allowed) continue;
+    const bool stays = found.gate != Gate::none || (same && cold.reason != Reason::promise_at_risk);
+    const Reason reason = stays ? cold.reason : Reason::warm_prefix;
+    warm = {reason, hit.target, Gate::none, Microseconds(found.ttft_us), cached};
+  }
+  return warm;
+}
+
+template <class Live>
+Decision decide_model(const RoutingTable& table, const RequestFacts& request, Live live,
+                      std::span<const uint32_t> excluded, double draw);
+
+bool keeps_promise(const RoutingTable& table, const RequestFacts& request, const Decision& decision) {
+  return decision.target && promise_gate(request, decision.predicted_ttft.value(),
+                                         table.candidate(*decision.target).tpot_ms) == Gate::none;
+}
+
+// The models that may serve the request in place of the one it asks, the nearest first.
+template <class Visit>
+void for_each_fallback(const RoutingTable& table, const RequestFacts& request, Visit visit) {
+  if (!request.fallbacks || !table.may_use(request.tenant, request.model)) return;
+  for (auto next = table.traits(request.model).fallback; next; next = table.traits(*next).fallback) {
+    const uint32_t context = table.traits(*next).context_tokens;
+    if (context > 0 && request.prompt_tokens + request.output_tokens > context) continue;
+    RequestFacts instead = request;
+    instead.model = *next;
+    if (!visit(instead)) return;
+  }
+}
+
 template <class Live>
 Decision decide_with(const RoutingTable& table, const RequestFacts& request, Live live,
                      std::span<const uint32_t> excluded, double draw) {
   CHECK(request.tenant < table.rows().tenants.size() && request.region < table.rows().regions.size());
   CHECK(live.size() == table.targets().size());
+  Decision best = decide_model(table, request, live, excluded, draw);
+  if (!request.fallbacks || keeps_promise(table, request, best)) return best;
+  Gate why = best.blocking;
+  if (best.target) why = promise_gate(request, best.predicted_ttft.value(), table.candidate(*best.target).tpot_ms);
+  if (why == Gate::plan) {  // the draw fell on what is turned away; of that it is a fair draw again
+    const double turned_away = table.split(request.tenant, request.region, request.model)->turned_away;
+    draw = std::clamp((draw - (1 - turned_away)) / turned_away, 0.0, std::nextafter(1.0, 0.0));
+  }
+  for_each_fallback(table, request, [&](const RequestFacts& instead) {
+    Decision found = decide_model(table, instead, live, excluded, draw);
+    if (!found.target) return true;
+    const bool kept = keeps_promise(table, instead, found);
+    if (!kept && best.target) return true;
+    found.reason = Reason::fallback;
+    found.blocking = why;
+    best = found;
+    return !kept;
+  });
+  return best;
+}
+
+template <class Live>
+Decision decide_model(const RoutingTable& table, const RequestFacts& request, Live live,
+                      std::span<const uint32_t> excluded, double draw) {
+  const auto warmed = [&](const Decision& cold) {
+    return request.hits.count == 0 ? cold : prefer_warm(table, request, live, excluded, cold);
+  };
   if (tenant_gate(table, request) == Gate::none) {
     const auto* planned = table.split(request.tenant, request.region, request.model);
     if (planned != nullptr && table.rows().admission_by_plan && excluded.empty()) {
@@ -196,10 +300,12 @@ Decision decide_with(const RoutingTable& table, const RequestFacts& request, Liv
       if (draw >= admitted) return {Reason::rejected, std::nullopt, Gate::plan, Microseconds()};
       draw /= admitted;
     }
-    if (const Decision open = follow_plan(table, request, live, excluded, draw, nullptr); open.target) return open;
+    if (const Decision open = follow_plan(table, request, live, excluded, draw, nullptr); open.target)
+      return warmed(open);
     if (planned != nullptr)
-      if (const Decision late = follow_plan(table, request, live, excluded, draw, planned); late.target) return late;
-    if (const Decision found = search(table, request, live, excluded); found.target) return found;
+      if (const Decision late = follow_plan(table, request, live, excluded, draw, planned); late.target)
+        return warmed(late);
+    if (const Decision found = search(table, request, live, excluded); found.target) return warmed(found);
   }
   return {Reason::rejected, std::nullopt, furthest_gate(table, request, live, excluded), Microseconds()};
 }
@@ -238,27 +344,49 @@ std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFa
                                       std::span<const TargetLive> live, std::span<const uint32_t> excluded,
                                       double draw) {
   const Decision decision = decide(table, request, live, excluded, draw);
-  const TableRows::DemandSplit* demand = table.split(request.tenant, request.region, request.model);
   std::vector<CandidateVerdict> verdicts;
-  for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Leg& leg = table.leg(request.region, candidate.site);
-    const Assessment found = assess(table, request, candidate, live, excluded);
-    CandidateVerdict verdict{candidate.target,
-                             decision.target == candidate.target,
-                             found.gate,
-                             leg.round_trip,
-                             Microseconds(found.ttft_us),
-                             euros_of(candidate, leg, request),
-                             0};
-    if (demand != nullptr)
-      for (const Split& split : demand->splits)
-        if (split.target == candidate.target) verdict.plan_fraction += split.fraction;
-    verdicts.push_back(verdict);
-  }
+  const auto add_model = [&](const RequestFacts& facts) {
+    const TableRows::DemandSplit* demand = table.split(facts.tenant, facts.region, facts.model);
+    for (const Candidate& candidate : table.candidates(facts.model).rows) {
+      const Leg& leg = table.leg(facts.region, candidate.site);
+      const uint32_t cached = cached_at(facts, candidate.target);
+      const Assessment found = assess(table, facts, candidate, live, excluded, cached);
+      CandidateVerdict verdict{candidate.target,
+                               decision.target == candidate.target,
+                               found.gate,
+                               leg.round_trip,
+                               Microseconds(found.ttft_us),
+                               cached,
+                               euros_of(candidate, leg, facts, cached),
+                               0};
+      if (demand != nullptr)
+        for (const Split& split : demand->splits)
+          if (split.target == candidate.target) verdict.plan_fraction += split.fraction;
+      verdicts.push_back(verdict);
+    }
+    return true;
+  };
+  add_model(request);
+  for_each_fallback(table, request, add_model);
   std::sort(verdicts.begin(), verdicts.end(), [](const CandidateVerdict& a, const CandidateVerdict& b) {
     return std::tuple(!a.chosen, a.euros, a.target) < std::tuple(!b.chosen, b.euros, b.target);
   });
   return verdicts;
+}
+
+void PrefixHits::offer(PrefixHit hit) {
+  const auto fewer = [](const PrefixHit& a, const PrefixHit& b) { return a.tokens < b.tokens; };
+  for (PrefixHit& row : std::span(rows).first(count))
+    if (row.target == hit.target) {
+      row.tokens = std::max(row.tokens, hit.tokens);
+      return;
+    }
+  if (count < kMax) {
+    rows[count++] = hit;
+    return;
+  }
+  PrefixHit& least = *std::min_element(rows.begin(), rows.end(), fewer);
+  if (fewer(least, hit)) least = hit;
 }
 
 double estimate_tokens(size_t text_bytes) { return static_cast<double>((text_bytes + 3) / 4); }
@@ -288,6 +416,8 @@ std::string_view to_string(Reason reason) {
     case Reason::cheapest: return "cheapest";
     case Reason::promise_at_risk: return "promise_at_risk";
     case Reason::rejected: return "rejected";
+    case Reason::warm_prefix: return "warm_prefix";
+    case Reason::fallback: return "fallback";
   }
   CHECK(false);
 }

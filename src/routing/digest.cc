@@ -48,6 +48,7 @@ class Canonical {
     add(target.joules_per_output_token);
     add(target.joules_per_prompt_token);
     add(target.carbon_g_per_joule);
+    add(target.kv_tokens);
   }
   void add(const Leg& leg) {
     add(uint64_t{leg.reachable});
@@ -65,7 +66,22 @@ class Canonical {
     add(uint64_t{tenant.limits.requests_per_minute});
     add(uint64_t{tenant.limits.tokens_per_minute});
     add(tenant.limits.budget_per_month.value());
+    add(uint64_t{tenant.fallbacks});
+    add(tenant.hedge_quantile);
   }
+  void add(const ModelTraits& traits) {
+    add(traits.fallback);
+    add(uint64_t{traits.context_tokens});
+  }
+  void add(const Trial& trial) {
+    add(trial.id);
+    add(static_cast<uint64_t>(trial.mode));
+    add(uint64_t{trial.model});
+    add(uint64_t{trial.to_model});
+    add(trial.to_site);
+    add(trial.share_fraction);
+  }
+  void add(std::optional<uint32_t> position) { add(position ? uint64_t{*position} : UINT64_MAX); }
   void add(const Key& key) {
     add(key.sha256.view());
     add(uint64_t{key.tenant});
@@ -124,6 +140,8 @@ Digest digest(const RoutingTable& table) {
   canonical.add_all(rows.legs);
   canonical.add_all(rows.demand_splits);
   canonical.add(uint64_t{rows.admission_by_plan});
+  canonical.add_all(rows.model_traits);
+  canonical.add_all(rows.trials);
   return canonical.finish();
 }
 

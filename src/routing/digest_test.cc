@@ -35,6 +35,9 @@ TEST(Digest, WhatDecisionsDependOnChangesIt) {
   TableRows dark = small();
   dark.targets[0].up = false;
   EXPECT_NE(digest(RoutingTable(small())), digest(RoutingTable(dark)));
+  TableRows tried = small();
+  tried.trials.push_back({"t", grid::TrialMode::canary, 0, 0, 0, 0.5});
+  EXPECT_NE(digest(RoutingTable(small())), digest(RoutingTable(tried)));
 }
 
 }  // namespace

@@ -99,6 +99,8 @@ class Drawing {
       legs_.push_back(line);
     else if (kind == "split")
       add_split(line);
+    else if (kind == "trial")
+      trials_.push_back(line);
     else
       CHECK(false);
   }
@@ -106,6 +108,8 @@ class Drawing {
   TableRows finish() {
     rows_.legs.resize(rows_.regions.size() * rows_.sites.size());
     for (const Line& line : legs_) add_leg(line);
+    for (const Line& line : models_) add_traits(line);
+    for (const Line& line : trials_) add_trial(line);
     return std::move(rows_);
   }
 
@@ -132,6 +136,26 @@ class Drawing {
     for (size_t i = 1; i < line.words.size(); ++i)
       rows_.model_names.emplace_back(line.words[i], static_cast<uint32_t>(rows_.models.size()));
     rows_.models.push_back(line.words.at(1));
+    models_.push_back(line);
+  }
+
+  void add_traits(const Line& line) {
+    ModelTraits traits;
+    if (const std::string fallback = line.text("fallback"); !fallback.empty())
+      traits.fallback = position(rows_.models, fallback);
+    traits.context_tokens = static_cast<uint32_t>(line.number("context", 0));
+    rows_.model_traits.push_back(traits);
+  }
+
+  void add_trial(const Line& line) {
+    Trial trial;
+    trial.id = line.words.at(1);
+    trial.mode = line.words.at(2) == "canary" ? grid::TrialMode::canary : grid::TrialMode::shadow;
+    trial.model = trial.to_model = position(rows_.models, line.words.at(3));
+    if (const std::string model = line.text("to_model"); !model.empty()) trial.to_model = position(rows_.models, model);
+    if (const std::string site = line.text("to_site"); !site.empty()) trial.to_site = position(rows_.sites, site);
+    trial.share_fraction = line.number("share", 1);
+    rows_.trials.push_back(std::move(trial));
   }
 
   void add_tenant(const Line& line) {
@@ -150,6 +174,8 @@ class Drawing {
     tenant.weight = line.number("weight", 1);
     tenant.limits = {static_cast<uint32_t>(line.number("rpm", 0)), static_cast<uint32_t>(line.number("tpm", 0)),
                      Euros(line.number("budget", 0))};
+    tenant.fallbacks = line.has_word("fallbacks");
+    tenant.hedge_quantile = line.number("hedge", 0);
     rows_.tenants.push_back(std::move(tenant));
   }
 
@@ -176,6 +202,7 @@ class Drawing {
     target.joules_per_prompt_token = line.number("prompt_joules", 0);
     target.joules_per_output_token = line.number("output_joules", 0);
     target.carbon_g_per_joule = line.number("carbon", 0) / 3.6e6;
+    target.kv_tokens = line.number("kv", 0);
     rows_.targets.push_back(std::move(target));
   }
 
@@ -205,7 +232,7 @@ class Drawing {
 
   TableRows rows_;
   std::vector<grid::JurisdictionSet> site_jurisdictions_;
-  std::vector<Line> legs_;
+  std::vector<Line> legs_, models_, trials_;
 };
 
 }  // namespace

@@ -47,6 +47,23 @@ struct Target {
   double joules_per_output_token = 0;
   double joules_per_prompt_token = 0;  // of one that is not found in the prefix cache
   double carbon_g_per_joule = 0;       // CO2, of the power its site draws
+  double kv_tokens = 0;                // that the KV memory of its replicas holds; 0: not known
+};
+
+// What a decision must know of a model beside its targets.
+struct ModelTraits {
+  std::optional<uint32_t> fallback;  // the model that may serve in its place; following them ends
+  uint32_t context_tokens = 0;       // prompt + output; 0: not known, taken as endless
+};
+
+// A share of a model's requests that something else is tried with.
+struct Trial {
+  std::string id;
+  grid::TrialMode mode = grid::TrialMode::shadow;
+  uint32_t model = 0;
+  uint32_t to_model = 0;            // may be the same
+  std::optional<uint32_t> to_site;  // nothing: any
+  double share_fraction = 0;        // of the model's clients, [0, 1]
 };
 
 // From a region to a site, over every path the packets may take (all ECMP branches).
@@ -71,6 +88,8 @@ struct Tenant {
   uint32_t priority = 0;
   double weight = 1;  // among those of its priority, > 0
   grid::TenantLimits limits = {};
+  bool fallbacks = false;     // a model's fallback may serve what it asks of the model
+  double hedge_quantile = 0;  // of an engine's first tokens, after which a second is asked, [0, 1); 0: never
 };
 
 struct Key {
@@ -95,6 +114,7 @@ struct TableRows {
   std::vector<std::string> regions;
   std::vector<std::pair<std::string, uint32_t>> model_names;  // ids and aliases → position in models
   std::vector<std::string> models;
+  std::vector<ModelTraits> model_traits;  // by model; empty: nothing is known of any
   std::vector<Tenant> tenants;
   std::vector<Key> keys;
   std::vector<PrefixEntry> prefixes;
@@ -108,6 +128,7 @@ struct TableRows {
   };
   std::vector<DemandSplit> demand_splits;
   bool admission_by_plan = false;  // requests are turned away as the plan says; else served where there is room
+  std::vector<Trial> trials;       // at most grid::kTrialsMax
 };
 
 class RoutingTable {
@@ -156,6 +177,7 @@ class RoutingTable {
   // The set of those codes; nothing when one is not a jurisdiction of this grid.
   std::optional<grid::JurisdictionSet> find_jurisdictions(std::span<const std::string_view> codes) const;
   bool may_use(uint32_t tenant, uint32_t model) const;
+  const ModelTraits& traits(uint32_t model) const;
 
   std::span<const uint32_t> targets_of_model(uint32_t model) const;  // ascending
   const Leg& leg(uint32_t region, uint32_t site) const { return rows_.legs[region * rows_.sites.size() + site]; }
@@ -219,6 +241,22 @@ class RoutingTable {
 // today is kept: beyond that a target is full.
 inline constexpr uint32_t kQueuePerConcurrency = 1;
 
+// How much of a request's prompt the engine of a target most likely holds in its prefix cache.
+struct PrefixHit {
+  uint32_t target = 0;
+  uint32_t tokens = 0;  // ≤ the prompt's
+};
+
+// The few targets with the most of a prompt, in no order.
+struct PrefixHits {
+  static constexpr size_t kMax = 8;  // enough to escape from some that are full
+  std::array<PrefixHit, kMax> rows;
+  uint32_t count = 0;
+
+  std::span<const PrefixHit> all() const { return std::span(rows).first(count); }
+  void offer(PrefixHit hit);  // kept if it is among the kMax with the most tokens; each target once
+};
+
 struct RequestFacts {
   uint32_t tenant = 0;
   uint32_t region = 0;
@@ -232,6 +270,9 @@ struct RequestFacts {
   // A target is full when as many wait in it, as a part of those it works on; at least one may. Less where the caller
   // has a queue of its own, in which it can still choose who goes next.
   double queue_per_concurrency = kQueuePerConcurrency;
+  bool fallbacks = false;             // the model's fallbacks may serve it
+  std::optional<uint32_t> only_site;  // nothing: any
+  PrefixHits hits;
 };
 
 // A value that one thread writes and others read whenever they like; a plain load where it is read.
@@ -252,7 +293,8 @@ class Relaxed {
 // What the gateway sees of a target right now.
 struct TargetLive {
   Relaxed<uint32_t> in_flight = 0;
-  Relaxed<bool> healthy = true;  // not ejected
+  Relaxed<bool> healthy = true;                  // not ejected
+  Relaxed<uint32_t> in_flight_max = UINT32_MAX;  // less while it starts slowly
 };
 
 // In the order in which a target is put through them; none: it passed all.
@@ -265,8 +307,8 @@ enum class Gate : uint8_t {
   unreachable,     // no path from the region
   path_residency,  // a path the packets may take touches another jurisdiction
   unhealthy,       // ejected after failures
-  excluded,        // tried already for this request
-  capacity,        // no slots, or the queue is as long as it may be
+  excluded,        // tried already for this request, or at another site than the one it is bound to
+  capacity,        // no slots, the queue is as long as it may be, or it starts slowly
   promise_ttft,
   promise_tpot,
   plan,  // of the request, not of a target: the plan turns this share of its demand away
@@ -278,6 +320,8 @@ enum class Reason : uint8_t {
   cheapest,         // no share in the plan; the lowest cost that passed every gate
   promise_at_risk,  // nothing keeps the promise; the fastest that passed the rest
   rejected,         // nothing may serve it; Decision::blocking says why
+  warm_prefix,      // it holds the beginning of the prompt, and answers no later than where the request would go else
+  fallback,         // another model serves it; Decision::blocking says why the one that was asked does not
 };
 std::string_view to_string(Reason reason);
 
@@ -285,7 +329,8 @@ struct Decision {
   Reason reason = Reason::rejected;
   std::optional<uint32_t> target;
   Gate blocking = Gate::none;   // for rejected: the gate that the target which came furthest failed
-  Microseconds predicted_ttft;  // round trip + queue + prefill
+  Microseconds predicted_ttft;  // round trip + queue + prefill of what is not in its cache
+  uint32_t cached_tokens = 0;   // of the prompt, that its engine most likely has in its cache
 };
 
 struct CandidateVerdict {
@@ -294,7 +339,8 @@ struct CandidateVerdict {
   Gate gate = Gate::none;  // none: it passed all
   Microseconds round_trip;
   Microseconds predicted_ttft;
-  double euros = 0;  // of this request there, transport included
+  uint32_t cached_tokens = 0;  // as in Decision
+  double euros = 0;            // of this request there, transport included
   double plan_fraction = 0;
 };
 
@@ -312,14 +358,19 @@ std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const Reques
 // `live` has one entry per target, or one pointer to where it is kept. `excluded` are targets already tried for this
 // request. `draw` ∈ [0, 1) picks among the plan's shares, and what the plan turns away where that is refused; not of a
 // request that has been tried somewhere: it was admitted. It is the caller's own random number. Of equal costs the
-// faster wins. O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be
-// cheaper than the best so far; allocates nothing.
+// faster wins. A target that holds the beginning of the prompt takes it where the plan has a share there, or it costs
+// no more than the cheapest, and its first token comes no later than from where the request would go else. Where what
+// was asked cannot keep the promise, the first of its fallbacks that can serves it, for whom that is allowed; where
+// none can, what was asked for; where that cannot at all, the first fallback that can. O(shares of the demand) where
+// the plan's are open, else O(targets of the model), less what cannot be cheaper than the best so far; allocates
+// nothing.
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
                 std::span<const uint32_t> excluded, double draw);
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive* const> live,
                 std::span<const uint32_t> excluded, double draw);
 
-// Every target of the model with the gate that ruled it out, the chosen first, then by cost. For people: allocates.
+// Every target of the model, and of its fallbacks where they may serve it, with the gate that ruled it out, the chosen
+// first, then by cost. For people: allocates.
 std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFacts& request,
                                       std::span<const TargetLive> live, std::span<const uint32_t> excluded,
                                       double draw);

@@ -51,6 +51,7 @@ void check_target(const TableRows& rows, const Target& target) {
   CHECK(is_amount(target.tpot.value()) && is_amount(target.joules_per_output_token));
   CHECK(is_amount(target.euros_per_prompt_token) && is_amount(target.euros_per_output_token));
   CHECK(is_amount(target.joules_per_prompt_token) && is_amount(target.carbon_g_per_joule));
+  CHECK(is_amount(target.kv_tokens));
 }
 
 void check_split(const TableRows& rows, const TableRows::DemandSplit& demand) {
@@ -86,6 +87,16 @@ void RoutingTable::check_rows() const {
     CHECK(is_amount(tenant.weight) && tenant.weight > 0);
     CHECK(std::is_sorted(tenant.models.begin(), tenant.models.end()));
     for (const uint32_t model : tenant.models) CHECK(model < rows_.models.size());
+  }
+  CHECK(rows_.model_traits.empty() || rows_.model_traits.size() == rows_.models.size());
+  for (const ModelTraits& traits : rows_.model_traits) {
+    size_t steps = 0;
+    for (auto next = traits.fallback; next; next = rows_.model_traits[*next].fallback)
+      CHECK(*next < rows_.models.size() && ++steps <= rows_.models.size());
+  }
+  for (const Trial& trial : rows_.trials) {
+    CHECK(trial.model < rows_.models.size() && trial.to_model < rows_.models.size());
+    CHECK(!trial.to_site || *trial.to_site < rows_.sites.size());
   }
   for (const Key& key : rows_.keys) CHECK(key.tenant < rows_.tenants.size());
   for (const PrefixEntry& entry : rows_.prefixes)
@@ -249,6 +260,11 @@ std::optional<grid::JurisdictionSet> RoutingTable::find_jurisdictions(std::span<
 bool RoutingTable::may_use(uint32_t tenant, uint32_t model) const {
   const std::vector<uint32_t>& models = rows_.tenants[tenant].models;
   return models.empty() || std::binary_search(models.begin(), models.end(), model);
+}
+
+const ModelTraits& RoutingTable::traits(uint32_t model) const {
+  static const ModelTraits kUnknown;
+  return rows_.model_traits.empty() ? kUnknown : rows_.model_traits[model];
 }
 
 std::span<const uint32_t> RoutingTable::targets_of_model(uint32_t model) const {

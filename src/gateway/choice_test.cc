@@ -1,4 +1,7 @@
 // Which model and engine a request gets, as its client and its record see it.
+#include <map>
+#include <set>
+
 #include "gateway/test_world.h"
 
 namespace tandem::gateway {
@@ -84,6 +87,80 @@ TEST(Fallback, ServesAtOnceWhereTheModelIsFull) {
   EXPECT_EQ(world.last().gate, routing::Gate::capacity);
   world.engine("a").turns = 2;
   world.wait_until([&] { return second.status == 200; });
+}
+
+// Two engines of which the plan gives each a half, one of them abroad.
+const std::string kHalves = R"(
+  jurisdiction DE FR
+  region north
+  site ber DE
+  site par FR
+  model small
+  tenant acme key=sk-acme
+  tenant german key=sk-german residency=DE
+  target a ber small port=$a concurrency=4 kv=100000
+  target b par small port=$b concurrency=4 kv=100000
+  leg north ber rtt=2
+  leg north par rtt=2
+  split acme north small a=0.5 b=0.5
+)";
+
+// Four kilobytes that differ by `seed`, and the question behind them.
+std::string long_body(int seed, int question) {
+  std::string text;
+  for (int i = 0; text.size() < 4'096; ++i) text += std::to_string(seed * 1'000'003 + i * 7'919) + ' ';
+  return R"({"messages":[{"role":"system","content":")" + text + R"("},{"role":"user","content":")" +
+         std::to_string(question) + R"("}],"model":"small"})";
+}
+
+TEST(PrefixAffinity, RequestsThatShareAPrefixGoToOneEngine) {
+  TestWorld world(kHalves, {"a", "b"});
+  std::set<std::string> sites;
+  for (int seed = 0; seed < 6; ++seed) {
+    const std::string first = world.ask(chat(long_body(seed, 0))).header("x-tandem-site");
+    EXPECT_EQ(world.last().predicted_cached_tokens, 0u) << "nobody has seen it";
+    sites.insert(first);
+    for (int question = 1; question < 6; ++question) {
+      EXPECT_EQ(world.ask(chat(long_body(seed, question))).header("x-tandem-site"), first);
+      EXPECT_EQ(world.last().predicted_cached_tokens, 1'024u);
+    }
+    EXPECT_LT(world.last().predicted_ttft.value(), 2'000 + 20'000) << "of 1,050 tokens at most 100 are computed";
+  }
+  EXPECT_EQ(sites.size(), 2u) << "what is new is shared out as planned";
+  const auto story = world.gateway.explain_decision(world.last().id);
+  ASSERT_TRUE(story);
+  EXPECT_EQ(story->verdicts[0].cached_tokens, 1'024u);
+}
+
+TEST(PrefixAffinity, ShortPromptsAreSharedOutAsPlanned) {
+  TestWorld world(kHalves, {"a", "b"});
+  std::map<std::string, int> sites;
+  for (int i = 0; i < 40; ++i) ++sites[world.ask(chat(kWholeBody)).header("x-tandem-site")];
+  EXPECT_GT(sites["ber"], 8);
+  EXPECT_GT(sites["par"], 8);
+}
+
+TEST(PrefixAffinity, NeverLeadsAbroadNorToAnEngineThatFails) {
+  TestWorld world(kHalves, {"a", "b"});
+  int seed = 0;
+  while (world.ask(chat(long_body(seed, 0))).header("x-tandem-site") != "par") ++seed;
+  http::Headers headers;
+  headers.add("authorization", "Bearer sk-german");
+  EXPECT_EQ(world.ask(chat(long_body(seed, 1), std::move(headers))).header("x-tandem-site"), "ber");
+  world.engine("b").behaviour = Behaviour::fails;
+  EXPECT_EQ(world.ask(chat(long_body(seed + 100, 2))).status, 200);
+  EXPECT_EQ(world.ask(chat(long_body(seed, 2))).header("x-tandem-site"), "ber");
+}
+
+TEST(PrefixAffinity, SurvivesANewTable) {
+  TestWorld world(kHalves, {"a", "b"});
+  int seed = 0;
+  while (world.ask(chat(long_body(seed, 0))).header("x-tandem-site") != "par") ++seed;
+  std::string other = kHalves;  // another target stands first now, so that all positions differ
+  other.insert(other.find("  target a"), "  target z ber small port=1 concurrency=4 down\n");
+  world.publish(other);
+  for (int question = 1; question < 6; ++question)
+    EXPECT_EQ(world.ask(chat(long_body(seed, question))).header("x-tandem-site"), "par");
 }
 
 }  // namespace

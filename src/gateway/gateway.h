@@ -99,9 +99,9 @@ struct GatewayOptions {
 // Runs on the thread of its io_context; only the methods said to be for any thread may be called from others. It may go
 // before the requests it serves; what it was made with must stay until their coroutines are done or dropped.
 //
-// Every answer with a decision carries `x-tandem-site`, `x-tandem-model` (that served it), `x-tandem-decision`, `x-tandem-overhead-us`,
-// `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given, with the request, only
-// `traceparent`, `tracestate` and `x-request-id` of the client's headers; emulated ones also
+// Every answer with a decision carries `x-tandem-site`, `x-tandem-model` (that served it), `x-tandem-decision`,
+// `x-tandem-overhead-us`, `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given,
+// with the request, only `traceparent`, `tracestate` and `x-request-id` of the client's headers; emulated ones also
 // `x-tandem-path-rtt-us`, the round trip that they must add since there is no network under them.
 class Gateway {
  public:

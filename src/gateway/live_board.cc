@@ -71,13 +71,7 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
   const std::lock_guard publishing(publish_mutex_);
   auto bound = std::make_shared<BoundTable>();
   bound->table = std::move(table);
-  for (const routing::Target& target : bound->table->targets()) {
-    std::weak_ptr<EngineState>& known = engines_[target.deployment];
-    std::shared_ptr<EngineState> engine = known.lock();
-    if (engine == nullptr) known = engine = std::make_shared<EngineState>(target.deployment, options_);
-    bound->live.push_back(&engine->live());
-    bound->engines.push_back(std::move(engine));
-  }
+  bind_engines(*bound);
   bind_meters(*bound);
   std::shared_ptr<const BoundTable> previous;  // let go outside the lock
   {
@@ -86,8 +80,33 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
     version_.fetch_add(1, std::memory_order_release);
   }
   previous.reset();
-  std::erase_if(engines_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(engines_, [this](const auto& entry) {
+    if (!entry.second.engine.expired()) return false;
+    prefixes_.forget(entry.second.number);
+    free_numbers_.push_back(entry.second.number);
+    return true;
+  });
   std::erase_if(meters_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+void LiveBoard::bind_engines(BoundTable& bound) {
+  for (uint32_t target = 0; target < bound.table->targets().size(); ++target) {
+    const std::string& deployment = bound.table->targets()[target].deployment;
+    const auto [entry, fresh] = engines_.try_emplace(deployment);
+    Known& known = entry->second;
+    if (fresh && free_numbers_.empty()) {
+      known.number = next_number_++;
+    } else if (fresh) {
+      known.number = free_numbers_.back();
+      free_numbers_.pop_back();
+    }
+    std::shared_ptr<EngineState> engine = known.engine.lock();
+    if (engine == nullptr) known.engine = engine = std::make_shared<EngineState>(deployment, known.number, options_);
+    bound.target_of_engine.resize(std::max<size_t>(bound.target_of_engine.size(), known.number + size_t{1}));
+    bound.target_of_engine[known.number] = target;
+    bound.live.push_back(&engine->live());
+    bound.engines.push_back(std::move(engine));
+  }
 }
 
 void LiveBoard::bind_meters(BoundTable& bound) {
@@ -125,6 +144,7 @@ void LiveBoard::refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& ver
 }
 
 void LiveBoard::note_ejection(std::shared_ptr<EngineState> engine, Duration returns_at) {
+  prefixes_.forget(engine->number());  // most that fail so have been started anew when they return
   const std::lock_guard lock(ejected_mutex_);
   ejected_.emplace_back(returns_at, std::move(engine));
   next_return_ns_.store(std::min(next_return_ns_.load(std::memory_order_relaxed), returns_at.ns),

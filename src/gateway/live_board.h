@@ -6,10 +6,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gateway/gateway.h"
+#include "gateway/prefix_board.h"
 #include "gateway/tenant_meter.h"
 #include "routing/routing.h"
 
@@ -21,10 +23,11 @@ enum class AttemptEnd : uint8_t { success, failure, neutral };  // neutral: the 
 // One deployment, for as long as any table or request refers to it. Its own cache line: the threads write it often.
 class alignas(64) EngineState {
  public:
-  EngineState(std::string deployment, const HealthOptions& options)
-      : options_(options), deployment_(std::move(deployment)) {}
+  EngineState(std::string deployment, uint32_t number, const HealthOptions& options)
+      : options_(options), deployment_(std::move(deployment)), number_(number) {}
 
   const std::string& deployment() const { return deployment_; }
+  uint32_t number() const { return number_; }  // a small one of its own as long as it is there
   const routing::TargetLive& live() const { return live_; }
 
   void begin();
@@ -42,6 +45,7 @@ class alignas(64) EngineState {
   std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
   const HealthOptions options_;
   std::string deployment_;
+  const uint32_t number_;
   std::mutex mutex_;  // guards what is below, which only a troubled engine needs
   Phase phase_ = Phase::steady;
   uint32_t failures_ = 0;   // in a row
@@ -54,9 +58,10 @@ class alignas(64) EngineState {
 // A table with the state of each of its targets. Immutable.
 struct BoundTable {
   std::shared_ptr<const routing::RoutingTable> table;
-  std::vector<std::shared_ptr<EngineState>> engines;  // by target
-  std::vector<const routing::TargetLive*> live;       // of each
-  std::vector<std::shared_ptr<TenantMeter>> meters;   // by tenant; null where it has no limits
+  std::vector<std::shared_ptr<EngineState>> engines;      // by target
+  std::vector<const routing::TargetLive*> live;           // of each
+  std::vector<std::optional<uint32_t>> target_of_engine;  // by the engine's number; nothing: not in this table
+  std::vector<std::shared_ptr<TenantMeter>> meters;       // by tenant; null where it has no limits
 };
 
 class LiveBoard {
@@ -70,11 +75,14 @@ class LiveBoard {
   // Takes the newer table if there is one and nobody is publishing at this moment; never waits.
   void refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& version) const;
 
+  PrefixBoard& prefixes() { return prefixes_; }
+
   void note_ejection(std::shared_ptr<EngineState> engine, Duration returns_at);
   // Lets back in every engine whose ejection is over. One relaxed load when there is none.
   void readmit_due(Duration now);
 
  private:
+  void bind_engines(BoundTable& bound);
   void bind_meters(BoundTable& bound);
 
   HealthOptions options_;
@@ -82,8 +90,15 @@ class LiveBoard {
   mutable std::mutex mutex_;  // guards current_; held for a pointer's copy
   std::shared_ptr<const BoundTable> current_;
   std::atomic<uint64_t> version_{0};
-  std::map<std::string, std::weak_ptr<EngineState>> engines_;  // of the last tables, by deployment; publisher only
-  std::map<std::string, std::weak_ptr<TenantMeter>> meters_;   // likewise, by tenant
+  struct Known {
+    std::weak_ptr<EngineState> engine;
+    uint32_t number = 0;
+  };
+  std::map<std::string, Known> engines_;  // of the last tables, by deployment; publisher only
+  std::vector<uint32_t> free_numbers_;    // below next_number_
+  uint32_t next_number_ = 0;
+  PrefixBoard prefixes_;
+  std::map<std::string, std::weak_ptr<TenantMeter>> meters_;  // likewise, by tenant
 
   std::atomic<int64_t> next_return_ns_{INT64_MAX};
   std::mutex ejected_mutex_;

@@ -17,7 +17,7 @@ std::optional<Duration> attempt(EngineState& engine, AttemptEnd how, Duration no
 }
 
 TEST(EngineState, IsEjectedAfterFailuresInARow) {
-  EngineState engine("a", options());
+  EngineState engine("a", 0, options());
   EXPECT_EQ(attempt(engine, AttemptEnd::failure), std::nullopt);
   EXPECT_EQ(attempt(engine, AttemptEnd::success), std::nullopt);
   EXPECT_EQ(attempt(engine, AttemptEnd::failure), std::nullopt);
@@ -29,7 +29,7 @@ TEST(EngineState, IsEjectedAfterFailuresInARow) {
 }
 
 TEST(EngineState, ComesBackAFewRequestsAtATime) {
-  EngineState engine("a", options());
+  EngineState engine("a", 0, options());
   attempt(engine, AttemptEnd::failure);
   attempt(engine, AttemptEnd::failure);
   EXPECT_FALSE(engine.readmit(milliseconds(999)));
@@ -52,7 +52,7 @@ TEST(EngineState, ComesBackAFewRequestsAtATime) {
 }
 
 TEST(EngineState, StaysAwayLongerEachTimeUpToALimit) {
-  EngineState engine("a", options());
+  EngineState engine("a", 0, options());
   attempt(engine, AttemptEnd::failure);
   EXPECT_EQ(attempt(engine, AttemptEnd::failure), seconds(1));
   engine.readmit(seconds(1));
@@ -62,7 +62,7 @@ TEST(EngineState, StaysAwayLongerEachTimeUpToALimit) {
 }
 
 TEST(EngineState, WhatBeganBeforeTheEjectionChangesNothing) {
-  EngineState engine("a", options());
+  EngineState engine("a", 0, options());
   engine.begin();
   engine.begin();
   attempt(engine, AttemptEnd::failure);

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "gateway/prompt_text.h"
 #include "routing/routing.h"
 
 namespace tandem::gateway {
@@ -363,7 +364,7 @@ std::string_view path_of(Surface surface) {
   CHECK(false);
 }
 
-Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view body) {
+Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view body, routing::PrefixHasher* prefix) {
   if (body.empty()) return invalid("The body is empty; a JSON object is needed.");
   if (parser_ == nullptr) parser_ = std::make_unique<Parser>();
   simdjson::dom::parser& parser = parser_->parser;
@@ -380,6 +381,8 @@ Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view
       return invalid(fmt::format("The body must be a JSON object, but it is {}.", type_name(root)));
     return Reading(surface).read(root.get_object().value());
   }();
+  if (request && prefix != nullptr && body.size() > routing::PrefixHasher::kStepBytes)
+    add_prompt(root.get_object().value(), *prefix);
   if (parser.capacity() > kKeptBytes) parser_.reset();
   return request;
 }

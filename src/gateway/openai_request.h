@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/api_error.h"
+#include "routing/prefix.h"
 
 namespace tandem::gateway {
 
@@ -43,7 +44,8 @@ class RequestReader {
   RequestReader(RequestReader&&) noexcept;
   RequestReader& operator=(RequestReader&&) noexcept;
 
-  Checked<CompletionRequest> read(Surface surface, std::string_view body);
+  // `prefix`, if any, is given the text of the prompt.
+  Checked<CompletionRequest> read(Surface surface, std::string_view body, routing::PrefixHasher* prefix = nullptr);
 
  private:
   struct Parser;

@@ -34,7 +34,7 @@ struct RequestRecord {
   std::string region;
   std::string asked_model;  // its id, never an alias
   std::string model;        // that served it, and that its usage is billed to; else the one that was asked
-  std::string deployment;  // the last one tried
+  std::string deployment;   // the last one tried
   std::string site;
   routing::Reason reason = routing::Reason::rejected;
   routing::Gate gate = routing::Gate::none;  // where it was rejected, or the asked model where its fallback served
@@ -53,13 +53,13 @@ struct RequestRecord {
   Microseconds duration;        // from the request's last byte to the answer's last
   Microseconds predicted_ttft;
   uint32_t predicted_cached_tokens = 0;  // of the prompt
-  std::optional<Microseconds> ttft;  // streamed answers: to the first token
-  std::optional<Microseconds> tpot;  // streamed answers of two tokens and more: mean time from one to the next
-  Euros cost;                        // of tokens and transport, at the table's prices; cached tokens cost nothing
-  double energy_j = 0;               // as the table says of the tokens, cooling included
-  double carbon_g = 0;               // of CO2
-  Milliseconds promise_ttft;         // 0: none
-  Milliseconds promise_tpot;         // 0: none
+  std::optional<Microseconds> ttft;      // streamed answers: to the first token
+  std::optional<Microseconds> tpot;      // streamed answers of two tokens and more: mean time from one to the next
+  Euros cost;                            // of tokens and transport, at the table's prices; cached tokens cost nothing
+  double energy_j = 0;                   // as the table says of the tokens, cooling included
+  double carbon_g = 0;                   // of CO2
+  Milliseconds promise_ttft;             // 0: none
+  Milliseconds promise_tpot;             // 0: none
   // A stream: ok, ttft and tpot within the promise. A whole answer: ok, and there when a stream within the promise
   // would have brought its last token: duration ≤ ttft + tpot × (output tokens − 1).
   bool promise_kept = false;

@@ -124,7 +124,7 @@ Checked<std::monostate> RequestRun::prepare() {
   if (!allowed) return tl::unexpected(allowed.error());
   facts_.allowed = *allowed;
 
-  auto completion = core_.reader.read(surface_, request_.body);
+  auto completion = core_.reader.read(surface_, request_.body, &prefix_);
   if (!completion) return tl::unexpected(std::move(completion.error()));
   completion_ = std::move(*completion);
   if (auto found = find_model(); !found) return found;
@@ -227,6 +227,7 @@ asio::awaitable<void> RequestRun::serve() {
   waiting_.tenant = record_.tenant;
   waiting_.priority = tenant.priority;
   draw_ = core_.random.uniform();
+  facts_.hits = core_.board.prefixes().find(prefix_.points(), *bound_, arrived_);
   std::optional<ApiError> last;
   for (;;) {
     const routing::Decision decision = decide();
@@ -308,6 +309,8 @@ void RequestRun::begin_turn(const routing::Decision& decision) {
   record_.site = target.site;
   ++record_.attempts;
   turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
+  const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
+  core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
   charge_service();
 }
 

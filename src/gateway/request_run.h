@@ -91,6 +91,7 @@ class RequestRun {
   std::optional<RateMeter::Standing> requests_standing_, tokens_standing_;
   RequestRecord record_;
   routing::RequestFacts facts_;
+  routing::PrefixHasher prefix_;
   std::vector<uint32_t> excluded_;
   double draw_ = 0;
   std::unique_ptr<Turn> turn_;

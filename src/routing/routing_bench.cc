@@ -8,6 +8,7 @@
 
 #include "base/histogram.h"
 #include "base/random.h"
+#include "routing/prefix.h"
 #include "routing/routing.h"
 
 namespace tandem::routing {
@@ -100,6 +101,59 @@ BENCHMARK_CAPTURE(run, cheapest, Case::open)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, cheapest_half_keep_promise, Case::promise)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, cheapest_one_in_forty_keeps, Case::tight)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_none_keeps, Case::at_risk)->Arg(20)->Arg(1'000);
+
+// A prompt of 100,000 tokens, the index full of others, eight of a thousand engines with a part of it: its text is
+// hashed, engines that have its beginning are looked up, the request is decided, and noted.
+void long_prompt(benchmark::State& state) {
+  const RoutingTable table(make_rows(1'000, false));
+  std::vector<TargetLive> live(table.targets().size());
+  Random random(7);
+  PrefixIndex index;
+  for (size_t i = 0; i < 20'000; ++i) {
+    std::vector<PrefixPoint> other;
+    for (uint32_t point = 0; point < 40; ++point) other.push_back({random.next(), point});
+    index.note(other, {static_cast<uint32_t>(random.below(live.size())), 1, 0}, 1'000, seconds(1));
+  }
+  constexpr size_t kBytes = 400'000;
+  std::string text(kBytes, ' ');
+  for (char& letter : text) letter = static_cast<char>('a' + random.below(26));
+  Histogram hash_ns, decide_ns, note_ns;
+  for (auto _ : state) {
+    for (size_t i = 0; i < 64; ++i) text[random.below(kBytes)] = static_cast<char>('a' + random.below(26));
+    const auto start = std::chrono::steady_clock::now();
+    PrefixHasher hasher;
+    hasher.add(text);
+    const auto hashed = std::chrono::steady_clock::now();
+    RequestFacts request;
+    request.tenant = static_cast<uint32_t>(random.below(kTenants));
+    request.region = static_cast<uint32_t>(random.below(kRegions));
+    request.model = static_cast<uint32_t>(random.below(kModels));
+    request.prompt_tokens = kBytes / 4;
+    request.output_tokens = 256;
+    request.bytes = kBytes;
+    index.find(hasher.points(), seconds(2), [&](uint32_t engine, uint32_t tokens) {
+      request.hits.offer({engine, tokens});
+    });
+    const Decision decision = decide(table, request, std::span<const TargetLive>(live), {}, 0.5);
+    const auto decided = std::chrono::steady_clock::now();
+    const auto first = request.model * 1'000;
+    const auto beginning = hasher.points().first(1 + random.below(hasher.points().size()));
+    index.note(beginning, {static_cast<uint32_t>(first + random.below(1'000)), 1, 0}, 1'000, seconds(2));
+    const auto noted = std::chrono::steady_clock::now();
+    benchmark::DoNotOptimize(decision);
+    const auto ns = [](auto from, auto to) {
+      return static_cast<uint64_t>(std::chrono::nanoseconds(to - from).count());
+    };
+    hash_ns.record(ns(start, hashed));
+    decide_ns.record(ns(hashed, decided));
+    note_ns.record(ns(decided, noted));
+  }
+  for (const auto& [name, histogram] : {std::pair("hash", &hash_ns), {"decide", &decide_ns}, {"note", &note_ns}})
+    for (const double quantile : {0.5, 0.99})
+      state.counters[std::string(name) + (quantile < 0.9 ? "_p50_ns" : "_p99_ns")] =
+          static_cast<double>(histogram->percentile(quantile));
+}
+BENCHMARK(long_prompt)->Iterations(20'000);
 
 void empty_measurement(benchmark::State& state) {
   Histogram nanoseconds_taken;

@@ -92,6 +92,53 @@ std::map<std::string_view, double> planned_tpot(const v1::Plan& plan) {
   return tpot;
 }
 
+// What a deployment was planned for: its requests, and the strictest of each kind of promise on them.
+struct Planned {
+  twin::Mix mix;
+  std::map<std::tuple<double, double, double, double, double>, twin::Asked> asked;
+};
+
+// How much each target may hold at once before what was planned for it breaks.
+void add_promised(const grid::Snapshot& s, const v1::Plan& plan, const std::map<std::string_view, uint32_t>& positions,
+                  routing::TableRows& rows) {
+  std::vector<Planned> planned(rows.targets.size());
+  std::vector<const grid::Profile*> profiles(rows.targets.size());
+  std::vector<uint32_t> batch(rows.targets.size());
+  for (const v1::PlannedDeployment& row : plan.deployments())
+    if (const auto at = positions.find(row.id()); at != positions.end()) {
+      profiles[at->second] = &s.profiles[s.profiles.find(row.profile())];
+      batch[at->second] = row.batch();
+    }
+  for (const v1::DemandPlan& row : plan.demands()) {
+    const auto index = s.demands.find(row.demand());
+    if (!index.valid()) continue;
+    const grid::Demand& demand = s.demands[index];
+    for (const v1::PlannedSplit& split : row.splits()) {
+      const auto at = positions.find(split.deployment());
+      if (at == positions.end()) continue;
+      const routing::Target& target = rows.targets[at->second];
+      const routing::Leg& leg = rows.legs[demand.region.value * s.sites.size() + target.site_position];
+      const twin::RequestSizes sizes = twin::sizes_of(*profiles[at->second], demand);
+      const double ttft_ms = demand.promise.ttft.value() - leg.round_trip.value() * 1e-3;
+      Planned& of = planned[at->second];
+      of.mix.add(sizes, demand.rate_per_s * split.fraction());
+      const twin::Asked asked{sizes, ttft_ms, demand.promise.tpot.value(), demand.promise.quantile};
+      const auto [entry, fresh] = of.asked.try_emplace(
+          {sizes.prefill_ms, sizes.prefill_variance, sizes.inverse_output, asked.tpot_ms, asked.quantile}, asked);
+      if (!fresh) entry->second.ttft_ms = std::min(entry->second.ttft_ms, ttft_ms);
+    }
+  }
+  for (size_t t = 0; t < planned.size(); ++t) {
+    const auto& points = profiles[t]->points;
+    const auto point = std::ranges::find(points, batch[t], &grid::OperatingPoint::batch);
+    if (point == points.end()) continue;
+    std::vector<twin::Asked> asked;
+    for (const auto& [kind, strictest] : planned[t].asked) asked.push_back(strictest);
+    rows.targets[t].in_flight_kept =
+        twin::in_flight_kept(*profiles[t], *point, rows.targets[t].replicas, planned[t].mix, asked);
+  }
+}
+
 void add_targets(const grid::Snapshot& s, const v1::Plan& plan, const TableOptions& options, routing::TableRows& rows,
                  std::map<std::string_view, uint32_t>& positions) {
   const auto tpot = planned_tpot(plan);
@@ -230,6 +277,7 @@ std::shared_ptr<const routing::RoutingTable> make_routing_table(const grid::Snap
   std::map<std::string_view, uint32_t> positions;
   add_targets(snapshot, plan, options, rows, positions);
   add_legs(snapshot, rows);
+  add_promised(snapshot, plan, positions, rows);
   add_splits(snapshot, plan, positions, rows);
   return std::make_shared<const routing::RoutingTable>(std::move(rows));
 }

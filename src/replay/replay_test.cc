@@ -187,6 +187,28 @@ TEST(Replay, EveryRequestIsAccountedFor) {
   }
 }
 
+// Whatever is asked beyond what promises bear is turned away, and the rest has what it was promised.
+TEST(Replay, UnderOverloadWhatIsServedIsServedInTime) {
+  const grid::Snapshot grid = drawn_grid(kTwoSites);
+  const auto run = [&](Policy policy, double factor) {
+    Options options = short_run(policy);
+    options.workload.rate_factor = factor;
+    return replay(grid, options).value();
+  };
+  const auto in_time = [](const Report& report) {
+    return static_cast<double>(report.all.good) / static_cast<double>(report.all.served);
+  };
+  const Report planned = run(Policy::tandem, 1);
+  const double carried = planned.goodput();
+  for (const double factor : {1.5, 3.0, 10.0}) {
+    const Report report = run(Policy::tandem, factor);
+    EXPECT_GT(in_time(report), 0.9) << factor;
+    EXPECT_GT(report.goodput(), 0.85 * carried / factor) << factor;
+    EXPECT_GT(report.rejected.at("capacity"), 0u);
+  }
+  EXPECT_GT(run(Policy::tandem, 10).goodput(), run(Policy::least_load, 10).goodput() + 0.05);
+}
+
 TEST(Replay, ChanceOfAtMostIsTheBinomialsTail) {
   EXPECT_NEAR(chance_of_at_most(1, 3, 0.5), 0.5, 1e-12);
   EXPECT_NEAR(chance_of_at_most(0, 10, 0.9), 1e-10, 1e-20);

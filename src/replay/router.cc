@@ -18,16 +18,19 @@ double euros_at(const routing::RoutingTable& table, const routing::RequestFacts&
 Router::Router(const grid::Snapshot& snapshot, const routing::RoutingTable& table, const v1::Plan& plan, Policy policy,
                uint64_t seed)
     : snapshot_(snapshot), table_(table), policy_(policy), draws_(seed, 3), turn_(snapshot.demands.size(), 0) {
-  for (const grid::Demand& demand : snapshot.demands)
-    facts_.push_back({.tenant = demand.tenant.value,
-                      .region = demand.region.value,
-                      .model = demand.model.value,
-                      .prompt_tokens = demand.prompt_tokens,
-                      .output_tokens = demand.output_tokens,
-                      .bytes = demand.upload_bytes + demand.download_bytes,
-                      .allowed = snapshot.tenants[demand.tenant].residency,
-                      .ttft = demand.promise.ttft,
-                      .tpot = demand.promise.tpot});
+  for (const grid::Demand& demand : snapshot.demands) {
+    routing::RequestFacts facts;
+    facts.tenant = demand.tenant.value;
+    facts.region = demand.region.value;
+    facts.model = demand.model.value;
+    facts.prompt_tokens = demand.prompt_tokens;
+    facts.output_tokens = demand.output_tokens;
+    facts.bytes = demand.upload_bytes + demand.download_bytes;
+    facts.allowed = snapshot.tenants[demand.tenant].residency;
+    facts.ttft = demand.promise.ttft;
+    facts.tpot = demand.promise.tpot;
+    facts_.push_back(facts);
+  }
   find_eligible();
   if (policy == Policy::compute_then_network) read_shares(plan);
 }

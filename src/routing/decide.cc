@@ -39,7 +39,10 @@ Gate live_gate(const RequestFacts& request, const Candidate& candidate, const Ta
   if (request.only_site && candidate.site != *request.only_site) return Gate::excluded;
   const double concurrency = candidate.concurrency_max;
   const double waiting_max = std::min(concurrency, std::max(1.0, concurrency * request.queue_per_concurrency));
-  if (live.in_flight >= std::min<double>(concurrency + waiting_max, live.in_flight_max)) return Gate::capacity;
+  double most = std::min<double>(concurrency + waiting_max, live.in_flight_max);
+  const bool promised = request.ttft.value() > 0 || request.tpot.value() > 0;
+  if (promised && candidate.in_flight_kept > 0) most = std::min<double>(most, candidate.in_flight_kept);
+  if (live.in_flight >= most) return Gate::capacity;
   return Gate::none;
 }
 

@@ -114,6 +114,25 @@ TEST(Decide, AShorterQueueAtTheEngineIsFullSooner) {
   EXPECT_EQ(world.decide().blocking, Gate::capacity);
 }
 
+// One more would break the promises of all that it serves, so the next site takes it, or nobody does.
+TEST(Decide, ATargetTakesNoMoreThanItKeepsPromisesWith) {
+  World world;
+  world.request.allowed.bits = 0b001;  // Berlin alone
+  TableRows rows = world.table.rows();
+  rows.targets[kBer].in_flight_kept = 3;
+  world.table = RoutingTable(rows);
+  world.live[kBer].in_flight = 2;
+  EXPECT_EQ(world.decide().target, kBer);
+  world.live[kBer].in_flight = 3;
+  EXPECT_EQ(world.decide().target, kBer) << "nothing was promised";
+  world.request.ttft = Milliseconds(500);
+  EXPECT_EQ(world.decide().blocking, Gate::capacity);
+  EXPECT_EQ(world.gate_of(kBer), Gate::capacity);
+  world.request.allowed = grid::JurisdictionSet::all();
+  EXPECT_NE(world.decide().target, kBer);
+  EXPECT_TRUE(world.decide().target.has_value());
+}
+
 TEST(Decide, KnowsTheSoonestFirstToken) {
   World world;
   EXPECT_DOUBLE_EQ(soonest_ttft(world.table, world.request)->value(), 2'000 + 5'000 + 100'000);
@@ -311,6 +330,7 @@ TableRows random_rows(Random& random) {
     target.jurisdiction = {uint64_t{1} << random.below(3)};
     target.up = random.chance(0.9);
     target.concurrency_max = static_cast<uint32_t>(random.below(5));
+    if (random.chance(0.3)) target.in_flight_kept = static_cast<uint32_t>(random.below(6));
     target.prefill_tokens_per_s = 1'000 * static_cast<double>(random.below(4));
     target.prefill_overhead = Milliseconds(static_cast<double>(random.below(3) * 10));
     target.tpot = Milliseconds(static_cast<double>(1 + random.below(4) * 10));
@@ -368,8 +388,10 @@ PlainVerdict plain_verdict(const RoutingTable& table, const RequestFacts& reques
   verdict.euros = request.prompt_tokens * target.euros_per_prompt_token +
                   request.output_tokens * target.euros_per_output_token + request.bytes * leg.euros_per_byte;
   const uint64_t touched = target.jurisdiction.bits | leg.jurisdictions.bits;
+  const bool promised = request.ttft.value() > 0 || request.tpot.value() > 0;
+  const bool would_break = promised && target.in_flight_kept > 0 && live.in_flight >= target.in_flight_kept;
   verdict.passes_hard_gates = target.up && leg.reachable && (touched & ~request.allowed.bits) == 0 && live.healthy &&
-                              live.in_flight < 2 * slots && std::ranges::count(excluded, index) == 0 &&
+                              live.in_flight < 2 * slots && !would_break && std::ranges::count(excluded, index) == 0 &&
                               (request.tenant == 0 || request.model == 0);
   verdict.keeps_promise = (request.ttft.value() == 0 || verdict.ttft_us <= request.ttft.value() * 1e3 * (1 + 1e-12)) &&
                           (request.tpot.value() == 0 || target.tpot <= request.tpot);

@@ -38,7 +38,8 @@ struct Target {
   std::string base_path;  // put before /v1/…, e.g. "/pools/ber-h100"; may be empty
   bool emulated = false;  // answers come from our emulator, which says so
   uint32_t replicas = 0;
-  uint32_t concurrency_max = 0;     // requests at once over all replicas before they queue
+  uint32_t concurrency_max = 0;  // requests at once over all replicas before they queue
+  uint32_t in_flight_kept = 0;  // requests at once, waiting ones too, at which promises are kept (twin.h); 0: not known
   double prefill_tokens_per_s = 0;  // of one replica; 0: not known, taken as instant
   Milliseconds prefill_overhead;
   Milliseconds tpot;                  // at the plan's operating point
@@ -141,9 +142,10 @@ class RoutingTable {
     double euros_per_prompt_token = 0;
     double euros_per_output_token = 0;
     double prefill_us_per_token = 0;
-    double prefill_overhead_us = 0;
     double tpot_ms = 0;
+    float prefill_overhead_us = 0;
     uint32_t concurrency_max = 0;
+    uint32_t in_flight_kept = 0;
     bool up = false;
   };
   // A share of the plan, as the decision reads it.

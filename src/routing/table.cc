@@ -161,9 +161,10 @@ void RoutingTable::index_targets() {
                       target.euros_per_prompt_token,
                       target.euros_per_output_token,
                       target.prefill_tokens_per_s > 0 ? 1e6 / target.prefill_tokens_per_s : 0,
-                      to_microseconds(target.prefill_overhead).value(),
                       target.tpot.value(),
+                      static_cast<float>(to_microseconds(target.prefill_overhead).value()),
                       target.concurrency_max,
+                      target.in_flight_kept,
                       target.up};
   }
   for (size_t model = 0; model < rows_.models.size(); ++model) {

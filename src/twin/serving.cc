@@ -306,6 +306,23 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
   return all(&Serving::keeps_ttft);
 }
 
+uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
+                        const Mix& mix, std::span<const Asked> asked) {
+  constexpr double kMostTimes = 64, kDeviations = 2;
+  if (mix.requests_per_s <= 0) return 0;
+  double kept = 0, broken = kMostTimes;
+  for (int i = 0; i < 20; ++i) {
+    const double middle = (kept + broken) / 2;
+    (keeps_all(profile, point, replicas, mix.scaled(middle), asked) ? kept : broken) = middle;
+  }
+  const Mix most = mix.scaled(std::max(1.0, kept));
+  const Serving serving = serve(profile, point, replicas, most);
+  if (serving.utilization >= 1) return 0;
+  const double prefill_ms = 1e3 * most.prefill_s_per_s / most.requests_per_s;
+  const double mean = replicas * serving.in_batch + most.requests_per_s * 1e-3 * (serving.wait_ms + prefill_ms);
+  return static_cast<uint32_t>(std::ceil(mean + kDeviations * std::sqrt(mean)));
+}
+
 // The chance that the first token comes after `ms`, at least the mean.
 double Serving::later(const RequestSizes& sizes, double ms) const {
   const double beyond = ms - sizes.prefill_ms - wait_ms, deviation = std::sqrt(sizes.prefill_variance + wait_variance);

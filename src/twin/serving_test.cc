@@ -165,6 +165,37 @@ TEST(Serve, OneReplicaWaitsAsASimulatedGatedQueue) {
   }
 }
 
+// As many as the mix makes when it comes as often as its promises bear, and some for chance.
+TEST(Serve, HoldsAsManyAsItsPromisesBear) {
+  const auto profile = profile_of(10'000, 5, {{1, Milliseconds(10), Watts(400)}, {64, Milliseconds(40), Watts(600)}});
+  const auto& point = profile.points.back();
+  const RequestSizes sizes = sizes_of(profile, demand_of(1, 500, 200));
+  const auto held = [&](double rate, double tpot_ms, uint32_t replicas) {
+    Mix mix;
+    mix.add(sizes, rate);
+    const std::array asked{Asked{sizes, 2'000, tpot_ms, 0.95}};
+    return in_flight_kept(profile, point, replicas, mix, asked);
+  };
+  Mix mix;
+  double rate = 1;
+  const auto kept = [&](double at) {
+    mix = {};
+    mix.add(sizes, at);
+    return serve(profile, point, 2, mix).keeps({sizes, 2'000, 35, 0.95});
+  };
+  while (kept(rate * 1.01)) rate *= 1.01;
+  ASSERT_GT(rate, 1.5);
+  const Serving serving = serve(profile, point, 2, mix);
+  const double mean = 2 * serving.in_batch + rate * (serving.wait_ms + sizes.prefill_ms) * 1e-3;
+  EXPECT_NEAR(held(1, 35, 2), mean + 2 * std::sqrt(mean), 2);
+  EXPECT_EQ(held(1, 35, 2), held(1.5, 35, 2)) << "however much of it is asked for now";
+  EXPECT_LT(held(1, 25, 2), held(1, 35, 2));
+  EXPECT_LT(held(1, 35, 1), held(1, 35, 2));
+  EXPECT_EQ(held(0, 35, 2), 0u);
+  EXPECT_EQ(held(1e4, 35, 2), 0u) << "overloaded as it is";
+  EXPECT_GT(held(1, 1, 2), 0u) << "a promise it never keeps: what is asked for now";
+}
+
 // What bounds are proven with: a part of the wait, whatever else there is.
 TEST(Serve, WhatIsKeptIsToldAlikeSoonerOrWhole) {
   Random random(8);

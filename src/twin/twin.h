@@ -261,6 +261,13 @@ Serving serve(const grid::Profile& profile, const grid::OperatingPoint& point, u
 bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix,
                std::span<const Asked> asked);
 
+// How many requests a deployment holds at once, in prefill and waiting too, when it is asked for as much more of the
+// mix as these promises bear, at least for the mix: the mean by Little's law and two deviations of a Poisson number.
+// With more they break, of all it serves and not only of those beyond: a router that holds back there keeps the rest.
+// 0 where nothing is asked or the mix alone overloads it.
+uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
+                        const Mix& mix, std::span<const Asked> asked);
+
 // A part of every `wait_ms` at that prefill share, in units of E[S²] / E[S] of the mix: what bounds the share from
 // above where a wait is given. Increases with the share, falls with replicas. Infinite at 1.
 double prefill_wait(uint32_t replicas, double prefill_share);

@@ -18,7 +18,7 @@ Result<ingest::TopologyFormat> format_of(const std::string& name) {
   const auto format = ingest::topology_format(name);
   if (!format)
     return fail(ErrorCode::invalid_argument,
-                fmt::format("no format '{}'; one of auto, topology-zoo, sndlib, repetita", name));
+                fmt::format("no format '{}'; one of auto, topology-zoo, sndlib, repetita, site-list", name));
   return *format;
 }
 
@@ -34,6 +34,16 @@ std::filesystem::path demands_beside(const std::filesystem::path& graph) {
   return {};
 }
 
+// Users whose list stands beside that of the sites: X-users.csv beside X-sites.csv.
+std::filesystem::path users_beside(const std::filesystem::path& sites) {
+  const std::string stem = sites.stem().string();
+  if (sites.extension() != ".csv" || !stem.ends_with("-sites")) return {};
+  auto path = sites;
+  path.replace_filename(stem.substr(0, stem.size() - 6) + "-users.csv");
+  std::error_code error;
+  return std::filesystem::exists(path, error) ? path : std::filesystem::path();
+}
+
 Result<void> import_file(const ImportOptions& options) {
   TANDEM_ASSIGN(const ingest::TopologyFormat format, format_of(options.format));
   TANDEM_ASSIGN(const std::string bytes, read_file(options.input, ingest::kGridFileBytesMax));
@@ -47,6 +57,13 @@ Result<void> import_file(const ImportOptions& options) {
     TANDEM_ASSIGN(demands, read_file(demands_file, ingest::kTopologyBytesMax));
     import_options.demands = demands;
     import_options.demands_file_name = demands_file.native();
+  }
+  const std::filesystem::path users_file = users_beside(options.input);
+  std::string users;
+  if (!users_file.empty()) {
+    TANDEM_ASSIGN(users, read_file(users_file, ingest::kTopologyBytesMax));
+    import_options.users = users;
+    import_options.users_file_name = users_file.native();
   }
   const ingest::Imported imported = ingest::import_topology(bytes, options.input.string(), format, import_options);
   for (const Diagnostic& diagnostic : imported.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));

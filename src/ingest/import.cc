@@ -20,6 +20,7 @@ namespace {
 constexpr double kCoreShare = 0.15, kNearEdgeShare = 0.35;  // of the serving sites, by degree; the rest is far edge
 constexpr size_t kCoreSitesMin = 2;
 constexpr double kFarEdgePoolChance = 0.5;
+constexpr double kPeopleForUser = 100;      // that a user of a list stands for; a site without any has one's people
 constexpr double kDemandFill = 0.4;         // of what the accelerators sustain, below
 constexpr size_t kResidentRegionsMax = 20;  // that ask for the large model
 
@@ -137,10 +138,12 @@ class GridMaker {
       }
     }
     population_.assign(network_.nodes.size(), 0);
+    const bool counted = std::ranges::any_of(network_.nodes, [](const NetworkNode& node) { return node.users > 0; });
     for (size_t i = 0; i < serving_.size(); ++i) {
       const size_t position = serving_[i];
       const NetworkNode& node = network_.nodes[position];
-      population_[position] = rounded(1e5 * (1 + static_cast<double>(node.degree)) * (0.5 + random_.uniform()), 1'000);
+      const double drawn = 1e5 * (1 + static_cast<double>(node.degree)) * (0.5 + random_.uniform());
+      population_[position] = counted ? std::max(1.0, node.users) * kPeopleForUser : rounded(drawn, 1'000);
       Json::Array prefixes{fmt::format("10.{}.{}.0/24", i / 256, i % 256), fmt::format("2001:db8:{:x}::/48", i)};
       if (i == 0) prefixes = {prefixes[0], prefixes[1], "127.0.0.0/8", "::1/128"};
       Json::Array anchors{
@@ -230,12 +233,19 @@ class GridMaker {
   double small_rate_ = 0, large_rate_ = 0;  // requests per second that the accelerators sustain
 };
 
+bool has_places(std::string_view header) {
+  std::string lower(header);
+  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  return lower.find("latitude") != std::string::npos && lower.find("longitude") != std::string::npos;
+}
+
 TopologyFormat detect(std::string_view bytes, std::string_view file_name) {
   if (file_name.ends_with(".gml")) return TopologyFormat::topology_zoo;
   if (file_name.ends_with(".graph")) return TopologyFormat::repetita;
   const std::string_view head = bytes.substr(0, 4096);
   if (head.starts_with("?SNDlib")) return TopologyFormat::sndlib;
   if (head.find("graph [") != std::string_view::npos) return TopologyFormat::topology_zoo;
+  if (has_places(head.substr(0, head.find('\n')))) return TopologyFormat::site_list;
   if (head.starts_with("NODES ") && head.find("label x y") != std::string_view::npos) return TopologyFormat::repetita;
   return TopologyFormat::automatic;
 }
@@ -251,10 +261,15 @@ Topology parse(std::string_view bytes, std::string_view file_name, TopologyForma
       if (!options.demands.empty() && !has_errors(diagnostics))
         parse_repetita_demands(options.demands, options.demands_file_name, topology, diagnostics);
       break;
+    case TopologyFormat::site_list:
+      topology = parse_site_list(bytes, file_name, diagnostics);
+      if (!options.users.empty() && !has_errors(diagnostics))
+        parse_site_users(options.users, options.users_file_name, topology, diagnostics);
+      break;
     case TopologyFormat::automatic:
-      diagnostics.push_back({Diagnostic::Severity::error, std::string(file_name), 0,
-                             "this is no topology that is known",
-                             "give Topology Zoo GML, SNDlib native or REPETITA, or say which with --format"});
+      diagnostics.push_back(
+          {Diagnostic::Severity::error, std::string(file_name), 0, "this is no topology that is known",
+           "give Topology Zoo GML, SNDlib native, REPETITA or a list of sites, or say which with --format"});
   }
   if (!has_errors(diagnostics) && topology.nodes.empty())
     diagnostics.push_back({Diagnostic::Severity::error, std::string(file_name), 0, "the topology has no node",
@@ -305,6 +320,7 @@ std::optional<TopologyFormat> topology_format(std::string_view name) {
   if (name == "topology-zoo") return TopologyFormat::topology_zoo;
   if (name == "sndlib") return TopologyFormat::sndlib;
   if (name == "repetita") return TopologyFormat::repetita;
+  if (name == "site-list") return TopologyFormat::site_list;
   return std::nullopt;
 }
 

@@ -225,6 +225,42 @@ TEST(ImportRepetita, ErrorsHaveTheirLine) {
   EXPECT_THAT(problems("NODES 2\nlabel x y\na 1 1\n"), HasSubstr("the file ends too early"));
 }
 
+constexpr const char* kSiteList =
+    "SITE_ID,LATITUDE,LONGITUDE,NAME\n"
+    "1,-37.81,144.95,\"Corner of Spencer, North\"\n2,-37.81,144.97,East\n3,-37.82,144.96,South\n4,-37.8105,144.96,\n";
+
+TEST(ImportSiteList, JoinsNeighboursAndCountsUsersAtTheNearest) {
+  ImportOptions options;
+  options.jurisdiction = "AU";
+  options.users = "Latitude,Longitude\n-37.8201,144.9601\n-37.8199,144.96\n-37.811,144.951\n";
+  options.users_file_name = "x-users.csv";
+  const Imported imported = import_topology(kSiteList, "x-sites.csv", TopologyFormat::automatic, options);
+  const grid::Snapshot s = snapshot_of(imported);
+  ASSERT_EQ(s.sites.size(), 4u);
+  EXPECT_TRUE(s.sites.find("corner-of-spencer-north").valid());
+  EXPECT_TRUE(s.sites.find("1-37-81").valid() || s.sites.find("site-5").valid()) << "named by its line";
+  EXPECT_EQ(s.links.size(), 3u) << "the fourth lies between west and east, and next to south";
+  const auto people = [&](const char* region) { return s.regions[s.regions.find(region)].population; };
+  EXPECT_EQ(people("south"), 200);
+  EXPECT_EQ(people("corner-of-spencer-north"), 100);
+  EXPECT_EQ(people("east"), 100) << "nobody was seen there";
+}
+
+TEST(ImportSiteList, ErrorsHaveTheirLine) {
+  const auto errors = [](const std::string& text) {
+    const Imported imported = import_topology(text, "x.csv", TopologyFormat::site_list, {});
+    EXPECT_TRUE(imported.entities.empty());
+    return imported.diagnostics.empty() ? std::string() : to_string(imported.diagnostics[0]);
+  };
+  EXPECT_NE(errors("a,b\n1,2\n").find("x.csv:1: error: the first line names no columns"), std::string::npos);
+  EXPECT_NE(errors("latitude,longitude\n1,2\n91,2\n").find("x.csv:3: error: '91', '2' is no place"), std::string::npos);
+  EXPECT_NE(errors("latitude,longitude\n1\n").find("x.csv:2"), std::string::npos);
+  EXPECT_NE(errors("latitude,longitude\n").find("no node"), std::string::npos);
+  std::string many = "latitude,longitude\n";
+  for (int i = 0; i <= 2'000; ++i) many += "1,2\n";
+  EXPECT_NE(errors(many).find("x.csv:2002: error: there are more than 2000 rows"), std::string::npos);
+}
+
 TEST(Import, TheSameSeedGivesTheSameGrid) {
   ImportOptions options;
   const auto text = [&] {
@@ -322,6 +358,7 @@ TEST(ImportMutations, EachIsImportedOrExplained) {
   mutate_and_import(kGml, TopologyFormat::topology_zoo, "x.gml", 1'000);
   mutate_and_import(kSndlib, TopologyFormat::sndlib, "x.txt", 1'000);
   mutate_and_import(kGraph, TopologyFormat::repetita, "x.graph", 1'000);
+  mutate_and_import(kSiteList, TopologyFormat::site_list, "x.csv", 1'000);
 }
 
 }  // namespace

@@ -37,9 +37,9 @@ GridSnapshot read_grid(std::string_view bytes, std::string_view file_name);
 // entities ascending by id, lines of at most ~120 columns.
 std::string write_grid_file(std::span<const grid::Entity> entities);
 
-enum class TopologyFormat : uint8_t { automatic, topology_zoo, sndlib, repetita };
+enum class TopologyFormat : uint8_t { automatic, topology_zoo, sndlib, repetita, site_list };
 
-// The format of that name ("topology-zoo", "sndlib", "repetita", "auto"); nothing when there is none.
+// The format of that name ("topology-zoo", "sndlib", "repetita", "site-list", "auto"); nothing when there is none.
 std::optional<TopologyFormat> topology_format(std::string_view name);
 
 struct ImportOptions {
@@ -48,6 +48,8 @@ struct ImportOptions {
   std::string jurisdiction = "XX";  // where the file names no country: an ISO 3166 alpha-2 code, XX for unknown
   std::string_view demands;         // the bytes of a REPETITA `.demands` file; may be empty
   std::string_view demands_file_name;
+  std::string_view users;  // the bytes of a list of users beside a list of sites; may be empty
+  std::string_view users_file_name;
 };
 
 // A foreign network as a grid that can be served at once: docs/IMPORT.md states every rule.

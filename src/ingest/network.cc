@@ -83,6 +83,7 @@ class NetworkMaker {
         report_.warning(node.line, fmt::format("the label '{}' is also in line {}", made.name, first->second),
                         fmt::format("this node is '{}'", made.id));
       made.place = places[i];
+      made.users = node.users;
       made.junction = node.junction || (node.label.empty() && !node.place);
       const auto code = node.country.empty() ? std::nullopt : country_code(node.country);
       made.jurisdiction = std::string(code.value_or(options_.jurisdiction));

@@ -19,6 +19,7 @@ struct NetworkNode {
   grid::Place place;
   bool junction = false;  // carries traffic, serves nobody
   size_t degree = 0;      // links
+  double users = 0;       // where the file says where they are
 };
 
 struct NetworkLink {

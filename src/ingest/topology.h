@@ -14,6 +14,8 @@ namespace tandem::ingest {
 inline constexpr size_t kTopologyBytesMax = 64u << 20;
 inline constexpr size_t kTopologyNodesMax = 10'000;  // the largest published networks have a few thousand
 inline constexpr size_t kTopologyEdgesMax = 200'000;
+inline constexpr size_t kSiteListMax = 2'000;  // sites between which fibre is laid
+inline constexpr size_t kSiteUsersMax = 1'000'000;
 inline constexpr size_t kTopologyDemandsMax = 4'000'000;  // every pair of 2,000 nodes
 
 struct TopologyNode {
@@ -21,6 +23,7 @@ struct TopologyNode {
   std::optional<grid::Place> place;  // as the file has it, when it is one
   std::string country;               // a name, as the file has it; empty where it has none
   bool junction = false;             // stands for a shared medium or for somebody else's network
+  double users = 0;                  // nearest to it, where the file says where users are
   int line = 0;
 };
 
@@ -66,5 +69,14 @@ Topology parse_repetita(std::string_view bytes, std::string_view file_name, std:
 // REPETITA `.demands` of that graph, in kbit/s, appended to `topology.demands` in Gbit/s.
 void parse_repetita_demands(std::string_view bytes, std::string_view file_name, Topology& topology,
                             std::vector<Diagnostic>& diagnostics);
+
+// A list of sites as CSV with columns LATITUDE and LONGITUDE, and NAME or SITE_ID where there is one (as the EUA data
+// set has them: P. Lai et al., "Optimal Edge User Allocation in Edge Computing", ICSOC 2018). It names no links: sites
+// are joined as neighbours. O(sites² · log sites).
+Topology parse_site_list(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics);
+
+// Users as CSV with the same columns, each counted at the nearest of the sites.
+void parse_site_users(std::string_view bytes, std::string_view file_name, Topology& topology,
+                      std::vector<Diagnostic>& diagnostics);
 
 }  // namespace tandem::ingest

@@ -117,7 +117,7 @@ TEST(GridFile, SaysWhereAndWhatWouldBeRight) {
       {"link_headroom: 0.9}", "head_room: 0.9}",
        "g.yaml:4: error: restoration has no key 'head_room'; its keys are cases, link_headroom\n"},
       {"igp_metric: 15,", "igp_metric: 15, te_metric: 0,",
-       "g.yaml:23: error: link 'muc-sbg': te_metric is 0; write a plain number ≥ 1 and ≤ 4294967295\n"},
+       "g.yaml:23: error: link 'muc-sbg': te_metric is 0; write a number ≥ 1 and ≤ 4294967295\n"},
       {"regions:", "flex_algos:\n  - {id: 99, metric: delay}\nregions:",
        "g.yaml:27: error: flex_algo '99': '99' is not the number of a flex algorithm; choose one from 128 to 255 (RFC "
        "9350)\n"},

@@ -78,43 +78,56 @@ FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatr
     : snapshot(its_snapshot),
       matrix(its_matrix),
       kind(its_kind),
-      network(make_network(snapshot)),
-      mesh(*network, snapshot.links.size()),
+      networks(snapshot),
       failures(failures_of(snapshot, kind)),
       taken(what_is_taken(snapshot, failures)),
       takers(snapshot.links.size()),
       gbps(slots() + 1, 0),
       per_capacity(slots() + 1, 0) {
+  plane_of({});
   for (uint32_t f = 0; f < taken.size(); ++f)
     for (const uint32_t link : taken[f].links) takers[link].push_back(f);
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
-    if (!mesh.links[i].usable) continue;
+    if (!snapshot.usable(grid::LinkIndex(i))) continue;
     per_capacity[2 * i] = 1 / snapshot.links[i].capacity_ab.value();
     per_capacity[2 * i + 1] = 1 / snapshot.links[i].capacity_ba.value();
   }
 }
 
+uint32_t FailureStudy::State::plane_of(grid::FlexAlgoIndex flex_algo) {
+  const auto known =
+      std::find_if(planes.begin(), planes.end(), [&](const Plane& plane) { return plane.flex_algo == flex_algo; });
+  const auto position = static_cast<uint32_t>(known - planes.begin());
+  if (known == planes.end()) {
+    const auto& network = networks.of(flex_algo);
+    planes.push_back({flex_algo, network, Mesh(*network, snapshot.links.size())});
+  }
+  return position;
+}
+
 void FailureStudy::State::watch(std::vector<PromiseWatch> all) {
   for (uint32_t i = 0; i < all.size(); ++i) {
-    if (is_broken(snapshot, network, all[i])) continue;
+    if (is_broken(snapshot, networks, all[i])) continue;
     watches.push_back(std::move(all[i]));
     watch_given.push_back(i);
   }
 }
 
 void FailureStudy::State::route_all() {
-  std::map<uint32_t, Toward> by_node;
-  const size_t nodes = snapshot.nodes.size();
-  const auto at = [&](grid::NodeIndex node) -> Toward& {
-    Toward& to = by_node[node.value];
+  std::map<std::pair<uint32_t, uint32_t>, Toward> by_end;  // plane, node
+  const auto at = [&](grid::FlexAlgoIndex flex_algo, grid::NodeIndex node) -> Toward& {
+    const uint32_t plane = plane_of(flex_algo);
+    Toward& to = by_end[{plane, node.value}];
     to.node = node.value;
-    to.source.resize(nodes, 0);
+    to.plane = plane;
+    to.source.resize(nodes(), 0);
     return to;
   };
-  for (const TrafficMatrix::Flow& flow : matrix.flows) at(flow.to).source[flow.from.value] += flow.rate.value();
+  for (const TrafficMatrix::Flow& flow : matrix.flows)
+    at(flow.flex_algo, flow.to).source[flow.from.value] += flow.rate.value();
   for (uint32_t i = 0; i < watches.size(); ++i)
-    at(active_anchor(snapshot, watches[i].region)->node).watches.push_back(i);
-  for (auto& [node, to] : by_node) {
+    at(watches[i].flex_algo, active_anchor(snapshot, watches[i].region)->node).watches.push_back(i);
+  for (auto& [end, to] : by_end) {
     route(to);
     toward.push_back(std::move(to));
   }
@@ -125,12 +138,12 @@ void FailureStudy::State::route_all() {
 }
 
 void FailureStudy::State::route(Toward& to) {
-  const uint32_t nodes = mesh.nodes();
-  to.routed.assign(nodes, {});
-  for (uint32_t node = 0; node < nodes; ++node) to.routed[node].flow = to.source[node];
+  const Mesh& mesh = this->mesh(to);
+  to.routed.assign(nodes(), {});
+  for (uint32_t node = 0; node < nodes(); ++node) to.routed[node].flow = to.source[node];
   using Entry = std::pair<double, uint32_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> frontier;
-  if (network->usable[to.node]) {
+  if (planes[to.plane].network->usable[to.node]) {
     to.routed[to.node].distance = 0;
     frontier.emplace(0, to.node);
   }
@@ -165,21 +178,20 @@ void FailureStudy::State::route(Toward& to) {
     }
   }
   to.negligible = kRoundingShare * total;
-  for (uint32_t node = 0; node < nodes; ++node) {
+  for (uint32_t node = 0; node < nodes(); ++node) {
     if (to.routed[node].distance < kFarAway) continue;
     to.order.push_back(static_cast<uint16_t>(node));
     to.routed[node].flow = 0;
     gbps[lost_slot()] += to.source[node];
   }
-  to.rank.resize(nodes);
-  for (size_t i = 0; i < nodes; ++i) to.rank[to.order[i]] = static_cast<uint16_t>(i);
+  to.rank.resize(nodes());
+  for (size_t i = 0; i < nodes(); ++i) to.rank[to.order[i]] = static_cast<uint16_t>(i);
 }
 
 // ---- Promises ----------------------------------------------------------------------------------------------------
 
-bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network,
-               const PromiseWatch& watch) {
-  const RegionReach reach = reach_from(snapshot, network, watch.region);
+bool is_broken(const grid::Snapshot& snapshot, Networks& networks, const PromiseWatch& watch) {
+  const RegionReach reach = reach_from(snapshot, networks.of(watch.flex_algo), watch.region);
   return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
     return !snapshot.usable(part.node) || !reach.reachable(part.node) ||
            !watch.allowed.contains(reach.tree->jurisdictions(part.node)) ||
@@ -188,20 +200,21 @@ bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Netwo
 }
 
 PromiseJudge::PromiseJudge(const FailureStudy::State& state)
-    : node_down(state.mesh.nodes(), 0),
+    : node_down(state.nodes(), 0),
       state_(state),
-      longest_(state.mesh.nodes(), 0),
-      seen_(state.mesh.nodes(), 0),
-      elsewhere_(state.mesh.nodes(), kFarAway) {}
+      longest_(state.nodes(), 0),
+      seen_(state.nodes(), 0),
+      elsewhere_(state.nodes(), kFarAway) {}
 
 uint32_t PromiseJudge::broken(const Toward& to, const TowardView& view, const Reroute& reroute,
                               std::vector<uint32_t>* links) {
   uint32_t count = 0;
+  mesh_ = &state_.mesh(to);
   for (const uint32_t position : to.watches) {
     const PromiseWatch& watch = state_.watches[position];
     if (links != nullptr)
       for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors)
-        for (const Mesh::Arc& arc : state_.mesh.out_of(anchor.node.value)) links->push_back(arc.slot >> 1);
+        for (const Mesh::Arc& arc : state_.igp().mesh.out_of(anchor.node.value)) links->push_back(arc.slot >> 1);
     const grid::Anchor* anchor = anchor_left(watch, reroute);
     if (anchor == nullptr || is_broken_at(watch, *anchor, to, view, reroute, links)) ++count;
   }
@@ -212,8 +225,8 @@ uint32_t PromiseJudge::broken(const Toward& to, const TowardView& view, const Re
 const grid::Anchor* PromiseJudge::anchor_left(const PromiseWatch& watch, const Reroute& reroute) const {
   const grid::Anchor* isolated = nullptr;
   for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors) {
-    if (!state_.network->usable[anchor.node.value] || node_down[anchor.node.value] != 0) continue;
-    for (const Mesh::Arc& arc : state_.mesh.out_of(anchor.node.value))
+    if (!state_.igp().network->usable[anchor.node.value] || node_down[anchor.node.value] != 0) continue;
+    for (const Mesh::Arc& arc : state_.igp().mesh.out_of(anchor.node.value))
       if (reroute.down[arc.slot >> 1] == 0) return &anchor;
     if (isolated == nullptr) isolated = &anchor;
   }
@@ -253,9 +266,9 @@ PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, ui
     std::pop_heap(frontier_.begin(), frontier_.end());
     const auto [metric, node] = frontier_.back();
     frontier_.pop_back();
-    way.jurisdictions |= state_.network->jurisdictions[node];
+    way.jurisdictions |= state_.igp().network->jurisdictions[node];
     if (node == destination) break;
-    for (const Mesh::Arc& arc : state_.mesh.out_of(node)) {
+    for (const Mesh::Arc& arc : mesh_->out_of(node)) {
       const uint32_t link = arc.slot >> 1;
       const double metric_left = distance(arc.to);
       if (metric_left + arc.weight != metric || reroute.down[link] != 0 || !state_.passes(arc.to, destination))
@@ -287,7 +300,7 @@ void PromiseJudge::measure_from(uint32_t node, const Reroute& reroute) {
     const auto [distance, at] = frontier_.back();
     frontier_.pop_back();
     if (distance > elsewhere_[at] || !state_.passes(at, node)) continue;
-    for (const Mesh::Arc& arc : state_.mesh.out_of(at)) {
+    for (const Mesh::Arc& arc : mesh_->out_of(at)) {
       if (reroute.down[arc.slot >> 1] != 0 || distance + arc.weight >= elsewhere_[arc.to]) continue;
       elsewhere_[arc.to] = distance + arc.weight;
       frontier_.emplace_back(elsewhere_[arc.to], arc.to);

@@ -20,9 +20,17 @@ struct Taken {
   double left = 1;                       // of its capacity, (0, 1]
 };
 
+// The topology of one algorithm.
+struct Plane {
+  grid::FlexAlgoIndex flex_algo;  // not valid(): the IGP's own
+  std::shared_ptr<const Network> network;
+  Mesh mesh;
+};
+
 // Routes and flows toward one node with everything up, and the promises whose users' traffic surfaces there.
 struct Toward {
   uint32_t node = 0;
+  uint32_t plane = 0;          // whose paths, in FailureStudy::State::planes
   std::vector<double> source;  // by node
   std::vector<Routed> routed;  // by node
   std::vector<uint16_t> order, rank;
@@ -36,27 +44,34 @@ struct FailureStudy::State {
   grid::Snapshot snapshot;
   TrafficMatrix matrix;
   FailureKind kind;
-  std::shared_ptr<const Network> network;
-  Mesh mesh;
+  Networks networks;
+  std::vector<Plane> planes;  // the IGP's, then those of the flex algorithms that traffic or promises take
   std::vector<PromiseWatch> watches;
   std::vector<uint32_t> watch_given;  // of each watch, its position among those given
   std::vector<Failure> failures;
   std::vector<Taken> taken;                   // by failure
   std::vector<std::vector<uint32_t>> takers;  // the failures that take a link, by link
-  std::vector<Toward> toward;                 // every node that traffic or a watched promise goes to, ascending
-  std::vector<double> gbps;                   // undisturbed, by slot; what has no path at lost_slot()
+  std::vector<Toward> toward;        // every node that traffic or a watched promise goes to, by plane, ascending
+  std::vector<double> gbps;          // undisturbed, by slot; what has no path at lost_slot()
   std::vector<double> per_capacity;  // 1 / capacity by slot, 0 for links that are down; one more for lost_slot()
   double offered_gbps = 0;           // all traffic
   FailureOutcome undisturbed;
 
   // Whether paths toward `destination` may go through the node.
-  bool passes(uint32_t node, uint32_t destination) const { return node == destination || !network->is_closed(node); }
-  uint32_t slots() const { return 2 * static_cast<uint32_t>(mesh.links.size()); }
+  bool passes(uint32_t node, uint32_t destination) const {
+    return node == destination || !igp().network->is_closed(node);
+  }
+  uint32_t nodes() const { return static_cast<uint32_t>(snapshot.nodes.size()); }
+  uint32_t slots() const { return 2 * static_cast<uint32_t>(snapshot.links.size()); }
+  const Plane& igp() const { return planes.front(); }
+  const Mesh& mesh(const Toward& to) const { return planes[to.plane].mesh; }
   uint32_t lost_slot() const { return slots(); }
   TowardView view(const Toward& to) const {
+    const std::vector<uint8_t>& closed = planes[to.plane].network->closed;
     return {to.node,         to.routed.data(), to.source.data(),
-            to.order.data(), to.rank.data(),   network->closed.empty() ? nullptr : network->closed.data()};
+            to.order.data(), to.rank.data(),   closed.empty() ? nullptr : closed.data()};
   }
+  uint32_t plane_of(grid::FlexAlgoIndex flex_algo);  // added where it is not there yet
   void watch(std::vector<PromiseWatch> all);
   void route(Toward& to);
   void route_all();
@@ -88,6 +103,7 @@ class PromiseJudge {
   void measure_from(uint32_t node, const Reroute& reroute);
 
   const FailureStudy::State& state_;
+  const Mesh* mesh_ = nullptr;   // of the plane that is judged
   std::vector<double> longest_;  // from the walk's start, by node
   std::vector<uint8_t> seen_;    // by node
   std::vector<uint32_t> walked_;

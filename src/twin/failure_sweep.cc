@@ -41,18 +41,20 @@ std::vector<uint64_t> draw_scenarios(size_t failures, uint32_t at_once, uint64_t
 // One thread's scratch to follow failures in.
 class FailureWorker {
  public:
-  FailureWorker(SweepRun& run, const FailureStudy::State& state)
-      : run_(run), state_(state), reroute_(state.mesh), judge_(state) {}
+  FailureWorker(SweepRun& run, const FailureStudy::State& state) : run_(run), state_(state), judge_(state) {
+    for (const Plane& plane : state.planes) reroutes_.emplace_back(plane.mesh);
+  }
 
  protected:
   void mark(const Taken& taken, uint8_t level) {
-    for (const uint32_t link : taken.links) reroute_.down[link] = level;
+    for (Reroute& reroute : reroutes_)
+      for (const uint32_t link : taken.links) reroute.down[link] = level;
     for (const uint32_t node : taken.nodes) judge_.node_down[node] = level == 0 ? 0 : 1;
   }
 
   SweepRun& run_;
   const FailureStudy::State& state_;
-  Reroute reroute_;
+  std::vector<Reroute> reroutes_;  // by plane
   PromiseJudge judge_;
 };
 
@@ -92,23 +94,24 @@ class SinglesWorker : FailureWorker {
   void follow(size_t failure, size_t t) {
     const Toward& to = state_.toward[t];
     const TowardView view = state_.view(to);
-    reroute_.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), touched_);
+    Reroute& reroute = reroutes_[to.plane];
+    reroute.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), touched_);
     links_.clear();
-    const uint32_t broken = judge_watches(failure, t, view);
+    const uint32_t broken = judge_watches(failure, t, view, reroute);
     shared_.result.promises_broken[failure] += broken;
     collect(failure);
     if (!shared_.for_pairs) return;
     const size_t row = shared_.result.row(t, failure);
     shared_.result.broken_here[row] = broken;
-    reroute_.changes(view, alone_.nodes);
+    reroute.changes(view, alone_.nodes);
     alone_.first_node.push_back(static_cast<uint32_t>(alone_.nodes.size()));
-    shared_.result.rerouted[row] = static_cast<uint16_t>(reroute_.moved().size() + reroute_.thinned().size());
-    reroute_.links_of_moved(view, links_);
+    shared_.result.rerouted[row] = static_cast<uint16_t>(reroute.moved().size() + reroute.thinned().size());
+    reroute.links_of_moved(view, links_);
     for (const uint32_t link : links_)
       for (const uint32_t taker : state_.takers[link]) alone_.entangled.emplace_back(t, taker);
   }
 
-  uint32_t judge_watches(size_t failure, size_t t, const TowardView& view) {
+  uint32_t judge_watches(size_t failure, size_t t, const TowardView& view, const Reroute& reroute) {
     const WatchedParts& watched = shared_.watched[t];
     if (watched.links.empty()) return 0;
     const Taken& taken = state_.taken[failure];
@@ -117,7 +120,7 @@ class SinglesWorker : FailureWorker {
         std::any_of(taken.nodes.begin(), taken.nodes.end(), [&](uint32_t node) { return watched.nodes[node] != 0; });
     if (!seen) return 0;
     if (shared_.for_pairs) shared_.result.moves_watch[shared_.result.row(t, failure)] = 1;
-    return judge_.broken(state_.toward[t], view, reroute_, &links_);
+    return judge_.broken(state_.toward[t], view, reroute, &links_);
   }
 
   // The slots' changes toward this destination, each once, ascending.
@@ -154,7 +157,7 @@ struct EntanglementShared {
 class EntanglementWorker {
  public:
   EntanglementWorker(SweepRun&, const FailureStudy::State& state, const EntanglementShared& shared)
-      : singles_(shared.singles), words_(singles_.failure_words), touching_(2 * words_ * state.mesh.nodes()) {}
+      : singles_(shared.singles), words_(singles_.failure_words), touching_(2 * words_ * state.nodes()) {}
 
   void work(size_t t) {
     std::fill(touching_.begin(), touching_.end(), 0);
@@ -302,14 +305,16 @@ class PairsWorker : FailureWorker {
       const TowardView view = state_.view(to);
       first_changes_.clear();
       mark(state_.taken[failure], 2);
-      reroute_.follow(view, state_.taken[failure].links, to.negligible, loads_.data(), state_.lost_slot(), touched_);
-      reroute_.changes(view, first_changes_);
+      Reroute& reroute = reroutes_[to.plane];
+      reroute.follow(view, state_.taken[failure].links, to.negligible, loads_.data(), state_.lost_slot(), touched_);
+      reroute.changes(view, first_changes_);
       laid_changes_ = first_changes_;
     }
     mark(state_.taken[failure], 1);
+    const std::vector<uint16_t>& head = state_.mesh(state_.toward[t]).head;
     for (const NodeChange& change : laid_changes_) {
       routed_[change.node] = {change.distance, change.flow, change.hop_slot,
-                              change.hop_slot < kNoHop ? state_.mesh.head[change.hop_slot] : uint16_t{0}, change.what};
+                              change.hop_slot < kNoHop ? head[change.hop_slot] : uint16_t{0}, change.what};
     }
   }
 
@@ -325,24 +330,25 @@ class PairsWorker : FailureWorker {
     const Toward& to = state_.toward[t];
     const Taken& taken = state_.taken[picked.followed];
     double* together = together_.data() + singles_.width * picked.pair;
+    Reroute& reroute = reroutes_[to.plane];
     for (const uint32_t link : taken.links)
-      if (reroute_.down[link] == 0) reroute_.down[link] = 2;
-    reroute_.follow(view, taken.links, to.negligible, together, state_.lost_slot());
-    if (!to.watches.empty()) judge_watches(picked, t, view);
+      if (reroute.down[link] == 0) reroute.down[link] = 2;
+    reroute.follow(view, taken.links, to.negligible, together, state_.lost_slot());
+    if (!to.watches.empty()) judge_watches(picked, t, view, reroute);
     for (const uint32_t link : taken.links)
-      if (reroute_.down[link] == 2) reroute_.down[link] = 0;
+      if (reroute.down[link] == 2) reroute.down[link] = 0;
     if (!singles_.superposable) return;
     const SingleFailures::Alone& alone = singles_.alone[picked.followed];
     for (uint32_t i = alone.first[t]; i < alone.first[t + 1]; ++i) together[alone.slots[i]] -= alone.values[i];
   }
 
-  void judge_watches(const Picked& picked, size_t t, const TowardView& view) {
+  void judge_watches(const Picked& picked, size_t t, const TowardView& view, const Reroute& reroute) {
     const size_t laid = singles_.row(t, picked.laid), followed = singles_.row(t, picked.followed);
     if (singles_.superposable && singles_.moves_watch[laid] == 0 && singles_.moves_watch[followed] == 0) return;
     std::vector<uint32_t> newly_down;
     for (const uint32_t node : state_.taken[picked.followed].nodes)
       if (std::exchange(judge_.node_down[node], uint8_t{1}) == 0) newly_down.push_back(node);
-    const uint32_t broken = judge_.broken(state_.toward[t], view, reroute_, nullptr);
+    const uint32_t broken = judge_.broken(state_.toward[t], view, reroute, nullptr);
     for (const uint32_t node : newly_down) judge_.node_down[node] = 0;
     broken_[picked.pair] += broken;
     if (singles_.superposable)
@@ -408,16 +414,17 @@ void SweepRun::share(size_t units, const Shared& shared) {
 // What each watch depends on with everything up.
 static std::vector<WatchedParts> watched_parts(const FailureStudy::State& state) {
   std::vector<WatchedParts> watched(state.toward.size());
-  Reroute reroute(state.mesh);
+  std::vector<Reroute> reroutes;
+  for (const Plane& plane : state.planes) reroutes.emplace_back(plane.mesh);
   PromiseJudge judge(state);
   std::vector<uint32_t> links;
   for (size_t t = 0; t < state.toward.size(); ++t) {
     const Toward& to = state.toward[t];
     if (to.watches.empty()) continue;
     links.clear();
-    CHECK(judge.broken(to, state.view(to), reroute, &links) == 0);
-    watched[t].links.assign(state.mesh.links.size(), 0);
-    watched[t].nodes.assign(state.mesh.nodes(), 0);
+    CHECK(judge.broken(to, state.view(to), reroutes[to.plane], &links) == 0);
+    watched[t].links.assign(state.snapshot.links.size(), 0);
+    watched[t].nodes.assign(state.nodes(), 0);
     for (const uint32_t link : links) watched[t].links[link] = 1;
     for (const uint32_t position : to.watches) {
       const PromiseWatch& watch = state.watches[position];

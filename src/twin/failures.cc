@@ -133,7 +133,7 @@ KeptScenario FailureStudy::plain(std::array<uint32_t, 2> failed) const {
   const Failure failures[] = {state_->failures[failed[0]], state_->failures[failed[1]]};
   const grid::Snapshot after =
       with_failures(state_->snapshot, std::span(failures).first(failed[0] == failed[1] ? 1 : 2));
-  const auto network = make_network(after);
+  Networks networks(after);
   PlainLoads loads = plain_loads(after, state_->matrix);
   KeptScenario scenario;
   scenario.outcome.failed = failed;
@@ -144,7 +144,7 @@ KeptScenario FailureStudy::plain(std::array<uint32_t, 2> failed) const {
                   loads.gbps[2 * i + 1] / after.links[i].capacity_ba.value()});
   scenario.gbps = std::move(loads.gbps);
   for (size_t i = 0; i < state_->watches.size(); ++i)
-    if (is_broken(after, network, state_->watches[i])) scenario.promises.push_back(state_->watch_given[i]);
+    if (is_broken(after, networks, state_->watches[i])) scenario.promises.push_back(state_->watch_given[i]);
   scenario.outcome.promises_broken = static_cast<uint32_t>(scenario.promises.size());
   return scenario;
 }

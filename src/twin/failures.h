@@ -50,9 +50,9 @@ struct PromiseWatch {
     Microseconds round_trip_max;
   };
   std::vector<Part> parts;
+  grid::FlexAlgoIndex flex_algo = {};  // whose paths the traffic takes; not valid(): the IGP's
 };
-bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network,
-               const PromiseWatch& watch);
+bool is_broken(const grid::Snapshot& snapshot, Networks& networks, const PromiseWatch& watch);
 
 // One or two things down and what it does, once routing has converged on what is left.
 struct FailureOutcome {

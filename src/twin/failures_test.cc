@@ -190,7 +190,25 @@ struct Shape {
   uint64_t nodes = 10;  // at most two more
   uint64_t metrics = 3;
   bool sparse = false;
+  bool algos = false;  // some traffic and promises take flex algorithms
 };
+
+void add_algos(Random& random, grid::Rows& rows) {
+  for (grid::Link& link : rows.links) {
+    if (random.chance(0.5)) link.admin_groups.push_back("blue");
+    if (random.chance(0.3)) link.admin_groups.push_back("red");
+  }
+  grid::FlexAlgo fast, blue, part;
+  fast.id = "128";
+  fast.metric = grid::PathMetric::delay;
+  blue.id = "129";
+  blue.include_any = {"blue"};
+  blue.exclude_any = {"red"};
+  part.id = "130";
+  for (size_t i = 0; i < rows.nodes.size(); ++i)
+    if (random.chance(0.8)) part.participants.emplace_back(i);
+  rows.flex_algos = {fast, blue, part};
+}
 
 // Few metrics, so that equal-cost branches abound; parallel links, links down, nodes without traffic, two nodes at a
 // site.
@@ -226,13 +244,17 @@ RandomWorld random_world(uint64_t seed, const Shape& shape = {}) {
       each.members_down = static_cast<uint32_t>(random.below(each.members));
       each.members_min = static_cast<uint32_t>(1 + random.below(each.members));
     }
+  if (shape.algos) add_algos(random, rows);
   RandomWorld world{grid::make_snapshot(rows, 0), {}, {}};
+  const auto algo = [&] {
+    return shape.algos && random.chance(0.6) ? grid::FlexAlgoIndex(random.below(3)) : grid::FlexAlgoIndex();
+  };
   for (size_t i = 0; i < nodes; ++i)
     for (size_t j = 0; j < nodes; ++j)
       if (i != j && random.chance(0.6))
-        world.matrix.flows.push_back({grid::NodeIndex(i), grid::NodeIndex(j), Gbps(0.1 + random.uniform())});
+        world.matrix.flows.push_back({grid::NodeIndex(i), grid::NodeIndex(j), Gbps(0.1 + random.uniform()), algo()});
   for (size_t i = 0; i < 6; ++i) {
-    PromiseWatch watch{grid::RegionIndex(random.below(4)), {random.below(8) | 1}, {}};
+    PromiseWatch watch{grid::RegionIndex(random.below(4)), {random.below(8) | 1}, {}, algo()};
     for (size_t part = 0; part <= random.below(2); ++part)
       watch.parts.push_back(
           {grid::NodeIndex(random.below(nodes)), Microseconds(2000.0 * static_cast<double>(random.below(8)))});
@@ -271,6 +293,15 @@ TEST(FailureStudyProperty, LongNetworksEqualPlainComputation) {
   for (uint64_t seed = 0; seed < 12; ++seed)
     for (const auto kind : {FailureKind::link, FailureKind::node, FailureKind::shared_risk_group}) {
       expect_plain(seed, kind, 2, {.verify = 200}, {.nodes = 60, .metrics = 500, .sparse = true});
+      if (testing::Test::HasFailure()) return;
+    }
+}
+
+TEST(FailureStudyProperty, FlexAlgosEqualPlainComputation) {
+  for (uint64_t seed = 0; seed < 80; ++seed)
+    for (const auto kind : {FailureKind::link, FailureKind::node, FailureKind::site}) {
+      expect_plain(seed, kind, 2, {.verify = 10'000}, {.algos = true});
+      expect_plain(seed, kind, 1, {.verify = 10'000}, {.algos = true});
       if (testing::Test::HasFailure()) return;
     }
 }

@@ -35,7 +35,7 @@ double send(const FailureStudy::State& network, const Toward& to, std::vector<do
     const auto leads = [&](const Mesh::Arc& arc) {
       return to.routed[arc.to].distance + arc.weight == to.routed[node].distance && network.passes(arc.to, to.node);
     };
-    const auto out = network.mesh.out_of(node);
+    const auto out = network.mesh(to).out_of(node);
     const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
     for (const Mesh::Arc& arc : out) {
       if (!leads(arc)) continue;
@@ -91,11 +91,12 @@ class Filling {
   double wish(uint32_t flow) const { return matrix_.flows[flow].rate.value(); }
 
   void find_paths() {
-    const auto network = make_network(snapshot_);
-    std::map<uint32_t, PathTree> trees;
+    Networks networks(snapshot_);
+    std::map<std::pair<grid::FlexAlgoIndex, grid::NodeIndex>, PathTree> trees;
     for (uint32_t f = 0; f < matrix_.flows.size(); ++f) {
       const TrafficMatrix::Flow& flow = matrix_.flows[f];
-      const PathTree& tree = trees.try_emplace(flow.to.value, network, flow.to).first->second;
+      const PathTree& tree =
+          trees.try_emplace({flow.flex_algo, flow.to}, networks.of(flow.flex_algo), flow.to).first->second;
       paths_.push_back(tree.shares_back(flow.from));
       for (const PathTree::ArcShare& share : paths_.back()) {
         weight_[slot_of(share)] += share.fraction;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 namespace tandem::twin {
 namespace {
@@ -40,9 +41,9 @@ Gbps TrafficMatrix::total() const {
 
 TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assignment) {
   TrafficMatrix matrix;
-  std::map<std::pair<grid::NodeIndex, grid::NodeIndex>, double> rates;
+  std::map<std::tuple<grid::NodeIndex, grid::NodeIndex, grid::FlexAlgoIndex>, double> rates;
   for (const grid::Traffic& traffic : snapshot.traffic)
-    if (traffic.from != traffic.to) rates[{traffic.from, traffic.to}] += traffic.rate.value();
+    if (traffic.from != traffic.to) rates[{traffic.from, traffic.to, {}}] += traffic.rate.value();
   for (const Assignment::Share& share : assignment.shares) {
     const grid::Demand& demand = snapshot.demands[share.demand];
     const grid::NodeIndex node = snapshot.pools[share.pool].node;
@@ -50,11 +51,13 @@ TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assi
     if (!anchor || anchor->node == node) continue;
     const double bits_up = demand.rate_per_s * share.fraction * demand.upload_bytes * 8;
     const double bits_back = demand.rate_per_s * share.fraction * demand.download_bytes * 8;
-    rates[{anchor->node, node}] += bits_up * kGigabitsPerBit;
-    rates[{node, anchor->node}] += bits_back * kGigabitsPerBit;
+    rates[{anchor->node, node, demand.flex_algo}] += bits_up * kGigabitsPerBit;
+    rates[{node, anchor->node, demand.flex_algo}] += bits_back * kGigabitsPerBit;
   }
-  for (const auto& [ends, gbps] : rates)
-    if (gbps > 0) matrix.flows.push_back({ends.first, ends.second, Gbps(gbps)});
+  for (const auto& [key, gbps] : rates) {
+    const auto& [from, to, flex_algo] = key;
+    if (gbps > 0) matrix.flows.push_back({from, to, Gbps(gbps), flex_algo});
+  }
   matrix.formula =
       fmt::format("{} flows: the grid's background traffic, and its demands as planned", matrix.flows.size());
   return matrix;
@@ -90,15 +93,15 @@ TrafficMatrix uniform_traffic(const grid::Snapshot& snapshot, double fill) {
 
 PlainLoads plain_loads(const grid::Snapshot& snapshot, const TrafficMatrix& matrix) {
   PlainLoads loads{std::vector<double>(2 * snapshot.links.size(), 0), Gbps()};
-  const auto network = make_network(snapshot);
-  std::map<uint32_t, std::vector<double>> by_destination;
+  Networks networks(snapshot);
+  std::map<std::pair<grid::FlexAlgoIndex, grid::NodeIndex>, std::vector<double>> by_destination;
   for (const TrafficMatrix::Flow& flow : matrix.flows) {
-    std::vector<double>& rates = by_destination[flow.to.value];
+    std::vector<double>& rates = by_destination[{flow.flex_algo, flow.to}];
     rates.resize(snapshot.nodes.size());
     rates[flow.from.value] += flow.rate.value();
   }
-  for (auto& [destination, rates] : by_destination)
-    loads.lost += Gbps(PathTree(network, grid::NodeIndex(destination)).collect(std::move(rates), loads.gbps));
+  for (auto& [key, rates] : by_destination)
+    loads.lost += Gbps(PathTree(networks.of(key.first), key.second).collect(std::move(rates), loads.gbps));
   return loads;
 }
 

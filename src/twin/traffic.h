@@ -12,7 +12,8 @@ namespace tandem::twin {
 struct TrafficMatrix {
   struct Flow {
     grid::NodeIndex from, to;
-    Gbps rate;  // > 0
+    Gbps rate;                           // > 0
+    grid::FlexAlgoIndex flex_algo = {};  // whose paths it takes; not valid(): the IGP's
   };
   std::vector<Flow> flows;
   std::string formula;  // where it comes from, as a sentence
@@ -21,7 +22,7 @@ struct TrafficMatrix {
 };
 
 // The grid's own background traffic and the demands' bytes under a plan: uploads from the active anchor of a region to
-// the pools, downloads back.
+// the pools, downloads back, each over the paths of its algorithm.
 TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assignment);
 
 // Between all pairs of usable nodes, T(i, j) = k · m(i) · m(j) (the gravity model: Zhang, Roughan, Duffield, Greenberg,

@@ -70,7 +70,7 @@ struct Assessment {
 template <class Live>
 Assessment assess(const RoutingTable& table, const RequestFacts& request, const Candidate& candidate, Live live,
                   std::span<const uint32_t> excluded) {
-  const Leg& leg = table.leg(request.region, candidate.site);
+  const Leg& leg = table.leg(request.region, candidate.site, request.paths);
   const TargetLive& state = at(live, candidate.target);
   Assessment result;
   if (leg.reachable)
@@ -101,7 +101,8 @@ Decision follow_plan(const RoutingTable& table, const RequestFacts& request, Liv
                      std::span<const uint32_t> excluded, double draw, const TableRows::DemandSplit* planned) {
   const auto gate_of = [&](const Candidate& candidate, const Assessment& found) {
     if (found.gate != Gate::promise_ttft || planned == nullptr) return found.gate;
-    const bool counted = counted_as_late(*planned, request, candidate, table.leg(request.region, candidate.site));
+    const bool counted =
+        counted_as_late(*planned, request, candidate, table.leg(request.region, candidate.site, request.paths));
     return counted ? Gate::none : found.gate;
   };
   const auto shares = table.shares(request.tenant, request.region, request.model);
@@ -143,7 +144,7 @@ bool is_faster(const Choice& a, const Choice& b) {
 template <class Live>
 Decision search(const RoutingTable& table, const RequestFacts& request, Live live, std::span<const uint32_t> excluded) {
   const auto [rows, least] = table.candidates(request.model);
-  const double least_transport = request.bytes * table.least_euros_per_byte(request.region);
+  const double least_transport = request.bytes * table.least_euros_per_byte(request.region, request.paths);
   Choice cheapest;
   Choice fastest;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -153,7 +154,7 @@ Decision search(const RoutingTable& table, const RequestFacts& request, Live liv
                                              cheapest.euros)
       break;
     const Candidate& candidate = rows[i];
-    const Leg& leg = table.leg(request.region, candidate.site);
+    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
     if (place_gate(candidate, leg, request.allowed) != Gate::none) continue;
     Choice choice{&candidate, euros_of(candidate, leg, request),
                   leg.round_trip.value() + prefill_us(candidate, request)};
@@ -208,7 +209,7 @@ Decision decide_with(const RoutingTable& table, const RequestFacts& request, Liv
 
 Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight) {
   const Candidate& candidate = table.candidate(target);
-  return table.leg(request.region, candidate.site).round_trip +
+  return table.leg(request.region, candidate.site, request.paths).round_trip +
          Microseconds(prefill_us(candidate, request) + wait_us(candidate, request, in_flight));
 }
 
@@ -216,7 +217,7 @@ std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const Reques
   std::optional<Microseconds> soonest;
   if (tenant_gate(table, request) != Gate::none) return soonest;
   for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Leg& leg = table.leg(request.region, candidate.site);
+    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
     if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) continue;
     const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
     soonest = std::min(soonest.value_or(alone), alone);
@@ -241,7 +242,7 @@ std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFa
   const TableRows::DemandSplit* demand = table.split(request.tenant, request.region, request.model);
   std::vector<CandidateVerdict> verdicts;
   for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Leg& leg = table.leg(request.region, candidate.site);
+    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
     const Assessment found = assess(table, request, candidate, live, excluded);
     CandidateVerdict verdict{candidate.target,
                              decision.target == candidate.target,

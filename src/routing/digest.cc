@@ -65,6 +65,7 @@ class Canonical {
     add(uint64_t{tenant.limits.requests_per_minute});
     add(uint64_t{tenant.limits.tokens_per_minute});
     add(tenant.limits.budget_per_month.value());
+    add(tenant.paths);
   }
   void add(const Key& key) {
     add(key.sha256.view());
@@ -91,6 +92,7 @@ class Canonical {
     add_all(demand.splits);
     add(demand.promise);
     add(demand.turned_away);
+    add(demand.paths);
   }
   void add(uint32_t value) { add(uint64_t{value}); }
 

@@ -64,6 +64,7 @@ class PathTree {
   PathTree(std::shared_ptr<const Network> network, grid::NodeIndex source);
 
   grid::NodeIndex source() const { return source_; }
+  const std::shared_ptr<const Network>& network() const { return network_; }
   bool reachable(grid::NodeIndex node) const { return metric_[node.value] < kUnreachable; }
   double metric(grid::NodeIndex node) const { return metric_[node.value]; }
   // The arc out of `node` leads to a router on one of its branches, nearer the source.

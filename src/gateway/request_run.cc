@@ -182,6 +182,7 @@ Checked<std::monostate> RequestRun::find_model() {
                   "model", "model_not_found");
   }
   facts_.model = *model;
+  facts_.paths = table.paths_of(facts_.tenant, facts_.region, facts_.model);
   record_.asked_model = record_.model = table.rows().models[*model];
   // A vector of one model means nothing to another.
   facts_.fallbacks = table.rows().tenants[facts_.tenant].fallbacks && surface_ != Surface::embeddings;
@@ -402,7 +403,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
     if (const auto value = request_.headers.find(name)) request.headers.add(name, std::string(*value));
   request.headers.add("x-request-id", request_id_);
   if (target.emulated) {
-    const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position).round_trip;
+    const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position, facts_.paths).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
   }
   request.body = rewrite(request_.body, completion_, record_.model);
@@ -651,7 +652,7 @@ void RequestRun::conclude() {
   record_.cost = {};
   if (target_ && record_.was_served()) {
     const routing::Target& target = bound_->table->targets()[*target_];
-    const routing::Leg& leg = bound_->table->leg(facts_.region, target.site_position);
+    const routing::Leg& leg = bound_->table->leg(facts_.region, target.site_position, facts_.paths);
     const auto computed = static_cast<double>(record_.prompt_tokens - record_.cached_tokens);
     record_.cost = Euros(computed * target.euros_per_prompt_token + tokens * target.euros_per_output_token +
                          (facts_.bytes + static_cast<double>(bytes_down_)) * leg.euros_per_byte);

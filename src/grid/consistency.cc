@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kLightMicrosecondsPerKm = 3.3356;  // in vacuum: nothing is faster
 constexpr double kPlaceToleranceKm = 5;             // coordinates of a city stand for any place in it
+constexpr int64_t kFlexAlgoMin = 128, kFlexAlgoMax = 255;
 
 size_t kind_position(std::string_view kind) {
   const auto all = kinds();
@@ -35,6 +36,7 @@ class Rules {
   void check() {
     grid();
     links();
+    flex_algos();
     regions();
     pools();
     models();
@@ -102,6 +104,52 @@ class Rules {
               fmt::format("its delay of {:.4g} us over {:.0f} km is faster than light", link.delay.value(), apart_km),
               fmt::format("write microseconds: fibre of that length takes at least {:.0f}", apart_km * 4.9));
     }
+  }
+
+  // Its number, and that its rules speak of groups and metrics that some link has.
+  void flex_algos() {
+    if (rows_.flex_algos.empty()) return;
+    std::set<std::string_view> groups;
+    bool te_metric = false;
+    for (const Link& link : rows_.links) {
+      groups.insert(link.admin_groups.begin(), link.admin_groups.end());
+      te_metric |= link.te_metric > 0;
+    }
+    for (size_t i = 0; i < rows_.flex_algos.size(); ++i) {
+      const FlexAlgo& algo = rows_.flex_algos[i];
+      const std::optional<int64_t> number = algo.id.size() == 3 ? parse_integer(algo.id) : std::nullopt;
+      if (!number || *number < kFlexAlgoMin || *number > kFlexAlgoMax)
+        error("flex_algo", i, {std::string("id")}, fmt::format("'{}' is not the number of a flex algorithm", algo.id),
+              fmt::format("choose one from {} to {} (RFC 9350)", kFlexAlgoMin, kFlexAlgoMax));
+      if (algo.metric == PathMetric::te && !te_metric)
+        warning("flex_algo", i, {std::string("metric")}, "no link has a te_metric, so none is in its topology",
+                "give te_metric to its links, or let it minimise igp or delay");
+      const auto check = [&](std::string_view rule, const std::vector<std::string>& named, std::string_view so) {
+        for (const std::string& group : named)
+          if (!groups.contains(group))
+            warning("flex_algo", i, {std::string(rule)}, fmt::format("no link has the admin group '{}'{}", group, so),
+                    "give it to links under 'admin_groups', or leave it out");
+      };
+      check("exclude_any", algo.exclude_any, ", so it excludes nothing");
+      check("include_any", algo.include_any, "");
+      check("include_all", algo.include_all, ", so no link is in its topology");
+    }
+  }
+
+  // Of whom its users' traffic must pass to surface at all: an anchor outside the topology reaches nothing in it.
+  void anchors_take_part(size_t position, const Demand& demand) {
+    if (!sound("flex_algo", demand.flex_algo) || !sound("region", demand.region)) return;
+    const FlexAlgo& algo = rows_.flex_algos[demand.flex_algo.value];
+    if (algo.participants.empty()) return;
+    const auto& anchors = rows_.regions[demand.region.value].anchors;
+    if (std::any_of(anchors.begin(), anchors.end(), [&](const Anchor& anchor) {
+          return std::binary_search(algo.participants.begin(), algo.participants.end(), anchor.node);
+        }))
+      return;
+    error("demand", position, {std::string("flex_algo")},
+          fmt::format("no anchor of region '{}' takes part in flex algorithm {}", rows_.regions[demand.region.value].id,
+                      algo.id),
+          "add the anchor's node to its participants, or ask for another algorithm");
   }
 
   void regions() {
@@ -315,6 +363,7 @@ class Rules {
         warning("demand", i, {std::string("model")},
                 fmt::format("model '{}' has no profile, so nothing can serve it", model.id), "add a profile of it");
       if (!d.region.valid()) continue;
+      anchors_take_part(i, d);
       const auto [other, fresh] = first.try_emplace({d.tenant, d.region, d.model}, i);
       if (!fresh)
         error("demand", i, {},

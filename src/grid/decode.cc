@@ -56,15 +56,14 @@ class Reader {
   std::vector<Choice> choices(std::string_view name) const {  // ascending, each once
     std::vector<Choice> result;
     for (const Json& item : get(name).array()) result.push_back(chosen<Choice>(attribute(name), item));
-    std::sort(result.begin(), result.end());
-    result.erase(std::unique(result.begin(), result.end()), result.end());
-    return result;
+    return as_set(std::move(result));
   }
   std::vector<std::string> texts(std::string_view name) const {
     std::vector<std::string> result;
     for (const Json& item : get(name).array()) result.emplace_back(item.text());
     return result;
   }
+  std::vector<std::string> set_of_texts(std::string_view name) const { return as_set(texts(name)); }
   template <class Row>
   Index<Row> reference(std::string_view name) const {
     return resolve<Row>(attribute(name), get(name));
@@ -75,6 +74,10 @@ class Reader {
     for (const Json& item : get(name).array()) result.push_back(resolve<Row>(attribute(name), item));
     return result;
   }
+  template <class Row>
+  std::vector<Index<Row>> set_of_references(std::string_view name) const {
+    return as_set(references<Row>(name));
+  }
   std::vector<Reader> records(std::string_view name) const {
     std::vector<Reader> result;
     for (const Json& item : get(name).array()) result.emplace_back(attribute(name).fields, item.object(), references_);
@@ -82,6 +85,12 @@ class Reader {
   }
 
  private:
+  template <class Value>
+  static std::vector<Value> as_set(std::vector<Value> values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+    return values;
+  }
   template <class Choice>
   static Choice chosen(const Attribute& attribute, const Json& value) {
     const auto found = std::find(attribute.choices.begin(), attribute.choices.end(), value.text());
@@ -205,12 +214,27 @@ Link decode(std::string_view id, const Json::Object& attributes, const Reference
           .delay = Microseconds(r.number_or("delay_us", length * kFibreMicrosecondsPerKm)),
           .length = Kilometres(length),
           .igp_metric = r.number("igp_metric"),
+          .te_metric = r.number_or("te_metric", 0),
           .cost = r.quantity<EurosPerGigabyte>("cost_eur_per_gb"),
           .shared_risk_groups = r.references<SharedRiskGroup>("shared_risk_groups"),
+          .admin_groups = r.set_of_texts("admin_groups"),
           .members = members,
           .members_min = r.count("members_min"),
           .members_down = members_down,
           .state = r.choice<State>("state")};
+}
+
+template <>
+FlexAlgo decode(std::string_view id, const Json::Object& attributes, const References& references) {
+  static const auto& schema = schema_of("flex_algo");
+  const Reader r(schema, attributes, &references);
+  return {.id = std::string(id),
+          .name = name_or_id(r, id),
+          .metric = r.choice<PathMetric>("metric"),
+          .exclude_any = r.set_of_texts("exclude_any"),
+          .include_any = r.set_of_texts("include_any"),
+          .include_all = r.set_of_texts("include_all"),
+          .participants = r.set_of_references<Node>("participants")};
 }
 
 template <>
@@ -322,6 +346,7 @@ Tenant decode(std::string_view id, const Json::Object& attributes, const Referen
       .promise = {r.quantity<Milliseconds>("ttft_ms"), r.quantity<Milliseconds>("tpot_ms"), r.number("quantile")},
       .priority = r.count("priority"),
       .diversity = r.choice<Diversity>("diversity"),
+      .flex_algo = r.reference<FlexAlgo>("flex_algo"),
       .weight = r.number("weight"),
       .limits = {},
       .fallbacks = r.boolean("fallbacks"),
@@ -374,7 +399,8 @@ Demand decode(std::string_view id, const Json::Object& attributes, const Referen
                       r.number_or("quantile", tenant.promise.quantile)},
           .priority = r.has("priority") ? r.count("priority") : tenant.priority,
           .day_profile = r.reference<DayProfile>("day_profile"),
-          .diversity = r.has("diversity") ? r.choice<Diversity>("diversity") : tenant.diversity};
+          .diversity = r.has("diversity") ? r.choice<Diversity>("diversity") : tenant.diversity,
+          .flex_algo = r.has("flex_algo") ? r.reference<FlexAlgo>("flex_algo") : tenant.flex_algo};
 }
 
 template <>
@@ -405,13 +431,15 @@ GridAttributes decode_grid(const Json::Object& attributes) {
   const Reader r(schema, attributes);
   const Reader policy(r.attribute("policy").fields, r.get("policy").object());
   const Reader restoration(policy.attribute("restoration").fields, policy.get("restoration").object());
+  const Reader residency(policy.attribute("residency").fields, policy.get("residency").object());
   return {.name = r.text("name"),
           .simulated = r.boolean("simulated"),
           .policy = {policy.number("link_headroom"),
                      policy.quantity<Euros>("rejection_penalty_eur"),
                      policy.quantity<Euros>("move_penalty_eur"),
                      policy.get("admission").text() == "plan",
-                     {restoration.choices<RestorationCase>("cases"), restoration.number("link_headroom")}}};
+                     {restoration.choices<RestorationCase>("cases"), restoration.number("link_headroom")},
+                     residency.boolean("repairs")}};
 }
 
 }  // namespace tandem::grid

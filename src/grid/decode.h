@@ -55,6 +55,8 @@ SharedRiskGroup decode(std::string_view id, const Json::Object& attributes, cons
 template <>
 Link decode(std::string_view id, const Json::Object& attributes, const References& references);
 template <>
+FlexAlgo decode(std::string_view id, const Json::Object& attributes, const References& references);
+template <>
 Region decode(std::string_view id, const Json::Object& attributes, const References& references);
 template <>
 Accelerator decode(std::string_view id, const Json::Object& attributes, const References& references);
@@ -92,6 +94,7 @@ void for_each_table(RowsOrSnapshot&& rows, Visit visit) {
   visit(std::string_view("node"), rows.nodes);
   visit(std::string_view("shared_risk_group"), rows.shared_risk_groups);
   visit(std::string_view("link"), rows.links);
+  visit(std::string_view("flex_algo"), rows.flex_algos);
   visit(std::string_view("region"), rows.regions);
   visit(std::string_view("accelerator"), rows.accelerators);
   visit(std::string_view("pool"), rows.pools);

@@ -366,6 +366,55 @@ TEST(Decode, TrialsTrySomethingElse) {
   EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("the canaries of model 'm' take 1.25 of its requests"));
 }
 
+TEST(Decode, FlexAlgosChooseLinksByGroupsAndDemandsAskForThem) {
+  std::vector<Entity> entities = small_grid();
+  EXPECT_FALSE(make_rows(entities).rows.demands[0].flex_algo.valid());
+  find(entities, "we").attributes["admin_groups"] = Json::Array{"red", "blue", "red"};
+  find(entities, "we").attributes["te_metric"] = 7.0;
+  entities.push_back(
+      {"flex_algo",
+       "128",
+       {{"metric", "delay"}, {"include_any", Json::Array{"red"}}, {"participants", Json::Array{"w", "e"}}}});
+  entities.push_back({"flex_algo", "129", {{"metric", "te"}, {"exclude_any", Json::Array{"red"}}}});
+  find(entities, "bank").attributes["flex_algo"] = "128";
+  const GridRows made = make_rows(entities);
+  EXPECT_EQ(text_of(made), "");
+  EXPECT_EQ(made.rows.links[0].admin_groups, (std::vector<std::string>{"blue", "red"}));
+  EXPECT_EQ(made.rows.links[0].te_metric, 7);
+  const FlexAlgo& algo = made.rows.flex_algos[0];
+  EXPECT_EQ(algo.metric, PathMetric::delay);
+  EXPECT_EQ(algo.include_any, std::vector<std::string>{"red"});
+  EXPECT_EQ(algo.participants, (std::vector{NodeIndex(0), NodeIndex(1)}));
+  EXPECT_EQ(made.rows.demands[0].flex_algo, FlexAlgoIndex(0)) << "its tenant's";
+  find(entities, "q").attributes["flex_algo"] = "129";
+  EXPECT_EQ(make_rows(entities).rows.demands[0].flex_algo, FlexAlgoIndex(1)) << "its own";
+}
+
+TEST(Decode, FlexAlgosThatCannotWorkAreSaid) {
+  std::vector<Entity> entities = small_grid();
+  for (const char* id : {"127", "256", "1e2", "0128"}) {
+    std::vector<Entity> wrong = entities;
+    wrong.push_back({"flex_algo", id, {}});
+    EXPECT_THAT(text_of(make_rows(wrong)), HasSubstr("choose one from 128 to 255")) << id;
+  }
+  entities.push_back({"flex_algo",
+                      "128",
+                      {{"metric", "te"}, {"include_all", Json::Array{"red"}}, {"participants", Json::Array{"e"}}}});
+  find(entities, "q").attributes["flex_algo"] = "128";
+  const std::string text = text_of(make_rows(entities));
+  EXPECT_THAT(text, HasSubstr("metric: no link has a te_metric"));
+  EXPECT_THAT(text, HasSubstr("include_all: no link has the admin group 'red'"));
+  EXPECT_THAT(text, HasSubstr("flex_algo: no anchor of region 'r' takes part in flex algorithm 128"));
+  find(entities, "q").attributes["flex_algo"] = "129";
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("there is no flex_algo '129'; did you mean '128'?"));
+}
+
+TEST(Decode, ThePolicyMayAskThatRepairsStayResident) {
+  EXPECT_FALSE(decode_grid({}).policy.resident_repairs);
+  EXPECT_TRUE(
+      decode_grid({{"policy", Json::Object{{"residency", Json::Object{{"repairs", true}}}}}}).policy.resident_repairs);
+}
+
 TEST(Decode, AtMostSixtyFourJurisdictions) {
   auto entities = small_grid();
   Json::Array codes;

@@ -76,8 +76,10 @@ struct Link {
   Microseconds delay;     // one way, ≥ 0
   Kilometres length;      // of fibre, not of the map; 0 where not known
   double igp_metric = 1;  // ≥ 1; paths minimise its sum
+  double te_metric = 0;   // ≥ 1, for flex algorithms that ask for it; 0: none is announced
   EurosPerGigabyte cost;  // of carrying one gigabyte
   std::vector<SharedRiskGroupIndex> shared_risk_groups;
+  std::vector<std::string> admin_groups;  // colours that flex algorithms choose links by; ascending, each once
   // Physical links used as one (IEEE 802.1AX), all alike. One alone is a bundle of one member.
   uint32_t members = 1;       // ≥ 1
   uint32_t members_min = 1;   // [1, members]; with fewer up the whole bundle is down
@@ -89,6 +91,22 @@ struct Link {
   bool operator==(const Link&) const = default;
 };
 using LinkIndex = Index<Link>;
+
+// What shortest paths minimise. `delay`: whole microseconds, as IS-IS and OSPF announce it (RFC 8570, RFC 7471).
+enum class PathMetric : uint8_t { igp, delay, te };
+
+// A topology of its own, and what its shortest paths minimise (RFC 9350): its participants, and those links between
+// them that have none of the groups excluded, one at least of `include_any`, all of `include_all`, and the metric.
+struct FlexAlgo {
+  std::string id;  // its number, "128" to "255"
+  std::string name;
+  PathMetric metric = PathMetric::igp;
+  // Admin groups; ascending, each once. Empty: no such rule.
+  std::vector<std::string> exclude_any, include_any, include_all;
+  std::vector<NodeIndex> participants;  // ascending; empty: all nodes
+  bool operator==(const FlexAlgo&) const = default;
+};
+using FlexAlgoIndex = Index<FlexAlgo>;  // not valid(): the IGP's own shortest paths
 
 // Where a region's traffic surfaces (UPF or BNG).
 struct Anchor {
@@ -224,6 +242,7 @@ struct Tenant {
   Promise promise;                                     // where a demand or a request states none
   uint32_t priority = 0;                               // larger is served first
   Diversity diversity = Diversity::none;               // where a demand states none
+  FlexAlgoIndex flex_algo;                             // likewise; not valid(): the IGP's own paths
   double weight = 1;  // its share among those of its priority when engines are full, > 0
   TenantLimits limits;
   bool fallbacks = false;     // a model's fallback may serve what it asks of the model
@@ -259,6 +278,7 @@ struct Demand {
   uint32_t priority = 0;
   DayProfileIndex day_profile;  // not valid(): the same rate all day
   Diversity diversity = Diversity::none;
+  FlexAlgoIndex flex_algo;  // whose paths its traffic takes; not valid(): the IGP's own
   bool operator==(const Demand&) const = default;
 };
 using DemandIndex = Index<Demand>;
@@ -317,6 +337,7 @@ struct Policy {
   Euros move_penalty{0.5};         // per replica started or stopped by a new plan, ≥ 0
   bool admission_by_plan = false;  // what a plan turns away is refused, also where there is room for it just now
   Restoration restoration = {};
+  bool resident_repairs = false;  // what any one failure of a link or node diverts must stay within residencies too
   bool operator==(const Policy&) const = default;
 };
 

@@ -18,6 +18,7 @@ const std::vector<std::string_view> kTiers{"device", "far_edge", "near_edge", "c
 const std::vector<std::string_view> kStates{"up", "down"};
 const std::vector<std::string_view> kDiversities{"none", "link", "node", "shared_risk", "node_and_shared_risk"};
 const std::vector<std::string_view> kRestorationCases{"links:1", "srlgs:1", "nodes:1"};
+const std::vector<std::string_view> kPathMetrics{"igp", "delay", "te"};
 const std::vector<std::string_view> kRoles{"router", "switch", "server", "base_station", "upf", "bng"};
 
 Attribute name_attribute() { return {.name = "name", .description = "For people; default: the id."}; }
@@ -107,6 +108,15 @@ Attribute diversity(Json absent, std::string_view description) {
           .description = description};
 }
 
+Attribute flex_algo(std::string_view description) {
+  return {.name = "flex_algo", .type = Type::reference, .refers_to = "flex_algo", .description = description};
+}
+
+Attribute admin_groups(std::string_view name, std::string_view description) {
+  return {
+      .name = name, .list = true, .items_max = kAdminGroupsMax, .absent = Json::Array{}, .description = description};
+}
+
 // Of a tenant, who must make one, or of a demand, which may leave it to its tenant.
 std::vector<Attribute> promise(bool required) {
   Attribute ttft = positive("ttft_ms", 3.6e6,
@@ -152,6 +162,17 @@ Attribute restoration() {
           .description = "Failures after which a plan's traffic, rerouted, must still fit the links."};
 }
 
+Attribute residency_policy() {
+  return {.name = "residency",
+          .type = Type::record,
+          .fields = {{.name = "repairs",
+                      .type = Type::boolean,
+                      .absent = false,
+                      .description = "A demand bound to jurisdictions is served only where what any one failure of a "
+                                     "link or node diverts stays within them too. Default: no."}},
+          .description = "What plans must hold of residency beyond the paths in use."};
+}
+
 Kind grid_kind() {
   return {.name = kGrid,
           .section = "",
@@ -181,6 +202,7 @@ Kind grid_kind() {
                            .description = "What turning away one request costs in the plan's eyes."},
                           amount_or("move_penalty_eur", 0.5, 1e6, "Per replica that a new plan starts or stops."),
                           restoration(),
+                          residency_policy(),
                           {.name = "admission",
                            .type = Type::choice,
                            .absent = "live",
@@ -279,6 +301,12 @@ Kind link_kind() {
                           .minimum = 1,
                           .maximum = 4294967295.0,
                           .description = "Paths minimise its sum."},
+                         {.name = "te_metric",
+                          .type = Type::number,
+                          .minimum = 1,
+                          .maximum = 4294967295.0,
+                          .description = "For flex algorithms that minimise it. Default: none, so it is in none of "
+                                         "their topologies."},
                          amount_or("cost_eur_per_gb", 0, 1'000, "Of carrying one gigabyte."),
                          {.name = "shared_risk_groups",
                           .type = Type::reference,
@@ -286,10 +314,35 @@ Kind link_kind() {
                           .absent = Json::Array{},
                           .refers_to = "shared_risk_group",
                           .description = "What it rides on together with other links."},
+                         admin_groups("admin_groups", "Its colours, by which flex algorithms choose links."),
                          count("members", false, 1, 1'000, "Physical links, all alike, that it bundles."),
                          count("members_min", false, 1, 1'000, "With fewer of them up the whole bundle is down."),
                          members_down,
                          state_attribute()}};
+}
+
+Kind flex_algo_kind() {
+  return {.name = "flex_algo",
+          .section = "flex_algos",
+          .description =
+              "A topology of its own and what its shortest paths minimise (RFC 9350); its id is its number, "
+              "128 to 255.",
+          .attributes = {name_attribute(),
+                         {.name = "metric",
+                          .type = Type::choice,
+                          .absent = "igp",
+                          .choices = kPathMetrics,
+                          .description = "What paths minimise the sum of: igp_metric, delay_us in whole microseconds, "
+                                         "or te_metric."},
+                         admin_groups("exclude_any", "Links with any of these admin groups are not in it."),
+                         admin_groups("include_any", "Where given, links need one of these."),
+                         admin_groups("include_all", "Where given, links need all of these."),
+                         {.name = "participants",
+                          .type = Type::reference,
+                          .list = true,
+                          .absent = Json::Array{},
+                          .refers_to = "node",
+                          .description = "The nodes that compute it and that its paths may pass. Default: all."}}};
 }
 
 Kind region_kind() {
@@ -486,6 +539,7 @@ Kind tenant_kind() {
               diversity("none",
                         "What the two ways to each pool that serves it must not have in common. Default: it "
                         "asks for one way."),
+              flex_algo("Whose paths its traffic takes. Default: the IGP's own."),
               {.name = "weight",
                .type = Type::number,
                .absent = 1.0,
@@ -572,7 +626,8 @@ Kind demand_kind() {
                                       .description = "How it rises and falls. Default: the same rate all day."},
                                      diversity(Json(),
                                                "What the two ways to each pool that serves it must not have "
-                                               "in common. Default: the tenant's.")}};
+                                               "in common. Default: the tenant's."),
+                                     flex_algo("Whose paths its traffic takes. Default: the tenant's.")}};
 }
 
 Kind trial_kind() {
@@ -608,11 +663,11 @@ Kind traffic_kind() {
 }
 
 const std::vector<Kind>& table() {
-  static const std::vector<Kind> kKinds{
-      grid_kind(),        site_kind(),    node_kind(),        shared_risk_group_kind(),
-      link_kind(),        region_kind(),  accelerator_kind(), pool_kind(),
-      model_kind(),       profile_kind(), deployment_kind(),  tenant_kind(),
-      day_profile_kind(), demand_kind(),  trial_kind(),       traffic_kind()};
+  static const std::vector<Kind> kKinds{grid_kind(),   site_kind(),        node_kind(),    shared_risk_group_kind(),
+                                        link_kind(),   flex_algo_kind(),   region_kind(),  accelerator_kind(),
+                                        pool_kind(),   model_kind(),       profile_kind(), deployment_kind(),
+                                        tenant_kind(), day_profile_kind(), demand_kind(),  trial_kind(),
+                                        traffic_kind()};
   return kKinds;
 }
 

@@ -80,6 +80,8 @@ inline constexpr size_t kIdBytesMax = 128;        // ids stand in URLs, headers 
 inline constexpr size_t kTextBytesMax = 2'000;    // a sentence or two, not a document
 inline constexpr size_t kListItemsMax = 100'000;  // the largest list that means anything: prefixes of a region
 
+inline constexpr size_t kAdminGroupsMax = 256;  // of a link or a rule: bits of an extended admin group (RFC 7308)
+
 inline size_t items_max(const Attribute& list) { return list.items_max > 0 ? list.items_max : kListItemsMax; }
 
 // "grid" first, then every kind after the kinds it refers to.

@@ -27,10 +27,10 @@ bool Snapshot::operator==(const Snapshot& other) const {
   return offset == other.offset && name == other.name && simulated == other.simulated &&
          jurisdictions == other.jurisdictions && policy == other.policy && sites == other.sites &&
          nodes == other.nodes && shared_risk_groups == other.shared_risk_groups && links == other.links &&
-         regions == other.regions && accelerators == other.accelerators && pools == other.pools &&
-         models == other.models && profiles == other.profiles && deployments == other.deployments &&
-         tenants == other.tenants && day_profiles == other.day_profiles && demands == other.demands &&
-         trials == other.trials && traffic == other.traffic;
+         flex_algos == other.flex_algos && regions == other.regions && accelerators == other.accelerators &&
+         pools == other.pools && models == other.models && profiles == other.profiles &&
+         deployments == other.deployments && tenants == other.tenants && day_profiles == other.day_profiles &&
+         demands == other.demands && trials == other.trials && traffic == other.traffic;
 }
 
 Snapshot make_snapshot(Rows rows, uint64_t offset) {
@@ -45,6 +45,7 @@ Snapshot make_snapshot(Rows rows, uint64_t offset) {
   s.nodes = Table(std::move(rows.nodes));
   s.shared_risk_groups = Table(std::move(rows.shared_risk_groups));
   s.links = Table(std::move(rows.links));
+  s.flex_algos = Table(std::move(rows.flex_algos));
   s.regions = Table(std::move(rows.regions));
   s.accelerators = Table(std::move(rows.accelerators));
   s.pools = Table(std::move(rows.pools));

@@ -42,6 +42,7 @@ struct Rows {
   std::vector<Node> nodes;
   std::vector<SharedRiskGroup> shared_risk_groups;
   std::vector<Link> links;
+  std::vector<FlexAlgo> flex_algos;
   std::vector<Region> regions;
   std::vector<Accelerator> accelerators;
   std::vector<Pool> pools;
@@ -65,6 +66,7 @@ struct Snapshot {
   Table<Node> nodes;
   Table<SharedRiskGroup> shared_risk_groups;
   Table<Link> links;
+  Table<FlexAlgo> flex_algos;
   Table<Region> regions;
   Table<Accelerator> accelerators;
   Table<Pool> pools;

@@ -18,7 +18,7 @@ ArcPrices::ArcPrices(const Problem& problem)
     });
     for (const uint32_t n : tree.order) {
       tree.first.push_back(static_cast<uint32_t>(tree.branches.size()));
-      for (const twin::Network::Arc& arc : problem.terrain->network->out_of(n))
+      for (const twin::Network::Arc& arc : from.network()->out_of(n))
         if (from.leads_nearer(grid::NodeIndex(n), arc))
           tree.branches.push_back({arc.to, 2 * arc.link + (arc.forward ? 1 : 0), 2 * arc.link + (arc.forward ? 0 : 1)});
     }

@@ -212,14 +212,13 @@ double most_earned(const grid::Profile& profile, size_t p, const std::vector<Col
 
 class Certificate {
  public:
-  Certificate(const grid::Snapshot& snapshot, const Prices& prices)
-      : s_(snapshot), network_(twin::make_network(snapshot)) {
+  Certificate(const grid::Snapshot& snapshot, const Prices& prices) : s_(snapshot), networks_(snapshot) {
     read_prices(prices);
     read_capacities();
-    for (size_t r = 0; r < s_.regions.size(); ++r) {
-      anchors_.push_back(twin::active_anchor(s_, grid::RegionIndex(r)));
-      if (anchors_.back()) trees_.try_emplace(anchors_.back()->node.value, network_, anchors_.back()->node);
-    }
+    for (size_t r = 0; r < s_.regions.size(); ++r) anchors_.push_back(twin::active_anchor(s_, grid::RegionIndex(r)));
+    for (const grid::Demand& demand : s_.demands)
+      if (const auto& anchor = anchors_[demand.region.value])
+        trees_.try_emplace({anchor->node, demand.flex_algo}, networks_.of(demand.flex_algo), anchor->node);
     if (!arc_.empty()) price_paths();
     demands_of_model_.resize(s_.models.size());
     for (uint32_t d = 0; d < s_.demands.size(); ++d) demands_of_model_[s_.demands[size_t{d}].model.value].push_back(d);
@@ -279,17 +278,17 @@ class Certificate {
 
   // By anchor, then node: what one Gbit/s pays out (the cheapest branch) and back (the mean of even splits).
   void price_paths() {
-    for (const auto& [anchor, tree] : trees_) {
+    for (const auto& [start, tree] : trees_) {
       std::vector<std::pair<double, uint32_t>> order;
       for (uint32_t n = 0; n < s_.nodes.size(); ++n)
         if (tree.reachable(grid::NodeIndex(n))) order.emplace_back(tree.metric(grid::NodeIndex(n)), n);
       std::sort(order.begin(), order.end());
-      auto& [out, back] = paths_[anchor];
+      auto& [out, back] = paths_[start];
       out.assign(s_.nodes.size(), 0);
       back = out;
       for (const auto& [metric, node] : order) {
         double least = kNone, sum = 0, branches = 0;
-        for (const twin::Network::Arc& arc : network_->out_of(node)) {
+        for (const twin::Network::Arc& arc : tree.network()->out_of(node)) {
           if (!tree.leads_nearer(grid::NodeIndex(node), arc)) continue;
           const auto price = [&](bool forward) {
             const auto found = arc_.find(2 * arc.link + (forward ? 0 : 1));
@@ -392,7 +391,7 @@ class Certificate {
       const grid::Demand& demand = s_.demands[size_t{d}];
       if (demand_[d] <= 0 || !may_use(demand) || !may_run(profile, point, demand)) continue;
       const grid::Anchor& anchor = *anchors_[demand.region.value];
-      const twin::PathTree& tree = trees_.at(anchor.node.value);
+      const twin::PathTree& tree = trees_.at({anchor.node, demand.flex_algo});
       const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
       if (!tree.reachable(pool.node) ||
           !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)))
@@ -422,7 +421,7 @@ class Certificate {
       if (ways != nullptr) {
         for (const twin::Way* way : {&ways->primary, &ways->second}) arcs += price_along(*way, demand);
       } else if (!arc_.empty()) {
-        const auto& [out, back] = paths_.at(anchor.node.value);
+        const auto& [out, back] = paths_.at({anchor.node, demand.flex_algo});
         arcs = demand.rate_per_s * 8e-9 *
                (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
       }
@@ -434,10 +433,11 @@ class Certificate {
 
   const twin::WayPair* ways_of(const grid::Demand& demand, grid::NodeIndex from, grid::NodeIndex to) {
     const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
-    const std::tuple key(from.value, demand.diversity, residency.bits);
+    const std::tuple key(Start(from, demand.flex_algo), demand.diversity, residency.bits);
     auto start = ways_.find(key);
     if (start == ways_.end())
-      start = ways_.emplace(key, Ways{{s_, network_, from, demand.diversity, residency}, {}}).first;
+      start =
+          ways_.emplace(key, Ways{{s_, networks_.of(demand.flex_algo), from, demand.diversity, residency}, {}}).first;
     const auto [pair, fresh] = start->second.pairs.try_emplace(to.value);
     if (fresh) pair->second = start->second.from.pair(to);
     return pair->second ? &*pair->second : nullptr;
@@ -476,19 +476,20 @@ class Certificate {
   }
 
   const grid::Snapshot& s_;
-  std::shared_ptr<const twin::Network> network_;
+  twin::Networks networks_;
   std::vector<double> demand_, pool_, site_;  // prices
   std::map<uint32_t, double> arc_;            // by 2 × link, + 1 in reverse
   std::vector<uint32_t> spare_;
   std::vector<double> kw_, arc_spare_;
   std::vector<std::optional<grid::Anchor>> anchors_;
-  std::map<uint32_t, twin::PathTree> trees_;  // by anchor node
-  std::map<uint32_t, std::pair<std::vector<double>, std::vector<double>>> paths_;
+  using Start = std::pair<grid::NodeIndex, grid::FlexAlgoIndex>;  // an anchor's node, and whose paths
+  std::map<Start, twin::PathTree> trees_;
+  std::map<Start, std::pair<std::vector<double>, std::vector<double>>> paths_;
   struct Ways {
     twin::DiverseWays from;
     std::map<uint32_t, std::optional<twin::WayPair>> pairs;  // by node
   };
-  std::map<std::tuple<uint32_t, grid::Diversity, uint64_t>, Ways> ways_;  // by start, what is asked and residency
+  std::map<std::tuple<Start, grid::Diversity, uint64_t>, Ways> ways_;  // by start, what is asked and residency
   std::vector<std::vector<uint32_t>> demands_of_model_;
   std::vector<Range> ranges_;  // by profile
   std::map<std::tuple<size_t, size_t, double, std::array<double, 3>>, std::vector<double>> allowed_;
@@ -505,17 +506,18 @@ double cost_of(const grid::Snapshot& s, const v1::Plan& plan) {
   double eur = plan.moves() * s.policy.move_penalty.value();
   std::map<std::string_view, std::pair<const v1::PlannedDeployment*, twin::Mix>> mixes;
   for (const v1::PlannedDeployment& row : plan.deployments()) mixes[row.id()].first = &row;
-  const auto network = twin::make_network(s);
-  std::map<uint32_t, twin::RegionReach> reaches;
+  twin::Networks networks(s);
+  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches;
   for (const v1::DemandPlan& row : plan.demands()) {
     const auto d = s.demands.find(row.demand());
     if (!d.valid()) continue;
     const grid::Demand& demand = s.demands[d];
     const double requests = demand.rate_per_s * 3600;
     eur += row.rejected() * requests * s.policy.rejection_penalty.value();
-    auto reach = reaches.find(demand.region.value);
+    const std::pair key(demand.region, demand.flex_algo);
+    auto reach = reaches.find(key);
     if (reach == reaches.end())
-      reach = reaches.emplace(demand.region.value, twin::reach_from(s, network, demand.region)).first;
+      reach = reaches.emplace(key, twin::reach_from(s, networks.of(demand.flex_algo), demand.region)).first;
     for (const v1::PlannedSplit& split : row.splits()) {
       const auto found = mixes.find(split.deployment());
       if (found == mixes.end()) continue;

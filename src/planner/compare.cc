@@ -42,10 +42,13 @@ struct DemandOutcome {
 // One world under the deployments of a plan.
 class Outcome {
  public:
-  Outcome(const grid::Snapshot& snapshot, const v1::Plan& plan)
-      : snapshot_(snapshot), network_(twin::make_network(snapshot)) {
-    for (size_t i = 0; i < snapshot.regions.size(); ++i)
-      reaches_.push_back(twin::reach_from(snapshot, network_, grid::RegionIndex(i)));
+  Outcome(const grid::Snapshot& snapshot, const v1::Plan& plan) : snapshot_(snapshot) {
+    twin::Networks networks(snapshot);
+    for (const grid::Demand& demand : snapshot.demands) {
+      const std::pair key(demand.region, demand.flex_algo);
+      if (!reaches_.contains(key))
+        reaches_.emplace(key, twin::reach_from(snapshot, networks.of(demand.flex_algo), demand.region));
+    }
     for (const v1::PlannedDeployment& row : plan.deployments()) add_standing(row);
     demands_.resize(snapshot.demands.size());
     for (const v1::DemandPlan& planned : plan.demands())
@@ -70,7 +73,8 @@ class Outcome {
     for (size_t d = 0; d < demands_.size(); ++d) {
       if (!demands_[d].kept() || demands_[d].shares.empty()) continue;
       const grid::Demand& demand = snapshot_.demands[d];
-      WatchedPromise one{grid::DemandIndex(d), {demand.region, snapshot_.tenants[demand.tenant].residency, {}}};
+      WatchedPromise one{grid::DemandIndex(d),
+                         {demand.region, snapshot_.tenants[demand.tenant].residency, {}, demand.flex_algo}};
       for (const Share& share : demands_[d].shares) {
         const Standing& standing = standings_[share.standing];
         const double rest_ms =
@@ -91,9 +95,8 @@ class Outcome {
       const double requests_per_hour = demand.rate_per_s * 3600;
       eur += requests_per_hour * (demands_[d].rejected + demands_[d].lost) * snapshot_.policy.rejection_penalty.value();
       for (const Share& share : demands_[d].shares)
-        eur +=
-            requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
-            reaches_[demand.region.value].tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
+        eur += requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
+               reach(demand).tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
     }
     for (const Standing& standing : standings_) {
       if (!standing.up) continue;
@@ -109,6 +112,10 @@ class Outcome {
   }
 
  private:
+  const twin::RegionReach& reach(const grid::Demand& demand) const {
+    return reaches_.at({demand.region, demand.flex_algo});
+  }
+
   void add_standing(const v1::PlannedDeployment& row) {
     Standing standing;
     standing.row = &row;
@@ -132,7 +139,7 @@ class Outcome {
   Gate gate(const grid::Demand& demand, const Standing& standing) const {
     const grid::Tenant& tenant = snapshot_.tenants[demand.tenant];
     const grid::Pool& pool = snapshot_.pools[standing.pool];
-    const twin::RegionReach& reach = reaches_[demand.region.value];
+    const twin::RegionReach& reach = this->reach(demand);
     if (!reach.anchor) return Gate::anchor;
     if (standing.model != demand.model) return Gate::model;
     if (!standing.up) return Gate::down;
@@ -147,7 +154,7 @@ class Outcome {
   }
 
   double round_trip_ms(const grid::Demand& demand, const Standing& standing) const {
-    return twin::round_trip(reaches_[demand.region.value], snapshot_.pools[standing.pool].node).value() * 1e-3;
+    return twin::round_trip(reach(demand), snapshot_.pools[standing.pool].node).value() * 1e-3;
   }
 
   void send(grid::DemandIndex index, const v1::DemandPlan& planned) {
@@ -229,8 +236,7 @@ class Outcome {
   }
 
   const grid::Snapshot& snapshot_;
-  std::shared_ptr<const twin::Network> network_;
-  std::vector<twin::RegionReach> reaches_;
+  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches_;
   std::vector<Standing> standings_;
   std::map<std::string_view, size_t> by_id_;
   std::vector<DemandOutcome> demands_;

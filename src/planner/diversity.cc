@@ -38,7 +38,7 @@ void Problem::add_diverse_legs() {
   std::map<std::tuple<uint32_t, grid::Diversity, uint64_t>, uint32_t> known;
   for (DemandRow& demand : demands) {
     const grid::Diversity diversity = demand.row->diversity;
-    const uint32_t view = terrain->view_of_region[demand.row->region.value];
+    const uint32_t view = demand.view;
     if (diversity == grid::Diversity::none || view == UINT32_MAX) continue;
     const auto [entry, fresh] =
         known.try_emplace({view, diversity, demand.residency}, static_cast<uint32_t>(asked.size()));
@@ -50,7 +50,7 @@ void Problem::add_diverse_legs() {
   diverse_legs.assign(asked.size(), std::vector<DiverseLeg>(snapshot.pools.size()));
   for_each_on_two_threads(asked.size(), [&](size_t a) {
     const AnchorView& view = *terrain->views[asked[a].view];
-    const twin::DiverseWays ways(snapshot, terrain->network, view.tree->source(), asked[a].diversity,
+    const twin::DiverseWays ways(snapshot, view.tree->network(), view.tree->source(), asked[a].diversity,
                                  {asked[a].residency});
     for (uint32_t p = 0; p < snapshot.pools.size(); ++p) {
       const Leg& own = view.legs[p];

@@ -22,7 +22,8 @@ std::string no_two_ways(const Problem& problem, const DemandRow& demand, uint32_
   const grid::NodeIndex from = problem.terrain->anchors[demand.row->region.value]->node,
                         to = s.pools[size_t{pool}].node;
   const auto ways_within = [&](grid::JurisdictionSet allowed) {
-    return twin::DiverseWays(s, problem.terrain->network, from, demand.row->diversity, allowed);
+    return twin::DiverseWays(s, problem.terrain->views[demand.view]->tree->network(), from, demand.row->diversity,
+                             allowed);
   };
   if (demand.residency != grid::JurisdictionSet::all().bits && ways_within(grid::JurisdictionSet::all()).pair(to))
     return "of any two ways apart one leaves the residency";
@@ -47,11 +48,11 @@ std::string detail_of(const Problem& problem, const DemandRow& demand, const Poo
     case Gate::model: return fmt::format("no profile on {}", s.accelerators[pool.accelerator].id);
     case Gate::memory: return fmt::format("weights and KV do not fit {}", s.accelerators[pool.accelerator].id);
     case Gate::down: return fmt::format("{} is down", s.sites[pool.site].id);
-    case Gate::unreachable: return "no path";
+    case Gate::unreachable: return "no path" + twin::in_algorithm(s, demand.row->flex_algo);
     case Gate::residency: return fmt::format("the site is in {}", codes(s, s.jurisdiction_of(pool.site)));
     case Gate::path_residency:
-      return fmt::format("a path passes {}",
-                         outside({problem.leg_of(demand.row->region.value, at.pool)->jurisdictions}));
+      return fmt::format("a path{} passes {}", twin::in_algorithm(s, demand.row->flex_algo),
+                         outside({problem.network_leg_of(demand, at.pool)->jurisdictions}));
     case Gate::diversity: return no_two_ways(problem, demand, at.pool);
     case Gate::promise_tpot: return fmt::format("{:.1f} ms a token, promised {:.1f} ms", v.measured, v.allowed);
     case Gate::promise_ttft:
@@ -157,12 +158,13 @@ std::string relaxation_of(const Problem& problem, const DemandRow& demand, const
     case Gate::memory:
       return fmt::format("more memory than a replica has there, or a profile of {} over more accelerators", model);
     case Gate::down: return fmt::format("{} up again", s.sites[pool.site].id);
-    case Gate::unreachable: return fmt::format("a path from {} to {}", s.regions[demand.row->region].id, pool.id);
+    case Gate::unreachable:
+      return fmt::format("a path from {} to {}{}", s.regions[demand.row->region].id, pool.id,
+                         twin::in_algorithm(s, demand.row->flex_algo));
     case Gate::residency:
       return fmt::format("letting its data be processed in {}", beyond(s.jurisdiction_of(pool.site).bits));
     case Gate::path_residency:
-      return fmt::format("letting its data pass {}",
-                         beyond(problem.leg_of(demand.row->region.value, at.pool)->jurisdictions));
+      return fmt::format("letting its data pass {}", beyond(problem.network_leg_of(demand, at.pool)->jurisdictions));
     case Gate::diversity:
       return fmt::format("another way from {} to {} beside that", s.regions[demand.row->region].id, pool.id);
     case Gate::promise_tpot: return fmt::format("a promise of {:.1f} ms a token", at.verdict.measured);

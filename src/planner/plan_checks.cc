@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "twin/failures.h"
 
@@ -127,6 +128,7 @@ void add_along(const grid::Snapshot& s, const grid::Demand& demand, double fract
 struct RoutedFlow {
   grid::RegionIndex region;  // not valid: background, from `from`
   grid::NodeIndex from, to;
+  grid::FlexAlgoIndex algo = {};  // by whose paths
   double up_gbps = 0, back_gbps = 0;
   std::vector<std::pair<uint32_t, double>> arcs = {};  // with everything up, Gbit/s
 };
@@ -168,8 +170,10 @@ class FailureCheck {
   }
 
  private:
+  using Trees = std::map<std::pair<grid::NodeIndex, grid::FlexAlgoIndex>, twin::PathTree>;
+
   void add_flows(const twin::Assignment& assignment) {
-    std::map<std::pair<uint32_t, uint32_t>, RoutedFlow> planned, between;
+    std::map<std::tuple<uint32_t, uint32_t, grid::FlexAlgoIndex>, RoutedFlow> planned, between;
     for (const twin::Assignment::Share& share : assignment.shares) {
       const grid::Demand& demand = s_.demands[share.demand];
       if (demand.diversity != grid::Diversity::none) {  // booked on both, whatever fails
@@ -178,14 +182,15 @@ class FailureCheck {
         continue;
       }
       const grid::NodeIndex node = s_.pools[share.pool].node;
-      RoutedFlow& flow = planned[{demand.region.value, node.value}];
+      RoutedFlow& flow = planned[{demand.region.value, node.value, demand.flex_algo}];
       flow.region = demand.region;
       flow.to = node;
+      flow.algo = demand.flex_algo;
       flow.up_gbps += demand.rate_per_s * share.fraction * demand.upload_bytes * 8e-9;
       flow.back_gbps += demand.rate_per_s * share.fraction * demand.download_bytes * 8e-9;
     }
     for (const grid::Traffic& traffic : s_.traffic) {
-      RoutedFlow& flow = between[{traffic.from.value, traffic.to.value}];
+      RoutedFlow& flow = between[{traffic.from.value, traffic.to.value, {}}];
       flow.from = traffic.from;
       flow.to = traffic.to;
       flow.up_gbps += traffic.rate.value();
@@ -195,8 +200,8 @@ class FailureCheck {
   }
 
   void route() {
-    const auto network = twin::make_network(s_);
-    std::map<uint32_t, twin::PathTree> trees;
+    twin::Networks networks(s_);
+    Trees trees;
     for (uint32_t f = 0; f < flows_.size(); ++f) {
       RoutedFlow& flow = flows_[f];
       if (flow.region.valid()) {
@@ -205,7 +210,8 @@ class FailureCheck {
         flow.from = anchor->node;
         regions_[flow.region.value].push_back(f);
       }
-      flow.arcs = arcs_of(trees.try_emplace(flow.from.value, network, flow.from).first->second, flow);
+      flow.arcs =
+          arcs_of(trees.try_emplace({flow.from, flow.algo}, networks.of(flow.algo), flow.from).first->second, flow);
       std::set<uint32_t> links;
       for (const auto& [arc, gbps] : flow.arcs) {
         (flow.region.valid() ? planned_ : background_)[arc] += gbps;
@@ -230,8 +236,8 @@ class FailureCheck {
           !anchor || anchor->node != flows_[flows.front()].from)
         touched.insert(flows.begin(), flows.end());
     std::vector<double> planned = planned_, background = background_;
-    const auto network = twin::make_network(after);
-    std::map<uint32_t, twin::PathTree> trees;
+    twin::Networks networks(after);
+    Trees trees;
     for (const uint32_t f : touched) {
       const RoutedFlow& flow = flows_[f];
       std::vector<double>& gbps = flow.region.valid() ? planned : background;
@@ -242,7 +248,7 @@ class FailureCheck {
         if (!anchor) continue;
         from = anchor->node;
       }
-      const twin::PathTree& tree = trees.try_emplace(from.value, network, from).first->second;
+      const twin::PathTree& tree = trees.try_emplace({from, flow.algo}, networks.of(flow.algo), from).first->second;
       for (const auto& [arc, carried] : arcs_of(tree, flow)) gbps[arc] += carried;
     }
     for (uint32_t arc = 0; arc < planned.size(); ++arc) judge(failure, arc, planned[arc], background[arc]);

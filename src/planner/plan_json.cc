@@ -131,6 +131,7 @@ Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
     json["tenant"] = s.tenants[demand.tenant].id;
     json["region"] = s.regions[demand.region].id;
     json["model"] = s.models[demand.model].id;
+    if (demand.flex_algo.valid()) json["flex_algo"] = s.flex_algos[demand.flex_algo].id;
     json["rate_per_s"] = rounded(demand.rate_per_s);
     json["ttft_promise_ms"] = rounded(demand.promise.ttft.value());
     json["tpot_promise_ms"] = rounded(demand.promise.tpot.value());

@@ -194,6 +194,7 @@ void Problem::add_demands() {
     demand.back_gbps = row.rate_per_s * row.download_bytes * 8e-9;
     demand.bytes_per_hour = row.rate_per_s * (row.upload_bytes + row.download_bytes) * 3600;
     demand.residency = tenant.residency.bits;
+    demand.view = terrain->view_of(row.region.value, row.flex_algo);
     const std::optional<grid::Anchor>& anchor = terrain->anchors[row.region.value];
     if (anchor) demand.access_us = 2 * (anchor->access_delay + anchor->backhaul_delay).value();
     if (!tenant.models.empty() &&
@@ -262,7 +263,7 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   if (demand.blocked != Gate::none) return ruled_out(demand.blocked);
   if (!candidate.fits_memory || !use.fits) return ruled_out(Gate::memory);
   if (!candidate.up) return ruled_out(Gate::down);
-  const Leg& own = *leg_of(row.region.value, candidate.pool);  // the network's
+  const Leg& own = *network_leg_of(demand, candidate.pool);
   const Leg& leg = *leg_of(demand, candidate.pool);
   if (!own.reachable) return ruled_out(Gate::unreachable);
   verdict.round_trip_us = demand.access_us + leg.branch_us;

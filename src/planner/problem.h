@@ -126,6 +126,7 @@ struct DemandRow {
   double access_us = 0;           // access and backhaul to the anchor in use, out and back
   uint64_t residency = 0;         // of the tenant
   uint32_t use_first = 0;         // in Problem::uses; one for each profile of the model
+  uint32_t view = UINT32_MAX;     // in Terrain::views: from its anchor, by its algorithm; UINT32_MAX without an anchor
   uint32_t ways = UINT32_MAX;     // in Problem::diverse_legs; UINT32_MAX: the network's own branches
   std::vector<uint32_t> options;  // ascending by candidate
 
@@ -194,15 +195,11 @@ class Problem {
   }
   // What counts for a demand there: of its two ways where it asks for them. Null when every anchor is down.
   const Leg* leg_of(const DemandRow& row, uint32_t pool) const {
-    return row.ways == UINT32_MAX ? leg_of(row.row->region.value, pool) : &diverse_legs[row.ways][pool].leg;
+    return row.ways == UINT32_MAX ? network_leg_of(row, pool) : &diverse_legs[row.ways][pool].leg;
   }
-  const Leg* leg_of(uint32_t region, uint32_t pool) const {  // over the network's own branches
-    const uint32_t view = terrain->view_of_region[region];
-    return view == UINT32_MAX ? nullptr : &terrain->views[view]->legs[pool];
-  }
-  const twin::PathTree* tree_of(uint32_t region) const {
-    const uint32_t view = terrain->view_of_region[region];
-    return view == UINT32_MAX ? nullptr : terrain->views[view]->tree.get();
+  // Over the branches of its algorithm. Null when every anchor is down.
+  const Leg* network_leg_of(const DemandRow& row, uint32_t pool) const {
+    return row.view == UINT32_MAX ? nullptr : &terrain->views[row.view]->legs[pool];
   }
 
   const std::vector<uint32_t>& profiles_of_model(uint32_t model) const { return profiles_of_model_[model]; }
@@ -214,8 +211,7 @@ class Problem {
 
   // Of a demand at a pool that it reaches, without restoration rows and with them.
   const std::vector<ArcUse>& base_arc_uses(const DemandRow& row, uint32_t pool) const {
-    return row.ways == UINT32_MAX ? terrain->views[terrain->view_of_region[row.row->region.value]]->arc_uses(pool)
-                                  : diverse_legs[row.ways][pool].uses;
+    return row.ways == UINT32_MAX ? terrain->views[row.view]->arc_uses(pool) : diverse_legs[row.ways][pool].uses;
   }
   const std::vector<ArcUse>& arc_uses(const DemandRow& row, uint32_t pool) const {
     return restoration.rows().empty() ? base_arc_uses(row, pool) : restoration.arc_uses(*this, row, pool);

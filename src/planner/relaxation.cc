@@ -249,8 +249,8 @@ double Relaxation::extra_eur(uint32_t d, uint32_t c) const {
       sum += (demand.up_gbps * use.up + demand.back_gbps * use.back) * arcs_->price(use.arc);
     return sum;
   }
-  const uint32_t view = problem_.terrain->view_of_region[demand.row->region.value], node = problem_.candidates[c].node;
-  return demand.up_gbps * arcs_->out(view, node) + demand.back_gbps * arcs_->back(view, node);
+  const uint32_t node = problem_.candidates[c].node;
+  return demand.up_gbps * arcs_->out(demand.view, node) + demand.back_gbps * arcs_->back(demand.view, node);
 }
 
 void Relaxation::price_resources(const Prices& prices) {
@@ -567,8 +567,8 @@ double Relaxation::collect_resources(const Prices& prices) {
           arc_gbps[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * used.share;
         continue;
       }
-      arcs_->add_load(problem_.terrain->view_of_region[demand.row->region.value], problem_.candidates[c].node,
-                      demand.up_gbps * used.share, demand.back_gbps * used.share);
+      arcs_->add_load(demand.view, problem_.candidates[c].node, demand.up_gbps * used.share,
+                      demand.back_gbps * used.share);
     }
   }
   arcs_->collect_loads(arc_gbps);

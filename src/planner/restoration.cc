@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -33,7 +34,7 @@ double arc_capacity_gbps(const grid::Snapshot& snapshot, uint32_t arc) {
 std::vector<double> planned_gbps(const Terrain& world, const PlannedTraffic& traffic) {
   std::vector<double> gbps = traffic.booked_gbps;
   for (const PlannedTraffic::Flow& flow : traffic.flows) {
-    const uint32_t view = world.view_of_region[flow.region];
+    const uint32_t view = world.view_of(flow.region, flow.algo);
     if (view == UINT32_MAX || !world.views[view]->legs[flow.pool].reachable) continue;
     for (const ArcUse& use : world.views[view]->arc_uses(flow.pool))
       gbps[use.arc] += flow.up_gbps * use.up + flow.back_gbps * use.back;
@@ -79,7 +80,7 @@ bool moves_an_anchor(const Terrain& terrain, const grid::Snapshot& after) {
 PlannedTraffic planned_traffic(const Problem& problem, const Search& search) {
   PlannedTraffic traffic;
   traffic.booked_gbps.assign(problem.arc_spare_gbps.size(), 0);
-  std::map<std::pair<uint32_t, uint32_t>, PlannedTraffic::Flow> flows;
+  std::map<std::tuple<uint32_t, uint32_t, grid::FlexAlgoIndex>, PlannedTraffic::Flow> flows;
   for (uint32_t d = 0; d < problem.demands.size(); ++d) {
     const DemandRow& demand = problem.demands[d];
     for (const Member& member : search.placement(d).members) {
@@ -90,9 +91,10 @@ PlannedTraffic planned_traffic(const Problem& problem, const Search& search) {
           traffic.booked_gbps[use.arc] += part * (demand.up_gbps * use.up + demand.back_gbps * use.back);
         continue;
       }
-      PlannedTraffic::Flow& flow = flows[{demand.row->region.value, pool}];
+      PlannedTraffic::Flow& flow = flows[{demand.row->region.value, pool, demand.row->flex_algo}];
       flow.region = demand.row->region.value;
       flow.pool = pool;
+      flow.algo = demand.row->flex_algo;
       flow.up_gbps += part * demand.up_gbps;
       flow.back_gbps += part * demand.back_gbps;
     }
@@ -118,8 +120,8 @@ std::vector<twin::Failure> Restoration::suspects(const Problem& problem, const P
   for (const PlannedTraffic::Flow& flow : traffic.flows) {
     const grid::NodeIndex anchor = problem.terrain->anchors[flow.region]->node, node = s.pools[size_t{flow.pool}].node;
     if (anchor == node) continue;
-    if (flow.up_gbps > 0) matrix.flows.push_back({anchor, node, Gbps(flow.up_gbps)});
-    if (flow.back_gbps > 0) matrix.flows.push_back({node, anchor, Gbps(flow.back_gbps)});
+    if (flow.up_gbps > 0) matrix.flows.push_back({anchor, node, Gbps(flow.up_gbps), flow.algo});
+    if (flow.back_gbps > 0) matrix.flows.push_back({node, anchor, Gbps(flow.back_gbps), flow.algo});
   }
   const auto study = twin::FailureStudy::make(narrowed(s, traffic.booked_gbps, headroom), matrix, {}, kind);
   std::vector<twin::Failure> found;
@@ -188,13 +190,15 @@ size_t Restoration::add_overfilled(const Problem& problem, const PlannedTraffic&
 const std::vector<ArcUse>& Restoration::arc_uses(const Problem& problem, const DemandRow& row, uint32_t pool) const {
   const bool has_ways = row.ways != UINT32_MAX;
   const uint32_t region = row.row->region.value;
-  const uint64_t from = has_ways ? (uint64_t{1} << 31) + row.ways : region;
+  // At most 128 flex algorithms: the IGP's own paths are 0 of 8 bits.
+  const uint64_t from =
+      has_ways ? (uint64_t{1} << 31) + row.ways : uint64_t{row.row->flex_algo.value + 1} << 23 | region;
   const auto [entry, fresh] = uses_.try_emplace(from << 32 | pool);
   if (!fresh) return entry->second;
   entry->second = problem.base_arc_uses(row, pool);
   const size_t arcs = problem.arc_spare_gbps.size();
   for (const Case& at : cases_) {
-    const uint32_t view = at.world->view_of_region[region];
+    const uint32_t view = at.world->view_of(region, row.row->flex_algo);
     const bool cut_off = !has_ways && (view == UINT32_MAX || !at.world->views[view]->legs[pool].reachable);
     if (cut_off) continue;
     const std::vector<ArcUse>& uses =

@@ -43,9 +43,10 @@ struct RestorationRow {
 struct PlannedTraffic {
   struct Flow {
     uint32_t region = 0, pool = 0;
+    grid::FlexAlgoIndex algo;
     double up_gbps = 0, back_gbps = 0;
   };
-  std::vector<Flow> flows;          // over the network's own branches; each pair once
+  std::vector<Flow> flows;          // over the network's own branches; each pair and algorithm once
   std::vector<double> booked_gbps;  // by arc, of demands with two ways
 };
 PlannedTraffic planned_traffic(const Problem& problem, const Search& search);
@@ -73,8 +74,9 @@ class Restoration {
   size_t add_overfilled(const Problem& problem, const PlannedTraffic& traffic, twin::Failure failure);
 
   std::vector<RestorationRow> rows_;
-  std::vector<Case> cases_;                                         // with rows, in the order they were found
-  mutable std::unordered_map<uint64_t, std::vector<ArcUse>> uses_;  // by region or ways, and pool; never walked
+  std::vector<Case> cases_;  // with rows, in the order they were found
+  mutable std::unordered_map<uint64_t, std::vector<ArcUse>>
+      uses_;  // by region and algorithm, or ways, and pool; never walked
 };
 
 }  // namespace tandem::planner

@@ -98,47 +98,6 @@ struct Planned {
   std::map<std::tuple<double, double, double, double, double>, twin::Asked> asked;
 };
 
-// How much each target may hold at once before what was planned for it breaks.
-void add_promised(const grid::Snapshot& s, const v1::Plan& plan, const std::map<std::string_view, uint32_t>& positions,
-                  routing::TableRows& rows) {
-  std::vector<Planned> planned(rows.targets.size());
-  std::vector<const grid::Profile*> profiles(rows.targets.size());
-  std::vector<uint32_t> batch(rows.targets.size());
-  for (const v1::PlannedDeployment& row : plan.deployments())
-    if (const auto at = positions.find(row.id()); at != positions.end()) {
-      profiles[at->second] = &s.profiles[s.profiles.find(row.profile())];
-      batch[at->second] = row.batch();
-    }
-  for (const v1::DemandPlan& row : plan.demands()) {
-    const auto index = s.demands.find(row.demand());
-    if (!index.valid()) continue;
-    const grid::Demand& demand = s.demands[index];
-    for (const v1::PlannedSplit& split : row.splits()) {
-      const auto at = positions.find(split.deployment());
-      if (at == positions.end()) continue;
-      const routing::Target& target = rows.targets[at->second];
-      const routing::Leg& leg = rows.legs[demand.region.value * s.sites.size() + target.site_position];
-      const twin::RequestSizes sizes = twin::sizes_of(*profiles[at->second], demand);
-      const double ttft_ms = demand.promise.ttft.value() - leg.round_trip.value() * 1e-3;
-      Planned& of = planned[at->second];
-      of.mix.add(sizes, demand.rate_per_s * split.fraction());
-      const twin::Asked asked{sizes, ttft_ms, demand.promise.tpot.value(), demand.promise.quantile};
-      const auto [entry, fresh] = of.asked.try_emplace(
-          {sizes.prefill_ms, sizes.prefill_variance, sizes.inverse_output, asked.tpot_ms, asked.quantile}, asked);
-      if (!fresh) entry->second.ttft_ms = std::min(entry->second.ttft_ms, ttft_ms);
-    }
-  }
-  for (size_t t = 0; t < planned.size(); ++t) {
-    const auto& points = profiles[t]->points;
-    const auto point = std::ranges::find(points, batch[t], &grid::OperatingPoint::batch);
-    if (point == points.end()) continue;
-    std::vector<twin::Asked> asked;
-    for (const auto& [kind, strictest] : planned[t].asked) asked.push_back(strictest);
-    rows.targets[t].in_flight_kept =
-        twin::in_flight_kept(*profiles[t], *point, rows.targets[t].replicas, planned[t].mix, asked);
-  }
-}
-
 void add_targets(const grid::Snapshot& s, const v1::Plan& plan, const TableOptions& options, routing::TableRows& rows,
                  std::map<std::string_view, uint32_t>& positions) {
   const auto tpot = planned_tpot(plan);
@@ -207,33 +166,95 @@ std::vector<std::vector<grid::NodeIndex>> nodes_of_sites(const grid::Snapshot& s
   return nodes;
 }
 
-void add_legs(const grid::Snapshot& s, routing::TableRows& rows) {
-  const auto network = twin::make_network(s);
+// Whose paths the table knows: the IGP's first, then those of each flex algorithm that is asked for, ascending.
+std::vector<grid::FlexAlgoIndex> paths_in_use(const grid::Snapshot& s) {
+  std::vector<grid::FlexAlgoIndex> paths(1);
+  std::vector<uint8_t> asked(s.flex_algos.size(), 0);
+  for (const grid::Tenant& tenant : s.tenants)
+    if (tenant.flex_algo.valid()) asked[tenant.flex_algo.value] = 1;
+  for (const grid::Demand& demand : s.demands)
+    if (demand.flex_algo.valid()) asked[demand.flex_algo.value] = 1;
+  for (size_t i = 0; i < asked.size(); ++i)
+    if (asked[i] != 0) paths.emplace_back(i);
+  return paths;
+}
+
+uint32_t position_of(const std::vector<grid::FlexAlgoIndex>& paths, grid::FlexAlgoIndex algo) {
+  return static_cast<uint32_t>(std::find(paths.begin(), paths.end(), algo) - paths.begin());
+}
+
+void add_legs(const grid::Snapshot& s, const std::vector<grid::FlexAlgoIndex>& paths, routing::TableRows& rows) {
   const auto nodes = nodes_of_sites(s);
-  rows.legs.resize(s.regions.size() * s.sites.size());
-  for (size_t r = 0; r < s.regions.size(); ++r) {
-    const twin::RegionReach reach = twin::reach_from(s, network, grid::RegionIndex(r));
-    for (size_t i = 0; i < s.sites.size(); ++i) {
-      routing::Leg& leg = rows.legs[r * s.sites.size() + i];
-      for (const grid::NodeIndex node : nodes[i]) {
-        if (!reach.reachable(node)) continue;
-        leg.reachable = true;
-        leg.round_trip = std::max(leg.round_trip, twin::round_trip(reach, node));
-        leg.jurisdictions = leg.jurisdictions | reach.tree->jurisdictions(node);
-        leg.euros_per_byte = std::max(leg.euros_per_byte, reach.tree->euros_per_byte(node));
+  for (const grid::FlexAlgoIndex algo : paths) {
+    const auto network = twin::make_network(s, algo);
+    for (size_t r = 0; r < s.regions.size(); ++r) {
+      const twin::RegionReach reach = twin::reach_from(s, network, grid::RegionIndex(r));
+      for (size_t i = 0; i < s.sites.size(); ++i) {
+        routing::Leg& leg = rows.legs.emplace_back();
+        for (const grid::NodeIndex node : nodes[i]) {
+          if (!reach.reachable(node)) continue;
+          leg.reachable = true;
+          leg.round_trip = std::max(leg.round_trip, twin::round_trip(reach, node));
+          leg.jurisdictions = leg.jurisdictions | reach.tree->jurisdictions(node);
+          leg.euros_per_byte = std::max(leg.euros_per_byte, reach.tree->euros_per_byte(node));
+        }
       }
     }
+  }
+  for (size_t t = 0; t < s.tenants.size(); ++t) rows.tenants[t].paths = position_of(paths, s.tenants[t].flex_algo);
+}
+
+// How much each target may hold at once before what was planned for it breaks.
+void add_promised(const grid::Snapshot& s, const v1::Plan& plan, const std::map<std::string_view, uint32_t>& positions,
+                  routing::TableRows& rows) {
+  std::vector<Planned> planned(rows.targets.size());
+  std::vector<const grid::Profile*> profiles(rows.targets.size());
+  std::vector<uint32_t> batch(rows.targets.size());
+  for (const v1::PlannedDeployment& row : plan.deployments())
+    if (const auto at = positions.find(row.id()); at != positions.end()) {
+      profiles[at->second] = &s.profiles[s.profiles.find(row.profile())];
+      batch[at->second] = row.batch();
+    }
+  for (const v1::DemandPlan& row : plan.demands()) {
+    const auto index = s.demands.find(row.demand());
+    if (!index.valid()) continue;
+    const grid::Demand& demand = s.demands[index];
+    for (const v1::PlannedSplit& split : row.splits()) {
+      const auto at = positions.find(split.deployment());
+      if (at == positions.end()) continue;
+      const routing::Target& target = rows.targets[at->second];
+      const size_t from = size_t{position_of(paths, demand.flex_algo)} * s.regions.size() + demand.region.value;
+      const routing::Leg& leg = rows.legs[from * s.sites.size() + target.site_position];
+      const twin::RequestSizes sizes = twin::sizes_of(*profiles[at->second], demand);
+      const double ttft_ms = demand.promise.ttft.value() - leg.round_trip.value() * 1e-3;
+      Planned& of = planned[at->second];
+      of.mix.add(sizes, demand.rate_per_s * split.fraction());
+      const twin::Asked asked{sizes, ttft_ms, demand.promise.tpot.value(), demand.promise.quantile};
+      const auto [entry, fresh] = of.asked.try_emplace(
+          {sizes.prefill_ms, sizes.prefill_variance, sizes.inverse_output, asked.tpot_ms, asked.quantile}, asked);
+      if (!fresh) entry->second.ttft_ms = std::min(entry->second.ttft_ms, ttft_ms);
+    }
+  }
+  for (size_t t = 0; t < planned.size(); ++t) {
+    const auto& points = profiles[t]->points;
+    const auto point = std::ranges::find(points, batch[t], &grid::OperatingPoint::batch);
+    if (point == points.end()) continue;
+    std::vector<twin::Asked> asked;
+    for (const auto& [kind, strictest] : planned[t].asked) asked.push_back(strictest);
+    rows.targets[t].in_flight_kept =
+        twin::in_flight_kept(*profiles[t], *point, rows.targets[t].replicas, planned[t].mix, asked);
   }
 }
 
 // Demands of one tenant, region and model are one row, their shares weighted by their rates.
 void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<std::string_view, uint32_t>& positions,
-                routing::TableRows& rows) {
+                const std::vector<grid::FlexAlgoIndex>& paths, routing::TableRows& rows) {
   struct Sum {
     std::map<uint32_t, double> rate_by_target;
     double rate = 0;
     double rate_turned_away = 0;
     grid::Promise promise;
+    grid::FlexAlgoIndex flex_algo;
   };
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, Sum> sums;
   for (const v1::DemandPlan& planned : plan.demands()) {
@@ -241,7 +262,10 @@ void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<st
     if (!index.valid()) continue;
     const grid::Demand& demand = s.demands[index];
     Sum& sum = sums[{demand.tenant.value, demand.region.value, demand.model.value}];
-    if (sum.rate == 0 && sum.rate_by_target.empty()) sum.promise = demand.promise;
+    if (sum.rate == 0 && sum.rate_by_target.empty()) {
+      sum.promise = demand.promise;
+      sum.flex_algo = demand.flex_algo;
+    }
     sum.promise.ttft = std::min(sum.promise.ttft, demand.promise.ttft);
     sum.promise.tpot = std::min(sum.promise.tpot, demand.promise.tpot);
     sum.promise.quantile = std::max(sum.promise.quantile, demand.promise.quantile);
@@ -256,6 +280,7 @@ void add_splits(const grid::Snapshot& s, const v1::Plan& plan, const std::map<st
     routing::TableRows::DemandSplit row;
     std::tie(row.tenant, row.region, row.model) = key;
     row.promise = sum.promise;
+    row.paths = position_of(paths, sum.flex_algo);
     row.turned_away = std::clamp(sum.rate_turned_away / sum.rate, 0.0, 1.0);
     for (const auto& [target, rate] : sum.rate_by_target)  // a sum of shares may round to a little more than all
       row.splits.push_back({target, std::min(1.0, rate / sum.rate)});
@@ -276,9 +301,10 @@ std::shared_ptr<const routing::RoutingTable> make_routing_table(const grid::Snap
   add_names(snapshot, rows);
   std::map<std::string_view, uint32_t> positions;
   add_targets(snapshot, plan, options, rows, positions);
-  add_legs(snapshot, rows);
-  add_promised(snapshot, plan, positions, rows);
-  add_splits(snapshot, plan, positions, rows);
+  const std::vector<grid::FlexAlgoIndex> paths = paths_in_use(snapshot);
+  add_legs(snapshot, paths, rows);
+  add_promised(snapshot, plan, positions, paths, rows);
+  add_splits(snapshot, plan, positions, paths, rows);
   return std::make_shared<const routing::RoutingTable>(std::move(rows));
 }
 

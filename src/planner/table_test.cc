@@ -228,5 +228,42 @@ TEST(PlanTotals, AreTheSumsOfItsRows) {
   EXPECT_EQ(Totals{}.eur_per_million_tokens(), 0);
 }
 
+TEST(RoutingTableOfPlan, WhoTakesAFlexAlgorithmIsLedOverItsPaths) {
+  const auto s = test_support::drawn_grid(R"(
+    a-b 2ms 10G cost=0.01
+    b-t 2ms 10G cost=0.01
+    a-t 1ms 10G admin=submarine
+    site b DE
+    algo 128 igp exclude=submarine
+    region west a
+    accelerator gpu 80GB price=2
+    model m 16GB
+    model k 16GB
+    profile m gpu 32:20ms/600W kv=40GB prefill=20000
+    pool pt t gpu 8
+    tenant any *
+    demand d any west m 1/s flex=128
+  )");
+  const v1::Plan p = plan(s, nullptr, "p", 1, {}, {});
+  const auto table = make_routing_table(s, p, {});
+  const uint32_t site = s.sites.find("t").value, m = s.models.find("m").value, k = s.models.find("k").value;
+  EXPECT_EQ(table->paths_of(0, 0, m), 1u);
+  EXPECT_EQ(table->paths_of(0, 0, k), 0u) << "what the plan does not know of takes the tenant's";
+  EXPECT_DOUBLE_EQ(table->leg(0, site, 0).round_trip.value(), 2000);
+  EXPECT_DOUBLE_EQ(table->leg(0, site, 1).round_trip.value(), 8000);
+  EXPECT_EQ(table->leg(0, site, 1).jurisdictions.bits, 0b11u);
+  routing::RequestFacts facts;
+  facts.model = m;
+  facts.paths = 1;
+  const std::vector<routing::TargetLive> live(1);
+  const routing::Decision decision = routing::decide(*table, facts, live, {}, 0.5);
+  EXPECT_EQ(decision.reason, routing::Reason::plan_split);
+  EXPECT_DOUBLE_EQ(decision.predicted_ttft.value(), 8000);
+  facts.allowed = s.jurisdiction_of(s.sites.find("a"));
+  EXPECT_EQ(routing::decide(*table, facts, live, {}, 0.5).blocking, routing::Gate::path_residency);
+  facts.paths = 0;
+  EXPECT_EQ(routing::decide(*table, facts, live, {}, 0.5).reason, routing::Reason::plan_split);
+}
+
 }  // namespace
 }  // namespace tandem::planner

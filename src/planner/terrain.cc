@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <thread>
+#include <tuple>
 
 namespace tandem::planner {
 
@@ -77,7 +78,7 @@ StateChange compare_states(const grid::Snapshot& before, const grid::Snapshot& n
   StateChange change;
   if (!only_states_differ(before.links, now.links) || !only_states_differ(before.nodes, now.nodes) ||
       !only_states_differ(before.sites, now.sites) || !(before.pools == now.pools) ||
-      !(before.regions == now.regions) || !(before.traffic == now.traffic))
+      !(before.regions == now.regions) || !(before.traffic == now.traffic) || !(before.flex_algos == now.flex_algos))
     return change;
   change.comparable = true;
   for (uint32_t i = 0; i < now.links.size(); ++i)
@@ -90,22 +91,25 @@ StateChange compare_states(const grid::Snapshot& before, const grid::Snapshot& n
 // Whether a tree of the world before could differ in this one, the nodes that went aside (what stands there is down,
 // and asked for that first). A link that went takes nothing with it unless it is on a branch, a node unless a branch
 // goes on from it; a link that is new matters where it is not longer than what is there.
-bool touched(const twin::PathTree& tree, const grid::Snapshot& now, const StateChange& change) {
-  const auto metric_of = [&](grid::LinkIndex link) { return std::max(1.0, now.links[link].igp_metric); };
+bool touched(const twin::PathTree& tree, grid::FlexAlgoIndex algo, const grid::Snapshot& now,
+             const StateChange& change) {
   for (const uint32_t n : change.nodes) {
     const grid::NodeIndex node(n);
     if (now.usable(node) || node == tree.source()) return true;
     if (!tree.reachable(node)) continue;
-    for (const grid::Arc& arc : now.adjacency->out_of(node))
-      if (now.usable(arc.to) && tree.metric(node) + metric_of(arc.link) == tree.metric(arc.to)) return true;
+    for (const grid::Arc& arc : now.adjacency->out_of(node)) {
+      const std::optional<double> metric = twin::metric_in(now, algo, arc.link);
+      if (metric && now.usable(arc.to) && tree.metric(node) + *metric == tree.metric(arc.to)) return true;
+    }
   }
   for (const uint32_t l : change.links) {
     const grid::Link& link = now.links[size_t{l}];
-    if (!now.usable(link.a) || !now.usable(link.b)) continue;  // its node went
+    const std::optional<double> counts = twin::metric_in(now, algo, grid::LinkIndex(l));
+    if (!counts || !now.usable(link.a) || !now.usable(link.b)) continue;  // not in that topology, or its node went
     const bool a = tree.reachable(link.a), b = tree.reachable(link.b);
     if (!a && !b) continue;
     if (a != b) return true;
-    const double metric = metric_of(grid::LinkIndex(l)), from = tree.metric(link.a), to = tree.metric(link.b);
+    const double metric = *counts, from = tree.metric(link.a), to = tree.metric(link.b);
     const bool here_now = now.usable(grid::LinkIndex(l));
     if (here_now ? from + metric <= to || to + metric <= from : from + metric == to || to + metric == from) return true;
   }
@@ -114,8 +118,7 @@ bool touched(const twin::PathTree& tree, const grid::Snapshot& now, const StateC
 
 }  // namespace
 
-Terrain::Terrain(const grid::Snapshot& snapshot, const Terrain* previous)
-    : network(twin::make_network(snapshot)), snapshot_(snapshot) {
+Terrain::Terrain(const grid::Snapshot& snapshot, const Terrain* previous) : snapshot_(snapshot) {
   find_nodes();
   if (previous != nullptr) take_over(*previous);
   std::vector<FromNode*> missing;
@@ -130,31 +133,40 @@ Terrain::Terrain(const grid::Snapshot& snapshot, const Terrain* previous)
 }
 
 void Terrain::find_nodes() {
-  std::map<uint32_t, FromNode> by_node;
+  std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, FromNode> by_node;
   for (size_t r = 0; r < snapshot_.regions.size(); ++r) {
     anchors.push_back(twin::active_anchor(snapshot_, grid::RegionIndex(r)));
-    if (anchors.back()) by_node[anchors.back()->node.value].anchor = true;
+    if (anchors.back()) by_node[{anchors.back()->node.value, {}}].anchor = true;
+  }
+  for (const grid::Demand& demand : snapshot_.demands) {
+    if (!demand.flex_algo.valid()) continue;
+    views_[{demand.region.value, demand.flex_algo}] = UINT32_MAX;
+    if (const auto& anchor = anchors[demand.region.value])
+      by_node[{anchor->node.value, demand.flex_algo}].anchor = true;
   }
   for (uint32_t i = 0; i < snapshot_.traffic.size(); ++i)
-    by_node[snapshot_.traffic[size_t{i}].from.value].rows.push_back(i);
-  for (auto& [node, from] : by_node) {
-    from.node = node;
+    by_node[{snapshot_.traffic[size_t{i}].from.value, {}}].rows.push_back(i);
+  twin::Networks networks(snapshot_);
+  for (auto& [key, from] : by_node) {
+    std::tie(from.node, from.algo) = key;
+    from.network = networks.of(from.algo);
     from_.push_back(std::move(from));
   }
 }
 
-const Terrain::FromNode* Terrain::find(uint32_t node) const {
-  const auto found = std::lower_bound(from_.begin(), from_.end(), node,
-                                      [](const FromNode& from, uint32_t wanted) { return from.node < wanted; });
-  return found != from_.end() && found->node == node ? &*found : nullptr;
+const Terrain::FromNode* Terrain::find(uint32_t node, grid::FlexAlgoIndex algo) const {
+  const std::pair wanted(node, algo);
+  const auto key = [](const FromNode& from) { return std::pair(from.node, from.algo); };
+  const auto found = std::ranges::lower_bound(from_, wanted, {}, key);
+  return found != from_.end() && key(*found) == wanted ? &*found : nullptr;
 }
 
 void Terrain::take_over(const Terrain& previous) {
   const StateChange change = compare_states(previous.snapshot_, snapshot_);
   if (!change.comparable) return;
   for (FromNode& from : from_) {
-    const FromNode* before = previous.find(from.node);
-    if (before == nullptr || touched(*before->tree, snapshot_, change)) continue;
+    const FromNode* before = previous.find(from.node, from.algo);
+    if (before == nullptr || touched(*before->tree, from.algo, snapshot_, change)) continue;
     from.tree = before->tree;
     from.view = before->view;
     const bool went = std::any_of(from.rows.begin(), from.rows.end(), [&](uint32_t i) {
@@ -165,7 +177,7 @@ void Terrain::take_over(const Terrain& previous) {
 }
 
 void Terrain::work_out(FromNode& from) const {
-  if (!from.tree) from.tree = std::make_shared<const twin::PathTree>(network, grid::NodeIndex(from.node));
+  if (!from.tree) from.tree = std::make_shared<const twin::PathTree>(from.network, grid::NodeIndex(from.node));
   if (from.anchor && !from.view) from.view = std::make_shared<const AnchorView>(snapshot_, from.tree);
   if (from.rows.empty() || from.background) return;
   std::map<uint32_t, double> by_arc;
@@ -178,13 +190,20 @@ void Terrain::work_out(FromNode& from) const {
 }
 
 void Terrain::add_views() {
-  std::vector<uint32_t> position(snapshot_.nodes.size(), UINT32_MAX);
+  std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, uint32_t> position;
   for (const FromNode& from : from_) {
     if (!from.anchor) continue;
-    position[from.node] = static_cast<uint32_t>(views.size());
+    position[{from.node, from.algo}] = static_cast<uint32_t>(views.size());
     views.push_back(from.view);
   }
-  for (const auto& anchor : anchors) view_of_region.push_back(anchor ? position[anchor->node.value] : UINT32_MAX);
+  for (const auto& anchor : anchors)
+    view_of_region_.push_back(anchor ? position.at({anchor->node.value, {}}) : UINT32_MAX);
+  for (auto& [key, view] : views_)
+    if (const auto& anchor = anchors[key.first]) view = position.at({anchor->node.value, key.second});
+}
+
+uint32_t Terrain::view_of(uint32_t region, grid::FlexAlgoIndex algo) const {
+  return algo.valid() ? views_.at({region, algo}) : view_of_region_[region];
 }
 
 }  // namespace tandem::planner

@@ -1,12 +1,15 @@
-// What the network means for plans: from every anchor to every pool, and what background traffic leaves of each link.
-// Kept between plans, so that after a failure only what it touches is worked out anew.
+// What the network means for plans: from every anchor to every pool, by the algorithm that traffic is routed by, and
+// what background traffic leaves of each link. Kept between plans, so that after a failure only what it touches is
+// worked out anew.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "grid/snapshot.h"
@@ -50,17 +53,20 @@ class Terrain {
   Terrain(const grid::Snapshot& snapshot, const Terrain* previous);
 
   const grid::Snapshot& snapshot() const { return snapshot_; }
-  std::shared_ptr<const twin::Network> network;
   std::vector<std::optional<grid::Anchor>> anchors;      // by region; empty when all are down
-  std::vector<uint32_t> view_of_region;                  // position in views; UINT32_MAX without an anchor
-  std::vector<std::shared_ptr<const AnchorView>> views;  // by anchor node, ascending
-  std::vector<double> arc_background_gbps;               // 2 × link, + 1 from link.b to link.a
+  std::vector<std::shared_ptr<const AnchorView>> views;  // by anchor node and algorithm
+  // The position in `views` of a region's over the IGP's own paths, or of those of a flex algorithm that some demand
+  // there asks for; UINT32_MAX without an anchor.
+  uint32_t view_of(uint32_t region, grid::FlexAlgoIndex algo) const;
+  std::vector<double> arc_background_gbps;  // 2 × link, + 1 from link.b to link.a
 
  private:
   using Arcs = std::vector<std::pair<uint32_t, double>>;  // arc, Gbit/s
-  // What is known of a node; `tree` of all that traffic starts at, the rest where it applies.
+  // What is known of a node and an algorithm; `tree` of all that traffic starts at, the rest where it applies.
   struct FromNode {
     uint32_t node = 0;
+    grid::FlexAlgoIndex algo;
+    std::shared_ptr<const twin::Network> network;
     bool anchor = false;         // of a region
     std::vector<uint32_t> rows;  // of background traffic from there
     std::shared_ptr<const twin::PathTree> tree;
@@ -71,10 +77,12 @@ class Terrain {
   void take_over(const Terrain& previous);
   void work_out(FromNode& from) const;
   void add_views();
-  const FromNode* find(uint32_t node) const;
+  const FromNode* find(uint32_t node, grid::FlexAlgoIndex algo) const;
 
   grid::Snapshot snapshot_;     // O(1) copy; what the next terrain compares with
-  std::vector<FromNode> from_;  // ascending by node
+  std::vector<FromNode> from_;  // ascending by node, then algorithm
+  std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, uint32_t> views_;  // of a region and a flex algorithm: its view
+  std::vector<uint32_t> view_of_region_;                                // of a region: its view by the IGP
 };
 
 // Runs `work(i)` for every i < count on two threads (the calling one included); the order is not said, so each may

@@ -28,7 +28,7 @@ struct CheckedDeployment {
 class Checker {
  public:
   Checker(const grid::Snapshot& snapshot, const v1::Plan& plan)
-      : snapshot_(snapshot), plan_(plan), network_(twin::make_network(snapshot)), reaches_(snapshot.regions.size()) {}
+      : snapshot_(snapshot), plan_(plan), networks_(snapshot) {}
 
   std::vector<std::string> check() {
     for (const v1::PlannedDeployment& row : plan_.deployments()) check_deployment(row);
@@ -159,9 +159,9 @@ class Checker {
       if (!seen.contains(static_cast<uint32_t>(d))) say("demand {} is not in the plan", snapshot_.demands[d].id);
   }
 
-  const twin::RegionReach& reach(grid::RegionIndex region) {
-    auto& reach = reaches_[region.value];
-    if (!reach) reach = twin::reach_from(snapshot_, network_, region);
+  const twin::RegionReach& reach(const grid::Demand& demand) {
+    auto& reach = reaches_[{demand.region, demand.flex_algo}];
+    if (!reach) reach = twin::reach_from(snapshot_, networks_.of(demand.flex_algo), demand.region);
     return *reach;
   }
 
@@ -182,11 +182,13 @@ class Checker {
       say("demand {}: the KV memory of {} does not hold a batch of {}", demand.id, split.deployment(), d.point.batch);
     if (!tenant.residency.contains(snapshot_.jurisdiction_of(pool.site)))
       say("demand {}: {} is outside the residency of {}", demand.id, snapshot_.sites[pool.site].id, tenant.id);
-    const twin::RegionReach& from = reach(demand.region);
+    const twin::RegionReach& from = reach(demand);
+    const std::string in_algorithm = twin::in_algorithm(snapshot_, demand.flex_algo);
     if (!from.reachable(pool.node))
-      return say("demand {}: no path from {} to {}", demand.id, snapshot_.regions[demand.region].id, pool.id);
+      return say("demand {}: no path from {} to {}{}", demand.id, snapshot_.regions[demand.region].id, pool.id,
+                 in_algorithm);
     if (!tenant.residency.contains(from.tree->jurisdictions(pool.node)))
-      say("demand {}: a path to {} leaves the residency of {}", demand.id, pool.id, tenant.id);
+      say("demand {}: a path to {}{} leaves the residency of {}", demand.id, pool.id, in_algorithm, tenant.id);
     const CheckedWays ways = check_ways(snapshot_, demand, split, from.anchor->node, pool.node);
     for (const std::string& fault : ways.faults) say("demand {} at {}: {}", demand.id, pool.id, fault);
     d.mix.add(*d.profile, demand, split.fraction());
@@ -201,7 +203,7 @@ class Checker {
     for (const auto& [demand, d, over_ways] : served_) {
       const twin::Serving serving = twin::serve(*d->profile, d->point, d->row->replicas(), d->mix);
       const twin::RequestSizes sizes = twin::sizes_of(*d->profile, *demand);
-      const twin::RegionReach& from = reach(demand->region);
+      const twin::RegionReach& from = reach(*demand);
       const Microseconds own = twin::round_trip(from, snapshot_.pools[d->pool].node);
       const Microseconds ways = over_ways + 2 * (from.anchor->access_delay + from.anchor->backhaul_delay);
       const double ttft_ms = std::max(own, ways).value() * 1e-3 + serving.ttft(sizes, demand->promise.quantile).value();
@@ -238,8 +240,8 @@ class Checker {
 
   const grid::Snapshot& snapshot_;
   const v1::Plan& plan_;
-  std::shared_ptr<const twin::Network> network_;
-  std::vector<std::optional<twin::RegionReach>> reaches_;
+  twin::Networks networks_;
+  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, std::optional<twin::RegionReach>> reaches_;
   std::map<std::string, CheckedDeployment, std::less<>> deployments_;
   struct Served {
     const grid::Demand* demand = nullptr;

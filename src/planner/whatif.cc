@@ -362,12 +362,12 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
                              {"worst_link", link},
                              {"lost_gbps", six_decimals(loads.lost.value())}});
   };
-  const auto before_network = twin::make_network(snapshot), after_network = twin::make_network(after);
+  twin::Networks before_networks(snapshot), after_networks(after);
   int64_t watched = 0, broken = 0;
   for (const WatchedPromise& one : watched_promises(snapshot, plan)) {
-    if (is_broken(snapshot, before_network, one.watch)) continue;
+    if (is_broken(snapshot, before_networks, one.watch)) continue;
     ++watched;
-    broken += is_broken(after, after_network, one.watch) ? 1 : 0;
+    broken += is_broken(after, after_networks, one.watch) ? 1 : 0;
   }
   Json::Array failed, rounds;
   for (const twin::Failure& failure : scenario.failures)

@@ -10,7 +10,7 @@ using routing::Gate;
 double euros_at(const routing::RoutingTable& table, const routing::RequestFacts& facts, uint32_t target) {
   const routing::Target& row = table.targets()[target];
   return facts.prompt_tokens * row.euros_per_prompt_token + facts.output_tokens * row.euros_per_output_token +
-         facts.bytes * table.leg(facts.region, row.site_position).euros_per_byte;
+         facts.bytes * table.leg(facts.region, row.site_position, facts.paths).euros_per_byte;
 }
 
 }  // namespace
@@ -23,6 +23,7 @@ Router::Router(const grid::Snapshot& snapshot, const routing::RoutingTable& tabl
     facts.tenant = demand.tenant.value;
     facts.region = demand.region.value;
     facts.model = demand.model.value;
+    facts.paths = table.paths_of(facts.tenant, facts.region, facts.model);
     facts.prompt_tokens = demand.prompt_tokens;
     facts.output_tokens = demand.output_tokens;
     facts.bytes = demand.upload_bytes + demand.download_bytes;
@@ -42,7 +43,7 @@ void Router::find_eligible() {
     if (!table_.may_use(facts.tenant, facts.model)) continue;
     for (const uint32_t target : table_.targets_of_model(facts.model)) {
       const routing::Target& row = table_.targets()[target];
-      const bool reachable = table_.leg(facts.region, row.site_position).reachable;
+      const bool reachable = table_.leg(facts.region, row.site_position, facts.paths).reachable;
       if (row.up && reachable && facts.allowed.contains(row.jurisdiction)) eligible_[d].push_back(target);
     }
     const auto sort_by = [&](auto key) {
@@ -50,8 +51,9 @@ void Router::find_eligible() {
                        [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
     };
     if (policy_ == Policy::nearest)
-      sort_by(
-          [&](uint32_t t) { return table_.leg(facts.region, table_.targets()[t].site_position).round_trip.value(); });
+      sort_by([&](uint32_t t) {
+        return table_.leg(facts.region, table_.targets()[t].site_position, facts.paths).round_trip.value();
+      });
     else if (policy_ == Policy::cheapest)
       sort_by([&](uint32_t t) { return euros_at(table_, facts, t); });
   }
@@ -132,7 +134,8 @@ Router::Choice Router::by_share(uint32_t demand) {
     if (draw < share.up_to) {
       const routing::Target& row = table_.targets()[share.target];
       if (!row.up) return {std::nullopt, Gate::down};
-      if (!table_.leg(facts_[demand].region, row.site_position).reachable) return {std::nullopt, Gate::unreachable};
+      if (!table_.leg(facts_[demand].region, row.site_position, facts_[demand].paths).reachable)
+        return {std::nullopt, Gate::unreachable};
       return {share.target};
     }
   return {std::nullopt, Gate::capacity};
@@ -142,7 +145,7 @@ bool Router::resident(uint32_t demand, uint32_t target) const {
   const routing::RequestFacts& facts = facts_[demand];
   const routing::Target& row = table_.targets()[target];
   return facts.allowed.contains(row.jurisdiction) &&
-         facts.allowed.contains(table_.leg(facts.region, row.site_position).jurisdictions);
+         facts.allowed.contains(table_.leg(facts.region, row.site_position, facts.paths).jurisdictions);
 }
 
 }  // namespace tandem::replay

@@ -50,7 +50,10 @@ Simulation::Simulation(const grid::Snapshot& snapshot, const v1::Plan& plan, con
       tenants_(snapshot.tenants.size()),
       sites_tally_(snapshot.sites.size()) {
   for (const routing::Leg& leg : table_->rows().legs) one_way_ns_.push_back(std::llround(leg.round_trip.value() * 500));
-  for (const grid::Demand& demand : snapshot.demands) demand_region_.push_back(demand.region.value);
+  for (const grid::Demand& demand : snapshot.demands)
+    leg_row_.push_back(snapshot.regions.size() *
+                           table_->paths_of(demand.tenant.value, demand.region.value, demand.model.value) +
+                       demand.region.value);
 }
 
 Result<std::unique_ptr<Simulation>> Simulation::create(const grid::Snapshot& snapshot, const v1::Plan& plan,
@@ -214,7 +217,7 @@ void Simulation::finish(uint32_t slot, int64_t at_ns) {
     report_.prompt_tokens += request.prompt_tokens;
     report_.output_tokens += request.output_tokens;
     if (good) report_.good_output_tokens += request.output_tokens;
-    const routing::Leg& leg = table_->leg(demand.region.value, engines_[request.target].site);
+    const routing::Leg& leg = table_->rows().legs[leg_row_[request.demand] * sites_ + engines_[request.target].site];
     transport_eur_ += (demand.upload_bytes + demand.download_bytes) * leg.euros_per_byte;
     DemandCount& count = demands_[request.demand];
     count.in_time += !late;

@@ -45,7 +45,7 @@ class Simulation {
   void release(uint32_t slot);
   void turn_away(const InFlight& request, std::string_view why);
   int64_t one_way_ns(uint32_t demand, uint32_t target) const {
-    return one_way_ns_[demand_region_[demand] * sites_ + engines_[target].site];
+    return one_way_ns_[leg_row_[demand] * sites_ + engines_[target].site];
   }
   void count_costs();
   void count_links();
@@ -58,8 +58,8 @@ class Simulation {
   Router router_;
   std::vector<Engine> engines_;            // by target
   std::vector<routing::TargetLive> live_;  // by target
-  std::vector<int64_t> one_way_ns_;        // regions × sites
-  std::vector<uint32_t> demand_region_;
+  std::vector<int64_t> one_way_ns_;        // as the table's legs
+  std::vector<size_t> leg_row_;            // by demand: its region in its paths, `sites_` legs each
   size_t sites_ = 0;
   EventHeap heap_;
   std::vector<InFlight> in_flight_;

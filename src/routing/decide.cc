@@ -83,7 +83,7 @@ struct Assessment {
 template <class Live>
 Assessment assess(const RoutingTable& table, const RequestFacts& request, const Candidate& candidate, Live live,
                   std::span<const uint32_t> excluded, double cached_tokens = 0) {
-  const Leg& leg = table.leg(request.region, candidate.site);
+  const Leg& leg = table.leg(request.region, candidate.site, request.paths);
   const TargetLive& state = at(live, candidate.target);
   Assessment result;
   if (leg.reachable)
@@ -114,7 +114,8 @@ Decision follow_plan(const RoutingTable& table, const RequestFacts& request, Liv
                      std::span<const uint32_t> excluded, double draw, const TableRows::DemandSplit* planned) {
   const auto gate_of = [&](const Candidate& candidate, const Assessment& found) {
     if (found.gate != Gate::promise_ttft || planned == nullptr) return found.gate;
-    const bool counted = counted_as_late(*planned, request, candidate, table.leg(request.region, candidate.site));
+    const bool counted =
+        counted_as_late(*planned, request, candidate, table.leg(request.region, candidate.site, request.paths));
     return counted ? Gate::none : found.gate;
   };
   const auto shares = table.shares(request.tenant, request.region, request.model);
@@ -156,7 +157,7 @@ bool is_faster(const Choice& a, const Choice& b) {
 template <class Live>
 Decision search(const RoutingTable& table, const RequestFacts& request, Live live, std::span<const uint32_t> excluded) {
   const auto [rows, least] = table.candidates(request.model);
-  const double least_transport = request.bytes * table.least_euros_per_byte(request.region);
+  const double least_transport = request.bytes * table.least_euros_per_byte(request.region, request.paths);
   Choice cheapest;
   Choice fastest;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -166,7 +167,7 @@ Decision search(const RoutingTable& table, const RequestFacts& request, Live liv
                                              cheapest.euros)
       break;
     const Candidate& candidate = rows[i];
-    const Leg& leg = table.leg(request.region, candidate.site);
+    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
     if (place_gate(candidate, leg, request.allowed) != Gate::none) continue;
     Choice choice{&candidate, euros_of(candidate, leg, request),
                   leg.round_trip.value() + prefill_us(candidate, request)};
@@ -218,7 +219,7 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
     });
   };
   const Candidate& chosen = table.candidate(*cold.target);
-  const double cold_euros = euros_of(chosen, table.leg(request.region, chosen.site), request);
+  const double cold_euros = euros_of(chosen, table.leg(request.region, chosen.site, request.paths), request);
   const double load_max = std::max(kWarmLoadMax, load_of(chosen, at(live, chosen.target).in_flight));
   Decision warm = cold;
   for (const PrefixHit& hit : request.hits.all()) {
@@ -231,7 +232,7 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
     const bool at_risk = cold.reason == Reason::promise_at_risk && found.gate == Gate::promise_ttft;
     if (found.gate != Gate::none && !at_risk && !same) continue;
     if (!same && load_of(candidate, at(live, hit.target).in_flight) > load_max) continue;
-    const double euros = euros_of(candidate, table.leg(request.region, candidate.site), request, cached);
+    const double euros = euros_of(candidate, table.leg(request.region, candidate.site, request.paths), request, cached);
     const bool allowed = same || has_share(hit.target) || cold.reason == Reason::promise_at_risk ||
                          (cold.reason == Reason::cheapest && euros <= cold_euros);
     if (!allowed) continue;
@@ -260,6 +261,7 @@ void for_each_fallback(const RoutingTable& table, const RequestFacts& request, V
     if (context > 0 && request.prompt_tokens + request.output_tokens > context) continue;
     RequestFacts instead = request;
     instead.model = *next;
+    instead.paths = table.paths_of(instead.tenant, instead.region, instead.model);
     if (!visit(instead)) return;
   }
 }
@@ -317,7 +319,7 @@ Decision decide_model(const RoutingTable& table, const RequestFacts& request, Li
 
 Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight) {
   const Candidate& candidate = table.candidate(target);
-  return table.leg(request.region, candidate.site).round_trip +
+  return table.leg(request.region, candidate.site, request.paths).round_trip +
          Microseconds(prefill_us(candidate, request) + wait_us(candidate, request, in_flight));
 }
 
@@ -325,7 +327,7 @@ std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const Reques
   std::optional<Microseconds> soonest;
   if (tenant_gate(table, request) != Gate::none) return soonest;
   for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Leg& leg = table.leg(request.region, candidate.site);
+    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
     if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) continue;
     const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
     soonest = std::min(soonest.value_or(alone), alone);
@@ -351,7 +353,7 @@ std::vector<CandidateVerdict> explain(const RoutingTable& table, const RequestFa
   const auto add_model = [&](const RequestFacts& facts) {
     const TableRows::DemandSplit* demand = table.split(facts.tenant, facts.region, facts.model);
     for (const Candidate& candidate : table.candidates(facts.model).rows) {
-      const Leg& leg = table.leg(facts.region, candidate.site);
+      const Leg& leg = table.leg(facts.region, candidate.site, facts.paths);
       const uint32_t cached = cached_at(facts, candidate.target);
       const Assessment found = assess(table, facts, candidate, live, excluded, cached);
       CandidateVerdict verdict{candidate.target,

@@ -68,6 +68,7 @@ class Canonical {
     add(tenant.limits.budget_per_month.value());
     add(uint64_t{tenant.fallbacks});
     add(tenant.hedge_quantile);
+    add(tenant.paths);
   }
   void add(const ModelTraits& traits) {
     add(traits.fallback);
@@ -107,6 +108,7 @@ class Canonical {
     add_all(demand.splits);
     add(demand.promise);
     add(demand.turned_away);
+    add(demand.paths);
   }
   void add(uint32_t value) { add(uint64_t{value}); }
 

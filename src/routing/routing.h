@@ -67,7 +67,7 @@ struct Trial {
   double share_fraction = 0;        // of the model's clients, [0, 1]
 };
 
-// From a region to a site, over every path the packets may take (all ECMP branches).
+// From a region to a site, over every path the packets may take (all ECMP branches of their algorithm).
 struct Leg {
   bool reachable = false;
   Microseconds round_trip;              // access + backhaul + network, both ways, the longest branch
@@ -91,6 +91,7 @@ struct Tenant {
   grid::TenantLimits limits = {};
   bool fallbacks = false;     // a model's fallback may serve what it asks of the model
   double hedge_quantile = 0;  // of an engine's first tokens, after which a second is asked, [0, 1); 0: never
+  uint32_t paths = 0;  // that its traffic takes, where the plan's row of its demand says no other: see TableRows::legs
 };
 
 struct Key {
@@ -120,12 +121,15 @@ struct TableRows {
   std::vector<Key> keys;
   std::vector<PrefixEntry> prefixes;
   std::vector<Target> targets;
-  std::vector<Leg> legs;  // regions × sites, region-major
+  // Regions × sites, region-major: over the IGP's own paths, which are 0, then over those of each flex algorithm that
+  // some tenant or demand takes.
+  std::vector<Leg> legs;
   struct DemandSplit {
     uint32_t tenant = 0, region = 0, model = 0;
     std::vector<Split> splits;  // fractions sum to at most 1
     grid::Promise promise;
     double turned_away = 0;  // by the plan: a fraction of the demand, [0, 1]
+    uint32_t paths = 0;      // that its traffic takes
   };
   std::vector<DemandSplit> demand_splits;
   bool admission_by_plan = false;  // requests are turned away as the plan says; else served where there is room
@@ -182,7 +186,11 @@ class RoutingTable {
   const ModelTraits& traits(uint32_t model) const;
 
   std::span<const uint32_t> targets_of_model(uint32_t model) const;  // ascending
-  const Leg& leg(uint32_t region, uint32_t site) const { return rows_.legs[region * rows_.sites.size() + site]; }
+  const Leg& leg(uint32_t region, uint32_t site, uint32_t paths = 0) const {
+    return rows_.legs[(size_t{paths} * rows_.regions.size() + region) * rows_.sites.size() + site];
+  }
+  // Whose paths a tenant's traffic from a region to a model takes, for `leg` and RequestFacts.
+  uint32_t paths_of(uint32_t tenant, uint32_t region, uint32_t model) const;
   // The plan's row for that demand, or null.
   const TableRows::DemandSplit* split(uint32_t tenant, uint32_t region, uint32_t model) const;
   // The same as the decision reads it: empty where there is no row.
@@ -191,7 +199,9 @@ class RoutingTable {
   Candidates candidates(uint32_t model) const;
   const Candidate& candidate(uint32_t target) const { return candidates_[candidate_positions_[target]]; }
   const Candidate& candidate_at(uint32_t position) const { return candidates_[position]; }
-  double least_euros_per_byte(uint32_t region) const { return least_euros_per_byte_[region]; }  // of its reachable legs
+  double least_euros_per_byte(uint32_t region, uint32_t paths) const {  // of its reachable legs
+    return least_euros_per_byte_[paths * rows_.regions.size() + region];
+  }
 
  private:
   struct DigestHash {
@@ -220,7 +230,7 @@ class RoutingTable {
   std::vector<Candidate> candidates_;
   std::vector<LeastPrices> least_prices_;
   std::vector<uint32_t> candidate_positions_;  // by target
-  std::vector<double> least_euros_per_byte_;   // by region
+  std::vector<double> least_euros_per_byte_;   // by paths, then region
   std::unordered_map<Digest, uint32_t, DigestHash> key_positions_;
   Positions model_positions_;
   Positions region_positions_;
@@ -263,6 +273,7 @@ struct RequestFacts {
   uint32_t tenant = 0;
   uint32_t region = 0;
   uint32_t model = 0;
+  uint32_t paths = 0;                                            // RoutingTable::paths_of these
   double prompt_tokens = 0;                                      // estimated where the tokenizer is not known
   double output_tokens = 0;                                      // expected; from max_tokens or the demand's mean
   double bytes = 0;                                              // of the request body, for transport cost

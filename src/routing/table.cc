@@ -81,7 +81,11 @@ void RoutingTable::check_rows() const {
   constexpr size_t kRowsMax = size_t{1} << kPositionBits;
   CHECK(rows_.tenants.size() < kRowsMax && rows_.regions.size() < kRowsMax && rows_.models.size() < kRowsMax);
   CHECK(rows_.jurisdictions.size() <= grid::kJurisdictionsMax);
-  CHECK(rows_.legs.size() == rows_.regions.size() * rows_.sites.size());
+  const size_t legs = rows_.regions.size() * rows_.sites.size();
+  const size_t paths = legs > 0 ? rows_.legs.size() / legs : 1;
+  CHECK(paths > 0 && rows_.legs.size() == legs * paths);
+  for (const Tenant& tenant : rows_.tenants) CHECK(tenant.paths < paths);
+  for (const TableRows::DemandSplit& demand : rows_.demand_splits) CHECK(demand.paths < paths);
   for (const auto& [name, model] : rows_.model_names) CHECK(model < rows_.models.size());
   for (const Tenant& tenant : rows_.tenants) {
     CHECK(is_amount(tenant.weight) && tenant.weight > 0);
@@ -176,11 +180,11 @@ void RoutingTable::index_targets() {
     }
   }
 
-  least_euros_per_byte_.assign(rows_.regions.size(), std::numeric_limits<double>::infinity());
-  for (uint32_t region = 0; region < rows_.regions.size(); ++region)
-    for (uint32_t site = 0; site < rows_.sites.size(); ++site)
-      if (leg(region, site).reachable)
-        least_euros_per_byte_[region] = std::min(least_euros_per_byte_[region], leg(region, site).euros_per_byte);
+  if (rows_.sites.empty()) return;
+  least_euros_per_byte_.assign(rows_.legs.size() / rows_.sites.size(), std::numeric_limits<double>::infinity());
+  for (size_t i = 0; i < rows_.legs.size(); ++i)
+    if (double& least = least_euros_per_byte_[i / rows_.sites.size()]; rows_.legs[i].reachable)
+      least = std::min(least, rows_.legs[i].euros_per_byte);
 }
 
 void RoutingTable::index_splits() {
@@ -278,6 +282,11 @@ RoutingTable::Candidates RoutingTable::candidates(uint32_t model) const {
   const size_t first = model_first_[model];
   const size_t count = model_first_[model + 1] - first;
   return {std::span(candidates_).subspan(first, count), std::span(least_prices_).subspan(first, count)};
+}
+
+uint32_t RoutingTable::paths_of(uint32_t tenant, uint32_t region, uint32_t model) const {
+  const TableRows::DemandSplit* planned = split(tenant, region, model);
+  return planned != nullptr ? planned->paths : rows_.tenants[tenant].paths;
 }
 
 const TableRows::DemandSplit* RoutingTable::split(uint32_t tenant, uint32_t region, uint32_t model) const {

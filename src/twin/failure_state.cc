@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <set>
+#include <utility>
 
 namespace tandem::twin {
 namespace {
@@ -78,44 +80,80 @@ FailureStudy::State::State(const grid::Snapshot& its_snapshot, const TrafficMatr
     : snapshot(its_snapshot),
       matrix(its_matrix),
       kind(its_kind),
-      network(make_network(snapshot)),
-      mesh(*network, snapshot.links.size()),
+      networks(snapshot),
       failures(failures_of(snapshot, kind)),
       taken(what_is_taken(snapshot, failures)),
       takers(snapshot.links.size()),
+      steered_over(snapshot.links.size()),
       gbps(slots() + 1, 0),
       per_capacity(slots() + 1, 0) {
+  plane_of({});
+  for (const uint64_t bits : igp().network->jurisdictions) jurisdictions |= bits;
   for (uint32_t f = 0; f < taken.size(); ++f)
     for (const uint32_t link : taken[f].links) takers[link].push_back(f);
   for (size_t i = 0; i < snapshot.links.size(); ++i) {
-    if (!mesh.links[i].usable) continue;
+    if (!snapshot.usable(grid::LinkIndex(i))) continue;
     per_capacity[2 * i] = 1 / snapshot.links[i].capacity_ab.value();
     per_capacity[2 * i + 1] = 1 / snapshot.links[i].capacity_ba.value();
   }
 }
 
+uint32_t FailureStudy::State::plane_of(grid::FlexAlgoIndex flex_algo) {
+  const auto known =
+      std::find_if(planes.begin(), planes.end(), [&](const Plane& plane) { return plane.flex_algo == flex_algo; });
+  const auto position = static_cast<uint32_t>(known - planes.begin());
+  if (known == planes.end()) {
+    const auto& network = networks.of(flex_algo);
+    planes.push_back({flex_algo, network, Mesh(*network, snapshot.links.size())});
+  }
+  return position;
+}
+
 void FailureStudy::State::watch(std::vector<PromiseWatch> all) {
   for (uint32_t i = 0; i < all.size(); ++i) {
-    if (is_broken(snapshot, network, all[i])) continue;
+    if (is_broken(snapshot, networks, all[i])) continue;
+    const grid::NodeIndex anchor = active_anchor(snapshot, all[i].region)->node;
+    for (PromiseWatch::Part& part : all[i].parts)
+      for (auto* way : {&part.primary, &part.second})
+        if (usable_slots_along(snapshot, *way, anchor, part.node).empty()) way->clear();
     watches.push_back(std::move(all[i]));
     watch_given.push_back(i);
   }
 }
 
 void FailureStudy::State::route_all() {
-  std::map<uint32_t, Toward> by_node;
-  const size_t nodes = snapshot.nodes.size();
-  const auto at = [&](grid::NodeIndex node) -> Toward& {
-    Toward& to = by_node[node.value];
+  std::map<std::pair<uint32_t, uint32_t>, Toward> by_end;  // plane, node
+  const auto at = [&](grid::FlexAlgoIndex flex_algo, grid::NodeIndex node) -> Toward& {
+    const uint32_t plane = plane_of(flex_algo);
+    Toward& to = by_end[{plane, node.value}];
     to.node = node.value;
-    to.source.resize(nodes, 0);
+    to.plane = plane;
+    to.source.resize(nodes(), 0);
     return to;
   };
-  for (const TrafficMatrix::Flow& flow : matrix.flows) at(flow.to).source[flow.from.value] += flow.rate.value();
+  for (const TrafficMatrix::Flow& flow : matrix.flows)
+    at(flow.flex_algo, flow.to).source[flow.from.value] += flow.rate.value();
   for (uint32_t i = 0; i < watches.size(); ++i)
-    at(active_anchor(snapshot, watches[i].region)->node).watches.push_back(i);
-  for (auto& [node, to] : by_node) {
+    at(watches[i].flex_algo, active_anchor(snapshot, watches[i].region)->node).watches.push_back(i);
+  for (const TrafficMatrix::Steered& flow : matrix.steered) {
+    Steered own{flow.from.value, flow.to.value, flow.rate.value(),
+                usable_slots_along(snapshot, flow.primary, flow.from, flow.to),
+                usable_slots_along(snapshot, flow.second, flow.from, flow.to)};
+    Toward& to = at(flow.flex_algo, flow.to);
+    if (own.primary.empty() && own.second.empty()) {
+      to.source[flow.from.value] += flow.rate.value();
+      continue;
+    }
+    to.steered.push_back(static_cast<uint32_t>(steered.size()));
+    for (const uint32_t slot : own.way()) {
+      gbps[slot] += own.gbps;
+      steered_over[slot / 2].push_back(static_cast<uint32_t>(steered.size()));
+    }
+    steered.push_back(std::move(own));
+  }
+  for (auto& [end, to] : by_end) {
     route(to);
+    for (const uint32_t flow : to.steered) steered[flow].toward = static_cast<uint32_t>(toward.size());
     toward.push_back(std::move(to));
   }
   for (size_t i = 0; i < slots(); ++i)
@@ -125,12 +163,12 @@ void FailureStudy::State::route_all() {
 }
 
 void FailureStudy::State::route(Toward& to) {
-  const uint32_t nodes = mesh.nodes();
-  to.routed.assign(nodes, {});
-  for (uint32_t node = 0; node < nodes; ++node) to.routed[node].flow = to.source[node];
+  const Mesh& mesh = this->mesh(to);
+  to.routed.assign(nodes(), {});
+  for (uint32_t node = 0; node < nodes(); ++node) to.routed[node].flow = to.source[node];
   using Entry = std::pair<double, uint32_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> frontier;
-  if (network->usable[to.node]) {
+  if (planes[to.plane].network->usable[to.node]) {
     to.routed[to.node].distance = 0;
     frontier.emplace(0, to.node);
   }
@@ -165,83 +203,235 @@ void FailureStudy::State::route(Toward& to) {
     }
   }
   to.negligible = kRoundingShare * total;
-  for (uint32_t node = 0; node < nodes; ++node) {
+  for (uint32_t node = 0; node < nodes(); ++node) {
     if (to.routed[node].distance < kFarAway) continue;
     to.order.push_back(static_cast<uint16_t>(node));
     to.routed[node].flow = 0;
     gbps[lost_slot()] += to.source[node];
   }
-  to.rank.resize(nodes);
-  for (size_t i = 0; i < nodes; ++i) to.rank[to.order[i]] = static_cast<uint16_t>(i);
+  to.rank.resize(nodes());
+  for (size_t i = 0; i < nodes(); ++i) to.rank[to.order[i]] = static_cast<uint16_t>(i);
 }
 
 // ---- Promises ----------------------------------------------------------------------------------------------------
 
-bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network,
-               const PromiseWatch& watch) {
-  const RegionReach reach = reach_from(snapshot, network, watch.region);
+namespace {
+
+// Over the first of a part's ways that is whole from that anchor; nothing where none is.
+std::optional<Microseconds> delay_over(const grid::Snapshot& snapshot, const PromiseWatch::Part& part,
+                                       grid::NodeIndex anchor) {
+  for (const auto* way : {&part.primary, &part.second}) {
+    if (usable_slots_along(snapshot, *way, anchor, part.node).empty()) continue;
+    Microseconds delay;
+    for (const grid::LinkIndex link : *way) delay += snapshot.links[link].delay;
+    return delay;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_broken(const grid::Snapshot& snapshot, Networks& networks, const PromiseWatch& watch) {
+  const RegionReach reach = reach_from(snapshot, networks.of(watch.flex_algo), watch.region);
   return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
-    return !snapshot.usable(part.node) || !reach.reachable(part.node) ||
-           !watch.allowed.contains(reach.tree->jurisdictions(part.node)) ||
-           round_trip(reach, part.node).value() > part.round_trip_max.value() * kPromiseTolerance;
+    if (!reach.anchor || !snapshot.usable(part.node)) return true;
+    const auto too_long = [&](Microseconds round_trip) {
+      return round_trip.value() > part.round_trip_max.value() * kPromiseTolerance;
+    };
+    if (const auto one_way = delay_over(snapshot, part, reach.anchor->node))
+      return too_long(2 * (reach.anchor->access_delay + reach.anchor->backhaul_delay + *one_way));
+    return !reach.reachable(part.node) || !watch.allowed.contains(reach.tree->jurisdictions(part.node)) ||
+           too_long(round_trip(reach, part.node));
+  });
+}
+
+bool leaves_residency(const grid::Snapshot& before, Networks& then, const grid::Snapshot& after, Networks& now,
+                      const PromiseWatch& watch) {
+  const auto outside = [&](const PathTree& tree, grid::NodeIndex node) {
+    return tree.reachable(node) && !watch.allowed.contains(tree.jurisdictions(node));
+  };
+  // Of traffic that starts at a node: the routers it comes to, and what those beside the loss send on.
+  const auto repaired = [&](const std::vector<PathTree::ArcShare>& shares, grid::NodeIndex start,
+                            const PathTree& onward) {
+    std::set<grid::NodeIndex> reached;
+    if (after.usable(start)) reached.insert(start);
+    for (const PathTree::ArcShare& share : shares) {
+      const grid::Link& link = after.links[share.link];
+      const grid::NodeIndex tail = share.forward ? link.a : link.b, head = share.forward ? link.b : link.a;
+      if (!reached.contains(tail)) continue;
+      if (after.usable(share.link))
+        reached.insert(head);
+      else if (outside(onward, tail))
+        return true;
+    }
+    return false;
+  };
+  const RegionReach first = reach_from(before, then.of(watch.flex_algo), watch.region);
+  const RegionReach last = reach_from(after, now.of(watch.flex_algo), watch.region);
+  return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
+    if (last.anchor && !delay_over(after, part, last.anchor->node) && after.usable(part.node) &&
+        outside(*last.tree, part.node))
+      return true;
+    if (!first.reachable(part.node) || delay_over(before, part, first.anchor->node)) return false;
+    const grid::NodeIndex anchor = first.anchor->node;
+    return repaired(first.tree->shares_to(part.node), anchor, PathTree(now.of(watch.flex_algo), part.node)) ||
+           repaired(first.tree->shares_back(part.node), part.node, PathTree(now.of(watch.flex_algo), anchor));
   });
 }
 
 PromiseJudge::PromiseJudge(const FailureStudy::State& state)
-    : node_down(state.mesh.nodes(), 0),
+    : node_down(state.nodes(), 0),
       state_(state),
-      longest_(state.mesh.nodes(), 0),
-      seen_(state.mesh.nodes(), 0),
-      elsewhere_(state.mesh.nodes(), kFarAway) {}
+      longest_(state.nodes(), 0),
+      seen_(state.nodes(), 0),
+      elsewhere_(state.nodes(), kFarAway),
+      reached_(state.nodes(), 0) {}
 
-uint32_t PromiseJudge::broken(const Toward& to, const TowardView& view, const Reroute& reroute,
-                              std::vector<uint32_t>* links) {
-  uint32_t count = 0;
+Judged PromiseJudge::judge(const Toward& to, const TowardView& view, const Reroute& reroute,
+                           std::vector<uint32_t>* links) {
+  const Scene scene{to, view, reroute, links, state_.mesh(to)};
+  Judged judged;
   for (const uint32_t position : to.watches) {
     const PromiseWatch& watch = state_.watches[position];
-    if (links != nullptr)
-      for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors)
-        for (const Mesh::Arc& arc : state_.mesh.out_of(anchor.node.value)) links->push_back(arc.slot >> 1);
-    const grid::Anchor* anchor = anchor_left(watch, reroute);
-    if (anchor == nullptr || is_broken_at(watch, *anchor, to, view, reroute, links)) ++count;
+    for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors)
+      for (const Mesh::Arc& arc : state_.igp().mesh.out_of(anchor.node.value)) scene.note(arc.slot >> 1);
+    const grid::Anchor* anchor = anchor_left(scene, watch);
+    Judged one = anchor == nullptr ? Judged{1, 0} : judge_at(scene, watch, *anchor);
+    if (state_.is_bound(watch) && (repairs_leave(scene, watch) || one.left > 0)) one.left = 1;
+    judged.broken += one.broken;
+    judged.left += one.left;
   }
-  return count;
+  return judged;
 }
 
 // As active_anchor, under the failures at hand.
-const grid::Anchor* PromiseJudge::anchor_left(const PromiseWatch& watch, const Reroute& reroute) const {
+const grid::Anchor* PromiseJudge::anchor_left(const Scene& scene, const PromiseWatch& watch) const {
   const grid::Anchor* isolated = nullptr;
   for (const grid::Anchor& anchor : state_.snapshot.regions[watch.region].anchors) {
-    if (!state_.network->usable[anchor.node.value] || node_down[anchor.node.value] != 0) continue;
-    for (const Mesh::Arc& arc : state_.mesh.out_of(anchor.node.value))
-      if (reroute.down[arc.slot >> 1] == 0) return &anchor;
+    if (!state_.igp().network->usable[anchor.node.value] || node_down[anchor.node.value] != 0) continue;
+    for (const Mesh::Arc& arc : state_.igp().mesh.out_of(anchor.node.value))
+      if (!scene.down(arc.slot >> 1)) return &anchor;
     if (isolated == nullptr) isolated = &anchor;
   }
   return isolated;
 }
 
-bool PromiseJudge::is_broken_at(const PromiseWatch& watch, const grid::Anchor& anchor, const Toward& to,
-                                const TowardView& view, const Reroute& reroute, std::vector<uint32_t>* links) {
-  const bool at_home = anchor.node.value == to.node;
-  if (!at_home) measure_from(anchor.node.value, reroute);
+// Over the first of a part's ways that is whole.
+std::optional<double> PromiseJudge::delay_over_ways(const Scene& scene, const PromiseWatch::Part& part) const {
+  for (const auto* way : {&part.primary, &part.second}) {
+    double delay_us = 0;
+    bool whole = !way->empty();
+    for (const grid::LinkIndex link : *way) {
+      scene.note(link.value);
+      whole &= !scene.down(link.value);
+      delay_us += state_.snapshot.links[link].delay.value();
+    }
+    if (whole) return delay_us;
+  }
+  return std::nullopt;
+}
+
+Judged PromiseJudge::judge_at(const Scene& scene, const PromiseWatch& watch, const grid::Anchor& anchor) {
+  const uint32_t at = anchor.node.value;
+  const bool at_home = at == scene.to.node;
+  if (!at_home) measure_from(scene, at);
+  Judged judged;
+  for (const PromiseWatch::Part& part : watch.parts) {
+    Way way = at_home ? walk(
+                            scene, [&](uint32_t node) { return scene.reroute.distance(scene.view, node); },
+                            part.node.value, at)
+                      : walk(
+                            scene, [&](uint32_t node) { return elsewhere_[node]; }, part.node.value, at);
+    if (const auto delay_us = at_home ? delay_over_ways(scene, part) : std::nullopt) way = {true, *delay_us, 0};
+    const bool here = node_down[part.node.value] == 0 && way.reachable;
+    const bool outside = here && !watch.allowed.contains({way.jurisdictions});
+    const double round_trip_us = 2 * (anchor.access_delay.value() + anchor.backhaul_delay.value() + way.delay_us);
+    if (outside) judged.left = 1;
+    if (!here || outside || round_trip_us > part.round_trip_max.value() * kPromiseTolerance) judged.broken = 1;
+  }
+  return judged;
+}
+
+// Whether the routers beside what failed send on over other jurisdictions, those on the branches from the anchor toward
+// the node and those on the way back.
+bool PromiseJudge::repairs_leave(const Scene& scene, const PromiseWatch& watch) {
   bool any = false;
   for (const PromiseWatch::Part& part : watch.parts) {
-    const Way way = at_home ? walk([&](uint32_t node) { return reroute.distance(view, node); }, part.node.value,
-                                   anchor.node.value, reroute, links)
-                            : walk([&](uint32_t node) { return elsewhere_[node]; }, part.node.value, anchor.node.value,
-                                   reroute, links);
-    const double round_trip_us = 2 * (anchor.access_delay.value() + anchor.backhaul_delay.value() + way.delay_us);
-    any |= node_down[part.node.value] != 0 || !way.reachable || !watch.allowed.contains({way.jurisdictions}) ||
-           round_trip_us > part.round_trip_max.value() * kPromiseTolerance;
+    if (!part.primary.empty() || !part.second.empty()) continue;  // its ends watch its ways
+    const uint32_t node = part.node.value, anchor = scene.to.node;
+    find_branches(scene, node);
+    if (std::ranges::none_of(branches_, [&](const BranchArc& arc) { return scene.down(arc.link); })) continue;
+    const auto outside = [&](const Way& way) { return way.reachable && !watch.allowed.contains({way.jurisdictions}); };
+    any |= any_repair(scene, true, node, [&](uint32_t router) {
+      return outside(walk(
+          scene, [&](uint32_t n) { return scene.reroute.distance(scene.view, n); }, router, anchor));
+    });
+    bool measured = false;
+    any |= any_repair(scene, false, anchor, [&](uint32_t router) {
+      if (!measured) measure_from(scene, node);
+      measured = true;
+      return outside(walk(
+          scene, [&](uint32_t n) { return elsewhere_[n]; }, router, node));
+    });
   }
+  return any;
+}
+
+// With everything up: the arcs of all branches from a node to the anchor, the farthest tail first.
+void PromiseJudge::find_branches(const Scene& scene, uint32_t from) {
+  branches_.clear();
+  if (scene.to.routed[from].distance >= kFarAway) return;
+  walked_.assign(1, from);
+  seen_[from] = 1;
+  for (size_t i = 0; i < walked_.size(); ++i) {
+    const uint32_t tail = walked_[i];
+    const double distance = scene.to.routed[tail].distance;
+    for (const Mesh::Arc& arc : scene.mesh.out_of(tail)) {
+      if (scene.to.routed[arc.to].distance + arc.weight != distance || !state_.passes(arc.to, scene.to.node)) continue;
+      branches_.push_back({distance, tail, arc.to, arc.slot >> 1});
+      if (seen_[arc.to] != 0) continue;
+      seen_[arc.to] = 1;
+      walked_.push_back(arc.to);
+    }
+  }
+  for (const uint32_t node : walked_) seen_[node] = 0;
+  std::sort(branches_.begin(), branches_.end(), [](const BranchArc& a, const BranchArc& b) {
+    return a.distance != b.distance ? a.distance > b.distance : a.tail < b.tail;
+  });
+}
+
+// Asks of each router that traffic from `start` comes to and whose next hop is gone: along the branches back to the
+// anchor, or from it. Asks all of them: what they depend on is noted.
+template <class Leaves>
+bool PromiseJudge::any_repair(const Scene& scene, bool back, uint32_t start, const Leaves& leaves) {
+  if (node_down[start] != 0) return false;
+  std::vector<uint32_t> reached{start}, repairing;
+  reached_[start] = 1;
+  const auto pass = [&](const BranchArc& arc) {
+    const uint32_t tail = back ? arc.tail : arc.head, head = back ? arc.head : arc.tail;
+    if (reached_[tail] == 0) return;
+    if (scene.down(arc.link)) {
+      repairing.push_back(tail);
+    } else if (reached_[head] == 0) {
+      reached_[head] = 1;
+      reached.push_back(head);
+    }
+  };
+  if (back)
+    std::for_each(branches_.begin(), branches_.end(), pass);
+  else
+    std::for_each(branches_.rbegin(), branches_.rend(), pass);
+  for (const uint32_t node : reached) reached_[node] = 0;
+  bool any = false;
+  for (const uint32_t router : repairing) any |= leaves(router);
   return any;
 }
 
 // Over every equal-cost branch from a node to the destination, the farthest router first, so that the longest way to
 // each is known when it is left.
 template <class Distance>
-PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, uint32_t destination,
-                                     const Reroute& reroute, std::vector<uint32_t>* links) {
+PromiseJudge::Way PromiseJudge::walk(const Scene& scene, const Distance& distance, uint32_t from,
+                                     uint32_t destination) {
   Way way;
   if (distance(from) >= kFarAway) return way;
   way.reachable = true;
@@ -253,14 +443,13 @@ PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, ui
     std::pop_heap(frontier_.begin(), frontier_.end());
     const auto [metric, node] = frontier_.back();
     frontier_.pop_back();
-    way.jurisdictions |= state_.network->jurisdictions[node];
+    way.jurisdictions |= state_.igp().network->jurisdictions[node];
     if (node == destination) break;
-    for (const Mesh::Arc& arc : state_.mesh.out_of(node)) {
+    for (const Mesh::Arc& arc : scene.mesh.out_of(node)) {
       const uint32_t link = arc.slot >> 1;
       const double metric_left = distance(arc.to);
-      if (metric_left + arc.weight != metric || reroute.down[link] != 0 || !state_.passes(arc.to, destination))
-        continue;
-      if (links != nullptr) links->push_back(link);
+      if (metric_left + arc.weight != metric || scene.down(link) || !state_.passes(arc.to, destination)) continue;
+      scene.note(link);
       const double delay_us = longest_[node] + state_.snapshot.links[link].delay.value();
       if (seen_[arc.to] == 0) {
         seen_[arc.to] = 1;
@@ -278,7 +467,7 @@ PromiseJudge::Way PromiseJudge::walk(const Distance& distance, uint32_t from, ui
   return way;
 }
 
-void PromiseJudge::measure_from(uint32_t node, const Reroute& reroute) {
+void PromiseJudge::measure_from(const Scene& scene, uint32_t node) {
   std::fill(elsewhere_.begin(), elsewhere_.end(), kFarAway);
   elsewhere_[node] = 0;
   frontier_.assign(1, {0, node});
@@ -287,13 +476,81 @@ void PromiseJudge::measure_from(uint32_t node, const Reroute& reroute) {
     const auto [distance, at] = frontier_.back();
     frontier_.pop_back();
     if (distance > elsewhere_[at] || !state_.passes(at, node)) continue;
-    for (const Mesh::Arc& arc : state_.mesh.out_of(at)) {
-      if (reroute.down[arc.slot >> 1] != 0 || distance + arc.weight >= elsewhere_[arc.to]) continue;
+    for (const Mesh::Arc& arc : scene.mesh.out_of(at)) {
+      if (scene.down(arc.slot >> 1) || distance + arc.weight >= elsewhere_[arc.to]) continue;
       elsewhere_[arc.to] = distance + arc.weight;
       frontier_.emplace_back(elsewhere_[arc.to], arc.to);
       std::push_heap(frontier_.begin(), frontier_.end(), std::greater<>());
     }
   }
+}
+
+// ---- Traffic over ways of its own -----------------------------------------------------------------------------------
+
+Diversion::Diversion(const FailureStudy::State& state)
+    : state_(state), down_(state.snapshot.links.size(), 0), amount_(state.nodes(), 0) {}
+
+void Diversion::add(std::span<const Taken* const> failures, std::vector<Reroute>& reroutes, double* loads) {
+  failing_.clear();
+  for (const Taken* taken : failures)
+    for (const uint32_t link : taken->links)
+      if (std::exchange(down_[link], uint8_t{1}) == 0) failing_.push_back(link);
+  moved_.clear();
+  for (const uint32_t link : failing_)
+    moved_.insert(moved_.end(), state_.steered_over[link].begin(), state_.steered_over[link].end());
+  std::sort(moved_.begin(), moved_.end());
+  moved_.erase(std::unique(moved_.begin(), moved_.end()), moved_.end());
+  for (const uint32_t f : moved_) {
+    const Steered& flow = state_.steered[f];
+    for (const uint32_t slot : flow.way()) loads[slot] -= flow.gbps;
+    const bool second = !flow.primary.empty() && !flow.second.empty() &&
+                        std::ranges::none_of(flow.second, [&](uint32_t slot) { return down_[slot / 2] != 0; });
+    if (second)
+      for (const uint32_t slot : flow.second) loads[slot] += flow.gbps;
+    else
+      over_branches(flow, reroutes, loads);
+  }
+  for (const uint32_t link : failing_) down_[link] = 0;
+}
+
+// Even splits from router to router, the farthest first.
+void Diversion::over_branches(const Steered& flow, std::vector<Reroute>& reroutes, double* loads) {
+  const Toward& to = state_.toward[flow.toward];
+  const TowardView view = state_.view(to);
+  const Mesh& mesh = state_.mesh(to);
+  Reroute& reroute = reroutes[to.plane];
+  scratch_.resize(state_.slots() + 1);
+  for (const uint32_t link : failing_) reroute.down[link] = 2;
+  reroute.follow(view, failing_, to.negligible, scratch_.data(), state_.lost_slot());
+  const auto distance = [&](uint32_t node) { return reroute.distance(view, node); };
+  if (distance(flow.from) >= kFarAway) {
+    loads[state_.lost_slot()] += flow.gbps;
+  } else {
+    amount_[flow.from] = flow.gbps;
+    frontier_.assign(1, {distance(flow.from), flow.from});
+  }
+  std::vector<const Mesh::Arc*> hops;
+  while (!frontier_.empty()) {
+    std::pop_heap(frontier_.begin(), frontier_.end());
+    const auto [metric, node] = frontier_.back();
+    frontier_.pop_back();
+    const double gbps = std::exchange(amount_[node], 0.0);
+    if (node == to.node) continue;
+    hops.clear();
+    for (const Mesh::Arc& arc : mesh.out_of(node))
+      if (distance(arc.to) + arc.weight == metric && reroute.down[arc.slot >> 1] == 0 && view.passes(arc.to))
+        hops.push_back(&arc);
+    const double each = gbps / static_cast<double>(hops.size());
+    for (const Mesh::Arc* arc : hops) {
+      loads[arc->slot] += each;
+      if (amount_[arc->to] == 0) {
+        frontier_.emplace_back(distance(arc->to), arc->to);
+        std::push_heap(frontier_.begin(), frontier_.end());
+      }
+      amount_[arc->to] += each;
+    }
+  }
+  for (const uint32_t link : failing_) reroute.down[link] = 0;
 }
 
 }  // namespace tandem::twin

@@ -42,18 +42,22 @@ std::vector<uint64_t> draw_scenarios(size_t failures, uint32_t at_once, uint64_t
 class FailureWorker {
  public:
   FailureWorker(SweepRun& run, const FailureStudy::State& state)
-      : run_(run), state_(state), reroute_(state.mesh), judge_(state) {}
+      : run_(run), state_(state), judge_(state), diversion_(state) {
+    for (const Plane& plane : state.planes) reroutes_.emplace_back(plane.mesh);
+  }
 
  protected:
   void mark(const Taken& taken, uint8_t level) {
-    for (const uint32_t link : taken.links) reroute_.down[link] = level;
+    for (Reroute& reroute : reroutes_)
+      for (const uint32_t link : taken.links) reroute.down[link] = level;
     for (const uint32_t node : taken.nodes) judge_.node_down[node] = level == 0 ? 0 : 1;
   }
 
   SweepRun& run_;
   const FailureStudy::State& state_;
-  Reroute reroute_;
+  std::vector<Reroute> reroutes_;  // by plane
   PromiseJudge judge_;
+  Diversion diversion_;
 };
 
 // ---- One failure alone -------------------------------------------------------------------------------------------
@@ -65,6 +69,7 @@ struct WatchedParts {
 struct SinglesShared {
   SingleFailures& result;
   bool for_pairs;
+  bool steered_later;                 // what is steered is added to each pair
   std::vector<WatchedParts> watched;  // by destination; empty where there is no watch
 };
 
@@ -84,6 +89,9 @@ class SinglesWorker : FailureWorker {
     for (size_t t = 0; t < state_.toward.size(); ++t) follow(failure, t);
     mark(state_.taken[failure], 0);
     if (shared_.for_pairs) shared_.result.alone[failure] = alone_;  // as large as it is, no larger
+    const Taken* taken[] = {&state_.taken[failure]};
+    if (!shared_.steered_later && !state_.steered.empty())
+      diversion_.add(taken, reroutes_, shared_.result.change.data() + shared_.result.width * failure);
     SweepBlock nothing_yet;
     run_.take(nothing_yet);  // so that whoever watches may stop it
   }
@@ -92,32 +100,33 @@ class SinglesWorker : FailureWorker {
   void follow(size_t failure, size_t t) {
     const Toward& to = state_.toward[t];
     const TowardView view = state_.view(to);
-    reroute_.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), touched_);
+    Reroute& reroute = reroutes_[to.plane];
+    reroute.follow(view, state_.taken[failure].links, to.negligible, here_.data(), state_.lost_slot(), touched_);
     links_.clear();
-    const uint32_t broken = judge_watches(failure, t, view);
-    shared_.result.promises_broken[failure] += broken;
+    const Judged judged = judge_watches(failure, t, view, reroute);
+    shared_.result.judged[failure].add(judged, 1);
     collect(failure);
     if (!shared_.for_pairs) return;
     const size_t row = shared_.result.row(t, failure);
-    shared_.result.broken_here[row] = broken;
-    reroute_.changes(view, alone_.nodes);
+    shared_.result.judged_here[row] = judged;
+    reroute.changes(view, alone_.nodes);
     alone_.first_node.push_back(static_cast<uint32_t>(alone_.nodes.size()));
-    shared_.result.rerouted[row] = static_cast<uint16_t>(reroute_.moved().size() + reroute_.thinned().size());
-    reroute_.links_of_moved(view, links_);
+    shared_.result.rerouted[row] = static_cast<uint16_t>(reroute.moved().size() + reroute.thinned().size());
+    reroute.links_of_moved(view, links_);
     for (const uint32_t link : links_)
       for (const uint32_t taker : state_.takers[link]) alone_.entangled.emplace_back(t, taker);
   }
 
-  uint32_t judge_watches(size_t failure, size_t t, const TowardView& view) {
+  Judged judge_watches(size_t failure, size_t t, const TowardView& view, const Reroute& reroute) {
     const WatchedParts& watched = shared_.watched[t];
-    if (watched.links.empty()) return 0;
+    if (watched.links.empty()) return {};
     const Taken& taken = state_.taken[failure];
     const bool seen =
         std::any_of(taken.links.begin(), taken.links.end(), [&](uint32_t link) { return watched.links[link] != 0; }) ||
         std::any_of(taken.nodes.begin(), taken.nodes.end(), [&](uint32_t node) { return watched.nodes[node] != 0; });
-    if (!seen) return 0;
+    if (!seen) return {};
     if (shared_.for_pairs) shared_.result.moves_watch[shared_.result.row(t, failure)] = 1;
-    return judge_.broken(state_.toward[t], view, reroute_, &links_);
+    return judge_.judge(state_.toward[t], view, reroute, &links_);
   }
 
   // The slots' changes toward this destination, each once, ascending.
@@ -154,7 +163,7 @@ struct EntanglementShared {
 class EntanglementWorker {
  public:
   EntanglementWorker(SweepRun&, const FailureStudy::State& state, const EntanglementShared& shared)
-      : singles_(shared.singles), words_(singles_.failure_words), touching_(2 * words_ * state.mesh.nodes()) {}
+      : singles_(shared.singles), words_(singles_.failure_words), touching_(2 * words_ * state.nodes()) {}
 
   void work(size_t t) {
     std::fill(touching_.begin(), touching_.end(), 0);
@@ -218,7 +227,7 @@ class PairsWorker : FailureWorker {
         shared_(shared),
         singles_(shared.singles),
         together_(size_t{shared.side} * shared.side * shared.singles.width, 0),
-        broken_(size_t{shared.side} * shared.side, 0),
+        judged_(size_t{shared.side} * shared.side),
         loads_(shared.singles.width, 0),
         touched_(shared.singles.width / 64 + 1, 0) {
     block_.stress.resize(state.slots());
@@ -302,14 +311,16 @@ class PairsWorker : FailureWorker {
       const TowardView view = state_.view(to);
       first_changes_.clear();
       mark(state_.taken[failure], 2);
-      reroute_.follow(view, state_.taken[failure].links, to.negligible, loads_.data(), state_.lost_slot(), touched_);
-      reroute_.changes(view, first_changes_);
+      Reroute& reroute = reroutes_[to.plane];
+      reroute.follow(view, state_.taken[failure].links, to.negligible, loads_.data(), state_.lost_slot(), touched_);
+      reroute.changes(view, first_changes_);
       laid_changes_ = first_changes_;
     }
     mark(state_.taken[failure], 1);
+    const std::vector<uint16_t>& head = state_.mesh(state_.toward[t]).head;
     for (const NodeChange& change : laid_changes_) {
       routed_[change.node] = {change.distance, change.flow, change.hop_slot,
-                              change.hop_slot < kNoHop ? state_.mesh.head[change.hop_slot] : uint16_t{0}, change.what};
+                              change.hop_slot < kNoHop ? head[change.hop_slot] : uint16_t{0}, change.what};
     }
   }
 
@@ -325,28 +336,31 @@ class PairsWorker : FailureWorker {
     const Toward& to = state_.toward[t];
     const Taken& taken = state_.taken[picked.followed];
     double* together = together_.data() + singles_.width * picked.pair;
+    Reroute& reroute = reroutes_[to.plane];
     for (const uint32_t link : taken.links)
-      if (reroute_.down[link] == 0) reroute_.down[link] = 2;
-    reroute_.follow(view, taken.links, to.negligible, together, state_.lost_slot());
-    if (!to.watches.empty()) judge_watches(picked, t, view);
+      if (reroute.down[link] == 0) reroute.down[link] = 2;
+    reroute.follow(view, taken.links, to.negligible, together, state_.lost_slot());
+    if (!to.watches.empty()) judge_watches(picked, t, view, reroute);
     for (const uint32_t link : taken.links)
-      if (reroute_.down[link] == 2) reroute_.down[link] = 0;
+      if (reroute.down[link] == 2) reroute.down[link] = 0;
     if (!singles_.superposable) return;
     const SingleFailures::Alone& alone = singles_.alone[picked.followed];
     for (uint32_t i = alone.first[t]; i < alone.first[t + 1]; ++i) together[alone.slots[i]] -= alone.values[i];
   }
 
-  void judge_watches(const Picked& picked, size_t t, const TowardView& view) {
+  void judge_watches(const Picked& picked, size_t t, const TowardView& view, const Reroute& reroute) {
     const size_t laid = singles_.row(t, picked.laid), followed = singles_.row(t, picked.followed);
     if (singles_.superposable && singles_.moves_watch[laid] == 0 && singles_.moves_watch[followed] == 0) return;
     std::vector<uint32_t> newly_down;
     for (const uint32_t node : state_.taken[picked.followed].nodes)
       if (std::exchange(judge_.node_down[node], uint8_t{1}) == 0) newly_down.push_back(node);
-    const uint32_t broken = judge_.broken(state_.toward[t], view, reroute_, nullptr);
+    const Judged judged = judge_.judge(state_.toward[t], view, reroute, nullptr);
     for (const uint32_t node : newly_down) judge_.node_down[node] = 0;
-    broken_[picked.pair] += broken;
-    if (singles_.superposable)
-      broken_[picked.pair] -= static_cast<int64_t>(singles_.broken_here[laid]) + singles_.broken_here[followed];
+    JudgedSum& sum = judged_[picked.pair];
+    sum.add(judged, 1);
+    if (!singles_.superposable) return;
+    sum.add(singles_.judged_here[laid], -1);
+    sum.add(singles_.judged_here[followed], -1);
   }
 
   void finish(uint32_t first, uint32_t low, uint32_t high) {
@@ -363,16 +377,18 @@ class PairsWorker : FailureWorker {
         for (size_t i = 0; i < singles_.width; ++i) loads_[i] = base_[i] + together[i];
       }
       std::fill_n(together, singles_.width, 0.0);
-      int64_t broken = std::exchange(broken_[position(first, second)], 0);
-      if (singles_.superposable) broken += singles_.promises_broken[first] + singles_.promises_broken[second];
-      run_.judge({first, second}, loads_, state_.per_capacity, static_cast<uint32_t>(broken), block_);
+      JudgedSum judged = std::exchange(judged_[position(first, second)], {});
+      if (singles_.superposable) judged = judged + singles_.judged[first] + singles_.judged[second];
+      const Taken* taken[] = {&state_.taken[first], &state_.taken[second]};
+      if (!state_.steered.empty()) diversion_.add(taken, reroutes_, loads_.data());
+      run_.judge({first, second}, loads_, state_.per_capacity, judged, block_);
     }
   }
 
   const PairsShared& shared_;
   const SingleFailures& singles_;
-  std::vector<double> together_;  // by second failure: what differs from the sum of both alone
-  std::vector<int64_t> broken_;   // likewise
+  std::vector<double> together_;   // by second failure: what differs from the sum of both alone
+  std::vector<JudgedSum> judged_;  // likewise
   std::vector<double> base_, loads_;
   PairTile tile_;
   std::vector<Picked> picked_;
@@ -408,16 +424,17 @@ void SweepRun::share(size_t units, const Shared& shared) {
 // What each watch depends on with everything up.
 static std::vector<WatchedParts> watched_parts(const FailureStudy::State& state) {
   std::vector<WatchedParts> watched(state.toward.size());
-  Reroute reroute(state.mesh);
+  std::vector<Reroute> reroutes;
+  for (const Plane& plane : state.planes) reroutes.emplace_back(plane.mesh);
   PromiseJudge judge(state);
   std::vector<uint32_t> links;
   for (size_t t = 0; t < state.toward.size(); ++t) {
     const Toward& to = state.toward[t];
     if (to.watches.empty()) continue;
     links.clear();
-    CHECK(judge.broken(to, state.view(to), reroute, &links) == 0);
-    watched[t].links.assign(state.mesh.links.size(), 0);
-    watched[t].nodes.assign(state.mesh.nodes(), 0);
+    CHECK(judge.judge(to, state.view(to), reroutes[to.plane], &links).broken == 0);
+    watched[t].links.assign(state.snapshot.links.size(), 0);
+    watched[t].nodes.assign(state.nodes(), 0);
     for (const uint32_t link : links) watched[t].links[link] = 1;
     for (const uint32_t position : to.watches) {
       const PromiseWatch& watch = state.watches[position];
@@ -434,7 +451,7 @@ SingleFailures SweepRun::single_failures(bool for_pairs) {
   singles.failures = state_.failures.size();
   singles.width = state_.slots() + 1;
   singles.change.assign(singles.failures * singles.width, 0);
-  singles.promises_broken.assign(singles.failures, 0);
+  singles.judged.assign(singles.failures, {});
   singles.failure_words = (singles.failures + 63) / 64;
   const size_t rows = state_.toward.size() * singles.failures;
   constexpr size_t kChangeBytes = 64 * 12 + 32 * sizeof(NodeChange);  // of a row: it touches some dozens of each
@@ -443,10 +460,10 @@ SingleFailures SweepRun::single_failures(bool for_pairs) {
     singles.alone.resize(singles.failures);
     singles.entangled.assign(rows * singles.failure_words, 0);
     singles.moves_watch.assign(rows, 0);
-    singles.broken_here.assign(rows, 0);
+    singles.judged_here.assign(rows, {});
     singles.rerouted.assign(rows, 0);
   }
-  const SinglesShared shared{singles, singles.superposable, watched_parts(state_)};
+  const SinglesShared shared{singles, singles.superposable, for_pairs, watched_parts(state_)};
   share<SinglesWorker>(singles.failures, shared);
   if (singles.superposable && !stop_.stop_requested())
     share<EntanglementWorker>(state_.toward.size(), EntanglementShared{singles});
@@ -465,7 +482,7 @@ void SweepRun::report_singles(const SingleFailures& singles) {
         for (const size_t slot : {2 * *link, 2 * *link + 1}) per_capacity[slot] = state_.per_capacity[slot] / left;
     };
     lower(state_.taken[f].left);
-    judge({f, f}, loads, per_capacity, singles.promises_broken[f], block);
+    judge({f, f}, loads, per_capacity, singles.judged[f], block);
     lower(1);
     if (block.outcomes.size() >= kBlockOutcomes) take(block);
   }
@@ -483,7 +500,7 @@ void SweepRun::pairs(const SingleFailures& singles) {
 }
 
 void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loads,
-                     std::span<const double> per_capacity, uint32_t promises_broken, SweepBlock& block) const {
+                     std::span<const double> per_capacity, const JudgedSum& judged, SweepBlock& block) const {
   const size_t slots = state_.slots();
   double most[4] = {0, 0, 0, 0};  // four lanes, so that comparisons do not wait for each other
   size_t i = 0;
@@ -495,7 +512,8 @@ void SweepRun::judge(std::array<uint32_t, 2> failed, std::span<const double> loa
   for (; i < slots; ++i) most[0] = std::max(most[0], loads[i] * per_capacity[i]);
   FailureOutcome outcome;
   outcome.failed = failed;
-  outcome.promises_broken = promises_broken;
+  outcome.residencies_left = static_cast<uint32_t>(judged.left);
+  outcome.promises_broken = static_cast<uint32_t>(judged.broken);
   outcome.utilization_max = std::max({most[0], most[1], most[2], most[3]});
   outcome.lost_gbps = loads[state_.lost_slot()] > 1e-11 * state_.offered_gbps ? loads[state_.lost_slot()] : 0;
   if (outcome.utilization_max > 1) {
@@ -521,6 +539,7 @@ void SweepRun::take(SweepBlock& block) {
     sweep_.overloaded += outcome.utilization_max > 1 ? 1 : 0;
     sweep_.losing += outcome.lost_gbps > state_.undisturbed.lost_gbps ? 1 : 0;
     sweep_.breaking += outcome.promises_broken > 0 ? 1 : 0;
+    sweep_.leaving += outcome.residencies_left > 0 ? 1 : 0;
   }
   sweep_.scenarios += block.outcomes.size();
   if (options_.progress) options_.progress(block.outcomes, sweep_.scenarios, total_);

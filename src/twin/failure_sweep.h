@@ -11,21 +11,31 @@
 
 namespace tandem::twin {
 
+// Of several destinations, or what pairs differ by from both alone.
+struct JudgedSum {
+  int64_t broken = 0, left = 0;
+  void add(const Judged& judged, int64_t times) {
+    broken += times * judged.broken;
+    left += times * judged.left;
+  }
+  friend JudgedSum operator+(const JudgedSum& a, const JudgedSum& b) { return {a.broken + b.broken, a.left + b.left}; }
+};
+
 // What one failure changes alone, and, where pairs follow, what it touches toward each destination.
 struct SingleFailures {
   size_t failures = 0;
-  size_t width = 0;            // slots, then what is lost
-  std::vector<double> change;  // by failure, `width` each
-  std::vector<uint32_t> promises_broken;
+  size_t width = 0;               // slots, then what is lost
+  std::vector<double> change;     // by failure, `width` each
+  std::vector<JudgedSum> judged;  // by failure
 
   // For pairs, where it fits in memory.
   bool superposable = false;
   // Rows by destination, then failure.
   size_t failure_words = 0;
-  std::vector<uint64_t> entangled;    // failures to be followed together with this one
-  std::vector<uint8_t> moves_watch;   // a promise at the destination may see it
-  std::vector<uint32_t> broken_here;  // promises at the destination
-  std::vector<uint16_t> rerouted;     // how many nodes are routed anew
+  std::vector<uint64_t> entangled;   // failures to be followed together with this one
+  std::vector<uint8_t> moves_watch;  // a promise at the destination may see it
+  std::vector<Judged> judged_here;   // promises at the destination
+  std::vector<uint16_t> rerouted;    // how many nodes are routed anew
   // What one failure changes toward each destination.
   struct Alone {
     std::vector<uint32_t> first, first_node;  // by destination: where its entries begin; one more at the end
@@ -74,7 +84,7 @@ class SweepRun {
   void share(size_t units, const Shared& shared);
   // Judges one scenario's loads and adds it to the block.
   void judge(std::array<uint32_t, 2> failed, std::span<const double> loads, std::span<const double> per_capacity,
-             uint32_t promises_broken, SweepBlock& block) const;
+             const JudgedSum& judged, SweepBlock& block) const;
   void take(SweepBlock& block);
 
   const FailureStudy::State& state_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <utility>
 
 #include "base/check.h"
 #include "twin/failure_sweep.h"
@@ -78,6 +80,7 @@ grid::Snapshot with_failures(const grid::Snapshot& snapshot, std::span<const Fai
 }
 
 bool hurts_more(const FailureOutcome& a, const FailureOutcome& b) {
+  if (a.residencies_left != b.residencies_left) return a.residencies_left > b.residencies_left;
   if (a.promises_broken != b.promises_broken) return a.promises_broken > b.promises_broken;
   if (a.utilization_max != b.utilization_max) return a.utilization_max > b.utilization_max;
   if (a.lost_gbps != b.lost_gbps) return a.lost_gbps > b.lost_gbps;
@@ -91,11 +94,12 @@ FailureStudy& FailureStudy::operator=(FailureStudy&&) noexcept = default;
 
 Result<FailureStudy> FailureStudy::make(const grid::Snapshot& snapshot, const TrafficMatrix& matrix,
                                         std::vector<PromiseWatch> watches, FailureKind kind) {
-  std::vector<uint8_t> wanted(snapshot.nodes.size(), 0);
-  for (const TrafficMatrix::Flow& flow : matrix.flows) wanted[flow.to.value] = 1;
+  std::set<std::pair<grid::FlexAlgoIndex, grid::NodeIndex>> wanted;
+  for (const TrafficMatrix::Flow& flow : matrix.flows) wanted.emplace(flow.flex_algo, flow.to);
+  for (const TrafficMatrix::Steered& flow : matrix.steered) wanted.emplace(flow.flex_algo, flow.to);
   for (const PromiseWatch& watch : watches)
-    if (const auto anchor = active_anchor(snapshot, watch.region)) wanted[anchor->node.value] = 1;
-  const auto destinations = static_cast<size_t>(std::count(wanted.begin(), wanted.end(), 1));
+    if (const auto anchor = active_anchor(snapshot, watch.region)) wanted.emplace(watch.flex_algo, anchor->node);
+  const size_t destinations = wanted.size();
   if (snapshot.nodes.size() > UINT16_MAX || snapshot.nodes.size() * destinations > kStateMax)
     return fail(ErrorCode::too_large, fmt::format("{} nodes with traffic to {} of them: at most {} combinations",
                                                   snapshot.nodes.size(), destinations, kStateMax));
@@ -133,7 +137,7 @@ KeptScenario FailureStudy::plain(std::array<uint32_t, 2> failed) const {
   const Failure failures[] = {state_->failures[failed[0]], state_->failures[failed[1]]};
   const grid::Snapshot after =
       with_failures(state_->snapshot, std::span(failures).first(failed[0] == failed[1] ? 1 : 2));
-  const auto network = make_network(after);
+  Networks networks(after);
   PlainLoads loads = plain_loads(after, state_->matrix);
   KeptScenario scenario;
   scenario.outcome.failed = failed;
@@ -143,9 +147,15 @@ KeptScenario FailureStudy::plain(std::array<uint32_t, 2> failed) const {
         std::max({scenario.outcome.utilization_max, loads.gbps[2 * i] / after.links[i].capacity_ab.value(),
                   loads.gbps[2 * i + 1] / after.links[i].capacity_ba.value()});
   scenario.gbps = std::move(loads.gbps);
-  for (size_t i = 0; i < state_->watches.size(); ++i)
-    if (is_broken(after, network, state_->watches[i])) scenario.promises.push_back(state_->watch_given[i]);
+  Networks before(state_->snapshot);
+  for (size_t i = 0; i < state_->watches.size(); ++i) {
+    const PromiseWatch& watch = state_->watches[i];
+    if (is_broken(after, networks, watch)) scenario.promises.push_back(state_->watch_given[i]);
+    if (leaves_residency(state_->snapshot, before, after, networks, watch))
+      scenario.left.push_back(state_->watch_given[i]);
+  }
   scenario.outcome.promises_broken = static_cast<uint32_t>(scenario.promises.size());
+  scenario.outcome.residencies_left = static_cast<uint32_t>(scenario.left.size());
   return scenario;
 }
 
@@ -162,6 +172,9 @@ std::string difference(const grid::Snapshot& snapshot, const KeptScenario& swept
   if (swept.outcome.promises_broken != plain.outcome.promises_broken)
     return fmt::format("{} promises are broken, plainly computed {}", swept.outcome.promises_broken,
                        plain.outcome.promises_broken);
+  if (swept.outcome.residencies_left != plain.outcome.residencies_left)
+    return fmt::format("{} residencies are left, plainly computed {}", swept.outcome.residencies_left,
+                       plain.outcome.residencies_left);
   return {};
 }
 

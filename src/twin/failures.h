@@ -41,27 +41,37 @@ grid::Snapshot with_failures(const grid::Snapshot& snapshot, std::span<const Fai
 
 // A promise as the network sees it: traffic between the users of a region and the nodes that serve them. It is broken
 // when a node is down or out of reach, when some equal-cost branch leaves the jurisdictions allowed, or when the round
-// trip takes longer than is left for it. Only promises kept with everything up are watched.
+// trip takes longer than is left for it, once routing has converged. Only promises kept with everything up are watched.
 struct PromiseWatch {
   grid::RegionIndex region;
   grid::JurisdictionSet allowed = grid::JurisdictionSet::all();
   struct Part {
     grid::NodeIndex node;
     Microseconds round_trip_max;
+    // From the anchor in use with everything up to the node: as TrafficMatrix::Steered.
+    std::vector<grid::LinkIndex> primary = {}, second = {};
   };
   std::vector<Part> parts;
+  grid::FlexAlgoIndex flex_algo = {};  // whose paths the traffic takes; not valid(): the IGP's
 };
-bool is_broken(const grid::Snapshot& snapshot, const std::shared_ptr<const Network>& network,
-               const PromiseWatch& watch);
+bool is_broken(const grid::Snapshot& snapshot, Networks& networks, const PromiseWatch& watch);
+
+// Whether what `after` has lost against `before` leads some of a promise's traffic out of the jurisdictions allowed: on
+// a local repair (the post-convergence path of each router beside the loss, as in repair_loads), or once routing has
+// converged. What has no way left is dropped, and leaves nothing. Each with its networks.
+bool leaves_residency(const grid::Snapshot& before, Networks& then, const grid::Snapshot& after, Networks& now,
+                      const PromiseWatch& watch);
 
 // One or two things down and what it does, once routing has converged on what is left.
 struct FailureOutcome {
   std::array<uint32_t, 2> failed{};  // positions in FailureStudy::failures(); the same twice for one alone
+  uint32_t residencies_left = 0;     // of the promises watched, those whose traffic leaves its jurisdictions
   uint32_t promises_broken = 0;      // of those watched
   double utilization_max = 0;        // of capacity, the busier direction of the worst link; may exceed 1
   double lost_gbps = 0;              // traffic without a path, that of failed nodes included
 };
-// By promises broken, then utilisation, then traffic lost; then by what failed, so that there are no ties.
+// By residencies left, then promises broken, then utilisation, then traffic lost; then by what failed, so that there
+// are no ties.
 bool hurts_more(const FailureOutcome& a, const FailureOutcome& b);
 
 // Over all scenarios of a sweep, by link and direction (2 · link + direction).
@@ -85,8 +95,9 @@ struct SweepOptions {
 
 struct KeptScenario {
   FailureOutcome outcome;
-  std::vector<double> gbps;             // loads, by 2 · link + direction
-  std::vector<uint32_t> promises = {};  // the broken ones, as positions among those given to `make`; by `plain` alone
+  std::vector<double> gbps;  // loads, by 2 · link + direction
+  // The broken ones, and those whose residency is left, as positions among those given to `make`; by `plain` alone.
+  std::vector<uint32_t> promises = {}, left = {};
 };
 
 struct Sweep {
@@ -95,6 +106,7 @@ struct Sweep {
   uint64_t overloaded = 0;            // scenarios with a link over its capacity
   uint64_t losing = 0;                // scenarios that lose traffic
   uint64_t breaking = 0;              // scenarios that break a promise
+  uint64_t leaving = 0;               // scenarios in which a residency is left
   std::vector<FailureOutcome> worst;  // in the order of hurts_more
   std::vector<LinkStress> stress;
   std::vector<KeptScenario> kept;

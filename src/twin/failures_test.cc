@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "support/drawn_grid.h"
+#include "twin/diverse_ways.h"
 
 namespace tandem::twin {
 namespace {
@@ -168,6 +169,70 @@ TEST(FailureStudy, PromisesBreakByDistanceBorderAndIsolation) {
   EXPECT_EQ(two.worst[2].promises_broken, 0u) << "a-c and c-b carry nothing";
 }
 
+// Where c-d is cut, c sends on over b and f, in France, until all know that a-e-d is shorter.
+TEST(FailureStudy, ARepairMayLeaveTheResidencyThatRoutingKeeps) {
+  const auto s = drawn_grid(R"(
+    a-b 1ms 10G metric=2
+    b-c 1ms 10G metric=2
+    c-d 1ms 10G metric=2
+    a-e 1ms 10G metric=3
+    e-d 1ms 10G metric=4
+    b-f 1ms 10G metric=2
+    f-d 1ms 10G metric=4
+    site a DE
+    site b DE
+    site c DE
+    site d DE
+    site e DE
+    site f FR
+    region north a)");
+  const auto watch = [&](std::initializer_list<const char*> sites) {
+    grid::JurisdictionSet allowed;
+    for (const char* at : sites) allowed = allowed | s.jurisdiction_of(s.sites.find(at));
+    return PromiseWatch{grid::RegionIndex(0), allowed, {{s.nodes.find("d"), Microseconds(1e6)}}, {}};
+  };
+  const FailureStudy study = study_of(s, {}, FailureKind::link, {watch({"a"}), watch({"a", "f"})});
+  const Sweep sweep = study.run(1, {.worst = 2, .verify = 10}, {});
+  const auto outcome = [&](const char* link) { return sweep.kept[s.links.find(link).value].outcome; };
+  for (const char* cut : {"c-d", "b-c"}) {
+    EXPECT_EQ(outcome(cut).residencies_left, 1u) << cut << ": of the one that may not pass France";
+    EXPECT_EQ(outcome(cut).promises_broken, 0u) << cut;
+    const uint32_t row = s.links.find(cut).value;
+    EXPECT_EQ(study.plain({row, row}).left, std::vector<uint32_t>{0});
+  }
+  EXPECT_EQ(outcome("a-b").residencies_left, 0u) << "a knows at once, and what comes back goes round within";
+  EXPECT_EQ(outcome("e-d").residencies_left, 0u) << "carries nothing";
+  EXPECT_EQ(sweep.leaving, 2u);
+  EXPECT_EQ(sweep.worst[0].residencies_left, 1u);
+  const FailureOutcome few{{0, 0}, 1, 0, 0, 0}, many{{1, 1}, 0, 9, 5, 0};
+  EXPECT_TRUE(hurts_more(few, many)) << "a residency left counts above any number of promises broken";
+}
+
+// The ends watch their ways: no router between repairs anything.
+TEST(FailureStudy, WhatIsSteeredGoesOverItsSecondWayAndThenOverTheNetworks) {
+  auto rows =
+      drawn_rows("a-b 1ms 10G\na-c 5ms 10G metric=9\nc-b 5ms 10G metric=9\na-d 9ms 10G metric=5\nd-b 9ms 10G metric=5");
+  const auto s = grid::make_snapshot(rows, 0);
+  const auto link = [&](const char* id) { return s.links.find(id); };
+  TrafficMatrix matrix;
+  matrix.steered.push_back(
+      {s.nodes.find("a"), s.nodes.find("b"), Gbps(2), {}, {link("a-b")}, {link("a-c"), link("c-b")}});
+  const FailureStudy study = study_of(s, matrix, FailureKind::link);
+  const Sweep one = study.run(1, {.verify = 10}, {}), two = study.run(2, {.verify = 20}, {});
+  const auto carried = [&](const Sweep& sweep, std::vector<const char*> failed, const char* over) {
+    for (const KeptScenario& kept : sweep.kept)
+      if (kept.outcome.failed == std::array{link(failed.front()).value, link(failed.back()).value})
+        return kept.gbps[2 * link(over).value];
+    return -1.0;
+  };
+  EXPECT_EQ(carried(one, {"a-d"}, "a-b"), 2);
+  EXPECT_EQ(carried(one, {"a-b"}, "a-c"), 2) << "the IGP would go over d";
+  EXPECT_EQ(carried(one, {"a-b"}, "a-d"), 0);
+  EXPECT_EQ(carried(two, {"a-b", "c-b"}, "a-d"), 2);
+  EXPECT_EQ(carried(two, {"a-b", "c-b"}, "a-c"), 0);
+  EXPECT_EQ(carried(two, {"a-c", "c-b"}, "a-b"), 2);
+}
+
 TEST(FailureStudy, StopsWhenAsked) {
   const auto s = drawn_grid("a-b 1ms 10G\nb-c 1ms 10G\nc-a 1ms 10G\ntraffic a b 1G");
   const FailureStudy study = study_of(s, traffic_of(s), FailureKind::link);
@@ -190,7 +255,26 @@ struct Shape {
   uint64_t nodes = 10;  // at most two more
   uint64_t metrics = 3;
   bool sparse = false;
+  bool algos = false;  // some traffic and promises take flex algorithms
+  bool ways = false;   // some traffic and promises take two ways of their own
 };
+
+void add_algos(Random& random, grid::Rows& rows) {
+  for (grid::Link& link : rows.links) {
+    if (random.chance(0.5)) link.admin_groups.push_back("blue");
+    if (random.chance(0.3)) link.admin_groups.push_back("red");
+  }
+  grid::FlexAlgo fast, blue, part;
+  fast.id = "128";
+  fast.metric = grid::PathMetric::delay;
+  blue.id = "129";
+  blue.include_any = {"blue"};
+  blue.exclude_any = {"red"};
+  part.id = "130";
+  for (size_t i = 0; i < rows.nodes.size(); ++i)
+    if (random.chance(0.8)) part.participants.emplace_back(i);
+  rows.flex_algos = {fast, blue, part};
+}
 
 // Few metrics, so that equal-cost branches abound; parallel links, links down, nodes without traffic, two nodes at a
 // site.
@@ -226,13 +310,17 @@ RandomWorld random_world(uint64_t seed, const Shape& shape = {}) {
       each.members_down = static_cast<uint32_t>(random.below(each.members));
       each.members_min = static_cast<uint32_t>(1 + random.below(each.members));
     }
+  if (shape.algos) add_algos(random, rows);
   RandomWorld world{grid::make_snapshot(rows, 0), {}, {}};
+  const auto algo = [&] {
+    return shape.algos && random.chance(0.6) ? grid::FlexAlgoIndex(random.below(3)) : grid::FlexAlgoIndex();
+  };
   for (size_t i = 0; i < nodes; ++i)
     for (size_t j = 0; j < nodes; ++j)
       if (i != j && random.chance(0.6))
-        world.matrix.flows.push_back({grid::NodeIndex(i), grid::NodeIndex(j), Gbps(0.1 + random.uniform())});
+        world.matrix.flows.push_back({grid::NodeIndex(i), grid::NodeIndex(j), Gbps(0.1 + random.uniform()), algo()});
   for (size_t i = 0; i < 6; ++i) {
-    PromiseWatch watch{grid::RegionIndex(random.below(4)), {random.below(8) | 1}, {}};
+    PromiseWatch watch{grid::RegionIndex(random.below(4)), {random.below(8) | 1}, {}, algo()};
     for (size_t part = 0; part <= random.below(2); ++part)
       watch.parts.push_back(
           {grid::NodeIndex(random.below(nodes)), Microseconds(2000.0 * static_cast<double>(random.below(8)))});
@@ -241,10 +329,35 @@ RandomWorld random_world(uint64_t seed, const Shape& shape = {}) {
   return world;
 }
 
+// Some of the traffic and of the promises over two ways apart, or over one.
+void add_ways(Random& random, RandomWorld& world) {
+  const grid::Snapshot& s = world.snapshot;
+  const auto ways = [&](grid::NodeIndex from, grid::NodeIndex to) {
+    const DiverseWays apart(s, make_network(s), from, grid::Diversity::link, grid::JurisdictionSet::all());
+    auto pair = s.usable(from) ? apart.pair(to) : std::nullopt;
+    if (pair && random.chance(0.2)) pair->second.links.clear();
+    return pair.value_or(WayPair{});
+  };
+  for (size_t i = 0; i < 12; ++i) {
+    const grid::NodeIndex from(random.below(s.nodes.size())), to(random.below(s.nodes.size()));
+    if (from == to) continue;
+    const WayPair pair = ways(from, to);
+    world.matrix.steered.push_back({from, to, Gbps(1 + random.uniform()), {}, pair.primary.links, pair.second.links});
+  }
+  for (PromiseWatch& watch : world.watches)
+    if (const auto anchor = active_anchor(s, watch.region))
+      for (PromiseWatch::Part& part : watch.parts)
+        if (const WayPair pair = ways(anchor->node, part.node); random.chance(0.6)) {
+          part.primary = pair.primary.links;
+          part.second = pair.second.links;
+        }
+}
+
 void expect_plain(uint64_t seed, FailureKind kind, uint32_t at_once, const SweepOptions& options,
                   const Shape& shape = {}) {
   SCOPED_TRACE(testing::Message() << "seed " << seed << ", " << at_once << " " << kind_name(kind));
-  const RandomWorld world = random_world(seed, shape);
+  RandomWorld world = random_world(seed, shape);
+  if (Random random(seed, 1); shape.ways) add_ways(random, world);
   const FailureStudy study = study_of(world.snapshot, world.matrix, kind, world.watches);
   const Sweep sweep = study.run(at_once, options, {});
   ASSERT_EQ(sweep.kept.size(), std::min<uint64_t>(options.verify, study.scenarios(at_once)));
@@ -271,6 +384,25 @@ TEST(FailureStudyProperty, LongNetworksEqualPlainComputation) {
   for (uint64_t seed = 0; seed < 12; ++seed)
     for (const auto kind : {FailureKind::link, FailureKind::node, FailureKind::shared_risk_group}) {
       expect_plain(seed, kind, 2, {.verify = 200}, {.nodes = 60, .metrics = 500, .sparse = true});
+      if (testing::Test::HasFailure()) return;
+    }
+}
+
+TEST(FailureStudyProperty, FlexAlgosEqualPlainComputation) {
+  for (uint64_t seed = 0; seed < 40; ++seed)
+    for (const auto kind : {FailureKind::link, FailureKind::node, FailureKind::site}) {
+      expect_plain(seed, kind, 2, {.verify = 10'000}, {.algos = true});
+      expect_plain(seed, kind, 1, {.verify = 10'000}, {.algos = true});
+      if (testing::Test::HasFailure()) return;
+    }
+}
+
+TEST(FailureStudyProperty, TrafficOverWaysOfItsOwnEqualsPlainComputation) {
+  for (uint64_t seed = 0; seed < 40; ++seed)
+    for (const auto kind : {FailureKind::link, FailureKind::node}) {
+      expect_plain(seed, kind, 1, {.verify = 10'000}, {.ways = true});
+      expect_plain(seed, kind, 2, {.verify = 10'000}, {.ways = true});
+      expect_plain(seed, kind, 2, {.verify = 10'000, .memory_max = 0}, {.ways = true});
       if (testing::Test::HasFailure()) return;
     }
 }

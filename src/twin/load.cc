@@ -10,12 +10,12 @@ constexpr double kGigabit = 1e-9;
 class Loads {
  public:
   explicit Loads(const grid::Snapshot& snapshot)
-      : snapshot_(snapshot), network_(make_network(snapshot)), ab_(snapshot.links.size()), ba_(snapshot.links.size()) {}
+      : snapshot_(snapshot), networks_(snapshot), ab_(snapshot.links.size()), ba_(snapshot.links.size()) {}
 
   void add_background() {
     std::map<uint32_t, PathTree> trees;
     for (const grid::Traffic& traffic : snapshot_.traffic) {
-      const auto tree = trees.try_emplace(traffic.from.value, network_, traffic.from).first;
+      const auto tree = trees.try_emplace(traffic.from.value, networks_.of({}), traffic.from).first;
       if (!tree->second.reachable(traffic.to)) {
         undelivered_gbps_ += traffic.rate.value();
         continue;
@@ -25,7 +25,7 @@ class Loads {
   }
 
   void add_demands(const Assignment& assignment) {
-    std::map<uint32_t, RegionReach> reaches;
+    std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, RegionReach> reaches;
     for (const Assignment::Share& share : assignment.shares) {
       const grid::Demand& demand = snapshot_.demands[share.demand];
       const grid::NodeIndex node = snapshot_.pools[share.pool].node;
@@ -33,9 +33,10 @@ class Loads {
       const double back = demand.rate_per_s * share.fraction * demand.download_bytes * 8 * kGigabit;
       if (add_along(demand.region, share.primary, node, up, back)) continue;
       if (add_along(demand.region, share.second, node, up, back)) continue;
-      auto reach = reaches.find(demand.region.value);
+      const std::pair key(demand.region.value, demand.flex_algo);
+      auto reach = reaches.find(key);
       if (reach == reaches.end())
-        reach = reaches.emplace(demand.region.value, reach_from(snapshot_, network_, demand.region)).first;
+        reach = reaches.emplace(key, reach_from(snapshot_, networks_.of(demand.flex_algo), demand.region)).first;
       if (!reach->second.reachable(node)) {
         undelivered_gbps_ += up + back;
         continue;
@@ -88,7 +89,7 @@ class Loads {
   }
 
   const grid::Snapshot& snapshot_;
-  std::shared_ptr<const Network> network_;
+  Networks networks_;
   std::vector<double> ab_, ba_;  // Gbit/s by link
   double undelivered_gbps_ = 0;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <queue>
 #include <utility>
 
@@ -7,7 +8,47 @@
 
 namespace tandem::twin {
 
-std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot) {
+namespace {
+
+// Both ascending.
+size_t shared_groups(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return static_cast<size_t>(std::count_if(
+      a.begin(), a.end(), [&](const std::string& group) { return std::binary_search(b.begin(), b.end(), group); }));
+}
+
+bool takes_part(const grid::FlexAlgo& algo, grid::NodeIndex node) {
+  return algo.participants.empty() || std::binary_search(algo.participants.begin(), algo.participants.end(), node);
+}
+
+}  // namespace
+
+std::optional<double> metric_in(const grid::Snapshot& snapshot, grid::FlexAlgoIndex index, grid::LinkIndex at) {
+  const grid::Link& link = snapshot.links[at];
+  if (!index.valid()) return std::max(1.0, link.igp_metric);
+  const grid::FlexAlgo& algo = snapshot.flex_algos[index];
+  if (!takes_part(algo, link.a) || !takes_part(algo, link.b)) return std::nullopt;
+  if (shared_groups(algo.exclude_any, link.admin_groups) > 0) return std::nullopt;
+  if (!algo.include_any.empty() && shared_groups(algo.include_any, link.admin_groups) == 0) return std::nullopt;
+  if (shared_groups(algo.include_all, link.admin_groups) < algo.include_all.size()) return std::nullopt;
+  switch (algo.metric) {
+    case grid::PathMetric::igp: return std::max(1.0, link.igp_metric);
+    case grid::PathMetric::delay: return std::max(1.0, std::round(link.delay.value()));
+    case grid::PathMetric::te: return link.te_metric > 0 ? std::optional(std::max(1.0, link.te_metric)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+const std::shared_ptr<const Network>& Networks::of(grid::FlexAlgoIndex algo) {
+  std::shared_ptr<const Network>& network = made_[algo.valid() ? 1 + size_t{algo.value} : 0];
+  if (!network) network = make_network(snapshot_, algo);
+  return network;
+}
+
+std::string in_algorithm(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo) {
+  return algo.valid() ? " in flex algorithm " + snapshot.flex_algos[algo].id : "";
+}
+
+std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo) {
   auto network = std::make_shared<Network>();
   const size_t nodes = snapshot.nodes.size();
   network->first.assign(1, 0);
@@ -16,17 +57,19 @@ std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot) {
   for (size_t i = 0; i < nodes; ++i) {
     const grid::NodeIndex node(i);
     network->jurisdictions.push_back(snapshot.jurisdiction_of(snapshot.nodes[node].site).bits);
-    network->usable.push_back(snapshot.usable(node));
+    network->usable.push_back(snapshot.usable(node) && (!algo.valid() || takes_part(snapshot.flex_algos[algo], node)));
     if (snapshot.nodes[node].overload) {
       network->closed.resize(nodes, 0);
       network->closed[i] = 1;
     }
     for (const grid::Arc& arc : snapshot.adjacency->out_of(node)) {
       if (!network->usable.back() || !snapshot.usable(arc.link)) continue;
+      const std::optional<double> metric = metric_in(snapshot, algo, arc.link);
+      if (!metric) continue;
       const grid::Link& link = snapshot.links[arc.link];
       network->arcs.push_back({.to = arc.to.value,
                                .link = arc.link.value,
-                               .metric = std::max(1.0, link.igp_metric),
+                               .metric = *metric,
                                .delay_us = link.delay.value(),
                                .euros_per_byte = link.cost.value() * 1e-9,
                                .forward = arc.forward});

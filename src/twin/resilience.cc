@@ -35,7 +35,7 @@ double send(const FailureStudy::State& network, const Toward& to, std::vector<do
     const auto leads = [&](const Mesh::Arc& arc) {
       return to.routed[arc.to].distance + arc.weight == to.routed[node].distance && network.passes(arc.to, to.node);
     };
-    const auto out = network.mesh.out_of(node);
+    const auto out = network.mesh(to).out_of(node);
     const double each = rates[node] / static_cast<double>(std::count_if(out.begin(), out.end(), leads));
     for (const Mesh::Arc& arc : out) {
       if (!leads(arc)) continue;
@@ -59,7 +59,7 @@ class Filling {
     weight_.assign(used_.size(), 0);
     full_.assign(used_.size(), 0);
     users_.resize(used_.size());
-    rates_.resize(matrix.flows.size());
+    rates_.resize(matrix.size());
     find_paths();
   }
 
@@ -88,20 +88,34 @@ class Filling {
   }
 
  private:
-  double wish(uint32_t flow) const { return matrix_.flows[flow].rate.value(); }
+  double wish(uint32_t flow) const {
+    const size_t flows = matrix_.flows.size();
+    return (flow < flows ? matrix_.flows[flow].rate : matrix_.steered[flow - flows].rate).value();
+  }
 
   void find_paths() {
-    const auto network = make_network(snapshot_);
-    std::map<uint32_t, PathTree> trees;
-    for (uint32_t f = 0; f < matrix_.flows.size(); ++f) {
-      const TrafficMatrix::Flow& flow = matrix_.flows[f];
-      const PathTree& tree = trees.try_emplace(flow.to.value, network, flow.to).first->second;
-      paths_.push_back(tree.shares_back(flow.from));
-      for (const PathTree::ArcShare& share : paths_.back()) {
-        weight_[slot_of(share)] += share.fraction;
-        users_[slot_of(share)].emplace_back(f, share.fraction);
-      }
+    Networks networks(snapshot_);
+    std::map<std::pair<grid::FlexAlgoIndex, grid::NodeIndex>, PathTree> trees;
+    const auto branches = [&](grid::NodeIndex from, grid::NodeIndex to, grid::FlexAlgoIndex algo) {
+      return trees.try_emplace({algo, to}, networks.of(algo), to).first->second.shares_back(from);
+    };
+    for (const TrafficMatrix::Flow& flow : matrix_.flows) add_path(branches(flow.from, flow.to, flow.flex_algo));
+    for (const TrafficMatrix::Steered& flow : matrix_.steered) {
+      std::vector<uint32_t> slots = usable_slots_along(snapshot_, flow.primary, flow.from, flow.to);
+      if (slots.empty()) slots = usable_slots_along(snapshot_, flow.second, flow.from, flow.to);
+      std::vector<PathTree::ArcShare> shares;
+      for (const uint32_t slot : slots) shares.push_back({grid::LinkIndex(slot / 2), slot % 2 == 0, 1});
+      add_path(slots.empty() ? branches(flow.from, flow.to, flow.flex_algo) : std::move(shares));
     }
+  }
+
+  void add_path(std::vector<PathTree::ArcShare> shares) {
+    const auto flow = static_cast<uint32_t>(paths_.size());
+    for (const PathTree::ArcShare& share : shares) {
+      weight_[slot_of(share)] += share.fraction;
+      users_[slot_of(share)].emplace_back(flow, share.fraction);
+    }
+    paths_.push_back(std::move(shares));
   }
 
   // Which link is full first if all rise together, and by how much they may until then.
@@ -145,12 +159,15 @@ class Filling {
 PlainLoads repair_loads(const grid::Snapshot& snapshot, const TrafficMatrix& matrix,
                         std::span<const Failure> failures) {
   const grid::Snapshot left = with_failures(snapshot, failures);
-  FailureStudy::State before(snapshot, matrix, FailureKind::link), after(left, matrix, FailureKind::link);
+  TrafficMatrix plain, steered;
+  plain.flows = matrix.flows;
+  steered.steered = matrix.steered;
+  FailureStudy::State before(snapshot, plain, FailureKind::link), after(left, plain, FailureKind::link);
   before.route_all();
   after.route_all();
   std::vector<uint8_t> failed(snapshot.links.size(), 0);
   for (size_t i = 0; i < failed.size(); ++i) failed[i] = left.usable(grid::LinkIndex(i)) ? 0 : 1;
-  PlainLoads loads{std::vector<double>(2 * snapshot.links.size(), 0), Gbps()};
+  PlainLoads loads = plain_loads(left, steered);
   for (size_t t = 0; t < before.toward.size(); ++t) {
     std::vector<double> rates = before.toward[t].source, repaired(rates.size(), 0), none(rates.size(), 0);
     double lost = 0;

@@ -14,8 +14,8 @@ namespace tandem::twin {
 // link along its own shortest paths without what failed, and all others forward as before (TI-LFA: the repair follows
 // the post-convergence path from the point of local repair; Litkowski, Bashandy, Filsfils, Francois, Decraene, Voyer).
 // Packets on a repair are carried past routers that have not converged. Assumes that every router has a repair where
-// there is a path at all, and knows all of what failed. Convergence brings plain_loads of the snapshot with the
-// failures.
+// there is a path at all, and knows all of what failed. Steered traffic is on its second way at once. Convergence
+// brings plain_loads of the snapshot with the failures.
 PlainLoads repair_loads(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std::span<const Failure> failures);
 
 // Links that carry more than `trip` of their capacity fail as well, again and again (Motter, Lai, "Cascade-based
@@ -39,7 +39,7 @@ Cascade cascade(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std
 // it that equal-cost splitting sends there, and never gets more than it asks for. `taken` is what is not elastic, by 2
 // · link + direction; it comes first. O(flows · path + (flows + links) · links).
 struct ElasticShares {
-  std::vector<Gbps> rates;   // by flow of the matrix; 0 where there is no path
+  std::vector<Gbps> rates;   // by flow of the matrix, then what is steered; 0 where there is no path
   std::vector<double> gbps;  // loads of all, `taken` included
 };
 ElasticShares share_elastic(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std::span<const double> taken);

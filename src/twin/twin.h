@@ -18,7 +18,7 @@ struct Network {
   struct Arc {
     uint32_t to = 0;  // node
     uint32_t link = 0;
-    double metric = 1;  // ≥ 1, so that branches have no cycle
+    double metric = 1;  // of its algorithm, ≥ 1, so that branches have no cycle
     double delay_us = 0;
     double euros_per_byte = 0;
     bool forward = true;  // from link.a to link.b
@@ -26,7 +26,7 @@ struct Network {
   std::vector<uint32_t> first;          // CSR: the arcs out of node i are arcs[first[i] … first[i + 1])
   std::vector<Arc> arcs;                // ordered by node, then link; every arc's opposite is there too
   std::vector<uint64_t> jurisdictions;  // of each node, as JurisdictionSet::bits
-  std::vector<uint8_t> usable;          // by node
+  std::vector<uint8_t> usable;          // by node: it is up and takes part
   std::vector<uint8_t> closed;          // by node: no path goes through it; empty where that holds of none
 
   std::span<const Arc> out_of(uint32_t node) const {
@@ -34,9 +34,28 @@ struct Network {
   }
   bool is_closed(uint32_t node) const { return !closed.empty() && closed[node] != 0; }
 };
-std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot);
+// Of the IGP, or of a flex algorithm: its participants, the links that its rules admit, and its metric (RFC 9350 §13).
+std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo = {});
 
-// Shortest paths by IGP metric from one node to every other, with every equal-cost branch (RFC 2328 §16.1, RFC 2992).
+// What crossing a link counts in an algorithm's topology, ≥ 1, whether it is up or not; nothing where it is not in it.
+// Delay is that in whole microseconds, as it is announced, at least one.
+std::optional<double> metric_in(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo, grid::LinkIndex link);
+
+// The networks of one snapshot by algorithm, each made when it is first asked for. For one thread.
+class Networks {
+ public:
+  explicit Networks(const grid::Snapshot& snapshot) : snapshot_(snapshot), made_(1 + snapshot.flex_algos.size()) {}
+  const std::shared_ptr<const Network>& of(grid::FlexAlgoIndex algo);
+
+ private:
+  const grid::Snapshot snapshot_;                     // O(1) copy
+  std::vector<std::shared_ptr<const Network>> made_;  // the IGP's, then by algorithm
+};
+
+// "" of the IGP's own; else " in flex algorithm 128", to stand behind "no path".
+std::string in_algorithm(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo);
+
+// Shortest paths by metric from one node to every other, with every equal-cost branch (RFC 2328 §16.1, RFC 2992).
 // None goes through a router with the overload bit (ISO/IEC 10589 §7.2.8.1), which is reached itself.
 // A link has one metric for both directions, so the branches back are the same links. Dijkstra with a binary heap,
 // O(E log V). Metrics are compared exactly: they are sums of values read from a file.
@@ -45,6 +64,7 @@ class PathTree {
   PathTree(std::shared_ptr<const Network> network, grid::NodeIndex source);
 
   grid::NodeIndex source() const { return source_; }
+  const std::shared_ptr<const Network>& network() const { return network_; }
   bool reachable(grid::NodeIndex node) const { return metric_[node.value] < kUnreachable; }
   double metric(grid::NodeIndex node) const { return metric_[node.value]; }
   // The arc out of `node` leads to a router on one of its branches, nearer the source.
@@ -302,8 +322,8 @@ struct Forecast {
   Gbps undelivered;                                    // traffic with no path
 };
 
-// Load of background traffic and of the demands' bytes, out (uploads) and back (downloads), each over its ECMP
-// branches, or the links its share names.
+// Load of background traffic and of the demands' bytes, out (uploads) and back (downloads), each over the ECMP branches
+// of its algorithm, or the links its share names.
 Forecast forecast(const grid::Snapshot& snapshot, const Assignment& assignment);
 
 }  // namespace tandem::twin

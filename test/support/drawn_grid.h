@@ -3,7 +3,9 @@
 //   a-b 10ms 100G            a link between the nodes a and b (declared by being named, each at a site of its own
 //   name);
 //                            further: metric=5 cost=0.02 (€/GB) back=40G (capacity b→a) members=4 members_min=3 down
-//                            group=duct-1,duct-2 (shared-risk groups, declared by being named)
+//                            group=duct-1,duct-2 (shared-risk groups, declared by being named) admin=red,blue te=7
+//   algo 128 delay           a flex algorithm over igp, delay or te; further: exclude=red any=red,blue all=blue
+//                            nodes=a,b,c (its participants)
 //   overload a b             routers that no path goes through
 //   site x DE                a site's jurisdiction; further: power=40kW price=0.2 pue=1.3 carbon=300 store down
 //   region north a           a region anchored at node a; further: access=2ms backhaul=1ms anchor=b (a second anchor)
@@ -14,9 +16,10 @@
 //   tenant acme DE,FR        residency, * for everywhere; further: priority=2 ttft=800ms tpot=60ms quantile=0.95
 //   model=m demand d acme north m 5/s     further: in=500 out=200 up=2000 down=50000 hit=0.2 ttft=800ms tpot=60ms
 //                                 quantile=0.95 priority=1 diversity=link|node|shared_risk|node_and_shared_risk
+//                                 flex=128
 //   pin m p1 2               two replicas the operator pins
 //   traffic a b 10G
-//   policy headroom=0.8 penalty=0.05 move=0.5 restore=links:1,srlgs:1,nodes:1 restore_headroom=1
+//   policy headroom=0.8 penalty=0.05 move=0.5 restore=links:1,srlgs:1,nodes:1 restore_headroom=1 repairs
 //
 // Links have metric 1 unless they say otherwise; tenants and demands promise 1 s and 100 ms at 0.95. A drawing that is
 // wrong stops the test.
@@ -137,6 +140,7 @@ class DrawnGrid {
         {"pin", &DrawnGrid::read_pin},
         {"traffic", &DrawnGrid::read_traffic},
         {"overload", &DrawnGrid::read_overload},
+        {"algo", &DrawnGrid::read_algo},
         {"policy", &DrawnGrid::read_policy}};
     const auto reader = kReaders.find(words[0]);
     reader == kReaders.end() ? read_link(words) : (this->*reader->second)(words);
@@ -157,6 +161,8 @@ class DrawnGrid {
     link.capacity_ba = Gbps(number(option(words, "back", words[2])));
     link.igp_metric = number(option(words, "metric", "1"));
     link.cost = EurosPerGigabyte(number(option(words, "cost", "0")));
+    link.te_metric = number(option(words, "te", "0"));
+    link.admin_groups = names(option(words, "admin", ""));
     link.members = static_cast<uint32_t>(number(option(words, "members", "1")));
     link.members_min = static_cast<uint32_t>(number(option(words, "members_min", "1")));
     for (const std::string_view group : split(option(words, "group", ""), ','))
@@ -177,6 +183,25 @@ class DrawnGrid {
     const auto found = std::find(choices.begin(), choices.end(), word);
     CHECK(found != choices.end());
     return static_cast<Choice>(found - choices.begin());
+  }
+  // Ascending.
+  static std::vector<std::string> names(std::string_view text) {
+    std::set<std::string> all;
+    for (const std::string_view name : split(text, ','))
+      if (!name.empty()) all.emplace(name);
+    return {all.begin(), all.end()};
+  }
+  void read_algo(const Words& words) {
+    CHECK(words.size() >= 3);
+    grid::FlexAlgo algo;
+    algo.id = algo.name = words[1];
+    algo.metric = choice<grid::PathMetric>(words[2], {"igp", "delay", "te"});
+    algo.exclude_any = names(option(words, "exclude", ""));
+    algo.include_any = names(option(words, "any", ""));
+    algo.include_all = names(option(words, "all", ""));
+    for (const std::string& id : names(option(words, "nodes", ""))) algo.participants.push_back(node(id));
+    std::sort(algo.participants.begin(), algo.participants.end());
+    rows_.flex_algos.push_back(std::move(algo));
   }
   void read_overload(const Words& words) {
     CHECK(words.size() >= 2);
@@ -294,6 +319,7 @@ class DrawnGrid {
     demand.priority = static_cast<uint32_t>(number(option(words, "priority", "0")));
     demand.diversity = choice<grid::Diversity>(option(words, "diversity", "none"),
                                                {"none", "link", "node", "shared_risk", "node_and_shared_risk"});
+    if (const auto algo = option(words, "flex", ""); !algo.empty()) demand.flex_algo = find(rows_.flex_algos, algo);
     rows_.demands.push_back(std::move(demand));
   }
   void read_pin(const Words& words) {
@@ -323,6 +349,7 @@ class DrawnGrid {
       if (!asked.empty())
         rows_.policy.restoration.cases.push_back(
             choice<grid::RestorationCase>(asked, {"links:1", "srlgs:1", "nodes:1"}));
+    rows_.policy.resident_repairs = flag(words, "repairs");
     rows_.policy.restoration.link_headroom = number(option(words, "restore_headroom", "1"));
   }
 

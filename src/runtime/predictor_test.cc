@@ -3,21 +3,24 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
+#include <fstream>
 #include <future>
 #include <latch>
 #include <thread>
 
+#include "base/text.h"
 #include "runtime/onnx_session.h"
-#include "runtime/onnx_testing.h"
+#include "support/onnx_models.h"
 #include "support/temporary_directory.h"
 
 namespace tandem::runtime {
 namespace {
 
-using testing::put_file;
-using testing::put_model;
-using testing::scaling_model;
+using test_support::put_file;
+using test_support::put_model;
+using test_support::scaling_model;
 
 constexpr const char* kNoLibrary = "/nonexistent/libonnxruntime.so.1";
 
@@ -124,7 +127,7 @@ TEST_F(PredictorTest, PutsRequestsTogetherAndGivesEachItsOwnRows) {
 }
 
 TEST_F(PredictorTest, AModelWithoutRowsRunsItsRequestsAlone) {
-  put_model(repository(), "sum", 1, testing::summing_model());
+  put_model(repository(), "sum", 1, test_support::summing_model());
   start();
   auto first = submit(request("sum", {1, 2, 3, 4}));
   auto second = submit(request("sum", {5, 6}));
@@ -149,7 +152,7 @@ TEST_F(PredictorTest, RefusesWhatTheModelDoesNotTakeAndWhoMayNotUseIt) {
 TEST_F(PredictorTest, AModelThatCannotBeServedSaysWhyAndTheOthersAreServed) {
   put_model(repository(), "good", 1, scaling_model(2));
   put_model(repository(), "torn", 1, scaling_model(2).substr(0, 60));
-  put_model(repository(), "words", 1, testing::echo_model(testing::kString));
+  put_model(repository(), "words", 1, test_support::echo_model(test_support::kString));
   start();
   EXPECT_EQ(loaded(), "good");
   EXPECT_TRUE(ask(request("good", {1, 2})));
@@ -305,6 +308,37 @@ TEST_F(PredictorTest, ManyThreadsAskAndEachGetsItsOwn) {
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(right, 200);
+}
+
+// The example's model, as its training script left it, says of the rows held out what the script wrote down beside
+// them.
+TEST_F(PredictorTest, TheExampleAnswersAsItWasTrained) {
+  const std::filesystem::path example = std::string(TANDEM_SOURCE_DIR) + "/examples/predict";
+  PredictorOptions options;
+  options.repository = example / "models";
+  predictor_ = Predictor::open(options, clock_, metrics_).value();
+  std::ifstream rows(example / "held_out.csv");
+  std::string line;
+  std::getline(rows, line);
+  size_t checked = 0;
+  double error = 0;
+  for (; std::getline(rows, line); ++checked) {
+    std::vector<float> values;
+    for (const std::string_view cell : split(line, ',')) values.push_back(static_cast<float>(*parse_number(cell)));
+    ASSERT_EQ(values.size(), 52u);
+    const float truth = values[50], expected = values[51];
+    values.resize(50);
+    PredictionRequest asked;
+    asked.model = "site-ttft";
+    asked.inputs = {{"features", DataType::fp32, {1, 50}, bytes_of(values)}};
+    const auto answer = ask(std::move(asked));
+    ASSERT_TRUE(answer) << to_string(answer.error());
+    const float predicted = floats_of(answer->outputs[0])[0];
+    EXPECT_NEAR(predicted, expected, expected * 1e-3);
+    error += std::abs(std::log(predicted / truth));
+  }
+  EXPECT_EQ(checked, 64u);
+  EXPECT_LT(error / static_cast<double>(checked), 0.5);  // metrics.json has it of all rows, and of simpler rules
 }
 
 // ---- without the library: a process of its own, for a library once loaded stays ----

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tandem::runtime::testing {
+namespace tandem::test_support {
 
 class Message {
  public:
@@ -88,6 +88,20 @@ inline std::string echo_model(int type) {
   return model_of(graph);
 }
 
+// y = x × W, a square of ones.
+inline std::string product_model(size_t size) {
+  const float one = 1;
+  std::string raw;
+  for (size_t i = 0; i < size * size; ++i) raw.append(reinterpret_cast<const char*>(&one), sizeof one);
+  Message graph;
+  graph.message(1, Message().bytes(1, "x").bytes(1, "w").bytes(2, "y").bytes(4, "MatMul"));
+  graph.bytes(2, "product");
+  graph.message(5, Message().number(1, size).number(1, size).number(2, kFloat).bytes(8, "w").bytes(9, raw));
+  graph.message(11, value_info("x", kFloat, {-1, static_cast<int64_t>(size)}));
+  graph.message(12, value_info("y", kFloat, {-1, static_cast<int64_t>(size)}));
+  return model_of(graph);
+}
+
 inline void put_file(const std::filesystem::path& path, std::string_view bytes) {
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << bytes;
@@ -98,4 +112,4 @@ inline void put_model(const std::filesystem::path& repository, std::string_view 
   put_file(repository / model / std::to_string(version) / "model.onnx", bytes);
 }
 
-}  // namespace tandem::runtime::testing
+}  // namespace tandem::test_support

@@ -9,6 +9,7 @@
 #include "api/call.h"
 #include "api/change_feed.h"
 #include "api/inventory_routes.h"
+#include "api/open_inference.h"
 #include "api/query_desk.h"
 #include "api/replay_desk.h"
 #include "api/routes.h"
@@ -165,6 +166,9 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
     case Operation::preview_site: return preview(call, Thing::site);
     case Operation::preview_link: return preview(call, Thing::link);
     case Operation::get_plan: return plan_view(published);
+    case Operation::get_predictive_models:
+      if (parts.predictions == nullptr) return Json(Json::Object{{"models", Json::Array{}}});
+      return parts.predictions->models_view();
     case Operation::get_decisions: {
       TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", 50, kDecisionsMax));
       return Json(Json::Object{{"decisions", parts.decisions.recent(limit)}});

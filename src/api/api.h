@@ -20,6 +20,7 @@
 namespace tandem::api {
 
 class ChangeFeed;
+class OpenInference;
 class SearchIndex;
 class WebhookSender;
 
@@ -79,6 +80,7 @@ struct ApiParts {
   const log::Log& log;  // for /api/v1/log
   Metrics& metrics;
   const Clock& clock;
+  const OpenInference* predictions = nullptr;  // null: there are none to tell of
 };
 
 class Api {

@@ -34,6 +34,12 @@ constexpr std::string_view kLink = R"({"type":"object","properties":{"offset":{"
 constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "plan_id":{"type":["string","null"]},"cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},
     "deployments":{"type":"array","items":{"type":"object"}},"demands":{"type":"array","items":{"type":"object"}}}})";
+constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":{"models":{"type":"array","items":{
+    "type":"object","properties":{"model":{"type":"string"},"version":{"type":"integer"},
+    "state":{"enum":["waiting","loading","ready","evicted","failed"]},"reason":{"type":["string","null"]},
+    "memory_bytes":{"type":"integer"},"predictions":{"type":"integer","description":"rows answered since the start"},
+    "max_batch":{"type":"integer"},"batch_deadline_us":{"type":"integer"},"inputs":{"type":"array","items":{"type":"object"}},
+    "outputs":{"type":"array","items":{"type":"object"}}}}}}})";
 constexpr std::string_view kDecisions =
     R"({"type":"object","properties":{"decisions":{"type":"array","items":{"type":"object"}}}})";
 constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$ref":"#/components/schemas/Offset"},
@@ -125,6 +131,9 @@ constexpr std::array kGridRoutes{
           "Records facts, all of them or none; answers when they are durable.", "", kFactsSchema, kRecorded},
     Route{Operation::get_plan, "GET", "/api/v1/plan",
           "The accepted plan with its cost, bound and a reason for each demand.", "", "", kPlan},
+    Route{Operation::get_predictive_models, "GET", "/api/v1/predictive-models",
+          "The predictive models that this process serves at /v2: state, memory, predictions, inputs and outputs.", "",
+          "", kPredictiveModels},
     Route{Operation::post_whatif, "POST", "/api/v1/whatif",
           "What breaks when things fail: all failures of a class, the worst first, or some at once, closely.", "",
           kWhatIfSchema, kWhatIf},

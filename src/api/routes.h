@@ -19,6 +19,7 @@ enum class Operation : uint8_t {
   set_link_state,
   post_facts,
   get_plan,
+  get_predictive_models,
   post_whatif,
   get_decisions,
   get_decision,

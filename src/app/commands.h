@@ -9,12 +9,19 @@
 
 namespace tandem::app {
 
+inline constexpr const char* kExampleModels = "examples/predict/models";
+
 struct UpOptions {
   std::filesystem::path grid;  // empty: what the log holds
   std::filesystem::path data = "data";
   std::string listen = "127.0.0.1:8080";
   unsigned threads = 0;              // of the gateway; 0: one a core
   std::filesystem::path webhook_ca;  // PEM file of authorities trusted beside the system's; empty: none
+  std::filesystem::path model_repository = kExampleModels;  // predictive models; the example's only where it is there
+  std::filesystem::path onnxruntime;                        // its library; empty: where the build has put it
+  unsigned prediction_threads = 1;
+  uint64_t prediction_memory_mb = 1'024;
+  std::string site;  // of the grid, where predictions are made; empty: not said
 };
 int run_up(const UpOptions& options);
 

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/change_feed.h"
+#include "api/open_inference.h"
 #include "api/search_index.h"
 #include "api/webhook_sender.h"
 #include "app/activity_monitor.h"
@@ -26,9 +27,11 @@
 #include "base/file.h"
 #include "base/logging.h"
 #include "gateway/gateway.h"
+#include "gateway/tenant_gate.h"
 #include "ingest/ingest.h"
 #include "log/log.h"
 #include "runtime/emulator.h"
+#include "runtime/predictor.h"
 #include "series/series.h"
 
 namespace tandem::app {
@@ -47,6 +50,7 @@ struct Front {
   asio::io_context context{1};
   http::Client client{context};
   std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<gateway::TenantGate> gate;  // of predictions
   std::unique_ptr<http::Server> server;
   std::thread thread;
 };
@@ -64,6 +68,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
  private:
   Result<void> open_engines();
   Result<void> open_core(const GridServerOptions& options);
+  Result<void> open_predictor(const GridServerOptions& options);
   Result<void> open_surfaces(const GridServerOptions& options);
   Result<void> open_fronts(const GridServerOptions& options);
   asio::awaitable<void> dispatch(Front& front, const http::Request& request, http::ResponseWriter& writer);
@@ -100,7 +105,9 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> engines_work_;
   std::unique_ptr<runtime::EngineHost> engines_;
   std::thread engines_thread_;
-  std::vector<std::string> dark_sites_;  // cut at the engines, ascending; of the core's thread
+  std::vector<std::string> dark_sites_;            // cut at the engines, ascending; of the core's thread
+  std::unique_ptr<runtime::Predictor> predictor_;  // null: no models are served
+  std::unique_ptr<api::OpenInference> inference_;
   std::unique_ptr<PlanWorker> planner_;
   std::unique_ptr<CoreThread> core_;
   std::unique_ptr<SearchFollower> search_follower_;
@@ -112,6 +119,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
 
 Result<void> RunningGrid::open(const GridServerOptions& options) {
   TANDEM_TRY(open_engines());
+  TANDEM_TRY(open_predictor(options));
   TANDEM_TRY(open_core(options));
   return open_fronts(options);
 }
@@ -120,6 +128,20 @@ Result<void> RunningGrid::open_engines() {
   TANDEM_ASSIGN(engines_, runtime::EngineHost::listen(engines_context_, clock_, {}));
   engines_work_.emplace(engines_context_.get_executor());
   engines_thread_ = std::thread([this] { engines_context_.run(); });
+  return {};
+}
+
+Result<void> RunningGrid::open_predictor(const GridServerOptions& options) {
+  if (!options.model_repository.empty()) {
+    runtime::PredictorOptions predictor_options;
+    predictor_options.repository = options.model_repository;
+    predictor_options.library = options.onnxruntime;
+    predictor_options.threads = options.prediction_threads;
+    predictor_options.memory_bytes_max = options.prediction_memory_mb << 20;
+    TANDEM_ASSIGN(predictor_, runtime::Predictor::open(std::move(predictor_options), clock_, metrics_));
+  }
+  inference_ =
+      std::make_unique<api::OpenInference>(predictor_.get(), api::OpenInferenceOptions{.version = TANDEM_VERSION});
   return {};
 }
 
@@ -183,8 +205,8 @@ Result<void> RunningGrid::open_surfaces(const GridServerOptions& options) {
                                *log_, signal_, clock_, metrics_,
                                {.directory = options.data / "webhooks", .authorities = options.webhook_authorities}));
   search_follower_ = std::make_unique<SearchFollower>(search_);
-  api_ = std::make_unique<api::Api>(
-      api::ApiParts{*core_, *this, *activity_, feed_, *changes_, search_, *webhooks_, *log_, metrics_, clock_});
+  api_ = std::make_unique<api::Api>(api::ApiParts{*core_, *this, *activity_, feed_, *changes_, search_, *webhooks_,
+                                                  *log_, metrics_, clock_, inference_.get()});
   return {};
 }
 
@@ -197,6 +219,8 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     gateway_options.seed = static_cast<uint64_t>(clock_.now().ns) + i;
     front->gateway = std::make_unique<gateway::Gateway>(front->context, gateways_, front->client, metrics_, clock_,
                                                         *activity_, gateway_options);
+    front->gate = std::make_unique<gateway::TenantGate>(gateways_, metrics_, clock_, *activity_,
+                                                        gateway::TenantGateOptions{.site = options.site});
     http::ServerOptions server_options;
     server_options.address = options.address;
     server_options.port = port;
@@ -216,6 +240,8 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
 
 asio::awaitable<void> RunningGrid::dispatch(Front& front, const http::Request& request, http::ResponseWriter& writer) {
   if (request.target.starts_with("/v1/")) return front.gateway->handle(request, writer);
+  if (request.target == "/v2" || request.target.starts_with("/v2/"))
+    return inference_->handle(request, writer, *front.gate);
   return api_->handle(request, writer);
 }
 
@@ -227,6 +253,7 @@ void RunningGrid::stop() {
     });
   for (auto& front : fronts_)
     if (front->thread.joinable()) front->thread.join();
+  predictor_.reset();
   api_.reset();  // what it does aside ends before what that is for
   history_keeper_.reset();
   planner_.reset();

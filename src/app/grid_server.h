@@ -15,6 +15,11 @@ struct GridServerOptions {
   uint16_t port = 8080;  // 0: any free one
   unsigned gateway_threads = 1;
   std::filesystem::path webhook_authorities;  // PEM file of those trusted beside the system's; empty: none
+  std::filesystem::path model_repository;     // predictive models, served at /v2; empty: none
+  std::filesystem::path onnxruntime;          // its shared library; empty: where the build has put it
+  unsigned prediction_threads = 1;            // cores given to predictions
+  uint64_t prediction_memory_mb = 1'024;      // of the models that are loaded
+  std::string site;                           // of the grid, where this process stands; empty: not said
 };
 
 class GridServer {

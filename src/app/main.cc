@@ -26,6 +26,20 @@ void add_up(CLI::App& app, int& status) {
   command->add_option("--threads", options->threads, "Gateway threads; 0: one a core")->capture_default_str();
   command->add_option("--webhook-ca", options->webhook_ca,
                       "PEM file of certificate authorities that webhooks' receivers may have besides the system's");
+  command
+      ->add_option("--model-repository", options->model_repository,
+                   "Folder of predictive models, <model>/<version>/model.onnx, served at /v2")
+      ->capture_default_str();
+  command->add_option("--onnxruntime", options->onnxruntime,
+                      "ONNX Runtime's shared library, where it is not the build's");
+  command->add_option("--prediction-threads", options->prediction_threads, "Cores given to predictions")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 256u));
+  command->add_option("--prediction-memory", options->prediction_memory_mb, "MiB that loaded models may have")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1u << 20));
+  command->add_option("--site", options->site,
+                      "Of the grid, where this process stands: for predictions of tenants bound to jurisdictions");
   command->footer(
       "Example:\n  tandem up --grid examples/national.yaml\n"
       "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");

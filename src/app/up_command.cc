@@ -34,6 +34,13 @@ Result<void> up(const UpOptions& options) {
   server_options.gateway_threads =
       options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   server_options.webhook_authorities = options.webhook_ca;
+  std::error_code ignored;
+  if (options.model_repository != kExampleModels || std::filesystem::exists(options.model_repository, ignored))
+    server_options.model_repository = options.model_repository;
+  server_options.onnxruntime = options.onnxruntime;
+  server_options.prediction_threads = options.prediction_threads;
+  server_options.prediction_memory_mb = options.prediction_memory_mb;
+  server_options.site = options.site;
   TANDEM_ASSIGN(const std::unique_ptr<GridServer> grid, GridServer::start(server_options));
   size_t recorded = 0;
   if (!options.grid.empty()) {
@@ -47,6 +54,9 @@ Result<void> up(const UpOptions& options) {
   fmt::print(
       "  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n",
       listen.host, grid->port(), (options.data / "log").string(), recorded);
+  if (!server_options.model_repository.empty())
+    fmt::print("  predict  http://{}:{}/v2 ({})\n", listen.host, grid->port(),
+               server_options.model_repository.string());
   std::fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);

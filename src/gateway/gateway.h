@@ -63,6 +63,7 @@ class SharedState {
 
  private:
   friend class Gateway;
+  friend class TenantGate;
   std::unique_ptr<LiveBoard> board_;
 };
 

@@ -1,0 +1,291 @@
+#include "api/open_inference.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "api/inference_message.h"
+#include "base/text.h"
+
+namespace tandem::api {
+
+namespace asio = boost::asio;
+
+// What a request is about.
+struct OpenInference::Target {
+  enum class Kind : uint8_t { nothing, server, live, ready, index, model, model_ready, infer };
+  Kind kind = Kind::nothing;
+  std::string model;
+  uint64_t version = 0;  // 0: the latest
+
+  static Target parse(std::string_view path);
+  bool allows(std::string_view method) const {
+    if (kind == Kind::infer) return method == "POST";
+    return method == "GET" || (kind == Kind::index && method == "POST");
+  }
+};
+
+namespace {
+
+constexpr std::string_view kJsonEnds = "inference-header-content-length";
+
+std::optional<uint64_t> read_version(std::string_view text) {
+  const auto version = parse_integer(text);
+  if (!version || *version < 1) return std::nullopt;
+  return static_cast<uint64_t>(*version);
+}
+
+asio::awaitable<void> respond(http::ResponseWriter& writer, int status, http::Headers headers, std::string body,
+                              std::string_view type = "application/json") {
+  headers.set("content-type", std::string(type));
+  const Result<void> sent = co_await writer.respond(status, std::move(headers), std::move(body));
+  static_cast<void>(sent);  // the client has gone: nobody is left to tell
+}
+
+asio::awaitable<void> respond_error(http::ResponseWriter& writer, http::Headers headers, Error error) {
+  if (error.code == ErrorCode::unauthenticated) headers.set("www-authenticate", "Bearer");
+  if (error.code == ErrorCode::resource_exhausted && !headers.find("retry-after")) headers.set("retry-after", "1");
+  std::string body = to_json(Json::Object{{"error", std::move(error.message)}});
+  co_await respond(writer, describe(error.code).http_status, std::move(headers), std::move(body));
+}
+
+// Resumes on the caller's thread. Where that has ended by then, the answer is dropped, and the caller with it.
+asio::awaitable<Result<runtime::PredictionAnswer>> predict(runtime::Predictor& predictor,
+                                                           runtime::PredictionRequest request) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<runtime::PredictionAnswer>)>(
+      [&predictor](auto handler, runtime::PredictionRequest asked) {
+        const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        predictor.submit(std::move(asked), [shared](Result<runtime::PredictionAnswer> answer) {
+          auto executor = asio::get_associated_executor(*shared);
+          asio::post(executor, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
+        });
+      },
+      asio::use_awaitable, std::move(request));
+}
+
+Result<std::optional<size_t>> json_bytes_of(const http::Headers& headers) {
+  std::optional<size_t> bytes;
+  for (const http::Header& header : headers) {
+    if (!iequals(header.name, kJsonEnds)) continue;
+    const auto number = parse_integer(header.value);
+    if (bytes || !number || *number < 0)
+      return fail(ErrorCode::invalid_argument, fmt::format("'{}' must be one whole number of bytes", kJsonEnds));
+    bytes = static_cast<size_t>(*number);
+  }
+  return bytes;
+}
+
+gateway::Outcome outcome_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+    case ErrorCode::not_found:
+    case ErrorCode::too_large: return gateway::Outcome::client_error;
+    case ErrorCode::internal: return gateway::Outcome::upstream_error;
+    default: return gateway::Outcome::rejected;
+  }
+}
+
+Json tensors_json(const std::vector<runtime::TensorSpec>& specs) {
+  Json::Array list;
+  for (const runtime::TensorSpec& spec : specs) {
+    Json::Array shape(spec.shape.begin(), spec.shape.end());
+    list.push_back(
+        Json::Object{{"name", spec.name}, {"datatype", to_string(spec.datatype)}, {"shape", std::move(shape)}});
+  }
+  return list;
+}
+
+bool can_answer(const runtime::ModelStatus& status) {
+  return status.state == runtime::ModelState::ready || status.state == runtime::ModelState::evicted;
+}
+
+Error no_repository() {
+  return {ErrorCode::not_found,
+          "no predictive models are served here; start with --model-repository DIR, which holds "
+          "<model>/<version>/model.onnx"};
+}
+
+}  // namespace
+
+OpenInference::Target OpenInference::Target::parse(std::string_view path) {
+  std::vector<std::string_view> parts = split(path.substr(1), '/');
+  Target target;
+  const auto is = [&](std::initializer_list<std::string_view> wanted) {
+    return std::equal(parts.begin(), parts.end(), wanted.begin(), wanted.end());
+  };
+  if (is({"v2"})) target.kind = Kind::server;
+  if (is({"v2", "health", "live"})) target.kind = Kind::live;
+  if (is({"v2", "health", "ready"})) target.kind = Kind::ready;
+  if (is({"v2", "repository", "index"})) target.kind = Kind::index;
+  if (parts.size() < 3 || parts[1] != "models" || parts[2].empty()) return target;
+  const auto model = http::percent_decode(parts[2]);
+  if (!model) return target;
+  target.model = *model;
+  parts.erase(parts.begin(), parts.begin() + 3);
+  if (parts.size() >= 2 && parts[0] == "versions") {
+    const auto version = read_version(parts[1]);
+    if (!version) return target;
+    target.version = *version;
+    parts.erase(parts.begin(), parts.begin() + 2);
+  }
+  if (parts.empty()) target.kind = Kind::model;
+  if (is({"ready"})) target.kind = Kind::model_ready;
+  if (is({"infer"})) target.kind = Kind::infer;
+  return target;
+}
+
+asio::awaitable<void> OpenInference::handle(const http::Request& request, http::ResponseWriter& writer,
+                                            gateway::TenantGate& gate) const {
+  using Kind = Target::Kind;
+  Target target = Target::parse(request.target);
+  if (target.kind == Kind::nothing || !target.allows(request.method)) {
+    const bool known = target.kind != Kind::nothing;
+    http::Headers headers;
+    if (known) headers.set("allow", target.kind == Kind::infer ? "POST" : "GET");
+    std::string body = to_json(Json::Object{
+        {"error", fmt::format("there is nothing at {} {}", request.method, request.target.substr(0, 256))}});
+    co_await respond(writer, known ? 405 : 404, std::move(headers), std::move(body));
+    co_return;
+  }
+  if (target.kind == Kind::infer) {
+    co_await infer(std::move(target), request, writer, gate);
+    co_return;
+  }
+  std::string tenant;
+  if (target.kind != Kind::server && target.kind != Kind::live && target.kind != Kind::ready) {
+    auto known = gate.identify(request);
+    if (!known) {
+      gateway::TenantGate::Refusal refusal = std::move(known.error());
+      co_await respond_error(writer, std::move(refusal.headers), std::move(refusal.error));
+      co_return;
+    }
+    tenant = std::move(*known);
+  }
+  Result<Json> answer = read(target, tenant);
+  if (!answer) {
+    Error error = std::move(answer.error());
+    co_await respond_error(writer, http::Headers(), std::move(error));
+    co_return;
+  }
+  // Readiness is in the status, as the protocol has it: 200 or a 4xx.
+  const bool is_ready = (*answer)["ready"].boolean(true);
+  std::string body = to_json(*answer);
+  co_await respond(writer, is_ready ? 200 : 400, http::Headers(), std::move(body));
+}
+
+Result<Json> OpenInference::read(const Target& target, std::string_view tenant) const {
+  using Kind = Target::Kind;
+  if (target.kind == Kind::server)
+    return Json(Json::Object{{"name", "tandem"},
+                             {"version", options_.version},
+                             {"extensions", Json::Array{"binary_tensor_data", "model_repository(index)"}}});
+  if (target.kind == Kind::live) return Json(Json::Object{{"live", true}});
+  if (target.kind == Kind::ready) return Json(Json::Object{{"ready", predictor_ != nullptr && predictor_->settled()}});
+  if (predictor_ == nullptr) return tl::unexpected(no_repository());
+  if (target.kind == Kind::index) return repository_index(tenant);
+  return model_view(target, tenant);
+}
+
+Result<Json> OpenInference::model_view(const Target& target, std::string_view tenant) const {
+  TANDEM_ASSIGN(const runtime::ModelStatus status, predictor_->model(target.model, target.version));
+  if (!status.config.may_use(tenant))
+    return fail(ErrorCode::not_found, fmt::format("there is no model '{}', or your key may not use it", target.model));
+  if (target.kind == Target::Kind::model_ready)
+    return Json(Json::Object{{"name", status.model}, {"ready", can_answer(status)}});
+  if (!status.reason.empty())
+    return fail(ErrorCode::unavailable,
+                fmt::format("{} version {} cannot be served: {}", status.model, status.version, status.reason));
+  Json::Array versions;
+  for (const runtime::ModelStatus& each : predictor_->models())
+    if (each.model == status.model) versions.push_back(std::to_string(each.version));
+  return Json(Json::Object{{"name", status.model},
+                           {"versions", std::move(versions)},
+                           {"platform", "onnxruntime_onnx"},
+                           {"inputs", tensors_json(status.inputs)},
+                           {"outputs", tensors_json(status.outputs)}});
+}
+
+Json OpenInference::repository_index(std::string_view tenant) const {
+  Json::Array list;
+  for (const runtime::ModelStatus& status : predictor_->models())
+    if (status.config.may_use(tenant))
+      list.push_back(Json::Object{{"name", status.model},
+                                  {"version", std::to_string(status.version)},
+                                  {"state", can_answer(status) ? "READY" : "UNAVAILABLE"},
+                                  {"reason", can_answer(status)      ? ""
+                                             : status.reason.empty() ? "loading"
+                                                                     : status.reason}});
+  return list;
+}
+
+Json OpenInference::models_view() const {
+  Json::Array list;
+  if (predictor_ != nullptr)
+    for (const runtime::ModelStatus& status : predictor_->models())
+      list.push_back(Json::Object{{"model", status.model},
+                                  {"version", static_cast<int64_t>(status.version)},
+                                  {"state", to_string(status.state)},
+                                  {"reason", status.reason.empty() ? Json() : Json(status.reason)},
+                                  {"memory_bytes", static_cast<int64_t>(status.memory_bytes)},
+                                  {"predictions", static_cast<int64_t>(status.predictions)},
+                                  {"max_batch", static_cast<int64_t>(status.config.max_batch)},
+                                  {"batch_deadline_us", status.config.batch_deadline.ns / 1'000},
+                                  {"inputs", tensors_json(status.inputs)},
+                                  {"outputs", tensors_json(status.outputs)}});
+  return Json::Object{{"models", std::move(list)}};
+}
+
+asio::awaitable<void> OpenInference::infer(Target target, const http::Request& request, http::ResponseWriter& writer,
+                                           gateway::TenantGate& gate) const {
+  auto admitted = gate.admit(request);
+  if (!admitted) {
+    gateway::TenantGate::Refusal refusal = std::move(admitted.error());
+    co_await respond_error(writer, std::move(refusal.headers), std::move(refusal.error));
+    co_return;
+  }
+  gateway::TenantGate::Visit visit = std::move(*admitted);
+  Result<InferenceRequest> asked = tl::unexpected(no_repository());
+  if (predictor_ != nullptr) {
+    const auto json_bytes = json_bytes_of(request.headers);
+    asked = json_bytes ? decode_inference_request(request.body, *json_bytes) : tl::unexpected(json_bytes.error());
+  }
+  Result<InferenceReply> reply = tl::unexpected(Error());
+  if (asked) {
+    // A name that is not in the repository is a client's own invention: it becomes no label and no account.
+    if (predictor_->model(target.model, 0)) visit.record.model = target.model;
+    runtime::PredictionRequest prediction;
+    prediction.model = target.model;
+    prediction.version = target.version;
+    prediction.tenant = visit.record.tenant;
+    prediction.inputs = std::move(asked->inputs);
+    prediction.timeout = asked->timeout;
+    const Result<runtime::PredictionAnswer> answer = co_await predict(*predictor_, std::move(prediction));
+    if (answer) {
+      const double share = static_cast<double>(answer->rows) / static_cast<double>(answer->batch_rows);
+      visit.record.cost = Euros(answer->run.seconds() * share * options_.core_eur_per_hour / 3'600);
+      reply = encode_inference_reply(*asked, target.model, *answer);
+    } else {
+      reply = tl::unexpected(answer.error());
+    }
+  } else {
+    reply = tl::unexpected(asked.error());
+  }
+  http::Headers headers = visit.headers;
+  visit.record.outcome = reply ? gateway::Outcome::ok : outcome_of(reply.error().code);
+  visit.record.status = reply ? 200 : describe(reply.error().code).http_status;
+  if (!reply) visit.record.refused = describe(reply.error().code).name;
+  gate.conclude(std::move(visit));  // before the answer's bytes: whoever has read them finds the account as it is
+  if (!reply) {
+    Error error = std::move(reply.error());
+    co_await respond_error(writer, std::move(headers), std::move(error));
+    co_return;
+  }
+  if (reply->json_bytes) headers.set(std::string(kJsonEnds), fmt::format("{}", *reply->json_bytes));
+  const std::string_view type = reply->json_bytes ? "application/octet-stream" : "application/json";
+  std::string body = std::move(reply->body);
+  co_await respond(writer, 200, std::move(headers), std::move(body), type);
+}
+
+}  // namespace tandem::api

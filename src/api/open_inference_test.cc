@@ -1,0 +1,209 @@
+// Predictions over real sockets. They need ONNX Runtime; scripts/fetch-onnxruntime brings it.
+#include "api/open_inference.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstring>
+
+#include "routing/drawn_table.h"
+#include "support/onnx_models.h"
+#include "support/temporary_directory.h"
+
+namespace tandem::api {
+namespace {
+
+namespace asio = boost::asio;
+
+struct Inferred {
+  int status = 0;
+  http::Headers headers;
+  std::string text;
+  Json json() const { return parse_json(text).value_or(Json()); }
+  std::string error() const { return std::string(json()["error"].text()); }
+};
+
+class InferenceRecords final : public gateway::RecordSink {
+ public:
+  void on_request(const gateway::RequestRecord& record) override { all.push_back(record); }
+  std::vector<gateway::RequestRecord> all;
+};
+
+class OpenInferenceTest : public ::testing::Test {
+ protected:
+  OpenInferenceTest() {
+    shared_.publish(std::make_shared<routing::RoutingTable>(
+        routing::draw_table("jurisdiction DE FR\nregion north\nsite ber DE\nmodel small\ntenant acme key=sk-acme\n"
+                            "tenant other key=sk-other\ntenant slow key=sk-slow rpm=1\ntarget a ber small port=1\n")));
+  }
+
+  // Models m (versions 1 and 2), private (of `other` alone) and torn.
+  void SetUp() override {
+    const auto& root = directory_.path();
+    test_support::put_model(root, "m", 1, test_support::scaling_model(2));
+    test_support::put_model(root, "m", 2, test_support::scaling_model(3));
+    test_support::put_file(root / "m" / "config.yaml", "max_batch: 4\n");
+    test_support::put_model(root, "private", 1, test_support::scaling_model(2));
+    test_support::put_file(root / "private" / "config.yaml", "tenants: [other]\n");
+    test_support::put_model(root, "torn", 1, "torn");
+    runtime::PredictorOptions options;
+    options.repository = root;
+    predictor_ = runtime::Predictor::open(std::move(options), clock_, metrics_).value();
+    predictor_->wait_until_settled();
+    serve(predictor_.get());
+    const std::string reason = predictor_->model("m", 1)->reason;
+    if (reason.find("fetch-onnxruntime") != std::string::npos) GTEST_SKIP() << "skipped: " << reason;
+  }
+
+  void serve(runtime::Predictor* predictor) {
+    server_.reset();
+    inference_ = std::make_unique<OpenInference>(predictor, OpenInferenceOptions{.version = "1.2"});
+    server_ = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
+                return inference_->handle(request, writer, gate_);
+              }).value();
+  }
+
+  Inferred ask(std::string method, std::string target, std::string body = {}, http::Headers headers = {}) {
+    if (!headers.find("authorization")) headers.add("authorization", "Bearer sk-acme");
+    Inferred answer;
+    bool ended = false;
+    http::ClientRequest request{std::move(method), std::move(target), std::move(headers), std::move(body)};
+    asio::co_spawn(context_, exchange(std::move(request), answer, ended), asio::detached);
+    while (!ended) context_.run_one();
+    return answer;
+  }
+  Inferred infer(std::string body, std::string path = "/v2/models/m/infer", std::string key = "sk-acme") {
+    http::Headers headers;
+    headers.add("authorization", "Bearer " + key);
+    return ask("POST", std::move(path), std::move(body), std::move(headers));
+  }
+  asio::awaitable<void> exchange(http::ClientRequest request, Inferred& answer, bool& ended) {
+    http::Endpoint endpoint{"127.0.0.1", server_->port()};
+    auto sent = co_await client_.send(std::move(endpoint), std::move(request), {});
+    if (sent) {
+      answer.status = sent->status();
+      answer.headers = sent->headers();
+      auto body = co_await sent->read_all(1 << 20);
+      if (body) answer.text = std::move(*body);
+    }
+    ended = true;
+  }
+
+  static constexpr const char* kRequest =
+      R"({"id":"7","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]})";
+
+  SystemClock clock_;
+  Metrics metrics_;
+  InferenceRecords records_;
+  gateway::SharedState shared_;
+  gateway::TenantGate gate_{shared_, metrics_, clock_, records_};
+  test_support::TemporaryDirectory directory_;
+  asio::io_context context_;
+  http::Client client_{context_};
+  std::unique_ptr<runtime::Predictor> predictor_;
+  std::unique_ptr<OpenInference> inference_;
+  std::unique_ptr<http::Server> server_;
+};
+
+TEST_F(OpenInferenceTest, InfersWithTheLatestVersionOrTheOneAskedFor) {
+  const Inferred latest = infer(kRequest);
+  ASSERT_EQ(latest.status, 200) << latest.text;
+  EXPECT_EQ(latest.json()["id"].text(), "7");
+  EXPECT_EQ(latest.json()["model_version"].text(), "2");
+  EXPECT_EQ(to_json(latest.json()["outputs"].array()[0]["data"]), "[3,6]");
+  const Inferred first = infer(kRequest, "/v2/models/m/versions/1/infer");
+  EXPECT_EQ(to_json(first.json()["outputs"].array()[0]["data"]), "[2,4]");
+}
+
+TEST_F(OpenInferenceTest, TakesAndGivesBinaryTensors) {
+  const std::string json =
+      R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}],)"
+      R"("parameters":{"binary_data_output":true}})";
+  const float values[] = {1.5f, -2.f};
+  http::Headers headers;
+  headers.add("inference-header-content-length", std::to_string(json.size()));
+  const Inferred answer = ask("POST", "/v2/models/m/infer",
+                              json + std::string(reinterpret_cast<const char*>(values), sizeof values), headers);
+  ASSERT_EQ(answer.status, 200) << answer.text;
+  const size_t at = std::stoul(std::string(answer.headers.value_or("inference-header-content-length", "0")));
+  ASSERT_EQ(answer.text.size(), at + 8);
+  float outputs[2];
+  std::memcpy(outputs, answer.text.data() + at, sizeof outputs);
+  EXPECT_EQ(outputs[0], 4.5f);
+  EXPECT_EQ(outputs[1], -6.f);
+}
+
+TEST_F(OpenInferenceTest, ErrorsHaveTheProtocolsShapeAndAStatus) {
+  const Inferred wrong = infer(R"({"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]})");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_EQ(wrong.error(), "input 'x' must be FP32 [-1,2] (-1: any), not FP32 [1,3]");
+  EXPECT_EQ(infer("{").status, 400);
+  EXPECT_EQ(infer(R"({"inputs":[{"name":"x","shape":[5,2],"datatype":"INT8","data":[0,0,0,0,0,0,0,0,0,0]}]})").status,
+            400);
+  EXPECT_EQ(infer(R"({"inputs":[{"name":"x","shape":[5,2],"datatype":"FP32","data":[0,0,0,0,0,0,0,0,0,0]}]})").status,
+            413);
+  EXPECT_EQ(infer(kRequest, "/v2/models/n/infer").status, 404);
+  EXPECT_EQ(infer(kRequest, "/v2/models/m/versions/9/infer").status, 404);
+  EXPECT_EQ(infer(kRequest, "/v2/models/torn/infer").status, 503);
+  EXPECT_EQ(ask("GET", "/v2/models/m/infer").status, 405);
+  EXPECT_EQ(ask("GET", "/v2/models/m/versions/x").status, 404);
+  EXPECT_EQ(ask("GET", "/v2/nothing").status, 404);
+  http::Headers torn;
+  torn.add("inference-header-content-length", "-1");
+  EXPECT_EQ(ask("POST", "/v2/models/m/infer", kRequest, torn).status, 400);
+}
+
+TEST_F(OpenInferenceTest, KnowsTenantsAndHoldsThemToTheirLimits) {
+  EXPECT_EQ(infer(kRequest, "/v2/models/m/infer", "sk-nobody").status, 401);
+  EXPECT_EQ(infer(kRequest, "/v2/models/private/infer").status, 404);
+  EXPECT_EQ(infer(kRequest, "/v2/models/private/infer", "sk-other").status, 200);
+  EXPECT_EQ(infer(kRequest, "/v2/models/m/infer", "sk-slow").status, 200);
+  const Inferred refused = infer(kRequest, "/v2/models/m/infer", "sk-slow");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(refused.headers.find("retry-after"));
+}
+
+TEST_F(OpenInferenceTest, EveryRequestIsOnTheTenantsAccount) {
+  infer(kRequest);
+  infer("{");
+  infer(kRequest, "/v2/models/invented-by-a-client/infer");
+  ASSERT_EQ(records_.all.size(), 3u);
+  EXPECT_EQ(records_.all[0].tenant, "acme");
+  EXPECT_EQ(records_.all[0].model, "m");
+  EXPECT_EQ(records_.all[0].outcome, gateway::Outcome::ok);
+  EXPECT_GT(records_.all[0].cost.value(), 0);
+  EXPECT_EQ(records_.all[1].outcome, gateway::Outcome::client_error);
+  EXPECT_EQ(records_.all[1].status, 400);
+  EXPECT_EQ(records_.all[2].model, "");  // no label of its own
+}
+
+TEST_F(OpenInferenceTest, DescribesTheServerAndItsModels) {
+  EXPECT_EQ(ask("GET", "/v2").json()["version"].text(), "1.2");
+  EXPECT_EQ(ask("GET", "/v2/health/live").status, 200);
+  EXPECT_EQ(ask("GET", "/v2/health/ready").status, 200);
+  const Json model = ask("GET", "/v2/models/m").json();
+  EXPECT_EQ(to_json(model["versions"]), R"(["1","2"])");
+  EXPECT_EQ(to_json(model["inputs"]), R"([{"datatype":"FP32","name":"x","shape":[-1,2]}])");
+  EXPECT_EQ(ask("GET", "/v2/models/m/versions/1/ready").status, 200);
+  EXPECT_EQ(ask("GET", "/v2/models/torn/ready").status, 400);
+  EXPECT_EQ(ask("GET", "/v2/models/torn").status, 503);
+  EXPECT_EQ(ask("GET", "/v2/models/private").status, 404);
+  const Inferred index = ask("POST", "/v2/repository/index");
+  EXPECT_EQ(index.json().array().size(), 3u) << index.text;  // what this tenant may use
+  EXPECT_EQ(index.json().array()[0]["state"].text(), "READY");
+  EXPECT_EQ(index.json().array()[2]["state"].text(), "UNAVAILABLE");
+  EXPECT_EQ(inference_->models_view()["models"].array().size(), 4u);
+}
+
+TEST_F(OpenInferenceTest, WithoutARepositorySaysSo) {
+  serve(nullptr);
+  const Inferred answer = infer(kRequest);
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_NE(answer.error().find("--model-repository"), std::string::npos);
+  EXPECT_EQ(ask("GET", "/v2/health/ready").status, 400);
+}
+
+}  // namespace
+}  // namespace tandem::api

@@ -1,0 +1,125 @@
+#include "gateway/tenant_gate.h"
+
+#include <gtest/gtest.h>
+
+#include "routing/drawn_table.h"
+
+namespace tandem::gateway {
+namespace {
+
+class GateRecords final : public RecordSink {
+ public:
+  void on_request(const RequestRecord& record) override { all.push_back(record); }
+  std::vector<RequestRecord> all;
+};
+
+class GateClock final : public Clock {
+ public:
+  Instant now() const override { return {seconds(1'000).ns}; }
+  Duration monotonic() const override { return time; }
+  Duration time = seconds(5);
+};
+
+constexpr const char* kDrawing = R"(
+  jurisdiction DE FR US
+  region north 192.0.2.0/24
+  region abroad 198.51.100.0/24
+  site ber DE
+  site iad US
+  model small
+  tenant acme key=sk-acme
+  tenant strict key=sk-strict residency=DE
+  tenant slow key=sk-slow rpm=2
+  tenant poor key=sk-poor budget=0.01
+  target a ber small port=1
+  leg north ber rtt=2 via=DE
+  leg abroad ber rtt=80 via=DE,US
+)";
+
+class GateTest : public ::testing::Test {
+ protected:
+  GateTest() { shared_.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(kDrawing))); }
+
+  static http::Request request(const std::string& key, const std::string& address = "192.0.2.7") {
+    http::Request made;
+    made.method = "POST";
+    made.target = "/v2/models/m/infer";
+    made.peer_address = address;
+    if (!key.empty()) made.headers.add("authorization", "Bearer " + key);
+    return made;
+  }
+  ErrorCode refusal(const http::Request& asked) {
+    const auto admitted = gate_.admit(asked);
+    EXPECT_FALSE(admitted);
+    return admitted ? ErrorCode::internal : admitted.error().error.code;
+  }
+
+  SharedState shared_;
+  Metrics metrics_;
+  GateClock clock_;
+  GateRecords records_;
+  TenantGate gate_{shared_, metrics_, clock_, records_, {.site = "ber"}};
+};
+
+TEST_F(GateTest, KnowsTenantsByTheirKeys) {
+  EXPECT_EQ(refusal(request("")), ErrorCode::unauthenticated);
+  EXPECT_EQ(refusal(request("sk-other")), ErrorCode::unauthenticated);
+  EXPECT_EQ(records_.all.back().outcome, Outcome::client_error);
+  EXPECT_EQ(gate_.identify(request("sk-acme")).value(), "acme");
+  auto visit = gate_.admit(request("sk-acme"));
+  ASSERT_TRUE(visit);
+  EXPECT_EQ(visit->record.tenant, "acme");
+  visit->record.model = "m";
+  visit->record.outcome = Outcome::ok;
+  clock_.time = clock_.time + milliseconds(3);
+  gate_.conclude(std::move(*visit));
+  EXPECT_EQ(records_.all.back().duration, Microseconds(3'000));
+  EXPECT_EQ(records_.all.back().site, "ber");
+  EXPECT_TRUE(records_.all.back().was_served());
+  EXPECT_EQ(
+      metrics_.counter("tandem_predictive_requests_total", "", {{"tenant", "acme"}, {"model", "m"}, {"outcome", "ok"}})
+          .value(),
+      1u);
+}
+
+TEST_F(GateTest, HoldsTenantsToTheirRequestsAMinute) {
+  EXPECT_TRUE(gate_.admit(request("sk-slow")));
+  const auto last = gate_.admit(request("sk-slow"));
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->headers.value_or("x-ratelimit-remaining-requests", ""), "0");
+  const auto refused = gate_.admit(request("sk-slow"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error.code, ErrorCode::quota_exceeded);
+  EXPECT_TRUE(refused.error().headers.find("retry-after"));
+  EXPECT_EQ(records_.all.back().outcome, Outcome::rejected);
+}
+
+TEST_F(GateTest, WhatIsServedIsPaidForFromTheBudget) {
+  auto visit = gate_.admit(request("sk-poor"));
+  ASSERT_TRUE(visit);
+  visit->record.outcome = Outcome::ok;
+  visit->record.cost = Euros(0.02);
+  gate_.conclude(std::move(*visit));
+  EXPECT_EQ(refusal(request("sk-poor")), ErrorCode::quota_exceeded);
+}
+
+TEST_F(GateTest, AnswersOnlyWhereResidencyAllowsTheSiteAndTheWayThere) {
+  EXPECT_TRUE(gate_.admit(request("sk-strict")));
+  EXPECT_EQ(refusal(request("sk-strict", "198.51.100.9")), ErrorCode::permission_denied);  // by way of US
+  EXPECT_TRUE(gate_.admit(request("sk-acme", "198.51.100.9")));
+  http::Request tightened = request("sk-acme");
+  tightened.headers.add("x-tandem-residency", "FR");
+  EXPECT_EQ(refusal(tightened), ErrorCode::permission_denied);
+  TenantGate nowhere(shared_, metrics_, clock_, records_);
+  EXPECT_FALSE(nowhere.admit(request("sk-strict")));
+  EXPECT_TRUE(nowhere.admit(request("sk-acme")));
+}
+
+TEST_F(GateTest, WithoutATableNobodyGetsIn) {
+  SharedState empty;
+  TenantGate gate(empty, metrics_, clock_, records_);
+  EXPECT_EQ(gate.admit(request("sk-acme")).error().error.code, ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace tandem::gateway

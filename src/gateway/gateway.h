@@ -111,8 +111,8 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // Answers any request whose target is under /v1/: chat/completions, completions, embeddings, models; others get a 404
-  // object.
+  // Answers any request whose target is under /v1/: chat/completions, completions, embeddings, responses, models;
+  // others get a 404 object. Engines need not know responses: they are asked for the chat completion that it comes to.
   boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
 
   // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.

@@ -81,7 +81,7 @@ RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const
 RequestRun::~RequestRun() {
   core_.queue.leave(waiting_);
   core_.metrics.in_flight().add(-1);
-  core_.body_bytes_in_flight -= request_.body.size();
+  core_.body_bytes_in_flight -= request_.body.size() + (responses_ ? responses_->chat_body.size() : 0);
 }
 
 asio::awaitable<void> RequestRun::run() {
@@ -124,13 +124,22 @@ Checked<std::monostate> RequestRun::prepare() {
   if (!allowed) return tl::unexpected(allowed.error());
   facts_.allowed = *allowed;
 
-  auto completion = core_.reader.read(surface_, request_.body);
+  auto completion = read_body();
   if (!completion) return tl::unexpected(std::move(completion.error()));
   completion_ = std::move(*completion);
   if (auto found = find_model(); !found) return found;
   if (auto found = find_promise(); !found) return found;
   if (auto fresh = check_freshness(); !fresh) return fresh;
   return take_tokens();
+}
+
+Checked<CompletionRequest> RequestRun::read_body() {
+  if (surface_ != Surface::responses) return core_.reader.read(surface_, request_.body);
+  auto responses = read_responses_request(request_.body);
+  if (!responses) return tl::unexpected(std::move(responses.error()));
+  responses_ = std::move(*responses);
+  core_.body_bytes_in_flight += responses_->chat_body.size();
+  return core_.reader.read(Surface::chat_completions, responses_->chat_body);
 }
 
 // Before anything is read of a request: a flood of them costs no more than a look at a key.
@@ -379,7 +388,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   http::ClientRequest request;
   request.method = "POST";
   request.target = target.base_path;
-  request.target += path_of(surface_);
+  request.target += path_of(responses_ ? Surface::chat_completions : surface_);
   request.headers.add("content-type", "application/json");
   for (const char* name : {"traceparent", "tracestate"})
     if (const auto value = request_.headers.find(name)) request.headers.add(name, std::string(*value));
@@ -388,7 +397,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
     const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
   }
-  request.body = rewrite(request_.body, completion_, record_.model);
+  request.body = rewrite(responses_ ? responses_->chat_body : request_.body, completion_, record_.model);
   return request;
 }
 
@@ -443,10 +452,15 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   if (!body) co_return fail_turn(turn, body.error());
   const Result<WholeReply> reply = read_whole_reply(*body);
   if (!reply) co_return fail_turn(turn, reply.error());
-  turn.end_as(AttemptEnd::success);
   const auto estimated = static_cast<uint64_t>(routing::estimate_tokens(reply->text_bytes));
   note_usage(reply->usage, estimated);
-  if (!reply->usage) *body = with_usage(*body, {record_.prompt_tokens, estimated});
+  if (responses_) {
+    body = responses_reply().whole(*body, reply->usage.value_or(usage()));
+    if (!body) co_return fail_turn(turn, body.error());
+  } else if (!reply->usage) {
+    *body = with_usage(*body, usage());
+  }
+  turn.end_as(AttemptEnd::success);
   bytes_down_ = body->size();
   record_.status = 200;
   http::Headers headers = answer_headers("application/json");
@@ -475,6 +489,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
       step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
     if (held.has_data || writer_.started()) {
       StreamReader::Step sent = std::exchange(held, {});
+      Result<void> shaped = shape(sent);
+      if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
+      if (!shaped && !step.error) step.error = std::move(shaped.error());
       const bool stays = co_await forward(std::move(sent));
       if (!stays) co_return leave(turn);
     }
@@ -506,6 +523,15 @@ asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchan
   co_return step;
 }
 
+// What goes on to the client is as it asked for it.
+Result<void> RequestRun::shape(StreamReader::Step& step) {
+  if (!responses_) return {};
+  const std::string chunks = std::exchange(step.forward, {});
+  Result<void> shaped = responses_reply().add_events(chunks, step.forward);
+  if (!shaped && !writer_.started()) responses_reply_.reset();  // the next engine's answer begins anew
+  return shaped;
+}
+
 asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
   if (!writer_.started()) {
     http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
@@ -532,7 +558,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error err
   told.code = ErrorCode::unavailable;
   told.message = "The answer was cut off because the engine failed; what came so far is incomplete.";
   told.reason = "stream_cut";
-  const std::string event = http::format_sse({}, {}, body_of(told));
+  std::string event;
+  if (responses_)
+    responses_reply().fail_with(told.message, usage(), event);
+  else
+    event = http::format_sse({}, {}, body_of(told));
   const Result<void> written = co_await writer_.write(event);
   if (!written) co_return std::nullopt;
   const Result<void> finished = co_await writer_.finish();
@@ -544,7 +574,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
   note_usage(reader.usage(), reader.tokens());
   std::string last;
-  if (completion_.include_usage && !reader.usage()) {
+  if (responses_ && reader.engine_error()) {
+    responses_reply().fail_with("The engine reported an error; what came so far is incomplete.", usage(), last);
+  } else if (responses_) {
+    responses_reply().end(reader.usage().value_or(usage()), last);
+  } else if (completion_.include_usage && !reader.usage()) {
     last = fmt::format(R"({{"id":"{}","object":"{}","created":{},"model":)", record_.id,
                        surface_ == Surface::chat_completions ? "chat.completion.chunk" : "text_completion",
                        record_.at.ns / 1'000'000'000);
@@ -552,7 +586,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
     last += R"(,"choices":[],"usage":)" + usage_json({record_.prompt_tokens, record_.output_tokens}) + '}';
     last = http::format_sse({}, {}, last);
   }
-  last += "data: [DONE]\n\n";
+  if (!responses_) last += "data: [DONE]\n\n";
   bytes_down_ += last.size();
   keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
   const Result<void> written = co_await writer_.write(last);
@@ -610,6 +644,21 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
   if (!record_.site.empty()) headers.add("x-tandem-site", record_.site);
   return headers;
+}
+
+Usage RequestRun::usage() const {
+  Usage usage{record_.prompt_tokens, record_.output_tokens};
+  usage.cached_tokens = record_.cached_tokens;
+  return usage;
+}
+
+// Made when an engine's answer is passed on, and not before: each begins anew.
+ResponsesReply& RequestRun::responses_reply() {
+  if (!responses_reply_) {
+    ResponseHead head{record_.id, record_.at.ns / 1'000'000'000, record_.model, responses_->echo};
+    responses_reply_.emplace(std::move(head), core_.options.answer_bytes_max);
+  }
+  return *responses_reply_;
 }
 
 void RequestRun::note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen) {

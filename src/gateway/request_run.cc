@@ -74,6 +74,8 @@ RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const
       writer_(writer),
       arrived_(core_.clock.monotonic()) {
   record_.at = core_.clock.now();
+  record_.path = path_of(surface_);
+  record_.request_bytes = request_.body.size();
   core_.metrics.in_flight().add(1);
   core_.body_bytes_in_flight += request_.body.size();
 }
@@ -99,6 +101,7 @@ asio::awaitable<void> RequestRun::run() {
 
 Checked<std::monostate> RequestRun::prepare() {
   request_id_ = request_id(request_.headers).value_or("");
+  begin_trace();
   bound_ = core_.table();
   if (bound_ == nullptr) return refuse(ErrorCode::unavailable, "The gateway has no routing table yet.");
   const routing::RoutingTable& table = *bound_->table;
@@ -260,6 +263,7 @@ asio::awaitable<void> RequestRun::serve() {
     if (record_.attempts > 1) core_.metrics.failed_over();
     TurnEnd end = co_await take_turn(*target);
     turn_.reset();
+    end_attempt();
     if (!end) co_return;
     last = std::move(end);
     excluded_.push_back(*target);
@@ -306,6 +310,7 @@ void RequestRun::begin_turn(const routing::Decision& decision) {
   record_.site = target.site;
   ++record_.attempts;
   turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
+  begin_attempt(target);
   charge_service();
 }
 
@@ -390,8 +395,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   request.target = target.base_path;
   request.target += path_of(responses_ ? Surface::chat_completions : surface_);
   request.headers.add("content-type", "application/json");
-  for (const char* name : {"traceparent", "tracestate"})
-    if (const auto value = request_.headers.find(name)) request.headers.add(name, std::string(*value));
+  add_trace(request.headers);
   request.headers.add("x-request-id", request_id_);
   if (target.emulated) {
     const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position).round_trip;
@@ -403,6 +407,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
   const int status = exchange.status();
+  if (trace_) trace_->attempts.back().status = status;
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
   if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
     turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
@@ -438,6 +443,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
     *body = body_of(error);
   }
   http::Headers headers = answer_headers("application/json");
+  bytes_down_ = body->size();
   keep_decision(Outcome::client_error);
   const Result<void> sent = co_await writer_.respond(record_.status, std::move(headers), std::move(*body));
   if (!sent) record_.outcome = Outcome::cancelled;
@@ -553,6 +559,7 @@ asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
   turn.end_as(AttemptEnd::failure);
   record_.error = to_string(error);
+  if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
   keep_decision(Outcome::cut);
   ApiError told;
   told.code = ErrorCode::unavailable;
@@ -605,6 +612,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
   if (error.retry_after_s > 0) headers.add("retry-after", fmt::format("{}", error.retry_after_s));
   record_.refused = code_of(error);
   std::string body = body_of(error);
+  bytes_down_ = body.size();
   keep_decision(writer_.peer_closed() ? Outcome::cancelled : outcome);
   const Result<void> sent = co_await writer_.respond(status_of(error), std::move(headers), std::move(body));
   if (!sent) record_.outcome = Outcome::cancelled;
@@ -613,6 +621,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
 RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, const Error& error) {
   turn.end_as(AttemptEnd::failure);
   record_.error = to_string(error);
+  if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
   ApiError told;
   told.code = error.code == ErrorCode::deadline_exceeded ? ErrorCode::deadline_exceeded : ErrorCode::unavailable;
   told.message = told.code == ErrorCode::deadline_exceeded ? "The engine did not answer in time."
@@ -673,6 +682,7 @@ Microseconds RequestRun::elapsed() const { return microseconds_of(core_.clock.mo
 // Everything that follows from what is known of the request so far and from its outcome.
 void RequestRun::conclude() {
   record_.duration = elapsed();
+  record_.answer_bytes = bytes_down_;
   const auto tokens = static_cast<double>(record_.output_tokens);
   if (record_.streamed && first_token_at_) {
     record_.ttft = first_token_at_;

@@ -34,6 +34,10 @@ class RequestRun {
   // Nothing: the client has its answer, or has left. An error: nothing was sent to it and another engine may be tried.
   using TurnEnd = std::optional<ApiError>;
 
+  void begin_trace();
+  void begin_attempt(const routing::Target& target);
+  void end_attempt();
+  void add_trace(http::Headers& headers) const;  // for the engine whose turn it is
   Checked<std::monostate> prepare();
   Checked<CompletionRequest> read_body();
   Checked<std::monostate> take_request();
@@ -89,6 +93,8 @@ class RequestRun {
   CompletionRequest completion_;
   std::optional<ResponsesRequest> responses_;  // where that was asked: what the engine gets is its chat completion
   std::optional<ResponsesReply> responses_reply_;
+  std::optional<TraceContext> span_;     // the request's own; nothing where requests are not traced
+  std::shared_ptr<RequestTrace> trace_;  // the record's; null: not sampled
   std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;

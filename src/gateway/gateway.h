@@ -103,10 +103,11 @@ struct GatewayOptions {
 // before the requests it serves; what it was made with must stay until their coroutines are done or dropped.
 //
 // Every answer with a decision carries `x-tandem-site`, `x-tandem-decision`, `x-tandem-overhead-us`,
-// `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given, with the request, only
-// `traceparent`, `tracestate` and `x-request-id` of the client's headers (with `trace_ratio`, a `traceparent` that
-// names the attempt's span); emulated ones also `x-tandem-path-rtt-us`, the round trip that they must add since there
-// is no network under them.
+// `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given, with the
+// request, only `traceparent`, `tracestate`, `x-request-id` and `x-gateway-inference-objective` of the client's headers
+// (with `trace_ratio`, a `traceparent` that names the attempt's span), and the tenant as
+// `x-gateway-inference-fairness-id`; emulated ones also `x-tandem-path-rtt-us`, the round trip that they must add since
+// there is no network under them.
 class Gateway {
  public:
   Gateway(boost::asio::io_context& context, SharedState& shared, http::Client& client, Metrics& metrics,

@@ -12,6 +12,7 @@
 #include "base/logging.h"
 #include "base/text.h"
 #include "gateway/tenant_limits.h"
+#include "routing/freshness.h"
 
 namespace tandem::gateway {
 
@@ -219,8 +220,8 @@ Checked<std::monostate> RequestRun::find_promise() {
 
 // A table that nobody has renewed may be wrong about where paths lead: what must stay inside a border then stops.
 Checked<std::monostate> RequestRun::check_freshness() const {
+  if (!routing::freshness(*bound_->table, record_.at).stale) return {};
   const routing::TableRows& rows = bound_->table->rows();
-  if (record_.at <= rows.valid_until) return {};
   const uint64_t everywhere = rows.jurisdictions.size() == grid::kJurisdictionsMax
                                   ? UINT64_MAX
                                   : (uint64_t{1} << rows.jurisdictions.size()) - 1;
@@ -397,6 +398,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   request.headers.add("content-type", "application/json");
   add_trace(request.headers);
   request.headers.add("x-request-id", request_id_);
+  add_inference_extension(request_.headers, record_.tenant, request.headers);
   if (target.emulated) {
     const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));

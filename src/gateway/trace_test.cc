@@ -24,12 +24,12 @@ TEST(Traceparent, ReadsAndWritesASpan) {
 }
 
 TEST(Traceparent, RefusesWhatIsNone) {
-  for (const std::string& bad : std::vector<std::string>
-       {std::string(), kParent.substr(1), kParent + "-more", "ff" + kParent.substr(2), "0G" + kParent.substr(2),
-        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-        "00-0af7651916cd43dd8448eb211c80319c.b7ad6b7169203331-01", "01" + kParent.substr(2) + "more"})
+  for (const std::string& bad : std::vector<std::string>{
+           std::string(), kParent.substr(1), kParent + "-more", "ff" + kParent.substr(2), "0G" + kParent.substr(2),
+           "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+           "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+           "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+           "00-0af7651916cd43dd8448eb211c80319c.b7ad6b7169203331-01", "01" + kParent.substr(2) + "more"})
     EXPECT_FALSE(read_traceparent(bad)) << bad;
 }
 

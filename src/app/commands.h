@@ -15,6 +15,12 @@ struct UpOptions {
   std::string listen = "127.0.0.1:8080";
   unsigned threads = 0;              // of the gateway; 0: one a core
   std::filesystem::path webhook_ca;  // PEM file of authorities trusted beside the system's; empty: none
+  std::string tls_listen;            // address and port for clients that speak TLS; empty: none do
+  std::filesystem::path tls_cert;    // PEM: the certificate and what leads to its authority
+  std::filesystem::path tls_key;     // PEM
+  std::filesystem::path access_log;  // "-": standard output; empty: none
+  std::string otlp_endpoint;         // empty: requests are not traced
+  double trace_ratio = 0.01;         // of traces that begin here
 };
 int run_up(const UpOptions& options);
 

@@ -62,8 +62,11 @@ describe('a grid with its access log, traces and TLS', () => {
       tools: [{ type: 'function', name: 'look', parameters: { type: 'object', properties: {} }, strict: true }],
     });
     let text = '';
+    let response;
     stream.on('response.output_text.delta', (event) => { text += event.delta; });
-    const response = await stream.finalResponse();
+    stream.on('event', (event) => { response = event.response ?? response; });
+    const built = await stream.finalResponse();
+    assert.equal(built.output[0].content[0].text, text, 'what the client built of the parts is whole');
     assert.equal(response.output[0].content[0].text, text);
     assert.ok(text.length > 0);
     assert.ok(response.usage.output_tokens > 0 && response.usage.output_tokens <= 12);

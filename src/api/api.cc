@@ -20,6 +20,7 @@
 #include "api/whatif_desk.h"
 #include "base/text.h"
 #include "inventory/inventory.h"
+#include "routing/freshness.h"
 
 namespace tandem::api {
 
@@ -129,6 +130,8 @@ struct Api::Routes {
   Result<Json> preview(const Call& call, Thing thing) const;
   Result<std::vector<log::Event>> events(Operation operation, const Call& call) const;
   Result<Json> ready(const Call& call) const;
+  Result<Json> serving(const Call& call) const;
+  void measure_table(const Published* published) const;
 };
 
 Result<Json> Api::Routes::read_log(const Call& call) const {
@@ -148,13 +151,39 @@ Result<Json> Api::Routes::preview(const Call& call, Thing thing) const {
 Result<Json> Api::Routes::ready(const Call& call) const {
   const auto& table = call.published->table;
   if (!table) return fail(ErrorCode::unavailable, "no routing table is published yet");
-  const bool valid = parts.clock.now() <= table->rows().valid_until;
+  const routing::Freshness fresh = routing::freshness(*table, parts.clock.now());
   Json::Object answer{{"offset", call.published->state.head.last()},
                       {"table_offset", table->offset()},
                       {"plan_id", table->rows().plan_id},
                       {"table_valid_until", format_rfc3339(table->rows().valid_until)},
-                      {"serving_on_last_table", !valid}};
+                      {"table_age_s", fresh.age.seconds()},
+                      {"serving_on_last_table", fresh.overdue},
+                      {"residency_assured", !fresh.stale}};
   return answer;
+}
+
+Result<Json> Api::Routes::serving(const Call& call) const {
+  ServingQuestion question;
+  TANDEM_ASSIGN(const size_t minutes_asked, read_count(call.request, "minutes", 60, 60));
+  question.minutes = static_cast<uint32_t>(std::max<size_t>(minutes_asked, 1));
+  question.site = http::query_value(call.request.query, "site").value_or("");
+  question.tenant = http::query_value(call.request.query, "tenant").value_or("");
+  if (!question.site.empty() && !question.tenant.empty())
+    return fail(ErrorCode::invalid_argument, "name a 'site' or a 'tenant', not both", "tenant");
+  return parts.activity.serving(question);
+}
+
+// How old the table is that requests are served on, as of this look.
+void Api::Routes::measure_table(const Published* published) const {
+  if (published == nullptr || !published->table) return;
+  const routing::Freshness fresh = routing::freshness(*published->table, parts.clock.now());
+  parts.metrics.gauge("tandem_gateway_table_age_seconds", "Since the routing table in force was published")
+      .set(fresh.age.seconds());
+  parts.metrics.gauge("tandem_gateway_table_overdue", "1: the core should have renewed the routing table by now")
+      .set(fresh.overdue ? 1 : 0);
+  parts.metrics
+      .gauge("tandem_gateway_table_stale", "1: the table's validity is over, residency-bound requests are refused")
+      .set(fresh.stale ? 1 : 0);
 }
 
 Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
@@ -181,6 +210,7 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
       return std::move(*explained);
     }
     case Operation::get_log: return read_log(call);
+    case Operation::get_serving: return serving(call);
     case Operation::get_ontology: return ontology_view(http::query_value(call.request.query, "kind").value_or(""));
     case Operation::get_openapi: return openapi_document();
     case Operation::get_health: return Json(Json::Object{{"status", "ok"}});
@@ -280,6 +310,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
       co_return;
     case Operation::get_metrics: {
       http::Headers headers = http::content_type("text/plain; version=0.0.4; charset=utf-8");
+      routes_->measure_table(call.published.get());
       std::string text = routes_->parts.metrics.prometheus_text();
       co_await writer.respond(200, std::move(headers), std::move(text));
       co_return;

@@ -55,6 +55,13 @@ class DecisionSource {
   virtual std::optional<Json> explain(std::string_view id) const = 0;  // nothing once it has left the ring
 };
 
+// What of the last hour's serving is asked.
+struct ServingQuestion {
+  uint32_t minutes = 60;    // 1 to 60
+  std::string site = {};    // its series alone; empty: all
+  std::string tenant = {};  // likewise; not with a site
+};
+
 // What flows now, measured at the gateways. Thread-safe.
 class Activity {
  public:
@@ -64,6 +71,8 @@ class Activity {
     uint32_t in_flight = 0;
   };
   virtual Deployment deployment(std::string_view id) const = 0;
+  // See GET /api/v1/serving.
+  virtual Json serving(const ServingQuestion& question) const = 0;
   // What was used and is not known to be on the log yet, by window, ascending.
   virtual std::vector<v1::WindowSealed> open_usage() const = 0;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "api/testing.h"
+#include "routing/drawn_table.h"
 
 namespace tandem::api {
 namespace {
@@ -49,6 +50,12 @@ class TestCore final : public CorePort {
 
   void submit_if(Guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override {
     submit(std::move(events), std::move(done));
+  }
+
+  void publish(const char* drawn_table) {
+    auto next = std::make_shared<Published>(*published_);
+    next->table = std::make_shared<const routing::RoutingTable>(routing::draw_table(drawn_table));
+    published_ = std::move(next);
   }
 
   std::vector<log::Event> submitted;
@@ -140,6 +147,45 @@ TEST(Api, ReadinessNeedsATable) {
   Surface surface;
   EXPECT_EQ(surface.ask("GET", "/readyz").status, 503);
   EXPECT_EQ(surface.ask("GET", "/healthz").status, 200);
+}
+
+// A table that the core does not renew: first that is said, then what is bound to a jurisdiction is refused.
+TEST(Api, ReadinessSaysHowOldTheTableIs) {
+  Surface surface;
+  surface.core.publish("valid_until_s 120");
+  const auto at = [&surface](int64_t second) {
+    surface.clock.set = Instant{seconds(second).ns};
+    return surface.ask("GET", "/readyz");
+  };
+  const auto gauge = [&surface](const std::string& name) {
+    const std::string text = surface.ask("GET", "/metrics").text;
+    const size_t line = text.find("\n" + name + " ");
+    return line == std::string::npos
+               ? ""
+               : text.substr(line + name.size() + 2, text.find('\n', line + 1) - line - name.size() - 2);
+  };
+  EXPECT_DOUBLE_EQ(at(60).json["table_age_s"].number(), 60);
+  EXPECT_FALSE(at(90).json["serving_on_last_table"].boolean());
+  EXPECT_EQ(gauge("tandem_gateway_table_overdue"), "0");
+  EXPECT_TRUE(at(91).json["serving_on_last_table"].boolean());
+  EXPECT_TRUE(at(120).json["residency_assured"].boolean());
+  EXPECT_EQ(gauge("tandem_gateway_table_overdue"), "1");
+  EXPECT_EQ(gauge("tandem_gateway_table_stale"), "0");
+  EXPECT_FALSE(at(121).json["residency_assured"].boolean());
+  EXPECT_EQ(at(121).status, 200) << "what is bound to no jurisdiction is served";
+  EXPECT_EQ(gauge("tandem_gateway_table_stale"), "1");
+  EXPECT_EQ(gauge("tandem_gateway_table_age_seconds").substr(0, 3), "121");
+}
+
+TEST(Api, ServingIsOfASiteOrATenant) {
+  Surface surface;
+  EXPECT_EQ(surface.ask("GET", "/api/v1/serving").json["minutes"].integer(), 60);
+  const Answer one = surface.ask("GET", "/api/v1/serving?minutes=5&site=ber");
+  EXPECT_EQ(one.json["minutes"].integer(), 5);
+  EXPECT_EQ(one.json["site"].text(), "ber");
+  EXPECT_EQ(surface.ask("GET", "/api/v1/serving?minutes=61").json["minutes"].integer(), 60);
+  EXPECT_EQ(surface.ask("GET", "/api/v1/serving?minutes=x").status, 400);
+  EXPECT_EQ(surface.ask("GET", "/api/v1/serving?site=ber&tenant=acme").status, 400);
 }
 
 }  // namespace

@@ -110,7 +110,15 @@ constexpr std::string_view kUsage = R"({"type":"object","properties":{"offset":{
 constexpr std::string_view kHealth = R"({"type":"object","properties":{"status":{"const":"ok"}}})";
 constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
-    "table_valid_until":{"type":"string","format":"date-time"},"serving_on_last_table":{"type":"boolean"}}})";
+    "table_valid_until":{"type":"string","format":"date-time"},"table_age_s":{"type":"number"},
+    "serving_on_last_table":{"type":"boolean","description":"the core should have renewed it by now"},
+    "residency_assured":{"type":"boolean","description":"false after table_valid_until: requests bound to a jurisdiction are refused"}}})";
+constexpr std::string_view kServing = R"({"type":"object","properties":{"from":{"type":"string","format":"date-time"},
+    "to":{"type":"string","format":"date-time"},"total":{"$ref":"#/components/schemas/Serving"},
+    "minutes":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"ascending, each with `at`; the last is open"},
+    "sites":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"of all, each with `site`, the busiest first; at most 101, beyond which they are summed as `other`"},
+    "tenants":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"likewise, each with `tenant`"},
+    "rejections":{"type":"array","items":{"type":"object","properties":{"code":{"type":"string"},"requests":{"type":"integer"}}}}}})";
 
 constexpr std::array kGridRoutes{
     Route{Operation::get_grid, "GET", "/api/v1/grid", "Sites, links and regions with their state and predicted load.",
@@ -148,6 +156,10 @@ constexpr std::array kGridRoutes{
     Route{Operation::get_usage, "GET", "/api/v1/usage",
           "Requests, tokens, cost, energy and carbon by tenant, model, site and time; as CSV where that is accepted.",
           "from_hour to_hour tenant model site group_by", "", kUsage},
+    Route{
+        Operation::get_serving, "GET", "/api/v1/serving",
+        "The last hour by minute, site and tenant: goodput, times to first token, tokens, cost, rejections by reason.",
+        "minutes site tenant", "", kServing},
     Route{Operation::post_replay, "POST", "/api/v1/replay",
           "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody,
           kReplay},

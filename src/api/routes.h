@@ -26,6 +26,7 @@ enum class Operation : uint8_t {
   get_log,
   get_stream,
   get_usage,
+  get_serving,
   get_ontology,
   get_openapi,
   get_health,

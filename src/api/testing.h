@@ -28,9 +28,20 @@ class NoDecisions final : public DecisionSource {
 class NoActivity final : public Activity {
   Deployment deployment(std::string_view) const override { return {}; }
   std::vector<v1::WindowSealed> open_usage() const override { return open; }
+  Json serving(const ServingQuestion& question) const override {
+    return Json::Object{{"minutes", question.minutes}, {"site", question.site}, {"tenant", question.tenant}};
+  }
 
  public:
   std::vector<v1::WindowSealed> open;
+};
+
+// The machine's, until a test sets it.
+class TestClock final : public Clock {
+ public:
+  Instant now() const override { return set ? *set : SystemClock().now(); }
+  Duration monotonic() const override { return SystemClock().monotonic(); }
+  std::optional<Instant> set;
 };
 
 // A directory that goes with the test.
@@ -94,7 +105,7 @@ class TestSurface {
   LogSignal signal;
   SearchIndex search;
   Metrics metrics;
-  SystemClock clock;
+  TestClock clock;
   std::unique_ptr<WebhookSender> webhooks = std::move(*WebhookSender::open(
       log, signal, clock, metrics, {.directory = directory.path / "webhooks", .retry_first = milliseconds(20)}));
 

@@ -124,6 +124,11 @@ void ActivityMonitor::run() {
 }
 
 void ActivityMonitor::take_in(std::vector<gateway::RequestRecord> records) {
+  {
+    const Instant now = clock_.now();
+    const std::lock_guard lock(window_mutex_);
+    for (const gateway::RequestRecord& record : records) hour_.add(record, now);
+  }
   for (const gateway::RequestRecord& record : records) {
     ++open_.requests;
     if (record.promise_kept) ++open_.kept;
@@ -162,6 +167,11 @@ void ActivityMonitor::close_second(Instant now, Instant seal_before) {
 }
 
 std::vector<v1::WindowSealed> ActivityMonitor::open_usage() const { return store_.unconfirmed_usage(); }
+
+Json ActivityMonitor::serving(const api::ServingQuestion& question) const {
+  const std::lock_guard lock(window_mutex_);
+  return hour_.view(question, clock_.now());
+}
 
 Json ActivityMonitor::flows_json() const {
   std::map<std::pair<std::string, std::string>, uint64_t> sums;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "app/serving_hour.h"
 #include "base/histogram.h"
 #include "base/time.h"
 #include "gateway/gateway.h"
@@ -35,6 +36,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   void on_request(const gateway::RequestRecord& record) override;
   Deployment deployment(std::string_view id) const override;
   std::vector<v1::WindowSealed> open_usage() const override;
+  Json serving(const api::ServingQuestion& question) const override;
 
  private:
   struct Second {                                                   // one second's worth
@@ -65,8 +67,9 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   std::vector<gateway::RequestRecord> waiting_;
   bool stopping_ = false;
 
-  mutable std::mutex window_mutex_;  // guards the next; shared with the API's readers only
+  mutable std::mutex window_mutex_;  // guards the next two; shared with the API's readers only
   std::deque<Second> window_;        // the last kWindowSeconds, the newest last
+  ServingHour hour_;
 
   Second open_;  // of the monitor's thread alone, as all that follows
   size_t decisions_shown_ = 0;

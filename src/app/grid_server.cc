@@ -28,11 +28,14 @@
 #include "base/logging.h"
 #include "gateway/gateway.h"
 #include "gateway/tenant_gate.h"
+#include "http/tls_listener.h"
 #include "ingest/ingest.h"
 #include "log/log.h"
 #include "runtime/emulator.h"
 #include "runtime/predictor.h"
 #include "series/series.h"
+#include "telemetry/access_log.h"
+#include "telemetry/span_exporter.h"
 
 namespace tandem::app {
 
@@ -45,13 +48,27 @@ constexpr size_t kLogMessagesMax = 50;      // of one commit, told to the consol
 constexpr size_t kLogReadBytes = 1u << 20;  // of what was just committed, to tell the console
 constexpr size_t kEventsPerGroup = 2'000;   // of a grid file: half of what a batch of the log holds
 
+// A request's record to each who wants it.
+class RecordFan final : public gateway::RecordSink {
+ public:
+  void add(gateway::RecordSink& sink) { sinks_.push_back(&sink); }
+  void on_request(const gateway::RequestRecord& record) override {
+    for (gateway::RecordSink* sink : sinks_) sink->on_request(record);
+  }
+
+ private:
+  std::vector<gateway::RecordSink*> sinks_;
+};
+
 // One thread of the gateway and the API: its own io_context, client, and listener on the shared port.
 struct Front {
   asio::io_context context{1};
   http::Client client{context};
+  RecordFan records;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<gateway::TenantGate> gate;  // of predictions
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<http::TlsListener> tls;  // before the server; null: none
   std::thread thread;
 };
 
@@ -63,6 +80,8 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   Result<size_t> apply_grid_file(const std::filesystem::path& file) override;
   bool empty() const override { return core_->published()->state.head.last() == 0; }
   uint16_t port() const override { return fronts_.front()->server->port(); }
+  uint16_t tls_port() const override { return fronts_.front()->tls ? fronts_.front()->tls->port() : 0; }
+  void reload() override;
   void stop() override;
 
  private:
@@ -70,7 +89,9 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   Result<void> open_core(const GridServerOptions& options);
   Result<void> open_predictor(const GridServerOptions& options);
   Result<void> open_surfaces(const GridServerOptions& options);
+  Result<void> open_telemetry(const GridServerOptions& options);
   Result<void> open_fronts(const GridServerOptions& options);
+  Result<void> open_tls(const GridServerOptions& options);
   asio::awaitable<void> dispatch(Front& front, const http::Request& request, http::ResponseWriter& writer);
 
   // CoreObserver, on the core's thread.
@@ -113,6 +134,9 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   std::unique_ptr<SearchFollower> search_follower_;
   std::unique_ptr<HistoryKeeper> history_keeper_;
   std::unique_ptr<ActivityMonitor> activity_;
+  std::shared_ptr<http::ServerCertificate> certificate_;  // null: no TLS
+  std::unique_ptr<telemetry::AccessLog> access_log_;      // null: none
+  std::unique_ptr<telemetry::SpanExporter> exporter_;     // null: requests are not traced
   std::unique_ptr<api::Api> api_;
   std::vector<std::unique_ptr<Front>> fronts_;
 };
@@ -121,6 +145,7 @@ Result<void> RunningGrid::open(const GridServerOptions& options) {
   TANDEM_TRY(open_engines());
   TANDEM_TRY(open_predictor(options));
   TANDEM_TRY(open_core(options));
+  TANDEM_TRY(open_telemetry(options));
   return open_fronts(options);
 }
 
@@ -210,6 +235,43 @@ Result<void> RunningGrid::open_surfaces(const GridServerOptions& options) {
   return {};
 }
 
+Result<void> RunningGrid::open_telemetry(const GridServerOptions& options) {
+  if (!options.access_log.empty()) {
+    telemetry::AccessLogOptions log_options;
+    log_options.file = options.access_log;
+    TANDEM_ASSIGN(access_log_, telemetry::AccessLog::open(std::move(log_options), metrics_));
+  }
+  if (options.otlp_endpoint.empty()) return {};
+  telemetry::SpanExporterOptions exporter_options;
+  TANDEM_ASSIGN(exporter_options.endpoint, telemetry::parse_otlp_endpoint(options.otlp_endpoint));
+  exporter_options.instance = fmt::format("{}:{}", options.address, options.port);
+  exporter_ = std::make_unique<telemetry::SpanExporter>(std::move(exporter_options), metrics_);
+  return {};
+}
+
+void RunningGrid::reload() {
+  if (access_log_) access_log_->reopen();
+  if (!certificate_) return;
+  if (const auto reloaded = certificate_->reload(); !reloaded)
+    log_error("the certificate in use stays: {}", to_string(reloaded.error()));
+  else
+    log_info("the certificate was read anew, valid until {}", format_rfc3339(certificate_->not_after()));
+}
+
+Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
+  if (options.tls_address.empty()) return {};
+  TANDEM_ASSIGN(certificate_, http::ServerCertificate::load(options.tls_certificate, options.tls_key));
+  http::TlsListenerOptions tls_options;
+  tls_options.address = options.tls_address;
+  tls_options.port = options.tls_port;
+  tls_options.reuse_port = options.gateway_threads > 1;
+  for (auto& front : fronts_) {
+    TANDEM_ASSIGN(front->tls, http::TlsListener::listen(front->context, tls_options, certificate_, *front->server));
+    tls_options.port = front->tls->port();
+  }
+  return {};
+}
+
 Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
   uint16_t port = options.port;
   for (unsigned i = 0; i < options.gateway_threads; ++i) {
@@ -217,9 +279,13 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     gateway::GatewayOptions gateway_options;
     gateway_options.number = i;
     gateway_options.seed = static_cast<uint64_t>(clock_.now().ns) + i;
+    if (exporter_) gateway_options.trace_ratio = options.trace_ratio;
+    front->records.add(*activity_);
+    if (access_log_) front->records.add(access_log_->lane());
+    if (exporter_) front->records.add(exporter_->lane());
     front->gateway = std::make_unique<gateway::Gateway>(front->context, gateways_, front->client, metrics_, clock_,
-                                                        *activity_, gateway_options);
-    front->gate = std::make_unique<gateway::TenantGate>(gateways_, metrics_, clock_, *activity_,
+                                                        front->records, gateway_options);
+    front->gate = std::make_unique<gateway::TenantGate>(gateways_, metrics_, clock_, front->records,
                                                         gateway::TenantGateOptions{.site = options.site});
     http::ServerOptions server_options;
     server_options.address = options.address;
@@ -234,6 +300,7 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     port = front->server->port();
     fronts_.push_back(std::move(front));
   }
+  TANDEM_TRY(open_tls(options));
   for (auto& front : fronts_) front->thread = std::thread([&context = front->context] { context.run(); });
   return {};
 }
@@ -248,12 +315,15 @@ asio::awaitable<void> RunningGrid::dispatch(Front& front, const http::Request& r
 void RunningGrid::stop() {
   for (auto& front : fronts_)
     asio::post(front->context, [&front = *front] {
+      if (front.tls) front.tls->close();
       front.server->close(kDrain);
       front.client.close();
     });
   for (auto& front : fronts_)
     if (front->thread.joinable()) front->thread.join();
   predictor_.reset();
+  access_log_.reset();  // writes what waits
+  exporter_.reset();
   api_.reset();  // what it does aside ends before what that is for
   history_keeper_.reset();
   planner_.reset();

@@ -20,6 +20,13 @@ struct GridServerOptions {
   unsigned prediction_threads = 1;            // cores given to predictions
   uint64_t prediction_memory_mb = 1'024;      // of the models that are loaded
   std::string site;                           // of the grid, where this process stands; empty: not said
+  std::string tls_address;                    // of a second listener, which speaks TLS; empty: none
+  uint16_t tls_port = 0;                      // 0: any free one
+  std::filesystem::path tls_certificate;      // PEM, as the next
+  std::filesystem::path tls_key;
+  std::filesystem::path access_log;  // "-": standard output; empty: none
+  std::string otlp_endpoint;         // see telemetry::parse_otlp_endpoint; empty: requests are not traced
+  double trace_ratio = 0.01;         // of traces that begin here, [0, 1]
 };
 
 class GridServer {
@@ -27,13 +34,17 @@ class GridServer {
   virtual ~GridServer() = default;  // stops everything, in order
 
   // Reads the log in `options.data`, made when it is not there, and starts to serve what it holds.
-  // Errors: unavailable (another process has that log open), corrupt, io, invalid_argument (address).
+  // Errors: unavailable (another process has that log open), corrupt, io, invalid_argument (address, certificate, key,
+  // OTLP endpoint).
   static Result<std::unique_ptr<GridServer>> start(const GridServerOptions& options);
 
   // Takes in a grid file: everything at first, later what differs from the file before. Returns events recorded.
   virtual Result<size_t> apply_grid_file(const std::filesystem::path& file) = 0;
   virtual bool empty() const = 0;  // nothing is on the log yet
   virtual uint16_t port() const = 0;
+  virtual uint16_t tls_port() const = 0;  // 0: there is none
+  // Reads and opens anew what others replace: the certificate, the access log. Any thread.
+  virtual void reload() = 0;
   // Drops nothing that is under way for up to a few seconds, then returns.
   virtual void stop() = 0;
 };

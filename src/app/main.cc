@@ -40,6 +40,24 @@ void add_up(CLI::App& app, int& status) {
       ->check(CLI::Range(1u, 1u << 20));
   command->add_option("--site", options->site,
                       "Of the grid, where this process stands: for predictions of tenants bound to jurisdictions");
+  auto* tls_listen = command->add_option("--tls-listen", options->tls_listen,
+                                         "Address and port of a second listener, for clients that speak TLS");
+  auto* tls_cert = command->add_option("--tls-cert", options->tls_cert,
+                                       "Its certificate chain, PEM; read anew when it changes and at SIGHUP");
+  auto* tls_key = command->add_option("--tls-key", options->tls_key, "Its private key, PEM");
+  tls_listen->needs(tls_cert);
+  tls_cert->needs(tls_key);
+  tls_key->needs(tls_listen);
+  command->add_option("--access-log", options->access_log,
+                      "File for a line of JSON for each request, opened anew at SIGHUP; -: standard output");
+  command->add_option("--otlp-endpoint", options->otlp_endpoint,
+                      "Where traces of requests go, by OTLP/HTTP: http://HOST:4318");
+  command
+      ->add_option("--trace-ratio", options->trace_ratio,
+                   "Share of requests traced, of those that bring no trace of their own")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs("--otlp-endpoint")
+      ->capture_default_str();
   command->footer(
       "Example:\n  tandem up --grid examples/national.yaml\n"
       "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");

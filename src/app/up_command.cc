@@ -13,12 +13,13 @@
 namespace tandem::app {
 namespace {
 
-// From now on SIGINT and SIGTERM wait to be taken by `wait_for_signal`, in every thread started after this.
+// From now on SIGINT, SIGTERM and SIGHUP wait to be taken by `wait_for_signal`, in every thread started after this.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -41,6 +42,16 @@ Result<void> up(const UpOptions& options) {
   server_options.prediction_threads = options.prediction_threads;
   server_options.prediction_memory_mb = options.prediction_memory_mb;
   server_options.site = options.site;
+  if (!options.tls_listen.empty()) {
+    TANDEM_ASSIGN(const http::Endpoint tls, parse_listen(options.tls_listen));
+    server_options.tls_address = tls.host;
+    server_options.tls_port = tls.port;
+    server_options.tls_certificate = options.tls_cert;
+    server_options.tls_key = options.tls_key;
+  }
+  server_options.access_log = options.access_log;
+  server_options.otlp_endpoint = options.otlp_endpoint;
+  server_options.trace_ratio = options.trace_ratio;
   TANDEM_ASSIGN(const std::unique_ptr<GridServer> grid, GridServer::start(server_options));
   size_t recorded = 0;
   if (!options.grid.empty()) {
@@ -57,9 +68,12 @@ Result<void> up(const UpOptions& options) {
   if (!server_options.model_repository.empty())
     fmt::print("  predict  http://{}:{}/v2 ({})\n", listen.host, grid->port(),
                server_options.model_repository.string());
+  if (grid->tls_port() != 0) fmt::print("  TLS      https://{}:{}/\n", server_options.tls_address, grid->tls_port());
   std::fflush(stdout);
-  int signal = 0;
-  sigwait(&signals, &signal);
+  for (int signal = SIGHUP; signal == SIGHUP;) {
+    sigwait(&signals, &signal);
+    if (signal == SIGHUP) grid->reload();
+  }
   fmt::print("tandem: stopping\n");
   std::fflush(stdout);
   grid->stop();

@@ -112,7 +112,8 @@ Checked<std::string> models_json(const routing::RoutingTable& table, const http:
 }  // namespace
 
 asio::awaitable<void> Gateway::Impl::handle(const http::Request& request, http::ResponseWriter& writer) {
-  for (const Surface surface : {Surface::chat_completions, Surface::completions, Surface::embeddings}) {
+  for (const Surface surface :
+       {Surface::chat_completions, Surface::completions, Surface::embeddings, Surface::responses}) {
     if (request.target != path_of(surface)) continue;
     if (request.method != "POST") {
       co_await refuse_method(request, writer, "POST");
@@ -136,6 +137,10 @@ asio::awaitable<void> Gateway::Impl::handle(const http::Request& request, http::
   error.code = ErrorCode::not_found;
   error.message = fmt::format("There is nothing at {} {}.", request.method, request.target);
   error.reason = "unknown_url";
+  if (target.starts_with("/v1/responses/")) {
+    error.message = "Responses are not kept here: read them from the answer to POST /v1/responses.";
+    error.reason = "response_not_found";
+  }
   http::Headers headers = http::json_headers();
   co_await send_error(request, writer, std::move(headers), std::move(error));
 }

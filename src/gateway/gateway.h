@@ -95,6 +95,9 @@ struct GatewayOptions {
   // Output tokens expected of a request that allows as many or does not say: near the mean of chat traffic (Azure 2023
   // conversation trace: 211).
   uint32_t usual_output_tokens = 256;
+  // The share of traces begun here that are sampled, [0, 1]; those begun by a client are as its `traceparent` says.
+  // Nothing: requests are not traced, and the client's `traceparent` goes to the engine as it is.
+  std::optional<double> trace_ratio = std::nullopt;
 };
 
 // Runs on the thread of its io_context; only the methods said to be for any thread may be called from others. It may go
@@ -102,8 +105,10 @@ struct GatewayOptions {
 //
 // Every answer with a decision carries `x-tandem-site`, `x-tandem-model` (that served it), `x-tandem-decision`,
 // `x-tandem-overhead-us`, `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given,
-// with the request, only `traceparent`, `tracestate` and `x-request-id` of the client's headers; emulated ones also
-// `x-tandem-path-rtt-us`, the round trip that they must add since there is no network under them.
+// with the request, only `traceparent`, `tracestate`, `x-request-id` and `x-gateway-inference-objective` of the client's
+// headers (with `trace_ratio`, a `traceparent` that names the attempt's span), and the tenant as
+// `x-gateway-inference-fairness-id`; emulated ones also `x-tandem-path-rtt-us`, the round trip that they must add since
+// there is no network under them.
 class Gateway {
  public:
   Gateway(boost::asio::io_context& context, SharedState& shared, http::Client& client, Metrics& metrics,
@@ -112,8 +117,8 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // Answers any request whose target is under /v1/: chat/completions, completions, embeddings, models; others get a 404
-  // object.
+  // Answers any request whose target is under /v1/: chat/completions, completions, embeddings, responses, models;
+  // others get a 404 object. Engines need not know responses: they are asked for the chat completion that it comes to.
   boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
 
   // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.

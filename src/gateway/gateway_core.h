@@ -59,6 +59,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         options(std::move(gateway_options)),
         metrics(registry),
         random(options.seed, options.number),
+        trace_ids(~options.seed, options.number),
         retries(options.retry_fraction),
         ring(options.decisions_kept, options.tables_kept),
         queue(options.waiting_max),
@@ -87,6 +88,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   const GatewayOptions options;
   RequestMetrics metrics;
   Random random;
+  Random trace_ids;  // its own: a traced request takes the same way as one that is not
   RetryBudget retries;
   DecisionRing ring;
   FairQueue queue;

@@ -124,6 +124,9 @@ TEST(Gateway, ForwardsTheClientsBytesAndNeverItsKey) {
   headers.add("cookie", "secret");
   headers.add("x-request-id", "mine-1");
   headers.add("traceparent", "00-1-2-01");
+  headers.add("x-gateway-inference-objective", "chat");
+  headers.add("x-gateway-inference-fairness-id", "somebody-else");
+  headers.add("x-gateway-destination-endpoint", "192.0.2.1:22");
   const Reply reply = world.ask(chat(kWholeBody, headers));
   EXPECT_EQ(reply.header("x-request-id"), "mine-1");
   ASSERT_EQ(world.engine("far").requests.size(), 1u);
@@ -134,6 +137,9 @@ TEST(Gateway, ForwardsTheClientsBytesAndNeverItsKey) {
   EXPECT_EQ(seen.headers.value_or("x-request-id", ""), "mine-1");
   EXPECT_EQ(seen.headers.value_or("traceparent", ""), "00-1-2-01");
   EXPECT_EQ(seen.headers.find("x-tandem-path-rtt-us"), std::nullopt);
+  EXPECT_EQ(seen.headers.value_or("x-gateway-inference-objective", ""), "chat");
+  EXPECT_EQ(seen.headers.value_or("x-gateway-inference-fairness-id", ""), "acme");
+  EXPECT_FALSE(seen.headers.find("x-gateway-destination-endpoint"));
 }
 
 TEST(Gateway, TellsAnEmulatedEngineTheRoundTripAndReachesItAtItsPath) {

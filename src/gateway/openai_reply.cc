@@ -34,6 +34,8 @@ std::optional<Usage> read_usage(element root) {
   element details;
   if (usage["prompt_tokens_details"].get(details) == simdjson::SUCCESS && details.is_object())
     counted.cached_tokens = std::min(read_count(details, "cached_tokens").value_or(0), *prompt);
+  if (usage["completion_tokens_details"].get(details) == simdjson::SUCCESS && details.is_object())
+    counted.reasoning_tokens = std::min(read_count(details, "reasoning_tokens").value_or(0), *completion);
   return counted;
 }
 
@@ -50,7 +52,8 @@ size_t choice_bytes(element choice) {
   for (const std::string_view key : {"delta", "message"}) {
     element part;
     if (choice[key].get(part) != simdjson::SUCCESS || !part.is_object()) continue;
-    bytes += text_length(part, "content") + text_length(part, "reasoning_content") + text_length(part, "refusal");
+    bytes += text_length(part, "content") + text_length(part, "reasoning_content") + text_length(part, "reasoning") +
+             text_length(part, "refusal");
     element calls;
     if (part["tool_calls"].get(calls) == simdjson::SUCCESS && calls.is_array() && calls.get_array().size() > 0)
       bytes += simdjson::minify(calls).size();

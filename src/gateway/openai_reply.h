@@ -14,7 +14,8 @@ namespace tandem::gateway {
 struct Usage {
   uint64_t prompt_tokens = 0;
   uint64_t completion_tokens = 0;
-  uint64_t cached_tokens = 0;  // of the prompt's: `prompt_tokens_details.cached_tokens`
+  uint64_t cached_tokens = 0;     // of the prompt's: `prompt_tokens_details.cached_tokens`
+  uint64_t reasoning_tokens = 0;  // of the completion's: `completion_tokens_details.reasoning_tokens`
   bool operator==(const Usage&) const = default;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "gateway/json_checks.h"
 #include "gateway/prompt_text.h"
 #include "routing/routing.h"
 
@@ -17,30 +18,6 @@ namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::element_type;
-
-tl::unexpected<ApiError> invalid(std::string message, std::string param = {}, std::string reason = {}) {
-  return refuse(ErrorCode::invalid_argument, std::move(message), std::move(param), std::move(reason));
-}
-
-std::string_view type_name(element value) {
-  switch (value.type()) {
-    case element_type::ARRAY: return "an array";
-    case element_type::OBJECT: return "an object";
-    case element_type::INT64: return "an integer";
-    case element_type::UINT64: return "an integer";
-    case element_type::DOUBLE: return "a number";
-    case element_type::STRING: return "a string";
-    case element_type::BOOL: return "a boolean";
-    case element_type::NULL_VALUE: return "null";
-  }
-  CHECK(false);
-}
-
-tl::unexpected<ApiError> wrong_type(std::string_view param, std::string_view expected, element got) {
-  return invalid(
-      fmt::format("Invalid type for '{}': expected {}, but got {} instead.", param, expected, type_name(got)),
-      std::string(param), "invalid_type");
-}
 
 Checked<bool> read_flag(std::string_view param, element value) {
   if (value.is_null()) return false;
@@ -85,9 +62,7 @@ Checked<size_t> read_messages(element value) {
     if (!message.is_object()) return wrong_type(fmt::format("messages[{}]", position), "an object", message);
     const std::string role_param = fmt::format("messages[{}].role", position);
     element role;
-    if (message["role"].get(role) != simdjson::SUCCESS)
-      return invalid(fmt::format("Missing required parameter: '{}'.", role_param), role_param,
-                     "missing_required_parameter");
+    if (message["role"].get(role) != simdjson::SUCCESS) return missing(role_param);
     if (!role.is_string()) return wrong_type(role_param, "a string", role);
     element content;
     if (message["content"].get(content) == simdjson::SUCCESS) {
@@ -187,8 +162,7 @@ class Reading {
 
   template <class Read>
   Step once(Member member, std::string_view key, Read read) {
-    if ((seen_ & member) != 0)
-      return invalid(fmt::format("'{}' occurs twice in the body.", key), std::string(key), "duplicate_parameter");
+    if ((seen_ & member) != 0) return twice(key);
     seen_ |= member;
     return read();
   }
@@ -258,10 +232,6 @@ class Reading {
       return invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options");
     request_.prompt_tokens += routing::estimate_tokens(text_bytes_);
     return std::move(request_);
-  }
-
-  static tl::unexpected<ApiError> missing(const std::string& name) {
-    return invalid(fmt::format("Missing required parameter: '{}'.", name), name, "missing_required_parameter");
   }
 
   Surface surface_;
@@ -360,6 +330,7 @@ std::string_view path_of(Surface surface) {
     case Surface::chat_completions: return "/v1/chat/completions";
     case Surface::completions: return "/v1/completions";
     case Surface::embeddings: return "/v1/embeddings";
+    case Surface::responses: return "/v1/responses";
   }
   CHECK(false);
 }

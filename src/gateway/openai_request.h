@@ -12,7 +12,7 @@
 
 namespace tandem::gateway {
 
-enum class Surface : uint8_t { chat_completions, completions, embeddings };
+enum class Surface : uint8_t { chat_completions, completions, embeddings, responses };
 std::string_view path_of(Surface surface);  // "/v1/chat/completions"
 
 struct CompletionRequest {

@@ -70,7 +70,11 @@ Json to_json(const RequestRecord& record) {
                       {"carbon_g", record.carbon_g},
                       {"promise_ttft_ms", record.promise_ttft.value()},
                       {"promise_tpot_ms", record.promise_tpot.value()},
-                      {"promise_kept", record.promise_kept}};
+                      {"promise_kept", record.promise_kept},
+                      {"path", record.path},
+                      {"request_bytes", record.request_bytes},
+                      {"answer_bytes", record.answer_bytes},
+                      {"trace_id", to_hex(record.trace_id)}};
 }
 
 Json to_json(const DecisionStory& story) {

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "base/units.h"
+#include "gateway/trace.h"
 #include "routing/routing.h"
 
 namespace tandem::gateway {
@@ -63,6 +64,11 @@ struct RequestRecord {
   // A stream: ok, ttft and tpot within the promise. A whole answer: ok, and there when a stream within the promise
   // would have brought its last token: duration ≤ ttft + tpot × (output tokens − 1).
   bool promise_kept = false;
+  std::string_view path;       // "/v1/chat/completions"
+  uint64_t request_bytes = 0;  // of the bodies
+  uint64_t answer_bytes = 0;
+  TraceId trace_id;                           // the client's, or our own where requests are traced
+  std::shared_ptr<const RequestTrace> trace;  // null: not sampled
   // An engine worked for it to some end, so that its tokens count: not where it was refused, or failed at every engine.
   bool was_served() const {
     return attempts > 0 && (outcome == Outcome::ok || outcome == Outcome::cut || outcome == Outcome::cancelled);

@@ -42,6 +42,14 @@ Checked<std::optional<Milliseconds>> read_promise(const http::Headers& headers, 
   return std::nullopt;
 }
 
+// The value of a header where it is short and plain, else nothing.
+std::optional<std::string> plain_word(const http::Headers& headers, std::string_view name) {
+  const auto value = headers.find(name);
+  if (!value || value->empty() || value->size() > kRequestIdBytesMax) return std::nullopt;
+  const bool plain = std::all_of(value->begin(), value->end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  return plain ? std::optional(std::string(*value)) : std::nullopt;
+}
+
 // The address the request came from: the peer's, or what a trusted peer says about it.
 std::optional<Address> client_address(const http::Request& request, const std::vector<grid::Prefix>& trusted_proxies) {
   const auto is_trusted = [&](const Address& address) {
@@ -161,11 +169,12 @@ Checked<StatedPromise> stated_promise(const http::Headers& headers) {
   return StatedPromise{*ttft, *tpot};
 }
 
-std::optional<std::string> request_id(const http::Headers& headers) {
-  const auto value = headers.find("x-request-id");
-  if (!value || value->empty() || value->size() > kRequestIdBytesMax) return std::nullopt;
-  const bool plain = std::all_of(value->begin(), value->end(), [](char c) { return c > 0x20 && c < 0x7F; });
-  return plain ? std::optional(std::string(*value)) : std::nullopt;
+std::optional<std::string> request_id(const http::Headers& headers) { return plain_word(headers, "x-request-id"); }
+
+void add_inference_extension(const http::Headers& from, std::string_view tenant, http::Headers& to) {
+  if (auto objective = plain_word(from, "x-gateway-inference-objective"))
+    to.add("x-gateway-inference-objective", *std::move(objective));
+  to.add("x-gateway-inference-fairness-id", std::string(tenant));
 }
 
 }  // namespace tandem::gateway

@@ -50,4 +50,9 @@ Checked<StatedPromise> stated_promise(const http::Headers& headers);
 // The client's own `x-request-id` where it is short and plain, else nothing.
 std::optional<std::string> request_id(const http::Headers& headers);
 
+// For an engine behind a gateway of its own (Kubernetes' Gateway API Inference Extension): the client's objective, and
+// the tenant as whose share the request counts, whatever the client says of that. A client's
+// `x-gateway-destination-endpoint` is never passed on: engines are chosen here.
+void add_inference_extension(const http::Headers& from, std::string_view tenant, http::Headers& to);
+
 }  // namespace tandem::gateway

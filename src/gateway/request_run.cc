@@ -12,6 +12,7 @@
 #include "base/logging.h"
 #include "base/text.h"
 #include "gateway/tenant_limits.h"
+#include "routing/freshness.h"
 
 namespace tandem::gateway {
 
@@ -74,6 +75,8 @@ RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const
       writer_(writer),
       arrived_(core_.clock.monotonic()) {
   record_.at = core_.clock.now();
+  record_.path = path_of(surface_);
+  record_.request_bytes = request_.body.size();
   core_.metrics.in_flight().add(1);
   core_.body_bytes_in_flight += request_.body.size();
 }
@@ -81,7 +84,7 @@ RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const
 RequestRun::~RequestRun() {
   core_.queue.leave(waiting_);
   core_.metrics.in_flight().add(-1);
-  core_.body_bytes_in_flight -= request_.body.size();
+  core_.body_bytes_in_flight -= request_.body.size() + (responses_ ? responses_->chat_body.size() : 0);
 }
 
 asio::awaitable<void> RequestRun::run() {
@@ -99,6 +102,7 @@ asio::awaitable<void> RequestRun::run() {
 
 Checked<std::monostate> RequestRun::prepare() {
   request_id_ = request_id(request_.headers).value_or("");
+  begin_trace();
   bound_ = core_.table();
   if (bound_ == nullptr) return refuse(ErrorCode::unavailable, "The gateway has no routing table yet.");
   const routing::RoutingTable& table = *bound_->table;
@@ -124,13 +128,22 @@ Checked<std::monostate> RequestRun::prepare() {
   if (!allowed) return tl::unexpected(allowed.error());
   facts_.allowed = *allowed;
 
-  auto completion = core_.reader.read(surface_, request_.body, &prefix_);
+  auto completion = read_body();
   if (!completion) return tl::unexpected(std::move(completion.error()));
   completion_ = std::move(*completion);
   if (auto found = find_model(); !found) return found;
   if (auto found = find_promise(); !found) return found;
   if (auto fresh = check_freshness(); !fresh) return fresh;
   return take_tokens();
+}
+
+Checked<CompletionRequest> RequestRun::read_body() {
+  if (surface_ != Surface::responses) return core_.reader.read(surface_, request_.body, &prefix_);
+  auto responses = read_responses_request(request_.body);
+  if (!responses) return tl::unexpected(std::move(responses.error()));
+  responses_ = std::move(*responses);
+  core_.body_bytes_in_flight += responses_->chat_body.size();
+  return core_.reader.read(Surface::chat_completions, responses_->chat_body, &prefix_);
 }
 
 // Before anything is read of a request: a flood of them costs no more than a look at a key.
@@ -210,8 +223,8 @@ Checked<std::monostate> RequestRun::find_promise() {
 
 // A table that nobody has renewed may be wrong about where paths lead: what must stay inside a border then stops.
 Checked<std::monostate> RequestRun::check_freshness() const {
+  if (!routing::freshness(*bound_->table, record_.at).stale) return {};
   const routing::TableRows& rows = bound_->table->rows();
-  if (record_.at <= rows.valid_until) return {};
   const uint64_t everywhere = rows.jurisdictions.size() == grid::kJurisdictionsMax
                                   ? UINT64_MAX
                                   : (uint64_t{1} << rows.jurisdictions.size()) - 1;
@@ -254,6 +267,7 @@ asio::awaitable<void> RequestRun::serve() {
     if (record_.attempts > 1) core_.metrics.failed_over();
     TurnEnd end = co_await take_turn(*target);
     turn_.reset();
+    end_attempt();
     if (!end) co_return;
     last = std::move(end);
     excluded_.push_back(*target);
@@ -312,6 +326,7 @@ void RequestRun::begin_turn(const routing::Decision& decision) {
   turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
   const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
   core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
+  begin_attempt(target);
   charge_service();
 }
 
@@ -397,21 +412,22 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   http::ClientRequest request;
   request.method = "POST";
   request.target = target.base_path;
-  request.target += path_of(surface_);
+  request.target += path_of(responses_ ? Surface::chat_completions : surface_);
   request.headers.add("content-type", "application/json");
-  for (const char* name : {"traceparent", "tracestate"})
-    if (const auto value = request_.headers.find(name)) request.headers.add(name, std::string(*value));
+  add_trace(request.headers);
   request.headers.add("x-request-id", request_id_);
+  add_inference_extension(request_.headers, record_.tenant, request.headers);
   if (target.emulated) {
     const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position, facts_.paths).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
   }
-  request.body = rewrite(request_.body, completion_, record_.model);
+  request.body = rewrite(responses_ ? responses_->chat_body : request_.body, completion_, record_.model);
   return request;
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
   const int status = exchange.status();
+  if (trace_) trace_->attempts.back().status = status;
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
   if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
     turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
@@ -447,6 +463,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
     *body = body_of(error);
   }
   http::Headers headers = answer_headers("application/json");
+  bytes_down_ = body->size();
   keep_decision(Outcome::client_error);
   const Result<void> sent = co_await writer_.respond(record_.status, std::move(headers), std::move(*body));
   if (!sent) record_.outcome = Outcome::cancelled;
@@ -461,10 +478,15 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   if (!body) co_return fail_turn(turn, body.error());
   const Result<WholeReply> reply = read_whole_reply(*body);
   if (!reply) co_return fail_turn(turn, reply.error());
-  turn.end_as(AttemptEnd::success);
   const auto estimated = static_cast<uint64_t>(routing::estimate_tokens(reply->text_bytes));
   note_usage(reply->usage, estimated);
-  if (!reply->usage) *body = with_usage(*body, {record_.prompt_tokens, estimated});
+  if (responses_) {
+    body = responses_reply().whole(*body, reply->usage.value_or(usage()));
+    if (!body) co_return fail_turn(turn, body.error());
+  } else if (!reply->usage) {
+    *body = with_usage(*body, usage());
+  }
+  turn.end_as(AttemptEnd::success);
   bytes_down_ = body->size();
   record_.status = 200;
   http::Headers headers = answer_headers("application/json");
@@ -493,6 +515,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
       step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
     if (held.has_data || writer_.started()) {
       StreamReader::Step sent = std::exchange(held, {});
+      Result<void> shaped = shape(sent);
+      if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
+      if (!shaped && !step.error) step.error = std::move(shaped.error());
       const bool stays = co_await forward(std::move(sent));
       if (!stays) co_return leave(turn);
     }
@@ -524,6 +549,15 @@ asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchan
   co_return step;
 }
 
+// What goes on to the client is as it asked for it.
+Result<void> RequestRun::shape(StreamReader::Step& step) {
+  if (!responses_) return {};
+  const std::string chunks = std::exchange(step.forward, {});
+  Result<void> shaped = responses_reply().add_events(chunks, step.forward);
+  if (!shaped && !writer_.started()) responses_reply_.reset();  // the next engine's answer begins anew
+  return shaped;
+}
+
 asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
   if (!writer_.started()) {
     http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
@@ -545,12 +579,17 @@ asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
   turn.end_as(AttemptEnd::failure);
   record_.error = to_string(error);
+  if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
   keep_decision(Outcome::cut);
   ApiError told;
   told.code = ErrorCode::unavailable;
   told.message = "The answer was cut off because the engine failed; what came so far is incomplete.";
   told.reason = "stream_cut";
-  const std::string event = http::format_sse({}, {}, body_of(told));
+  std::string event;
+  if (responses_)
+    responses_reply().fail_with(told.message, usage(), event);
+  else
+    event = http::format_sse({}, {}, body_of(told));
   const Result<void> written = co_await writer_.write(event);
   if (!written) co_return std::nullopt;
   const Result<void> finished = co_await writer_.finish();
@@ -562,7 +601,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
   note_usage(reader.usage(), reader.tokens());
   std::string last;
-  if (completion_.include_usage && !reader.usage()) {
+  if (responses_ && reader.engine_error()) {
+    responses_reply().fail_with("The engine reported an error; what came so far is incomplete.", usage(), last);
+  } else if (responses_) {
+    responses_reply().end(reader.usage().value_or(usage()), last);
+  } else if (completion_.include_usage && !reader.usage()) {
     last = fmt::format(R"({{"id":"{}","object":"{}","created":{},"model":)", record_.id,
                        surface_ == Surface::chat_completions ? "chat.completion.chunk" : "text_completion",
                        record_.at.ns / 1'000'000'000);
@@ -570,7 +613,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
     last += R"(,"choices":[],"usage":)" + usage_json({record_.prompt_tokens, record_.output_tokens}) + '}';
     last = http::format_sse({}, {}, last);
   }
-  last += "data: [DONE]\n\n";
+  if (!responses_) last += "data: [DONE]\n\n";
   bytes_down_ += last.size();
   keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
   const Result<void> written = co_await writer_.write(last);
@@ -589,6 +632,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
   if (error.retry_after_s > 0) headers.add("retry-after", fmt::format("{}", error.retry_after_s));
   record_.refused = code_of(error);
   std::string body = body_of(error);
+  bytes_down_ = body.size();
   keep_decision(writer_.peer_closed() ? Outcome::cancelled : outcome);
   const Result<void> sent = co_await writer_.respond(status_of(error), std::move(headers), std::move(body));
   if (!sent) record_.outcome = Outcome::cancelled;
@@ -597,6 +641,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
 RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, const Error& error) {
   turn.end_as(AttemptEnd::failure);
   record_.error = to_string(error);
+  if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
   ApiError told;
   told.code = error.code == ErrorCode::deadline_exceeded ? ErrorCode::deadline_exceeded : ErrorCode::unavailable;
   told.message = told.code == ErrorCode::deadline_exceeded ? "The engine did not answer in time."
@@ -632,6 +677,21 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   return headers;
 }
 
+Usage RequestRun::usage() const {
+  Usage usage{record_.prompt_tokens, record_.output_tokens};
+  usage.cached_tokens = record_.cached_tokens;
+  return usage;
+}
+
+// Made when an engine's answer is passed on, and not before: each begins anew.
+ResponsesReply& RequestRun::responses_reply() {
+  if (!responses_reply_) {
+    ResponseHead head{record_.id, record_.at.ns / 1'000'000'000, record_.model, responses_->echo};
+    responses_reply_.emplace(std::move(head), core_.options.answer_bytes_max);
+  }
+  return *responses_reply_;
+}
+
 void RequestRun::note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen) {
   record_.tokens_counted = usage.has_value();
   if (usage) record_.prompt_tokens = usage->prompt_tokens;
@@ -644,6 +704,7 @@ Microseconds RequestRun::elapsed() const { return microseconds_of(core_.clock.mo
 // Everything that follows from what is known of the request so far and from its outcome.
 void RequestRun::conclude() {
   record_.duration = elapsed();
+  record_.answer_bytes = bytes_down_;
   const auto tokens = static_cast<double>(record_.output_tokens);
   if (record_.streamed && first_token_at_) {
     record_.ttft = first_token_at_;

@@ -13,6 +13,8 @@
 #include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_headers.h"
+#include "gateway/responses_reply.h"
+#include "gateway/responses_request.h"
 
 namespace tandem::gateway {
 
@@ -32,7 +34,12 @@ class RequestRun {
   // Nothing: the client has its answer, or has left. An error: nothing was sent to it and another engine may be tried.
   using TurnEnd = std::optional<ApiError>;
 
+  void begin_trace();
+  void begin_attempt(const routing::Target& target);
+  void end_attempt();
+  void add_trace(http::Headers& headers) const;  // for the engine whose turn it is
   Checked<std::monostate> prepare();
+  Checked<CompletionRequest> read_body();
   Checked<std::monostate> take_request();
   Checked<std::monostate> take_tokens();
   void settle_limits();
@@ -60,6 +67,7 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> answer_whole(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_stream(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<StreamReader::Step> read_step(http::Exchange& exchange, StreamReader& reader);
+  Result<void> shape(StreamReader::Step& step);
   boost::asio::awaitable<bool> forward(StreamReader::Step step);  // false: the client has left
   boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
   boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader);
@@ -69,6 +77,8 @@ class RequestRun {
 
   http::Headers answer_headers(std::string_view content_type);
   void note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen);
+  Usage usage() const;  // as noted
+  ResponsesReply& responses_reply();
   Microseconds elapsed() const;
   void conclude();
   void keep_decision(Outcome outcome);
@@ -82,6 +92,10 @@ class RequestRun {
   const Duration arrived_;
   std::shared_ptr<const BoundTable> bound_;
   CompletionRequest completion_;
+  std::optional<ResponsesRequest> responses_;  // where that was asked: what the engine gets is its chat completion
+  std::optional<ResponsesReply> responses_reply_;
+  std::optional<TraceContext> span_;     // the request's own; nothing where requests are not traced
+  std::shared_ptr<RequestTrace> trace_;  // the record's; null: not sampled
   std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;

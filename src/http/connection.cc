@@ -37,14 +37,14 @@ bool has_no_body(int status) { return status == 204 || status == 304; }
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerState> server, asio::ip::tcp::socket socket)
+Connection::Connection(std::shared_ptr<ServerState> server, asio::ip::tcp::socket socket,
+                       const asio::ip::tcp::endpoint& endpoint)
     : server_(std::move(server)),
       socket_(std::move(socket)),
       parser_({{server_->options().header_bytes_max, server_->options().header_fields_max},
                server_->options().body_bytes_max}),
       deadline_(server_->context(), [this] { on_deadline(); }) {
-  boost::system::error_code ignored;  // the client may have left already; the first read will say so
-  const auto peer = socket_.remote_endpoint(ignored).address();
+  const auto peer = endpoint.address();
   const bool is_mapped = peer.is_v6() && peer.to_v6().is_v4_mapped();
   const auto address =
       is_mapped ? asio::ip::address(asio::ip::make_address_v4(asio::ip::v4_mapped, peer.to_v6())) : peer;

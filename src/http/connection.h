@@ -25,6 +25,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 
   Result<void> listen();
   boost::asio::awaitable<void> accept_connections();
+  void adopt(int descriptor, const boost::asio::ip::tcp::endpoint& peer);
   void close(Duration grace);
   void close_now();
 
@@ -38,7 +39,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::string_view date();  // the value of the date header, made once a second
 
  private:
-  void serve(boost::asio::ip::tcp::socket socket);
+  void serve(boost::asio::ip::tcp::socket socket, const boost::asio::ip::tcp::endpoint& peer);
   void turn_away(boost::asio::ip::tcp::socket socket);
 
   boost::asio::io_context& context_;
@@ -57,7 +58,8 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 // that is how it sees the client leave, and it costs nothing, for the next request would need the same read.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<ServerState> server, boost::asio::ip::tcp::socket socket);
+  Connection(std::shared_ptr<ServerState> server, boost::asio::ip::tcp::socket socket,
+             const boost::asio::ip::tcp::endpoint& peer);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -61,7 +62,9 @@ asio::awaitable<void> ServerState::accept_connections() {
     tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!acceptor_.is_open()) co_return;
     if (!error) {
-      serve(std::move(socket));
+      socket.set_option(tcp::no_delay(true), error);
+      const tcp::endpoint peer = error ? tcp::endpoint() : socket.remote_endpoint(error);
+      if (!error) serve(std::move(socket), peer);  // else it has left already
     } else if (error != asio::error::connection_aborted) {
       log_warning("accept on port {}: {}", port_, error.message());
       pause.expires_after(kAcceptPause);
@@ -70,13 +73,22 @@ asio::awaitable<void> ServerState::accept_connections() {
   }
 }
 
-void ServerState::serve(tcp::socket socket) {
+void ServerState::adopt(int descriptor, const tcp::endpoint& peer) {
+  boost::system::error_code error;
+  tcp::socket socket(context_);
+  socket.assign(peer.protocol(), descriptor, error);  // (of another family, perhaps: nothing here asks for it)
+  if (error)
+    ::close(descriptor);
+  else
+    serve(std::move(socket), peer);
+}
+
+void ServerState::serve(tcp::socket socket, const tcp::endpoint& peer) {
   boost::system::error_code error;
   socket.non_blocking(true, error);
-  if (!error) socket.set_option(tcp::no_delay(true), error);
   if (error) return;  // it has left already
   if (connections_.size() >= options_.connections_max) return turn_away(std::move(socket));
-  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), peer);
   connections_.insert(connection.get());
   asio::co_spawn(
       context_, [connection] { return connection->run(); }, asio::detached);
@@ -137,6 +149,7 @@ Server::Server(std::shared_ptr<ServerState> state) : state_(std::move(state)) {}
 Server::~Server() { state_->close_now(); }
 uint16_t Server::port() const { return state_->port(); }
 size_t Server::connections() const { return state_->connections(); }
+void Server::adopt(int descriptor, const tcp::endpoint& peer) { state_->adopt(descriptor, peer); }
 void Server::close(Duration grace) { state_->close(grace); }
 
 Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, ServerOptions options, Handler handler) {

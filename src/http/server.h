@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -96,6 +97,10 @@ class Server {
 
   uint16_t port() const;
   size_t connections() const;  // open now
+
+  // Serves a connection that somebody else accepted: `descriptor` is a connected stream socket, non-blocking, which it
+  // owns from here; `peer` is who requests say they are from.
+  void adopt(int descriptor, const boost::asio::ip::tcp::endpoint& peer);
 
   // Stops accepting, closes idle connections, lets requests under way end, and closes what is left after `grace`.
   void close(Duration grace);

@@ -112,6 +112,27 @@ test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMo
 }));
 
 for (const colorScheme of ['dark', 'light'])
+  test(`the last hour's serving is looked at, all of it and one site's, ${colorScheme}`, inBrowser({ colorScheme }, async (page) => {
+    await openMap(page, server.url);
+    await page.keyboard.press('s');
+    await page.getByTestId('serving-page').waitFor();
+    await page.getByTestId('serving-rejection').first().waitFor();
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
+    assert.equal(await page.getByTestId('serving-site').count(), 12);
+    const all = await page.getByTestId('serving-total').innerText();
+    await picture(page, `serving-${colorScheme}`);
+    await page.getByTestId('serving-site').first().getByRole('link').click();
+    await page.getByTestId('serving-scope').waitFor();
+    await page.waitForFunction((before) => document.querySelector('[data-testid="serving-total"]').innerText !== before, all);
+    assert.equal(await page.getByTestId('serving-site').count(), 12, 'the lists stay');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.waitForFunction(() => document.querySelector('[data-testid="serving-page"]').scrollWidth <= window.innerWidth);
+    await picture(page, `serving-narrow-${colorScheme}`);
+    await page.getByTestId('serving-scope').click();
+    await page.getByTestId('serving-scope').waitFor({ state: 'detached' });
+  }));
+
+for (const colorScheme of ['dark', 'light'])
   test(`failures are tried, ranked and looked at, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
     await openMap(page, server.url);
     await page.keyboard.press('w');

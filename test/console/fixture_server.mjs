@@ -214,6 +214,26 @@ class Fixture {
     return { offset: this.offset, verdict: 'tandem is best: 95 % of requests good (fixture)', policies: policies.map(report) };
   }
 
+  // Made up of waves over the hour; one site or tenant is a share of all.
+  serving(query) {
+    const now = Date.now();
+    const first = Math.floor(now / 60_000) * 60_000 - 59 * 60_000;
+    const of = query.get('site') ?? query.get('tenant');
+    const cell = (scale, wave) => ({
+      requests: Math.round(6000 * scale * wave), requests_per_s: 100 * scale * wave, goodput_fraction: Math.min(1, 0.995 - 0.06 * Math.max(0, wave - 1.2)),
+      ttft_p50_ms: 92 * wave, ttft_p95_ms: 210 * wave * wave, prompt_tokens_per_s: 31_000 * scale * wave, output_tokens_per_s: 12_400 * scale * wave,
+      cost_eur: 0.21 * scale * wave, rejected: Math.round(4 * scale * Math.max(0, wave - 1)),
+    });
+    const wave = (i) => 1 + 0.3 * Math.sin(i / 7) + 0.05 * Math.sin(i * 2.3);
+    const all = (key, names) => names.map((name, i) => ({ [key]: name, ...cell(0.4 / (i + 1), 1 + 0.04 * i) }));
+    return {
+      from: new Date(first).toISOString(), to: new Date(now).toISOString(), total: { ...cell(of ? 0.4 : 1, 1), cost_eur: of ? 5 : 12.6, rejected: of ? 9 : 143 },
+      minutes: Array.from({ length: 60 }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...cell(of ? 0.4 : 1, wave(i)) })),
+      sites: all('site', this.grid.sites.filter((s) => s.accelerators > 0).slice(0, 12).map((s) => s.id)), tenants: all('tenant', this.grid.tenants),
+      rejections: [['capacity', 88], ['rate_limit_exceeded', 41], ['residency', 9], ['model_not_found', 5]].map(([code, requests]) => ({ code, requests: of ? Math.ceil(requests / 9) : requests })),
+    };
+  }
+
   // Each link down in turn, in the order of the fixture: progress first, then the report.
   whatif({ fail, worst }) {
     const { links, sites } = this.grid;
@@ -252,6 +272,7 @@ class Fixture {
     const known = this.inventory.answer(method, parts, query, body);
     if (known) return known;
     if (what === 'plan') return { body: this.plan };
+    if (what === 'serving') return { body: this.serving(query) };
     if (what === 'replay' && method === 'POST') return { body: this.replay(JSON.parse(body)) };
     if (what === 'whatif' && method === 'POST') return { events: this.whatif(JSON.parse(body)) };
     if (what === 'log') {

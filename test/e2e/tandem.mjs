@@ -47,8 +47,8 @@ export class Grid {
     process.on('exit', () => child.kill('SIGKILL'));  // a failed test leaves nothing running
     let log = '';
     child.stderr.on('data', (piece) => { log = (log + piece).slice(-20_000); });
+    let out = '';
     const url = await new Promise((resolve, reject) => {
-      let out = '';
       child.stdout.on('data', (piece) => {
         out += piece;
         const found = /(http:\/\/[^\s]+)/.exec(out);
@@ -58,6 +58,7 @@ export class Grid {
     });
     const started = new Grid(child, url);
     started.log = () => log;
+    started.said = () => out;
     if (waitForPlan) await started.until(async () => (await started.get('/api/v1/plan')).body.plan_id, 'a first plan');
     return started;
   }

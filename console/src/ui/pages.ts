@@ -18,6 +18,7 @@ export const railPages: RailPage[] = [
   page('Map', 'map', 'm', 'M2.5 5l4-2 5 2 4-2v10l-4 2-5-2-4 2zM6.5 3v10M11.5 5v10'),
   page('Plan', 'plan', 'p', 'M3 4.5h12M3 9h7M3 13.5h9M13 7.2L15 9l-2 1.8'),
   page('What-if', 'whatif', 'w', 'M10.2 2.5L4.5 10h4l-1 5.5L13.5 8h-4z'),
+  page('Serving', 'serving', 's', 'M2.5 9.5h3l2-5.5 3.5 10 2-4.5h2.5'),
   page('Replay', 'replay', 'r', 'M4 3.5v11M4 14.5h11M6.5 11.5l2.5-4 2.5 2 3-5'),
   page('Inventory', 'inventory', 'i', 'M3 3h12v3.5H3zM3 7.5h12V11H3zM3 12h12v3.5H3zM5.5 4.8h.01M5.5 9.3h.01M5.5 13.8h.01', { keepsView: true }),
   page('Discrepancies', 'discrepancies', 'x', 'M9 2.8L16 15H2zM9 7.2v3.6M9 12.9v.01', { keepsView: true }),

@@ -1,0 +1,77 @@
+// GET /api/v1/serving: what the gateways served over the last hour, by minute, site and tenant.
+
+export interface Serving {
+  requests: number;
+  requests_per_s: number;
+  goodput: number | null; // [0, 1]; null: nobody asked
+  ttft_p50_ms: number | null;
+  ttft_p95_ms: number | null;
+  prompt_tokens_per_s: number;
+  output_tokens_per_s: number;
+  cost_eur: number;
+  rejected: number;
+}
+
+export interface NamedServing extends Serving {
+  name: string;
+}
+
+export interface ServingHour {
+  from: string;
+  to: string;
+  total: Serving;
+  at_s: number[]; // the minutes' beginnings, since 1970
+  minutes: Serving[];
+  sites: NamedServing[]; // the busiest first, as the next
+  tenants: NamedServing[];
+  rejections: { code: string; requests: number }[]; // the most frequent first
+}
+
+// Of one site or one tenant, or of all.
+export type Scope = { kind: 'site' | 'tenant'; name: string } | undefined;
+
+type Fields = Record<string, unknown>;
+const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const known = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null);
+const number = (value: unknown): number => known(value) ?? 0;
+
+function readServing(value: unknown): Serving {
+  const of = fields(value);
+  return {
+    requests: number(of.requests),
+    requests_per_s: number(of.requests_per_s),
+    goodput: known(of.goodput_fraction),
+    ttft_p50_ms: known(of.ttft_p50_ms),
+    ttft_p95_ms: known(of.ttft_p95_ms),
+    prompt_tokens_per_s: number(of.prompt_tokens_per_s),
+    output_tokens_per_s: number(of.output_tokens_per_s),
+    cost_eur: number(of.cost_eur),
+    rejected: number(of.rejected),
+  };
+}
+
+const readNamed = (key: 'site' | 'tenant') => (value: unknown): NamedServing => ({
+  name: text(fields(value)[key]),
+  ...readServing(value),
+});
+
+export function readServingHour(value: unknown): ServingHour {
+  const of = fields(value);
+  return {
+    from: text(of.from),
+    to: text(of.to),
+    total: readServing(of.total),
+    at_s: list(of.minutes).map((minute) => Math.floor(Date.parse(text(fields(minute).at)) / 1000)),
+    minutes: list(of.minutes).map(readServing),
+    sites: list(of.sites).map(readNamed('site')),
+    tenants: list(of.tenants).map(readNamed('tenant')),
+    rejections: list(of.rejections)
+      .map((one) => ({ code: text(fields(one).code), requests: number(fields(one).requests) }))
+      .sort((a, b) => b.requests - a.requests || a.code.localeCompare(b.code)),
+  };
+}
+
+export const servingPath = (scope: Scope): string =>
+  scope ? `serving?${scope.kind}=${encodeURIComponent(scope.name)}` : 'serving';

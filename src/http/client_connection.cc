@@ -211,8 +211,10 @@ asio::awaitable<Result<ResponseHead>> ClientConnection::send(const ClientRequest
     if (!head) co_return tl::unexpected(std::move(head.error()));
     if (*head) co_return std::move(**head);
     error = read_now();
-    if (error == asio::error::would_block) error = co_await read_more();
-    if (error) co_return tl::unexpected(failure(error, "no answer from"));
+    if (error == asio::error::would_block)
+      co_await more();
+    else if (error)
+      co_return tl::unexpected(failure(error, "no answer from"));
   }
 }
 
@@ -236,9 +238,9 @@ Result<std::optional<ResponseHead>> ClientConnection::take_head(std::string_view
   }
 }
 
-// Where nothing is encrypted: what has come.
+// What has come; where it is encrypted, `more` has read it.
 boost::system::error_code ClientConnection::read_now() {
-  if (tls_) return asio::error::would_block;
+  if (tls_) return tls_error_ ? tls_error_ : asio::error::would_block;
   const Socket::Moved read = wire_.read(reactor_.read_buffer());
   if (read.error) return read.error;
   if (unread().empty()) {
@@ -251,60 +253,54 @@ boost::system::error_code ClientConnection::read_now() {
   return {};
 }
 
-// Waits for more to come, and reads it.
-asio::awaitable<boost::system::error_code> ClientConnection::read_more() {
-  boost::system::error_code error;
-  if (!tls_) {
-    while ((error = read_now()) == asio::error::would_block) co_await wire_.readable();
-    co_return error;
-  }
+// Waits for more to come; where it is encrypted, reads it.
+asio::awaitable<void> ClientConnection::more() { return tls_ ? read_tls() : wire_.readable(); }
+
+asio::awaitable<void> ClientConnection::read_tls() {
   constexpr size_t kTlsRecordBytes = 16 * 1024;  // what a record decrypts to at most
   unread_.erase(0, std::exchange(unread_begin_, 0));
   const size_t held = unread_.size();
   unread_.resize(held + kTlsRecordBytes);
   const size_t bytes = co_await tls_->stream().async_read_some(asio::buffer(unread_.data() + held, kTlsRecordBytes),
-                                                               asio::redirect_error(asio::use_awaitable, error));
+                                                               asio::redirect_error(asio::use_awaitable, tls_error_));
   unread_.resize(held + bytes);
   got_bytes_ = got_bytes_ || bytes > 0;
-  co_return error;
 }
 
 // The data among the bytes that have come.
-std::string ClientConnection::take_decoded() {
-  std::string data;
+void ClientConnection::take_decoded(std::string& body) {
   while (!unread().empty() && !decoder_.done() && !decoder_.malformed()) {
     const BodyDecoder::Step step = decoder_.next(unread());
-    data.append(step.data);
+    body.append(step.data);
     unread_begin_ += step.taken;
   }
-  if (unread().empty()) {
-    unread_.clear();
-    unread_begin_ = 0;
-    if (unread_.capacity() > kAnswerBytesKept) unread_.shrink_to_fit();
-  }
-  return data;
+  if (!unread().empty()) return;
+  unread_.clear();
+  unread_begin_ = 0;
+  if (unread_.capacity() > kAnswerBytesKept) unread_.shrink_to_fit();
 }
 
-asio::awaitable<Result<std::optional<std::string>>> ClientConnection::read_some() {
+Result<ClientConnection::Got> ClientConnection::take_body(std::string& body) {
+  const size_t held = body.size();
   for (;;) {
-    std::string data = take_decoded();
-    if (decoder_.malformed()) co_return tl::unexpected(malformed("its chunks are malformed"));
+    take_decoded(body);
+    if (decoder_.malformed()) return tl::unexpected(malformed("its chunks are malformed"));
     is_complete_ = decoder_.done();
-    if (!data.empty() || is_complete_) {
+    if (is_complete_ || body.size() > held) {
       deadline_.clear();
-      std::optional<std::string> piece;
-      if (!data.empty()) piece = std::move(data);
-      co_return Result<std::optional<std::string>>(std::move(piece));
+      return body.size() > held ? Got::bytes : Got::end;
     }
-    deadline_.set(timeouts_.between_bytes);
-    boost::system::error_code error = read_now();
-    if (error == asio::error::would_block) error = co_await read_more();
+    const boost::system::error_code error = read_now();
+    if (error == asio::error::would_block) {
+      deadline_.set(timeouts_.between_bytes);
+      return Got::nothing;
+    }
     if (error == asio::error::eof && decoder_.may_end_with_connection()) {
       is_complete_ = true;
       deadline_.clear();
-      co_return Result<std::optional<std::string>>(std::optional<std::string>());
+      return Got::end;
     }
-    if (error) co_return tl::unexpected(failure(error, "broken answer from"));
+    if (error) return tl::unexpected(failure(error, "broken answer from"));
   }
 }
 

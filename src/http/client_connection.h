@@ -37,7 +37,12 @@ class ClientConnection {
 
   boost::asio::awaitable<Result<void>> connect();  // TCP, and TLS where it is spoken
   boost::asio::awaitable<Result<ResponseHead>> send(const ClientRequest& request);
-  boost::asio::awaitable<Result<std::optional<std::string>>> read_some();
+
+  // Puts what has come of the body behind `body`, without waiting: bytes or its end, or neither, and then there is to
+  // be waited. Errors as Exchange::read_some has them.
+  enum class Got : uint8_t { bytes, end, nothing };
+  Result<Got> take_body(std::string& body);
+  boost::asio::awaitable<void> more();
 
   void cancel();
   bool is_reusable() const { return is_complete_ && keeps_alive_ && unread().empty() && is_open(); }
@@ -51,12 +56,12 @@ class ClientConnection {
   boost::asio::awaitable<Result<std::vector<boost::asio::ip::tcp::endpoint>>> resolve();
   boost::asio::awaitable<Result<void>> secure();
   boost::asio::awaitable<boost::system::error_code> write_request(std::span<boost::asio::const_buffer> pieces);
-  boost::asio::awaitable<boost::system::error_code> read_more();
+  boost::asio::awaitable<void> read_tls();
   boost::system::error_code read_now();  // would_block: nothing has come
   Result<void> make_head(const ClientRequest& request);
   // The head of the answer, once its bytes are there; interim ones are passed over.
   Result<std::optional<ResponseHead>> take_head(std::string_view method);
-  std::string take_decoded();
+  void take_decoded(std::string& body);
   bool is_open() const { return tls_ ? socket_.is_open() : wire_.is_open(); }
   void on_deadline();
   void close();
@@ -72,6 +77,7 @@ class ClientConnection {
   boost::asio::ip::tcp::socket socket_;  // that connects; and what TLS goes over
   Socket wire_;                          // once connected, where nothing is encrypted
   std::unique_ptr<ClientTlsStream> tls_;
+  boost::system::error_code tls_error_;  // of the last read
   Deadline deadline_;
   ClientTimeouts timeouts_;
   std::shared_ptr<Cancellation::State> cancellation_;
@@ -117,6 +123,9 @@ class ClientPool {
 };
 
 struct ExchangeState {
+  Result<ClientConnection::Got> take_body(std::string& body);
+  void keep_connection();
+
   std::unique_ptr<ClientConnection> connection;  // none once the response has been read to its end
   ResponseHead head;
   std::weak_ptr<ClientPool> pool;

@@ -274,6 +274,7 @@ Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
 
 Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
   uint16_t port = options.port;
+  if (port != 0) TANDEM_TRY(http::Server::check_free(options.address, port));
   for (unsigned i = 0; i < options.gateway_threads; ++i) {
     auto front = std::make_unique<Front>();
     gateway::GatewayOptions gateway_options;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <cstdio>
@@ -25,9 +26,18 @@ sigset_t block_signals() {
   return signals;
 }
 
+// A streamed answer takes two open files for as long as it lasts: as many as the system allows, not as it begins with.
+void raise_open_files() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 Result<void> up(const UpOptions& options) {
   TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const sigset_t signals = block_signals();
+  raise_open_files();
   GridServerOptions server_options;
   server_options.data = options.data;
   server_options.address = listen.host;

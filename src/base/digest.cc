@@ -6,9 +6,20 @@
 
 namespace tandem {
 
+namespace {
+
+// Fetched once: by name, each use would take OpenSSL's locks to look it up.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CHECK(kAlgorithm != nullptr);
+  return kAlgorithm;
+}
+
+}  // namespace
+
 struct Hasher::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
-  Context() { CHECK(evp != nullptr && EVP_DigestInit_ex(evp, EVP_sha256(), nullptr) == 1); }
+  Context() { CHECK(evp != nullptr && EVP_DigestInit_ex(evp, algorithm(), nullptr) == 1); }
   ~Context() { EVP_MD_CTX_free(evp); }
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

@@ -1,6 +1,8 @@
 #include "gateway/gateway.h"
 
+#include <array>
 #include <boost/asio/post.hpp>
+#include <charconv>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -15,7 +17,9 @@ namespace tandem::gateway {
 namespace asio = boost::asio;
 
 std::string GatewayCore::next_id() {
-  return fmt::format("d-{:x}-{:x}-{:x}", started_at.ns / 1'000'000, options.number, ++sequence);
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.begin(), digits.end(), ++sequence, 16).ptr;
+  return id_prefix + std::string(digits.data(), static_cast<size_t>(end - digits.data()));
 }
 
 void TurnRate::note(Duration now) {

@@ -105,8 +105,8 @@ struct GatewayOptions {
 //
 // Every answer with a decision carries `x-tandem-site`, `x-tandem-model` (that served it), `x-tandem-decision`,
 // `x-tandem-overhead-us`, `x-tandem-region-source` (header, address or default) and `x-request-id`. Engines are given,
-// with the request, only `traceparent`, `tracestate`, `x-request-id` and `x-gateway-inference-objective` of the client's
-// headers (with `trace_ratio`, a `traceparent` that names the attempt's span), and the tenant as
+// with the request, only `traceparent`, `tracestate`, `x-request-id` and `x-gateway-inference-objective` of the
+// client's headers (with `trace_ratio`, a `traceparent` that names the attempt's span), and the tenant as
 // `x-gateway-inference-fairness-id`; emulated ones also `x-tandem-path-rtt-us`, the round trip that they must add since
 // there is no network under them.
 class Gateway {

@@ -1,6 +1,8 @@
 // What the requests of one gateway share. Internal.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
@@ -13,6 +15,7 @@
 #include "gateway/fair_queue.h"
 #include "gateway/gateway.h"
 #include "gateway/live_board.h"
+#include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_metrics.h"
 
@@ -64,7 +67,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         ring(options.decisions_kept, options.tables_kept),
         queue(options.waiting_max),
         queue_timer(io_context),
-        started_at(time.now()) {}
+        id_prefix(fmt::format("d-{:x}-{:x}-", time.now().ns / 1'000'000, options.number)) {}
 
   // The table in force; null before the first.
   const std::shared_ptr<const BoundTable>& table() {
@@ -97,9 +100,10 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   bool watching_queue = false;
   bool serving_queue = false;  // posted
   RequestReader reader;
-  const Instant started_at;
+  const std::shared_ptr<ReplyParser> replies = make_reply_parser();
   size_t body_bytes_in_flight = 0;
   uint64_t sequence = 0;
+  const std::string id_prefix;  // of its decisions
   std::shared_ptr<const BoundTable> bound;
   uint64_t table_version = 0;
 };

@@ -15,7 +15,7 @@ namespace {
 using simdjson::dom::element;
 
 constexpr size_t kDepthMax = 128;         // log-probabilities and tool calls nest under ten
-constexpr size_t kKeptBytes = 64 * 1024;  // of a parser, from event to event
+constexpr size_t kKeptBytes = 64 * 1024;  // of a parser, from reply to reply
 
 std::optional<uint64_t> read_count(element object, std::string_view key) {
   uint64_t count;
@@ -87,17 +87,6 @@ std::string engine_message(element root) {
   return "the engine reported an error without a message";
 }
 
-Result<element> parse(simdjson::dom::parser& parser, std::string_view text) {
-  if (parser.capacity() < text.size() || parser.max_depth() != kDepthMax)
-    if (parser.allocate(std::max<size_t>(text.size(), 1'024), kDepthMax) != simdjson::SUCCESS)
-      return fail(ErrorCode::too_large, "the engine's answer is too large to read");
-  element root;
-  if (const auto error = parser.parse(text.data(), text.size()).get(root); error)
-    return fail(ErrorCode::corrupt, fmt::format("the engine's answer is not JSON: {}", simdjson::error_message(error)));
-  if (!root.is_object()) return fail(ErrorCode::corrupt, "the engine's answer is not a JSON object");
-  return root;
-}
-
 // The end of the first event at or after `from`: one past its blank line; npos when there is none yet.
 size_t event_end(std::string_view text, size_t from) {
   for (size_t at = text.find('\n', from); at != std::string_view::npos; at = text.find('\n', at + 1)) {
@@ -125,16 +114,37 @@ std::optional<std::string> event_data(std::string_view event) {
 
 }  // namespace
 
+struct ReplyParser {
+  Result<element> parse(std::string_view text);
+  simdjson::dom::parser parser;
+};
+
+std::shared_ptr<ReplyParser> make_reply_parser() { return std::make_shared<ReplyParser>(); }
+
+// The element is good until the next one is parsed.
+Result<element> ReplyParser::parse(std::string_view text) {
+  if (parser.capacity() > kKeptBytes && text.size() <= kKeptBytes) parser = simdjson::dom::parser();
+  if (parser.capacity() < text.size() || parser.max_depth() != kDepthMax)
+    if (parser.allocate(std::max<size_t>(text.size(), 1'024), kDepthMax) != simdjson::SUCCESS)
+      return fail(ErrorCode::too_large, "the engine's answer is too large to read");
+  element root;
+  if (const auto error = parser.parse(text.data(), text.size()).get(root); error)
+    return fail(ErrorCode::corrupt, fmt::format("the engine's answer is not JSON: {}", simdjson::error_message(error)));
+  if (!root.is_object()) return fail(ErrorCode::corrupt, "the engine's answer is not a JSON object");
+  return root;
+}
+
 std::string usage_json(const Usage& usage) {
   return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{}}})", usage.prompt_tokens,
                      usage.completion_tokens, usage.prompt_tokens + usage.completion_tokens);
 }
 
-Result<WholeReply> read_whole_reply(std::string_view body) {
-  simdjson::dom::parser parser;
-  TANDEM_ASSIGN(const element root, parse(parser, body));
+Result<WholeReply> read_whole_reply(std::string_view body, ReplyParser& parser) {
+  TANDEM_ASSIGN(const element root, parser.parse(body));
   return WholeReply{read_usage(root), read_choices(root).text_bytes};
 }
+
+Result<WholeReply> read_whole_reply(std::string_view body) { return read_whole_reply(body, *make_reply_parser()); }
 
 std::string with_usage(std::string_view body, const Usage& usage) {
   const size_t end = body.rfind('}');
@@ -144,14 +154,8 @@ std::string with_usage(std::string_view body, const Usage& usage) {
                      body.substr(end));
 }
 
-struct StreamReader::Parser {
-  simdjson::dom::parser parser;
-};
-
-StreamReader::StreamReader(bool strip_usage) : strip_usage_(strip_usage), parser_(std::make_unique<Parser>()) {}
-StreamReader::~StreamReader() = default;
-StreamReader::StreamReader(StreamReader&&) noexcept = default;
-StreamReader& StreamReader::operator=(StreamReader&&) noexcept = default;
+StreamReader::StreamReader(bool strip_usage, std::shared_ptr<ReplyParser> parser)
+    : strip_usage_(strip_usage), parser_(std::move(parser)) {}
 
 StreamReader::Step StreamReader::feed(std::string_view bytes) {
   Step step;
@@ -186,8 +190,7 @@ Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
     step.has_data = true;
     return false;
   }
-  if (parser_->parser.capacity() > kKeptBytes) parser_ = std::make_unique<Parser>();
-  TANDEM_ASSIGN(const element root, parse(parser_->parser, data));
+  TANDEM_ASSIGN(const element root, parser_->parse(data));
   const bool first = std::exchange(first_, false);
   if (std::string message = engine_message(root); !message.empty()) {
     if (first) return fail(ErrorCode::unavailable, std::move(message));

@@ -27,8 +27,13 @@ struct WholeReply {
   size_t text_bytes = 0;  // of all its choices, for an estimate where it counts none
 };
 
+// The buffers of reading, for all replies of one thread: one is read at a time.
+struct ReplyParser;
+std::shared_ptr<ReplyParser> make_reply_parser();
+
 // Errors: corrupt, for what is not a JSON object.
-Result<WholeReply> read_whole_reply(std::string_view body);
+Result<WholeReply> read_whole_reply(std::string_view body, ReplyParser& parser);
+Result<WholeReply> read_whole_reply(std::string_view body);  // with buffers of its own
 
 // The same reply with `usage` as its last member; for one that has none.
 std::string with_usage(std::string_view body, const Usage& usage);
@@ -39,10 +44,7 @@ class StreamReader {
  public:
   static constexpr size_t kEventBytesMax = 1024 * 1024;  // far above a tool call, far below harm
 
-  explicit StreamReader(bool strip_usage);
-  ~StreamReader();
-  StreamReader(StreamReader&&) noexcept;
-  StreamReader& operator=(StreamReader&&) noexcept;
+  explicit StreamReader(bool strip_usage, std::shared_ptr<ReplyParser> parser = make_reply_parser());
 
   struct Step {
     std::string forward;    // whole events
@@ -61,11 +63,10 @@ class StreamReader {
   bool engine_error() const { return engine_error_; }  // an error object came in the stream, and was handed on
 
  private:
-  struct Parser;
   Result<bool> take_data(std::string_view data, Step& step);  // whether the event is handed on
 
   bool strip_usage_;
-  std::unique_ptr<Parser> parser_;
+  std::shared_ptr<ReplyParser> parser_;
   std::string pending_;
   size_t searched_ = 0;  // of pending_: no event ends before it
   bool first_ = true;

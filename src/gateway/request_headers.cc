@@ -17,7 +17,7 @@ constexpr double kPromiseMsMax = 1e7;       // three hours: beyond it, it is a m
 Checked<std::optional<std::string_view>> single(const http::Headers& headers, std::string_view name) {
   std::optional<std::string_view> value;
   for (const http::Header& header : headers) {
-    if (!iequals(header.name, name)) continue;
+    if (header.name.size() != name.size() || !iequals(header.name, name)) continue;
     if (value)
       return refuse(ErrorCode::invalid_argument, fmt::format("The header '{}' occurs twice.", name), std::string(name));
     value = header.value;
@@ -25,9 +25,10 @@ Checked<std::optional<std::string_view>> single(const http::Headers& headers, st
   return value;
 }
 
-Checked<std::optional<Milliseconds>> read_promise(const http::Headers& headers, std::string_view metric) {
-  for (const std::string_view prefix : {"x-slo-", "x-llm-d-slo-"}) {
-    const std::string name = fmt::format("{}{}-ms", prefix, metric);
+// Of the first of its headers that is there.
+Checked<std::optional<Milliseconds>> read_promise(const http::Headers& headers,
+                                                  std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
     const auto text = single(headers, name);
     if (!text) return tl::unexpected(text.error());
     if (!*text) continue;
@@ -36,7 +37,7 @@ Checked<std::optional<Milliseconds>> read_promise(const http::Headers& headers, 
       return refuse(
           ErrorCode::invalid_argument,
           fmt::format("'{}' must be milliseconds above 0 and up to {:.0f}, not '{}'.", name, kPromiseMsMax, **text),
-          name);
+          std::string(name));
     return Milliseconds(*value);
   }
   return std::nullopt;
@@ -162,9 +163,9 @@ Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable
 }
 
 Checked<StatedPromise> stated_promise(const http::Headers& headers) {
-  const auto ttft = read_promise(headers, "ttft");
+  const auto ttft = read_promise(headers, {"x-slo-ttft-ms", "x-llm-d-slo-ttft-ms"});
   if (!ttft) return tl::unexpected(ttft.error());
-  const auto tpot = read_promise(headers, "tpot");
+  const auto tpot = read_promise(headers, {"x-slo-tpot-ms", "x-llm-d-slo-tpot-ms"});
   if (!tpot) return tl::unexpected(tpot.error());
   return StatedPromise{*ttft, *tpot};
 }

@@ -456,7 +456,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
   if (!body) co_return fail_turn(turn, body.error());
   turn.end_as(AttemptEnd::success);
   record_.status = exchange.status();
-  if (!read_whole_reply(*body)) {  // not an object: put the engine's words into one
+  if (!read_whole_reply(*body, *core_.replies)) {  // not an object: put the engine's words into one
     ApiError error;
     error.code = ErrorCode::invalid_argument;
     error.message = fmt::format("The engine refused the request with status {}.", exchange.status());
@@ -476,7 +476,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   waited_ = waited_ + (core_.clock.monotonic() - read_from);
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
-  const Result<WholeReply> reply = read_whole_reply(*body);
+  const Result<WholeReply> reply = read_whole_reply(*body, *core_.replies);
   if (!reply) co_return fail_turn(turn, reply.error());
   const auto estimated = static_cast<uint64_t>(routing::estimate_tokens(reply->text_bytes));
   note_usage(reply->usage, estimated);
@@ -502,7 +502,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     const Error error{ErrorCode::corrupt, "the engine did not answer with a stream of events", {}};
     co_return fail_turn(turn, error);
   }
-  StreamReader reader(!completion_.include_usage);
+  StreamReader reader(!completion_.include_usage, core_.replies);
   StreamReader::Step held;  // whole events not sent yet: before the first that carries something, nothing is sent
   while (!reader.ended()) {
     StreamReader::Step step = co_await read_step(exchange, reader);
@@ -513,7 +513,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     held.has_data = held.has_data || step.has_data;
     if (!held.has_data && !writer_.started() && held.forward.size() > StreamReader::kEventBytesMax && !step.error)
       step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
-    if (held.has_data || writer_.started()) {
+    // The last events go out with the answer's end, unless they are the first too.
+    const bool waits_for_end = reader.ended() && !step.error && writer_.started();
+    if ((held.has_data || writer_.started()) && !waits_for_end) {
       StreamReader::Step sent = std::exchange(held, {});
       Result<void> shaped = shape(sent);
       if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
@@ -527,7 +529,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     TurnEnd end = co_await break_off(turn, std::move(error));
     co_return end;
   }
-  TurnEnd end = co_await end_stream(turn, reader);
+  TurnEnd end = co_await end_stream(turn, reader, std::move(held));
   asio::co_spawn(core_.context, read_to_end(std::move(exchange)), asio::detached);
   co_return end;
 }
@@ -559,21 +561,25 @@ Result<void> RequestRun::shape(StreamReader::Step& step) {
 }
 
 asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
+  Result<void> written;
   if (!writer_.started()) {
     http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
     headers.add("cache-control", "no-cache");
     record_.status = 200;
-    const Result<void> started = co_await writer_.start(200, std::move(headers));
-    if (!started) co_return false;
+    written = co_await writer_.start(200, std::move(headers), step.forward);
+  } else {
+    written = co_await writer_.write(step.forward);
   }
-  const Result<void> written = co_await writer_.write(step.forward);
   if (!written) co_return false;
-  bytes_down_ += step.forward.size();
-  if (step.tokens > 0) {
-    last_token_at_ = elapsed();
-    if (!first_token_at_) first_token_at_ = last_token_at_;
-  }
+  note_sent(step);
   co_return true;
+}
+
+void RequestRun::note_sent(const StreamReader::Step& step) {
+  bytes_down_ += step.forward.size();
+  if (step.tokens == 0) return;
+  last_token_at_ = elapsed();
+  if (!first_token_at_) first_token_at_ = last_token_at_;
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
@@ -590,16 +596,16 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error err
     responses_reply().fail_with(told.message, usage(), event);
   else
     event = http::format_sse({}, {}, body_of(told));
-  const Result<void> written = co_await writer_.write(event);
-  if (!written) co_return std::nullopt;
-  const Result<void> finished = co_await writer_.finish();
+  const Result<void> finished = co_await writer_.finish(event);
   static_cast<void>(finished);  // the client has gone: nothing is left to tell it
   co_return std::nullopt;
 }
 
-asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const StreamReader& reader) {
+asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const StreamReader& reader,
+                                                            StreamReader::Step held) {
   turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
   note_usage(reader.usage(), reader.tokens());
+  note_sent(held);
   std::string last;
   if (responses_ && reader.engine_error()) {
     responses_reply().fail_with("The engine reported an error; what came so far is incomplete.", usage(), last);
@@ -616,12 +622,8 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   if (!responses_) last += "data: [DONE]\n\n";
   bytes_down_ += last.size();
   keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
-  const Result<void> written = co_await writer_.write(last);
-  if (!written) {
-    record_.outcome = Outcome::cancelled;
-    co_return std::nullopt;
-  }
-  const Result<void> finished = co_await writer_.finish();
+  held.forward += last;
+  const Result<void> finished = co_await writer_.finish(held.forward);
   if (!finished && !reader.engine_error()) record_.outcome = Outcome::cancelled;
   co_return std::nullopt;
 }
@@ -669,7 +671,7 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   }
   if (record_.id.empty()) return headers;
   headers.add("x-tandem-decision", record_.id);
-  headers.add("x-tandem-overhead-us", fmt::format("{:.0f}", record_.overhead.value()));
+  headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
   headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
   if (record_.site.empty()) return headers;
   headers.add("x-tandem-site", record_.site);

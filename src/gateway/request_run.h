@@ -69,8 +69,9 @@ class RequestRun {
   boost::asio::awaitable<StreamReader::Step> read_step(http::Exchange& exchange, StreamReader& reader);
   Result<void> shape(StreamReader::Step& step);
   boost::asio::awaitable<bool> forward(StreamReader::Step step);  // false: the client has left
+  void note_sent(const StreamReader::Step& step);
   boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
-  boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader);
+  boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader, StreamReader::Step held);
   boost::asio::awaitable<void> answer_error(Outcome outcome, ApiError error);
   TurnEnd fail_turn(Turn& turn, const Error& error);
   TurnEnd leave(Turn& turn);

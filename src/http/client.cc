@@ -24,45 +24,51 @@ Exchange& Exchange::operator=(Exchange&&) noexcept = default;
 int Exchange::status() const { return state_->head.status; }
 const Headers& Exchange::headers() const { return state_->head.headers; }
 
-namespace {
-
-// At the proper end the connection may serve the next request, here already and not when the Exchange is destroyed.
-void keep_connection(ExchangeState& state) {
-  const auto pool = state.pool.lock();
-  if (pool && state.connection->is_reusable()) pool->give(std::move(state.connection));
-  state.connection.reset();
+// What has come of the body goes behind `body`.
+Result<ClientConnection::Got> ExchangeState::take_body(std::string& body) {
+  using Got = ClientConnection::Got;
+  if (failed) return tl::unexpected(*failed);
+  if (!connection) return Got::end;
+  auto got = connection->take_body(body);
+  if (!got)
+    failed = got.error();
+  else if (connection->is_complete())
+    keep_connection();
+  return got;
 }
 
-}  // namespace
+// At the proper end the connection may serve the next request, here already and not when the Exchange is destroyed.
+void ExchangeState::keep_connection() {
+  const auto kept_by = pool.lock();
+  if (kept_by && connection->is_reusable()) kept_by->give(std::move(connection));
+  connection.reset();
+}
 
 asio::awaitable<Result<std::optional<std::string>>> Exchange::read_some() {
   ExchangeState& state = *state_;
-  if (state.failed) co_return tl::unexpected(*state.failed);
-  if (!state.connection) co_return Result<std::optional<std::string>>(std::optional<std::string>());
-  auto piece = co_await state.connection->read_some();
-  if (!piece) {
-    state.failed = piece.error();
-  } else if (state.connection->is_complete()) {
-    keep_connection(state);
+  std::string piece;
+  for (;;) {
+    const auto got = state.take_body(piece);
+    if (!got) co_return tl::unexpected(got.error());
+    std::optional<std::string> result;
+    if (*got == ClientConnection::Got::bytes) result = std::move(piece);
+    if (*got != ClientConnection::Got::nothing) co_return Result<std::optional<std::string>>(std::move(result));
+    co_await state.connection->more();
   }
-  co_return piece;
 }
 
 asio::awaitable<Result<std::string>> Exchange::read_all(size_t bytes_max) {
+  ExchangeState& state = *state_;
   std::string body;
   for (;;) {
-    auto piece = co_await read_some();
-    if (!piece) co_return tl::unexpected(std::move(piece.error()));
-    if (!*piece) co_return body;
-    if ((*piece)->size() > bytes_max - body.size()) {
+    const auto got = state.take_body(body);
+    if (!got) co_return tl::unexpected(got.error());
+    if (body.size() > bytes_max) {
       cancel();
       co_return fail(ErrorCode::too_large, "the answer is larger than " + std::to_string(bytes_max) + " bytes");
     }
-    if (body.empty()) {
-      body = std::move(**piece);
-    } else {
-      body.append(**piece);
-    }
+    if (*got == ClientConnection::Got::end) co_return body;
+    if (*got == ClientConnection::Got::nothing) co_await state.connection->more();
   }
 }
 
@@ -100,7 +106,7 @@ asio::awaitable<Result<Exchange>> Client::send(Endpoint endpoint, ClientRequest 
       state->head = std::move(*head);
       state->pool = pool;
       state->connection = std::move(connection);
-      if (state->connection->is_complete()) keep_connection(*state);
+      if (state->connection->is_complete()) state->keep_connection();
       co_return Exchange(std::move(state));
     }
     const bool again = is_kept && head.error().code == ErrorCode::unavailable && connection->was_stale();

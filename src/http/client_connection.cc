@@ -5,10 +5,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <cstring>
 
 #include "base/text.h"
-#include "http/write_now.h"
 
 namespace tandem::http {
 namespace asio = boost::asio;
@@ -16,8 +14,8 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr size_t kAnswerBufferBytesFirst = 8 * 1024;  // some hundred tokens of a stream
-constexpr int kInterimHeadsMax = 8;  // 100 Continue, 103 Early Hints: a server that sends more is broken
+constexpr size_t kAnswerBytesKept = 4 * 1024;  // from request to request
+constexpr int kInterimHeadsMax = 8;            // 100 Continue, 103 Early Hints: a server that sends more is broken
 
 }  // namespace
 
@@ -26,9 +24,11 @@ ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint,
     : endpoint_(std::move(endpoint)),
       options_(std::move(options)),
       limits_{options_->header_bytes_max, Headers::kFieldsMax},
+      reactor_(Reactor::of(context)),
       resolver_(context),
       socket_(context),
-      deadline_(context, [this] { on_deadline(); }) {}
+      wire_(reactor_),
+      deadline_(reactor_, [this] { on_deadline(); }) {}
 
 ClientConnection::~ClientConnection() { detach(); }
 
@@ -39,17 +39,20 @@ void ClientConnection::attach(const Cancellation& cancellation, ClientTimeouts t
   timeouts_ = timeouts;
   is_complete_ = false;
   got_bytes_ = false;
+  if (wire_.is_open()) wire_.set_in_use(true);
 }
 
 void ClientConnection::detach() {
   if (cancellation_ && cancellation_->serving == this) cancellation_->serving = nullptr;  // it may serve another by now
   cancellation_.reset();
   deadline_.clear();
+  wire_.set_in_use(false);
 }
 
 void ClientConnection::close() {
   boost::system::error_code ignored;  // whatever state it is in, it is closed afterwards
   socket_.close(ignored);
+  wire_.close();
 }
 
 void ClientConnection::on_deadline() {
@@ -71,14 +74,20 @@ Error ClientConnection::failure(const boost::system::error_code& error, std::str
   message.append(" ").append(to_string(endpoint_)).append(": ");
   if (cancelled_) return {ErrorCode::unavailable, message + "cancelled", {}};
   if (timed_out_) return {ErrorCode::deadline_exceeded, message + "it took too long", {}};
-  if (error == asio::error::operation_aborted) aborted_ = true;
   return {ErrorCode::unavailable, message + (error ? error.message() : "the connection has ended"), {}};
 }
 
-bool ClientConnection::is_quiet() const {
+bool ClientConnection::is_quiet() {
+  if (!tls_) return wire_.is_quiet();
   char byte = 0;
-  const auto peeked = ::recv(const_cast<tcp::socket&>(socket_).native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const auto peeked = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return peeked < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+Error ClientConnection::malformed(std::string_view reason) {
+  close();
+  deadline_.clear();
+  return {ErrorCode::corrupt, "malformed answer from " + to_string(endpoint_) + ": " + std::string(reason), {}};
 }
 
 asio::awaitable<Result<std::vector<tcp::endpoint>>> ClientConnection::resolve() {
@@ -121,6 +130,11 @@ asio::awaitable<Result<void>> ClientConnection::connect() {
   if (options_->tls) {
     auto secured = co_await secure();
     if (!secured) co_return secured;
+  } else {
+    const int descriptor = socket_.release(error);
+    if (!error) error = wire_.open(descriptor);
+    if (error) co_return tl::unexpected(failure(error, "cannot connect to"));
+    wire_.set_in_use(true);
   }
   deadline_.clear();
   co_return Result<void>();
@@ -167,125 +181,126 @@ Result<void> ClientConnection::make_head(const ClientRequest& request) {
   return {};
 }
 
-asio::awaitable<Result<void>> ClientConnection::write_request(const ClientRequest& request) {
+asio::awaitable<boost::system::error_code> ClientConnection::write_request(std::span<asio::const_buffer> pieces) {
   boost::system::error_code error;
-  std::array<asio::const_buffer, 2> pieces{asio::buffer(head_), asio::buffer(request.body)};
   if (tls_) {
     co_await asio::async_write(tls_->stream(), pieces, asio::redirect_error(asio::use_awaitable, error));
-  } else if (!write_now(socket_, pieces, error) && !error) {
-    co_await asio::async_write(socket_, pieces, asio::redirect_error(asio::use_awaitable, error));
+    co_return error;
   }
-  // A server that refuses a large body answers and stops reading: its answer may be there although the rest of the
-  // request could not be sent.
-  const bool may_be_answered = error == asio::error::broken_pipe || error == asio::error::connection_reset;
-  if (error && !may_be_answered) co_return tl::unexpected(failure(error, "cannot send to"));
-  co_return Result<void>();
+  while ((error = wire_.write(pieces).error) == asio::error::would_block) co_await wire_.writable();
+  co_return error;
 }
 
 asio::awaitable<Result<ResponseHead>> ClientConnection::send(const ClientRequest& request) {
   auto made = make_head(request);
   if (!made) co_return tl::unexpected(std::move(made.error()));
   deadline_.set(timeouts_.first_byte);
-  auto written = co_await write_request(request);
-  if (!written) co_return tl::unexpected(std::move(written.error()));
-  auto head = co_await read_head(request.method);
-  co_return head;
+  std::array pieces{asio::const_buffer(head_.data(), head_.size()),
+                    asio::const_buffer(request.body.data(), request.body.size())};
+  boost::system::error_code error = asio::error::would_block;
+  if (!tls_) error = wire_.write(pieces).error;
+  if (error == asio::error::would_block) error = co_await write_request(pieces);
+  // A server that refuses a large body answers and stops reading: its answer may be there although the rest of the
+  // request could not be sent.
+  const bool may_be_answered = error == asio::error::broken_pipe || error == asio::error::connection_reset;
+  if (error && !may_be_answered) co_return tl::unexpected(failure(error, "cannot send to"));
+  head_checked_ = 0;
+  interim_heads_ = 0;
+  for (;;) {
+    auto head = take_head(request.method);
+    if (!head) co_return tl::unexpected(std::move(head.error()));
+    if (*head) co_return std::move(**head);
+    error = read_now();
+    if (error == asio::error::would_block)
+      co_await more();
+    else if (error)
+      co_return tl::unexpected(failure(error, "no answer from"));
+  }
 }
 
-asio::awaitable<Result<ResponseHead>> ClientConnection::read_head(std::string_view method) {
-  for (int interim = 0; interim <= kInterimHeadsMax;) {
-    size_t checked = 0;
-    auto end = find_head_end(unread(), checked, limits_);
-    while (end && !*end) {
-      const auto error = co_await read_more();
-      if (error) co_return tl::unexpected(failure(error, "no answer from"));
-      end = find_head_end(unread(), checked, limits_);
-    }
-    Parsed<ResponseHead> head = tl::unexpected(Refusal{});
-    if (end) head = parse_response_head(unread().substr(0, **end), method, limits_);
-    if (!end || !head) {
-      const std::string_view reason = end ? head.error().message : end.error().message;
-      close();
-      deadline_.clear();
-      co_return fail(ErrorCode::corrupt, "malformed answer from " + to_string(endpoint_) + ": " + std::string(reason));
-    }
-    begin_ += **end;
+Result<std::optional<ResponseHead>> ClientConnection::take_head(std::string_view method) {
+  for (;;) {
+    const auto end = find_head_end(unread(), head_checked_, limits_);
+    if (!end) return tl::unexpected(malformed(end.error().message));
+    if (!*end) return std::optional<ResponseHead>();
+    auto head = parse_response_head(unread().substr(0, **end), method, limits_);
+    if (!head) return tl::unexpected(malformed(head.error().message));
+    unread_begin_ += **end;
+    head_checked_ = 0;
     if (head->status >= 200) {
       deadline_.clear();
       keeps_alive_ = head->keeps_alive;
       decoder_ = BodyDecoder(head->framing);
       is_complete_ = decoder_.done();
-      co_return std::move(*head);
+      return std::optional<ResponseHead>(std::move(*head));
     }
-    ++interim;
+    if (++interim_heads_ > kInterimHeadsMax) return tl::unexpected(malformed("too many interim responses"));
   }
-  close();
-  deadline_.clear();
-  co_return fail(ErrorCode::corrupt, "malformed answer from " + to_string(endpoint_) + ": too many interim responses");
 }
 
-asio::awaitable<boost::system::error_code> ClientConnection::read_more() {
-  const size_t held = end_ - begin_;
-  if (held == capacity_) {  // also at first, when both are 0
-    const size_t wanted = std::max(kAnswerBufferBytesFirst, capacity_ * 2);
-    auto larger = std::make_unique_for_overwrite<char[]>(wanted);
-    if (held > 0) std::memcpy(larger.get(), buffer_.get() + begin_, held);
-    buffer_ = std::move(larger);
-    capacity_ = wanted;
-  } else if (held > 0 && begin_ > 0) {
-    std::memmove(buffer_.get(), buffer_.get() + begin_, held);
-  }
-  begin_ = 0;
-  end_ = held;
-  boost::system::error_code error;
-  const auto room = asio::buffer(buffer_.get() + end_, capacity_ - end_);
-  auto token = asio::redirect_error(asio::use_awaitable, error);
-  size_t bytes = 0;
-  if (tls_) {
-    bytes = co_await tls_->stream().async_read_some(room, token);
+// What has come; where it is encrypted, `more` has read it.
+boost::system::error_code ClientConnection::read_now() {
+  if (tls_) return tls_error_ ? tls_error_ : asio::error::would_block;
+  const Socket::Moved read = wire_.read(reactor_.read_buffer());
+  if (read.error) return read.error;
+  if (unread().empty()) {
+    unread_.assign(reactor_.read_buffer().data(), read.bytes);
+    unread_begin_ = 0;
   } else {
-    bytes = co_await socket_.async_read_some(room, token);
+    unread_.append(reactor_.read_buffer().data(), read.bytes);
   }
-  end_ += bytes;
+  got_bytes_ = true;
+  return {};
+}
+
+// Waits for more to come; where it is encrypted, reads it.
+asio::awaitable<void> ClientConnection::more() { return tls_ ? read_tls() : wire_.readable(); }
+
+asio::awaitable<void> ClientConnection::read_tls() {
+  constexpr size_t kTlsRecordBytes = 16 * 1024;  // what a record decrypts to at most
+  unread_.erase(0, std::exchange(unread_begin_, 0));
+  const size_t held = unread_.size();
+  unread_.resize(held + kTlsRecordBytes);
+  const size_t bytes = co_await tls_->stream().async_read_some(asio::buffer(unread_.data() + held, kTlsRecordBytes),
+                                                               asio::redirect_error(asio::use_awaitable, tls_error_));
+  unread_.resize(held + bytes);
   got_bytes_ = got_bytes_ || bytes > 0;
-  co_return error;
 }
 
 // The data among the bytes that have come.
-std::string ClientConnection::take_decoded() {
-  std::string data;
-  while (begin_ < end_ && !decoder_.done() && !decoder_.malformed()) {
+void ClientConnection::take_decoded(std::string& body) {
+  while (!unread().empty() && !decoder_.done() && !decoder_.malformed()) {
     const BodyDecoder::Step step = decoder_.next(unread());
-    data.append(step.data);
-    begin_ += step.taken;
+    body.append(step.data);
+    unread_begin_ += step.taken;
   }
-  return data;
+  if (!unread().empty()) return;
+  unread_.clear();
+  unread_begin_ = 0;
+  if (unread_.capacity() > kAnswerBytesKept) unread_.shrink_to_fit();
 }
 
-asio::awaitable<Result<std::optional<std::string>>> ClientConnection::read_some() {
+Result<ClientConnection::Got> ClientConnection::take_body(std::string& body) {
+  const size_t held = body.size();
   for (;;) {
-    std::string data = take_decoded();
-    if (decoder_.malformed()) {
-      close();
-      deadline_.clear();
-      co_return fail(ErrorCode::corrupt,
-                     "malformed answer from " + to_string(endpoint_) + ": its chunks are malformed");
-    }
+    take_decoded(body);
+    if (decoder_.malformed()) return tl::unexpected(malformed("its chunks are malformed"));
     is_complete_ = decoder_.done();
-    if (!data.empty() || is_complete_) {
+    if (is_complete_ || body.size() > held) {
       deadline_.clear();
-      std::optional<std::string> piece;
-      if (!data.empty()) piece = std::move(data);
-      co_return Result<std::optional<std::string>>(std::move(piece));
+      return body.size() > held ? Got::bytes : Got::end;
     }
-    deadline_.set(timeouts_.between_bytes);
-    const auto error = co_await read_more();
+    const boost::system::error_code error = read_now();
+    if (error == asio::error::would_block) {
+      deadline_.set(timeouts_.between_bytes);
+      return Got::nothing;
+    }
     if (error == asio::error::eof && decoder_.may_end_with_connection()) {
       is_complete_ = true;
       deadline_.clear();
-      co_return Result<std::optional<std::string>>(std::optional<std::string>());
+      return Got::end;
     }
-    if (error) co_return tl::unexpected(failure(error, "broken answer from"));
+    if (error) return tl::unexpected(failure(error, "broken answer from"));
   }
 }
 
@@ -293,8 +308,9 @@ asio::awaitable<Result<std::optional<std::string>>> ClientConnection::read_some(
 
 ClientPool::ClientPool(asio::io_context& context, ClientOptions options)
     : context_(context),
+      reactor_(Reactor::of(context)),
       options_(std::make_shared<const ClientOptions>(std::move(options))),
-      sweep_(context, [this] { drop_expired(); }) {}
+      sweep_(reactor_, [this] { drop_expired(); }) {}
 
 std::unique_ptr<ClientConnection> ClientPool::make(const Endpoint& endpoint) {
   return std::make_unique<ClientConnection>(context_, endpoint, options_);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "http/client.h"
 #include "http/client_tls.h"
 #include "http/deadline.h"
+#include "http/reactor.h"
 #include "http/response_head.h"
 
 namespace tandem::http {
@@ -35,50 +37,61 @@ class ClientConnection {
 
   boost::asio::awaitable<Result<void>> connect();  // TCP, and TLS where it is spoken
   boost::asio::awaitable<Result<ResponseHead>> send(const ClientRequest& request);
-  boost::asio::awaitable<Result<std::optional<std::string>>> read_some();
+
+  // Puts what has come of the body behind `body`, without waiting: bytes or its end, or neither, and then there is to
+  // be waited. Errors as Exchange::read_some has them.
+  enum class Got : uint8_t { bytes, end, nothing };
+  Result<Got> take_body(std::string& body);
+  boost::asio::awaitable<void> more();
 
   void cancel();
-  bool is_reusable() const { return is_complete_ && keeps_alive_ && begin_ == end_ && socket_.is_open(); }
+  bool is_reusable() const { return is_complete_ && keeps_alive_ && unread().empty() && is_open(); }
   bool is_complete() const { return is_complete_; }  // the response's proper end has been read
   // A kept connection that the server closed before it saw the request.
-  bool was_stale() const { return !got_bytes_ && !timed_out_ && !cancelled_ && !aborted_; }
-  bool is_quiet() const;  // open, with nothing to read: fit for a request
+  bool was_stale() const { return !got_bytes_ && !timed_out_ && !cancelled_; }
+  bool is_quiet();  // open, with nothing to read: fit for a request
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
   boost::asio::awaitable<Result<std::vector<boost::asio::ip::tcp::endpoint>>> resolve();
   boost::asio::awaitable<Result<void>> secure();
-  boost::asio::awaitable<Result<void>> write_request(const ClientRequest& request);
-  boost::asio::awaitable<Result<ResponseHead>> read_head(std::string_view method);
-  boost::asio::awaitable<boost::system::error_code> read_more();
+  boost::asio::awaitable<boost::system::error_code> write_request(std::span<boost::asio::const_buffer> pieces);
+  boost::asio::awaitable<void> read_tls();
+  boost::system::error_code read_now();  // would_block: nothing has come
   Result<void> make_head(const ClientRequest& request);
-  std::string take_decoded();
+  // The head of the answer, once its bytes are there; interim ones are passed over.
+  Result<std::optional<ResponseHead>> take_head(std::string_view method);
+  void take_decoded(std::string& body);
+  bool is_open() const { return tls_ ? socket_.is_open() : wire_.is_open(); }
   void on_deadline();
   void close();
   Error failure(const boost::system::error_code& error, std::string_view what);
-  std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
+  Error malformed(std::string_view reason);
+  std::string_view unread() const { return std::string_view(unread_).substr(unread_begin_); }
 
   Endpoint endpoint_;
   std::shared_ptr<const ClientOptions> options_;
   HeadLimits limits_;
+  Reactor& reactor_;
   boost::asio::ip::tcp::resolver resolver_;
-  boost::asio::ip::tcp::socket socket_;
-  std::unique_ptr<ClientTlsStream> tls_;  // over `socket_`; none where nothing is encrypted
+  boost::asio::ip::tcp::socket socket_;  // that connects; and what TLS goes over
+  Socket wire_;                          // once connected, where nothing is encrypted
+  std::unique_ptr<ClientTlsStream> tls_;
+  boost::system::error_code tls_error_;  // of the last read
   Deadline deadline_;
   ClientTimeouts timeouts_;
   std::shared_ptr<Cancellation::State> cancellation_;
   BodyDecoder decoder_;
-  std::string head_;  // of the request
-  std::unique_ptr<char[]> buffer_;
-  size_t capacity_ = 0;
-  size_t begin_ = 0;  // unread bytes are [begin_, end_)
-  size_t end_ = 0;
+  std::string head_;    // of the request
+  std::string unread_;  // came and not decoded yet
+  size_t unread_begin_ = 0;
+  size_t head_checked_ = 0;  // of what is unread
+  int interim_heads_ = 0;
   bool keeps_alive_ = false;
   bool is_complete_ = false;
   bool got_bytes_ = false;  // of this response
   bool timed_out_ = false;
   bool cancelled_ = false;
-  bool aborted_ = false;  // the waiting coroutine was cancelled
 };
 
 class ClientPool {
@@ -101,6 +114,7 @@ class ClientPool {
   void drop_expired();
 
   boost::asio::io_context& context_;
+  Reactor& reactor_;
   std::shared_ptr<const ClientOptions> options_;
   std::map<Endpoint, std::vector<Idle>> idle_;  // per endpoint in order of `since`
   size_t idle_count_ = 0;
@@ -109,6 +123,9 @@ class ClientPool {
 };
 
 struct ExchangeState {
+  Result<ClientConnection::Got> take_body(std::string& body);
+  void keep_connection();
+
   std::unique_ptr<ClientConnection> connection;  // none once the response has been read to its end
   ResponseHead head;
   std::weak_ptr<ClientPool> pool;

@@ -1,24 +1,21 @@
 #include "http/connection.h"
 
-#include <algorithm>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <cstring>
+#include <fmt/format.h>
+
+#include <boost/asio/error.hpp>
 #include <exception>
 
 #include "base/json.h"
 #include "base/logging.h"
 #include "base/text.h"
-#include "http/write_now.h"
 
 namespace tandem::http {
 namespace asio = boost::asio;
 
 namespace {
 
-// Two pages of kernel memory would hold most requests; most of ours fit one.
-constexpr size_t kRequestBufferBytesFirst = 4 * 1024;
+// Of what came beyond a request, for the next time: most connections are idle.
+constexpr size_t kUnreadBytesKept = 4 * 1024;
 // What a client may still send after it has been refused, so that closing does not reset the connection before it has
 // read why: as much as commonly lies in its socket's buffer.
 constexpr size_t kDrainBytesMax = 1024 * 1024;
@@ -37,13 +34,12 @@ bool has_no_body(int status) { return status == 204 || status == 304; }
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerState> server, asio::ip::tcp::socket socket,
-                       const asio::ip::tcp::endpoint& endpoint)
+Connection::Connection(std::shared_ptr<ServerState> server, const asio::ip::tcp::endpoint& endpoint)
     : server_(std::move(server)),
-      socket_(std::move(socket)),
+      socket_(server_->reactor()),
       parser_({{server_->options().header_bytes_max, server_->options().header_fields_max},
                server_->options().body_bytes_max}),
-      deadline_(server_->context(), [this] { on_deadline(); }) {
+      deadline_(server_->reactor(), [this] { on_deadline(); }) {
   const auto peer = endpoint.address();
   const bool is_mapped = peer.is_v6() && peer.to_v6().is_v4_mapped();
   const auto address =
@@ -53,6 +49,16 @@ Connection::Connection(std::shared_ptr<ServerState> server, asio::ip::tcp::socke
 }
 
 Connection::~Connection() { server_->forget(this); }
+
+boost::system::error_code Connection::open(int descriptor) {
+  if (const auto error = socket_.open(descriptor)) return error;
+  socket_.set_in_use(true);
+  socket_.on_hang_up([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self != nullptr && self->handler_runs_) self->disconnected();
+  });
+  return {};
+}
 
 asio::awaitable<void> Connection::run() {
   const auto self = shared_from_this();
@@ -71,98 +77,68 @@ asio::awaitable<void> Connection::run() {
   close_now();
 }
 
-// Reads the next request into the parser. Bytes of it may be in the buffer already (pipelining).
+// Reads the next request into the parser. Bytes of it may have come already (pipelining).
 asio::awaitable<Connection::Received> Connection::receive() {
   parser_.next_request();
   stage_ = Stage::waiting;
   timed_out_ = false;
   wait_for(Wait::idle, server_->options().idle_timeout);
-  for (;;) {
-    consume();
-    if (parser_.state() == RequestParser::State::complete) break;
+  consume_unread();
+  while (parser_.state() != RequestParser::State::complete) {
     if (parser_.state() == RequestParser::State::refused) co_return Received::refused;
-    if (wait_ == Wait::idle && begin_ < end_) wait_for(Wait::head, server_->options().header_timeout);
+    if (wait_ == Wait::idle && has_unread()) wait_for(Wait::head, server_->options().header_timeout);
     if (wait_ != Wait::body && parser_.state() == RequestParser::State::body) {
       wait_for(Wait::body, server_->options().body_timeout);
-      if (parser_.expects_continue() && begin_ == end_) {
-        constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-        const std::array<asio::const_buffer, 1> piece{asio::buffer(kContinue)};
+      if (parser_.expects_continue() && parser_.request().body.empty()) {
+        std::array piece{asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"))};
         const auto sent = co_await send(piece);
         if (!sent) co_return Received::nothing;
         wait_for(Wait::body, server_->options().body_timeout);
       }
     }
     if (wait_ == Wait::idle && server_->closing()) co_return Received::nothing;
-    const bool came = co_await more_bytes();
-    if (!came) co_return timed_out_&& wait_ != Wait::idle ? Received::refused : Received::nothing;
+    const Input input = timed_out_ ? Input::ended : take_input();
+    if (input == Input::ended) co_return timed_out_&& wait_ != Wait::idle ? Received::refused : Received::nothing;
+    if (input == Input::none) co_await socket_.readable();
   }
   deadline_.clear();
   wait_ = Wait::handler;
   co_return Received::request;
 }
 
-void Connection::consume() {
-  while (begin_ < end_) {
-    const size_t taken = parser_.consume(unread());
-    if (taken == 0) return;
-    begin_ += taken;
-    // At the head's end the caller may have to ask for the body first.
-    if (parser_.state() == RequestParser::State::complete) return;
-  }
-}
-
-asio::awaitable<bool> Connection::more_bytes() {
-  if (at_end_ || timed_out_) co_return false;
-  arm_read();
-  co_await more_.wait();
-  co_return !at_end_ && !timed_out_;
-}
-
-void Connection::arm_read() {
-  if (read_armed_ || at_end_ || !socket_.is_open() || !make_room()) return;
-  read_armed_ = true;
-  socket_.async_read_some(asio::buffer(buffer_.get() + end_, capacity_ - end_), ReadHandler(shared_from_this()));
-}
-
-// Room at the buffer's end for a read. Never while a read is under way, which writes into the buffer.
-bool Connection::make_room() {
-  const size_t most = std::max(server_->options().header_bytes_max, kRequestBufferBytesFirst);
-  const size_t held = end_ - begin_;
-  size_t wanted = capacity_;
-  if (parser_.state() == RequestParser::State::body && parser_.body_bytes_expected() > capacity_) {
-    wanted = most;  // fewer calls for a large body
-  } else if (capacity_ == 0 || (held == 0 && parser_.state() != RequestParser::State::body)) {
-    wanted = std::min(kRequestBufferBytesFirst, most);  // also back to it: most connections are idle
-  } else if (held == capacity_) {
-    wanted = std::min(most, capacity_ * 2);
-  }
-  if (wanted != capacity_) {
-    auto larger = std::make_unique_for_overwrite<char[]>(wanted);
-    if (held > 0) std::memcpy(larger.get(), buffer_.get() + begin_, held);
-    buffer_ = std::move(larger);
-    capacity_ = wanted;
-  } else if (begin_ > 0 && held > 0) {
-    std::memmove(buffer_.get(), buffer_.get() + begin_, held);
-  }
-  begin_ = 0;
-  end_ = held;
-  return held < capacity_;
-}
-
-void Connection::on_read(const boost::system::error_code& error, size_t bytes) {
-  read_armed_ = false;
-  if (error) {
-    at_end_ = true;
+Connection::Input Connection::take_input() {
+  const std::span<char> buffer = server_->reactor().read_buffer();
+  const Socket::Moved read = socket_.read(buffer);
+  if (read.error == asio::error::would_block) return Input::none;
+  if (read.error) return Input::ended;
+  const std::string_view bytes(buffer.data(), read.bytes);
+  if (has_unread()) {
+    unread_.append(bytes);
+    consume_unread();
   } else {
-    end_ += bytes;
+    unread_.assign(bytes.substr(consume(bytes)));
+    unread_begin_ = 0;
   }
-  if (!handler_runs_) {
-    more_.notify();
-  } else if (at_end_) {
-    disconnected();
-  } else {
-    arm_read();
+  return Input::taken;
+}
+
+// How many of the bytes the request took.
+size_t Connection::consume(std::string_view bytes) {
+  size_t taken = 0;
+  while (taken < bytes.size()) {
+    const size_t step = parser_.consume(bytes.substr(taken));
+    taken += step;
+    if (step == 0 || parser_.state() == RequestParser::State::complete) break;
   }
+  return taken;
+}
+
+void Connection::consume_unread() {
+  unread_begin_ += consume(std::string_view(unread_).substr(unread_begin_));
+  if (has_unread()) return;
+  unread_.clear();
+  unread_begin_ = 0;
+  if (unread_.capacity() > kUnreadBytesKept) unread_.shrink_to_fit();
 }
 
 void Connection::disconnected() {
@@ -189,25 +165,19 @@ void Connection::on_deadline() {
   if (wait_ == Wait::write) {
     close_now();  // the write under way ends with an error
   } else {
-    more_.notify();
+    socket_.wake();
   }
 }
 
 void Connection::close_if_idle() {
-  if (wait_ == Wait::idle && begin_ == end_) close_now();
-}
-
-void Connection::close_now() {
-  boost::system::error_code ignored;  // whatever state it is in, it is closed afterwards
-  socket_.close(ignored);
+  if (wait_ == Wait::idle && !has_unread()) close_now();
 }
 
 asio::awaitable<void> Connection::answer() {
   head_only_ = parser_.request().method == "HEAD";
   keep_open_ = parser_.keeps_alive();
   handler_runs_ = true;
-  arm_read();
-  if (at_end_) disconnected();
+  if (socket_.has_hung_up()) disconnected();
   ResponseWriter writer(*this);
   try {
     co_await server_->handler()(parser_.request(), writer);
@@ -238,17 +208,17 @@ asio::awaitable<void> Connection::refuse(Refusal refusal) {
 // Closing while the client still sends would reset the connection, and could take the answer with it: so our side ends,
 // and what comes is dropped until theirs does.
 asio::awaitable<void> Connection::drain() {
-  boost::system::error_code error;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (error) co_return;
+  socket_.end_sending();
   timed_out_ = false;
   wait_for(Wait::drain, kDrainTimeout);
   size_t dropped = 0;
-  while (dropped < kDrainBytesMax) {
-    dropped += end_ - begin_;
-    begin_ = end_;
-    const bool came = co_await more_bytes();
-    if (!came) break;
+  while (dropped < kDrainBytesMax && !timed_out_) {
+    const Socket::Moved read = socket_.read(server_->reactor().read_buffer());
+    dropped += read.bytes;
+    if (read.error == asio::error::would_block)
+      co_await socket_.readable();
+    else if (read.error)
+      break;
   }
 }
 
@@ -283,83 +253,94 @@ asio::awaitable<Result<void>> Connection::respond(int status, Headers headers, s
   if (!head) co_return head;
   stage_ = Stage::answered;
   const bool with_body = !head_only_ && !has_no_body(status);
-  const std::array<asio::const_buffer, 2> pieces{asio::buffer(head_),
-                                                 asio::buffer(body.data(), with_body ? body.size() : 0)};
+  std::array pieces{asio::const_buffer(head_.data(), head_.size()),
+                    asio::const_buffer(body.data(), with_body ? body.size() : 0)};
+  if (!socket_.write(pieces).error) co_return Result<void>();
   auto sent = co_await send(pieces);
   co_return sent;
 }
 
-asio::awaitable<Result<void>> Connection::start(int status, Headers headers) {
+asio::awaitable<Result<void>> Connection::start(int status, Headers headers, std::string_view piece) {
   if (stage_ != Stage::waiting) co_return fail(ErrorCode::invalid_argument, "the request is already answered");
   if (has_no_body(status)) co_return fail(ErrorCode::invalid_argument, "this status has no body: use respond");
   if (parser_.is_http_1_0()) keep_open_ = false;  // it knows no chunks: the end of the connection ends the body
   auto head = make_head(status, headers, parser_.is_http_1_0() ? "" : "transfer-encoding: chunked\r\n");
   if (!head) co_return head;
   stage_ = Stage::streaming;
-  const std::array<asio::const_buffer, 1> pieces{asio::buffer(head_)};
+  Chunk chunk;
+  frame(piece, chunk);
+  std::array pieces{asio::const_buffer(head_.data(), head_.size()), chunk.parts[0], chunk.parts[1], chunk.parts[2]};
+  if (!socket_.write(pieces).error) co_return Result<void>();
   auto sent = co_await send(pieces);
   co_return sent;
+}
+
+void Connection::frame(std::string_view piece, Chunk& chunk) const {
+  chunk.parts = {};
+  if (piece.empty() || head_only_) return;
+  chunk.parts[1] = asio::buffer(piece);
+  if (parser_.is_http_1_0()) return;
+  const auto size_line = fmt::format_to_n(chunk.size_line.data(), chunk.size_line.size(), "{:x}\r\n", piece.size());
+  chunk.parts[0] = asio::buffer(chunk.size_line.data(), size_line.size);
+  chunk.parts[2] = asio::buffer("\r\n", 2);
 }
 
 asio::awaitable<Result<void>> Connection::write(std::string_view piece) {
-  if (stage_ == Stage::broken) co_return tl::unexpected(send_error());
-  if (stage_ != Stage::streaming) co_return fail(ErrorCode::invalid_argument, "no answer has been started");
-  if (piece.empty() || head_only_) co_return Result<void>();
-  if (parser_.is_http_1_0()) {
-    const std::array<asio::const_buffer, 1> pieces{asio::buffer(piece)};
-    auto sent = co_await send(pieces);
-    co_return sent;
-  }
-  std::array<char, 20> size;
-  const auto size_end = fmt::format_to_n(size.data(), size.size(), "{:x}\r\n", piece.size());
-  const std::array<asio::const_buffer, 3> pieces{asio::buffer(size.data(), size_end.size), asio::buffer(piece),
-                                                 asio::buffer("\r\n", 2)};
-  auto sent = co_await send(pieces);
+  if (stage_ != Stage::broken && stage_ != Stage::streaming)
+    co_return fail(ErrorCode::invalid_argument, "no answer has been started");
+  if (stage_ == Stage::broken) co_return break_off();
+  Chunk chunk;
+  frame(piece, chunk);
+  if (!socket_.write(chunk.parts).error) co_return Result<void>();
+  auto sent = co_await send(chunk.parts);
   co_return sent;
 }
 
-asio::awaitable<Result<void>> Connection::finish() {
-  if (stage_ == Stage::broken) co_return tl::unexpected(send_error());
-  if (stage_ != Stage::streaming) co_return fail(ErrorCode::invalid_argument, "no answer has been started");
+asio::awaitable<Result<void>> Connection::finish(std::string_view piece) {
+  if (stage_ != Stage::broken && stage_ != Stage::streaming)
+    co_return fail(ErrorCode::invalid_argument, "no answer has been started");
+  if (stage_ == Stage::broken) co_return break_off();
   stage_ = Stage::answered;
-  if (parser_.is_http_1_0() || head_only_) co_return Result<void>();
-  const std::array<asio::const_buffer, 1> pieces{asio::buffer("0\r\n\r\n", 5)};
+  Chunk chunk;
+  frame(piece, chunk);
+  const bool is_framed = !parser_.is_http_1_0() && !head_only_;
+  std::array pieces{chunk.parts[0], chunk.parts[1], chunk.parts[2], asio::const_buffer("0\r\n\r\n", is_framed ? 5 : 0)};
+  if (!socket_.write(pieces).error) co_return Result<void>();
   auto sent = co_await send(pieces);
   co_return sent;
 }
 
 void Connection::abort() {
-  if (parser_.is_http_1_0()) {
-    boost::system::error_code ignored;  // only a reset tells an HTTP/1.0 client that this is not the end
-    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
-  }
   stage_ = Stage::broken;
   keep_open_ = false;
-  close_now();
+  if (parser_.is_http_1_0())
+    socket_.reset();  // nothing less tells an HTTP/1.0 client that this is not the end
+  else
+    close_now();
 }
 
-Error Connection::send_error() const {
-  if (timed_out_) return {ErrorCode::deadline_exceeded, "the client reads too slowly", {}};
-  return {ErrorCode::unavailable, "the client has closed the connection", {}};
-}
-
-// Hands the pieces to the kernel in one call when it takes them, which is nearly always; waits for it otherwise.
-template <size_t count>
-asio::awaitable<Result<void>> Connection::send(std::array<asio::const_buffer, count> pieces) {
-  boost::system::error_code error;
-  if (!write_now(socket_, pieces, error) && !error) {
-    const Wait before = std::exchange(wait_, Wait::write);
-    deadline_.set(server_->options().write_timeout);
-    co_await asio::async_write(socket_, pieces, asio::redirect_error(asio::use_awaitable, error));
-    deadline_.clear();
-    wait_ = before;
+// Hands the kernel what it has not taken yet, waiting for room.
+asio::awaitable<Result<void>> Connection::send(std::span<asio::const_buffer> pieces) {
+  const Wait before = wait_;
+  for (;;) {
+    const Socket::Moved written = socket_.write(pieces);
+    if (written.error != asio::error::would_block) {
+      if (std::exchange(wait_, before) == Wait::write) deadline_.clear();
+      if (written.error) co_return break_off();
+      co_return Result<void>();
+    }
+    if (wait_ != Wait::write) wait_for(Wait::write, server_->options().write_timeout);
+    co_await socket_.writable();
   }
-  if (!error) co_return Result<void>();
+}
+
+// The client has gone, or was given up.
+Result<void> Connection::break_off() {
   if (handler_runs_) disconnected();
   stage_ = Stage::broken;
   keep_open_ = false;
-  const Error cause = send_error();
-  co_return tl::unexpected(cause);
+  if (timed_out_) return fail(ErrorCode::deadline_exceeded, "the client reads too slowly");
+  return fail(ErrorCode::unavailable, "the client has closed the connection");
 }
 
 // --- the façade ---
@@ -373,11 +354,11 @@ asio::awaitable<Result<void>> ResponseWriter::respond_json(int status, std::stri
 asio::awaitable<Result<void>> ResponseWriter::respond_error(const Error& error) {
   return connection_.respond(describe(error.code).http_status, json_headers(), json_error_body(error));
 }
-asio::awaitable<Result<void>> ResponseWriter::start(int status, Headers headers) {
-  return connection_.start(status, std::move(headers));
+asio::awaitable<Result<void>> ResponseWriter::start(int status, Headers headers, std::string_view piece) {
+  return connection_.start(status, std::move(headers), piece);
 }
 asio::awaitable<Result<void>> ResponseWriter::write(std::string_view piece) { return connection_.write(piece); }
-asio::awaitable<Result<void>> ResponseWriter::finish() { return connection_.finish(); }
+asio::awaitable<Result<void>> ResponseWriter::finish(std::string_view piece) { return connection_.finish(piece); }
 void ResponseWriter::abort() { connection_.abort(); }
 bool ResponseWriter::started() const { return connection_.started(); }
 bool ResponseWriter::peer_closed() const { return connection_.peer_closed(); }

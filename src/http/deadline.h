@@ -2,20 +2,20 @@
 // looks again when it fires, so that a connection does not arm a timer for every request. Internal to the module.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
 
 #include "base/time.h"
+#include "http/reactor.h"
 
 namespace tandem::http {
 
 class Deadline {
  public:
-  Deadline(boost::asio::io_context& context, std::function<void()> on_expiry)
-      : state_(std::make_shared<State>(context, std::move(on_expiry))) {}
+  Deadline(Reactor& reactor, std::function<void()> on_expiry)
+      : reactor_(reactor), state_(std::make_shared<State>(reactor.context(), std::move(on_expiry))) {}
   ~Deadline() {
     state_->on_expiry = nullptr;
     stop();
@@ -24,7 +24,7 @@ class Deadline {
   Deadline& operator=(const Deadline&) = delete;
 
   void set(Duration from_now) {
-    state_->due = TimePoint::clock::now() + std::chrono::nanoseconds(from_now.ns);
+    state_->due = reactor_.now() + std::chrono::nanoseconds(from_now.ns);
     if (state_->due < state_->armed) arm(state_);
   }
   void clear() { state_->due = TimePoint::max(); }
@@ -37,7 +37,7 @@ class Deadline {
   }
 
  private:
-  using TimePoint = std::chrono::steady_clock::time_point;
+  using TimePoint = Reactor::TimePoint;
 
   struct State {
     State(boost::asio::io_context& context, std::function<void()> expiry)
@@ -64,6 +64,7 @@ class Deadline {
     });
   }
 
+  Reactor& reactor_;
   std::shared_ptr<State> state_;
 };
 

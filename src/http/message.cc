@@ -44,7 +44,9 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
 Headers::Headers(std::initializer_list<Header> fields) : fields_(fields) {}
 
 bool Headers::add(std::string name, std::string value) {
+  constexpr size_t kFieldsUsual = 8;
   if (fields_.size() >= kFieldsMax) return false;
+  if (fields_.capacity() == 0) fields_.reserve(kFieldsUsual);
   fields_.push_back({std::move(name), std::move(value)});
   return true;
 }

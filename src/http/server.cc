@@ -1,5 +1,7 @@
 #include "http/server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,32 +26,37 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(50);
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
+Result<void> bind_to(tcp::acceptor& acceptor, const ServerOptions& options) {
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(options.address, error);
+  if (error) return fail(ErrorCode::invalid_argument, "'" + options.address + "' is no IP address to listen on");
+  const tcp::endpoint endpoint(address, options.port);
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && options.reuse_port) acceptor.set_option(ReusePort(true), error);
+  if (!error && address.is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) return {};
+  return fail(ErrorCode::io,
+              "cannot listen on " + to_string(Endpoint{options.address, options.port}) + ": " + error.message());
+}
+
 }  // namespace
 
 ServerState::ServerState(asio::io_context& context, ServerOptions options, Handler handler)
     : context_(context),
+      reactor_(Reactor::of(context)),
       options_(std::move(options)),
       handler_(std::move(handler)),
       acceptor_(context),
       grace_timer_(context) {}
 
 Result<void> ServerState::listen() {
+  TANDEM_TRY(bind_to(acceptor_, options_));
   boost::system::error_code error;
-  const auto address = asio::ip::make_address(options_.address, error);
-  if (error) {
-    return fail(ErrorCode::invalid_argument, "'" + options_.address + "' is no IP address to listen on");
-  }
-  const tcp::endpoint endpoint(address, options_.port);
-  acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && options_.reuse_port) acceptor_.set_option(ReusePort(true), error);
-  if (!error && address.is_v6()) acceptor_.set_option(asio::ip::v6_only(false), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    return fail(ErrorCode::io,
-                "cannot listen on " + to_string(Endpoint{options_.address, options_.port}) + ": " + error.message());
-  }
+  acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor_.non_blocking(true, error);
+  if (error) return fail(ErrorCode::io, "cannot listen: " + error.message());
   port_ = acceptor_.local_endpoint(error).port();
   return {};
 }
@@ -59,13 +66,10 @@ asio::awaitable<void> ServerState::accept_connections() {
   asio::steady_timer pause(context_);
   for (;;) {
     boost::system::error_code error;
-    tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    co_await acceptor_.async_wait(asio::socket_base::wait_read, asio::redirect_error(asio::use_awaitable, error));
     if (!acceptor_.is_open()) co_return;
-    if (!error) {
-      socket.set_option(tcp::no_delay(true), error);
-      const tcp::endpoint peer = error ? tcp::endpoint() : socket.remote_endpoint(error);
-      if (!error) serve(std::move(socket), peer);  // else it has left already
-    } else if (error != asio::error::connection_aborted) {
+    if (!error) error = accept_waiting();
+    if (error) {
       log_warning("accept on port {}: {}", port_, error.message());
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
@@ -73,37 +77,44 @@ asio::awaitable<void> ServerState::accept_connections() {
   }
 }
 
-void ServerState::adopt(int descriptor, const tcp::endpoint& peer) {
-  boost::system::error_code error;
-  tcp::socket socket(context_);
-  socket.assign(peer.protocol(), descriptor, error);  // (of another family, perhaps: nothing here asks for it)
-  if (error)
-    ::close(descriptor);
-  else
-    serve(std::move(socket), peer);
+// All that wait to be accepted. An error: there may be more, but not now.
+boost::system::error_code ServerState::accept_waiting() {
+  for (;;) {
+    tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    const int descriptor = ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      peer.resize(size);
+      serve(descriptor, peer);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return {};
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return {errno, boost::system::system_category()};
+    }
+  }
 }
 
-void ServerState::serve(tcp::socket socket, const tcp::endpoint& peer) {
-  boost::system::error_code error;
-  socket.non_blocking(true, error);
-  if (error) return;  // it has left already
-  if (connections_.size() >= options_.connections_max) return turn_away(std::move(socket));
-  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), peer);
+void ServerState::serve(int descriptor, const tcp::endpoint& peer) {
+  const int on = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (connections_.size() >= options_.connections_max) return turn_away(descriptor);
+  const auto connection = std::make_shared<Connection>(shared_from_this(), peer);
   connections_.insert(connection.get());
+  if (connection->open(descriptor)) return;
   asio::co_spawn(
       context_, [connection] { return connection->run(); }, asio::detached);
 }
 
-void ServerState::turn_away(tcp::socket socket) {
+void ServerState::turn_away(int descriptor) {
   const std::string body =
       json_error_body({ErrorCode::resource_exhausted, "the server has as many connections as it takes", {}});
   const std::string answer =
       "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
       "connection: close\r\ncontent-length: " +
       std::to_string(body.size()) + "\r\n\r\n" + body;
-  boost::system::error_code ignored;  // a courtesy: what fits the empty socket buffer goes out
-  socket.write_some(asio::buffer(answer), ignored);
-  socket.shutdown(tcp::socket::shutdown_send, ignored);
+  // A courtesy: what fits the empty socket buffer goes out.
+  if (::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL) > 0) ::shutdown(descriptor, SHUT_WR);
+  ::close(descriptor);
 }
 
 void ServerState::close(Duration grace) {
@@ -149,8 +160,17 @@ Server::Server(std::shared_ptr<ServerState> state) : state_(std::move(state)) {}
 Server::~Server() { state_->close_now(); }
 uint16_t Server::port() const { return state_->port(); }
 size_t Server::connections() const { return state_->connections(); }
-void Server::adopt(int descriptor, const tcp::endpoint& peer) { state_->adopt(descriptor, peer); }
+void Server::adopt(int descriptor, const tcp::endpoint& peer) { state_->serve(descriptor, peer); }
 void Server::close(Duration grace) { state_->close(grace); }
+
+Result<void> Server::check_free(const std::string& address, uint16_t port) {
+  asio::io_context context;
+  tcp::acceptor acceptor(context);
+  ServerOptions alone;
+  alone.address = address;
+  alone.port = port;
+  return bind_to(acceptor, alone);
+}
 
 Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, ServerOptions options, Handler handler) {
   auto state = std::make_shared<ServerState>(context, std::move(options), std::move(handler));

@@ -38,10 +38,11 @@ class ResponseWriter {
   boost::asio::awaitable<Result<void>> respond_error(const Error& error);  // status and body from base's error table
 
   // An answer in pieces: chunked, or to an HTTP/1.0 client ended by closing. Each `write` is one gathered send and
-  // returns when the kernel has taken it, which is the backpressure; an empty piece sends nothing.
-  boost::asio::awaitable<Result<void>> start(int status, Headers headers);
+  // returns when the kernel has taken it, which is the backpressure; an empty piece sends nothing. The first piece and
+  // the last may go out with the head and with the end, in the same call. A piece stays where it is until then.
+  boost::asio::awaitable<Result<void>> start(int status, Headers headers, std::string_view piece = {});
   boost::asio::awaitable<Result<void>> write(std::string_view piece);
-  boost::asio::awaitable<Result<void>> finish();
+  boost::asio::awaitable<Result<void>> finish(std::string_view piece = {});
 
   // Closes the connection without a proper end, so that the client sees a broken stream and not a short answer.
   void abort();
@@ -89,6 +90,10 @@ class Server {
   // Errors: invalid_argument (address), io (cannot bind, with the system's reason).
   static Result<std::unique_ptr<Server>> listen(boost::asio::io_context& context, ServerOptions options,
                                                 Handler handler);
+
+  // io where anybody listens there, this process too: servers that share a port would share it with a stranger's
+  // unnoticed, and each get some of the other's requests.
+  static Result<void> check_free(const std::string& address, uint16_t port);
 
   // Closes everything at once. The handlers still running unwind when the io_context runs or is destroyed.
   ~Server();

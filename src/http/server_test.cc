@@ -198,6 +198,19 @@ TEST(Server, WaitsForASlowSenderOnlySoLong) {
   EXPECT_EQ(status_of(trickle.read_to_end()), 408);
 }
 
+// However fast the bytes come, one by one: the deadline is the body's, not theirs.
+TEST(Server, ATrickledBodyDoesNotPutItsDeadlineOff) {
+  ServerOptions options;
+  options.body_timeout = milliseconds(60);
+  RunningServer server(echo, options);
+  RawClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  size_t chunks = 0;
+  while (client.socket().available() == 0 && client.send("1\r\nx\r\n")) ++chunks;
+  EXPECT_EQ(status_of(client.read_to_end()), 408);
+  EXPECT_GT(chunks, 1u);
+}
+
 TEST(Server, GivesUpAReaderThatStandsStill) {
   ServerOptions options;
   options.write_timeout = milliseconds(80);
@@ -394,6 +407,7 @@ TEST(Server, SharesItsPortWithOthers) {
   options.reuse_port = true;
   RunningServer first(echo, options);
   options.port = first.port();
+  EXPECT_EQ(Server::check_free(options.address, first.port()).error().code, ErrorCode::io);
   RunningServer second(echo, options);
   EXPECT_EQ(second.port(), first.port());
   for (int i = 0; i < 20; ++i) {

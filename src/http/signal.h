@@ -2,8 +2,9 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <memory>
+#include <optional>
 #include <utility>
 
 namespace tandem::http {
@@ -14,32 +15,35 @@ class Signal {
   // Wakes at the next `notify`; what happened before is not remembered, so the caller looks first.
   boost::asio::awaitable<void> wait() {
     return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-        [this]<class Handler>(Handler handler) { waiter_ = std::make_unique<Suspended<Handler>>(std::move(handler)); },
-        boost::asio::use_awaitable);
+        [this](Handler handler) { waiter_.emplace(std::move(handler)); }, boost::asio::use_awaitable);
   }
+
+  bool is_waited_for() const { return waiter_.has_value(); }
 
   void notify() {
     // Resumes here, on the caller's stack: everything runs on the one thread of the io_context.
-    if (const auto waiter = std::move(waiter_)) waiter->wake();
+    if (auto waiter = take()) std::move (*waiter)();
+  }
+
+  // Wakes as well, but from the context's loop: the caller's stack need not bear what the coroutine does next.
+  template <class Executor>
+  void notify_later(const Executor& executor) {
+    if (auto waiter = take()) boost::asio::post(executor, std::move(*waiter));
   }
 
   // Gives the waiting coroutine up: it will not be resumed, and is destroyed.
-  void abandon() { const auto waiter = std::move(waiter_); }
+  void abandon() { const auto waiter = take(); }
 
  private:
-  // (Boost 1.81's any_completion_handler recurses without end when it is moved into.)
-  struct Waiter {
-    virtual ~Waiter() = default;
-    virtual void wake() = 0;
-  };
-  template <class Handler>
-  struct Suspended final : Waiter {
-    explicit Suspended(Handler suspended) : handler(std::move(suspended)) {}
-    void wake() override { std::move(handler)(); }
-    Handler handler;
-  };
+  using Handler = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
 
-  std::unique_ptr<Waiter> waiter_;
+  std::optional<Handler> take() {
+    std::optional<Handler> taken = std::move(waiter_);
+    waiter_.reset();
+    return taken;
+  }
+
+  std::optional<Handler> waiter_;
 };
 
 }  // namespace tandem::http

@@ -145,7 +145,8 @@ void add_replay(CLI::App& app, int& status) {
       ->excludes(trace);
   command
       ->add_option("--policy", options->policies,
-                   "tandem, nearest, least-load, round-robin, cheapest, compute-then-network or centralise; several "
+                   "tandem, nearest, least-load, round-robin, cheapest, prefix-hash, compute-then-network or "
+                   "centralise; several "
                    "are compared; all")
       ->delimiter(',')
       ->capture_default_str();

@@ -19,7 +19,7 @@ Result<std::vector<replay::Policy>> policies_of(const std::vector<std::string>& 
     const auto policy = replay::policy_named(name);
     if (!policy)
       return fail(ErrorCode::invalid_argument,
-                  fmt::format("no policy '{}'; one of tandem, nearest, least-load, round-robin, cheapest, "
+                  fmt::format("no policy '{}'; one of tandem, nearest, least-load, round-robin, cheapest, prefix-hash, "
                               "compute-then-network, centralise, or all",
                               name));
     if (std::find(policies.begin(), policies.end(), *policy) == policies.end()) policies.push_back(*policy);

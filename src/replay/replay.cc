@@ -11,12 +11,13 @@
 namespace tandem::replay {
 namespace {
 
-constexpr std::array<std::pair<Policy, std::string_view>, 7> kNames{
+constexpr std::array<std::pair<Policy, std::string_view>, 8> kNames{
     {{Policy::tandem, "tandem"},
      {Policy::nearest, "nearest"},
      {Policy::least_load, "least-load"},
      {Policy::round_robin, "round-robin"},
      {Policy::cheapest, "cheapest"},
+     {Policy::prefix_hash, "prefix-hash"},
      {Policy::compute_then_network, "compute-then-network"},
      {Policy::centralise, "centralise"}}};
 

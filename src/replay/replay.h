@@ -25,6 +25,7 @@ enum class Policy : uint8_t {
   least_load,   // the joint plan's replicas; the emptiest that may serve
   round_robin,  // the joint plan's replicas; each that may serve in turn
   cheapest,     // the joint plan's replicas; the cheapest with a place free
+  prefix_hash,  // the joint plan's replicas; by the hash of the prompt's beginning, as far as there is room
   compute_then_network,  // the best plan on a network without delay, cost or limits, then shortest paths
   centralise,            // the joint plan of core and cloud sites alone; the gateway's decision
 };
@@ -37,7 +38,9 @@ enum class Sizes : uint8_t { fixed, exponential };  // of prompts and outputs, a
 struct Workload {
   const ingest::Trace* trace = nullptr;  // arrivals and sizes; null: Poisson. Time is scaled so that its mean rate is
                                          // what the demands ask; sizes keep its shape about each demand's means; a
-                                         // trace that ends begins anew
+                                         // trace that ends begins anew; where it names the blocks of prompts,
+                                         // replicas keep those they have computed, and whoever asks with half of a
+                                         // prompt that has been seen is of the same demand
   Sizes sizes = Sizes::exponential;      // without a trace; the Azure traces vary about as much
   double rate_factor = 1;                // of the demands' rates, > 0
   double duration_s = 600;               // > 0, of arrivals
@@ -88,6 +91,9 @@ struct Report {
   std::vector<Refuted> refuted;
   uint64_t residency_violations = 0;  // requests whose site, or a path to it, lies outside the tenant's residency
   uint64_t prompt_tokens = 0, output_tokens = 0;  // of requests served
+  // Of a trace that says which blocks prompts are made of: tokens of all prompts, warm-up included, that their replica
+  // had in its cache.
+  uint64_t cached_tokens = 0;
   uint64_t good_output_tokens = 0;
   uint32_t replicas = 0, accelerators = 0;
   uint32_t central_accelerators = 0;  // of them, at core and cloud sites

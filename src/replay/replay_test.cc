@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "replay/event_heap.h"
 #include "replay/placement.h"
@@ -207,6 +209,76 @@ TEST(Replay, UnderOverloadWhatIsServedIsServedInTime) {
     EXPECT_GT(report.rejected.at("capacity"), 0u);
   }
   EXPECT_GT(run(Policy::tandem, 10).goodput(), run(Policy::least_load, 10).goodput() + 0.05);
+}
+
+// Two equal sites, and forty-one conversations of five turns, each of which begins with all that was said before.
+constexpr std::string_view kTwins = R"(
+  west-east 1ms 10G
+  site west DE price=0.2
+  site east DE price=0.2
+  region north west access=1ms backhaul=0ms
+  accelerator gpu 80GB idle=100W peak=700W price=2
+  pool w west gpu 1
+  pool e east gpu 1
+  model m 16GB kv=131072 context=32768
+  profile m gpu 1:10ms/300W 8:12ms/600W prefill=10000 overhead=5ms kv=40GB
+  tenant acme DE
+  demand d acme north m 1.5/s in=6000 out=50 up=1000 down=20000 ttft=9000ms tpot=90ms
+  pin m w 1
+  pin m e 1
+)";
+
+ingest::Trace conversations() {
+  ingest::Trace trace;
+  trace.block_tokens = 512;
+  for (int turn = 0; turn < 5; ++turn)
+    for (uint64_t of = 0; of < 41; ++of) {
+      ingest::TraceRequest request{milliseconds(27'060 * turn + 660 * static_cast<int64_t>(of)), 0, 50, {}};
+      for (uint64_t block = 0; block < 6 + static_cast<uint64_t>(turn); ++block)
+        request.prefix_blocks.push_back(of * 1'000 + block);
+      request.prompt_tokens = 512 * static_cast<uint32_t>(request.prefix_blocks.size());
+      trace.requests.push_back(std::move(request));
+    }
+  return trace;
+}
+
+TEST(Replay, TheGatewaysDecisionFindsWhatEnginesHoldWhereTurnsDoNot) {
+  const grid::Snapshot grid = drawn_grid(kTwins);
+  const ingest::Trace trace = conversations();
+  Options options = short_run(Policy::tandem);
+  options.workload.trace = &trace;
+  options.workload.duration_s = 130;
+  const auto reports = compare(grid, options, {Policy::tandem, Policy::round_robin, Policy::prefix_hash});
+  ASSERT_TRUE(reports);
+  const auto hit = [&](size_t i) {
+    const Report& report = (*reports)[i];
+    return static_cast<double>(report.cached_tokens) / (static_cast<double>(report.simulated) * 6'000);
+  };
+  EXPECT_GT(hit(0), 0.68);
+  EXPECT_GT(hit(2), 0.6);
+  EXPECT_LT(hit(1), hit(0) - 0.05);
+  EXPECT_LT((*reports)[0].all.ttft_us.percentile(0.5), (*reports)[1].all.ttft_us.percentile(0.5));
+  options.workload.trace = nullptr;
+  EXPECT_EQ(compare(grid, options, {Policy::prefix_hash}).value()[0].cached_tokens, 0u);
+}
+
+TEST(ReplayWorkload, WhoGoesOnWithAPromptIsOfTheSameDemand) {
+  const grid::Snapshot grid = drawn_grid(std::string(kTwins) + R"(  region south east access=1ms backhaul=0ms
+  demand e acme south m 1.5/s in=6000 out=50 ttft=9000ms tpot=90ms
+)");
+  const ingest::Trace trace = conversations();
+  Workload workload;
+  workload.trace = &trace;
+  Arrivals arrivals(grid, workload, 1);
+  std::map<uint64_t, std::set<uint32_t>> demands;
+  std::set<uint32_t> all;
+  for (Arrival arrival; arrivals.next(arrival);) {
+    demands[arrival.prefix_blocks.front()].insert(arrival.demand);
+    all.insert(arrival.demand);
+  }
+  EXPECT_EQ(all.size(), 2u);
+  EXPECT_EQ(demands.size(), 41u);
+  for (const auto& [conversation, of] : demands) EXPECT_EQ(of.size(), 1u) << conversation;
 }
 
 TEST(Replay, ChanceOfAtMostIsTheBinomialsTail) {

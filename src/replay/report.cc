@@ -140,6 +140,7 @@ Json to_json_report(const Report& report) {
   object["residency_violations"] = report.residency_violations;
   object["prompt_tokens"] = report.prompt_tokens;
   object["output_tokens"] = report.output_tokens;
+  object["cached_tokens"] = report.cached_tokens;
   object["good_output_tokens"] = report.good_output_tokens;
   object["replicas"] = report.replicas;
   object["accelerators"] = report.accelerators;

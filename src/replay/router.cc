@@ -13,6 +13,13 @@ double euros_at(const routing::RoutingTable& table, const routing::RequestFacts&
          facts.bytes * table.leg(facts.region, row.site_position, facts.paths).euros_per_byte;
 }
 
+// A block's number is no hash. The finalizer of MurmurHash3 (A. Appleby): every bit moves every bit.
+uint64_t mixed(uint64_t key) {
+  key = (key ^ (key >> 33)) * 0xFF51AFD7ED558CCDu;
+  key = (key ^ (key >> 33)) * 0xC4CEB9FE1A85EC53u;
+  return key ^ (key >> 33);
+}
+
 }  // namespace
 
 Router::Router(const grid::Snapshot& snapshot, const routing::RoutingTable& table, const v1::Plan& plan, Policy policy,
@@ -81,19 +88,52 @@ bool Router::has_room(uint32_t target, std::span<const routing::TargetLive> live
 Router::Choice Router::choose(const Arrival& arrival, std::span<const routing::TargetLive> live) {
   switch (policy_) {
     case Policy::tandem:
-    case Policy::centralise: {
-      routing::RequestFacts facts = facts_[arrival.demand];
-      facts.prompt_tokens = arrival.prompt_tokens;
-      const routing::Decision decision = routing::decide(table_, facts, live, {}, draws_.uniform());
-      return {decision.target, decision.blocking};
-    }
+    case Policy::centralise: return decided(arrival, live);
     case Policy::nearest:
     case Policy::cheapest: return first_with_room(arrival.demand, live);
     case Policy::least_load: return emptiest(arrival.demand, live);
     case Policy::round_robin: return in_turn(arrival.demand, live);
     case Policy::compute_then_network: return by_share(arrival.demand);
+    case Policy::prefix_hash: return by_prefix(arrival, live);
   }
   return {};
+}
+
+// As the gateway decides, prompts known by their blocks where it knows them by their text.
+Router::Choice Router::decided(const Arrival& arrival, std::span<const routing::TargetLive> live) {
+  routing::RequestFacts facts = facts_[arrival.demand];
+  facts.prompt_tokens = arrival.prompt_tokens;
+  std::vector<routing::PrefixPoint> points;
+  const double block_tokens = arrival.prompt_tokens / std::max(1.0, static_cast<double>(arrival.prefix_blocks.size()));
+  for (const uint64_t block : arrival.prefix_blocks)
+    points.push_back({mixed(block), static_cast<uint32_t>(block_tokens * static_cast<double>(points.size() + 1))});
+  points = routing::thinned(points);
+  const Duration now{arrival.at_ns};
+  prefixes_.find(points, now, [&](uint32_t target, uint32_t tokens) { facts.hits.offer({target, tokens}); });
+  const routing::Decision decision = routing::decide(table_, facts, live, {}, draws_.uniform());
+  if (!decision.target) return {decision.target, decision.blocking};
+  const routing::Target& target = table_.targets()[*decision.target];
+  prefixes_.note(points, {*decision.target, target.replicas, target.kv_tokens},
+                 arrival.prompt_tokens - decision.cached_tokens + arrival.output_tokens, now);
+  return {decision.target};
+}
+
+// The target with the highest hash of itself and the prompt's first blocks, of those with room (D. Thaler and C.
+// Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM ToN 1998); without blocks, any.
+Router::Choice Router::by_prefix(const Arrival& arrival, std::span<const routing::TargetLive> live) {
+  constexpr size_t kBlocks = 4;  // beyond what everybody's prompts begin with, before what is one request's own
+  const auto& blocks = arrival.prefix_blocks;
+  const uint64_t key = blocks.empty() ? draws_.next() : blocks[std::min(kBlocks, blocks.size()) - 1];
+  std::optional<uint32_t> best;
+  uint64_t best_weight = 0;
+  for (const uint32_t target : eligible_[arrival.demand]) {
+    if (!has_room(target, live)) continue;
+    const uint64_t weight = mixed(mixed(key) + target);
+    if (best && weight <= best_weight) continue;
+    best = target;
+    best_weight = weight;
+  }
+  return {best, best ? Gate::none : eligible_[arrival.demand].empty() ? Gate::model : Gate::capacity};
 }
 
 // The first with a place free; where none has one, the first whose queue is not full.

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "replay/replay.h"
 #include "replay/workload.h"
+#include "routing/prefix.h"
 #include "routing/routing.h"
 
 namespace tandem::replay {
@@ -35,12 +36,15 @@ class Router {
   Choice emptiest(uint32_t demand, std::span<const routing::TargetLive> live) const;
   Choice in_turn(uint32_t demand, std::span<const routing::TargetLive> live);
   Choice by_share(uint32_t demand);
+  Choice decided(const Arrival& arrival, std::span<const routing::TargetLive> live);
+  Choice by_prefix(const Arrival& arrival, std::span<const routing::TargetLive> live);
   bool has_room(uint32_t target, std::span<const routing::TargetLive> live) const;
 
   const grid::Snapshot& snapshot_;
   const routing::RoutingTable& table_;
   Policy policy_;
   Random draws_;
+  routing::PrefixIndex prefixes_;             // what the gateway would know; engines are numbered as targets
   std::vector<routing::RequestFacts> facts_;  // by demand, sizes its means
   // By demand, the targets that a load balancer told of sites, not of paths, would use: nearest first, cheapest first
   // or in the order of the table, by policy.

@@ -130,6 +130,7 @@ void Simulation::arrive(const Arrival& arrival) {
                    .demand = arrival.demand,
                    .prompt_tokens = arrival.prompt_tokens,
                    .output_tokens = arrival.output_tokens,
+                   .prefix_blocks = arrival.prefix_blocks,
                    .counted = static_cast<double>(arrival.at_ns) * 1e-9 >= options_.warm_up_s};
   const uint32_t tenant = snapshot_.demands[size_t{arrival.demand}].tenant.value;
   if (request.counted) {
@@ -171,7 +172,7 @@ void Simulation::deliver(const SimulatedEvent& event) {
   runtime::EngineModel& engine = *engines_[event.target].model;
   engine.set_prefix_hit(snapshot_.demands[size_t{request.demand}].prefix_hit);
   const runtime::Submission submission =
-      engine.submit({event.slot, request.prompt_tokens, request.output_tokens}, {event.at_ns});
+      engine.submit({event.slot, request.prompt_tokens, request.output_tokens, request.prefix_blocks}, {event.at_ns});
   if (submission.admission != runtime::Admission::accepted) {
     turn_away(request, submission.admission == runtime::Admission::too_large ? "kv_memory" : "queue_full");
     release(event.slot);
@@ -254,6 +255,7 @@ void Simulation::count_costs() {
     report_.energy_kwh += kwh;
     report_.carbon_kg += kwh * site.carbon.value() * 1e-3;
     report_.accelerators += engine.accelerators;
+    report_.cached_tokens += engine.model->cached_tokens();
     if (site.tier == grid::Tier::core || site.tier == grid::Tier::cloud)
       report_.central_accelerators += engine.accelerators;
     report_.accelerators_eur_per_hour += engine.accelerators * snapshot_.accelerators[pool.accelerator].price.value();

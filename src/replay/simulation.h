@@ -22,6 +22,7 @@ class Simulation {
     int64_t sent_ns = 0, first_token_ns = 0;
     uint32_t demand = 0, target = 0;
     uint32_t prompt_tokens = 0, output_tokens = 0;
+    std::span<const uint64_t> prefix_blocks;
     bool counted = false;
   };
   struct Engine {

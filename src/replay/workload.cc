@@ -90,15 +90,28 @@ void Arrivals::take_from_trace(Arrival& arrival) {
     trace_start_ns_ += trace_length_ns_;
   }
   const ingest::TraceRequest& request = requests[trace_position_++];
+  arrival.demand = demand_of(request, arrival.demand);
+  arrival.prefix_blocks = request.prefix_blocks;
   at_ns_ = trace_start_ns_ + static_cast<double>(request.arrival.ns) * trace_scale_;
   const Mean& mean = means_[arrival.demand];
   arrival.prompt_tokens = tokens(mean.prompt * request.prompt_tokens / trace_prompt_mean_, mean.prompt_max);
   arrival.output_tokens = tokens(mean.output * request.output_tokens / trace_output_mean_, mean.output_max);
 }
 
+// A request most of whose prompt has been seen goes on with what it has begun: it is of the same demand.
+uint32_t Arrivals::demand_of(const ingest::TraceRequest& request, uint32_t drawn) {
+  const auto& blocks = request.prefix_blocks;
+  if (blocks.empty()) return drawn;
+  const auto known = demand_of_block_.find(blocks[blocks.size() / 2]);
+  const uint32_t demand = known == demand_of_block_.end() ? drawn : known->second;
+  for (const uint64_t block : blocks) demand_of_block_.try_emplace(block, demand);
+  return demand;
+}
+
 bool Arrivals::next(Arrival& arrival) {
   if (made_++ == workload_.requests_max) return false;
   arrival.demand = demands_.draw(times_);
+  arrival.prefix_blocks = {};
   if (workload_.trace != nullptr) {
     take_from_trace(arrival);
   } else {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -13,6 +15,7 @@ struct Arrival {
   int64_t at_ns = 0;
   uint32_t demand = 0;
   uint32_t prompt_tokens = 1, output_tokens = 1;
+  std::span<const uint64_t> prefix_blocks;  // of the trace; empty: it says nothing of them
 };
 
 // Draws positions with given weights in constant time (A. Walker's alias method, in M. Vose's form, IEEE TSE 1991).
@@ -49,6 +52,7 @@ class Arrivals {
   };
   void draw_sizes(Arrival& arrival);
   void take_from_trace(Arrival& arrival);
+  uint32_t demand_of(const ingest::TraceRequest& request, uint32_t drawn);
 
   const Workload& workload_;
   std::vector<Mean> means_;  // by demand
@@ -61,6 +65,7 @@ class Arrivals {
   size_t trace_position_ = 0;
   double trace_scale_ = 1, trace_start_ns_ = 0, trace_length_ns_ = 0;
   double trace_prompt_mean_ = 1, trace_output_mean_ = 1;
+  std::unordered_map<uint64_t, uint32_t> demand_of_block_;  // of those seen; looked up, never iterated
 };
 
 }  // namespace tandem::replay

@@ -59,6 +59,9 @@ Submission EngineModel::submit(const EngineRequest& request, Duration now) {
               .prefill_left = std::max(1u, request.prompt_tokens - cached),
               .generation = generation,
               .phase = Phase::waiting};
+  prefix_blocks_.resize(sequences_.size());
+  prefix_blocks_[slot].assign(request.prefix_blocks.begin(), request.prefix_blocks.end());
+  if (!request.prefix_blocks.empty()) sequence.prefill_left = request.prompt_tokens;
   sequence.prefill_ns =
       profile_.prefill_overhead_ns + std::llround(sequence.prefill_left * profile_.prefill_ns_per_token);
   if (replica) {
@@ -146,6 +149,7 @@ void EngineModel::clear(Duration now) {
     replica.prefilling.clear();
     replica.decoding.clear();
     replica.finishes.clear();
+    replica.cache.clear();
   }
   std::fill(stretch_ends_ns_.begin(), stretch_ends_ns_.end(), kIdle);
   waiting_.clear();
@@ -324,12 +328,25 @@ void EngineModel::assign(uint32_t slot, uint32_t index, int64_t at_ns) {
   Replica& replica = replicas_[index];
   sequence.phase = Phase::prefilling;
   sequence.replica = index;
+  if (!prefix_blocks_[slot].empty()) find_cached(slot, replica);
   replica.prefilling.push_back(slot);
   replica.prefill_ns += sequence.prefill_ns;
   replica.kv_used += uint64_t{sequence.prompt_tokens} + sequence.output_tokens;
   ++replica.requests;
   ++running_;
   cut_stretch(index, at_ns);
+}
+
+void EngineModel::find_cached(uint32_t slot, Replica& replica) {
+  Sequence& sequence = sequences_[slot];
+  const std::vector<uint64_t>& blocks = prefix_blocks_[slot];
+  const auto block_tokens = static_cast<uint32_t>((sequence.prompt_tokens + blocks.size() - 1) / blocks.size());
+  const uint64_t known = replica.cache.take(blocks, block_tokens, profile_.kv_tokens) * block_tokens;
+  const auto cached = static_cast<uint32_t>(std::min<uint64_t>(known, sequence.prompt_tokens - 1));
+  cached_tokens_ += cached;
+  sequence.prefill_left = sequence.prompt_tokens - cached;
+  sequence.prefill_ns =
+      profile_.prefill_overhead_ns + std::llround(sequence.prefill_left * profile_.prefill_ns_per_token);
 }
 
 void EngineModel::report_tokens(int64_t now_ns) {

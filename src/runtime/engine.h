@@ -25,7 +25,10 @@
 //
 // Cost: O(log batch + replicas) for each change of a batch and each prefill step; nothing per token unless token events
 // are asked for, and then O(requests decoding) for each advance. Memory is kept and reused: none is allocated once the
-// largest load has been seen. Not modelled: preemption, speculative decoding, prefix caches that differ by request.
+// largest load has been seen, prefix caches aside. Not modelled: preemption, speculative decoding.
+//
+// Prefix caches: by a fraction of every prompt (EngineOptions::prefix_hit), or, of a request that names its blocks, by
+// what its replica holds of them: the last used, up to the replica's KV memory. No replica is chosen for its cache.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +39,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "grid/nouns.h"
+#include "runtime/block_cache.h"
 
 namespace tandem::runtime {
 
@@ -76,6 +80,9 @@ struct EngineRequest {
   uint64_t tag = 0;            // the caller's own; returned in events
   uint32_t prompt_tokens = 1;  // [1, kTokensMax]
   uint32_t output_tokens = 1;  // [1, kTokensMax]
+  // Hashes of the prompt up to the end of each of its blocks, which are of one length; none: not known. Read in the
+  // call alone.
+  std::span<const uint64_t> prefix_blocks = {};
 };
 
 // Names a request inside one engine until its finish or cancellation.
@@ -135,7 +142,8 @@ class EngineModel {
   uint32_t running() const { return running_; }  // in a batch: prefilling or decoding
   uint32_t waiting() const { return waiting_count_; }
   uint32_t replicas() const { return active_replicas_; }
-  double kv_usage() const;                                 // [0, 1], over the replicas that take requests
+  uint64_t cached_tokens() const { return cached_tokens_; }  // of all prompts so far, found in their replica's blocks
+  double kv_usage() const;                                   // [0, 1], over the replicas that take requests
   double energy_joules() const { return energy_joules_; }  // of steps done; a prefilling step at the last point's power
   double busy_seconds() const { return busy_seconds_; }    // of all replicas, in steps done
   const EngineProfile& profile() const { return profile_; }
@@ -170,12 +178,13 @@ class EngineModel {
   struct Replica {
     int64_t start_ns = 0;  // of the stretch
     int64_t step_ns = 0;
-    int64_t steps = 0;                 // in the stretch; 0: it only waits for the next to begin
-    bool has_prefill = false;          // then it is of one step
-    uint32_t step_batch = 0;           // requests decoding in its steps
-    uint64_t steps_done = 0;           // before the stretch
-    uint64_t kv_used = 0;              // tokens
-    uint32_t requests = 0;             // prefilling and decoding
+    int64_t steps = 0;         // in the stretch; 0: it only waits for the next to begin
+    bool has_prefill = false;  // then it is of one step
+    uint32_t step_batch = 0;   // requests decoding in its steps
+    uint64_t steps_done = 0;   // before the stretch
+    uint64_t kv_used = 0;      // tokens
+    uint32_t requests = 0;     // prefilling and decoding
+    BlockCache cache;
     int64_t prefill_ns = 0;            // of the prompts not yet prefilled, whole
     std::vector<uint32_t> prefilling;  // slots, in order of arrival
     std::vector<uint32_t> decoding;    // slots, in no order
@@ -196,6 +205,7 @@ class EngineModel {
   void admit_waiting(int64_t at_ns);
   std::optional<uint32_t> choose_replica(uint64_t kv_tokens) const;
   void assign(uint32_t slot, uint32_t replica, int64_t at_ns);
+  void find_cached(uint32_t slot, Replica& replica);
   void start_decoding(uint32_t slot, Replica& replica);
   void finish(uint32_t slot, Replica& replica, int64_t at_ns);
   void report_tokens(int64_t now_ns);
@@ -210,6 +220,8 @@ class EngineModel {
   std::vector<Replica> replicas_;         // beyond active_replicas_: running empty
   std::vector<int64_t> stretch_ends_ns_;  // by replica; kIdle: nothing runs
   std::vector<Sequence> sequences_;
+  std::vector<std::vector<uint64_t>> prefix_blocks_;  // by slot, of those that wait or run
+  uint64_t cached_tokens_ = 0;
   std::vector<uint32_t> free_slots_;
   std::vector<Ticket> waiting_;  // from waiting_head_ on; cancelled ones stay until they come up
   size_t waiting_head_ = 0;

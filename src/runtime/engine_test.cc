@@ -433,6 +433,51 @@ std::map<uint64_t, Outcome> plain_run(const std::vector<Draw>& draws, const Engi
   return outcomes;
 }
 
+// Blocks first, first + 1, … of 100 tokens in these tests.
+std::vector<uint64_t> blocks(uint64_t first, size_t count) {
+  std::vector<uint64_t> result;
+  for (uint64_t i = 0; i < count; ++i) result.push_back(first + i);
+  return result;
+}
+
+TEST(BlockCache, KeepsTheLastUsedAndTheBeginningsLongest) {
+  BlockCache cache;
+  EXPECT_EQ(cache.take(blocks(0, 10), 100, 1'000), 0u);
+  EXPECT_EQ(cache.take(blocks(0, 10), 100, 1'000), 10u);
+  EXPECT_EQ(cache.take(blocks(100, 4), 100, 1'000), 0u);
+  EXPECT_EQ(cache.tokens(), 1'000u);
+  EXPECT_EQ(cache.take(blocks(0, 6), 100, 1'000), 6u) << "the last four of the first prompt went";
+  EXPECT_EQ(cache.take(blocks(6, 1), 100, 1'000), 0u);
+  cache.clear();
+  EXPECT_EQ(cache.take(blocks(0, 1), 100, 1'000), 0u);
+}
+
+TEST(Engine, ComputesWhatItsReplicaHasNotSeen) {
+  EngineModel e = engine();
+  const auto prompt = blocks(0, 10), half = blocks(0, 5), other = blocks(50, 10);
+  ASSERT_EQ(e.submit({.tag = 1, .prompt_tokens = 1'000, .prefix_blocks = prompt}, {}).admission, Admission::accepted);
+  EXPECT_EQ(run_out(e).at(1).first, milliseconds(102)) << "2 ms and 1,000 tokens";
+  e.submit({.tag = 2, .prompt_tokens = 500, .prefix_blocks = half}, seconds(1));
+  EXPECT_LT(run_out(e, seconds(1)).at(2).first - seconds(1), milliseconds(3)) << "all but one token";
+  e.submit({.tag = 3, .prompt_tokens = 1'000, .prefix_blocks = other}, seconds(2));
+  EXPECT_EQ(run_out(e, seconds(2)).at(3).first - seconds(2), milliseconds(102));
+  EXPECT_EQ(e.cached_tokens(), 499u);
+  e.clear(seconds(3));
+  e.submit({.tag = 4, .prompt_tokens = 1'000, .prefix_blocks = prompt}, seconds(3));
+  EXPECT_EQ(run_out(e, seconds(3)).at(4).first - seconds(3), milliseconds(102)) << "power was lost";
+}
+
+TEST(Engine, WhatWaitsIsCachedByTheReplicaThatTakesIt) {
+  grid::Profile one_at_a_time = profile();
+  one_at_a_time.points.resize(1);
+  EngineModel e = engine({}, one_at_a_time);
+  const auto prompt = blocks(0, 10);
+  for (uint64_t tag = 1; tag <= 2; ++tag)
+    e.submit({.tag = tag, .prompt_tokens = 1'000, .output_tokens = 10, .prefix_blocks = prompt}, {});
+  const auto outcomes = run_out(e);
+  EXPECT_LT(outcomes.at(2).first - outcomes.at(1).finish, milliseconds(3));
+}
+
 TEST(EngineProperty, AgreesWithThePlainWay) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     SCOPED_TRACE(seed);

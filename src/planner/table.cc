@@ -206,7 +206,7 @@ void add_legs(const grid::Snapshot& s, const std::vector<grid::FlexAlgoIndex>& p
 
 // How much each target may hold at once before what was planned for it breaks.
 void add_promised(const grid::Snapshot& s, const v1::Plan& plan, const std::map<std::string_view, uint32_t>& positions,
-                  routing::TableRows& rows) {
+                  const std::vector<grid::FlexAlgoIndex>& paths, routing::TableRows& rows) {
   std::vector<Planned> planned(rows.targets.size());
   std::vector<const grid::Profile*> profiles(rows.targets.size());
   std::vector<uint32_t> batch(rows.targets.size());

@@ -354,13 +354,14 @@ TEST(Gateway, ExplainsADecisionAsThingsWere) {
 TEST(Gateway, ADecisionIsThereBeforeTheAnswerHasEnded) {
   TestWorld world(kThreeEngines, three_engines());
   world.engine("far").behaviour = Behaviour::answers_at_length;
-  const Reply begun = world.ask_and_leave(chat(kWholeBody));
-  EXPECT_TRUE(world.records.all.empty());  // still being sent
+  const Reply begun = world.ask_and_leave(chat(kWholeBody), [&](const Reply& reply) {
+    EXPECT_TRUE(world.records.all.empty());  // still being sent
+    const auto story = world.gateway.explain_decision(reply.header("x-tandem-decision"));
+    ASSERT_TRUE(story.has_value());
+    EXPECT_EQ(story->record.outcome, Outcome::ok);
+    EXPECT_EQ(story->record.output_tokens, 3u);
+  });
   const std::string id = begun.header("x-tandem-decision");
-  const auto story = world.gateway.explain_decision(id);
-  ASSERT_TRUE(story.has_value());
-  EXPECT_EQ(story->record.outcome, Outcome::ok);
-  EXPECT_EQ(story->record.output_tokens, 3u);
   world.wait_until([&] { return !world.records.all.empty(); });
   EXPECT_EQ(world.gateway.explain_decision(id)->record.outcome, Outcome::cancelled);  // what came of it
   EXPECT_FALSE(world.gateway.explain_decision(id)->record.promise_kept);

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <map>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -243,10 +244,10 @@ class TestWorld {
     run(ask_into(std::move(request), reply, SIZE_MAX));
     return reply;
   }
-  // Leaves after the first piece of the answer has come.
-  Reply ask_and_leave(http::ClientRequest request) {
+  // Leaves after the first piece of the answer has come, and a look at what there is then.
+  Reply ask_and_leave(http::ClientRequest request, std::function<void(const Reply&)> look = {}) {
     Reply reply;
-    run(ask_into(std::move(request), reply, 1));
+    run(ask_into(std::move(request), reply, 1, std::move(look)));
     return reply;
   }
 
@@ -293,7 +294,8 @@ class TestWorld {
     if (exchange) reply.status = exchange->status();
   }
 
-  asio::awaitable<void> ask_into(http::ClientRequest request, Reply& reply, size_t pieces_max) {
+  asio::awaitable<void> ask_into(http::ClientRequest request, Reply& reply, size_t pieces_max,
+                                 std::function<void(const Reply&)> look = {}) {
     http::Endpoint endpoint{"127.0.0.1", server->port()};
     auto exchange = co_await client.send(std::move(endpoint), std::move(request), {});
     EXPECT_TRUE(exchange);
@@ -309,6 +311,7 @@ class TestWorld {
       }
       reply.body += **piece;
     }
+    if (look) look(reply);
   }
 };
 

@@ -167,6 +167,7 @@ TEST(SpanExporter, ARequestIsAServersSpanWithAClientsForEachAttempt) {
     SpanExporter exporter(receiver.options(), metrics);
     exporter.lane().on_request(served_record());
     receiver.wait_for(1);
+    while (metrics.counter("tandem_trace_spans_exported_total", "").value() == 0) std::this_thread::yield();
   }
   const http::Request request = receiver.request(0);
   EXPECT_EQ(request.method, "POST");

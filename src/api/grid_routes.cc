@@ -61,6 +61,7 @@ constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProper
 constexpr std::string_view kWhatIf = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "scenarios":{"type":"integer"},"scenarios_per_s":{"type":"number"},"complete":{"type":"boolean"},
     "worst":{"type":"array","items":{"type":"object","properties":{"failed":{"type":"array","items":{"type":"string"}},
+      "residencies_left":{"type":"integer"},"left_residency":{"type":"array","items":{"type":"object"},"description":"at most 200"},
       "promises_broken":{"type":"integer"},"broken_at_once":{"type":"array","items":{"type":"object"},"description":"at most 200"},
       "after_failover":{"type":"object"},"utilization_max":{"type":"number"},"lost_gbps":{"type":"number"},
       "fullest_links":{"type":"array","items":{"type":"object"}},"links_down":{"type":"array","items":{"type":"string"}},

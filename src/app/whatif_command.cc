@@ -40,12 +40,14 @@ std::string joined_ids(const Json& ids) {
 }
 
 void print_worst(const Json& report) {
-  fmt::print("{:<64} {:>8} {:>10} {:>8} {:>10}  {}\n", "FAILED", "PROMISES", "AFTER", "LINK", "LOST", "BUSIEST LINK");
-  fmt::print("{:<64} {:>8} {:>10} {:>8} {:>10}\n", "", "BROKEN", "FAILOVER", "LOAD", "GBIT/S");
+  fmt::print("{:<64} {:>9} {:>8} {:>10} {:>8} {:>10}  {}\n", "FAILED", "RESIDENCY", "PROMISES", "AFTER", "LINK", "LOST",
+             "BUSIEST LINK");
+  fmt::print("{:<64} {:>9} {:>8} {:>10} {:>8} {:>10}\n", "", "LEFT", "BROKEN", "FAILOVER", "LOAD", "GBIT/S");
   for (const Json& row : report["worst"].array())
-    fmt::print("{:<64} {:>8} {:>10} {:>7.0f}% {:>10.2f}  {}\n", joined_ids(row["failed"]),
-               row["promises_broken"].integer(), row["after_failover"]["promises_broken"].array().size(),
-               100 * row["utilization_max"].number(), row["lost_gbps"].number(), row["worst_link"]["id"].text());
+    fmt::print("{:<64} {:>9} {:>8} {:>10} {:>7.0f}% {:>10.2f}  {}\n", joined_ids(row["failed"]),
+               row["residencies_left"].integer(), row["promises_broken"].integer(),
+               row["after_failover"]["promises_broken"].array().size(), 100 * row["utilization_max"].number(),
+               row["lost_gbps"].number(), row["worst_link"]["id"].text());
 }
 
 void print_upgrades(const Json& report) {
@@ -130,6 +132,8 @@ void print_scenario(const Json& report) {
              cascade["settled"].boolean() ? "" : ", and more would follow");
   fmt::print("{} of {} promises break at once; after failover:\n", report["promises_broken"].integer(),
              report["promises"].integer());
+  for (const Json& id : report["left_residency"].array())
+    fmt::print("  {}: its traffic leaves its residency, on a repair or once routing has converged\n", id.text());
   const Json& broken = report["after_failover"]["promises_broken"];
   for (const Json& row : broken.array())
     fmt::print("  {} ({}, {}): {}\n", row["demand"].text(), row["tenant"].text(), row["region"].text(),

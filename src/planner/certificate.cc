@@ -9,6 +9,7 @@
 
 #include "planner/problem.h"
 #include "twin/diverse_ways.h"
+#include "twin/repair_reach.h"
 
 namespace tandem::planner {
 namespace {
@@ -394,7 +395,8 @@ class Certificate {
       const twin::PathTree& tree = trees_.at({anchor.node, demand.flex_algo});
       const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
       if (!tree.reachable(pool.node) ||
-          !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)))
+          !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)) ||
+          !repairs_stay(demand, anchor.node, pool.node))
         continue;
       const twin::WayPair* ways = nullptr;  // that it takes instead
       if (demand.diversity != grid::Diversity::none) {
@@ -429,6 +431,23 @@ class Certificate {
       if (c.gain > 0) columns.push_back(c);
     }
     return columns;
+  }
+
+  // Where the policy asks for that.
+  bool repairs_stay(const grid::Demand& demand, grid::NodeIndex anchor, grid::NodeIndex node) {
+    const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
+    if (!s_.policy.resident_repairs || residency == grid::JurisdictionSet::all()) return true;
+    const auto passed = [&](grid::NodeIndex from, grid::NodeIndex to) {
+      const auto [entry, fresh] = repairs_.try_emplace({to, demand.flex_algo});
+      if (fresh) {
+        const auto reach = reaches_.try_emplace(demand.flex_algo, s_, networks_.of(demand.flex_algo)).first;
+        entry->second = reach->second.toward(to);
+      }
+      return entry->second[from.value];
+    };
+    const auto [next, fresh] = from_next_.try_emplace({demand.region, demand.flex_algo});
+    if (fresh) next->second = twin::passed_from_next_anchor(s_, demand.region, demand.flex_algo);
+    return residency.contains({passed(anchor, node) | passed(node, anchor) | next->second[node.value]});
   }
 
   const twin::WayPair* ways_of(const grid::Demand& demand, grid::NodeIndex from, grid::NodeIndex to) {
@@ -484,6 +503,9 @@ class Certificate {
   std::vector<std::optional<grid::Anchor>> anchors_;
   using Start = std::pair<grid::NodeIndex, grid::FlexAlgoIndex>;  // an anchor's node, and whose paths
   std::map<Start, twin::PathTree> trees_;
+  std::map<grid::FlexAlgoIndex, twin::RepairReach> reaches_;
+  std::map<Start, std::vector<uint64_t>> repairs_;  // toward a node
+  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, std::vector<uint64_t>> from_next_;
   std::map<Start, std::pair<std::vector<double>, std::vector<double>>> paths_;
   struct Ways {
     twin::DiverseWays from;

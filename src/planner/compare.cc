@@ -7,6 +7,7 @@
 #include "planner/planner.h"
 #include "planner/problem.h"
 #include "planner/whatif.h"
+#include "twin/traffic.h"
 
 namespace tandem::planner {
 namespace {
@@ -27,6 +28,7 @@ struct Standing {
 struct Share {
   size_t standing = 0;
   double fraction = 0;
+  std::vector<grid::LinkIndex> primary = {}, second = {};  // the planned ways to it; none for what has moved there
 };
 
 struct DemandOutcome {
@@ -62,7 +64,8 @@ class Outcome {
     twin::Assignment assignment;
     for (size_t d = 0; d < demands_.size(); ++d)
       for (const Share& share : demands_[d].shares)
-        assignment.shares.push_back({grid::DemandIndex(d), standings_[share.standing].pool, share.fraction});
+        assignment.shares.push_back(
+            {grid::DemandIndex(d), standings_[share.standing].pool, share.fraction, share.primary, share.second});
     return assignment;
   }
 
@@ -80,7 +83,8 @@ class Outcome {
         const double rest_ms =
             demand.promise.ttft.value() * kPromiseSlack -
             serving_of(standing).ttft(twin::sizes_of(*standing.profile, demand), demand.promise.quantile).value();
-        one.watch.parts.push_back({snapshot_.pools[standing.pool].node, to_microseconds(Milliseconds(rest_ms))});
+        one.watch.parts.push_back(
+            {snapshot_.pools[standing.pool].node, to_microseconds(Milliseconds(rest_ms)), share.primary, share.second});
       }
       watched.push_back(std::move(one));
     }
@@ -96,7 +100,7 @@ class Outcome {
       eur += requests_per_hour * (demands_[d].rejected + demands_[d].lost) * snapshot_.policy.rejection_penalty.value();
       for (const Share& share : demands_[d].shares)
         eur += requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
-               reach(demand).tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
+               euros_per_byte(demand, share);
     }
     for (const Standing& standing : standings_) {
       if (!standing.up) continue;
@@ -136,15 +140,37 @@ class Outcome {
     standings_.push_back(standing);
   }
 
-  Gate gate(const grid::Demand& demand, const Standing& standing) const {
+  // The planned way that its traffic takes now; null where both are broken, or there are none.
+  const std::vector<grid::LinkIndex>* way_of(const grid::Demand& demand, const Share& share) const {
+    const auto& anchor = reach(demand).anchor;
+    if (!anchor) return nullptr;
+    const grid::NodeIndex node = snapshot_.pools[standings_[share.standing].pool].node;
+    for (const auto* way : {&share.primary, &share.second})
+      if (!twin::usable_slots_along(snapshot_, *way, anchor->node, node).empty()) return way;
+    return nullptr;
+  }
+
+  double euros_per_byte(const grid::Demand& demand, const Share& share) const {
+    const auto* way = way_of(demand, share);
+    if (way == nullptr)
+      return reach(demand).tree->euros_per_byte(snapshot_.pools[standings_[share.standing].pool].node);
+    double euros = 0;
+    for (const grid::LinkIndex link : *way) euros += snapshot_.links[link].cost.value() * 1e-9;
+    return euros;
+  }
+
+  // `share` may be null: over the network's own branches.
+  Gate gate(const grid::Demand& demand, const Standing& standing, const Share* share) const {
     const grid::Tenant& tenant = snapshot_.tenants[demand.tenant];
     const grid::Pool& pool = snapshot_.pools[standing.pool];
     const twin::RegionReach& reach = this->reach(demand);
     if (!reach.anchor) return Gate::anchor;
     if (standing.model != demand.model) return Gate::model;
     if (!standing.up) return Gate::down;
-    if (!reach.reachable(pool.node)) return Gate::unreachable;
+    const bool over_way = share != nullptr && way_of(demand, *share) != nullptr;  // which was proven resident
+    if (!over_way && !reach.reachable(pool.node)) return Gate::unreachable;
     if (!tenant.residency.contains(snapshot_.jurisdiction_of(pool.site))) return Gate::residency;
+    if (over_way) return Gate::none;
     if (!tenant.residency.contains(reach.tree->jurisdictions(pool.node))) return Gate::path_residency;
     return Gate::none;
   }
@@ -156,6 +182,14 @@ class Outcome {
   double round_trip_ms(const grid::Demand& demand, const Standing& standing) const {
     return twin::round_trip(reach(demand), snapshot_.pools[standing.pool].node).value() * 1e-3;
   }
+  double round_trip_ms(const grid::Demand& demand, const Share& share) const {
+    const auto* way = way_of(demand, share);
+    if (way == nullptr) return round_trip_ms(demand, standings_[share.standing]);
+    const grid::Anchor& anchor = *reach(demand).anchor;
+    Microseconds one_way = anchor.access_delay + anchor.backhaul_delay;
+    for (const grid::LinkIndex link : *way) one_way += snapshot_.links[link].delay;
+    return 2e-3 * one_way.value();
+  }
 
   void send(grid::DemandIndex index, const v1::DemandPlan& planned) {
     const grid::Demand& demand = snapshot_.demands[index];
@@ -165,12 +199,14 @@ class Outcome {
     for (const v1::PlannedSplit& split : planned.splits()) {
       wanted += split.fraction();
       const auto found = by_id_.find(split.deployment());
-      const Gate ruled_out = found == by_id_.end() ? Gate::down : gate(demand, standings_[found->second]);
+      Share share{found == by_id_.end() ? 0 : found->second, split.fraction(), links_of(snapshot_, split.primary()),
+                  links_of(snapshot_, split.second())};
+      const Gate ruled_out = found == by_id_.end() ? Gate::down : gate(demand, standings_[found->second], &share);
       if (ruled_out != Gate::none) {
         outcome.lost_by = std::max(outcome.lost_by, ruled_out);
         continue;
       }
-      outcome.shares.push_back({found->second, split.fraction()});
+      outcome.shares.push_back(std::move(share));
       standing_sum += split.fraction();
     }
     if (wanted <= 0) return;
@@ -192,7 +228,7 @@ class Outcome {
     std::pair<bool, double> best_rank;
     for (size_t i = 0; i < standings_.size(); ++i) {
       const Standing& standing = standings_[i];
-      if (gate(demand, standing) != Gate::none) continue;
+      if (gate(demand, standing, nullptr) != Gate::none) continue;
       // The gateway decides by the request at hand: here, one of mean size.
       const double ttft_ms = round_trip_ms(demand, standing) +
                              twin::prefill_time(*standing.profile, demand.prompt_tokens, demand.prefix_hit).value();
@@ -217,7 +253,7 @@ class Outcome {
       const twin::Serving serving = serving_of(standing);
       const twin::RequestSizes sizes = twin::sizes_of(*standing.profile, demand);
       const double quantile = demand.promise.quantile;
-      const double ttft_ms = round_trip_ms(demand, standing) + serving.ttft(sizes, quantile).value();
+      const double ttft_ms = round_trip_ms(demand, share) + serving.ttft(sizes, quantile).value();
       const double tpot_ms = serving.tpot_at(sizes, quantile).value();
       std::string reason;
       if (serving.utilization >= 1)

@@ -1,5 +1,5 @@
-// The two ways of demands that ask for them: found once for all demands of a problem that start at one anchor, ask for
-// the same and may pass the same jurisdictions.
+// The two ways of demands that ask for them: found once for all that start at one anchor, ask for the same by one
+// algorithm and may pass the same jurisdictions.
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -7,58 +7,77 @@
 #include "planner/problem.h"
 
 namespace tandem::planner {
-namespace {
 
-DiverseLeg diverse_leg(const Leg& own, twin::WayPair ways) {
-  DiverseLeg found{own, std::move(ways), {}};
-  const double longest_us = std::max(found.ways.primary.delay, found.ways.second.delay).value();
-  found.leg.branch_us = std::max(own.branch_us, 2 * longest_us);
-  found.leg.euros_per_byte = found.ways.primary.euros_per_byte;
-  for (const twin::Way* way : {&found.ways.primary, &found.ways.second}) {
-    for (size_t i = 0; i < way->links.size(); ++i) {
-      const uint32_t ab = 2 * way->links[i].value, out = ab + (way->forward[i] ? 0 : 1), back = ab + 1 - (out - ab);
-      found.uses.push_back({out, 1, 0});
-      found.uses.push_back({back, 0, 1});
-    }
+DiverseLegs::DiverseLegs(const grid::Snapshot& snapshot, const AnchorView& view, grid::Diversity diversity,
+                         uint64_t residency)
+    : rows_(std::make_shared<Rows>()) {
+  rows_->legs.resize(snapshot.pools.size());
+  rows_->uses.resize(snapshot.pools.size());
+  rows_->uses_known = std::make_unique<std::once_flag[]>(snapshot.pools.size());
+  const twin::DiverseWays ways(snapshot, view.tree->network(), view.tree->source(), diversity, {residency});
+  for (uint32_t p = 0; p < snapshot.pools.size(); ++p) {
+    const Leg& own = view.legs[p];
+    if (!own.reachable || (own.jurisdictions & ~residency) != 0) continue;
+    auto pair = ways.pair(snapshot.pools[size_t{p}].node);
+    if (!pair) continue;
+    DiverseLeg& found = rows_->legs[p];
+    found.leg = own;
+    found.leg.branch_us = std::max(own.branch_us, 2 * std::max(pair->primary.delay, pair->second.delay).value());
+    found.leg.euros_per_byte = pair->primary.euros_per_byte;
+    found.ways = std::move(*pair);
   }
-  std::sort(found.uses.begin(), found.uses.end(), [](const ArcUse& a, const ArcUse& b) { return a.arc < b.arc; });
-  return found;
 }
 
-}  // namespace
+const std::vector<ArcUse>& DiverseLegs::arc_uses(uint32_t pool) const {
+  std::vector<ArcUse>& uses = rows_->uses[pool];
+  std::call_once(rows_->uses_known[pool], [&] {
+    const twin::WayPair& pair = rows_->legs[pool].ways;
+    for (const twin::Way* way : {&pair.primary, &pair.second}) {
+      for (size_t i = 0; i < way->links.size(); ++i) {
+        const uint32_t ab = 2 * way->links[i].value, out = ab + (way->forward[i] ? 0 : 1), back = ab + 1 - (out - ab);
+        uses.push_back({out, 1, 0});
+        uses.push_back({back, 0, 1});
+      }
+    }
+    std::sort(uses.begin(), uses.end(), [](const ArcUse& a, const ArcUse& b) { return a.arc < b.arc; });
+  });
+  return uses;
+}
+
+std::vector<DiverseLegs> Terrain::diverse_legs(const std::vector<WaysAsked>& asked) const {
+  std::vector<std::optional<DiverseLegs>> found(asked.size());
+  std::vector<size_t> missing;
+  const auto key_of = [&](size_t i) {
+    const auto& [view, diversity, residency] = asked[i];
+    return WaysKey(views[view]->tree->source().value, views[view]->algo, diversity, residency);
+  };
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (const auto known = diverse_legs_.find(key_of(i)); known != diverse_legs_.end())
+      found[i] = known->second;
+    else
+      missing.push_back(i);
+  }
+  for_each_on_two_threads(missing.size(), [&](size_t m) {
+    const auto& [view, diversity, residency] = asked[missing[m]];
+    found[missing[m]].emplace(snapshot_, *views[view], diversity, residency);
+  });
+  for (const size_t i : missing) diverse_legs_.emplace(key_of(i), *found[i]);
+  std::vector<DiverseLegs> legs;
+  for (auto& one : found) legs.push_back(std::move(*one));
+  return legs;
+}
 
 void Problem::add_diverse_legs() {
-  struct Asked {
-    uint32_t view = 0;
-    grid::Diversity diversity = grid::Diversity::none;
-    uint64_t residency = 0;
-    std::vector<uint8_t> pools = {};  // that a model asked for could run in
-  };
-  std::vector<Asked> asked;
-  std::map<std::tuple<uint32_t, grid::Diversity, uint64_t>, uint32_t> known;
+  std::vector<Terrain::WaysAsked> asked;
+  std::map<Terrain::WaysAsked, uint32_t> known;
   for (DemandRow& demand : demands) {
-    const grid::Diversity diversity = demand.row->diversity;
-    const uint32_t view = demand.view;
-    if (diversity == grid::Diversity::none || view == UINT32_MAX) continue;
-    const auto [entry, fresh] =
-        known.try_emplace({view, diversity, demand.residency}, static_cast<uint32_t>(asked.size()));
-    if (fresh) asked.push_back({view, diversity, demand.residency, std::vector<uint8_t>(snapshot.pools.size(), 0)});
+    if (demand.row->diversity == grid::Diversity::none || demand.view == UINT32_MAX) continue;
+    const Terrain::WaysAsked key(demand.view, demand.row->diversity, demand.residency);
+    const auto [entry, fresh] = known.try_emplace(key, static_cast<uint32_t>(asked.size()));
+    if (fresh) asked.push_back(key);
     demand.ways = entry->second;
-    for (const uint32_t c : candidates_of_model[demand.row->model.value])
-      asked[demand.ways].pools[candidates[c].pool] = 1;
   }
-  diverse_legs.assign(asked.size(), std::vector<DiverseLeg>(snapshot.pools.size()));
-  for_each_on_two_threads(asked.size(), [&](size_t a) {
-    const AnchorView& view = *terrain->views[asked[a].view];
-    const twin::DiverseWays ways(snapshot, view.tree->network(), view.tree->source(), asked[a].diversity,
-                                 {asked[a].residency});
-    for (uint32_t p = 0; p < snapshot.pools.size(); ++p) {
-      const Leg& own = view.legs[p];
-      if (!asked[a].pools[p] || !own.reachable || (own.jurisdictions & ~asked[a].residency) != 0) continue;
-      if (auto pair = ways.pair(snapshot.pools[size_t{p}].node))
-        diverse_legs[a][p] = diverse_leg(own, std::move(*pair));
-    }
-  });
+  diverse_legs = terrain->diverse_legs(asked);
 }
 
 }  // namespace tandem::planner

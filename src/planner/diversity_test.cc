@@ -6,9 +6,12 @@
 #include <functional>
 
 #include "base/random.h"
+#include "base/time.h"
 #include "planner/planner.h"
+#include "planner/whatif.h"
 #include "support/drawn_grid.h"
 #include "twin/failures.h"
+#include "twin/traffic.h"
 
 namespace tandem::planner {
 namespace {
@@ -245,6 +248,76 @@ TEST(DiversitySoak, RandomGridsArePlannedSoundly) {
   }
   EXPECT_GT(with_ways, 30u);
   EXPECT_GT(blocked, 0u);
+}
+
+// Cut the primary and it goes over the second, though the network's own branch is shorter; cut both and it takes that.
+TEST(Diversity, FailuresAreSeenOverThePlannedWays) {
+  const auto s = drawn_grid(kServing + R"(
+    s-t 1ms 10G group=d
+    s-a 2ms 10G metric=9
+    a-t 2ms 10G metric=9
+    s-c 4ms 10G metric=3
+    c-t 4ms 10G metric=3 group=d
+    pool pt t gpu 8
+    demand d acme north m 2/s diversity=shared_risk)");
+  const v1::Plan p = diverse_plan(s);
+  ASSERT_EQ(links_text(only_demand(p).splits(0).second()), "s-a a-t");
+  const auto without = [&](std::initializer_list<const char*> cut) {
+    std::vector<twin::Failure> failures;
+    for (const char* id : cut) failures.push_back({twin::FailureKind::link, s.links.find(id).value});
+    return twin::with_failures(s, failures);
+  };
+  const auto carries = [&](const grid::Snapshot& after, const char* link) {
+    const twin::PlainLoads loads = plain_loads(after, twin::own_traffic(s, assignment_of(s, p)));
+    return loads.gbps[2 * s.links.find(link).value] > 0;
+  };
+  EXPECT_TRUE(carries(without({}), "s-t"));
+  EXPECT_TRUE(carries(without({"s-t"}), "s-a"));
+  EXPECT_FALSE(carries(without({"s-t"}), "s-c"));
+  EXPECT_TRUE(carries(without({"s-t", "a-t"}), "s-c"));
+  for (const auto kind : {twin::FailureKind::link, twin::FailureKind::node}) {
+    const Result<Json> report =
+        sweep_failures(s, p, {.fail = {kind, 2}, .traffic = TrafficChoice::own, .verify = 100}, SystemClock(), {}, {});
+    ASSERT_TRUE(report);
+    EXPECT_EQ((*report)["verify"]["differences"].integer(), 0);
+  }
+}
+
+// The promise is judged over the way in use: where the network's own branch would break it, the second way keeps it.
+TEST(Diversity, ThePromiseIsJudgedOverTheWayInUse) {
+  const auto s = drawn_grid(kServing + R"(
+    s-t 1ms 10G
+    s-a 2ms 10G metric=9
+    a-t 2ms 10G metric=9
+    s-c 300ms 10G metric=3
+    c-t 300ms 10G metric=3
+    pool pt t gpu 8
+    demand d acme north m 2/s diversity=link ttft=200ms)");
+  const v1::Plan p = diverse_plan(s);
+  ASSERT_EQ(only_demand(p).splits_size(), 1) << only_demand(p).reason();
+  const auto cut = [&](std::initializer_list<const char*> links) {
+    std::vector<twin::Failure> failures;
+    for (const char* id : links) failures.push_back({twin::FailureKind::link, s.links.find(id).value});
+    return compare(s, p, twin::with_failures(s, failures));
+  };
+  EXPECT_TRUE(cut({"s-t"}).promises_broken.empty());
+  EXPECT_EQ(cut({"s-t"}).worst_link, "s-a");
+  EXPECT_EQ(cut({"s-t", "s-a"}).promises_broken.size(), 1u);
+}
+
+TEST(Diversity, WaysAreKeptBetweenPlansAndGoWithTheWorld) {
+  const auto s = drawn_grid(kTrapped + "demand d acme north m 2/s diversity=node");
+  Planner planner;
+  const v1::Plan first = planner.plan(s, nullptr, "p", 1, {}, {});
+  auto rows = test_support::drawn_rows(kTrapped + "demand d acme north m 3/s diversity=node");
+  const auto more = grid::make_snapshot(rows, 1);
+  v1::Plan warm = planner.plan(more, &first, "q", 1, {}, {}), cold = plan(more, &first, "q", 1, {}, {});
+  warm.clear_bound_eur_per_hour();  // of prices learnt before
+  cold.clear_bound_eur_per_hour();
+  EXPECT_EQ(warm.SerializeAsString(), cold.SerializeAsString());
+  rows.links[0].state = grid::State::down;
+  const auto cut = grid::make_snapshot(rows, 1);
+  EXPECT_EQ(only_demand(planner.plan(cut, &first, "r", 1, {}, {})).blocked_by(), "diversity");
 }
 
 }  // namespace

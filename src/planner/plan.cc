@@ -431,9 +431,6 @@ v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::st
   return Planner().plan(snapshot, incumbent, std::move(plan_id), seed, limit, std::move(stop));
 }
 
-namespace {
-
-// Empty where the grid no longer has one of them.
 std::vector<grid::LinkIndex> links_of(const grid::Snapshot& snapshot, const v1::PlannedWay& way) {
   std::vector<grid::LinkIndex> links;
   for (const std::string& id : way.links())
@@ -441,8 +438,6 @@ std::vector<grid::LinkIndex> links_of(const grid::Snapshot& snapshot, const v1::
   if (std::ssize(links) != way.links_size()) links.clear();
   return links;
 }
-
-}  // namespace
 
 twin::Assignment assignment_of(const grid::Snapshot& snapshot, const v1::Plan& plan) {
   std::map<std::string_view, grid::PoolIndex> pools;

@@ -285,6 +285,44 @@ std::vector<double> booked_on_second_ways(const grid::Snapshot& snapshot, const 
   return gbps;
 }
 
+std::vector<std::string> residencies_left_after_failures(const grid::Snapshot& snapshot,
+                                                         const twin::Assignment& assignment) {
+  if (!snapshot.policy.resident_repairs) return {};
+  std::vector<twin::PromiseWatch> watches;
+  std::vector<grid::DemandIndex> demands;
+  for (const twin::Assignment::Share& share : assignment.shares) {
+    const grid::Demand& demand = snapshot.demands[share.demand];
+    const grid::JurisdictionSet residency = snapshot.tenants[demand.tenant].residency;
+    if (residency == grid::JurisdictionSet::all()) continue;
+    const twin::PromiseWatch::Part part{snapshot.pools[share.pool].node, Microseconds(1e300), share.primary,
+                                        share.second};
+    watches.push_back({demand.region, residency, {part}, demand.flex_algo});
+    demands.push_back(share.demand);
+  }
+  std::vector<std::string> found;
+  if (watches.empty()) return found;
+  for (const auto kind : {twin::FailureKind::link, twin::FailureKind::node}) {
+    const auto study = twin::FailureStudy::make(snapshot, {}, watches, kind);
+    if (!study) {
+      found.push_back(fmt::format("whether repairs stay resident cannot be told: {}", study.error().message));
+      return found;
+    }
+    std::vector<std::array<uint32_t, 2>> leaving;
+    twin::SweepOptions options;
+    options.worst = kOverfilledMax;
+    for (const twin::FailureOutcome& outcome : study->run(1, options, {}).worst)
+      if (outcome.residencies_left > 0) leaving.push_back(outcome.failed);
+    for (const auto& failed : leaving)
+      for (const uint32_t watch : study->plain(failed).left)
+        if (found.size() < kOverfilledMax)
+          found.push_back(fmt::format("demand {}: once {} has failed, its traffic leaves the residency of {}",
+                                      snapshot.demands[demands[watch]].id,
+                                      twin::failed_id(snapshot, study->failures()[failed[0]]),
+                                      snapshot.tenants[snapshot.demands[demands[watch]].tenant].id));
+  }
+  return found;
+}
+
 std::vector<std::string> overfilled_after_failures(const grid::Snapshot& snapshot, const twin::Assignment& assignment) {
   if (snapshot.policy.restoration.cases.empty()) return {};
   return FailureCheck(snapshot, assignment).check();

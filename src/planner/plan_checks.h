@@ -11,6 +11,8 @@
 
 namespace tandem::planner {
 
+inline constexpr size_t kOverfilledMax = 100;  // what a person reads of one fault
+
 // The two ways of one split, walked link by link.
 struct CheckedWays {
   std::vector<std::string> faults;  // each the end of a sentence
@@ -22,10 +24,14 @@ CheckedWays check_ways(const grid::Snapshot& snapshot, const grid::Demand& deman
 // What is booked beside the traffic itself, by 2 × link, + 1 from link.b to link.a: second ways as the plan has them.
 std::vector<double> booked_on_second_ways(const grid::Snapshot& snapshot, const twin::Assignment& assignment);
 
+// Where the policy asks that repairs stay resident: each demand whose traffic some one failure of a link or node leads
+// out of its residency, as sentences, at most kOverfilledMax; worked out by twin::FailureStudy.
+std::vector<std::string> residencies_left_after_failures(const grid::Snapshot& snapshot,
+                                                         const twin::Assignment& assignment);
+
 // Every case of the policy, as sentences; at most kOverfilledMax of them. A flow is routed anew in those cases that
 // take a link from one of its branches, the rest stands: removing what no branch uses moves nothing.
 // O(sum over cases of the sources they touch · links log nodes).
-inline constexpr size_t kOverfilledMax = 100;  // what a person reads of one fault
 std::vector<std::string> overfilled_after_failures(const grid::Snapshot& snapshot, const twin::Assignment& assignment);
 
 }  // namespace tandem::planner

@@ -111,6 +111,9 @@ struct Verdict {
 };
 Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after);
 
+// The links of a planned way; none where the grid no longer has one of them.
+std::vector<grid::LinkIndex> links_of(const grid::Snapshot& snapshot, const v1::PlannedWay& way);
+
 // The shares of a plan as the twin takes them; what the snapshot no longer has is left out.
 twin::Assignment assignment_of(const grid::Snapshot& snapshot, const v1::Plan& plan);
 

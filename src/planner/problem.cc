@@ -21,6 +21,7 @@ std::string_view to_string(Gate gate) {
                                                 "unreachable",
                                                 "residency",
                                                 "path_residency",
+                                                "repair_residency",
                                                 "diversity",
                                                 "promise_tpot",
                                                 "promise_ttft",
@@ -61,6 +62,7 @@ Problem::Problem(const grid::Snapshot& s, std::shared_ptr<const Terrain> of, con
   add_candidates();
   if (incumbent != nullptr) read_incumbent(*incumbent);
   add_demands();
+  add_repairs();
   add_diverse_legs();
 }
 
@@ -271,6 +273,7 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   if ((snapshot.jurisdiction_of(grid::SiteIndex(candidate.site)).bits & ~demand.residency) != 0)
     return ruled_out(Gate::residency);
   if ((own.jurisdictions & ~demand.residency) != 0) return ruled_out(Gate::path_residency);
+  if (!repairs_stay(demand, candidate.pool)) return ruled_out(Gate::repair_residency);
   if (!leg.reachable) return ruled_out(Gate::diversity);
   if (use.points == 0) return ruled_out(Gate::promise_tpot, use.fastest_ms, row.promise.tpot.value());
   if (slack_ms(demand, leg, use) < 0) return ruled_out(Gate::promise_ttft, verdict.ttft_ms, row.promise.ttft.value());

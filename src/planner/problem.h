@@ -13,7 +13,6 @@
 #include "planner/restoration.h"
 #include "planner/terrain.h"
 #include "tandem/v1/plan.pb.h"
-#include "twin/diverse_ways.h"
 #include "twin/twin.h"
 
 namespace tandem::planner {
@@ -21,16 +20,17 @@ namespace tandem::planner {
 // What may rule a pool out for a demand, in the order they are asked: a later gate is a nearer miss.
 enum class Gate : uint8_t {
   none,
-  tenant_model,    // the tenant may not use the model
-  context,         // prompt and output exceed the model's context
-  anchor,          // every anchor of the region is down
-  model,           // no profile of the model on the pool's accelerator
-  memory,          // the weights or one request's KV do not fit
-  down,            // the pool's site or node is down
-  unreachable,     // no path
-  residency,       // the site's jurisdiction
-  path_residency,  // a jurisdiction that some equal-cost branch touches
-  diversity,       // no two ways there that share nothing they must not, and stay within the residency
+  tenant_model,      // the tenant may not use the model
+  context,           // prompt and output exceed the model's context
+  anchor,            // every anchor of the region is down
+  model,             // no profile of the model on the pool's accelerator
+  memory,            // the weights or one request's KV do not fit
+  down,              // the pool's site or node is down
+  unreachable,       // no path
+  residency,         // the site's jurisdiction
+  path_residency,    // a jurisdiction that some equal-cost branch touches
+  repair_residency,  // a jurisdiction that what some one failure diverts would pass, where the policy asks for that
+  diversity,         // no two ways there that share nothing they must not, and stay within the residency
   promise_tpot,
   promise_ttft,
   accelerators,   // too few are left beside the radio reserve
@@ -99,15 +99,6 @@ struct Option {
   double alone_eur_per_hour = 0;       // at least what the whole demand costs in a deployment of its own
 };
 
-// Two ways from an anchor to a pool, for demands that ask for them. Traffic takes the primary and costs what it costs;
-// the same is booked on the second, so that it has room there when the first is gone. The promise is held over the
-// longest of both and the network's own branches, which traffic takes until ways are set up and when both are gone.
-struct DiverseLeg {
-  Leg leg;  // reachable: there are two
-  twin::WayPair ways;
-  std::vector<ArcUse> uses;  // ascending by arc
-};
-
 struct DemandRow {
   const grid::Demand* row = nullptr;
   Gate blocked = Gate::none;        // ruled out everywhere
@@ -127,6 +118,7 @@ struct DemandRow {
   uint64_t residency = 0;         // of the tenant
   uint32_t use_first = 0;         // in Problem::uses; one for each profile of the model
   uint32_t view = UINT32_MAX;     // in Terrain::views: from its anchor, by its algorithm; UINT32_MAX without an anchor
+  uint32_t repairs = UINT32_MAX;  // in Problem::repairs; UINT32_MAX: nothing is asked of them
   uint32_t ways = UINT32_MAX;     // in Problem::diverse_legs; UINT32_MAX: the network's own branches
   std::vector<uint32_t> options;  // ascending by candidate
 
@@ -154,10 +146,14 @@ class Problem {
   std::vector<Use> uses;        // by demand, then profile of its model
   std::vector<Option> options;  // those the search may take; in the order they were added
   std::vector<std::vector<uint32_t>> options_of_candidate;
-  std::vector<uint32_t> pool_spare;                   // accelerators beside the largest radio reserve of the day
-  std::vector<double> site_kw;                        // left beside the radio reserve at worst case
-  std::vector<double> arc_spare_gbps;                 // headroom × capacity − background; may be negative
-  std::vector<std::vector<DiverseLeg>> diverse_legs;  // by anchor, diversity and residency in use; then pool
+  std::vector<uint32_t> pool_spare;       // accelerators beside the largest radio reserve of the day
+  std::vector<double> site_kw;            // left beside the radio reserve at worst case
+  std::vector<double> arc_spare_gbps;     // headroom × capacity − background; may be negative
+  std::vector<DiverseLegs> diverse_legs;  // by anchor, algorithm, diversity and residency in use
+
+  // By region and algorithm, where the policy asks that repairs stay resident; then pool: the jurisdictions that
+  // traffic passes, one way or the other, after some failure of one link or node.
+  std::vector<std::vector<uint64_t>> repairs;
 
   // What is left of arcs, and behind them of restoration rows: a row counts as one arc more.
   Restoration restoration;
@@ -180,7 +176,8 @@ class Problem {
     const Candidate& at = candidates[candidate];
     const Leg* leg = leg_of(row, at.pool);
     return at.servable && leg != nullptr && leg->reachable && (leg->jurisdictions & ~row.residency) == 0 &&
-           uses[row.use_first + at.slot].points != 0 && slack_ms(row, *leg, uses[row.use_first + at.slot]) >= 0;
+           repairs_stay(row, at.pool) && uses[row.use_first + at.slot].points != 0 &&
+           slack_ms(row, *leg, uses[row.use_first + at.slot]) >= 0;
   }
   // Of the promised time to first token, what the deployment may take; and what is left of it beside the own prefill:
   // no deployment whose waits are longer than that on average keeps the promise.
@@ -192,6 +189,9 @@ class Problem {
   }
   double transport_eur_per_hour(const DemandRow& row, const Leg& leg) const {  // of the whole demand
     return row.bytes_per_hour * leg.euros_per_byte;
+  }
+  bool repairs_stay(const DemandRow& row, uint32_t pool) const {
+    return row.repairs == UINT32_MAX || (repairs[row.repairs][pool] & ~row.residency) == 0;
   }
   // What counts for a demand there: of its two ways where it asks for them. Null when every anchor is down.
   const Leg* leg_of(const DemandRow& row, uint32_t pool) const {
@@ -211,7 +211,7 @@ class Problem {
 
   // Of a demand at a pool that it reaches, without restoration rows and with them.
   const std::vector<ArcUse>& base_arc_uses(const DemandRow& row, uint32_t pool) const {
-    return row.ways == UINT32_MAX ? terrain->views[row.view]->arc_uses(pool) : diverse_legs[row.ways][pool].uses;
+    return row.ways == UINT32_MAX ? terrain->views[row.view]->arc_uses(pool) : diverse_legs[row.ways].arc_uses(pool);
   }
   const std::vector<ArcUse>& arc_uses(const DemandRow& row, uint32_t pool) const {
     return restoration.rows().empty() ? base_arc_uses(row, pool) : restoration.arc_uses(*this, row, pool);
@@ -224,6 +224,7 @@ class Problem {
   void add_demands();
   void add_uses(uint32_t demand);
   bool copy_uses(uint32_t from, uint32_t to);
+  void add_repairs();
   void add_diverse_legs();
   void read_incumbent(const v1::Plan& incumbent);
 

@@ -19,8 +19,9 @@ void for_each_on_two_threads(size_t count, const std::function<void(size_t)>& wo
   other.join();
 }
 
-AnchorView::AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::PathTree> of)
+AnchorView::AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::PathTree> of, grid::FlexAlgoIndex by)
     : tree(std::move(of)),
+      algo(by),
       legs(snapshot.pools.size()),
       uses_known_(std::make_unique<std::once_flag[]>(snapshot.pools.size())),
       uses_(snapshot.pools.size()) {
@@ -164,6 +165,7 @@ const Terrain::FromNode* Terrain::find(uint32_t node, grid::FlexAlgoIndex algo) 
 void Terrain::take_over(const Terrain& previous) {
   const StateChange change = compare_states(previous.snapshot_, snapshot_);
   if (!change.comparable) return;
+  if (change.links.empty() && change.nodes.empty()) diverse_legs_ = previous.diverse_legs_;
   for (FromNode& from : from_) {
     const FromNode* before = previous.find(from.node, from.algo);
     if (before == nullptr || touched(*before->tree, from.algo, snapshot_, change)) continue;
@@ -178,7 +180,7 @@ void Terrain::take_over(const Terrain& previous) {
 
 void Terrain::work_out(FromNode& from) const {
   if (!from.tree) from.tree = std::make_shared<const twin::PathTree>(from.network, grid::NodeIndex(from.node));
-  if (from.anchor && !from.view) from.view = std::make_shared<const AnchorView>(snapshot_, from.tree);
+  if (from.anchor && !from.view) from.view = std::make_shared<const AnchorView>(snapshot_, from.tree, from.algo);
   if (from.rows.empty() || from.background) return;
   std::map<uint32_t, double> by_arc;
   for (const uint32_t i : from.rows) {

@@ -9,10 +9,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "grid/snapshot.h"
+#include "twin/diverse_ways.h"
 #include "twin/twin.h"
 
 namespace tandem::planner {
@@ -33,10 +35,11 @@ struct ArcUse {
 
 class AnchorView {
  public:
-  AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::PathTree> tree);
+  AnchorView(const grid::Snapshot& snapshot, std::shared_ptr<const twin::PathTree> tree, grid::FlexAlgoIndex algo);
 
   const std::shared_ptr<const twin::PathTree> tree;
-  std::vector<Leg> legs;  // by pool
+  const grid::FlexAlgoIndex algo;  // whose paths
+  std::vector<Leg> legs;           // by pool
   // Ascending by arc. Worked out when first asked for; may be asked by several threads.
   const std::vector<ArcUse>& arc_uses(uint32_t pool) const;
 
@@ -44,6 +47,32 @@ class AnchorView {
   std::vector<grid::NodeIndex> node_of_pool_;
   std::unique_ptr<std::once_flag[]> uses_known_;  // by pool
   mutable std::vector<std::vector<ArcUse>> uses_;
+};
+
+// Two ways from an anchor to a pool, for demands that ask for them. Traffic takes the primary and costs what it costs;
+// the same is booked on the second, so that it has room there when the first is gone. The promise is held over the
+// longest of both and the network's own branches, which traffic takes until ways are set up and when both are gone.
+struct DiverseLeg {
+  Leg leg;  // reachable: there are two
+  twin::WayPair ways;
+};
+
+// Those from one anchor to all pools that its network reaches within a residency. A copy is O(1).
+class DiverseLegs {
+ public:
+  DiverseLegs(const grid::Snapshot& snapshot, const AnchorView& view, grid::Diversity diversity, uint64_t residency);
+
+  const DiverseLeg& operator[](uint32_t pool) const { return rows_->legs[pool]; }
+  // Of both ways, as booked; ascending by arc. Worked out when first asked for; may be asked by several threads.
+  const std::vector<ArcUse>& arc_uses(uint32_t pool) const;
+
+ private:
+  struct Rows {
+    std::vector<DiverseLeg> legs;  // by pool
+    std::unique_ptr<std::once_flag[]> uses_known;
+    std::vector<std::vector<ArcUse>> uses;
+  };
+  std::shared_ptr<Rows> rows_;
 };
 
 class Terrain {
@@ -60,6 +89,11 @@ class Terrain {
   uint32_t view_of(uint32_t region, grid::FlexAlgoIndex algo) const;
   std::vector<double> arc_background_gbps;  // 2 × link, + 1 from link.b to link.a
 
+  // By view, what is asked apart, and residency. Worked out for the first who asks, those of one call on two threads;
+  // kept for the terrains to come while no link or node changes. Not for two threads at once.
+  using WaysAsked = std::tuple<uint32_t, grid::Diversity, uint64_t>;
+  std::vector<DiverseLegs> diverse_legs(const std::vector<WaysAsked>& asked) const;
+
  private:
   using Arcs = std::vector<std::pair<uint32_t, double>>;  // arc, Gbit/s
   // What is known of a node and an algorithm; `tree` of all that traffic starts at, the rest where it applies.
@@ -73,6 +107,9 @@ class Terrain {
     std::shared_ptr<const AnchorView> view;
     std::shared_ptr<const Arcs> background;  // all it sends
   };
+  // The node and algorithm of a view in place of its position.
+  using WaysKey = std::tuple<uint32_t, grid::FlexAlgoIndex, grid::Diversity, uint64_t>;
+
   void find_nodes();
   void take_over(const Terrain& previous);
   void work_out(FromNode& from) const;
@@ -82,6 +119,7 @@ class Terrain {
   grid::Snapshot snapshot_;     // O(1) copy; what the next terrain compares with
   std::vector<FromNode> from_;  // ascending by node, then algorithm
   std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, uint32_t> views_;  // of a region and a flex algorithm: its view
+  mutable std::map<WaysKey, DiverseLegs> diverse_legs_;                 // asked for so far
   std::vector<uint32_t> view_of_region_;                                // of a region: its view by the IGP
 };
 

@@ -37,7 +37,9 @@ class Checker {
     check_demands();
     check_promises();
     check_links();
-    for (std::string& fault : overfilled_after_failures(snapshot_, assignment_of(snapshot_, plan_)))
+    const twin::Assignment assignment = assignment_of(snapshot_, plan_);
+    for (std::string& fault : overfilled_after_failures(snapshot_, assignment)) found_.push_back(std::move(fault));
+    for (std::string& fault : residencies_left_after_failures(snapshot_, assignment))
       found_.push_back(std::move(fault));
     return std::move(found_);
   }

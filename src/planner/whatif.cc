@@ -106,7 +106,7 @@ Json after_failover(const grid::Snapshot& before, const v1::Plan& plan, const gr
 
 Json traffic_json(const twin::TrafficMatrix& matrix) {
   return Json::Object{{"formula", matrix.formula},
-                      {"flows", static_cast<int64_t>(matrix.flows.size())},
+                      {"flows", static_cast<int64_t>(matrix.size())},
                       {"gbps", six_decimals(matrix.total().value())}};
 }
 
@@ -157,6 +157,7 @@ class SweepReport {
         {"overloading", sweep.overloaded},
         {"losing", sweep.losing},
         {"breaking", sweep.breaking},
+        {"leaving", sweep.leaving},
         {"worst", worst(study, sweep)},
         {"upgrades", upgrades(sweep)},
     };
@@ -165,7 +166,7 @@ class SweepReport {
   }
 
  private:
-  Json::Array broken_at_once(const std::vector<uint32_t>& promises) const {
+  Json::Array demands_of(const std::vector<uint32_t>& promises) const {
     Json::Array rows;
     for (size_t i = 0; i < std::min(promises.size(), kNamedMax); ++i) {
       const grid::Demand& demand = snapshot_.demands[watched_[promises[i]].demand];
@@ -187,7 +188,8 @@ class SweepReport {
       const size_t count = outcome.failed[0] == outcome.failed[1] ? 1 : 2;
       const grid::Snapshot after = with_failures(snapshot_, std::span(both).first(count));
       Json::Object row = outcome_json(snapshot_, study.failures(), outcome).object();
-      row["broken_at_once"] = broken_at_once(plain.promises);
+      row["broken_at_once"] = demands_of(plain.promises);
+      row["left_residency"] = demands_of(plain.left);
       row["after_failover"] = after_failover(snapshot_, plan_, after);
       row["worst_link"] = busiest_link(after, plain.gbps);
       row["fullest_links"] = fullest_links(after, plain.gbps);
@@ -284,6 +286,7 @@ class SweepReport {
 Json outcome_json(const grid::Snapshot& snapshot, std::span<const twin::Failure> failures,
                   const twin::FailureOutcome& outcome) {
   return Json::Object{{"failed", failed_ids(snapshot, failures, outcome)},
+                      {"residencies_left", static_cast<int64_t>(outcome.residencies_left)},
                       {"promises_broken", static_cast<int64_t>(outcome.promises_broken)},
                       {"utilization_max", six_decimals(outcome.utilization_max)},
                       {"lost_gbps", six_decimals(outcome.lost_gbps)}};
@@ -306,6 +309,7 @@ twin::TrafficMatrix chosen_traffic(const grid::Snapshot& snapshot, const v1::Pla
       choice == TrafficChoice::uniform ? twin::uniform_traffic(snapshot, fill) : twin::gravity_traffic(snapshot, fill);
   matrix.formula += fmt::format("; and {}", own.formula);
   matrix.flows.insert(matrix.flows.end(), own.flows.begin(), own.flows.end());
+  matrix.steered = std::move(own.steered);
   return matrix;
 }
 
@@ -332,13 +336,15 @@ namespace {
 
 // What would be carried if all traffic gave way until every link had room: max-min fair shares of what is left.
 Json shared_fairly(const grid::Snapshot& after, const twin::TrafficMatrix& matrix) {
-  if (static_cast<double>(matrix.flows.size()) * 2 * static_cast<double>(after.links.size()) > kSharingWorkMax)
+  if (static_cast<double>(matrix.size()) * 2 * static_cast<double>(after.links.size()) > kSharingWorkMax)
     return nullptr;
   const twin::ElasticShares shares = share_elastic(after, matrix, std::vector<double>(2 * after.links.size(), 0));
   double carried = 0, least = 1;
   int64_t held_back = 0;
-  for (size_t f = 0; f < matrix.flows.size(); ++f) {
-    const double share = shares.rates[f].value() / matrix.flows[f].rate.value();
+  const size_t flows = matrix.flows.size();
+  for (size_t f = 0; f < matrix.size(); ++f) {
+    const Gbps asked = f < flows ? matrix.flows[f].rate : matrix.steered[f - flows].rate;
+    const double share = shares.rates[f].value() / asked.value();
     carried += shares.rates[f].value();
     if (share >= kWholeShare) continue;
     ++held_back;
@@ -364,10 +370,13 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
   };
   twin::Networks before_networks(snapshot), after_networks(after);
   int64_t watched = 0, broken = 0;
+  Json::Array left;
   for (const WatchedPromise& one : watched_promises(snapshot, plan)) {
     if (is_broken(snapshot, before_networks, one.watch)) continue;
     ++watched;
     broken += is_broken(after, after_networks, one.watch) ? 1 : 0;
+    if (leaves_residency(snapshot, before_networks, after, after_networks, one.watch))
+      left.push_back(snapshot.demands[one.demand].id);
   }
   Json::Array failed, rounds;
   for (const twin::Failure& failure : scenario.failures)
@@ -386,6 +395,7 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
       {"traffic", traffic_json(matrix)},
       {"promises", watched},
       {"promises_broken", broken},
+      {"left_residency", std::move(left)},
       {"after_failover", after_failover(snapshot, plan, after)},
       {"undisturbed", phase(snapshot, plain_loads(snapshot, matrix))},
       {"repair", phase(after, repair_loads(snapshot, matrix, scenario.failures))},

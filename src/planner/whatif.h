@@ -57,15 +57,17 @@ struct SweepProgress {
   std::span<const twin::Failure> failures;         // what their `failed` counts
 };
 
-// {"failed":[ids],"promises_broken","utilization_max","lost_gbps"}
+// {"failed":[ids],"residencies_left","promises_broken","utilization_max","lost_gbps"}
 Json outcome_json(const grid::Snapshot& snapshot, std::span<const twin::Failure> failures,
                   const twin::FailureOutcome& outcome);
 
 // All failures of a class: {"fail","failures","scenarios","scenarios_per_s","seconds","complete","traffic","promises",
-// "undisturbed","overloaded","losing","breaking","worst","upgrades","verify":{"checked","differences",…}}.
+// "undisturbed","overloading","losing","breaking","leaving","worst","upgrades","verify":{"checked","differences",…}}.
 // `promises_broken` of a scenario counts the promises that break at once, with the plan's splits as they are. Each of
 // the worst says whose they are (`broken_at_once`, at most kNamedMax), which stay broken when the shares have moved
-// (`after_failover`, by planner::compare), what is down (`links_down`, `sites_down`) and which links are fullest.
+// (`after_failover`, by planner::compare), whose traffic leaves its residency, on a repair or once routing has
+// converged
+// (`left_residency`; at most kNamedMax), what is down (`links_down`, `sites_down`) and which links are fullest.
 // Errors: too_large.
 Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan, const FailureSweep& asked,
                             const Clock& clock, const std::function<void(const SweepProgress&)>& progress,
@@ -74,8 +76,8 @@ Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan
 // One scenario: what these failures do together, at once and step by step.
 // {"failed","traffic","promises","undisturbed", "repair" (only the routers beside it know), "converged",
 // "shared_fairly" (what is carried then if all traffic gives way, and the least share of a flow, 0 where it has no
-// path; null where there are too many flows to share), "promises_broken", "after_failover", "cascade" (where links that
-// carry more than `trip` of their capacity fail too)}.
+// path; null where there are too many flows to share), "promises_broken", "left_residency" (demands), "after_failover",
+// "cascade" (where links that carry more than `trip` of their capacity fail too)}.
 struct Scenario {
   std::vector<twin::Failure> failures;  // at most kFailuresMax
   TrafficChoice traffic = TrafficChoice::automatic;

@@ -56,6 +56,7 @@ DiverseWays::DiverseWays(const grid::Snapshot& snapshot, std::shared_ptr<const N
       frontier.emplace(there, arc.to);
     }
   }
+  pair_all();
 }
 
 bool DiverseWays::asks_nodes() const {
@@ -117,84 +118,150 @@ std::optional<DiverseWays::Steps> DiverseWays::first_way(uint32_t to) const {
   return steps;
 }
 
-// The second way through what is left of the first: links of the first may only be crossed against it, which takes them
-// off both. Where nodes must differ, one of the first is entered from elsewhere only to go back along the first from
-// there (places `node`), and only by coming back along it may a way leave it (places `nodes + node`).
-std::optional<std::pair<DiverseWays::Steps, DiverseWays::Steps>> DiverseWays::disjoint(uint32_t to) const {
-  const auto first = first_way(to);
-  if (!first) return std::nullopt;
+uint32_t DiverseWays::above(uint32_t place) const {
   const auto nodes = static_cast<uint32_t>(snapshot_.nodes.size());
-  const bool split = asks_nodes();
-  std::vector<const Step*> along(nodes, nullptr);  // of the first way, by where it arrives
-  std::vector<uint8_t> on_first(snapshot_.links.size(), 0), between(nodes, 0);
-  for (const Step& step : *first) {
-    along[step.arc->to] = &step;
-    on_first[step.arc->link] = 1;
-    if (split && step.arc->to != to) between[step.arc->to] = 1;
+  if (place >= nodes) return place - nodes;  // an exit
+  const uint32_t from = before_[place].from;
+  return asks_nodes() ? nodes + from : from;
+}
+
+// visit(place, arc), all but arcs of the tree.
+template <class Visit>
+void DiverseWays::for_each_arc_out_of(uint32_t place, const Visit& visit) const {
+  const auto nodes = static_cast<uint32_t>(snapshot_.nodes.size());
+  if (asks_nodes() && place < nodes) return;  // an entry leads to its exit, in the tree
+  const uint32_t node = node_of(place);
+  if (node != from_ && network_->is_closed(node)) return;
+  for (const Network::Arc& arc : network_->out_of(node))
+    if (open(arc.to) && arc.to != from_ && before_[arc.to].arc != &arc) visit(arc.to, arc);
+}
+
+// The pairs to all places, in the order of their length. Places without a pair yet hang together as parts of the tree;
+// the one that comes next splits its part, and each arc between what it parts, or out of it, may close a pair: the way
+// of the tree to the arc's end, and that over the arc.
+void DiverseWays::pair_all() {
+  const auto nodes = static_cast<uint32_t>(snapshot_.nodes.size());
+  const uint32_t places = asks_nodes() ? 2 * nodes : nodes;
+  start_ = asks_nodes() ? nodes + from_ : from_;
+  paired_.assign(places, {});
+  const auto reached = [&](uint32_t place) { return distance_us_[node_of(place)] < kNoWay; };
+  std::vector<std::vector<uint32_t>> below(places);
+  std::vector<std::vector<std::pair<uint32_t, const Network::Arc*>>> into(places);
+  for (uint32_t place = 0; place < places; ++place) {
+    if (!reached(place) || place == start_ || node_of(place) == from_) continue;
+    if (place >= nodes && network_->is_closed(place - nodes)) continue;
+    below[above(place)].push_back(place);
   }
-  struct Back {
-    uint32_t place = 0;
-    const Network::Arc* arc = nullptr;  // null: against the first way, or within a node
-    const Step* against = nullptr;
-  };
-  std::vector<double> distance(size_t{2} * nodes, kNoWay);
-  std::vector<Back> before(distance.size());
+  for (uint32_t place = 0; place < places; ++place)
+    if (reached(place))
+      for_each_arc_out_of(place, [&](uint32_t to, const Network::Arc& arc) { into[to].emplace_back(place, &arc); });
+  std::vector<double> more(places, kNoWay);  // beyond twice the shortest way
+  std::vector<uint8_t> done(places, 0);
+  std::vector<uint32_t> part(places, 0), parted;
+  uint32_t parts = 0;
   Frontier frontier;
-  const auto reach = [&](uint32_t place, double there, Back back) {
-    if (!(there < distance[place])) return;
-    distance[place] = there;
-    before[place] = back;
-    frontier.emplace(there, place);
-  };
-  reach(from_, 0, {});
+  more[start_] = 0;
+  frontier.emplace(0, start_);
   while (!frontier.empty()) {
     const auto [here, place] = frontier.top();
     frontier.pop();
-    const uint32_t node = place % nodes;
-    if (here > distance[place]) continue;
-    if (place == to) break;
-    if (along[node] != nullptr) {  // against the first way nothing is added to a reduced cost
-      const uint32_t nearer = along[node]->from;
-      reach(between[nearer] ? nodes + nearer : nearer, here, {place, nullptr, along[node]});
+    if (done[place] != 0 || here > more[place]) continue;
+    done[place] = 1;
+    const uint32_t whole = part[place], fresh = parts + 1;
+    const auto close = [&](uint32_t from, uint32_t to, const Network::Arc& arc) {
+      const double there =
+          here + std::max(0.0, length_us(arc) + distance_us_[node_of(from)] - distance_us_[node_of(to)]);
+      if (!(there < more[to])) return;
+      more[to] = there;
+      paired_[to] = {{node_of(from), &arc}, place, from};
+      frontier.emplace(there, to);
+    };
+    const auto was_here = [&](uint32_t other) {
+      return done[other] == 0 && (part[other] == whole || part[other] >= fresh);
+    };
+    parted.clear();
+    for (const uint32_t child : below[place]) {
+      if (done[child] != 0) continue;
+      ++parts;
+      size_t next = parted.size();
+      parted.push_back(child);
+      for (; next < parted.size(); ++next) {
+        part[parted[next]] = parts;
+        for (const uint32_t lower : below[parted[next]])
+          if (done[lower] == 0) parted.push_back(lower);
+      }
     }
-    if (between[node] && place < nodes) continue;
-    if (!through(node, to)) continue;
-    for (const Network::Arc& arc : network_->out_of(node)) {
-      if (!open(arc.to) || on_first[arc.link]) continue;
-      const double more = std::max(0.0, length_us(arc) + distance_us_[node] - distance_us_[arc.to]);
-      reach(arc.to, here + more, {place, &arc, nullptr});
+    for (const uint32_t one : parted) {
+      for_each_arc_out_of(one, [&](uint32_t to, const Network::Arc& arc) {
+        if (part[to] != part[one] && was_here(to)) close(one, to, arc);
+      });
+      for (const auto& [from, arc] : into[one])
+        if (part[from] == whole && done[from] == 0) close(from, one, *arc);
     }
+    for_each_arc_out_of(place, [&](uint32_t to, const Network::Arc& arc) {
+      if (was_here(to)) close(place, to, arc);
+    });
   }
-  if (!(distance[to] < kNoWay)) return std::nullopt;
+}
 
-  // What is crossed once, by where it starts; what was crossed against the first way is on neither.
-  std::vector<uint8_t> taken_off(snapshot_.links.size(), 0);
-  std::vector<Step> crossed;
-  for (uint32_t place = to; place != from_; place = before[place].place) {
-    if (before[place].against != nullptr)
-      taken_off[before[place].against->arc->link] = 1;
-    else if (before[place].arc != nullptr)
-      crossed.push_back({before[place].place % nodes, before[place].arc});
-  }
-  for (const Step& step : *first)
-    if (!taken_off[step.arc->link]) crossed.push_back(step);
-  std::sort(crossed.begin(), crossed.end(), [](const Step& a, const Step& b) {
-    return std::pair(a.from, a.arc->link) < std::pair(b.from, b.arc->link);
-  });
+// From the end back: each place where a way left the other's tree is passed once over its own step and once along the
+// tree.
+std::optional<std::pair<DiverseWays::Steps, DiverseWays::Steps>> DiverseWays::disjoint(uint32_t to) const {
+  if (paired_.empty() || paired_[to].step.arc == nullptr) return std::nullopt;
+  std::vector<uint32_t> marked;
+  for (uint32_t place = to; place != start_; place = paired_[place].branch) marked.push_back(place);
   const auto take_way = [&] {
     Steps steps;
-    for (uint32_t node = from_; node != to; node = steps.back().arc->to) {
-      const auto next =
-          std::find_if(crossed.begin(), crossed.end(), [&](const Step& step) { return step.from == node; });
-      CHECK(next != crossed.end());
-      steps.push_back(*next);
-      crossed.erase(next);
+    for (uint32_t place = to; place != start_;) {
+      const auto mark = std::find(marked.begin(), marked.end(), place);
+      if (mark != marked.end()) {
+        steps.push_back(paired_[place].step);
+        place = paired_[place].from;
+        marked.erase(mark);
+        continue;
+      }
+      if (place < snapshot_.nodes.size()) steps.push_back(before_[place]);
+      place = above(place);
     }
+    std::reverse(steps.begin(), steps.end());
     return steps;
   };
   Steps one = take_way(), other = take_way();
   if (length_us(other) < length_us(one)) std::swap(one, other);
   return std::pair(std::move(one), std::move(other));
+}
+
+// Whether there is a way at all that rides none of a group.
+bool DiverseWays::leads_without(uint32_t group, uint32_t to) const {
+  std::vector<uint8_t> seen(snapshot_.nodes.size(), 0);
+  std::vector<uint32_t> stack{from_};
+  seen[from_] = 1;
+  while (!stack.empty() && seen[to] == 0) {
+    const uint32_t node = stack.back();
+    stack.pop_back();
+    if (!through(node, to)) continue;
+    for (const Network::Arc& arc : network_->out_of(node)) {
+      const auto groups = groups_of(arc.link);
+      if (seen[arc.to] != 0 || !open(arc.to) || std::find(groups.begin(), groups.end(), group) != groups.end())
+        continue;
+      seen[arc.to] = 1;
+      stack.push_back(arc.to);
+    }
+  }
+  return seen[to] != 0;
+}
+
+// What every way rides, both of these do.
+std::optional<uint32_t> DiverseWays::unavoidable_group(const Steps& a, const Steps& b, uint32_t to) const {
+  std::set<uint32_t> of_a, both;
+  for (const Step& step : a)
+    for (const uint32_t group : groups_of(step.arc->link)) of_a.insert(group);
+  for (const Step& step : b)
+    for (const uint32_t group : groups_of(step.arc->link))
+      if (of_a.contains(group)) both.insert(group);
+  for (const uint32_t group : both)
+    if (!leads_without(group, to)) return group;
+  return std::nullopt;
 }
 
 DiverseWays::Avoid DiverseWays::without_group(uint32_t group) const {
@@ -319,7 +386,7 @@ std::optional<WayPair> DiverseWays::pair(grid::NodeIndex to) const {
   auto found = disjoint(to.value);
   if (!found) return std::nullopt;
   if (asks_groups() && share_a_group(found->first, found->second)) {
-    if (unavoidable(to.value)) return std::nullopt;
+    if (unavoidable_group(found->first, found->second, to.value)) return std::nullopt;
     found = enumerate(to.value);
     if (!found) return std::nullopt;
   }

@@ -1,9 +1,11 @@
 // Two ways between the same two nodes that share nothing that a demand asks them not to share.
 //
 // Problem: of all pairs of ways that share no link, and as asked no node between their ends and no shared-risk group,
-// one of least total delay; every node of both within some jurisdictions. Method: for links and nodes the pair of least
-// total delay is found exactly by augmenting along reduced costs (Suurballe, Networks 4, 1974; with nodes split, as
-// Bhandari, "Survivable Networks", 1999, does), O(E log V). With shared-risk groups the problem is NP-hard (Hu,
+// one of least total delay; every node of both within some jurisdictions. Method: for links and nodes the pairs of
+// least total delay to all nodes at once, exactly, by one tree of shortest ways and one more pass over reduced costs
+// (Suurballe, Tarjan, "A quick method for finding shortest pairs of disjoint paths", Networks 14, 1984; with nodes
+// split, as Bhandari, "Survivable Networks", 1999, does): O(arcs · (log V + depth of the tree)), then O(length) a pair.
+// With shared-risk groups the problem is NP-hard (Hu,
 // "Diverse routing in optical mesh networks", IEEE Trans. Commun. 51, 2003). That exact pair is taken where it shares
 // no group; else simple ways are taken by ascending delay (Yen, Management Science 17, 1971), each with the shortest
 // that avoids its links and groups, until no later one can be part of a better pair, at most kPrimariesMax of them.
@@ -68,10 +70,17 @@ class DiverseWays {
   std::optional<Steps> shortest(uint32_t from, uint32_t to, const Avoid& avoid) const;
   std::optional<Steps> first_way(uint32_t to) const;  // of the tree
   std::optional<std::pair<Steps, Steps>> disjoint(uint32_t to) const;
+  void pair_all();
+  template <class Visit>
+  void for_each_arc_out_of(uint32_t place, const Visit& visit) const;
+  uint32_t above(uint32_t place) const;  // in the tree of shortest ways
+  uint32_t node_of(uint32_t place) const { return place % static_cast<uint32_t>(snapshot_.nodes.size()); }
+  bool leads_without(uint32_t group, uint32_t to) const;
   std::optional<std::pair<Steps, Steps>> enumerate(uint32_t to) const;
   Avoid beside(const Steps& primary) const;  // what a second way may not use
   bool share_a_group(const Steps& a, const Steps& b) const;
   Avoid without_group(uint32_t group) const;
+  std::optional<uint32_t> unavoidable_group(const Steps& a, const Steps& b, uint32_t to) const;
   std::optional<std::string> unavoidable(uint32_t to) const;
   Avoid nothing() const;
   Way way(const Steps& steps) const;
@@ -84,6 +93,16 @@ class DiverseWays {
   std::vector<uint32_t> first_group_, groups_;  // of each link, where groups are asked for
   std::vector<double> distance_us_;             // of each node from the start; infinite where there is no way
   std::vector<Step> before_;                    // the last step of the shortest way there
+  // Of the pass over reduced costs, by place: a node, or where nodes are asked apart its entry, and its exit `nodes`
+  // on.
+  struct Paired {
+    Step step;                   // the last of a pair's ways that is not of the tree; none: there is no pair
+    uint32_t branch = kNowhere;  // the place at which that way left the tree of the other
+    uint32_t from = kNowhere;    // the place that the step leaves
+  };
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  uint32_t start_ = 0;  // place
+  std::vector<Paired> paired_;
 };
 
 }  // namespace tandem::twin

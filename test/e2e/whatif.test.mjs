@@ -21,8 +21,8 @@ describe('tandem whatif', () => {
     assert.ok(report.traffic.flows > 38_000, report.traffic.formula);
     assert.deepEqual([report.verify.checked, report.verify.differences], [50, 0]);
     assert.equal(report.worst.length, 5);
-    const broken = report.worst.map((row) => row.promises_broken);
-    assert.deepEqual(broken, [...broken].sort((a, b) => b - a));
+    const harm = report.worst.map((row) => [row.residencies_left, row.promises_broken]);
+    assert.deepEqual(harm, [...harm].sort((a, b) => b[0] - a[0] || b[1] - a[1]));
     assert.ok(report.upgrades.length > 0);
   });
 

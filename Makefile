@@ -47,7 +47,7 @@ fuzz: ## every fuzz target for SECONDS (default 60) each
 	@cmake --build --preset fuzz -j $(JOBS)
 	@scripts/fuzz build-fuzz $${SECONDS_EACH:-60}
 
-soak: build ## 1,000 kill -9 under load and 10,000 simulated seeds; hours
+soak: build ## 1,000 kill -9 under load, 10,000 simulated seeds, half an hour of the gateway; hours
 	@cmake --build --preset release -j $(JOBS)
 	@test/soak/run
 

@@ -96,18 +96,23 @@ size_t event_end(std::string_view text, size_t from) {
   return std::string_view::npos;
 }
 
-// The data of an event: its data lines joined; nothing when it has none (a comment, a keep-alive).
-std::optional<std::string> event_data(std::string_view event) {
-  std::optional<std::string> data;
-  for (std::string_view line : split(event, '\n')) {
+// The data of an event: its one data line, or its data lines joined in `joined`; nothing when it has none (a comment, a
+// keep-alive).
+std::optional<std::string_view> event_data(std::string_view event, std::string& joined) {
+  std::optional<std::string_view> data;
+  while (!event.empty()) {
+    std::string_view line = event.substr(0, event.find('\n'));
+    event.remove_prefix(std::min(line.size() + 1, event.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.starts_with("data:")) continue;
     line.remove_prefix(5);
     if (line.starts_with(' ')) line.remove_prefix(1);
-    if (data)
-      data->append("\n").append(line);
-    else
-      data.emplace(line);
+    if (data) {
+      if (joined.empty()) joined = *data;
+      joined.append("\n").append(line);
+      line = joined;
+    }
+    data = line;
   }
   return data;
 }
@@ -170,7 +175,8 @@ StreamReader::Step StreamReader::feed(std::string_view bytes) {
     const std::string_view event = std::string_view(pending_).substr(begin, end - begin);
     begin = end;
     Result<bool> hand_on = true;
-    if (const std::optional<std::string> data = event_data(event)) hand_on = take_data(*data, step);
+    std::string joined;
+    if (const auto data = event_data(event, joined)) hand_on = take_data(*data, step);
     if (!hand_on)
       step.error = std::move(hand_on.error());
     else if (*hand_on)

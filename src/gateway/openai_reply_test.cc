@@ -58,6 +58,17 @@ TEST(StreamReader, HoldsAnIncompleteEventBack) {
   EXPECT_EQ(reader.feed(kToken.substr(30)).forward, kToken);
 }
 
+TEST(StreamReader, TheDataLinesOfAnEventAreOne) {
+  StreamReader reader(false);
+  const std::string text =
+      "event: message\r\ndata: {\"choices\":\r\ndata:[{\"delta\":\r\ndata: {\"content\":\"a\"}}]}\r\n\r\n";
+  const StreamReader::Step step = reader.feed(text + "data:\ndata:  [DONE]\n\n");
+  EXPECT_FALSE(step.error);
+  EXPECT_EQ(step.forward, text);
+  EXPECT_EQ(step.tokens, 1u);
+  EXPECT_TRUE(reader.ended());
+}
+
 TEST(StreamReader, ToolCallsAndReasoningAreOutput) {
   StreamReader reader(false);
   EXPECT_EQ(reader.feed("data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n").tokens, 1u);

@@ -508,7 +508,10 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     StreamReader::Step step = co_await read_step(exchange, reader);
     note_usage(reader.usage(), reader.tokens());
     if (writer_.peer_closed()) co_return leave(turn);
-    held.forward += step.forward;
+    if (held.forward.empty())
+      held.forward = std::move(step.forward);
+    else
+      held.forward += step.forward;
     held.tokens += step.tokens;
     held.has_data = held.has_data || step.has_data;
     if (!held.has_data && !writer_.started() && held.forward.size() > StreamReader::kEventBytesMax && !step.error)

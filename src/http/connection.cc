@@ -16,6 +16,8 @@ namespace {
 
 // Of what came beyond a request, for the next time: most connections are idle.
 constexpr size_t kUnreadBytesKept = 4 * 1024;
+// Most requests whole; some hundred where they are pipelined, which are then answered before others get their turn.
+constexpr size_t kHeadReadBytes = 16 * 1024;
 // What a client may still send after it has been refused, so that closing does not reset the connection before it has
 // read why: as much as commonly lies in its socket's buffer.
 constexpr size_t kDrainBytesMax = 1024 * 1024;
@@ -107,7 +109,8 @@ asio::awaitable<Connection::Received> Connection::receive() {
 }
 
 Connection::Input Connection::take_input() {
-  const std::span<char> buffer = server_->reactor().read_buffer();
+  const bool in_body = parser_.state() == RequestParser::State::body;
+  const std::span<char> buffer = server_->reactor().read_buffer().first(in_body ? Reactor::kReadBytes : kHeadReadBytes);
   const Socket::Moved read = socket_.read(buffer);
   if (read.error == asio::error::would_block) return Input::none;
   if (read.error) return Input::ended;

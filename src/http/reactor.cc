@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
 #include "base/check.h"
@@ -133,7 +135,8 @@ void Socket::set_in_use(bool in_use) {
 
 Socket::Moved Socket::read(std::span<char> into) {
   if (!is_open()) return {0, asio::error::bad_descriptor};
-  if (!can_read_) return {0, asio::error::would_block};
+  if (!can_read_ || reads_in_turn_ == kReadsInTurn) return {0, asio::error::would_block};
+  ++reads_in_turn_;
   ssize_t count = 0;
   do {
     count = ::recv(descriptor_, into.data(), into.size(), 0);
@@ -184,6 +187,8 @@ Socket::Moved Socket::write(std::span<asio::const_buffer> pieces) {
 
 asio::awaitable<void> Socket::wait(bool to_write) {
   waits_to_write_ = to_write;
+  reads_in_turn_ = 0;
+  if (is_open() && (to_write ? can_write_ : can_read_)) return asio::post(reactor_.context_, asio::use_awaitable);
   return waiter_.wait();
 }
 
@@ -204,6 +209,7 @@ void Socket::hang_up() {
 }
 
 void Socket::handle(uint32_t events) {
+  reads_in_turn_ = 0;
   const bool ends = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (ends || (events & EPOLLIN) != 0) can_read_ = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) can_write_ = true;

@@ -94,6 +94,9 @@ class Socket : public SocketHook {
   void on_hang_up(std::function<void()> callback) { on_hang_up_ = std::move(callback); }
   bool has_hung_up() const { return hung_up_; }
 
+  // After so many reads without a wait the others get their turn: one that is sent to without end must not keep them.
+  static constexpr int kReadsInTurn = 2;
+
   // Both without waiting. An `error` of would_block: nothing to be had, wait; of eof: the peer has ended its side.
   struct Moved {
     size_t bytes = 0;
@@ -124,6 +127,7 @@ class Socket : public SocketHook {
   bool can_write_ = false;
   bool hung_up_ = false;
   bool waits_to_write_ = false;
+  int reads_in_turn_ = 0;
   Signal waiter_;
   std::function<void()> on_hang_up_;
 };

@@ -428,6 +428,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
     co_return busy;
   }
   if (status != 200) co_return fail_turn(turn, engine_error(status));
+  responses_reply_.reset();  // what an engine before this one began
   if (completion_.stream) co_return co_await answer_stream(turn, exchange);
   co_return co_await answer_whole(turn, exchange);
 }
@@ -490,6 +491,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     StreamReader::Step step = co_await read_step(exchange, reader);
     note_usage(reader.usage(), reader.tokens());
     if (writer_.peer_closed()) co_return leave(turn);
+    Result<void> shaped = shape(step);
+    if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
+    if (!shaped && !step.error) step.error = std::move(shaped.error());
     held.forward += step.forward;
     held.tokens += step.tokens;
     held.has_data = held.has_data || step.has_data;
@@ -497,9 +501,6 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
       step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
     if (held.has_data || writer_.started()) {
       StreamReader::Step sent = std::exchange(held, {});
-      Result<void> shaped = shape(sent);
-      if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
-      if (!shaped && !step.error) step.error = std::move(shaped.error());
       const bool stays = co_await forward(std::move(sent));
       if (!stays) co_return leave(turn);
     }
@@ -535,9 +536,7 @@ asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchan
 Result<void> RequestRun::shape(StreamReader::Step& step) {
   if (!responses_) return {};
   const std::string chunks = std::exchange(step.forward, {});
-  Result<void> shaped = responses_reply().add_events(chunks, step.forward);
-  if (!shaped && !writer_.started()) responses_reply_.reset();  // the next engine's answer begins anew
-  return shaped;
+  return responses_reply().add_events(chunks, step.forward);
 }
 
 asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
@@ -663,7 +662,7 @@ Usage RequestRun::usage() const {
   return usage;
 }
 
-// Made when an engine's answer is passed on, and not before: each begins anew.
+// Made when an engine answers: by then the request has its id.
 ResponsesReply& RequestRun::responses_reply() {
   if (!responses_reply_) {
     ResponseHead head{record_.id, record_.at.ns / 1'000'000'000, record_.model, responses_->echo};

@@ -86,7 +86,7 @@ constexpr std::string_view kShared = R"({
     "estimated_requests":{"type":"integer","description":"whose engine gave no count; their tokens are in the above, and apart in the next two"},
     "estimated_prompt_tokens":{"type":"integer"},"estimated_output_tokens":{"type":"integer"},
     "cost_eur":{"type":"number"},"energy_j":{"type":"number"},"carbon_g":{"type":"number","description":"of CO2"}}},
-  "Serving":{"type":"object","properties":{"requests":{"type":"integer"},"requests_per_s":{"type":"number"},
+  "Serving":{"type":"object","properties":{"requests":{"type":"integer","description":"of known tenants"},"requests_per_s":{"type":"number"},
     "goodput_fraction":{"type":["number","null"],"description":"answered within their promise; null: nobody asked"},
     "ttft_p50_ms":{"type":["number","null"],"description":"of streamed answers"},"ttft_p95_ms":{"type":["number","null"]},
     "prompt_tokens_per_s":{"type":"number"},"output_tokens_per_s":{"type":"number"},"cost_eur":{"type":"number"},

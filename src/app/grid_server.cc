@@ -48,6 +48,18 @@ constexpr size_t kLogMessagesMax = 50;      // of one commit, told to the consol
 constexpr size_t kLogReadBytes = 1u << 20;  // of what was just committed, to tell the console
 constexpr size_t kEventsPerGroup = 2'000;   // of a grid file: half of what a batch of the log holds
 
+// Listeners that share a port among themselves would share it with another process's too, and take half of its
+// requests: one that shares with nobody, closed at once, tells whether somebody is there.
+Result<void> check_port_is_free(const std::string& address, uint16_t port) {
+  if (port == 0) return {};
+  asio::io_context context;
+  http::ServerOptions options;
+  options.address = address;
+  options.port = port;
+  TANDEM_TRY(http::Server::listen(context, options, {}));
+  return {};
+}
+
 // A request's record to each who wants it.
 class RecordFan final : public gateway::RecordSink {
  public:
@@ -260,6 +272,7 @@ void RunningGrid::reload() {
 
 Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
   if (options.tls_address.empty()) return {};
+  TANDEM_TRY(check_port_is_free(options.tls_address, options.tls_port));
   TANDEM_ASSIGN(certificate_, http::ServerCertificate::load(options.tls_certificate, options.tls_key));
   http::TlsListenerOptions tls_options;
   tls_options.address = options.tls_address;
@@ -273,6 +286,7 @@ Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
 }
 
 Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
+  TANDEM_TRY(check_port_is_free(options.address, options.port));
   uint16_t port = options.port;
   if (port != 0) TANDEM_TRY(http::Server::check_free(options.address, port));
   for (unsigned i = 0; i < options.gateway_threads; ++i) {

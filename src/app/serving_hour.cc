@@ -45,7 +45,7 @@ std::optional<double> TtftClasses::quantile_ms(double quantile) const {
 }
 
 void ServingHour::Cell::add(const gateway::RequestRecord& record) {
-  ++requests;
+  if (!record.tenant.empty()) ++requests;  // nothing was promised to who is not known
   if (record.promise_kept) ++kept;
   if (!record.refused.empty()) {
     ++rejected;

@@ -50,6 +50,9 @@ TEST(ServingHour, ByMinuteSiteTenantAndReason) {
   EXPECT_EQ(view["tenants"].array().at(0)["tenant"].text(), "acme");
   EXPECT_EQ(view["tenants"].array().at(0)["requests"].integer(), 3);
   EXPECT_EQ(to_json(view["rejections"]), R"([{"code":"capacity","requests":1},{"code":"residency","requests":1}])");
+  hour.add(refused("", "invalid_api_key"), kNoon + minutes(1));
+  EXPECT_EQ(hour.view({}, kNoon + minutes(1))["total"]["goodput_fraction"].number(), 0.5) << "nobody's request";
+  EXPECT_EQ(hour.view({}, kNoon + minutes(1))["total"]["rejected"].integer(), 3);
   const Json acme = hour.view({60, "", "acme"}, kNoon + minutes(1));
   EXPECT_EQ(to_json(acme["rejections"]), R"([{"code":"residency","requests":1}])");
   EXPECT_EQ(acme["total"]["requests"].integer(), 3);

@@ -446,6 +446,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
     co_return busy;
   }
   if (status != 200) co_return fail_turn(turn, engine_error(status));
+  responses_reply_.reset();  // what an engine before this one began
   if (completion_.stream) co_return co_await answer_stream(turn, exchange);
   co_return co_await answer_whole(turn, exchange);
 }
@@ -508,6 +509,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     StreamReader::Step step = co_await read_step(exchange, reader);
     note_usage(reader.usage(), reader.tokens());
     if (writer_.peer_closed()) co_return leave(turn);
+    Result<void> shaped = shape(step);
+    if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
+    if (!shaped && !step.error) step.error = std::move(shaped.error());
     if (held.forward.empty())
       held.forward = std::move(step.forward);
     else
@@ -520,9 +524,6 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     const bool waits_for_end = reader.ended() && !step.error && writer_.started();
     if ((held.has_data || writer_.started()) && !waits_for_end) {
       StreamReader::Step sent = std::exchange(held, {});
-      Result<void> shaped = shape(sent);
-      if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
-      if (!shaped && !step.error) step.error = std::move(shaped.error());
       const bool stays = co_await forward(std::move(sent));
       if (!stays) co_return leave(turn);
     }
@@ -558,9 +559,7 @@ asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchan
 Result<void> RequestRun::shape(StreamReader::Step& step) {
   if (!responses_) return {};
   const std::string chunks = std::exchange(step.forward, {});
-  Result<void> shaped = responses_reply().add_events(chunks, step.forward);
-  if (!shaped && !writer_.started()) responses_reply_.reset();  // the next engine's answer begins anew
-  return shaped;
+  return responses_reply().add_events(chunks, step.forward);
 }
 
 asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
@@ -688,7 +687,7 @@ Usage RequestRun::usage() const {
   return usage;
 }
 
-// Made when an engine's answer is passed on, and not before: each begins anew.
+// Made when an engine answers: by then the request has its id.
 ResponsesReply& RequestRun::responses_reply() {
   if (!responses_reply_) {
     ResponseHead head{record_.id, record_.at.ns / 1'000'000'000, record_.model, responses_->echo};

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/random.h"
+#include "gateway/openai_request.h"
 #include "gateway/responses_reply.h"
 #include "gateway/responses_request.h"
 #include "gateway/test_world.h"
@@ -311,6 +313,68 @@ TEST(Responses, ChatsOwnFormsPassUnchanged) {
       R"({"role":"tool","tool_call_id":"c","content":"7"}]})";
   EXPECT_EQ(world.ask(chat(body)).status, 200);
   EXPECT_EQ(world.engine("far").requests.at(0).body, body);
+}
+
+std::string mutated(std::string text, Random& random) {
+  const std::string alphabet = "{}[]\",:\\ \ntrue0123.-eu\xC3\xA9\xFF";
+  for (uint64_t edits = 1 + random.below(4); edits > 0 && !text.empty(); --edits) {
+    const size_t at = random.below(text.size());
+    switch (random.below(4)) {
+      case 0: text[at] = alphabet[random.below(alphabet.size())]; break;
+      case 1: text.insert(at, 1, alphabet[random.below(alphabet.size())]); break;
+      case 2: text.erase(at, 1 + random.below(4)); break;
+      default: text.insert(at, text.substr(random.below(text.size()), random.below(20))); break;
+    }
+  }
+  return text;
+}
+
+// Whatever a mutation leaves readable is a chat completion that the gateway reads too; the rest is an error object.
+TEST(ResponsesMutation, EveryRequestIsTranslatedOrRefused) {
+  Random random(17);
+  const std::vector<std::string> seeds{
+      R"({"model":"m","instructions":"h\u00e9","input":[{"role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"d"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"x"}],"stream":true})",
+      R"({"model":"m","input":"x","tools":[{"type":"function","name":"f","parameters":{"a":[1]}}],"tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"json_schema","name":"n","schema":{}}},"reasoning":{"effort":"low"},"x":[{}]})"};
+  RequestReader reader;
+  int accepted = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const auto request = read_responses_request(mutated(seeds[random.below(seeds.size())], random));
+    if (!request) {
+      EXPECT_TRUE(parse_json(body_of(request.error())));
+      continue;
+    }
+    EXPECT_TRUE(parse_json('{' + request->echo + '}')) << request->echo;
+    EXPECT_TRUE(parse_json(request->chat_body)) << request->chat_body;
+    accepted += reader.read(Surface::chat_completions, request->chat_body) ? 1 : 0;
+  }
+  EXPECT_GT(accepted, 1'000);
+}
+
+// Whatever an engine sends becomes events that are JSON, up to an error.
+TEST(ResponsesMutation, EveryAnswerBecomesEventsOrAnError) {
+  Random random(19);
+  const std::vector<std::string> seeds{
+      "data: {\"choices\":[{\"delta\":{\"content\":\"a\",\"refusal\":\"b\",\"reasoning\":\"c\"}}]}\n\n"
+      "data: "
+      "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"f\",\"arguments\":"
+      "\"{\"}}]},"
+      "\"finish_reason\":\"length\"}]}\n\n"};
+  int translated = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    ResponsesReply reply = reply_of(4'096);
+    std::string out;
+    if (reply.add_events(mutated(seeds[0], random), out)) {
+      reply.end({1, 2}, out);
+      ++translated;
+    } else {
+      reply.fail_with("cut", {1, 2}, out);
+    }
+    http::SseParser parser;
+    const auto events = parser.feed(out);
+    ASSERT_TRUE(events);
+    for (const http::SseEvent& event : *events) EXPECT_TRUE(parse_json(event.data)) << event.data;
+  }
+  EXPECT_GT(translated, 1'000);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
-import { example, Grid, temporaryDirectory } from './tandem.mjs';
+import { example, Grid, tandem, temporaryDirectory } from './tandem.mjs';
 
 const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
@@ -136,6 +136,13 @@ describe('a grid with its access log, traces and TLS', () => {
     }, 'the second certificate');
     assert.match(await ask(old), /^HTTP\/1\.1 200/, 'the connection goes on');
     old.destroy();
+  });
+
+  test('another grid does not share its port', () => {
+    const address = new URL(grid.url).host;
+    const second = tandem('up', '--grid', example, '--data', path.join(directory, 'second'), '--listen', address, '--threads', '2');
+    assert.notEqual(second.status, 0);
+    assert.match(second.err, /cannot listen on .*in use/);
   });
 
   test('the last hour, by site, tenant and reason', async () => {

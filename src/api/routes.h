@@ -21,6 +21,7 @@ enum class Operation : uint8_t {
   get_plan,
   post_whatif,
   get_decisions,
+  get_trials,
   get_decision,
   get_log,
   get_stream,

@@ -15,13 +15,14 @@
 #include "gateway/live_board.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_metrics.h"
+#include "gateway/trial_board.h"
 
 namespace tandem::gateway {
 
 inline Microseconds microseconds_of(Duration duration) { return Microseconds(static_cast<double>(duration.ns) * 1e-3); }
 
-// Bounds retries to a share of requests, so that an outage does not multiply the load on what is left (the token bucket
-// of Finagle's RetryBudget).
+// Bounds retries, or hedges, to a share of requests, so that an outage does not multiply the load on what is left (the
+// token bucket of Finagle's RetryBudget).
 class RetryBudget {
  public:
   static constexpr double kAtStart = 10;  // a gateway that has served nothing yet may retry too
@@ -58,8 +59,10 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         sink(record_sink),
         options(std::move(gateway_options)),
         metrics(registry),
+        trials(registry),
         random(options.seed, options.number),
         retries(options.retry_fraction),
+        hedges(options.hedge_fraction),
         ring(options.decisions_kept, options.tables_kept),
         queue(options.waiting_max),
         queue_timer(io_context),
@@ -86,8 +89,10 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   RecordSink& sink;
   const GatewayOptions options;
   RequestMetrics metrics;
+  TrialBoard trials;
   Random random;
   RetryBudget retries;
+  RetryBudget hedges;
   DecisionRing ring;
   FairQueue queue;
   std::unordered_map<uint64_t, TurnRate> turn_rates;  // by group of those who wait; looked up only
@@ -97,6 +102,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   RequestReader reader;
   const Instant started_at;
   size_t body_bytes_in_flight = 0;
+  size_t shadows_in_flight = 0;
   uint64_t sequence = 0;
   std::shared_ptr<const BoundTable> bound;
   uint64_t table_version = 0;

@@ -202,6 +202,8 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
       TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", 50, kDecisionsMax));
       return Json(Json::Object{{"decisions", parts.decisions.recent(limit)}});
     }
+    case Operation::get_trials:
+      return Json(Json::Object{{"offset", published.state.head.last()}, {"trials", parts.decisions.trials()}});
     case Operation::get_decision: {
       auto explained = parts.decisions.explain(call.parameters.front());
       if (!explained)

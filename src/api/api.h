@@ -53,6 +53,7 @@ class DecisionSource {
   virtual ~DecisionSource() = default;
   virtual Json recent(size_t count_max) const = 0;                     // an array, newest first
   virtual std::optional<Json> explain(std::string_view id) const = 0;  // nothing once it has left the ring
+  virtual Json trials() const = 0;  // an array: of the table in force, both sides of each
 };
 
 // What of the last hour's serving is asked.

@@ -42,6 +42,11 @@ constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":
     "outputs":{"type":"array","items":{"type":"object"}}}}}}})";
 constexpr std::string_view kDecisions =
     R"({"type":"object","properties":{"decisions":{"type":"array","items":{"type":"object"}}}})";
+constexpr std::string_view kTrials = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "trials":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"mode":{"enum":["shadow","canary"]},
+      "model":{"type":"string"},"to_model":{"type":"string"},"to_site":{"type":"string","description":"empty: any"},
+      "share_fraction":{"type":"number"},"base":{"type":"object","description":"as served without the trial"},
+      "candidate":{"type":"object","description":"as the trial served, or its copies"}}}}}})";
 constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$ref":"#/components/schemas/Offset"},
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
@@ -72,8 +77,8 @@ constexpr std::string_view kWhatIf = R"({"type":"object","properties":{"offset":
     "verify":{"type":"object","properties":{"checked":{"type":"integer"},"differences":{"type":"integer"}}}}})";
 constexpr std::string_view kObject = R"({"type":"object"})";
 constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperties":false,"properties":{
-    "policies":{"type":"array","minItems":1,"maxItems":7,"items":{"enum":["tandem","nearest","least-load","round-robin","cheapest",
-      "compute-then-network","centralise"]},"default":["tandem"],"description":"each on the same requests"},
+    "policies":{"type":"array","minItems":1,"maxItems":8,"items":{"enum":["tandem","nearest","least-load","round-robin","cheapest",
+      "prefix-hash","compute-then-network","centralise"]},"default":["tandem"],"description":"each on the same requests"},
     "duration_s":{"type":"number","exclusiveMinimum":0,"maximum":3600,"default":60,"description":"of simulated arrivals, at most 300000 of them"},
     "rate_factor":{"type":"number","exclusiveMinimum":0,"maximum":100,"default":1,"description":"of what the demands ask"},
     "sizes":{"enum":["exponential","fixed"],"default":"exponential","description":"of prompts and outputs about their means"},
@@ -148,6 +153,9 @@ constexpr std::array kGridRoutes{
           kWhatIfSchema, kWhatIf},
     Route{Operation::get_decisions, "GET", "/api/v1/decisions",
           "The last routing decisions of the gateways, newest first; 50, at most 1000.", "limit", "", kDecisions},
+    Route{Operation::get_trials, "GET", "/api/v1/trials",
+          "Shadows and canaries: requests, times, tokens and cost of both sides, since the process started.", "", "",
+          kTrials},
     Route{Operation::get_decision, "GET", "/api/v1/decisions/{id}",
           "One decision: what was known, what was weighed, what ruled it out.", "", "", kObject},
     Route{Operation::get_log, "GET", "/api/v1/log", "Events of the log from an offset on; 100, at most 1000.",

@@ -22,6 +22,7 @@ enum class Operation : uint8_t {
   get_predictive_models,
   post_whatif,
   get_decisions,
+  get_trials,
   get_decision,
   get_log,
   get_stream,

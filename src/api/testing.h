@@ -23,6 +23,7 @@ namespace tandem::api {
 class NoDecisions final : public DecisionSource {
   Json recent(size_t) const override { return Json::Array{}; }
   std::optional<Json> explain(std::string_view) const override { return std::nullopt; }
+  Json trials() const override { return Json::Array{}; }
 };
 
 class NoActivity final : public Activity {

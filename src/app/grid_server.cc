@@ -115,6 +115,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   // api::DecisionSource, on any thread.
   Json recent(size_t count_max) const override;
   std::optional<Json> explain(std::string_view id) const override;
+  Json trials() const override;
 
   void submit_quietly(std::vector<log::Event> events, const char* what);
   void power_sites(const grid::Snapshot& grid);
@@ -475,6 +476,15 @@ std::optional<Json> RunningGrid::explain(std::string_view id) const {
   for (const auto& front : fronts_)
     if (const auto story = front->gateway->explain_decision(id)) return gateway::to_json(*story);
   return std::nullopt;
+}
+
+Json RunningGrid::trials() const {
+  std::vector<gateway::TrialReport> reports;
+  for (const auto& front : fronts_)
+    for (gateway::TrialReport& report : front->gateway->trials()) reports.push_back(std::move(report));
+  Json::Array list;
+  for (const gateway::TrialReport& report : gateway::added_up(reports)) list.push_back(gateway::to_json(report));
+  return list;
 }
 
 void RunningGrid::submit_quietly(std::vector<log::Event> events, const char* what) {

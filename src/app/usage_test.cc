@@ -10,6 +10,7 @@
 
 #include "app/grid_server.h"
 #include "app/inventory_remote.h"
+#include "base/file.h"
 #include "control/control.h"
 #include "http/http.h"
 #include "log/log.h"
@@ -147,6 +148,37 @@ TEST(Usage, IsWhatWasServedToTheTokenAcrossAStopAndFromTheLogAlone) {
                               [&](const control::AccountKey&, const control::UsageSums& row) { total += row; });
   EXPECT_EQ(static_cast<int64_t>(total.output_tokens), sums["output_tokens"].integer());
   EXPECT_EQ(static_cast<double>(total.cost_nano_eur) * 1e-9, sums["cost_eur"].number());
+}
+
+TEST(Trials, OfAGridFileAreRunComparedAndBilledOnce) {
+  test_support::TemporaryDirectory directory;
+  const std::filesystem::path file = directory.path() / "grid.yaml";
+  std::string text = read_file(std::string(TANDEM_SOURCE_DIR) + "/examples/national.yaml", 1u << 24).value_or("");
+  text += "trials:\n  - {id: try, model: llama-3.1-8b, to_model: llama-3.2-3b, share_fraction: 1}\n";
+  ASSERT_TRUE(write_file_durably(file, text));
+  ServingWorld world;
+  world.start();
+  ASSERT_TRUE(world.server().apply_grid_file(file));
+  const std::string body = R"({"model":"llama-3.1-8b","max_tokens":5,"ignore_eos":true,)"
+                           R"("messages":[{"role":"user","content":"How far is it to Leipzig?"}]})";
+  wait_until([&] { return complete(world.server().port(), body).status == 200; });
+  const auto trial = [&] {
+    const Json all = world.ask("/api/v1/trials");
+    return all["trials"].array().empty() ? Json() : all["trials"].array().front();
+  };
+  wait_until([&] { return trial()["candidate"]["ok"].integer() == 1; });
+  const Json both = trial();
+  EXPECT_EQ(both["id"].text(), "try");
+  EXPECT_EQ(both["mode"].text(), "shadow");
+  EXPECT_EQ(both["base"]["ok"].integer(), 1);
+  EXPECT_EQ(both["candidate"]["ok"].integer(), 1);
+  EXPECT_EQ(both["candidate"]["output_tokens"].integer(), 5);
+  EXPECT_GT(both["candidate"]["cost_eur"].number(), 0);
+  world.stop();
+  world.start();
+  const Json usage = world.ask("/api/v1/usage?group_by=model")["usage"];
+  ASSERT_EQ(usage.array().size(), 1u) << to_json(usage);
+  EXPECT_EQ(usage.array()[0]["model"].text(), "llama-3.1-8b") << "nobody pays for the copy";
 }
 
 }  // namespace

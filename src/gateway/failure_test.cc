@@ -115,7 +115,8 @@ TEST(GatewayFailure, BusyEnginesAreToldAsSuchAndNotEjected) {
 TEST(GatewayFailure, RetriesAreBoundedByABudget) {
   GatewayOptions options;
   options.retry_fraction = 0;
-  TestWorld world(kThreeEngines, three_engines(), options, HealthOptions{.failures_to_eject = 1'000});
+  TestWorld world(kThreeEngines, three_engines(), options,
+                  HealthOptions{.failures_to_eject = 1'000, .failures_of_32_to_eject = 33});
   world.engine("far").behaviour = Behaviour::fails;
   int answered = 0;
   for (int i = 0; i < 15; ++i) answered += world.ask(chat(kWholeBody)).status == 200;

@@ -194,6 +194,11 @@ asio::awaitable<void> Gateway::handle(const http::Request& request, http::Respon
 
 std::vector<RequestRecord> Gateway::recent(size_t count_max) const { return impl_->core->ring.recent(count_max); }
 
+std::vector<TrialReport> Gateway::trials() const {
+  const auto bound = impl_->core->board.current();
+  return bound == nullptr ? std::vector<TrialReport>{} : impl_->core->trials.reports(*bound->table);
+}
+
 std::optional<DecisionStory> Gateway::explain_decision(std::string_view id) const {
   return impl_->core->ring.explain(id);
 }

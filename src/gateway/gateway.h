@@ -26,10 +26,15 @@ class LiveBoard;
 
 // When an engine that fails is left alone, and how it comes back.
 struct HealthOptions {
-  uint32_t failures_to_eject = 3;       // in a row: one or two are accidents
-  Duration ejection = seconds(1);       // the first time; doubles each time it fails again on its return
-  Duration ejection_max = seconds(30);  // an engine's restart takes about as long
-  // On its return one request is let through, then two, four, …, each time after a success, up to this many.
+  uint32_t failures_to_eject = 3;         // in a row: one or two are accidents
+  uint32_t failures_of_32_to_eject = 12;  // of the last 32, from the first failure on: more than a third is no accident
+  Duration ejection = seconds(1);         // the first time; doubles each time it is ejected again
+  Duration ejection_max = seconds(30);    // an engine's restart takes about as long
+  // Well for so long after its return, an engine's next ejection is a first one again: what comes and goes stays away
+  // longer each time.
+  Duration dwell = seconds(30);
+  // On its return, and on its first day where others serve its model already, one request is let through, then two,
+  // four, …, with each first token or answer, up to this many: a cold engine is slow.
   uint32_t recovery_in_flight_max = 32;
 };
 
@@ -74,6 +79,11 @@ struct GatewayOptions {
   uint32_t attempts_max = 3;
   // Retries as a share of requests (with ten to begin with): an outage must not double the load on what is left.
   double retry_fraction = 0.2;
+  // Streams of tenants that pay for it which a second engine may be asked for too, as a share of them (with ten to
+  // begin with): engines that are slow because they are full must not be given more.
+  double hedge_fraction = 0.05;
+  Duration hedge_delay_min = milliseconds(20);  // below it, two engines would work on most
+  size_t shadows_max = 32;  // copies under way for trials; beyond it they are dropped, and counted as such
   // Requests that wait here while every engine that may serve them is full, and how long one may. 0: none wait.
   size_t waiting_max = 1'024;
   Duration wait_max = seconds(20);  // without a promise: longer, and people have left
@@ -124,6 +134,7 @@ class Gateway {
   // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.
   std::vector<RequestRecord> recent(size_t count_max) const;
   std::optional<DecisionStory> explain_decision(std::string_view id) const;
+  std::vector<TrialReport> trials() const;  // of the table in force, as far as this gateway served them
 
  private:
   class Impl;

@@ -18,13 +18,14 @@
 #include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_metrics.h"
+#include "gateway/trial_board.h"
 
 namespace tandem::gateway {
 
 inline Microseconds microseconds_of(Duration duration) { return Microseconds(static_cast<double>(duration.ns) * 1e-3); }
 
-// Bounds retries to a share of requests, so that an outage does not multiply the load on what is left (the token bucket
-// of Finagle's RetryBudget).
+// Bounds retries, or hedges, to a share of requests, so that an outage does not multiply the load on what is left (the
+// token bucket of Finagle's RetryBudget).
 class RetryBudget {
  public:
   static constexpr double kAtStart = 10;  // a gateway that has served nothing yet may retry too
@@ -61,9 +62,11 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         sink(record_sink),
         options(std::move(gateway_options)),
         metrics(registry),
+        trials(registry),
         random(options.seed, options.number),
         trace_ids(~options.seed, options.number),
         retries(options.retry_fraction),
+        hedges(options.hedge_fraction),
         ring(options.decisions_kept, options.tables_kept),
         queue(options.waiting_max),
         queue_timer(io_context),
@@ -90,9 +93,11 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   RecordSink& sink;
   const GatewayOptions options;
   RequestMetrics metrics;
+  TrialBoard trials;
   Random random;
   Random trace_ids;  // its own: a traced request takes the same way as one that is not
   RetryBudget retries;
+  RetryBudget hedges;
   DecisionRing ring;
   FairQueue queue;
   std::unordered_map<uint64_t, TurnRate> turn_rates;  // by group of those who wait; looked up only
@@ -102,6 +107,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   RequestReader reader;
   const std::shared_ptr<ReplyParser> replies = make_reply_parser();
   size_t body_bytes_in_flight = 0;
+  size_t shadows_in_flight = 0;
   uint64_t sequence = 0;
   const std::string id_prefix;  // of its decisions
   std::shared_ptr<const BoundTable> bound;

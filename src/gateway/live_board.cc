@@ -1,26 +1,20 @@
 #include "gateway/live_board.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 
 namespace tandem::gateway {
 
-void EngineState::begin() {
-  live_.in_flight.atomic().fetch_add(1, std::memory_order_relaxed);
-  if (is_steady_.load(std::memory_order_acquire)) return;
-  const std::lock_guard lock(mutex_);
-  if (phase_ == Phase::recovering && live_.in_flight >= allowance_) live_.healthy.atomic() = false;
-}
-
 std::optional<Duration> EngineState::end(AttemptEnd how, Duration now) {
   const uint32_t before = live_.in_flight.atomic().fetch_sub(1, std::memory_order_relaxed);
   CHECK(before > 0);
-  if (how != AttemptEnd::failure && is_steady_.load(std::memory_order_acquire)) return std::nullopt;
+  if (how == AttemptEnd::neutral) return std::nullopt;
+  if (how == AttemptEnd::success && is_steady_.load(std::memory_order_acquire)) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (how == AttemptEnd::failure) return fail(now);
-  if (how == AttemptEnd::success) succeed();
-  if (phase_ == Phase::recovering && live_.in_flight < allowance_) live_.healthy.atomic() = true;
+  succeed(now);
   return std::nullopt;
 }
 
@@ -28,10 +22,14 @@ std::optional<Duration> EngineState::fail(Duration now) {
   ++failures_;
   is_steady_.store(false, std::memory_order_release);
   if (phase_ == Phase::ejected) return std::nullopt;  // one that had begun before
-  if (phase_ != Phase::recovering && failures_ < options_.failures_to_eject) {
+  history_ = history_ << 1 | 1;
+  const bool often = static_cast<uint32_t>(std::popcount(history_)) >= options_.failures_of_32_to_eject;
+  if (phase_ != Phase::recovering && failures_ < options_.failures_to_eject && !often) {
     phase_ = Phase::suspect;
     return std::nullopt;
   }
+  const bool was_well = phase_ != Phase::recovering && now - steady_since_ >= options_.dwell;
+  if (was_well) ejections_ = 0;
   phase_ = Phase::ejected;
   live_.healthy.atomic() = false;
   Duration pause = options_.ejection;
@@ -41,27 +39,53 @@ std::optional<Duration> EngineState::fail(Duration now) {
   return returns_at_;
 }
 
-void EngineState::succeed() {
+void EngineState::succeed(Duration now) {
   if (phase_ == Phase::ejected) return;  // one that had begun before says nothing about now
   failures_ = 0;
+  history_ <<= 1;
   if (phase_ == Phase::recovering) {
-    step_ *= 2;
-    allowance_ = live_.in_flight + step_;
+    allow(step_ * 2);
     if (step_ <= options_.recovery_in_flight_max) return;
+    steady_since_ = now;
+    history_ = 0;
   }
+  live_.in_flight_max.atomic() = UINT32_MAX;
+  phase_ = Phase::suspect;
+  if (history_ != 0) return;
   phase_ = Phase::steady;
-  ejections_ = 0;
-  live_.healthy.atomic() = true;
   is_steady_.store(true, std::memory_order_release);
+}
+
+void EngineState::allow(uint32_t more) {
+  step_ = more;
+  live_.in_flight_max.atomic() = live_.in_flight + step_;
+}
+
+void EngineState::recover() {
+  phase_ = Phase::recovering;
+  failures_ = 0;
+  history_ = 0;
+  allow(1);
+}
+
+void EngineState::start_slowly() {
+  const std::lock_guard lock(mutex_);
+  is_steady_.store(false, std::memory_order_release);
+  recover();
+}
+
+void EngineState::ramp_up() {
+  if (is_steady_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(mutex_);
+  // The last step is a whole answer's: an engine that begins well and breaks off is not well.
+  if (phase_ == Phase::recovering && step_ * 2 <= options_.recovery_in_flight_max) allow(step_ * 2);
 }
 
 bool EngineState::readmit(Duration now) {
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::ejected) return true;
   if (now < returns_at_) return false;
-  phase_ = Phase::recovering;
-  step_ = 1;
-  allowance_ = live_.in_flight + step_;
+  recover();
   live_.healthy.atomic() = true;
   return true;
 }
@@ -90,6 +114,9 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
 }
 
 void LiveBoard::bind_engines(BoundTable& bound) {
+  std::vector<bool> is_served(bound.table->rows().models.size());  // by an engine that was there before
+  for (const routing::Target& target : bound.table->targets())
+    if (engines_.contains(target.deployment)) is_served[target.model] = true;
   for (uint32_t target = 0; target < bound.table->targets().size(); ++target) {
     const std::string& deployment = bound.table->targets()[target].deployment;
     const auto [entry, fresh] = engines_.try_emplace(deployment);
@@ -102,6 +129,7 @@ void LiveBoard::bind_engines(BoundTable& bound) {
     }
     std::shared_ptr<EngineState> engine = known.engine.lock();
     if (engine == nullptr) known.engine = engine = std::make_shared<EngineState>(deployment, known.number, options_);
+    if (fresh && is_served[bound.table->targets()[target].model]) engine->start_slowly();
     bound.target_of_engine.resize(std::max<size_t>(bound.target_of_engine.size(), known.number + size_t{1}));
     bound.target_of_engine[known.number] = target;
     bound.live.push_back(&engine->live());

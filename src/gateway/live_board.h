@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/first_tokens.h"
 #include "gateway/gateway.h"
 #include "gateway/prefix_board.h"
 #include "gateway/tenant_meter.h"
@@ -29,8 +30,13 @@ class alignas(64) EngineState {
   const std::string& deployment() const { return deployment_; }
   uint32_t number() const { return number_; }  // a small one of its own as long as it is there
   const routing::TargetLive& live() const { return live_; }
+  FirstTokens& first_tokens() { return first_tokens_; }
 
-  void begin();
+  void begin() { live_.in_flight.atomic().fetch_add(1, std::memory_order_relaxed); }
+  // It is new while others serve its model: it is given requests a few at a time first. Before anything began.
+  void start_slowly();
+  // A first token has come: one that starts slowly is let do more.
+  void ramp_up();
   // Returns when it has become ejected by this: the time of its return; else nothing.
   std::optional<Duration> end(AttemptEnd how, Duration now);
   // Lets it back in, carefully, if its ejection is over. False while it is not.
@@ -39,9 +45,12 @@ class alignas(64) EngineState {
  private:
   enum class Phase : uint8_t { steady, suspect, ejected, recovering };
   std::optional<Duration> fail(Duration now);
-  void succeed();
+  void succeed(Duration now);
+  void recover();
+  void allow(uint32_t more);
 
   routing::TargetLive live_;
+  FirstTokens first_tokens_;
   std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
   const HealthOptions options_;
   std::string deployment_;
@@ -49,10 +58,11 @@ class alignas(64) EngineState {
   std::mutex mutex_;  // guards what is below, which only a troubled engine needs
   Phase phase_ = Phase::steady;
   uint32_t failures_ = 0;   // in a row
-  uint32_t ejections_ = 0;  // in a row
-  uint32_t step_ = 0;       // while recovering: requests let in beyond those in flight at the last success
-  uint32_t allowance_ = 0;  // while recovering: in flight at most
+  uint32_t history_ = 0;    // of the last 32 since it was steady, a bit each, the latest lowest: set where it failed
+  uint32_t ejections_ = 0;  // with less than the dwell between them
+  uint32_t step_ = 0;       // while recovering: requests let in beyond those in flight at the last good sign
   Duration returns_at_;
+  Duration steady_since_;
 };
 
 // A table with the state of each of its targets. Immutable.

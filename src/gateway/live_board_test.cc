@@ -35,20 +35,53 @@ TEST(EngineState, ComesBackAFewRequestsAtATime) {
   EXPECT_FALSE(engine.readmit(milliseconds(999)));
   EXPECT_TRUE(engine.readmit(seconds(1)));
   EXPECT_TRUE(engine.live().healthy);
+  EXPECT_EQ(engine.live().in_flight_max, 1u);
   engine.begin();
-  EXPECT_FALSE(engine.live().healthy);  // one at a time
   engine.end(AttemptEnd::success, {});
-  EXPECT_TRUE(engine.live().healthy);
+  EXPECT_EQ(engine.live().in_flight_max, 2u);
   engine.begin();
-  EXPECT_TRUE(engine.live().healthy);  // two at a time
   engine.begin();
-  EXPECT_FALSE(engine.live().healthy);
   engine.end(AttemptEnd::neutral, {});
-  EXPECT_TRUE(engine.live().healthy);
+  EXPECT_EQ(engine.live().in_flight_max, 2u) << "that says nothing";
+  engine.ramp_up();
+  EXPECT_EQ(engine.live().in_flight_max, 1 + 4u) << "a first token is a good sign";
+  engine.ramp_up();
+  EXPECT_EQ(engine.live().in_flight_max, 1 + 4u) << "the last step needs an answer";
   engine.end(AttemptEnd::success, {});
-  attempt(engine, AttemptEnd::success);
-  for (int i = 0; i < 100; ++i) engine.begin();
-  EXPECT_TRUE(engine.live().healthy);  // fully back
+  EXPECT_EQ(engine.live().in_flight_max, UINT32_MAX) << "fully back";
+}
+
+TEST(EngineState, IsEjectedWhereEveryThirdFails) {
+  EngineState engine("a", 0, {});
+  std::optional<Duration> returns_at;
+  int requests = 0;
+  for (; !returns_at && requests < 100; ++requests)
+    returns_at = attempt(engine, requests % 5 < 2 ? AttemptEnd::failure : AttemptEnd::success, seconds(1));
+  EXPECT_GT(requests, 25);
+  EXPECT_LT(requests, 33) << "two of five, never three in a row";
+  EXPECT_EQ(returns_at, seconds(2));
+
+  EngineState well("b", 0, {});
+  for (int i = 0; i < 1'000; ++i)
+    EXPECT_EQ(attempt(well, i % 4 == 0 ? AttemptEnd::failure : AttemptEnd::success), std::nullopt);
+}
+
+TEST(EngineState, WhatComesAndGoesStaysAwayLongerEachTime) {
+  EngineState engine("a", 0, options());
+  const auto eject = [&](Duration now) {
+    attempt(engine, AttemptEnd::failure, now);
+    return attempt(engine, AttemptEnd::failure, now);
+  };
+  const auto come_back = [&](Duration now) {
+    EXPECT_TRUE(engine.readmit(now));
+    for (int i = 0; i < 3; ++i) attempt(engine, AttemptEnd::success, now);
+    EXPECT_EQ(engine.live().in_flight_max, UINT32_MAX);
+  };
+  EXPECT_EQ(eject(seconds(100)), seconds(101));
+  come_back(seconds(101));
+  EXPECT_EQ(eject(seconds(110)), seconds(112)) << "well for too short a time";
+  come_back(seconds(112));
+  EXPECT_EQ(eject(seconds(142)), seconds(143)) << "that was long enough";
 }
 
 TEST(EngineState, StaysAwayLongerEachTimeUpToALimit) {
@@ -89,6 +122,36 @@ TEST(LiveBoard, KeepsTheStateOfADeploymentAcrossTables) {
   EXPECT_EQ(second->engines[1], first->engines[0]);
   first->engines[0]->end(AttemptEnd::success, {});
   EXPECT_EQ(second->live[1]->in_flight, 0u);
+}
+
+TEST(LiveBoard, ANewDeploymentStartsSlowlyWhereOthersServeItsModel) {
+  LiveBoard board(options());
+  const std::string two = "model n\ntarget a s m\ntarget b s m";
+  board.publish(table_of(two));
+  for (const auto* live : board.current()->live) EXPECT_EQ(live->in_flight_max, UINT32_MAX) << "the first table";
+  board.publish(table_of(two + "\ntarget c s m\ntarget d s n"));
+  const auto bound = board.current();
+  EXPECT_EQ(bound->live[0]->in_flight_max, UINT32_MAX);
+  EXPECT_EQ(bound->live[2]->in_flight_max, 1u);
+  EXPECT_EQ(bound->live[3]->in_flight_max, UINT32_MAX) << "nobody else serves that";
+  bound->engines[2]->begin();
+  bound->engines[2]->ramp_up();
+  EXPECT_EQ(bound->live[2]->in_flight_max, 3u);
+  EXPECT_EQ(bound->engines[2]->end(AttemptEnd::failure, {}), seconds(1)) << "a new one that fails goes at once";
+}
+
+TEST(LiveBoard, NumbersOfEnginesAreTheirOwnAndUsedAgain) {
+  LiveBoard board(options());
+  board.publish(table_of("target a s m\ntarget b s m"));
+  const uint32_t gone = board.current()->engines[0]->number(), stays = board.current()->engines[1]->number();
+  EXPECT_NE(gone, stays);
+  board.publish(table_of("target b s m"));
+  board.publish(table_of("target c s m\ntarget b s m"));
+  const auto bound = board.current();
+  EXPECT_EQ(bound->engines[1]->number(), stays);
+  EXPECT_EQ(bound->engines[0]->number(), gone);
+  EXPECT_EQ(bound->target_of_engine[gone], 0u);
+  EXPECT_EQ(bound->target_of_engine[stays], 1u);
 }
 
 TEST(LiveBoard, ForgetsADeploymentThatNothingRefersTo) {

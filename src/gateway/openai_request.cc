@@ -354,6 +354,8 @@ Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view
   }();
   if (request && prefix != nullptr && body.size() > routing::PrefixHasher::kStepBytes)
     add_prompt(root.get_object().value(), *prefix);
+  std::string_view user;
+  if (request && root["user"].get(user) == simdjson::SUCCESS) request->user = user.substr(0, kUserBytesMax);
   if (parser.capacity() > kKeptBytes) parser_.reset();
   return request;
 }

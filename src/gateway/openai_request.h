@@ -22,6 +22,7 @@ struct CompletionRequest {
   std::optional<uint32_t> output_tokens_max;
   uint32_t choices = 1;      // `n`
   double prompt_tokens = 0;  // estimated
+  std::string user;          // the client's own word for who asks: `user`; empty: none
   size_t model_member = 0;   // its position among the members of the body
   std::optional<size_t> stream_options_member;
   std::string stream_options_rest;  // its other members, as JSON text "\"a\":1", comma-separated
@@ -38,6 +39,7 @@ class RequestReader {
   static constexpr uint32_t kOutputTokensMax = 1u << 24;
   static constexpr uint32_t kChoicesMax = 128;  // as OpenAI has it
   static constexpr size_t kKeptBytes = 256 * 1024;
+  static constexpr size_t kUserBytesMax = 256;  // of what tells users apart
 
   RequestReader();
   ~RequestReader();

@@ -150,6 +150,44 @@ TEST(OpenAiRequest, RewritesOnlyTheModelAndTheUsageOption) {
             R"({"n":1,"x":-1.5e3,"y":true,"model":"m","messages":[{"role":"user"}]})");
 }
 
+std::vector<uint64_t> prefix_of(std::string_view body, Surface surface = Surface::chat_completions) {
+  RequestReader reader;
+  routing::PrefixHasher prefix;
+  EXPECT_TRUE(reader.read(surface, body, &prefix));
+  std::vector<uint64_t> hashes;
+  for (const routing::PrefixPoint& point : prefix.points()) hashes.push_back(point.hash);
+  return hashes;
+}
+
+TEST(OpenAiRequest, TheTextOfAPromptIsKnownWhateverItsForm) {
+  const std::string text(4'000, 'x'), tools = R"("tools":[{"type":"function"}])";
+  const std::string messages = R"("messages":[{"role":"user","content":")" + text + R"("}])", model = R"("model":"m")";
+  const auto body = [](const std::string& a, const std::string& b, const std::string& c) {
+    return "{" + a + "," + b + ", " + c + "}";
+  };
+  const auto known = prefix_of(body(tools, messages, model));
+  EXPECT_EQ(known.size(), 3u);
+  EXPECT_EQ(prefix_of(body(model, messages, tools)), known) << "templates put tools first";
+  EXPECT_EQ(prefix_of(body(messages, R"("temperature":1,"n":2,"model":"n")", tools)), known);
+  EXPECT_NE(prefix_of(body(messages, model, R"("seed":1)"))[0], known[0]) << "without tools";
+  EXPECT_EQ(prefix_of(R"({"model":"m","prompt":")" + text + R"("})", Surface::completions).size(), 3u);
+  EXPECT_EQ(prefix_of(R"({"model":"m","messages":[{"role":"user","content":"short"}]})").size(), 0u);
+  // An escape is what it stands for.
+  std::string escaped = text;
+  escaped.replace(0, 1, "\\u0078");
+  EXPECT_EQ(prefix_of(R"({"model":"m","prompt":")" + escaped + R"("})", Surface::completions),
+            prefix_of(R"({"model":"m","prompt":")" + text + R"("})", Surface::completions));
+}
+
+TEST(OpenAiRequest, SaysWhoseItIs) {
+  const auto user = [](std::string_view value) {
+    return read(R"({"model":"m","messages":[{"role":"user"}],"user":)" + std::string(value) + "}").user;
+  };
+  EXPECT_EQ(user(R"("u-17")"), "u-17");
+  EXPECT_EQ(user("7"), "");
+  EXPECT_EQ(user('"' + std::string(9'999, 'u') + '"').size(), RequestReader::kUserBytesMax);
+}
+
 // Whatever a mutation leaves readable can be rewritten and reads the same; the rest is an error object.
 TEST(OpenAiRequestMutation, EveryBodyIsReadOrRefused) {
   Random random(11);

@@ -7,6 +7,20 @@ namespace {
 
 Json optional_us(const std::optional<Microseconds>& value) { return value ? Json(value->value()) : Json(); }
 
+Json to_json(const std::optional<HedgeRecord>& hedge) {
+  if (!hedge) return {};
+  return Json::Object{{"first", hedge->first},
+                      {"second", hedge->second},
+                      {"after_us", hedge->after.value()},
+                      {"won", hedge->second_won ? "second" : "first"}};
+}
+
+Json to_json(const std::vector<TrialPart>& trials) {
+  Json::Array parts;
+  for (const TrialPart& part : trials) parts.push_back(Json::Object{{"id", part.id}, {"side", to_string(part.side)}});
+  return parts;
+}
+
 Json to_json(const routing::CandidateVerdict& verdict, const routing::RoutingTable& table) {
   const routing::Target& target = table.targets()[verdict.target];
   return Json::Object{{"deployment", target.deployment},
@@ -54,6 +68,8 @@ Json to_json(const RequestRecord& record) {
                       {"status", record.status},
                       {"streamed", record.streamed},
                       {"attempts", record.attempts},
+                      {"hedge", to_json(record.hedge)},
+                      {"trials", to_json(record.trials)},
                       {"prompt_tokens", record.prompt_tokens},
                       {"output_tokens", record.output_tokens},
                       {"cached_tokens", record.cached_tokens},

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "base/units.h"
 #include "gateway/trace.h"
+#include "gateway/trial_report.h"  // IWYU pragma: export
 #include "routing/routing.h"
 
 namespace tandem::gateway {
@@ -25,6 +26,18 @@ enum class Outcome : uint8_t {
   cancelled,       // the client left
 };
 std::string_view to_string(Outcome outcome);
+
+// Of a stream that a second engine was asked for because the first had sent no token.
+struct HedgeRecord {
+  std::string first, second;  // deployments
+  Microseconds after;         // from the first's turn to the second's
+  bool second_won = false;
+};
+
+struct TrialPart {
+  std::string id;
+  TrialSide side = TrialSide::base;
+};
 
 // A field that was never known is empty or nothing.
 struct RequestRecord {
@@ -44,14 +57,16 @@ struct RequestRecord {
   std::string error;    // of the last engine that failed, also where the next one answered
   int status = 0;       // of the answer; 499 where the client left before one
   bool streamed = false;
-  uint32_t attempts = 0;        // engines tried
-  uint64_t prompt_tokens = 0;   // the engine's count, else our estimate
-  uint64_t output_tokens = 0;   // the engine's count, else the tokens seen
-  uint64_t cached_tokens = 0;   // of the prompt's, as the engine counts them
-  bool tokens_counted = false;  // by the engine
-  Microseconds overhead;        // spent in the gateway itself before the answer's first byte
-  Microseconds queued;          // of it: waited here for a full engine
-  Microseconds duration;        // from the request's last byte to the answer's last
+  uint32_t attempts = 0;  // engines tried
+  std::optional<HedgeRecord> hedge;
+  std::vector<TrialPart> trials;  // that it is counted for
+  uint64_t prompt_tokens = 0;     // the engine's count, else our estimate
+  uint64_t output_tokens = 0;     // the engine's count, else the tokens seen
+  uint64_t cached_tokens = 0;     // of the prompt's, as the engine counts them
+  bool tokens_counted = false;    // by the engine
+  Microseconds overhead;          // spent in the gateway itself before the answer's first byte
+  Microseconds queued;            // of it: waited here for a full engine
+  Microseconds duration;          // from the request's last byte to the answer's last
   Microseconds predicted_ttft;
   uint32_t predicted_cached_tokens = 0;  // of the prompt
   std::optional<Microseconds> ttft;      // streamed answers: to the first token

@@ -112,6 +112,11 @@ Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::R
   return *tenant;
 }
 
+std::string client_of(const http::Request& request, const std::vector<grid::Prefix>& trusted_proxies) {
+  const auto address = client_address(request, trusted_proxies);
+  return address ? std::string(address->begin(), address->end()) : std::string();
+}
+
 std::string_view to_string(RegionSource source) {
   switch (source) {
     case RegionSource::header: return "header";

@@ -37,6 +37,10 @@ struct ClientRegion {
 Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http::Request& request,
                                   const std::vector<grid::Prefix>& trusted_proxies);
 
+// What tells one client of a tenant from another where the request does not say it: its address; empty where that is
+// none.
+std::string client_of(const http::Request& request, const std::vector<grid::Prefix>& trusted_proxies);
+
 // The jurisdictions in which the request may be processed: the tenant's, less what `x-tandem-residency` leaves out.
 Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable& table, uint32_t tenant,
                                                      const http::Headers& headers);

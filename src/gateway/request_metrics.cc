@@ -9,12 +9,16 @@ namespace {
 const std::vector<double> kTtftSeconds{0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30};
 const std::vector<double> kOverheadSeconds{10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3};
 
+constexpr const char* kHedges = "Streams that a second engine was asked for, by who gave the first token";
+
 }  // namespace
 
 RequestMetrics::RequestMetrics(Metrics& metrics)
     : metrics_(metrics),
       failovers_(
           metrics.counter("tandem_gateway_failovers_total", "Requests tried at a further engine after one failed")),
+      hedges_won_(metrics.counter("tandem_gateway_hedges_total", kHedges, {{"won", "second"}})),
+      hedges_lost_(metrics.counter("tandem_gateway_hedges_total", kHedges, {{"won", "first"}})),
       in_flight_(metrics.gauge("tandem_gateway_requests_in_flight", "Completion requests being answered now")),
       queued_(metrics.gauge("tandem_gateway_requests_queued", "Requests that wait for an engine with room")),
       table_offset_(metrics.gauge("tandem_gateway_table_offset", "Log offset of the routing table in force")),

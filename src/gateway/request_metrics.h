@@ -18,6 +18,7 @@ class RequestMetrics {
 
   void record(const RequestRecord& record);
   void failed_over() { failovers_.add(); }
+  void hedged(bool second_won) { (second_won ? hedges_won_ : hedges_lost_).add(); }
   void table_taken(uint64_t offset) { table_offset_.set(static_cast<double>(offset)); }
   Gauge& in_flight() { return in_flight_; }
   Gauge& queued() { return queued_; }
@@ -39,6 +40,8 @@ class RequestMetrics {
   std::unordered_map<std::string, Series> series_;  // looked up, never iterated
   std::map<std::pair<routing::Reason, routing::Gate>, Counter*> decisions_;
   Counter& failovers_;
+  Counter& hedges_won_;
+  Counter& hedges_lost_;
   std::map<std::string, Counter*, std::less<>> refusals_;  // by code: a few words of ours
   Gauge& in_flight_;
   Gauge& queued_;

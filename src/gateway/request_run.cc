@@ -23,10 +23,6 @@ namespace {
 constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
 constexpr int kClientLeft = 499;                // nginx's word for it; nobody reads it on the wire
 
-// The client's fault in the engine's eyes, to be told as the engine tells it. Other 4xx mean that we and the engine
-// disagree about keys, models or paths, which another engine may not.
-bool is_clients_fault(int status) { return status == 400 || status == 413 || status == 422; }
-
 Error engine_error(int status) {
   if (status == 429) return {ErrorCode::quota_exceeded, "every engine that may answer is busy", {}};
   return {ErrorCode::unavailable, fmt::format("the engine answered with status {}", status), {}};
@@ -39,32 +35,6 @@ asio::awaitable<void> read_to_end(http::Exchange exchange) {
 }
 
 }  // namespace
-
-class RequestRun::Turn {
- public:
-  Turn(GatewayCore& core, std::shared_ptr<EngineState> engine) : core_(core), engine_(std::move(engine)) {
-    engine_->begin();
-  }
-  ~Turn() {
-    const Duration now = core_.clock.monotonic();
-    const auto returns_at = engine_->end(how_, now);
-    core_.serve_queue();
-    if (returns_at) {
-      log_warning("engine {} keeps failing and is left alone for {:.1f} s", engine_->deployment(),
-                  (*returns_at - now).seconds());
-      core_.board.note_ejection(std::move(engine_), *returns_at);
-    }
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
-  void end_as(AttemptEnd how) { how_ = how; }
-
- private:
-  GatewayCore& core_;
-  std::shared_ptr<EngineState> engine_;
-  AttemptEnd how_ = AttemptEnd::neutral;
-};
 
 RequestRun::RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
                        http::ResponseWriter& writer)
@@ -242,6 +212,7 @@ asio::awaitable<void> RequestRun::serve() {
   waiting_.priority = tenant.priority;
   draw_ = core_.random.uniform();
   facts_.hits = core_.board.prefixes().find(prefix_.points(), *bound_, arrived_);
+  enter_trials();
   std::optional<ApiError> last;
   for (;;) {
     const routing::Decision decision = decide();
@@ -265,11 +236,13 @@ asio::awaitable<void> RequestRun::serve() {
       co_return;
     }
     if (record_.attempts > 1) core_.metrics.failed_over();
+    start_shadows();
     TurnEnd end = co_await take_turn(*target);
     turn_.reset();
     end_attempt();
     if (!end) co_return;
     last = std::move(end);
+    fail_canary();
     excluded_.push_back(*target);
     if (record_.attempts < core_.options.attempts_max && core_.retries.take()) continue;
     ApiError error = *std::move(last);
@@ -317,17 +290,21 @@ void RequestRun::note(const routing::Decision& decision) {
 }
 
 void RequestRun::begin_turn(const routing::Decision& decision) {
-  const routing::Target& target = bound_->table->targets()[*decision.target];
-  target_ = decision.target;
-  record_.model = bound_->table->rows().models[target.model];
-  record_.deployment = target.deployment;
-  record_.site = target.site;
+  note_target(*decision.target);
   ++record_.attempts;
   turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
   const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
   core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
   begin_attempt(target);
   charge_service();
+}
+
+void RequestRun::note_target(uint32_t position) {
+  const routing::Target& target = bound_->table->targets()[position];
+  target_ = position;
+  record_.model = bound_->table->rows().models[target.model];
+  record_.deployment = target.deployment;
+  record_.site = target.site;
 }
 
 // As expected; `finish` puts it right.
@@ -392,6 +369,8 @@ ApiError RequestRun::rejection(const routing::Decision& decision) const {
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_position) {
+  const double hedge_quantile = bound_->table->rows().tenants[facts_.tenant].hedge_quantile;
+  if (hedge_quantile > 0 && completion_.stream) co_return co_await take_hedged_turn(target_position, hedge_quantile);
   const routing::Target& target = bound_->table->targets()[target_position];
   Turn& turn = *turn_;
   http::Cancellation cancellation;
@@ -421,7 +400,8 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
     const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position, facts_.paths).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
   }
-  request.body = rewrite(responses_ ? responses_->chat_body : request_.body, completion_, record_.model);
+  request.body = rewrite(responses_ ? responses_->chat_body : request_.body, completion_,
+                         bound_->table->rows().models[target.model]);
   return request;
 }
 
@@ -498,15 +478,18 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http::Exchange& exchange) {
-  const std::string_view type = exchange.headers().value_or("content-type", "");
-  if (!iequals(trim(split(type, ';').front()), "text/event-stream")) {
+  if (!is_event_stream(exchange.headers())) {
     const Error error{ErrorCode::corrupt, "the engine did not answer with a stream of events", {}};
     co_return fail_turn(turn, error);
   }
-  StreamReader reader(!completion_.include_usage, core_.replies);
+  StreamReader reader = lead_ ? std::move(lead_->reader) : StreamReader(!completion_.include_usage, core_.replies);
   StreamReader::Step held;  // whole events not sent yet: before the first that carries something, nothing is sent
-  while (!reader.ended()) {
-    StreamReader::Step step = co_await read_step(exchange, reader);
+  while (lead_ || !reader.ended()) {
+    StreamReader::Step step;
+    if (lead_)
+      step = std::move(std::exchange(lead_, std::nullopt)->step);
+    else
+      step = co_await read_step(exchange, reader);
     note_usage(reader.usage(), reader.tokens());
     if (writer_.peer_closed()) co_return leave(turn);
     Result<void> shaped = shape(step);
@@ -580,6 +563,7 @@ asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
 void RequestRun::note_sent(const StreamReader::Step& step) {
   bytes_down_ += step.forward.size();
   if (step.tokens == 0) return;
+  if (turn_ != nullptr) turn_->note_first_token();
   last_token_at_ = elapsed();
   if (!first_token_at_) first_token_at_ = last_token_at_;
 }
@@ -657,6 +641,10 @@ RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, const Error& error) {
 
 RequestRun::TurnEnd RequestRun::leave(Turn& turn) {
   turn.end_as(AttemptEnd::neutral);
+  return leave();
+}
+
+RequestRun::TurnEnd RequestRun::leave() {
   record_.outcome = Outcome::cancelled;
   if (record_.status == 0) record_.status = kClientLeft;
   return std::nullopt;
@@ -758,6 +746,7 @@ void RequestRun::finish() {
     core_.queue.charge(record_.tenant, (served ? static_cast<double>(record_.prompt_tokens) : 0) - facts_.prompt_tokens,
                        (served ? static_cast<double>(record_.output_tokens) : 0) - facts_.output_tokens);
   }
+  note_trials();
   core_.metrics.record(record_);
   core_.sink.on_request(record_);
   if (kept_at_) core_.ring.settle(*kept_at_, std::make_shared<const RequestRecord>(std::move(record_)));

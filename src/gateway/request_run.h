@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "gateway/api_error.h"
+#include "gateway/engine_turn.h"
 #include "gateway/gateway_core.h"
+#include "gateway/hedge.h"
 #include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_headers.h"
@@ -29,8 +31,12 @@ class RequestRun {
   boost::asio::awaitable<void> run();
 
  private:
-  // One engine's turn. Destroyed where the coroutine ends or is dropped; the engine's count is right either way.
-  class Turn;
+  using Turn = EngineTurn;
+  // What a race has read of its winner's stream: up to the first token, or the error in its place.
+  struct Lead {
+    StreamReader reader;
+    StreamReader::Step step;
+  };
   // Nothing: the client has its answer, or has left. An error: nothing was sent to it and another engine may be tried.
   using TurnEnd = std::optional<ApiError>;
 
@@ -61,6 +67,17 @@ class RequestRun {
   ApiError rejection(const routing::Decision& decision) const;
 
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
+  boost::asio::awaitable<TurnEnd> take_hedged_turn(uint32_t target, double quantile);
+  Duration hedge_delay(uint32_t target, double quantile) const;
+  // Another engine for the same model, where one has room and the budget lets it.
+  std::optional<uint32_t> second_engine(uint32_t target);
+  void enter(Race& race, uint32_t target, std::unique_ptr<Turn> turn);
+  void note_target(uint32_t target);
+  void enter_trials();
+  void leave_canary();
+  void fail_canary();
+  void start_shadows();
+  void note_trials();
   http::ClientRequest request_for(const routing::Target& target) const;
   boost::asio::awaitable<TurnEnd> answer(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_refusal(Turn& turn, http::Exchange& exchange);
@@ -75,6 +92,7 @@ class RequestRun {
   boost::asio::awaitable<void> answer_error(Outcome outcome, ApiError error);
   TurnEnd fail_turn(Turn& turn, const Error& error);
   TurnEnd leave(Turn& turn);
+  TurnEnd leave();
 
   http::Headers answer_headers(std::string_view content_type);
   void note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen);
@@ -107,9 +125,14 @@ class RequestRun {
   RequestRecord record_;
   routing::RequestFacts facts_;
   routing::PrefixHasher prefix_;
+  routing::RequestFacts asked_facts_;            // without what a canary changes; where the grid has trials
+  TrialParts trials_;                            // of bound_'s table
+  std::vector<const routing::Trial*> compared_;  // whose shadow was sent a copy, or would have been
   std::vector<uint32_t> excluded_;
   double draw_ = 0;
-  std::unique_ptr<Turn> turn_;
+  std::unique_ptr<Turn>
+      turn_;  // dropped where the coroutine ends or is dropped; the engine's count is right either way
+  std::optional<Lead> lead_;
   FairQueue::Waiting waiting_;
   bool charged_ = false;            // its tenant, for what it is expected to be
   std::optional<uint32_t> target_;  // of the last attempt

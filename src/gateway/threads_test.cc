@@ -39,7 +39,9 @@ class GatewayThread {
     ++asking_;
     for (int i = 0; i < count; ++i) {
       http::Endpoint endpoint{"127.0.0.1", server_->port()};
-      http::ClientRequest request = chat(i % 2 == 0 ? kWholeBody : kStreamBody);
+      std::string asked = i % 2 == 0 ? kWholeBody : kStreamBody;
+      asked.insert(asked.find("hi there"), std::string(2'048, static_cast<char>('a' + i % 7)));  // long enough to cache
+      http::ClientRequest request = chat(std::move(asked));
       auto exchange = co_await client_.send(std::move(endpoint), std::move(request), {});
       if (!exchange) continue;
       const Result<std::string> body = co_await exchange->read_all(1'000'000);
@@ -67,11 +69,12 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
   });
   SharedState shared({.failures_to_eject = 2, .ejection = milliseconds(5)});
   const auto publish = [&](int round) {
-    shared.publish(std::make_shared<routing::RoutingTable>(
-        routing::draw_table(fmt::format("jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme\n"
-                                        "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small "
-                                        "port={} concurrency=100\nleg r s rtt=1\n",
-                                        round % 3, a.port(), b.port()))));
+    shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(
+        fmt::format("jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme hedge=0.9\n"
+                    "trial half canary small to_site=s share=0.5\n"
+                    "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small "
+                    "port={} concurrency=100\nleg r s rtt=1\n",
+                    round % 3, a.port(), b.port()))));
   };
   publish(0);
   Metrics metrics;
@@ -83,6 +86,7 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
     publish(round);
     for (GatewayThread* one : {&first, &second})
       for (const RequestRecord& record : one->gateway().recent(3)) one->gateway().explain_decision(record.id);
+    for (GatewayThread* one : {&first, &second}) EXPECT_EQ(one->gateway().trials().size(), 1u);
     static_cast<void>(metrics.prometheus_text());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

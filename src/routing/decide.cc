@@ -198,16 +198,20 @@ Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live 
   return furthest;
 }
 
-// A target that is busier than this works at a batch at which its steps are long: what the cache saves there is lost.
-constexpr double kWarmLoadMax = 0.9;
-
-double load_of(const Candidate& candidate, uint32_t in_flight) {
-  return candidate.concurrency_max == 0 ? kInfinity : static_cast<double>(in_flight) / candidate.concurrency_max;
+// The prefills that a request finds before its own at a replica. Of `in_flight` requests like this one each is in its
+// prefill for that part of its stay, and then it is all to come: what is left of one under way is taken to make up for
+// those that are cached.
+double prefills_before_us(const RoutingTable& table, const RequestFacts& request, const Candidate& candidate,
+                          uint32_t in_flight) {
+  const double alone_us = prefill_us(candidate, request);
+  const double stay_us = alone_us + request.output_tokens * candidate.tpot_ms * 1e3;
+  const uint32_t replicas = std::max(1u, table.targets()[candidate.target].replicas);
+  return stay_us <= 0 ? 0 : in_flight * alone_us / replicas * alone_us / stay_us;
 }
 
-// The target with the earliest first token among those that hold the beginning of the prompt, where that is no later
-// than `cold`, which was decided without a look at caches. So a prefix that many share stays at one engine until that
-// is loaded, and then spreads. The plan's shares come first here too.
+// The target with the earliest first token, prefills before it counted, among those that hold the beginning of the
+// prompt, where that is no later than at `cold`, which was decided without a look at caches. So a prefix that many
+// share stays at one engine until that is loaded, and then spreads. The plan's shares come first here too.
 template <class Live>
 Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Live live,
                      std::span<const uint32_t> excluded, const Decision& cold) {
@@ -220,18 +224,21 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
   };
   const Candidate& chosen = table.candidate(*cold.target);
   const double cold_euros = euros_of(chosen, table.leg(request.region, chosen.site, request.paths), request);
-  const double load_max = std::max(kWarmLoadMax, load_of(chosen, at(live, chosen.target).in_flight));
+  const auto expected_us = [&](const Candidate& candidate, double ttft_us) {
+    return ttft_us + prefills_before_us(table, request, candidate, at(live, candidate.target).in_flight);
+  };
   Decision warm = cold;
+  double earliest_us = expected_us(chosen, cold.predicted_ttft.value());
   for (const PrefixHit& hit : request.hits.all()) {
     const Candidate& candidate = table.candidate(hit.target);
     if (table.targets()[hit.target].model != request.model) continue;
     const uint32_t cached = cached_at(request, hit.target);
     const Assessment found = assess(table, request, candidate, live, excluded, cached);
-    if (found.ttft_us > warm.predicted_ttft.value()) continue;
+    const double expected = expected_us(candidate, found.ttft_us);
+    if (expected > earliest_us) continue;
     const bool same = hit.target == *cold.target;
     const bool at_risk = cold.reason == Reason::promise_at_risk && found.gate == Gate::promise_ttft;
     if (found.gate != Gate::none && !at_risk && !same) continue;
-    if (!same && load_of(candidate, at(live, hit.target).in_flight) > load_max) continue;
     const double euros = euros_of(candidate, table.leg(request.region, candidate.site, request.paths), request, cached);
     const bool allowed = same || has_share(hit.target) || cold.reason == Reason::promise_at_risk ||
                          (cold.reason == Reason::cheapest && euros <= cold_euros);
@@ -239,6 +246,7 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
     const bool stays = found.gate != Gate::none || (same && cold.reason != Reason::promise_at_risk);
     const Reason reason = stays ? cold.reason : Reason::warm_prefix;
     warm = {reason, hit.target, Gate::none, Microseconds(found.ttft_us), cached};
+    earliest_us = expected;
   }
   return warm;
 }

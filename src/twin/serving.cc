@@ -308,7 +308,7 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
 
 uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
                         const Mix& mix, std::span<const Asked> asked) {
-  constexpr double kMostTimes = 64, kDeviations = 2;
+  constexpr double kMostTimes = 64;
   if (mix.requests_per_s <= 0) return 0;
   double kept = 0, broken = kMostTimes;
   for (int i = 0; i < 20; ++i) {
@@ -320,7 +320,7 @@ uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint
   if (serving.utilization >= 1) return 0;
   const double prefill_ms = 1e3 * most.prefill_s_per_s / most.requests_per_s;
   const double mean = replicas * serving.in_batch + most.requests_per_s * 1e-3 * (serving.wait_ms + prefill_ms);
-  return static_cast<uint32_t>(std::ceil(mean + kDeviations * std::sqrt(mean)));
+  return static_cast<uint32_t>(std::ceil(mean + 2 * std::sqrt(mean) + 2));
 }
 
 // The chance that the first token comes after `ms`, at least the mean.

@@ -187,7 +187,7 @@ TEST(Serve, HoldsAsManyAsItsPromisesBear) {
   ASSERT_GT(rate, 1.5);
   const Serving serving = serve(profile, point, 2, mix);
   const double mean = 2 * serving.in_batch + rate * (serving.wait_ms + sizes.prefill_ms) * 1e-3;
-  EXPECT_NEAR(held(1, 35, 2), mean + 2 * std::sqrt(mean), 2);
+  EXPECT_NEAR(held(1, 35, 2), mean + 2 * std::sqrt(mean) + 2, 2);
   EXPECT_EQ(held(1, 35, 2), held(1.5, 35, 2)) << "however much of it is asked for now";
   EXPECT_LT(held(1, 25, 2), held(1, 35, 2));
   EXPECT_LT(held(1, 35, 1), held(1, 35, 2));

@@ -282,7 +282,8 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
                std::span<const Asked> asked);
 
 // How many requests a deployment holds at once, in prefill and waiting too, when it is asked for as much more of the
-// mix as these promises bear, at least for the mix: the mean by Little's law and two deviations of a Poisson number.
+// mix as these promises bear, at least for the mix: the mean by Little's law, and as many more as a Poisson number
+// exceeds about once in a hundred.
 // With more they break, of all it serves and not only of those beyond: a router that holds back there keeps the rest.
 // 0 where nothing is asked or the mix alone overloads it.
 uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,

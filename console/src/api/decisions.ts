@@ -21,6 +21,8 @@ const reasons: Record<string, string> = {
   cheapest: 'The plan has no share for these requests, and it costs least among what passed every gate.',
   promise_at_risk: 'Nothing keeps the promise now; it is the fastest that passed every other gate.',
   rejected: 'Nothing may serve it.',
+  warm_prefix: 'It holds the beginning of the prompt, and answers no later than where the request would go else.',
+  fallback: 'What was asked for cannot keep the promise; this model may serve in its place.',
 };
 
 const gates: Record<string, { name: string; detail: string }> = {

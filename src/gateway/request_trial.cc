@@ -1,0 +1,88 @@
+// A request's part in trials: it may be served by a canary, and copied to shadows.
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "gateway/request_run.h"
+#include "gateway/shadow.h"
+
+namespace tandem::gateway {
+
+namespace asio = boost::asio;
+
+void RequestRun::enter_trials() {
+  if (bound_->table->rows().trials.empty()) return;
+  const std::string client =
+      completion_.user.empty() ? client_of(request_, core_.options.trusted_proxies) : completion_.user;
+  asked_facts_ = facts_;
+  trials_ = trials_for(*bound_->table, facts_, client);
+  for (const routing::Trial* trial : trials_.compared) record_.trials.push_back({trial->id, TrialSide::base});
+  for (const routing::Trial* trial : trials_.shadows) record_.trials.push_back({trial->id, TrialSide::base});
+  if (trials_.canary == nullptr) return;
+  facts_ = facts_for(*trials_.canary, facts_);
+  if (weigh().target)
+    record_.trials.push_back({trials_.canary->id, TrialSide::candidate});
+  else
+    leave_canary();
+}
+
+// What asked_facts_ were takes its usual way; it stands for neither side.
+void RequestRun::leave_canary() {
+  if (trials_.canary == nullptr) return;
+  std::erase_if(record_.trials, [](const TrialPart& part) { return part.side == TrialSide::candidate; });
+  trials_.canary = nullptr;
+  facts_ = asked_facts_;
+}
+
+void RequestRun::fail_canary() {
+  if (trials_.canary == nullptr) return;
+  core_.trials.note(*bound_->table, *trials_.canary, TrialSide::candidate, {});
+  leave_canary();
+}
+
+// Only where a place is free at once: what is tried must not take from those who are served.
+void RequestRun::start_shadows() {
+  for (const routing::Trial* trial : std::exchange(trials_.shadows, {})) {
+    compared_.push_back(trial);
+    const std::span<const routing::TargetLive* const> live(bound_->live);
+    const routing::RequestFacts facts = facts_for(*trial, asked_facts_);
+    const routing::Decision decision = routing::decide(*bound_->table, facts, live, {}, draw_);
+    const bool free = decision.target && core_.shadows_in_flight < core_.options.shadows_max &&
+                      live[*decision.target]->in_flight < bound_->table->targets()[*decision.target].concurrency_max &&
+                      core_.body_bytes_in_flight + request_.body.size() <= core_.options.body_bytes_in_flight_max;
+    if (!free) {
+      TrialSample dropped;
+      dropped.dropped = true;
+      core_.trials.note(*bound_->table, *trial, TrialSide::candidate, dropped);
+      continue;
+    }
+    Shadow shadow;
+    shadow.core = held_;
+    shadow.bound = bound_;
+    shadow.trial = trial;
+    shadow.target = *decision.target;
+    shadow.region = facts_.region;
+    shadow.streamed = completion_.stream;
+    shadow.prompt_tokens = facts_.prompt_tokens;
+    shadow.request = request_for(bound_->table->targets()[*decision.target]);
+    asio::co_spawn(core_.context, run_shadow(std::move(shadow)), asio::detached);
+  }
+}
+
+void RequestRun::note_trials() {
+  if (record_.outcome == Outcome::client_error || record_.outcome == Outcome::cancelled) return;  // of neither's making
+  TrialSample sample;
+  sample.ok = record_.outcome == Outcome::ok;
+  sample.ttft = record_.ttft;
+  sample.tpot = record_.tpot;
+  sample.prompt_tokens = record_.prompt_tokens;
+  sample.output_tokens = record_.output_tokens;
+  sample.cached_tokens = record_.cached_tokens;
+  sample.cost = record_.cost;
+  for (const routing::Trial* trial : trials_.compared)
+    core_.trials.note(*bound_->table, *trial, TrialSide::base, sample);
+  for (const routing::Trial* trial : compared_) core_.trials.note(*bound_->table, *trial, TrialSide::base, sample);
+  if (trials_.canary != nullptr) core_.trials.note(*bound_->table, *trials_.canary, TrialSide::candidate, sample);
+}
+
+}  // namespace tandem::gateway

@@ -9,8 +9,8 @@ loss; numpy only, fixed seeds. Grids, not rows, are split into training, validat
 
 Usage (numpy and onnx: `pip install numpy onnx pyyaml`, or Debian's python3-numpy, python3-onnx and python3-yaml):
   examples/predict/train.py --tandem build/tandem
-Writes models/site-ttft/1/model.onnx, metrics.json and held_out.csv beside this file. The same program and the same numpy give
-the same bytes.
+Writes models/site-ttft/1/model.onnx, metrics.json, held_out.csv and request.json beside this file. The same program and the
+same numpy give the same bytes.
 """
 import argparse
 import csv
@@ -248,6 +248,9 @@ def main():
         for i in some:
             writer.writerow([*(f"{value:.9g}" for value in features["test"][i]), f"{np.exp(labels['test'][i]):.6g}",
                              f"{np.exp(predicted[i]):.6g}"])
+    asked = [[float(f"{value:.9g}") for value in features["test"][i]] for i in some[:2]]
+    request = {"inputs": [{"name": "features", "datatype": "FP32", "shape": [len(asked), len(FEATURES)], "data": asked}]}
+    (HERE / "request.json").write_text(json.dumps(request) + "\n")
     print(json.dumps(metrics["held_out"], indent=2))
 
 

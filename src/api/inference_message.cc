@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 #include "base/json.h"
 
@@ -18,6 +19,9 @@ using runtime::Tensor;
 using simdjson::dom::element;
 
 constexpr size_t kIdBytesMax = 1'024;
+constexpr size_t kDepthMax = 64;              // what parses nests less deeply than a stack can bear
+constexpr size_t kParserBytesMin = 4 * 1024;  // of JSON; a row of fifty features is a kilobyte
+constexpr size_t kParserBytesKept = 1 << 20;  // a parser holds some ten times as much
 constexpr int64_t kTimeoutUsMax = 3'600'000'000;
 
 tl::unexpected<Error> malformed(std::string message) { return fail(ErrorCode::invalid_argument, std::move(message)); }
@@ -360,15 +364,20 @@ Result<InferenceRequest> decode_inference_request(std::string_view body, std::op
   if (json_bytes && *json_bytes > body.size())
     return malformed(
         fmt::format("'inference-header-content-length' is {} and the body has {} bytes", *json_bytes, body.size()));
-  thread_local simdjson::dom::parser parser;  // keeps its buffers
-  constexpr size_t kDepthMax = 64;
+  thread_local std::unique_ptr<simdjson::dom::parser> kept;  // its buffers are most of a small request's allocations
+  std::unique_ptr<simdjson::dom::parser> parser = std::move(kept);
+  if (parser == nullptr) parser = std::make_unique<simdjson::dom::parser>();
   const std::string_view json = body.substr(0, json_bytes.value_or(body.size()));
+  if ((parser->capacity() < json.size() || parser->max_depth() != kDepthMax) &&
+      parser->allocate(std::max(json.size(), kParserBytesMin), kDepthMax) != simdjson::SUCCESS)
+    return fail(ErrorCode::resource_exhausted, "there is no memory to read the request");
   element root;
-  auto error = parser.allocate(std::max<size_t>(json.size(), 32), kDepthMax);
-  if (error == simdjson::SUCCESS) error = parser.parse(json.data(), json.size()).get(root);
-  if (error != simdjson::SUCCESS)
-    return malformed(fmt::format("the request is not JSON: {}", simdjson::error_message(error)));
-  return RequestDecoder(json_bytes ? body.substr(*json_bytes) : std::string_view()).read(root);
+  const auto error = parser->parse(json.data(), json.size()).get(root);
+  auto request = error == simdjson::SUCCESS
+                     ? RequestDecoder(json_bytes ? body.substr(*json_bytes) : std::string_view()).read(root)
+                     : malformed(fmt::format("the request is not JSON: {}", simdjson::error_message(error)));
+  if (parser->capacity() <= kParserBytesKept) kept = std::move(parser);
+  return request;
 }
 
 Result<InferenceReply> encode_inference_reply(const InferenceRequest& request, std::string_view model,

@@ -31,7 +31,7 @@ struct InferenceRequest {
 };
 
 // `json_bytes`: of `inference-header-content-length`, where the JSON ends and binary tensors begin; nothing: no binary.
-// Elements may be nested as the shape says, or flat. Errors: invalid_argument, naming the place.
+// Elements may be nested as the shape says, or flat. Errors: invalid_argument, naming the place; resource_exhausted.
 Result<InferenceRequest> decode_inference_request(std::string_view body, std::optional<size_t> json_bytes);
 
 struct InferenceReply {

@@ -31,6 +31,21 @@ namespace {
 
 constexpr std::string_view kJsonEnds = "inference-header-content-length";
 
+// Counts a request's body for as long as it is being answered.
+class HeldBytes {
+ public:
+  HeldBytes(std::atomic<size_t>& count, size_t bytes) : count_(count), bytes_(bytes) {
+    count_.fetch_add(bytes_, std::memory_order_relaxed);
+  }
+  ~HeldBytes() { count_.fetch_sub(bytes_, std::memory_order_relaxed); }
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+
+ private:
+  std::atomic<size_t>& count_;
+  const size_t bytes_;
+};
+
 std::optional<uint64_t> read_version(std::string_view text) {
   const auto version = parse_integer(text);
   if (!version || *version < 1) return std::nullopt;
@@ -143,7 +158,8 @@ asio::awaitable<void> OpenInference::handle(const http::Request& request, http::
   if (target.kind == Kind::nothing || !target.allows(request.method)) {
     const bool known = target.kind != Kind::nothing;
     http::Headers headers;
-    if (known) headers.set("allow", target.kind == Kind::infer ? "POST" : "GET");
+    if (known)
+      headers.set("allow", target.kind == Kind::infer ? "POST" : target.kind == Kind::index ? "GET, POST" : "GET");
     std::string body = to_json(Json::Object{
         {"error", fmt::format("there is nothing at {} {}", request.method, request.target.substr(0, 256))}});
     co_await respond(writer, known ? 405 : 404, std::move(headers), std::move(body));
@@ -237,6 +253,35 @@ Json OpenInference::models_view() const {
   return Json::Object{{"models", std::move(list)}};
 }
 
+Result<InferenceRequest> OpenInference::decode(const http::Request& request) const {
+  if (predictor_ == nullptr) return tl::unexpected(no_repository());
+  if (body_bytes_in_flight_.load(std::memory_order_relaxed) > options_.body_bytes_in_flight_max)
+    return fail(ErrorCode::resource_exhausted,
+                "as many bytes of predictions' requests are held as may be; try again shortly");
+  TANDEM_ASSIGN(const std::optional<size_t> json_bytes, json_bytes_of(request.headers));
+  return decode_inference_request(request.body, json_bytes);
+}
+
+asio::awaitable<Result<InferenceReply>> OpenInference::answer(const Target& target, const http::Request& request,
+                                                              gateway::RequestRecord& record) const {
+  const HeldBytes held(body_bytes_in_flight_, request.body.size());
+  Result<InferenceRequest> asked = decode(request);
+  if (!asked) co_return tl::unexpected(asked.error());
+  // A name that is not in the repository is a client's own invention: it becomes no label and no account.
+  if (predictor_->model(target.model, 0)) record.model = target.model;
+  runtime::PredictionRequest prediction;
+  prediction.model = target.model;
+  prediction.version = target.version;
+  prediction.tenant = record.tenant;
+  prediction.inputs = std::move(asked->inputs);
+  prediction.timeout = asked->timeout;
+  const Result<runtime::PredictionAnswer> answer = co_await predict(*predictor_, std::move(prediction));
+  if (!answer) co_return tl::unexpected(answer.error());
+  const double share = static_cast<double>(answer->rows) / static_cast<double>(answer->batch_rows);
+  record.cost = Euros(answer->run.seconds() * share * options_.core_eur_per_hour / 3'600);
+  co_return encode_inference_reply(*asked, target.model, *answer);
+}
+
 asio::awaitable<void> OpenInference::infer(Target target, const http::Request& request, http::ResponseWriter& writer,
                                            gateway::TenantGate& gate) const {
   auto admitted = gate.admit(request);
@@ -246,35 +291,10 @@ asio::awaitable<void> OpenInference::infer(Target target, const http::Request& r
     co_return;
   }
   gateway::TenantGate::Visit visit = std::move(*admitted);
-  Result<InferenceRequest> asked = tl::unexpected(no_repository());
-  if (predictor_ != nullptr) {
-    const auto json_bytes = json_bytes_of(request.headers);
-    asked = json_bytes ? decode_inference_request(request.body, *json_bytes) : tl::unexpected(json_bytes.error());
-  }
-  Result<InferenceReply> reply = tl::unexpected(Error());
-  if (asked) {
-    // A name that is not in the repository is a client's own invention: it becomes no label and no account.
-    if (predictor_->model(target.model, 0)) visit.record.model = target.model;
-    runtime::PredictionRequest prediction;
-    prediction.model = target.model;
-    prediction.version = target.version;
-    prediction.tenant = visit.record.tenant;
-    prediction.inputs = std::move(asked->inputs);
-    prediction.timeout = asked->timeout;
-    const Result<runtime::PredictionAnswer> answer = co_await predict(*predictor_, std::move(prediction));
-    if (answer) {
-      const double share = static_cast<double>(answer->rows) / static_cast<double>(answer->batch_rows);
-      visit.record.cost = Euros(answer->run.seconds() * share * options_.core_eur_per_hour / 3'600);
-      reply = encode_inference_reply(*asked, target.model, *answer);
-    } else {
-      reply = tl::unexpected(answer.error());
-    }
-  } else {
-    reply = tl::unexpected(asked.error());
-  }
+  Result<InferenceReply> reply = co_await answer(target, request, visit.record);
   http::Headers headers = visit.headers;
-  visit.record.outcome = reply ? gateway::Outcome::ok : outcome_of(reply.error().code);
   visit.record.status = reply ? 200 : describe(reply.error().code).http_status;
+  visit.record.outcome = reply ? gateway::Outcome::ok : outcome_of(reply.error().code);
   if (!reply) visit.record.refused = describe(reply.error().code).name;
   gate.conclude(std::move(visit));  // before the answer's bytes: whoever has read them finds the account as it is
   if (!reply) {

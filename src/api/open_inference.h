@@ -10,6 +10,7 @@
 // answer. It costs the time its rows took on a core.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <string>
 
@@ -20,10 +21,16 @@
 
 namespace tandem::api {
 
+struct InferenceRequest;
+struct InferenceReply;
+
 struct OpenInferenceOptions {
   std::string version;  // of the program
   // What an hour of one core costs: near what the large clouds ask for a vCPU of theirs.
   double core_eur_per_hour = 0.04;
+  // Bodies of all predictions under way, as read: a body may be many times as large as the tensors in it. As the
+  // gateway has it for its own (GatewayOptions); beyond it, requests get a 503.
+  size_t body_bytes_in_flight_max = 256 * 1024 * 1024;
 };
 
 // Thread-safe: one serves all threads, each with a gate of its own.
@@ -44,12 +51,16 @@ class OpenInference {
   struct Target;
   boost::asio::awaitable<void> infer(Target target, const http::Request& request, http::ResponseWriter& writer,
                                      gateway::TenantGate& gate) const;
+  boost::asio::awaitable<Result<InferenceReply>> answer(const Target& target, const http::Request& request,
+                                                        gateway::RequestRecord& record) const;
+  Result<InferenceRequest> decode(const http::Request& request) const;
   Result<Json> read(const Target& target, std::string_view tenant) const;
   Result<Json> model_view(const Target& target, std::string_view tenant) const;
   Json repository_index(std::string_view tenant) const;
 
   runtime::Predictor* const predictor_;
   const OpenInferenceOptions options_;
+  mutable std::atomic<size_t> body_bytes_in_flight_{0};
 };
 
 }  // namespace tandem::api

@@ -57,9 +57,10 @@ class OpenInferenceTest : public ::testing::Test {
     if (reason.find("fetch-onnxruntime") != std::string::npos) GTEST_SKIP() << "skipped: " << reason;
   }
 
-  void serve(runtime::Predictor* predictor) {
+  void serve(runtime::Predictor* predictor, size_t body_bytes_max = 1 << 20) {
     server_.reset();
-    inference_ = std::make_unique<OpenInference>(predictor, OpenInferenceOptions{.version = "1.2"});
+    inference_ = std::make_unique<OpenInference>(
+        predictor, OpenInferenceOptions{.version = "1.2", .body_bytes_in_flight_max = body_bytes_max});
     server_ = http::Server::listen(context_, {}, [this](const http::Request& request, http::ResponseWriter& writer) {
                 return inference_->handle(request, writer, gate_);
               }).value();
@@ -195,6 +196,15 @@ TEST_F(OpenInferenceTest, DescribesTheServerAndItsModels) {
   EXPECT_EQ(index.json().array()[0]["state"].text(), "READY");
   EXPECT_EQ(index.json().array()[2]["state"].text(), "UNAVAILABLE");
   EXPECT_EQ(inference_->models_view()["models"].array().size(), 4u);
+}
+
+TEST_F(OpenInferenceTest, HoldsNoMoreBytesOfBodiesThanItMay) {
+  serve(predictor_.get(), 200);
+  EXPECT_EQ(infer(kRequest).status, 200);
+  const Inferred refused = infer(kRequest + std::string(200, ' '));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.value_or("retry-after", ""), "1");
+  EXPECT_EQ(infer(kRequest).status, 200);  // what was refused is not held
 }
 
 TEST_F(OpenInferenceTest, WithoutARepositorySaysSo) {

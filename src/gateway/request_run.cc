@@ -295,7 +295,7 @@ void RequestRun::begin_turn(const routing::Decision& decision) {
   turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
   const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
   core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
-  begin_attempt(target);
+  begin_attempt(bound_->table->targets()[*decision.target]);
   charge_service();
 }
 

@@ -51,7 +51,8 @@ class TenantGate {
   Admitted<Visit> admit(const http::Request& request);
   // The tenant's id, for what costs nothing. Errors: the same, without the last two.
   Admitted<std::string> identify(const http::Request& request);
-  // The tenant pays, the sink and the metrics are told. `outcome` ok: it was served.
+  // The tenant pays, the sink and the metrics are told. `outcome` ok: it was served. What costs less than half a
+  // nano-euro counts against its budget once the minute's sum is on the log.
   void conclude(Visit visit);
 
  private:

@@ -13,7 +13,7 @@ const commands = blocks.join('\n').replaceAll('\\\n', ' ').split('\n').map((line
 describe('the README', () => {
   const directory = temporaryDirectory();
   let grid;
-  before(async () => { grid = await Grid.start({ grid: example, data: path.join(directory, 'data') }); });
+  before(async () => { grid = await Grid.start({ grid: example, data: path.join(directory, 'data'), args: ['--model-repository', path.join(root, 'examples/predict/models')] }); });
   after(() => grid?.stop());
   const run = (line, timeout = 60_000) => execFileSync('bash', ['-c', line
     .replaceAll('http://127.0.0.1:8080', grid.url)
@@ -37,6 +37,17 @@ describe('the README', () => {
     const answer = run(curl);
     assert.match(answer, /data: \{/);
     assert.match(answer, /\[DONE\]/);
+  });
+
+  test('its prediction is answered', async (context) => {
+    const models = await grid.get('/api/v1/predictive-models');
+    const missing = models.body.models.find((model) => model.reason?.includes('fetch-onnxruntime'));
+    if (missing) return context.skip(`skipped: ${missing.reason}`);
+    const curl = commands.find((command) => command.includes('/v2/models/'));
+    const answer = JSON.parse(run(curl.replace('@examples/', `@${path.join(root, 'examples/')}`)));
+    assert.equal(answer.model_name, 'site-ttft');
+    assert.equal(answer.outputs[0].data.length, 2);
+    for (const ttft of answer.outputs[0].data) assert.ok(ttft > 1 && ttft < 1e6, `${ttft} ms`);
   });
 
   test('its tool commands work', { skip: hasSharedData ? false : 'skipped: no ../shared/data' }, () => {

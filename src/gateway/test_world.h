@@ -227,7 +227,10 @@ class TestWorld {
     server.reset();
     for (auto& [name, engine] : engines) engine->stop();
     context.restart();
-    context.run_for(std::chrono::milliseconds(20));  // what was cut off unwinds while all it refers to is there
+    // What was cut off unwinds while all it refers to is there.
+    constexpr int kRoundsMax = 250;
+    for (int round = 0; round == 0 || (round < kRoundsMax && is_busy()); ++round)
+      context.run_for(std::chrono::milliseconds(20));
   }
 
   void publish(std::string drawing) {
@@ -235,6 +238,10 @@ class TestWorld {
       for (size_t at; (at = drawing.find("$" + name)) != std::string::npos;)
         drawing.replace(at, name.size() + 1, std::to_string(engine->port()));
     shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(drawing)));
+  }
+
+  bool is_busy() {
+    return metrics.prometheus_text().find("tandem_gateway_requests_in_flight 0\n") == std::string::npos;
   }
 
   FakeEngine& engine(const std::string& name) { return *engines.at(name); }

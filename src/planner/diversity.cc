@@ -61,7 +61,8 @@ std::vector<DiverseLegs> Terrain::diverse_legs(const std::vector<WaysAsked>& ask
     const auto& [view, diversity, residency] = asked[missing[m]];
     found[missing[m]].emplace(snapshot_, *views[view], diversity, residency);
   });
-  for (const size_t i : missing) diverse_legs_.emplace(key_of(i), *found[i]);
+  diverse_legs_.clear();  // what nobody asks for any more is not kept
+  for (size_t i = 0; i < asked.size(); ++i) diverse_legs_.emplace(key_of(i), *found[i]);
   std::vector<DiverseLegs> legs;
   for (auto& one : found) legs.push_back(std::move(*one));
   return legs;

@@ -46,10 +46,12 @@ class Outcome {
  public:
   Outcome(const grid::Snapshot& snapshot, const v1::Plan& plan) : snapshot_(snapshot) {
     twin::Networks networks(snapshot);
+    reaches_.resize(snapshot.regions.size());
     for (const grid::Demand& demand : snapshot.demands) {
-      const std::pair key(demand.region, demand.flex_algo);
-      if (!reaches_.contains(key))
-        reaches_.emplace(key, twin::reach_from(snapshot, networks.of(demand.flex_algo), demand.region));
+      auto& of_region = reaches_[demand.region.value];
+      of_region.resize(1 + snapshot.flex_algos.size());
+      auto& of_algo = of_region[position_of(demand.flex_algo)];
+      if (!of_algo) of_algo = twin::reach_from(snapshot, networks.of(demand.flex_algo), demand.region);
     }
     for (const v1::PlannedDeployment& row : plan.deployments()) add_standing(row);
     demands_.resize(snapshot.demands.size());
@@ -116,8 +118,9 @@ class Outcome {
   }
 
  private:
+  static size_t position_of(grid::FlexAlgoIndex algo) { return algo.valid() ? 1 + size_t{algo.value} : 0; }
   const twin::RegionReach& reach(const grid::Demand& demand) const {
-    return reaches_.at({demand.region, demand.flex_algo});
+    return *reaches_[demand.region.value][position_of(demand.flex_algo)];
   }
 
   void add_standing(const v1::PlannedDeployment& row) {
@@ -272,7 +275,8 @@ class Outcome {
   }
 
   const grid::Snapshot& snapshot_;
-  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches_;
+  // By region, then algorithm: the IGP's own paths, then those of each flex algorithm; of those that demands ask for.
+  std::vector<std::vector<std::optional<twin::RegionReach>>> reaches_;
   std::vector<Standing> standings_;
   std::map<std::string_view, size_t> by_id_;
   std::vector<DemandOutcome> demands_;

@@ -7,6 +7,28 @@
 #include "planner/problem.h"
 
 namespace tandem::planner {
+namespace {
+
+// By pool, whether some model could run there that demands ask for in this way. Those of shared-risk groups can take
+// thousands of times as long as a tree of shortest ways, so that the others are not looked for.
+std::vector<uint8_t> pools_that_matter(const grid::Snapshot& s, const AnchorView& view, grid::Diversity diversity,
+                                       uint64_t residency) {
+  const auto surfaces_there = [&](grid::RegionIndex region) {
+    return std::ranges::any_of(s.regions[region].anchors,
+                               [&](const grid::Anchor& anchor) { return anchor.node == view.tree->source(); });
+  };
+  std::vector<uint8_t> models(s.models.size(), 0), accelerators(s.accelerators.size(), 0), pools;
+  for (const grid::Demand& demand : s.demands)
+    if (demand.diversity == diversity && demand.flex_algo == view.algo && models[demand.model.value] == 0 &&
+        s.tenants[demand.tenant].residency.bits == residency && surfaces_there(demand.region))
+      models[demand.model.value] = 1;
+  for (const grid::Profile& profile : s.profiles)
+    if (models[profile.model.value] != 0) accelerators[profile.accelerator.value] = 1;
+  for (const grid::Pool& pool : s.pools) pools.push_back(accelerators[pool.accelerator.value]);
+  return pools;
+}
+
+}  // namespace
 
 DiverseLegs::DiverseLegs(const grid::Snapshot& snapshot, const AnchorView& view, grid::Diversity diversity,
                          uint64_t residency)
@@ -14,10 +36,11 @@ DiverseLegs::DiverseLegs(const grid::Snapshot& snapshot, const AnchorView& view,
   rows_->legs.resize(snapshot.pools.size());
   rows_->uses.resize(snapshot.pools.size());
   rows_->uses_known = std::make_unique<std::once_flag[]>(snapshot.pools.size());
+  const std::vector<uint8_t> matters = pools_that_matter(snapshot, view, diversity, residency);
   const twin::DiverseWays ways(snapshot, view.tree->network(), view.tree->source(), diversity, {residency});
   for (uint32_t p = 0; p < snapshot.pools.size(); ++p) {
     const Leg& own = view.legs[p];
-    if (!own.reachable || (own.jurisdictions & ~residency) != 0) continue;
+    if (matters[p] == 0 || !own.reachable || (own.jurisdictions & ~residency) != 0) continue;
     auto pair = ways.pair(snapshot.pools[size_t{p}].node);
     if (!pair) continue;
     DiverseLeg& found = rows_->legs[p];
@@ -61,7 +84,8 @@ std::vector<DiverseLegs> Terrain::diverse_legs(const std::vector<WaysAsked>& ask
     const auto& [view, diversity, residency] = asked[missing[m]];
     found[missing[m]].emplace(snapshot_, *views[view], diversity, residency);
   });
-  for (const size_t i : missing) diverse_legs_.emplace(key_of(i), *found[i]);
+  diverse_legs_.clear();  // what nobody asks for any more is not kept
+  for (size_t i = 0; i < asked.size(); ++i) diverse_legs_.emplace(key_of(i), *found[i]);
   std::vector<DiverseLegs> legs;
   for (auto& one : found) legs.push_back(std::move(*one));
   return legs;

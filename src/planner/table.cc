@@ -185,6 +185,7 @@ uint32_t position_of(const std::vector<grid::FlexAlgoIndex>& paths, grid::FlexAl
 
 void add_legs(const grid::Snapshot& s, const std::vector<grid::FlexAlgoIndex>& paths, routing::TableRows& rows) {
   const auto nodes = nodes_of_sites(s);
+  rows.paths = static_cast<uint32_t>(paths.size());
   for (const grid::FlexAlgoIndex algo : paths) {
     const auto network = twin::make_network(s, algo);
     for (size_t r = 0; r < s.regions.size(); ++r) {

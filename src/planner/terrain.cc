@@ -165,7 +165,10 @@ const Terrain::FromNode* Terrain::find(uint32_t node, grid::FlexAlgoIndex algo) 
 void Terrain::take_over(const Terrain& previous) {
   const StateChange change = compare_states(previous.snapshot_, snapshot_);
   if (!change.comparable) return;
-  if (change.links.empty() && change.nodes.empty()) diverse_legs_ = previous.diverse_legs_;
+  const bool same_asked = previous.snapshot_.demands == snapshot_.demands &&
+                          previous.snapshot_.tenants == snapshot_.tenants &&
+                          previous.snapshot_.profiles == snapshot_.profiles;
+  if (same_asked && change.links.empty() && change.nodes.empty()) diverse_legs_ = previous.diverse_legs_;
   for (FromNode& from : from_) {
     const FromNode* before = previous.find(from.node, from.algo);
     if (before == nullptr || touched(*before->tree, from.algo, snapshot_, change)) continue;

@@ -89,8 +89,8 @@ class Terrain {
   uint32_t view_of(uint32_t region, grid::FlexAlgoIndex algo) const;
   std::vector<double> arc_background_gbps;  // 2 × link, + 1 from link.b to link.a
 
-  // By view, what is asked apart, and residency. Worked out for the first who asks, those of one call on two threads;
-  // kept for the terrains to come while no link or node changes. Not for two threads at once.
+  // By view, what is asked apart, and residency; worked out on two threads. What was asked for last is kept, also for
+  // the terrains to come while no link or node changes. Not for two threads at once.
   using WaysAsked = std::tuple<uint32_t, grid::Diversity, uint64_t>;
   std::vector<DiverseLegs> diverse_legs(const std::vector<WaysAsked>& asked) const;
 
@@ -119,7 +119,7 @@ class Terrain {
   grid::Snapshot snapshot_;     // O(1) copy; what the next terrain compares with
   std::vector<FromNode> from_;  // ascending by node, then algorithm
   std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, uint32_t> views_;  // of a region and a flex algorithm: its view
-  mutable std::map<WaysKey, DiverseLegs> diverse_legs_;                 // asked for so far
+  mutable std::map<WaysKey, DiverseLegs> diverse_legs_;                 // asked for last
   std::vector<uint32_t> view_of_region_;                                // of a region: its view by the IGP
 };
 

@@ -139,6 +139,7 @@ Digest digest(const RoutingTable& table) {
   canonical.add_all(rows.keys);
   canonical.add_all(rows.prefixes);
   canonical.add_all(rows.targets);
+  canonical.add(rows.paths);
   canonical.add_all(rows.legs);
   canonical.add_all(rows.demand_splits);
   canonical.add(uint64_t{rows.admission_by_plan});

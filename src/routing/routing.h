@@ -121,8 +121,9 @@ struct TableRows {
   std::vector<Key> keys;
   std::vector<PrefixEntry> prefixes;
   std::vector<Target> targets;
-  // Regions × sites, region-major: over the IGP's own paths, which are 0, then over those of each flex algorithm that
-  // some tenant or demand takes.
+  // Whose paths `legs` has, ≥ 1: the IGP's own, which are 0, then those of each flex algorithm that some tenant or
+  // demand takes; of each, regions × sites, region-major.
+  uint32_t paths = 1;
   std::vector<Leg> legs;
   struct DemandSplit {
     uint32_t tenant = 0, region = 0, model = 0;

@@ -58,6 +58,7 @@ void check_split(const TableRows& rows, const TableRows::DemandSplit& demand) {
   CHECK(demand.tenant < rows.tenants.size() && demand.region < rows.regions.size() &&
         demand.model < rows.models.size());
   CHECK(demand.turned_away >= 0 && demand.turned_away <= 1);
+  CHECK(demand.paths < rows.paths);
   double sum = 0;
   for (const Split& split : demand.splits) {
     CHECK(split.target < rows.targets.size() && rows.targets[split.target].model == demand.model);
@@ -81,14 +82,10 @@ void RoutingTable::check_rows() const {
   constexpr size_t kRowsMax = size_t{1} << kPositionBits;
   CHECK(rows_.tenants.size() < kRowsMax && rows_.regions.size() < kRowsMax && rows_.models.size() < kRowsMax);
   CHECK(rows_.jurisdictions.size() <= grid::kJurisdictionsMax);
-  const size_t legs = rows_.regions.size() * rows_.sites.size();
-  const size_t paths = legs > 0 ? rows_.legs.size() / legs : 1;
-  CHECK(paths > 0 && rows_.legs.size() == legs * paths);
-  for (const Tenant& tenant : rows_.tenants) CHECK(tenant.paths < paths);
-  for (const TableRows::DemandSplit& demand : rows_.demand_splits) CHECK(demand.paths < paths);
+  CHECK(rows_.legs.size() == rows_.paths * rows_.regions.size() * rows_.sites.size());
   for (const auto& [name, model] : rows_.model_names) CHECK(model < rows_.models.size());
   for (const Tenant& tenant : rows_.tenants) {
-    CHECK(is_amount(tenant.weight) && tenant.weight > 0);
+    CHECK(is_amount(tenant.weight) && tenant.weight > 0 && tenant.paths < rows_.paths);
     CHECK(std::is_sorted(tenant.models.begin(), tenant.models.end()));
     for (const uint32_t model : tenant.models) CHECK(model < rows_.models.size());
   }
@@ -180,8 +177,7 @@ void RoutingTable::index_targets() {
     }
   }
 
-  if (rows_.sites.empty()) return;
-  least_euros_per_byte_.assign(rows_.legs.size() / rows_.sites.size(), std::numeric_limits<double>::infinity());
+  least_euros_per_byte_.assign(rows_.paths * rows_.regions.size(), std::numeric_limits<double>::infinity());
   for (size_t i = 0; i < rows_.legs.size(); ++i)
     if (double& least = least_euros_per_byte_[i / rows_.sites.size()]; rows_.legs[i].reachable)
       least = std::min(least, rows_.legs[i].euros_per_byte);

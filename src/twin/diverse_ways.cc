@@ -231,15 +231,17 @@ std::optional<std::pair<DiverseWays::Steps, DiverseWays::Steps>> DiverseWays::di
   return std::pair(std::move(one), std::move(other));
 }
 
-// Whether there is a way at all that rides none of a group.
-bool DiverseWays::leads_without(uint32_t group, uint32_t to) const {
-  std::vector<uint8_t> seen(snapshot_.nodes.size(), 0);
-  std::vector<uint32_t> stack{from_};
+const std::vector<uint8_t>& DiverseWays::reached_without(uint32_t group) const {
+  const auto [entry, fresh] = without_group_.try_emplace(group);
+  std::vector<uint8_t>& seen = entry->second;
+  if (!fresh) return seen;
+  seen.assign(snapshot_.nodes.size(), 0);
   seen[from_] = 1;
-  while (!stack.empty() && seen[to] == 0) {
+  std::vector<uint32_t> stack{from_};
+  while (!stack.empty()) {
     const uint32_t node = stack.back();
     stack.pop_back();
-    if (!through(node, to)) continue;
+    if (node != from_ && network_->is_closed(node)) continue;
     for (const Network::Arc& arc : network_->out_of(node)) {
       const auto groups = groups_of(arc.link);
       if (seen[arc.to] != 0 || !open(arc.to) || std::find(groups.begin(), groups.end(), group) != groups.end())
@@ -248,7 +250,7 @@ bool DiverseWays::leads_without(uint32_t group, uint32_t to) const {
       stack.push_back(arc.to);
     }
   }
-  return seen[to] != 0;
+  return seen;
 }
 
 // What every way rides, both of these do.
@@ -260,7 +262,7 @@ std::optional<uint32_t> DiverseWays::unavoidable_group(const Steps& a, const Ste
     for (const uint32_t group : groups_of(step.arc->link))
       if (of_a.contains(group)) both.insert(group);
   for (const uint32_t group : both)
-    if (!leads_without(group, to)) return group;
+    if (reached_without(group)[to] == 0) return group;
   return std::nullopt;
 }
 

@@ -14,6 +14,7 @@
 // equal ways the one of fewer links is taken.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,7 +38,7 @@ struct WayPair {
   Way primary, second;  // the first has the less delay
 };
 
-// From one node; may be asked by several threads.
+// From one node. Not for two threads at once: what it finds of groups it keeps.
 class DiverseWays {
  public:
   DiverseWays(const grid::Snapshot& snapshot, std::shared_ptr<const Network> network, grid::NodeIndex from,
@@ -75,7 +76,7 @@ class DiverseWays {
   void for_each_arc_out_of(uint32_t place, const Visit& visit) const;
   uint32_t above(uint32_t place) const;  // in the tree of shortest ways
   uint32_t node_of(uint32_t place) const { return place % static_cast<uint32_t>(snapshot_.nodes.size()); }
-  bool leads_without(uint32_t group, uint32_t to) const;
+  const std::vector<uint8_t>& reached_without(uint32_t group) const;
   std::optional<std::pair<Steps, Steps>> enumerate(uint32_t to) const;
   Avoid beside(const Steps& primary) const;  // what a second way may not use
   bool share_a_group(const Steps& a, const Steps& b) const;
@@ -102,6 +103,8 @@ class DiverseWays {
   };
   static constexpr uint32_t kNowhere = UINT32_MAX;
   uint32_t start_ = 0;  // place
+  mutable std::map<uint32_t, std::vector<uint8_t>>
+      without_group_;  // by group asked for: the nodes that ways off it reach
   std::vector<Paired> paired_;
 };
 

@@ -90,7 +90,7 @@ class Terrain {
   std::vector<double> arc_background_gbps;  // 2 × link, + 1 from link.b to link.a
 
   // By view, what is asked apart, and residency; worked out on two threads. What was asked for last is kept, also for
-  // the terrains to come while no link or node changes. Not for two threads at once.
+  // the terrains to come while no link, node or demand changes. Not for two threads at once.
   using WaysAsked = std::tuple<uint32_t, grid::Diversity, uint64_t>;
   std::vector<DiverseLegs> diverse_legs(const std::vector<WaysAsked>& asked) const;
 

@@ -289,7 +289,6 @@ Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
 Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
   TANDEM_TRY(check_port_is_free(options.address, options.port));
   uint16_t port = options.port;
-  if (port != 0) TANDEM_TRY(http::Server::check_free(options.address, port));
   for (unsigned i = 0; i < options.gateway_threads; ++i) {
     auto front = std::make_unique<Front>();
     gateway::GatewayOptions gateway_options;

@@ -26,21 +26,6 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(50);
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-Result<void> bind_to(tcp::acceptor& acceptor, const ServerOptions& options) {
-  boost::system::error_code error;
-  const auto address = asio::ip::make_address(options.address, error);
-  if (error) return fail(ErrorCode::invalid_argument, "'" + options.address + "' is no IP address to listen on");
-  const tcp::endpoint endpoint(address, options.port);
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && options.reuse_port) acceptor.set_option(ReusePort(true), error);
-  if (!error && address.is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) return {};
-  return fail(ErrorCode::io,
-              "cannot listen on " + to_string(Endpoint{options.address, options.port}) + ": " + error.message());
-}
-
 }  // namespace
 
 ServerState::ServerState(asio::io_context& context, ServerOptions options, Handler handler)
@@ -52,11 +37,23 @@ ServerState::ServerState(asio::io_context& context, ServerOptions options, Handl
       grace_timer_(context) {}
 
 Result<void> ServerState::listen() {
-  TANDEM_TRY(bind_to(acceptor_, options_));
   boost::system::error_code error;
-  acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  const auto address = asio::ip::make_address(options_.address, error);
+  if (error) {
+    return fail(ErrorCode::invalid_argument, "'" + options_.address + "' is no IP address to listen on");
+  }
+  const tcp::endpoint endpoint(address, options_.port);
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && options_.reuse_port) acceptor_.set_option(ReusePort(true), error);
+  if (!error && address.is_v6()) acceptor_.set_option(asio::ip::v6_only(false), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (!error) acceptor_.non_blocking(true, error);
-  if (error) return fail(ErrorCode::io, "cannot listen: " + error.message());
+  if (error) {
+    return fail(ErrorCode::io,
+                "cannot listen on " + to_string(Endpoint{options_.address, options_.port}) + ": " + error.message());
+  }
   port_ = acceptor_.local_endpoint(error).port();
   return {};
 }
@@ -162,15 +159,6 @@ uint16_t Server::port() const { return state_->port(); }
 size_t Server::connections() const { return state_->connections(); }
 void Server::adopt(int descriptor, const tcp::endpoint& peer) { state_->serve(descriptor, peer); }
 void Server::close(Duration grace) { state_->close(grace); }
-
-Result<void> Server::check_free(const std::string& address, uint16_t port) {
-  asio::io_context context;
-  tcp::acceptor acceptor(context);
-  ServerOptions alone;
-  alone.address = address;
-  alone.port = port;
-  return bind_to(acceptor, alone);
-}
 
 Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, ServerOptions options, Handler handler) {
   auto state = std::make_shared<ServerState>(context, std::move(options), std::move(handler));

@@ -91,10 +91,6 @@ class Server {
   static Result<std::unique_ptr<Server>> listen(boost::asio::io_context& context, ServerOptions options,
                                                 Handler handler);
 
-  // io where anybody listens there, this process too: servers that share a port would share it with a stranger's
-  // unnoticed, and each get some of the other's requests.
-  static Result<void> check_free(const std::string& address, uint16_t port);
-
   // Closes everything at once. The handlers still running unwind when the io_context runs or is destroyed.
   ~Server();
   Server(const Server&) = delete;

@@ -23,7 +23,7 @@ enum class Policy : uint8_t {
   tandem,       // the joint plan; the gateway's decision for each request
   nearest,      // every demand at the nearest pool by anchor that still has room, sized for its promise per token
   least_load,   // the joint plan's replicas; the emptiest that may serve
-  round_robin,  // the joint plan's replicas; each that may serve in turn
+  round_robin,  // the joint plan's replicas; each replica that may serve in turn
   cheapest,     // the joint plan's replicas; the cheapest with a place free
   prefix_hash,  // the joint plan's replicas; by the hash of the prompt's beginning, as far as there is room
   compute_then_network,  // the best plan on a network without delay, cost or limits, then shortest paths

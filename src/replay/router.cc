@@ -1,6 +1,7 @@
 #include "replay/router.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tandem::replay {
 namespace {
@@ -24,7 +25,7 @@ uint64_t mixed(uint64_t key) {
 
 Router::Router(const grid::Snapshot& snapshot, const routing::RoutingTable& table, const v1::Plan& plan, Policy policy,
                uint64_t seed)
-    : snapshot_(snapshot), table_(table), policy_(policy), draws_(seed, 3), turn_(snapshot.demands.size(), 0) {
+    : snapshot_(snapshot), table_(table), policy_(policy), draws_(seed, 3), credits_(snapshot.demands.size()) {
   for (const grid::Demand& demand : snapshot.demands) {
     routing::RequestFacts facts;
     facts.tenant = demand.tenant.value;
@@ -125,13 +126,15 @@ Router::Choice Router::by_prefix(const Arrival& arrival, std::span<const routing
   const auto& blocks = arrival.prefix_blocks;
   const uint64_t key = blocks.empty() ? draws_.next() : blocks[std::min(kBlocks, blocks.size()) - 1];
   std::optional<uint32_t> best;
-  uint64_t best_weight = 0;
+  double best_score = 0;
   for (const uint32_t target : eligible_[arrival.demand]) {
     if (!has_room(target, live)) continue;
-    const uint64_t weight = mixed(mixed(key) + target);
-    if (best && weight <= best_weight) continue;
+    // Rendezvous hashing, each as often as it has replicas (C. Schindelhauer, G. Schomaker, SPAA 2005).
+    const double uniform = (static_cast<double>(mixed(mixed(key) + target) >> 11) + 0.5) * 0x1p-53;
+    const double score = -static_cast<double>(table_.targets()[target].replicas) / std::log(uniform);
+    if (best && score <= best_score) continue;
     best = target;
-    best_weight = weight;
+    best_score = score;
   }
   return {best, best ? Gate::none : eligible_[arrival.demand].empty() ? Gate::model : Gate::capacity};
 }
@@ -158,13 +161,23 @@ Router::Choice Router::emptiest(uint32_t demand, std::span<const routing::Target
   return {best, best ? Gate::none : eligible_[demand].empty() ? Gate::model : Gate::capacity};
 }
 
+// Each as often as it has replicas, and those turns spread evenly (nginx's smooth weighted round robin).
 Router::Choice Router::in_turn(uint32_t demand, std::span<const routing::TargetLive> live) {
   const auto& targets = eligible_[demand];
+  std::vector<int64_t>& credits = credits_[demand];
+  credits.resize(targets.size());
+  std::optional<size_t> next;
+  int64_t replicas = 0;
   for (size_t i = 0; i < targets.size(); ++i) {
-    const uint32_t target = targets[turn_[demand]++ % targets.size()];
-    if (has_room(target, live)) return {target};
+    if (!has_room(targets[i], live)) continue;
+    const auto own = static_cast<int64_t>(table_.targets()[targets[i]].replicas);
+    credits[i] += own;
+    replicas += own;
+    if (!next || credits[i] > credits[*next]) next = i;
   }
-  return {std::nullopt, targets.empty() ? Gate::model : Gate::capacity};
+  if (!next) return {std::nullopt, targets.empty() ? Gate::model : Gate::capacity};
+  credits[*next] -= replicas;
+  return {targets[*next]};
 }
 
 // The plan's shares and nothing else: a plan that knows no network has no reason to look at it.

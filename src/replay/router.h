@@ -49,7 +49,7 @@ class Router {
   // By demand, the targets that a load balancer told of sites, not of paths, would use: nearest first, cheapest first
   // or in the order of the table, by policy.
   std::vector<std::vector<uint32_t>> eligible_;
-  std::vector<uint32_t> turn_;  // by demand
+  std::vector<std::vector<int64_t>> credits_;  // by demand, then as in eligible_: turns owed to each
   struct Shared {
     uint32_t target = 0;
     double up_to = 0;  // cumulative

@@ -164,7 +164,8 @@ class Drawing {
     const std::string residency = line.text("residency");
     tenant.residency = residency.empty() ? grid::JurisdictionSet::all() : jurisdictions(residency);
     tenant.promise = {Milliseconds(line.number("ttft", 0)), Milliseconds(line.number("tpot", 0)), 0.95};
-    for (const std::string_view model : tandem::split(line.text("models"), ','))
+    const std::string models = line.text("models");
+    for (const std::string_view model : tandem::split(models, ','))
       if (!model.empty()) tenant.models.push_back(position(rows_.models, model));
     std::sort(tenant.models.begin(), tenant.models.end());
     if (line.values.contains("key"))

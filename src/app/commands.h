@@ -21,7 +21,7 @@ struct UpOptions {
   std::filesystem::path onnxruntime;                        // its library; empty: where the build has put it
   unsigned prediction_threads = 1;
   uint64_t prediction_memory_mb = 1'024;
-  std::string site;  // of the grid, where predictions are made; empty: not said
+  std::string site;                  // of the grid, where predictions are made; empty: not said
   std::string tls_listen;            // address and port for clients that speak TLS; empty: none do
   std::filesystem::path tls_cert;    // PEM: the certificate and what leads to its authority
   std::filesystem::path tls_key;     // PEM

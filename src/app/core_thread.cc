@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <future>
+#include <utility>
 
 #include "base/logging.h"
 
@@ -12,14 +13,16 @@ CoreThread::CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, 
                        CoreObserver& observer)
     : core_(std::move(core)), clock_(clock), options_(std::move(options)), observer_(observer) {}
 
-CoreThread::~CoreThread() {
+CoreThread::~CoreThread() { stop(); }
+
+void CoreThread::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
-  for (Group& group : intake_) group.done(fail(ErrorCode::unavailable, "the grid is shutting down"));
+  for (Group& group : std::exchange(intake_, {})) group.done(fail(ErrorCode::unavailable, "the grid is shutting down"));
 }
 
 void CoreThread::start() {

@@ -40,9 +40,11 @@ class CoreThread final : public api::CorePort {
 
   CoreThread(std::unique_ptr<control::Core> core, const Clock& clock, CoreThreadOptions options,
              CoreObserver& observer);
-  ~CoreThread() override;  // ends the thread; what is queued is refused with `unavailable`
+  ~CoreThread() override;
 
   void start();
+  // Ends the thread, which calls the observer until then; what is queued, and what comes, is refused as `unavailable`.
+  void stop();
   std::shared_ptr<const api::Published> published() const override;
   void submit(std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override;
   void submit_if(Guard guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override;

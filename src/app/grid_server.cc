@@ -341,8 +341,9 @@ void RunningGrid::stop() {
   exporter_.reset();
   api_.reset();  // what it does aside ends before what that is for
   history_keeper_.reset();
+  activity_.reset();         // its last windows go through the core
+  if (core_) core_->stop();  // its thread calls what follows until it has ended
   planner_.reset();
-  activity_.reset();
   core_.reset();  // writes nothing: what was acknowledged is on the log
   search_follower_.reset();
   webhooks_.reset();

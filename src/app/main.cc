@@ -447,8 +447,11 @@ void add_load(CLI::App& app, int& status) {
   command->add_option("--duration", options->duration_s, "Seconds")->capture_default_str();
   command->add_option("--requests", options->requests_max, "Stop after so many");
   command->add_option("--concurrency", options->concurrency, "Closed loop with so many at once, instead of --rate");
-  command->add_option("--ttft-ms", options->ttft_ms, "Promise on the first token; the tenant's own when not given");
-  command->add_option("--tpot-ms", options->tpot_ms, "Promise per token; the tenant's own when not given");
+  command->add_option(
+      "--ttft-ms", options->ttft_ms,
+      "Promise on the first token, sent to the gateway; when not given, answers are graded by 1,000 ms");
+  command->add_option("--tpot-ms", options->tpot_ms,
+                      "Promise per token, sent to the gateway; when not given, answers are graded by 50 ms");
   command->add_option("--prompt-tokens", options->prompt_tokens, "Mean")->capture_default_str();
   command->add_option("--output-tokens", options->output_tokens, "Mean")->capture_default_str();
   command->add_option("--seed", options->seed, "Of arrivals and sizes")->capture_default_str();

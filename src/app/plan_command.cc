@@ -161,8 +161,11 @@ int run_plan(const PlanOptions& options) {
              totals.joules_per_token() / 3.6, totals.carbon_g_per_million_tokens());
   const double cost = plan.cost_eur_per_hour();
   const double bound = plan.bound_eur_per_hour();
-  fmt::print("cost {:.2f} EUR/h, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost, bound,
-             gap_percent(cost, bound), plan.demands_size(), solve_ms);
+  const double penalties = totals.penalties_eur_per_hour;
+  const std::string fined =
+      penalties > 0 ? fmt::format(" ({:.2f} of it penalties for what is turned away)", penalties) : "";
+  fmt::print("cost {:.2f} EUR/h{}, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost,
+             fined, bound, gap_percent(cost, bound), plan.demands_size(), solve_ms);
   return 0;
 }
 

@@ -45,7 +45,10 @@ std::optional<double> TtftClasses::quantile_ms(double quantile) const {
 }
 
 void ServingHour::Cell::add(const gateway::RequestRecord& record) {
-  if (!record.tenant.empty()) ++requests;  // nothing was promised to who is not known
+  if (!record.tenant.empty()) {  // nothing was promised to who is not known
+    ++requests;
+    if (record.outcome != gateway::Outcome::client_error) ++promised;  // nor to who asks what cannot be
+  }
   if (record.promise_kept) ++kept;
   if (!record.refused.empty()) {
     ++rejected;
@@ -61,6 +64,7 @@ void ServingHour::Cell::add(const gateway::RequestRecord& record) {
 
 void ServingHour::Cell::merge(const Cell& other) {
   requests += other.requests;
+  promised += other.promised;
   kept += other.kept;
   rejected += other.rejected;
   prompt_tokens += other.prompt_tokens;
@@ -75,7 +79,7 @@ Json ServingHour::Cell::json(Duration time) const {
   return Json::Object{
       {"requests", requests},
       {"requests_per_s", per_s(requests)},
-      {"goodput_fraction", requests > 0 ? Json(static_cast<double>(kept) / static_cast<double>(requests)) : Json()},
+      {"goodput_fraction", promised > 0 ? Json(static_cast<double>(kept) / static_cast<double>(promised)) : Json()},
       {"ttft_p50_ms", or_null(ttft.quantile_ms(0.5))},
       {"ttft_p95_ms", or_null(ttft.quantile_ms(0.95))},
       {"prompt_tokens_per_s", per_s(prompt_tokens)},

@@ -46,6 +46,7 @@ class ServingHour {
  private:
   struct Cell {
     uint64_t requests = 0;
+    uint64_t promised = 0;  // of them, all but those at fault themselves
     uint64_t kept = 0;
     uint64_t rejected = 0;
     uint64_t prompt_tokens = 0;

@@ -135,7 +135,7 @@ Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http
     const auto meant = nearest(**header, table.rows().regions);
     return refuse(
         ErrorCode::invalid_argument,
-        fmt::format("There is no region '{}'{}.", **header, meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+        fmt::format("There is no region '{}'{}", **header, meant ? fmt::format("; did you mean '{}'?", *meant) : "."),
         "x-tandem-region", "unknown_region");
   }
   if (const auto address = client_address(request, trusted_proxies))

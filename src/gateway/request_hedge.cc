@@ -54,6 +54,7 @@ Duration RequestRun::hedge_delay(uint32_t target, double quantile) const {
 std::optional<uint32_t> RequestRun::second_engine(uint32_t target) {
   routing::RequestFacts facts = facts_;
   facts.model = bound_->table->targets()[target].model;
+  facts.paths = bound_->table->paths_of(facts.tenant, facts.region, facts.model);
   facts.fallbacks = false;
   std::vector<uint32_t> excluded = excluded_;
   excluded.push_back(target);

@@ -50,8 +50,11 @@ RequestMetrics::Series& RequestMetrics::series_of(const RequestRecord& record) {
   series.output_tokens = tokens("output");
   series.cost = &metrics_.counter("tandem_gateway_cost_microeuros_total", "Cost of requests at the plan's prices",
                                   {{"tenant", record.tenant}, {"model", record.model}});
-  series.promises = &metrics_.counter("tandem_gateway_promises_total", "Requests by whether their promise was kept",
-                                      {{"tenant", record.tenant}, {"kept", record.promise_kept ? "true" : "false"}});
+  if (record.outcome != Outcome::client_error)
+    series.promises =
+        &metrics_.counter("tandem_gateway_promises_total",
+                          "Requests, but for those at fault themselves, by whether their promise was kept",
+                          {{"tenant", record.tenant}, {"kept", record.promise_kept ? "true" : "false"}});
   if (!record.site.empty())
     series.ttft = &metrics_.histogram("tandem_gateway_ttft_seconds", "Time to first token of streamed answers",
                                       {{"model", record.model}, {"site", record.site}}, kTtftSeconds);
@@ -73,7 +76,7 @@ void RequestMetrics::record(const RequestRecord& record) {
     known->second->add();
   }
   if (record.tenant.empty()) return;  // not known whose it is: nothing more to count
-  series.promises->add();
+  if (series.promises != nullptr) series.promises->add();
   if (record.attempts > 0) {
     series.prompt_tokens->add(record.prompt_tokens);
     series.output_tokens->add(record.output_tokens);

@@ -160,8 +160,8 @@ Checked<std::monostate> RequestRun::find_model() {
       if (table.may_use(facts_.tenant, position)) usable.push_back(name);
     const auto meant = nearest(completion_.model, usable);
     return refuse(ErrorCode::not_found,
-                  fmt::format("The model '{}' does not exist or your key may not use it{}.", completion_.model,
-                              meant ? fmt::format("; did you mean '{}'?", *meant) : ""),
+                  fmt::format("The model '{}' does not exist or your key may not use it{}", completion_.model,
+                              meant ? fmt::format("; did you mean '{}'?", *meant) : "."),
                   "model", "model_not_found");
   }
   facts_.model = *model;
@@ -299,6 +299,12 @@ void RequestRun::begin_turn(const routing::Decision& decision) {
   charge_service();
 }
 
+// The way that the model's traffic takes, whichever was asked for.
+const routing::Leg& RequestRun::leg_to(const routing::Target& target) const {
+  const uint32_t paths = bound_->table->paths_of(facts_.tenant, facts_.region, target.model);
+  return bound_->table->leg(facts_.region, target.site_position, paths);
+}
+
 void RequestRun::note_target(uint32_t position) {
   const routing::Target& target = bound_->table->targets()[position];
   target_ = position;
@@ -397,7 +403,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   request.headers.add("x-request-id", request_id_);
   add_inference_extension(request_.headers, record_.tenant, request.headers);
   if (target.emulated) {
-    const Microseconds round_trip = bound_->table->leg(facts_.region, target.site_position, facts_.paths).round_trip;
+    const Microseconds round_trip = leg_to(target).round_trip;
     request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
   }
   request.body = rewrite(responses_ ? responses_->chat_body : request_.body, completion_,
@@ -705,7 +711,7 @@ void RequestRun::conclude() {
   record_.cost = {};
   if (target_ && record_.was_served()) {
     const routing::Target& target = bound_->table->targets()[*target_];
-    const routing::Leg& leg = bound_->table->leg(facts_.region, target.site_position, facts_.paths);
+    const routing::Leg& leg = leg_to(target);
     const auto computed = static_cast<double>(record_.prompt_tokens - record_.cached_tokens);
     record_.cost = Euros(computed * target.euros_per_prompt_token + tokens * target.euros_per_output_token +
                          (facts_.bytes + static_cast<double>(bytes_down_)) * leg.euros_per_byte);

@@ -72,6 +72,7 @@ class RequestRun {
   // Another engine for the same model, where one has room and the budget lets it.
   std::optional<uint32_t> second_engine(uint32_t target);
   void enter(Race& race, uint32_t target, std::unique_ptr<Turn> turn);
+  const routing::Leg& leg_to(const routing::Target& target) const;
   void note_target(uint32_t target);
   void enter_trials();
   void leave_canary();

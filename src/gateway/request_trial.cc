@@ -19,7 +19,7 @@ void RequestRun::enter_trials() {
   for (const routing::Trial* trial : trials_.compared) record_.trials.push_back({trial->id, TrialSide::base});
   for (const routing::Trial* trial : trials_.shadows) record_.trials.push_back({trial->id, TrialSide::base});
   if (trials_.canary == nullptr) return;
-  facts_ = facts_for(*trials_.canary, facts_);
+  facts_ = facts_for(*bound_->table, *trials_.canary, facts_);
   if (weigh().target)
     record_.trials.push_back({trials_.canary->id, TrialSide::candidate});
   else
@@ -45,7 +45,7 @@ void RequestRun::start_shadows() {
   for (const routing::Trial* trial : std::exchange(trials_.shadows, {})) {
     compared_.push_back(trial);
     const std::span<const routing::TargetLive* const> live(bound_->live);
-    const routing::RequestFacts facts = facts_for(*trial, asked_facts_);
+    const routing::RequestFacts facts = facts_for(*bound_->table, *trial, asked_facts_);
     const routing::Decision decision = routing::decide(*bound_->table, facts, live, {}, draw_);
     const bool free = decision.target && core_.shadows_in_flight < core_.options.shadows_max &&
                       live[*decision.target]->in_flight < bound_->table->targets()[*decision.target].concurrency_max &&
@@ -62,6 +62,7 @@ void RequestRun::start_shadows() {
     shadow.trial = trial;
     shadow.target = *decision.target;
     shadow.region = facts_.region;
+    shadow.paths = facts.paths;
     shadow.streamed = completion_.stream;
     shadow.prompt_tokens = facts_.prompt_tokens;
     shadow.request = request_for(bound_->table->targets()[*decision.target]);

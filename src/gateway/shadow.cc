@@ -73,7 +73,7 @@ asio::awaitable<void> run_shadow(Shadow shadow) {
     sample.cost =
         Euros(static_cast<double>(sample.prompt_tokens - sample.cached_tokens) * target.euros_per_prompt_token +
               static_cast<double>(sample.output_tokens) * target.euros_per_output_token +
-              bytes * shadow.bound->table->leg(shadow.region, target.site_position).euros_per_byte);
+              bytes * shadow.bound->table->leg(shadow.region, target.site_position, shadow.paths).euros_per_byte);
   core.trials.note(*shadow.bound->table, *shadow.trial, TrialSide::candidate, sample);
 }
 

@@ -15,7 +15,7 @@ struct Shadow {
   std::shared_ptr<const BoundTable> bound;
   const routing::Trial* trial = nullptr;  // of `bound`
   uint32_t target = 0;
-  uint32_t region = 0;
+  uint32_t region = 0, paths = 0;
   bool streamed = false;
   double prompt_tokens = 0;  // estimated
   http::ClientRequest request;

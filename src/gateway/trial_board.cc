@@ -44,9 +44,11 @@ TrialParts trials_for(const routing::RoutingTable& table, const routing::Request
   return parts;
 }
 
-routing::RequestFacts facts_for(const routing::Trial& trial, const routing::RequestFacts& facts) {
+routing::RequestFacts facts_for(const routing::RoutingTable& table, const routing::Trial& trial,
+                                const routing::RequestFacts& facts) {
   routing::RequestFacts tried = facts;
   tried.model = trial.to_model;
+  tried.paths = table.paths_of(tried.tenant, tried.region, tried.model);
   tried.only_site = trial.to_site;
   tried.fallbacks = false;
   return tried;

@@ -27,7 +27,8 @@ struct TrialParts {
 TrialParts trials_for(const routing::RoutingTable& table, const routing::RequestFacts& facts, std::string_view client);
 
 // The facts of the request as the candidate of a trial sees it.
-routing::RequestFacts facts_for(const routing::Trial& trial, const routing::RequestFacts& facts);
+routing::RequestFacts facts_for(const routing::RoutingTable& table, const routing::Trial& trial,
+                                const routing::RequestFacts& facts);
 
 // What both sides of each trial came to, at one gateway. Noted on the gateway's thread, read on any.
 class TrialBoard {

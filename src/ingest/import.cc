@@ -59,9 +59,9 @@ class GridMaker {
     add_demands();
     for (const NetworkTraffic& t : network_.traffic) add_traffic(t);
     result_.notes.push_back(
-        fmt::format("Tiers by number of links, accelerators, populations and demands by rule and draw, seed {}: see "
+        fmt::format("Tiers by number of links, accelerators, {}demands by rule and draw, seed {}: see "
                     "docs/IMPORT.md.",
-                    options_.seed));
+                    counted_ ? "" : "populations and ", options_.seed));
   }
 
  private:
@@ -138,12 +138,12 @@ class GridMaker {
       }
     }
     population_.assign(network_.nodes.size(), 0);
-    const bool counted = std::ranges::any_of(network_.nodes, [](const NetworkNode& node) { return node.users > 0; });
+    counted_ = std::ranges::any_of(network_.nodes, [](const NetworkNode& node) { return node.users > 0; });
     for (size_t i = 0; i < serving_.size(); ++i) {
       const size_t position = serving_[i];
       const NetworkNode& node = network_.nodes[position];
       const double drawn = 1e5 * (1 + static_cast<double>(node.degree)) * (0.5 + random_.uniform());
-      population_[position] = counted ? std::max(1.0, node.users) * kPeopleForUser : rounded(drawn, 1'000);
+      population_[position] = counted_ ? std::max(1.0, node.users) * kPeopleForUser : rounded(drawn, 1'000);
       Json::Array prefixes{fmt::format("10.{}.{}.0/24", i / 256, i % 256), fmt::format("2001:db8:{:x}::/48", i)};
       if (i == 0) prefixes = {prefixes[0], prefixes[1], "127.0.0.0/8", "::1/128"};
       Json::Array anchors{
@@ -229,6 +229,7 @@ class GridMaker {
   std::vector<size_t> serving_;         // nodes that serve and are served, best connected first
   std::vector<const TierRule*> rules_;  // of each node
   std::vector<double> population_;
+  bool counted_ = false;  // where users are is known
   std::string home_;
   double small_rate_ = 0, large_rate_ = 0;  // requests per second that the accelerators sustain
 };
@@ -332,6 +333,10 @@ Imported import_topology(std::string_view bytes, std::string_view file_name, Top
   const Topology topology = parse(bytes, file_name, format, options, result.diagnostics);
   if (has_errors(result.diagnostics)) return result;
   ErrorSink report(file_name, result.diagnostics);
+  if (format == TopologyFormat::site_list)
+    result.notes.push_back(
+        fmt::format("The list has no links: {} were laid between neighbouring sites.", topology.edges.size()));
+  if (!options.users.empty()) result.notes.push_back(fmt::format("Users are those of {}.", options.users_file_name));
   Network network = make_network(topology, options, report, result.notes);
   if (network.name.empty()) network.name = stem(file_name);
   GridMaker(network, options, result).make();

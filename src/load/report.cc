@@ -105,8 +105,9 @@ std::string to_table(const LoadOptions& options, const LoadReport& report) {
   std::string out = fmt::format("\n  {} requests in {:.1f} s: {} ok, {} rejected, {} failed\n", report.requests,
                                 report.elapsed_s, report.ok, report.rejected, report.failed);
   out += fmt::format(
-      "  goodput {:.2f} % ({:.1f}/s): first token within {:g} ms, then {:g} ms a token; a rejection is a miss\n",
-      100 * report.goodput_fraction(), report.goodput_per_s(), options.slo_ttft.value(), options.slo_tpot.value());
+      "  goodput {:.2f} % ({:.1f}/s): first token within {:g} ms, then {:g} ms a token{}; a rejection is a miss\n",
+      100 * report.goodput_fraction(), report.goodput_per_s(), options.slo_ttft.value(), options.slo_tpot.value(),
+      options.send_slo ? "" : " (this command's measure, not the tenant's promise)");
   out += fmt::format("  {} prompt tokens, {} output tokens ({:.0f}/s)\n", report.prompt_tokens, report.output_tokens,
                      report.output_tokens_per_s());
   if (report.cost_eur)

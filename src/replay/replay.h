@@ -70,6 +70,7 @@ struct Tally {
 struct Report {
   Policy policy = Policy::tandem;
   uint64_t seed = 0;
+  double rate_factor = 1;  // of the demands' rates, for which the plan was made
   double measured_s = 0;   // of arrivals
   uint64_t simulated = 0;  // requests, warm-up included
   Tally all;

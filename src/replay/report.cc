@@ -109,6 +109,8 @@ std::string verdict(const std::vector<Report>& reports) {
     if (better(report, *best)) best = &report;
   std::string text = fmt::format("{} is best: {:.2f} % of requests good, {:.3f} EUR per million good tokens",
                                  to_string(best->policy), 100 * best->goodput(), best->eur_per_million_good_tokens());
+  if (best->rate_factor != 1)
+    text += fmt::format(" (asked for {:g} times what the plans were made for)", best->rate_factor);
   const Report *centralise = find(reports, Policy::centralise), *tandem = find(reports, Policy::tandem);
   if (centralise != nullptr && tandem != nullptr) {
     if (better(*centralise, *tandem))
@@ -128,6 +130,7 @@ Json to_json_report(const Report& report) {
   for (const auto& [why, count] : report.rejected) rejected[why] = count;
   object["policy"] = to_string(report.policy);
   object["seed"] = report.seed;
+  object["rate_factor"] = report.rate_factor;
   object["measured_s"] = report.measured_s;
   object["simulated_requests"] = report.simulated;
   object["rejected"] = std::move(rejected);

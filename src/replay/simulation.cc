@@ -112,6 +112,7 @@ Report Simulation::run() {
   }
   report_.policy = options_.policy;
   report_.seed = options_.seed;
+  report_.rate_factor = options_.workload.rate_factor;
   report_.measured_s = std::max(0.0, static_cast<double>(last_ns) * 1e-9 - options_.warm_up_s);
   report_.unfinished = report_.all.requests - report_.all.served;
   for (const auto& [why, count] : rejected_) {

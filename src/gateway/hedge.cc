@@ -53,6 +53,7 @@ asio::awaitable<void> Attempt::run(http::Endpoint endpoint, http::ClientRequest 
 }
 
 asio::awaitable<void> Attempt::read_lead(http::Exchange& exchange) {
+  const Duration began = core_->clock.monotonic();
   while (lead_.tokens == 0 && !lead_.error && !reader_.ended()) {
     Result<std::optional<std::string>> piece = co_await exchange.read_some();
     if (!piece) {
@@ -68,6 +69,8 @@ asio::awaitable<void> Attempt::read_lead(http::Exchange& exchange) {
     }
     if (!lead_.error && lead_.tokens == 0 && lead_.forward.size() > StreamReader::kEventBytesMax)
       lead_.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
+    if (!lead_.error && core_->clock.monotonic() - began > core_->options.stream_duration_max)
+      lead_.error = Error{ErrorCode::deadline_exceeded, "the stream took longer than is allowed", {}};
   }
 }
 

@@ -242,9 +242,10 @@ asio::awaitable<void> RequestRun::serve() {
     end_attempt();
     if (!end) co_return;
     last = std::move(end);
+    const bool was_canary = trials_.canary != nullptr;
     fail_canary();
     excluded_.push_back(*target);
-    if (record_.attempts < core_.options.attempts_max && core_.retries.take()) continue;
+    if (record_.attempts < core_.options.attempts_max && (was_canary || core_.retries.take())) continue;
     ApiError error = *std::move(last);
     co_await answer_error(Outcome::upstream_error, std::move(error));
     co_return;

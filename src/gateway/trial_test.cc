@@ -132,6 +132,18 @@ TEST(Canary, ThatFailsOrMayNotServeLeavesItToTheOthers) {
   EXPECT_EQ(only_trial(world).candidate.requests, 1u);
 }
 
+// However often: its requests go back whether or not there is budget for retries.
+TEST(Canary, ThatKeepsFailingCostsNobodyAnAnswer) {
+  GatewayOptions options;
+  options.retry_fraction = 0;
+  HealthOptions health;
+  health.failures_to_eject = health.failures_of_32_to_eject = 1'000;
+  TestWorld world(kCandidate + "  trial try canary small to_model=next share=1\n", {"a", "c"}, options, health);
+  world.engine("c").behaviour = Behaviour::fails;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(world.ask(from_user(i)).status, 200) << i;
+  EXPECT_EQ(only_trial(world).candidate.failed, 20u);
+}
+
 TEST(Canary, MayBeASiteAndSharesClientsWithOthers) {
   const std::string two_sites = kCandidate + R"(  target d par small port=$c prompt_cost=3 output_cost=3
   trial there canary small to_site=par share=0.4

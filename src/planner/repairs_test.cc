@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "planner/planner.h"
 #include "planner/whatif.h"
+#include "support/detour.h"
 #include "support/drawn_grid.h"
 
 namespace tandem::planner {
@@ -17,15 +18,8 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// a-b-c-d is shortest and German, a-e-d the next; but where c-d is cut, c sends on over f, in France.
-const std::string kDetour = R"(
-  a-b 1ms 10G metric=2
-  b-c 1ms 10G metric=2
-  c-d 1ms 10G metric=2
-  a-e 1ms 10G metric=3
-  e-d 1ms 10G metric=4
-  b-f 1ms 10G metric=2
-  f-d 1ms 10G metric=4
+// All German but f, which lies in France.
+const std::string kGermanDetour = test_support::kDetour + R"(
   site a DE
   site b DE
   site c DE
@@ -51,10 +45,10 @@ void expect_proven(const grid::Snapshot& s) {
 
 TEST(Repairs, AreHeldToTheResidencyWhereThePolicyAsksForIt) {
   const std::string demands = "demand d german north m 2/s\ndemand e any north m 2/s\n";
-  const auto free = drawn_grid(kDetour + demands);
+  const auto free = drawn_grid(kGermanDetour + demands);
   const v1::Plan p = plan(free, nullptr, "p", 1, {}, {});
   EXPECT_EQ(p.demands(0).rejected(), 0);
-  const auto s = drawn_grid(kDetour + demands + "policy repairs");
+  const auto s = drawn_grid(kGermanDetour + demands + "policy repairs");
   const v1::Plan held = plan(s, nullptr, "p", 1, {}, {});
   EXPECT_EQ(held.demands(0).blocked_by(), "repair_residency");
   EXPECT_EQ(
@@ -67,7 +61,7 @@ TEST(Repairs, AreHeldToTheResidencyWhereThePolicyAsksForIt) {
   const std::vector<std::string> found = violations(s, p);
   EXPECT_THAT(found, Contains("demand d: once c-d has failed, its traffic leaves the residency of german"));
   // A flex algorithm that keeps off those links serves it.
-  auto rows = test_support::drawn_rows("algo 128 igp exclude=fr\n" + kDetour +
+  auto rows = test_support::drawn_rows("algo 128 igp exclude=fr\n" + kGermanDetour +
                                        "demand d german north m 2/s flex=128\npolicy repairs");
   for (grid::Link& link : rows.links)
     if (link.id.find('f') != std::string::npos) link.admin_groups = {"fr"};
@@ -100,7 +94,7 @@ TEST(Repairs, TheNextAnchorCountsToo) {
 }
 
 TEST(Repairs, SweepsRankAResidencyLeftAboveAll) {
-  const auto s = drawn_grid(kDetour + "demand d german north m 2/s\ndemand e any north m 2/s ttft=130ms\n");
+  const auto s = drawn_grid(kGermanDetour + "demand d german north m 2/s\ndemand e any north m 2/s ttft=130ms\n");
   const v1::Plan p = plan(s, nullptr, "p", 1, {}, {});
   const Result<Json> report =
       sweep_failures(s, p, {.fail = {twin::FailureKind::link, 2}, .traffic = TrafficChoice::own, .verify = 100},

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/random.h"
+#include "support/detour.h"
 #include "support/drawn_grid.h"
 #include "twin/diverse_ways.h"
 
@@ -171,14 +172,7 @@ TEST(FailureStudy, PromisesBreakByDistanceBorderAndIsolation) {
 
 // Where c-d is cut, c sends on over b and f, in France, until all know that a-e-d is shorter.
 TEST(FailureStudy, ARepairMayLeaveTheResidencyThatRoutingKeeps) {
-  const auto s = drawn_grid(R"(
-    a-b 1ms 10G metric=2
-    b-c 1ms 10G metric=2
-    c-d 1ms 10G metric=2
-    a-e 1ms 10G metric=3
-    e-d 1ms 10G metric=4
-    b-f 1ms 10G metric=2
-    f-d 1ms 10G metric=4
+  const auto s = drawn_grid(test_support::kDetour + R"(
     site a DE
     site b DE
     site c DE

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "support/detour.h"
 #include "support/drawn_grid.h"
 #include "twin/failures.h"
 
@@ -15,14 +16,7 @@ using test_support::drawn_grid;
 
 // From b, and so for all that comes by b, a loss beyond it is repaired over f.
 TEST(RepairReach, IsWhatRoutersBesideTheLossSendOnAndWhatAllThenKnow) {
-  const auto s = drawn_grid(R"(
-    a-b 1ms 10G metric=2
-    b-c 1ms 10G metric=2
-    c-d 1ms 10G metric=2
-    a-e 1ms 10G metric=3
-    e-d 1ms 10G metric=4
-    b-f 1ms 10G metric=2
-    f-d 1ms 10G metric=4
+  const auto s = drawn_grid(test_support::kDetour + R"(
     site e ES
     site f FR)");
   const auto bit = [&](const char* site) { return s.jurisdiction_of(s.sites.find(site)).bits; };

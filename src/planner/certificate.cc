@@ -27,15 +27,18 @@ struct Column {
   std::vector<double> most;               // by measure (fill.h), mixed ones last: what its promises allow
 };
 
-constexpr double kSpreadOf[] = {0, 0.5, 1, 3};  // weights of mixed measures
+// Of mixed measures: weights of decode steps and of spread.
+constexpr std::pair<double, double> kMixedBy[] = {{1, 1},      {1, 0.5},    {1, 3},     {1, 0},   {1, 0.12},
+                                                  {1, 0.25},   {0.5, 0.25}, {0.5, 0.5}, {0.5, 1}, {0.5, 3},
+                                                  {0.2, 0.25}, {0.2, 1},    {0.2, 3}};
 
 double weight(const grid::Profile& profile, const Column& c, size_t measure, size_t point) {
   if (measure == 0) return c.prefill;
   const bool mixed = measure > point + 1;
   const grid::OperatingPoint& full =
       profile.points[mixed ? std::min(profile.points.size(), kPointsMax) - 1 : measure - 1];
-  return c.prefill + c.steps * full.decode_per_token.value() / full.batch +
-         (mixed ? kSpreadOf[measure - point - 2] * c.prefill * c.spread : 0);
+  const auto [steps, spread] = mixed ? kMixedBy[measure - point - 2] : std::pair(1.0, 0.0);
+  return c.prefill + steps * c.steps * full.decode_per_token.value() / full.batch + spread * c.prefill * c.spread;
 }
 
 // What the demands that may run on a profile ask for, each for one second of prefills: decode steps a ms; and how
@@ -126,7 +129,10 @@ std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, doubl
   const size_t points = std::min(profile.points.size(), kPointsMax);
   const auto [spread_min, spread_max] = range.spreads(n);
   const grid::OperatingPoint& last = profile.points[points - 1];
-  std::vector<double> most(std::size(kSpreadOf), 0.0);
+  double least_ms = kNone;  // that a decode step takes of a full batch, at any point
+  for (size_t q = 0; q < points; ++q)
+    least_ms = std::min(least_ms, profile.points[q].decode_per_token.value() / profile.points[q].batch);
+  std::vector<double> most(std::size(kMixedBy), 0.0);
   double batch = 0, step_ms = profile.points.front().decode_per_token.value();
   for (size_t q = 0; q <= p; ++q) {
     const double next = profile.points[q].batch, next_ms = profile.points[q].decode_per_token.value();
@@ -154,10 +160,11 @@ std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, doubl
           if (each * spread_min * from > variance) continue;
           if (each * spread > variance) spread = variance / each;
         }
-        const double steps = std::min(high / fast * (1 - from), range.prefills.empty() ? kNone : range.steps_max * to);
+        const double steps = std::min({high / fast * (1 - from), range.prefills.empty() ? kNone : range.steps_max * to,
+                                       (kUtilizationMax - from) / least_ms});
         for (size_t k = 0; k < most.size(); ++k)
-          most[k] = std::max(most[k], to + steps * last.decode_per_token.value() / last.batch +
-                                          kSpreadOf[k] * spread / range.mean_spread(n));
+          most[k] = std::max(most[k], to + kMixedBy[k].first * steps * last.decode_per_token.value() / last.batch +
+                                          kMixedBy[k].second * spread / range.mean_spread(n));
       }
     }
     batch = next;
@@ -190,25 +197,34 @@ std::vector<std::pair<double, double>> groups_of(std::vector<double> values, siz
   return groups;
 }
 
-// By each measure one of those in use is the strictest; the measure that allows least counts.
-double most_earned(const grid::Profile& profile, size_t p, const std::vector<Column>& columns, double n) {
+// One of those in use is the strictest by a measure; what it allows by each measure holds for all, so of every choice
+// of it the measure by which least is earned counts.
+double most_earned_by(size_t strictest_by, const grid::Profile& profile, size_t p, const std::vector<Column>& columns,
+                      double n) {
   std::vector<size_t> measures{p + 1, 0};
-  for (size_t below = 0; below < 3 && below < p; ++below) measures.push_back(p - below);
-  for (size_t k = 0; k < std::size(kSpreadOf); ++k) measures.push_back(p + 2 + k);
-  double least = kNone;
-  for (const size_t measure : measures) {
-    std::vector<double> limits;
-    for (const Column& c : columns) limits.push_back(c.most[measure]);
-    double most = 0;
-    for (const auto& [low, high] : groups_of(limits, 6)) {
+  for (size_t k = 0; k < std::size(kMixedBy); ++k) measures.push_back(p + 2 + k);
+  std::vector<double> limits;
+  for (const Column& c : columns) limits.push_back(c.most[strictest_by]);
+  double most = 0;
+  for (const auto& [low, high] : groups_of(limits, 6)) {
+    double least = kNone;
+    for (const size_t measure : measures) {
+      double limit = 0;
+      for (const Column& c : columns)
+        if (c.most[strictest_by] >= low && c.most[strictest_by] <= high) limit = std::max(limit, c.most[measure]);
       std::vector<std::pair<double, double>> allowed;
       for (const Column& c : columns)
-        if (c.most[measure] >= low) allowed.emplace_back(c.gain, weight(profile, c, measure, p) / high);
-      most = std::max(most, packed(std::move(allowed), n));
+        if (c.most[strictest_by] >= low) allowed.emplace_back(c.gain, weight(profile, c, measure, p) / limit);
+      least = std::min(least, packed(std::move(allowed), n));
     }
-    least = std::min(least, most);
+    most = std::max(most, least);
   }
-  return least;
+  return most;
+}
+
+// Strictest by time per token, and by time to the first.
+double most_earned(const grid::Profile& profile, size_t p, const std::vector<Column>& columns, double n) {
+  return std::min(most_earned_by(p + 2, profile, p, columns, n), most_earned_by(0, profile, p, columns, n));
 }
 
 class Certificate {

@@ -114,6 +114,7 @@ MixLimits::MixLimits(const grid::Profile& profile, double replicas, const MixRan
     batch = point.batch;
     step_ms = point.decode_per_token.value();
     work_ms_ = step_ms / batch;
+    work_least_ms_ = std::min(work_least_ms_, work_ms_);
   }
   for (std::ptrdiff_t i = 0; i < kShares; ++i)
     stretch_.push_back(std::pow(1 - static_cast<double>(i) / kSharesPerWhole, -1 - 2 / replicas));
@@ -137,15 +138,16 @@ void MixLimits::find(const TokenPromise& promise, std::span<double> most) const 
         const double each = at.variance * stretch_[i] * promise.inverse_output;
         if (variance < each * spread) spread = variance / each;
       }
-      const double steps = std::min(at.held_max * rest, range_.steps_max * high);
-      for (size_t k = 0; k < kSpreadWeights.size(); ++k) {
-        double& value = most[at.point * kSpreadWeights.size() + k];
-        value = std::max(value, high + steps * work_ms_ + kSpreadWeights[k] * spread / spread_mean_ms_);
+      const double steps =
+          std::min({at.held_max * rest, range_.steps_max * high, (kUtilizationMax - low) / work_least_ms_});
+      for (size_t k = 0; k < kDirections.size(); ++k) {
+        double& value = most[at.point * kDirections.size() + k];
+        value = std::max(
+            value, high + kDirections[k].steps * steps * work_ms_ + kDirections[k].spread * spread / spread_mean_ms_);
       }
     }
   }
-  for (size_t i = kSpreadWeights.size(); i < most.size(); ++i)
-    most[i] = std::max(most[i], most[i - kSpreadWeights.size()]);
+  for (size_t i = kDirections.size(); i < most.size(); ++i) most[i] = std::max(most[i], most[i - kDirections.size()]);
 }
 
 }  // namespace tandem::planner

@@ -73,16 +73,35 @@ struct MixRange {
   double spread_min_ms = 0, spread_max_ms = 0;
 };
 
-inline constexpr std::array<double, 4> kSpreadWeights{0, 0.5, 1, 3};  // of the mean spread, that work is measured by
+// What counts beside a prefill's own time, where requests mix: decode steps, each so much of the time it takes in the
+// fullest batch, and spread, each so much of the mean spread. Few steps count where a promise on time per token is what
+// binds: a step is little longer in a larger batch.
+struct Direction {
+  double steps = 0, spread = 0;
+};
+inline constexpr std::array<Direction, 13> kDirections{{{1, 1},
+                                                        {1, 0.5},
+                                                        {1, 3},
+                                                        {1, 0},
+                                                        {1, 0.12},
+                                                        {1, 0.25},
+                                                        {0.5, 0.25},
+                                                        {0.5, 0.5},
+                                                        {0.5, 1},
+                                                        {0.5, 3},
+                                                        {0.2, 0.25},
+                                                        {0.2, 1},
+                                                        {0.2, 3}}};
 
-// What a promise on time per token leaves where requests mix as they can: of prefills ρ, decode steps s and spread a
-// (Σ of prefills × their own spread), those that some mix in the range can have, which is far less than the corners of
-// all prefills or all decoding allow. Measured by ρ + s · d / b of the fullest batch + weight · a / mean spread.
+// What a promise on time per token, and kUtilizationMax, leave where requests mix as they can: of prefills ρ, decode
+// steps s and spread a (Σ of prefills × their own spread), those that some mix in the range can have, which is far less
+// than the corners of all prefills or all decoding allow. Measured in several directions, each of which adds up over
+// requests: ρ + steps · s · d / b of the fullest batch + spread · a / mean spread.
 class MixLimits {
  public:
   MixLimits(const grid::Profile& profile, double replicas, const MixRange& range, double spread_mean_ms);
 
-  // By point, then kSpreadWeights: at most, of each replica. O(shares × batches in range).
+  // By point, then kDirections: at most, of each replica. O(shares × batches in range).
   void find(const TokenPromise& promise, std::span<double> most) const;
 
  private:
@@ -96,8 +115,8 @@ class MixLimits {
   std::vector<Batch> batches_;  // ascending
   size_t points_ = 0;
   MixRange range_;
-  double spread_mean_ms_, work_ms_ = 0;
-  std::vector<double> stretch_;  // by share
+  double spread_mean_ms_, work_ms_ = 0, work_least_ms_ = 1e300;  // d / batch: of the last point, of any
+  std::vector<double> stretch_;                                  // by share
 };
 
 }  // namespace tandem::planner

@@ -89,15 +89,17 @@ TEST(MixLimits, NoMixThatKeepsItsPromisesIsBeyondThem) {
     const twin::Serving serving = twin::serve(profile, profile.points[p], replicas, mix);
     if (serving.utilization > kUtilizationMax) continue;
     const double quantile = random.chance(0.5) ? 0.95 : 0.99, tpot_ms = serving.tpot_at(sizes, quantile).value();
-    std::vector<double> most(profile.points.size() * kSpreadWeights.size());
+    std::vector<double> most(profile.points.size() * kDirections.size());
     MixLimits(profile, steps_of, range, spread / time).find({tpot_ms, quantile, sizes.inverse_output}, most);
     const grid::OperatingPoint& last = profile.points.back();
     const double steps_per_ms = (mix.tokens_per_s - mix.requests_per_s) / replicas * 1e-3;
     const double share = mix.prefill_s_per_s / replicas;
-    const double work = share + steps_per_ms * last.decode_per_token.value() / last.batch;
-    for (size_t k = 0; k < kSpreadWeights.size(); ++k)
-      EXPECT_LE(work + kSpreadWeights[k] * share, most[p * kSpreadWeights.size() + k] * (1 + 1e-9)) << seed << ' ' << k;
-    told_apart += work > 0.9 * most[p * kSpreadWeights.size()];
+    const double decoding = steps_per_ms * last.decode_per_token.value() / last.batch;
+    for (size_t k = 0; k < kDirections.size(); ++k)
+      EXPECT_LE((1 + kDirections[k].spread) * share + kDirections[k].steps * decoding,
+                most[p * kDirections.size() + k] * (1 + 1e-9))
+          << seed << ' ' << k;
+    told_apart += 2 * share + decoding > 0.9 * most[p * kDirections.size()];
     ++kept;
   }
   EXPECT_GT(kept, 300u);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kForever = std::numeric_limits<double>::infinity();
 constexpr float kShut = 1e30F;
+constexpr size_t kFirstMeasures = 3;  // directions by which a deployment is judged before all are tried
 
 // Of all demands together against the least spare direction of a link: whether prices on arcs could ever be worth
 // anything.
@@ -33,6 +34,12 @@ Relaxation::Relaxation(const Problem& problem)
   for (uint32_t d = 0; d < problem.demands.size(); ++d)
     demands_of_model_[problem.demands[d].row->model.value].push_back(d);
   served.assign(problem.demands.size(), 0);
+  for (uint32_t point = 0; point < kPointsMax; ++point) {  // those that bind most often first
+    std::vector<Measure> measures;
+    for (uint32_t i = 0; i < kDirections.size(); ++i) measures.push_back({true, i});
+    measures.insert(measures.begin() + kFirstMeasures, {{false, point + 1}, {false, 0}});
+    measures_.push_back(std::move(measures));
+  }
   add_classes();
   add_points();
   for_each_on_two_threads(matrices_.size(), [&](size_t m) { add_matrix(m); });
@@ -103,7 +110,7 @@ void Relaxation::add_limits(size_t f) {
         one.most.resize(one.most.size() + points + 1);
         limits.find(p, one.promise, {one.most.end() - static_cast<std::ptrdiff_t>(points) - 1, one.most.end()});
       }
-      const size_t count = points * kSpreadWeights.size();
+      const size_t count = points * kDirections.size();
       one.mixed.resize(one.mixed.size() + count);
       mixed.find(one.promise, {one.mixed.end() - static_cast<std::ptrdiff_t>(count), one.mixed.end()});
     }
@@ -116,7 +123,7 @@ const double* Relaxation::most(uint32_t use, size_t step, uint32_t point, bool m
   const size_t points = std::min(problem_.snapshot.profiles[size_t{f}].points.size(), kPointsMax);
   const Class& of = classes_[f][class_of_use_[use]];
   const size_t row = step * points + point;
-  return mixed ? of.mixed.data() + row * kSpreadWeights.size() : of.most.data() + row * (points + 1);
+  return mixed ? of.mixed.data() + row * kDirections.size() : of.most.data() + row * (points + 1);
 }
 
 Relaxation::Work Relaxation::work(const DemandRow& demand, const Use& use, size_t f, size_t step) const {
@@ -133,8 +140,9 @@ double Relaxation::weight(const grid::Profile& profile, Measure measure, const W
   if (!measure.mixed && measure.index == 0) return work.prefill;
   const grid::OperatingPoint& full =
       profile.points[measure.mixed ? std::min(profile.points.size(), kPointsMax) - 1 : measure.index - 1];
-  return work.prefill + work.steps * full.decode_per_token.value() / full.batch +
-         (measure.mixed ? kSpreadWeights[measure.index] * work.spread : 0);
+  const Direction direction = measure.mixed ? kDirections[measure.index] : Direction{1, 0};
+  return work.prefill + direction.steps * work.steps * full.decode_per_token.value() / full.batch +
+         direction.spread * work.spread;
 }
 
 void Relaxation::add_points() {
@@ -189,7 +197,7 @@ void Relaxation::choose_measures() {
     for (uint32_t p = 0; p < std::min(s.profiles[f].points.size(), kPointsMax); ++p) {
       double most_filled = -1;
       Measure best;
-      for (uint32_t i = 0; i < p + 2 + kSpreadWeights.size(); ++i) {
+      for (uint32_t i = 0; i < p + 2 + kDirections.size(); ++i) {
         const Measure measure{i > p + 1, i > p + 1 ? i - p - 2 : i};
         double sum = 0;
         for (const uint32_t u : uses_of[f])
@@ -316,48 +324,55 @@ void Relaxation::find_levels(std::vector<double>& values, size_t most, std::vect
     levels.push_back({values[g * values.size() / groups], values[(g + 1) * values.size() / groups - 1]});
 }
 
-// Of those in use one is the strictest: no more than it allows may be asked of each replica, by all. Every choice of
-// the strictest is packed by itself; the best into scratch.by_measure.
-void Relaxation::pack_levels(const grid::Profile& profile, Measure measure, Scratch& scratch, double replica,
-                             uint32_t first, uint32_t most) const {
-  const auto allowed = [&](const Item& item) {
-    if (measure.mixed) return item.mixed[measure.index];
-    return measure.index == 0 ? std::min(item.prefill_most, item.most[0]) : item.most[measure.index];
-  };
-  scratch.values.clear();
-  for (const Item& item : scratch.items) scratch.values.push_back(allowed(item));
-  find_levels(scratch.values, levels_, scratch.levels);
-  scratch.by_measure.value = kForever;
-  for (const Level& level : scratch.levels) {
-    double gain = 0;
-    scratch.by_level.items.clear();
-    for (const Item& item : scratch.items) {
-      if (allowed(item) < level.low) continue;
-      gain += item.gain;
-      scratch.by_level.items.push_back(item);
-      scratch.by_level.items.back().weight = weight(profile, measure, item.work) / level.high;
-    }
-    if (first * replica - gain >= scratch.by_measure.value) break;  // stricter levels only leave more out
-    pack(scratch.by_level.items, replica, first, most, scratch.by_level);
-    if (scratch.by_level.value < scratch.by_measure.value) std::swap(scratch.by_level, scratch.by_measure);
-  }
+double Relaxation::allowed(const Item& item, Measure measure) {
+  if (measure.mixed) return item.mixed[measure.index];
+  return measure.index == 0 ? std::min(item.prefill_most, item.most[0]) : item.most[measure.index];
 }
 
-// Each measure bounds what can be earned: the least of them counts. Into scratch.best where that is more than is there.
-void Relaxation::pack_measures(const grid::Profile& profile, uint32_t point, Scratch& scratch, double replica,
-                               uint32_t first, uint32_t most) const {
-  scratch.trial.value = -kForever;
-  const auto binds = [&](Measure measure) {
-    pack_levels(profile, measure, scratch, replica, first, most);
-    if (scratch.by_measure.value > scratch.trial.value) std::swap(scratch.by_measure, scratch.trial);
-    return scratch.trial.value >= scratch.best.value;
-  };
-  // As they mix, as if batches were full at the point itself, then prefills alone, then smaller batches.
-  if (binds({true, 2}) || binds({true, 1}) || binds({false, point + 1}) || binds({true, 3}) || binds({true, 0})) return;
-  if (binds({false, 0})) return;
-  for (uint32_t below = 0; below < std::min(point, kMeasuresBelow); ++below)
-    if (binds({false, point - below})) return;
-  std::swap(scratch.best, scratch.trial);
+// Of those served one is the strictest by a measure: every choice of it is packed by itself, with no more than its
+// promises allow by any measure. There all measures hold at once, so the one by which least is earned counts. Into
+// scratch.of_all; false where that is no more than scratch.best earns.
+bool Relaxation::pack_levels(uint32_t c, Measure strictest_by, std::span<const Measure> measures, double replica,
+                             uint32_t first, uint32_t most, Scratch& scratch) const {
+  scratch.values.clear();
+  for (const Item& item : scratch.items) scratch.values.push_back(allowed(item, strictest_by));
+  find_levels(scratch.values, levels_, scratch.levels);
+  scratch.of_all.value = scratch.best.value;
+  for (const Level& level : scratch.levels) {
+    double gain = 0;
+    scratch.allowed.clear();
+    for (const Item& item : scratch.items) {
+      if (allowed(item, strictest_by) < level.low) continue;
+      gain += item.gain;
+      scratch.allowed.push_back(item);
+    }
+    if (first * replica - gain >= scratch.of_all.value) break;  // stricter levels only leave more out
+    scratch.of_level.value = -kForever;
+    for (const Measure measure : measures) {
+      double limit = 0;
+      for (const Item& item : scratch.allowed)
+        if (allowed(item, strictest_by) <= level.high) limit = std::max(limit, allowed(item, measure));
+      scratch.by_measure.items = scratch.allowed;
+      for (Item& item : scratch.by_measure.items)
+        item.weight = weight(*problem_.candidates[c].profile, measure, item.work) / limit;
+      pack(scratch.by_measure.items, replica, first, most, scratch.by_measure);
+      if (scratch.by_measure.value > scratch.of_level.value) std::swap(scratch.by_measure, scratch.of_level);
+      if (scratch.of_level.value >= scratch.of_all.value) break;
+    }
+    if (scratch.of_level.value < scratch.of_all.value) std::swap(scratch.of_level, scratch.of_all);
+  }
+  return scratch.of_all.value < scratch.best.value;
+}
+
+// By time per token and by time to the first: either bounds what can be earned. Into scratch.best where that is more
+// than is there.
+void Relaxation::pack_measures(uint32_t c, uint32_t point, double replica, uint32_t first, uint32_t most,
+                               Scratch& scratch) const {
+  const std::span<const Measure> measures = measures_[point];
+  if (!pack_levels(c, {true, 0}, measures, replica, first, most, scratch)) return;
+  std::swap(scratch.of_all, scratch.trial);
+  if (!pack_levels(c, {false, 0}, measures, replica, first, most, scratch)) return;
+  std::swap(scratch.best, scratch.of_all.value > scratch.trial.value ? scratch.of_all : scratch.trial);
 }
 
 // The columns worth their price at a point with up to kReplicaSteps[step] replicas (beyond the last: any number). False
@@ -408,8 +423,7 @@ void Relaxation::solve_point(uint32_t c, uint32_t p, double replica, Scratch& sc
     if (!collect(c, p, step, scratch)) return false;
     double gain = 0;
     for (const Item& item : scratch.items) gain += item.gain;
-    if (low * replica - gain < scratch.best.value)
-      pack_measures(*problem_.candidates[c].profile, p, scratch, replica, low, high);
+    if (low * replica - gain < scratch.best.value) pack_measures(c, p, replica, low, high, scratch);
     return false;
   });
 }
@@ -430,11 +444,7 @@ bool Relaxation::may_earn_mixed(uint32_t c, double replica, Scratch& scratch) co
       if (item.mixed[0] > 0) scratch.items.push_back(item);
     }
     if (scratch.items.empty()) return false;
-    for (const uint32_t weight : {2u, 1u, 3u}) {
-      pack_levels(*candidate.profile, {true, weight}, scratch, replica, low, high);
-      if (scratch.by_measure.value >= scratch.best.value) return false;
-    }
-    return true;
+    return pack_levels(c, {true, 0}, std::span(measures_[last]).first(kFirstMeasures), replica, low, high, scratch);
   });
 }
 

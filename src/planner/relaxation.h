@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "planner/arc_prices.h"
@@ -12,8 +13,7 @@
 
 namespace tandem::planner {
 
-inline constexpr size_t kLevels = 6;           // of what promises allow, that a bound is proven with
-inline constexpr uint32_t kMeasuresBelow = 3;  // points below the one in use by which work is measured too
+inline constexpr size_t kLevels = 6;  // of what promises allow, that a bound is proven with
 
 class Relaxation {
  public:
@@ -68,11 +68,10 @@ class Relaxation {
   struct Least {                    // over the points of a use
     double work = 0, energy_w = 0;  // energy: busy × active watts
   };
-  // A way to measure work that adds up over requests (fill.h): as if batches were full at a point, or, with spread, at
-  // the last.
+  // A way to measure work that adds up over requests (fill.h): as if batches were full at a point, or in a direction.
   struct Measure {
     bool mixed = false;
-    uint32_t index = 0;  // 0: prefills alone; 1 + point; of mixed ones, into kSpreadWeights
+    uint32_t index = 0;  // 0: prefills alone; 1 + point; of mixed ones, into kDirections
   };
   struct Work {          // of a whole demand
     double prefill = 0;  // replica-seconds a second
@@ -83,7 +82,7 @@ class Relaxation {
   struct Class {
     TokenPromise promise;
     std::vector<double> most;
-    std::vector<double> mixed;  // by replica step, point and weight of spread
+    std::vector<double> mixed;  // by replica step, point and direction
   };
   // All columns of one model as one matrix: what serving costs beside replicas, at the least; no number where a gate is
   // shut. Rows are candidates in the order of candidates_of_model, columns demands in that of demands_of_model.
@@ -122,10 +121,10 @@ class Relaxation {
   struct Scratch {
     std::vector<Hope> hopes;
     std::vector<Worth> worth;
-    std::vector<Item> items, mixed;
+    std::vector<Item> items, allowed;
     std::vector<Level> levels;
     std::vector<double> values;
-    Solution best, trial, by_measure, by_level;
+    Solution best, by_measure, of_level, of_all, trial;
   };
   struct Used {
     uint32_t demand = 0;
@@ -156,10 +155,11 @@ class Relaxation {
   void solve_point(uint32_t candidate, uint32_t p, double replica, Scratch& scratch) const;
   bool collect(uint32_t candidate, uint32_t p, uint32_t step, Scratch& scratch) const;
   static void pack(std::vector<Item>& items, double replica, uint32_t first, uint32_t most, Solution& into);
-  void pack_measures(const grid::Profile& profile, uint32_t point, Scratch& scratch, double replica, uint32_t first,
-                     uint32_t most) const;
-  void pack_levels(const grid::Profile& profile, Measure measure, Scratch& scratch, double replica, uint32_t first,
-                   uint32_t most) const;
+  static double allowed(const Item& item, Measure measure);
+  void pack_measures(uint32_t candidate, uint32_t point, double replica, uint32_t first, uint32_t most,
+                     Scratch& scratch) const;
+  bool pack_levels(uint32_t candidate, Measure strictest_by, std::span<const Measure> measures, double replica,
+                   uint32_t first, uint32_t most, Scratch& scratch) const;
   static void find_levels(std::vector<double>& values, size_t most, std::vector<Level>& levels);
 
   const Problem& problem_;
@@ -178,7 +178,8 @@ class Relaxation {
            steps_max = 0;           // decode steps a ms for each of prefills
     std::vector<double> spread_ms;  // mean, by replica step
   };
-  std::vector<Prefills> prefills_;    // by profile
+  std::vector<std::vector<Measure>> measures_;  // by point
+  std::vector<Prefills> prefills_;              // by profile
   std::vector<double> wait_unit_ms_;  // by profile: the least E[S²] / E[S] of prefills of any demand that may use it
   std::vector<size_t> last_step_;     // by profile: of the most replicas any pool has room for
   std::vector<std::vector<Class>> classes_;  // by profile

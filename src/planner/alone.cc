@@ -36,7 +36,7 @@ void narrow(const Problem& whole, const Search::Spare& spare, uint32_t model, Pr
 }  // namespace
 
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
-                        uint64_t seed, uint64_t iterations, const std::stop_token& stop) {
+                        uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop) {
   std::vector<uint32_t> demands;
   for (uint32_t d = 0; d < whole.demands.size(); ++d)
     if (whole.demands[d].row->model.value == model) demands.push_back(d);
@@ -52,13 +52,16 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
     option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
     option.replicas_in_fractions = of_whole.replicas_in_fractions;
   }
-  Search search(problem, seed, iterations, stop);
+  const size_t plans = starts > 0 ? starts : std::size(kFirstPlans);
+  Search search(problem, seed, iterations * plans, stop);
   std::optional<Search::State> best;
-  for (const auto& [weight, heed_doubts] : kFirstPlans) {
-    search.construct(weight, heed_doubts);
+  for (size_t i = 0; i < plans && !(best && stop.stop_requested()); ++i) {
+    if (starts > 0)
+      search.construct_at_random();
+    else
+      search.construct(kFirstPlans[i].first, kFirstPlans[i].second);
     search.improve();
     if (!best || search.objective() < best->objective) best = search.state();
-    if (stop.stop_requested()) break;
   }
   search.set_state(*best);
   PlannedAlone planned{{}, search.objective(), search.iterations()};

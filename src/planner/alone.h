@@ -18,8 +18,10 @@ struct PlannedAlone {
   uint64_t iterations = 0;
 };
 
-// Reads the whole only: several models may be planned at once. The same arguments give the same plan.
+// The best of a few plans that are each improved: built along prices or, where `starts` is not 0, of so many in a drawn
+// order; `iterations` for each. Reads the whole only: several models may be planned at once. The same arguments give
+// the same plan.
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
-                        uint64_t seed, uint64_t iterations, const std::stop_token& stop);
+                        uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop);
 
 }  // namespace tandem::planner

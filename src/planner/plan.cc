@@ -25,8 +25,11 @@ constexpr uint64_t kStretch = 400;        // ruins between them
 constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the one before served: a network waits for it
 constexpr uint64_t kRuinsRestored = 200;  // after what a failure would overfill was taken off
 constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not planned again
-constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
+constexpr uint32_t kStarts = 2;           // of a model, in each pass over those of a large grid
+constexpr uint32_t kPasses = 20;
+constexpr double kWorthPass = 1e-3;     // a pass that gains less of the cost is the last
+constexpr size_t kOptionsEach = 24;     // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;  // deployments of its model that join them
 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
@@ -45,6 +48,7 @@ class Making {
         iterations_(iterations),
         stop_(stop),
         progress_(progress),
+        seed_(seed),
         search_(problem, seed, iterations * std::max<uint64_t>(1, problem.demands.size() / 1000), stop) {}
 
   Search& search() { return search_; }
@@ -55,12 +59,9 @@ class Making {
   void from_nothing() {
     bound_.emplace(problem_);
     build("built along prices");
-    // The climb of a large grid's bound costs more than the first improvements of its plan gain by it.
-    const bool large = problem_.columns() > kOptionsInFull;
-    if (large) improve();
-    bound_->climb(large ? kRoundsOfLarge : kRoundsFirst, search_.known(), stop_);
+    if (problem_.columns() > kOptionsInFull) return model_by_model();
+    bound_->climb(kRoundsFirst, search_.known(), stop_);
     tell("priced");
-    if (large) each_alone();
     build("built along better prices");
     improve();
     decide_whole();
@@ -68,7 +69,7 @@ class Making {
     while (!done && !stop_.stop_requested() && !closed()) {
       done = search_.improve_further(kStretch);
       const double before = bound_->value();
-      bound_->climb(large ? kRoundsOfLarge : kRoundsBetween, search_.known(), stop_);
+      bound_->climb(kRoundsBetween, search_.known(), stop_);
       tell("improved further");
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
@@ -108,6 +109,22 @@ class Making {
   }
 
  private:
+  // A large grid, after its first plan. The climb of its bound costs more than the first improvements gain by it.
+  void model_by_model() {
+    improve();
+    bound_->climb(kRoundsOfLarge, search_.known(), stop_);
+    tell("priced");
+    each_alone(0);
+    build("built along better prices");
+    improve();
+    for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
+      const double gap = search_.cost() - bound_->value();
+      bound_->climb(kRoundsOfLarge, search_.known(), stop_);
+      tell("priced further");
+      each_alone(kStarts);
+      if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
+    }
+  }
   void place_again() {
     if (problem_.columns() > kOptionsInFull)
       find_room();
@@ -172,7 +189,7 @@ class Making {
 
   // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
   // their bound.
-  void each_alone() {
+  void each_alone(uint32_t starts) {
     const Known known = search_.known();
     std::vector<double> spent(problem_.candidates_of_model.size(), 0);
     for (uint32_t d = 0; d < problem_.demands.size(); ++d)
@@ -188,7 +205,7 @@ class Making {
       std::array<Search::Spare, 2> spare;
       for (size_t k = 0; k < both.size(); ++k) spare[k] = search_.spare_beside(both[k]);
       for_each_on_two_threads(both.size(), [&](size_t k) {
-        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], i + k, iterations_, stop_);
+        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], seed_++, starts, iterations_, stop_);
       });
       for (size_t k = 0; k < both.size(); ++k) {
         iterations_alone_ += planned[k].iterations;
@@ -263,6 +280,7 @@ class Making {
   uint64_t iterations_, iterations_alone_ = 0;
   const std::stop_token& stop_;
   const std::function<void(const Progress&)>& progress_;
+  uint64_t seed_;
   std::optional<Bound> bound_;
   Search search_;
   bool mended_ = false;

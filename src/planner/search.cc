@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -180,6 +181,14 @@ void Search::construct(double opening_weight, bool heed_doubts) {
   heeds_doubts_ = heed_doubts;
   for (const uint32_t d : left_out_in_order()) place(d, opening_weight, kNobody);
   heeds_doubts_ = false;
+  commit();
+}
+
+void Search::construct_at_random() {
+  reset();
+  std::vector<uint32_t> all(placements_.size());
+  std::iota(all.begin(), all.end(), 0u);
+  place_at_random(all, std::numeric_limits<double>::infinity());
   commit();
 }
 
@@ -530,19 +539,12 @@ bool Search::ruin_and_recreate() {
   return keep_if(better, mark);
 }
 
-// Takes all demands of one model out and places them anew: patient ones first or hasty ones, large ones or in any
-// order, for which of them share deployments is what decides how full those may be.
-bool Search::rebuild_model() {
-  const uint32_t d0 = static_cast<uint32_t>(random_.below(placements_.size()));
-  const uint32_t model = problem_.demands[d0].row->model.value;
-  std::vector<uint32_t> homeless;
-  for (uint32_t d = 0; d < placements_.size(); ++d)
-    if (problem_.demands[d].row->model.value == model && !problem_.demands[d].options.empty()) homeless.push_back(d);
-  const Mark mark = begin();
-  if (!take_out(homeless)) return keep_if(false, mark);
-  for (size_t i = homeless.size(); i > 1; --i) std::swap(homeless[i - 1], homeless[random_.below(i)]);
+// Places those demands patient ones first or hasty ones, large ones or in any order, for which of them share
+// deployments is what decides how full those may be. As place_all.
+bool Search::place_at_random(std::vector<uint32_t>& demands, double below) {
+  for (size_t i = demands.size(); i > 1; --i) std::swap(demands[i - 1], demands[random_.below(i)]);
   const uint64_t order = random_.below(4);
-  std::stable_sort(homeless.begin(), homeless.end(), [&](uint32_t a, uint32_t b) {
+  std::stable_sort(demands.begin(), demands.end(), [&](uint32_t a, uint32_t b) {
     const grid::Demand &x = *problem_.demands[a].row, &y = *problem_.demands[b].row;
     if (x.priority != y.priority) return x.priority > y.priority;
     if (order == 0 && x.promise.tpot != y.promise.tpot) return x.promise.tpot < y.promise.tpot;
@@ -553,9 +555,21 @@ bool Search::rebuild_model() {
   constexpr double kOpeningWeights[] = {1, 0.5, 0.2, 0.1, 0.02};
   const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
   blink_ = 0.01;
-  const bool better = place_all(homeless, weight, kNobody, to_beat(mark));
+  const bool better = place_all(demands, weight, kNobody, below);
   blink_ = 0;
-  return keep_if(better, mark);
+  return better;
+}
+
+// Takes all demands of one model out and places them anew.
+bool Search::rebuild_model() {
+  const uint32_t d0 = static_cast<uint32_t>(random_.below(placements_.size()));
+  const uint32_t model = problem_.demands[d0].row->model.value;
+  std::vector<uint32_t> homeless;
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    if (problem_.demands[d].row->model.value == model && !problem_.demands[d].options.empty()) homeless.push_back(d);
+  const Mark mark = begin();
+  if (!take_out(homeless)) return keep_if(false, mark);
+  return keep_if(place_at_random(homeless, to_beat(mark)), mark);
 }
 
 // Beyond what the plan before left out.

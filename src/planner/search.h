@@ -71,6 +71,8 @@ class Search {
 
   // From nothing; steered by the candidates' guides, and where they are heeded by their doubts.
   void construct(double opening_weight, bool heed_doubts);
+  // Likewise, in an order and with an opening weight that are drawn.
+  void construct_at_random();
   // Into an empty plan: what of the incumbent still passes every gate; then the rest is placed.
   void adopt();
   void improve();
@@ -190,6 +192,7 @@ class Search {
   bool worth_opening(uint32_t candidate) const;
   bool open(uint32_t candidate);
   bool ruin_and_recreate();
+  bool place_at_random(std::vector<uint32_t>& demands, double below);
   bool rebuild_model();
   bool more_left_out() const;
   double to_beat(const Mark& mark) const;  // the objective that a move since the mark must get below

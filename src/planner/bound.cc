@@ -11,9 +11,9 @@ namespace {
 
 constexpr uint32_t kRoundsInFractions = 300;  // of the resources' prices before any v is raised
 constexpr uint32_t kLevelPatience = 8;        // of them without gain before less is hoped for
-constexpr double kStepOfModel = 0.2;          // of Polyak's, to begin with: what is aimed at is not reached
+constexpr double kStepOfModel = 0.5;          // of Polyak's, to begin with: what is aimed at is not reached
 constexpr double kStepOfResources = 0.3;
-constexpr uint32_t kPatience = 3;        // rounds without gain before a model's step is halved
+constexpr uint32_t kPatience = 4;        // rounds without gain before a model's step is halved
 constexpr double kDeflection = 0.4;      // of the last direction in the next
 constexpr uint32_t kRoundsOfModels = 6;  // between two steps of the resources
 constexpr float kNewest = 0.1F;          // part of the latest round in the mean of what the relaxation buys
@@ -322,9 +322,7 @@ void Bound::price_all(const Prices& prices) {
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
-  if (quick_) relaxation_->set_levels(2);
   climb_->run(rounds, quick_ ? rounds - 1 : kRoundsOfModels, known, stop);
-  relaxation_->set_levels(kLevels);
   price_all(climb_->best());
 }
 

@@ -187,34 +187,24 @@ double packed(std::vector<std::pair<double, double>> columns, double n) {  // ga
   return gain;
 }
 
-std::vector<std::pair<double, double>> groups_of(std::vector<double> values, size_t most) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  const size_t count = std::min(most, values.size());
-  std::vector<std::pair<double, double>> groups;
-  for (size_t g = 0; g < count; ++g)
-    groups.emplace_back(values[g * values.size() / count], values[(g + 1) * values.size() / count - 1]);
-  return groups;
-}
-
 // One of those in use is the strictest by a measure; what it allows by each measure holds for all, so of every choice
 // of it the measure by which least is earned counts.
 double most_earned_by(size_t strictest_by, const grid::Profile& profile, size_t p, const std::vector<Column>& columns,
                       double n) {
   std::vector<size_t> measures{p + 1, 0};
   for (size_t k = 0; k < std::size(kMixedBy); ++k) measures.push_back(p + 2 + k);
-  std::vector<double> limits;
-  for (const Column& c : columns) limits.push_back(c.most[strictest_by]);
+  std::set<double> limits;
+  for (const Column& c : columns) limits.insert(c.most[strictest_by]);
   double most = 0;
-  for (const auto& [low, high] : groups_of(limits, 6)) {
+  for (const double strictest : limits) {
     double least = kNone;
     for (const size_t measure : measures) {
       double limit = 0;
       for (const Column& c : columns)
-        if (c.most[strictest_by] >= low && c.most[strictest_by] <= high) limit = std::max(limit, c.most[measure]);
+        if (c.most[strictest_by] == strictest) limit = std::max(limit, c.most[measure]);
       std::vector<std::pair<double, double>> allowed;
       for (const Column& c : columns)
-        if (c.most[strictest_by] >= low) allowed.emplace_back(c.gain, weight(profile, c, measure, p) / limit);
+        if (c.most[strictest_by] >= strictest) allowed.emplace_back(c.gain, weight(profile, c, measure, p) / limit);
       least = std::min(least, packed(std::move(allowed), n));
     }
     most = std::max(most, least);

@@ -30,6 +30,7 @@ Relaxation::Relaxation(const Problem& problem)
       value_of_model_(problem.snapshot.models.size()),
       value_(problem.candidates.size()),
       replicas_(problem.candidates.size()),
+      binds_(problem.candidates.size()),
       demands_of_model_(problem.snapshot.models.size()) {
   for (uint32_t d = 0; d < problem.demands.size(); ++d)
     demands_of_model_[problem.demands[d].row->model.value].push_back(d);
@@ -278,25 +279,25 @@ double Relaxation::constant(const Prices& prices) const {
 
 // min over first ≤ n ≤ most of n · replica − the gain of the items that fill n: concave in n but for whole numbers, so
 // one pass over the items by gain per weight.
-void Relaxation::pack(std::vector<Item>& items, double replica, uint32_t first, uint32_t most, Solution& into) {
+void Relaxation::pack(double replica, uint32_t first, uint32_t most, Solution& solution) {
+  std::vector<Packed>& items = solution.items;
   double weight = 0, all = 0;
-  for (const Item& item : items) weight += item.weight, all += item.gain;
+  for (const Packed& item : items) weight += item.weight, all += item.gain;
   if (weight <= first) {  // no need to choose
-    into.value = first * replica - all;
-    into.replicas = first;
+    solution.value = first * replica - all;
+    solution.replicas = first;
     return;
   }
-  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
-    const double x = a.gain * b.weight, y = b.gain * a.weight;
-    return x != y ? x > y : a.demand < b.demand;
+  std::sort(items.begin(), items.end(), [](const Packed& a, const Packed& b) {
+    return a.gain_per_weight != b.gain_per_weight ? a.gain_per_weight > b.gain_per_weight : a.demand < b.demand;
   });
-  into.value = kForever;
+  solution.value = kForever;
   double gain = 0, filled = 0, taken = 0;  // taken: fraction of items[i] that is in
   size_t i = 0;
   for (double n = first; n <= most; ++n) {
     const double before = gain;
     while (i < items.size() && filled < n) {
-      const Item& item = items[i];
+      const Packed& item = items[i];
       const double room = n - filled, whole = item.weight * (1 - taken);
       if (whole <= room) {
         gain += item.gain * (1 - taken);
@@ -309,7 +310,7 @@ void Relaxation::pack(std::vector<Item>& items, double replica, uint32_t first, 
         filled = n;
       }
     }
-    if (const double value = n * replica - gain; value < into.value) into.value = value, into.replicas = n;
+    if (const double value = n * replica - gain; value < solution.value) solution.value = value, solution.replicas = n;
     if (i == items.size() || (n > first && gain - before <= replica)) break;  // no better from here
   }
 }
@@ -336,7 +337,7 @@ bool Relaxation::pack_levels(uint32_t c, Measure strictest_by, std::span<const M
                              uint32_t first, uint32_t most, Scratch& scratch) const {
   scratch.values.clear();
   for (const Item& item : scratch.items) scratch.values.push_back(allowed(item, strictest_by));
-  find_levels(scratch.values, levels_, scratch.levels);
+  find_levels(scratch.values, kLevels, scratch.levels);
   scratch.of_all.value = scratch.best.value;
   for (const Level& level : scratch.levels) {
     double gain = 0;
@@ -348,16 +349,28 @@ bool Relaxation::pack_levels(uint32_t c, Measure strictest_by, std::span<const M
     }
     if (first * replica - gain >= scratch.of_all.value) break;  // stricter levels only leave more out
     scratch.of_level.value = -kForever;
-    for (const Measure measure : measures) {
+    const uint32_t before = std::min<uint32_t>(binds_[c], static_cast<uint32_t>(measures.size() - 1));
+    for (uint32_t i = 0; i < measures.size(); ++i) {  // the one that bound the time before first
+      const uint32_t of = i == 0 ? before : i <= before ? i - 1 : i;
+      const Measure measure = measures[of];
       double limit = 0;
       for (const Item& item : scratch.allowed)
         if (allowed(item, strictest_by) <= level.high) limit = std::max(limit, allowed(item, measure));
-      scratch.by_measure.items = scratch.allowed;
-      for (Item& item : scratch.by_measure.items)
-        item.weight = weight(*problem_.candidates[c].profile, measure, item.work) / limit;
-      pack(scratch.by_measure.items, replica, first, most, scratch.by_measure);
+      scratch.by_measure.items.clear();
+      double beyond = 0;  // what all would earn with replicas in fractions
+      for (const Item& item : scratch.allowed) {
+        const double fills = weight(*problem_.candidates[c].profile, measure, item.work) / limit;
+        scratch.by_measure.items.push_back({item.gain / fills, item.gain, fills, item.demand});
+        beyond += std::max(0.0, item.gain - replica * fills);
+      }
+      if (-beyond < scratch.of_all.value)
+        pack(replica, first, most, scratch.by_measure);
+      else
+        scratch.by_measure.value = -beyond;
       if (scratch.by_measure.value > scratch.of_level.value) std::swap(scratch.by_measure, scratch.of_level);
-      if (scratch.of_level.value >= scratch.of_all.value) break;
+      if (scratch.of_level.value < scratch.of_all.value) continue;
+      binds_[c] = static_cast<uint8_t>(of);
+      break;
     }
     if (scratch.of_level.value < scratch.of_all.value) std::swap(scratch.of_level, scratch.of_all);
   }
@@ -544,7 +557,7 @@ double Relaxation::evaluate_model(size_t m, const Prices& prices) {
     replicas_[c] = scratch.best.replicas;
     sum += scratch.best.value;
     double left = scratch.best.replicas;
-    for (const Item& item : scratch.best.items) {
+    for (const Packed& item : scratch.best.items) {
       const double fraction = item.weight > left ? left / item.weight : 1;
       used_[c].push_back({item.demand, static_cast<float>(fraction)});
       served[item.demand] += fraction;

@@ -19,9 +19,6 @@ class Relaxation {
  public:
   explicit Relaxation(const Problem& problem);
 
-  // How many levels of what promises allow are told apart in one deployment: few cost little, and prove less.
-  void set_levels(size_t levels) { levels_ = levels; }
-
   // The value, all columns priced, and the solution that has it.
   double evaluate(const Prices& prices);
   std::vector<double> served;        // by demand
@@ -109,14 +106,18 @@ class Relaxation {
     Work work;
     double prefill_most = 0;                         // of a replica's time, by the promised time to the first token
     const double *most = nullptr, *mixed = nullptr;  // by measure, by the promised time per token
-    double weight = 0;                               // replicas, by the measure in use
   };
   struct Level {  // of what is allowed: those in use are at least low, the least of them at most high
     double low = 0, high = 0;
   };
+  struct Packed {  // an item by one measure
+    double gain_per_weight = 0, gain = 0;
+    double weight = 0;  // replicas
+    uint32_t demand = 0;
+  };
   struct Solution {
     double value = 0, replicas = 0;
-    std::vector<Item> items;  // in the order they fill
+    std::vector<Packed> items;  // in the order they fill
   };
   struct Scratch {
     std::vector<Hope> hopes;
@@ -154,7 +155,7 @@ class Relaxation {
   bool any_step(uint32_t candidate, double replica, const Scratch& scratch, const Visit& visit) const;
   void solve_point(uint32_t candidate, uint32_t p, double replica, Scratch& scratch) const;
   bool collect(uint32_t candidate, uint32_t p, uint32_t step, Scratch& scratch) const;
-  static void pack(std::vector<Item>& items, double replica, uint32_t first, uint32_t most, Solution& into);
+  static void pack(double replica, uint32_t first, uint32_t most, Solution& solution);
   static double allowed(const Item& item, Measure measure);
   void pack_measures(uint32_t candidate, uint32_t point, double replica, uint32_t first, uint32_t most,
                      Scratch& scratch) const;
@@ -163,7 +164,6 @@ class Relaxation {
   static void find_levels(std::vector<double>& values, size_t most, std::vector<Level>& levels);
 
   const Problem& problem_;
-  size_t levels_ = kLevels;
   FillLimits limits_;
   // How unevenly the prefills of the demands that may use a profile come.
   struct Prefills {
@@ -192,6 +192,7 @@ class Relaxation {
   std::vector<std::vector<Used>> used_;  // by candidate, of the last evaluation
   std::vector<double> value_of_model_;
   std::vector<double> value_, replicas_;  // by candidate, of the last evaluation
+  mutable std::vector<uint8_t> binds_;    // by candidate, into measures_: what last said that no more is earned there
   std::vector<std::vector<uint32_t>> demands_of_model_;
   std::unique_ptr<ArcPrices> arcs_;
   bool arcs_priced_ = false;  // some arc has a price

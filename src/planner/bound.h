@@ -13,13 +13,15 @@
 //   φ_c = min over operating point and replicas n of  n · R_c − Σ_d (v_d − energy_d − transport_d − arcs_d) · x_d,
 //         x ∈ [0, 1],  Σ_d w(d) · x_d ≤ n · min W over the d with x_d > 0, for every measure w of work
 //
-// R_c: a replica's price and λ, μ of what it takes. Work is measured by prefills alone and as if batches were full at
-// the point in use or at one of those below it (fill.h), and with how unevenly prefills come counted beside; W_d is the
-// most of it at which each of n replicas could keep d's promises, whatever else they serve: in a plan that holds for
-// every d served. Each choice of the least W among those served is tried, their values in a few groups where there are
-// many; of the measures the one that allows least counts. The plan's own n and x are feasible in every φ_c, v cancels
-// against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going traffic pays on
-// equal-cost branches is taken as the cheapest branch, which is never more.
+// R_c: a replica's price and λ, μ of what it takes. Work is measured by prefills alone, as if batches were full at the
+// point in use, and in directions that count decoding and how unevenly prefills come more or less beside (fill.h); W_d
+// is the most of it at which each of n replicas could keep d's promises, whatever else they serve: in a plan that holds
+// for every d served. Each choice of the strictest d among those served is tried, in a few groups where there are many,
+// once by time per token and once by time to the first. There what it allows by every measure holds at once, and the
+// measure by which least is earned counts: to take of each measure its own strictest proves much less. The plan's own n
+// and x are feasible in every φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away;
+// moves only add. What up-going traffic pays on equal-cost branches is taken as the cheapest branch, which is never
+// more.
 //
 // The prices. First those of resources, as if replicas were bought in fractions: subgradients towards a level that
 // comes down. Then v by dual ascent (relaxation.h), which costs a few passes over the columns and gives most of the

@@ -25,7 +25,7 @@ constexpr uint64_t kStretch = 400;        // ruins between them
 constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the one before served: a network waits for it
 constexpr uint64_t kRuinsRestored = 200;  // after what a failure would overfill was taken off
 constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not planned again
-constexpr uint32_t kStarts = 2;           // of a model, in each pass over those of a large grid
+constexpr uint32_t kStarts = 3;           // of a model, in each pass over them
 constexpr uint32_t kPasses = 20;
 constexpr double kWorthPass = 1e-3;     // a pass that gains less of the cost is the last
 constexpr size_t kOptionsEach = 24;     // of a demand, where not all are taken
@@ -71,6 +71,9 @@ class Making {
       const double before = bound_->value();
       bound_->climb(kRoundsBetween, search_.known(), stop_);
       tell("improved further");
+      const double cost = search_.cost();
+      each_alone(kStarts);
+      if (search_.cost() < cost * (1 - kWorthPass)) done = false;
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
     }

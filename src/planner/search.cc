@@ -436,7 +436,9 @@ bool Search::replace(uint32_t model, const std::vector<Share>& shares) {
   for (const auto& [c, of_one] : members)
     if (!join(c, of_one)) return keep_if(false, mark);
   sort_largest_first(homeless);
-  return keep_if(place_all(homeless, 1, kNobody, to_beat(mark)), mark);
+  const bool better = keep_if(place_all(homeless, 1, kNobody, to_beat(mark)), mark);
+  if (better) since_best_ = 0;
+  return better;
 }
 
 // Whether the demands that could move would save at least a replica, if each left with its share of what it is served
@@ -604,8 +606,9 @@ void Search::improve() {
 bool Search::improve_further(uint64_t iterations) {
   // A plan in service is mended, not searched for anew, unless that leaves out what was served and might yet be.
   if (warm_ && !more_left_out()) return true;
-  // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid.
-  const uint32_t patience = 100 + static_cast<uint32_t>(placements_.size() / 4);
+  // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid; later
+  // where there is somebody to place yet.
+  const uint32_t patience = (300 + static_cast<uint32_t>(placements_.size() / 4)) * (more_left_out() ? 4 : 1);
   for (; iterations > 0 && since_best_ < patience; --iterations) {
     if (!may_go_on()) return false;
     const bool better = !placements_.empty() && random_.chance(0.25) ? rebuild_model() : ruin_and_recreate();

@@ -167,7 +167,7 @@ constexpr std::array kGridRoutes{
           "from_hour to_hour tenant model site group_by", "", kUsage},
     Route{
         Operation::get_serving, "GET", "/api/v1/serving",
-        "The last hour by minute, site and tenant: goodput, times to first token, tokens, cost, rejections by reason.",
+        "The last hour, or since the start, by minute, site and tenant: goodput, times to first token, tokens, cost, rejections by reason.",
         "minutes site tenant", "", kServing},
     Route{Operation::post_replay, "POST", "/api/v1/replay",
           "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody,

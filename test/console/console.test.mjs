@@ -132,6 +132,34 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('serving-scope').waitFor({ state: 'detached' });
   }));
 
+test('a young process tells of its own time alone, and a minute between gaps shows', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  server.fixture.young = true;
+  try {
+    await page.goto(`${server.url}/#/serving`);
+    await page.getByTestId('serving-since').getByText('since the program started').waitFor();
+    const drawnIn = (name) =>
+      page.evaluate((id) => {
+        const canvas = document.querySelector(`[data-testid="serving-plot-${id}"] canvas`);
+        if (!canvas) return 0;
+        const accent = getComputedStyle(document.documentElement).getPropertyValue('--accent').trim();
+        const [r, g, b] = [1, 3, 5].map((i) => parseInt(accent.slice(i, i + 2), 16));
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let pixels = 0;
+        for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12) pixels++;
+        return pixels;
+      }, name);
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
+    await page.waitForTimeout(200);
+    const goodput = await drawnIn('goodput');
+    assert.ok(goodput >= 5 && goodput < 100, `${goodput} pixels of one minute's goodput`);
+    const cost = await drawnIn('cost');
+    assert.ok(cost > 0 && cost < 1000, `${cost} pixels of five minutes' cost, not of an hour's`);
+    await picture(page, 'serving-young');
+  } finally {
+    server.fixture.young = false;
+  }
+}));
+
 for (const colorScheme of ['dark', 'light'])
   test(`failures are tried, ranked and looked at, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
     await openMap(page, server.url);

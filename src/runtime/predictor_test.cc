@@ -188,6 +188,10 @@ TEST_F(PredictorTest, KeepsToItsMemoryAndLoadsAgainOnDemand) {
   run("b");
   EXPECT_EQ(loaded(), "bc");
   EXPECT_EQ(metrics_.counter("tandem_predictor_evictions_total", "").value(), 2u);
+  EXPECT_EQ(predictor_->model("a", 1)->evictions, 1u);
+  EXPECT_EQ(predictor_->memory().used_bytes, 2 * one);
+  EXPECT_EQ(predictor_->memory().max_bytes, one * 5 / 2);
+  EXPECT_EQ(predictor_->models().at(0).recent.requests, 1u);
 }
 
 TEST_F(PredictorTest, ModelsThatPushEachOtherOutServeAll) {

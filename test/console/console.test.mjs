@@ -160,6 +160,85 @@ test('a young process tells of its own time alone, and a minute between gaps sho
   }
 }));
 
+const fits = (page, id) => page.waitForFunction((testid) => document.querySelector(`[data-testid="${testid}"]`).scrollWidth <= window.innerWidth, id);
+
+for (const colorScheme of ['dark', 'light'])
+  test(`trials are compared, and changed in a branch, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
+    await openMap(page, server.url);
+    await page.keyboard.press('t');
+    await page.getByTestId('trial').first().waitFor();
+    assert.equal(await page.getByTestId('trial').count(), 2);
+    const verdicts = (id) => page.locator(`[data-testid="trial"][data-id="${id}"]`).getByTestId('trial-verdict').allInnerTexts();
+    assert.deepEqual(await verdicts('next-8b'), ['fails more', 'slower', 'cannot be told from noise', 'faster', 'cannot be told from noise', 'shorter', 'cheaper']);
+    assert.deepEqual(await verdicts('to-the-edge'), ['cannot be told from noise', 'cannot be told from noise', 'too few requests', 'not measured']);
+    await page.getByText('12 not sent for want of a free place').waitFor();
+    await picture(page, `trials-${colorScheme}`);
+    const edit = page.getByTestId('trial-edit').first();
+    await edit.focus();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('edit').waitFor();
+    assert.equal(await page.getByTestId('edit-attribute').inputValue(), 'share_fraction');
+    assert.equal(await page.getByTestId('edit-value').inputValue(), '0.05');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('edit').waitFor({ state: 'detached' });
+    await page.setViewportSize({ width: 390, height: 844 });
+    await fits(page, 'trials-page');
+    await picture(page, `trials-narrow-${colorScheme}`);
+  }));
+
+for (const colorScheme of ['dark', 'light'])
+  test(`predictive models are looked at, and one is tried, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
+    await openMap(page, server.url);
+    await page.keyboard.press('d');
+    await page.getByTestId('prediction-model').first().waitFor();
+    assert.equal(await page.getByTestId('prediction-model').count(), 4);
+    await page.getByTestId('predictions-memory').getByText('640 MiB of 1.00 GiB').waitFor();
+    await page.getByTestId('prediction-model').nth(3).getByRole('link').click();
+    await page.getByTestId('prediction-reason').getByText('Protobuf parsing failed').waitFor();
+    await page.getByTestId('prediction-model').nth(1).getByRole('link').click();
+    await page.getByTestId('prediction-tensors').first().getByText('[any × 4]').waitFor();
+    assert.equal(await page.getByTestId('prediction-send').isDisabled(), true, 'not without a key');
+    await page.getByTestId('prediction-key').fill('sk-fixture');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('prediction-answer').getByText('"data":[4,0.25,0.75]').waitFor();
+    await picture(page, `predictions-${colorScheme}`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await fits(page, 'predictions-page');
+    await picture(page, `predictions-narrow-${colorScheme}`);
+  }));
+
+test('where nothing is tried or predicted', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  try {
+    server.fixture.untried = true;
+    await page.goto(`${server.url}/#/trials`);
+    await page.getByTestId('trials-empty').waitFor();
+    await page.getByText('share_fraction: 0.05').waitFor();
+    await picture(page, 'trials-empty');
+    await page.goto(`${server.url}/#/predictions`);
+    await page.getByTestId('predictions-empty').getByText('--model-repository DIR').waitFor();
+  } finally {
+    server.fixture.untried = false;
+  }
+}));
+
+test('what the server cannot say is told, and read again when it can', async () => {
+  const browser = await openBrowser({ reducedMotion: 'reduce' });
+  server.fixture.broken = true;
+  try {
+    for (const name of ['trials', 'predictions']) {
+      await browser.page.goto(`${server.url}/#/${name}`);
+      await browser.page.getByTestId(`${name}-error`).getByText('the grid is still being read').waitFor();
+    }
+    server.fixture.broken = false;
+    await browser.page.getByTestId('prediction-model').first().waitFor();
+    assert.equal(await browser.page.getByTestId('predictions-error').count(), 0);
+    assert.deepEqual(browser.problems.filter((p) => !p.includes('503')), []);
+  } finally {
+    server.fixture.broken = false;
+    await browser.close();
+  }
+});
+
 for (const colorScheme of ['dark', 'light'])
   test(`failures are tried, ranked and looked at, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
     await openMap(page, server.url);

@@ -81,7 +81,8 @@ class Predictor::State {
 
   // One version of a model, for as long as the predictor.
   struct Entry {
-    explicit Entry(ModelFile its_file) : file(std::move(its_file)), queue(file.config.batch_deadline) {}
+    Entry(ModelFile its_file, Duration now)
+        : file(std::move(its_file)), queue(file.config.batch_deadline), recent(now) {}
 
     const ModelFile file;
     BatchQueue queue;
@@ -159,7 +160,7 @@ Predictor::State::State(PredictorOptions options, const Clock& clock, Metrics& m
       loaded_gauge_(metrics.gauge("tandem_predictor_models_loaded", "Versions of predictive models that are loaded")),
       evictions_(metrics.counter("tandem_predictor_evictions_total", "Models that gave way to others")) {
   for (ModelFile& file : files) {
-    auto entry = std::make_unique<Entry>(std::move(file));
+    auto entry = std::make_unique<Entry>(std::move(file), clock.monotonic());
     const Labels labels{{"model", entry->file.model}, {"version", std::to_string(entry->file.version)}};
     entry->answered = &metrics.counter("tandem_predictions_total", "Rows answered by predictive models", labels);
     entry->batch_rows =

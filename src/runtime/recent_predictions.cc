@@ -38,7 +38,7 @@ void PredictionMinutes::note_error(Duration now) { ++open(now).errors; }
 RecentPredictions PredictionMinutes::view(Duration now) const {
   const int64_t number = minute_of(now);
   RecentPredictions recent;
-  recent.span = std::min(now - minutes(number) + minutes(1), now);
+  recent.span = std::min(now - minutes(number) + minutes(1), now - begun_);
   Histogram answer_us;
   for (const int64_t looked_at : {number - 1, number}) {
     const bool is_kept = looked_at == number_ || looked_at == number_ - 1;

@@ -15,6 +15,9 @@ namespace tandem::runtime {
 // Not thread-safe. Times are monotonic and do not go back. 60 KB once it was used.
 class PredictionMinutes {
  public:
+  // Nothing is known of the time before `begun`.
+  explicit PredictionMinutes(Duration begun) : begun_(begun) {}
+
   void note_answer(Duration now, Duration since_arrival);
   void note_run(Duration now, uint64_t rows);
   void note_error(Duration now);
@@ -27,6 +30,7 @@ class PredictionMinutes {
   };
   Minute& open(Duration now);
 
+  Duration begun_;
   int64_t number_ = -1;                             // of the open minute; -1: none yet
   std::array<std::unique_ptr<Minute>, 2> minutes_;  // by number, even and odd; null: empty
 };

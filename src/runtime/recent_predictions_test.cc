@@ -6,8 +6,8 @@ namespace tandem::runtime {
 namespace {
 
 TEST(PredictionMinutes, AreTheOpenOneAndTheOneBefore) {
-  PredictionMinutes minutes_kept;
   const Duration noon = hours(12);
+  PredictionMinutes minutes_kept(noon - hours(1));
   for (int i = 0; i < 99; ++i) minutes_kept.note_answer(noon, milliseconds(2));
   minutes_kept.note_run(noon, 99);
   minutes_kept.note_answer(noon + minutes(1), milliseconds(50));
@@ -29,8 +29,8 @@ TEST(PredictionMinutes, AreTheOpenOneAndTheOneBefore) {
 }
 
 TEST(PredictionMinutes, OldOnesDoNotComeBack) {
-  PredictionMinutes minutes_kept;
-  EXPECT_EQ(minutes_kept.view(seconds(20)).span, seconds(20)) << "no longer than the clock runs";
+  PredictionMinutes minutes_kept(minutes(9));
+  EXPECT_EQ(minutes_kept.view(minutes(9) + seconds(20)).span, seconds(20)) << "no longer than it is there";
   minutes_kept.note_answer(minutes(10), milliseconds(1));
   minutes_kept.note_answer(minutes(11), milliseconds(1));
   minutes_kept.note_answer(minutes(13), milliseconds(1));

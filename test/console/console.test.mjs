@@ -150,13 +150,23 @@ test('a young process tells of its own time alone, and a minute between gaps sho
       }, name);
     await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
     await page.waitForTimeout(200);
-    const goodput = await drawnIn('goodput');
-    assert.ok(goodput >= 5 && goodput < 100, `${goodput} pixels of one minute's goodput`);
+    const isPoint = (pixels, what) => assert.ok(pixels >= 5 && pixels < 100, `${pixels} pixels of ${what}`);
+    isPoint(await drawnIn('goodput'), "one minute's goodput");
     const cost = await drawnIn('cost');
     assert.ok(cost > 0 && cost < 1000, `${cost} pixels of five minutes' cost, not of an hour's`);
     await picture(page, 'serving-young');
+
+    server.fixture.young_minutes = 1;
+    await page.getByTestId('nav-trials').click();
+    await page.getByTestId('trials-page').waitFor();
+    await page.getByTestId('nav-serving').click();
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
+    await page.waitForTimeout(200);
+    isPoint(await drawnIn('goodput'), 'the first minute');
+    isPoint(await drawnIn('cost'), 'what the first minute cost');
   } finally {
     server.fixture.young = false;
+    delete server.fixture.young_minutes;
   }
 }));
 

@@ -217,7 +217,7 @@ class Fixture {
   // Made up of waves over the hour; one site or tenant is a share of all.
   serving(query) {
     // Young: started five minutes ago, and asked in its third minute alone.
-    const known = this.young ? 5 : 60;
+    const known = this.young ? (this.young_minutes ?? 5) : 60;
     const now = Date.now();
     const first = Math.floor(now / 60_000) * 60_000 - (known - 1) * 60_000;
     const none = { requests: 0, requests_per_s: 0, goodput_fraction: null, ttft_p50_ms: null, ttft_p95_ms: null, prompt_tokens_per_s: 0, output_tokens_per_s: 0, cost_eur: 0, rejected: 0 };
@@ -231,7 +231,7 @@ class Fixture {
     const all = (key, names) => names.map((name, i) => ({ [key]: name, ...cell(0.4 / (i + 1), 1 + 0.04 * i) }));
     return {
       from: new Date(first).toISOString(), to: new Date(now).toISOString(), total: { ...cell(of ? 0.4 : 1, 1), cost_eur: of ? 5 : 12.6, rejected: of ? 9 : 143 },
-      minutes: Array.from({ length: known }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...(this.young && i !== 2 ? none : cell(of ? 0.4 : 1, wave(i))) })),
+      minutes: Array.from({ length: known }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...(this.young && i !== Math.min(2, known - 1) ? none : cell(of ? 0.4 : 1, wave(i))) })),
       sites: all('site', this.grid.sites.filter((s) => s.accelerators > 0).slice(0, 12).map((s) => s.id)), tenants: all('tenant', this.grid.tenants),
       rejections: [['capacity', 88], ['rate_limit_exceeded', 41], ['residency', 9], ['model_not_found', 5]].map(([code, requests]) => ({ code, requests: of ? Math.ceil(requests / 9) : requests })),
     };

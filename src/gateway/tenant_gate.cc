@@ -107,14 +107,16 @@ TenantGate::Visit TenantGate::admit(const http::Request& request, std::string mo
   Visit visit;
   visit.arrived = clock_.monotonic();
   visit.record.at = clock_.now();
-  visit.record.site = options_.site;
   visit.record.path = request.target.substr(0, kPathBytesMax);
   visit.record.request_bytes = request.body.size();
   visit.record.asked_model = model;
   visit.record.model = std::move(model);
   add_request_id(request, visit.headers);
   auto entered = enter(request, visit);
-  if (entered) return visit;
+  if (entered) {
+    visit.record.site = options_.site;
+    return visit;
+  }
   ApiError error = std::move(entered.error());
   if (error.retry_after_s > 0) visit.headers.add("retry-after", fmt::format("{}", error.retry_after_s));
   visit.record.status = status_of(error);

@@ -115,6 +115,7 @@ TEST_F(GateTest, RecordsSayWhatWasAskedAlsoOfWhomItRefuses) {
   EXPECT_EQ(last.request_bytes, 10u);
   EXPECT_EQ(last.answer_bytes, 7u);
   EXPECT_EQ(last.refused, "rate_limit_exceeded");
+  EXPECT_EQ(last.site, "") << "it came to none";
   refusal(request(""));
   EXPECT_EQ(records_.all.back().refused, "missing_api_key");
   refusal(request("sk-strict", "198.51.100.9"));

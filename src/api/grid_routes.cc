@@ -34,10 +34,18 @@ constexpr std::string_view kLink = R"({"type":"object","properties":{"offset":{"
 constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "plan_id":{"type":["string","null"]},"cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},
     "deployments":{"type":"array","items":{"type":"object"}},"demands":{"type":"array","items":{"type":"object"}}}})";
-constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":{"models":{"type":"array","items":{
+constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":{"site":{"type":["string","null"],
+    "description":"where this process stands; null: not said"},"memory_bytes":{"type":"integer","description":"of all that are loaded"},
+    "memory_bytes_max":{"type":"integer"},"models":{"type":"array","items":{
     "type":"object","properties":{"model":{"type":"string"},"version":{"type":"integer"},
     "state":{"enum":["waiting","loading","ready","evicted","failed"]},"reason":{"type":["string","null"]},
     "memory_bytes":{"type":"integer"},"predictions":{"type":"integer","description":"rows answered since the start"},
+    "errors":{"type":"integer","description":"requests refused or failed since the start"},
+    "evictions":{"type":"integer","description":"times it gave way to others since the start"},
+    "recent":{"type":"object","description":"of the last one to two minutes","properties":{"span_s":{"type":"number"},
+      "requests_per_s":{"type":"number"},"predictions_per_s":{"type":"number","description":"rows"},"errors":{"type":"integer"},
+      "rows_per_batch":{"type":["number","null"]},"answer_ms_p50":{"type":["number","null"],"description":"from arrival to answer"},
+      "answer_ms_p99":{"type":["number","null"]}}},
     "max_batch":{"type":"integer"},"batch_deadline_us":{"type":"integer"},"inputs":{"type":"array","items":{"type":"object"}},
     "outputs":{"type":"array","items":{"type":"object"}}}}}}})";
 constexpr std::string_view kDecisions =
@@ -46,7 +54,12 @@ constexpr std::string_view kTrials = R"({"type":"object","properties":{"offset":
     "trials":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"mode":{"enum":["shadow","canary"]},
       "model":{"type":"string"},"to_model":{"type":"string"},"to_site":{"type":"string","description":"empty: any"},
       "share_fraction":{"type":"number"},"base":{"type":"object","description":"as served without the trial"},
-      "candidate":{"type":"object","description":"as the trial served, or its copies"}}}}}})";
+      "candidate":{"type":"object","description":"as the trial served, or its copies"},
+      "comparison":{"type":"array","description":"candidate against base, with 95 % intervals","items":{"type":"object","properties":{
+        "measure":{"enum":["failed_fraction","ttft_ms_p50","ttft_ms_p95","tpot_ms_p50","tpot_ms_p95","output_tokens_per_answer","eur_per_answer"]},
+        "base":{"type":["number","null"]},"candidate":{"type":["number","null"]},"difference":{"type":["number","null"]},
+        "difference_low":{"type":["number","null"],"description":"null: too few requests"},"difference_high":{"type":["number","null"]},
+        "told_apart":{"type":"boolean","description":"the interval leaves no difference out"}}}}}}}}})";
 constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$ref":"#/components/schemas/Offset"},
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
@@ -146,8 +159,9 @@ constexpr std::array kGridRoutes{
     Route{Operation::get_plan, "GET", "/api/v1/plan",
           "The accepted plan with its cost, bound and a reason for each demand.", "", "", kPlan},
     Route{Operation::get_predictive_models, "GET", "/api/v1/predictive-models",
-          "The predictive models that this process serves at /v2: state, memory, predictions, inputs and outputs.", "",
-          "", kPredictiveModels},
+          "The predictive models that this process serves at /v2: state, memory, what came of their requests, inputs "
+          "and outputs.",
+          "", "", kPredictiveModels},
     Route{Operation::post_whatif, "POST", "/api/v1/whatif",
           "What breaks when things fail: all failures of a class, the worst first, or some at once, closely.", "",
           kWhatIfSchema, kWhatIf},
@@ -165,10 +179,10 @@ constexpr std::array kGridRoutes{
     Route{Operation::get_usage, "GET", "/api/v1/usage",
           "Requests, tokens, cost, energy and carbon by tenant, model, site and time; as CSV where that is accepted.",
           "from_hour to_hour tenant model site group_by", "", kUsage},
-    Route{
-        Operation::get_serving, "GET", "/api/v1/serving",
-        "The last hour by minute, site and tenant: goodput, times to first token, tokens, cost, rejections by reason.",
-        "minutes site tenant", "", kServing},
+    Route{Operation::get_serving, "GET", "/api/v1/serving",
+          "The last hour, or since the start, by minute, site and tenant: goodput, times to first token, tokens, cost, "
+          "rejections by reason.",
+          "minutes site tenant", "", kServing},
     Route{Operation::post_replay, "POST", "/api/v1/replay",
           "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody,
           kReplay},

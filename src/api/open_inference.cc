@@ -59,10 +59,16 @@ asio::awaitable<void> respond(http::ResponseWriter& writer, int status, http::He
   static_cast<void>(sent);  // the client has gone: nobody is left to tell
 }
 
+std::string error_body(std::string message) { return to_json(Json::Object{{"error", std::move(message)}}); }
+
+void add_error_headers(ErrorCode code, http::Headers& headers) {
+  if (code == ErrorCode::unauthenticated) headers.set("www-authenticate", "Bearer");
+  if (code == ErrorCode::resource_exhausted && !headers.find("retry-after")) headers.set("retry-after", "1");
+}
+
 asio::awaitable<void> respond_error(http::ResponseWriter& writer, http::Headers headers, Error error) {
-  if (error.code == ErrorCode::unauthenticated) headers.set("www-authenticate", "Bearer");
-  if (error.code == ErrorCode::resource_exhausted && !headers.find("retry-after")) headers.set("retry-after", "1");
-  std::string body = to_json(Json::Object{{"error", std::move(error.message)}});
+  add_error_headers(error.code, headers);
+  std::string body = error_body(std::move(error.message));
   co_await respond(writer, describe(error.code).http_status, std::move(headers), std::move(body));
 }
 
@@ -92,14 +98,13 @@ Result<std::optional<size_t>> json_bytes_of(const http::Headers& headers) {
   return bytes;
 }
 
-gateway::Outcome outcome_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_argument:
-    case ErrorCode::not_found:
-    case ErrorCode::too_large: return gateway::Outcome::client_error;
-    case ErrorCode::internal: return gateway::Outcome::upstream_error;
-    default: return gateway::Outcome::rejected;
-  }
+// Of a request that came in and was not answered well; `refused` in the words of /v1, where it has some for that.
+void note_failure(ErrorCode code, gateway::RequestRecord& record) {
+  record.status = describe(code).http_status;
+  record.refused = code == ErrorCode::not_found ? "model_not_found" : std::string(describe(code).name);
+  record.outcome = code == ErrorCode::internal ? gateway::Outcome::upstream_error
+                   : record.status < 500       ? gateway::Outcome::client_error
+                                               : gateway::Outcome::rejected;
 }
 
 Json tensors_json(const std::vector<runtime::TensorSpec>& specs) {
@@ -114,6 +119,39 @@ Json tensors_json(const std::vector<runtime::TensorSpec>& specs) {
 
 bool can_answer(const runtime::ModelStatus& status) {
   return status.state == runtime::ModelState::ready || status.state == runtime::ModelState::evicted;
+}
+
+Json milliseconds_json(const std::optional<Microseconds>& time) { return time ? Json(time->value() * 1e-3) : Json(); }
+
+Json recent_json(const runtime::RecentPredictions& recent) {
+  const auto per_s = [&](uint64_t count) {
+    return recent.span.ns > 0 ? static_cast<double>(count) / recent.span.seconds() : 0.0;
+  };
+  return Json::Object{
+      {"span_s", recent.span.seconds()},
+      {"requests_per_s", per_s(recent.requests)},
+      {"predictions_per_s", per_s(recent.rows)},
+      {"errors", recent.errors},
+      {"rows_per_batch",
+       recent.runs > 0 ? Json(static_cast<double>(recent.rows) / static_cast<double>(recent.runs)) : Json()},
+      {"answer_ms_p50", milliseconds_json(recent.answer_p50)},
+      {"answer_ms_p99", milliseconds_json(recent.answer_p99)}};
+}
+
+Json status_json(const runtime::ModelStatus& status) {
+  return Json::Object{{"model", status.model},
+                      {"version", status.version},
+                      {"state", to_string(status.state)},
+                      {"reason", status.reason.empty() ? Json() : Json(status.reason)},
+                      {"memory_bytes", status.memory_bytes},
+                      {"predictions", status.predictions},
+                      {"errors", status.errors},
+                      {"evictions", status.evictions},
+                      {"recent", recent_json(status.recent)},
+                      {"max_batch", static_cast<int64_t>(status.config.max_batch)},
+                      {"batch_deadline_us", status.config.batch_deadline.ns / 1'000},
+                      {"inputs", tensors_json(status.inputs)},
+                      {"outputs", tensors_json(status.outputs)}};
 }
 
 Error no_repository() {
@@ -238,19 +276,15 @@ Json OpenInference::repository_index(std::string_view tenant) const {
 
 Json OpenInference::models_view() const {
   Json::Array list;
-  if (predictor_ != nullptr)
-    for (const runtime::ModelStatus& status : predictor_->models())
-      list.push_back(Json::Object{{"model", status.model},
-                                  {"version", static_cast<int64_t>(status.version)},
-                                  {"state", to_string(status.state)},
-                                  {"reason", status.reason.empty() ? Json() : Json(status.reason)},
-                                  {"memory_bytes", static_cast<int64_t>(status.memory_bytes)},
-                                  {"predictions", static_cast<int64_t>(status.predictions)},
-                                  {"max_batch", static_cast<int64_t>(status.config.max_batch)},
-                                  {"batch_deadline_us", status.config.batch_deadline.ns / 1'000},
-                                  {"inputs", tensors_json(status.inputs)},
-                                  {"outputs", tensors_json(status.outputs)}});
-  return Json::Object{{"models", std::move(list)}};
+  runtime::PredictorMemory memory;
+  if (predictor_ != nullptr) {
+    memory = predictor_->memory();
+    for (const runtime::ModelStatus& status : predictor_->models()) list.push_back(status_json(status));
+  }
+  return Json::Object{{"site", options_.site.empty() ? Json() : Json(options_.site)},
+                      {"memory_bytes", memory.used_bytes},
+                      {"memory_bytes_max", memory.max_bytes},
+                      {"models", std::move(list)}};
 }
 
 Result<InferenceRequest> OpenInference::decode(const http::Request& request) const {
@@ -267,8 +301,6 @@ asio::awaitable<Result<InferenceReply>> OpenInference::answer(const Target& targ
   const HeldBytes held(body_bytes_in_flight_, request.body.size());
   Result<InferenceRequest> asked = decode(request);
   if (!asked) co_return tl::unexpected(asked.error());
-  // A name that is not in the repository is a client's own invention: it becomes no label and no account.
-  if (predictor_->model(target.model, 0)) record.model = target.model;
   runtime::PredictionRequest prediction;
   prediction.model = target.model;
   prediction.version = target.version;
@@ -284,28 +316,33 @@ asio::awaitable<Result<InferenceReply>> OpenInference::answer(const Target& targ
 
 asio::awaitable<void> OpenInference::infer(Target target, const http::Request& request, http::ResponseWriter& writer,
                                            gateway::TenantGate& gate) const {
-  auto admitted = gate.admit(request);
-  if (!admitted) {
-    gateway::TenantGate::Refusal refusal = std::move(admitted.error());
-    co_await respond_error(writer, std::move(refusal.headers), std::move(refusal.error));
-    co_return;
+  // A name that is not in the repository is a client's own invention: it becomes no label and no account.
+  const bool known = predictor_ != nullptr && predictor_->model(target.model, 0).has_value();
+  gateway::TenantGate::Visit visit = gate.admit(request, known ? target.model : std::string());
+  http::Headers headers = std::move(visit.headers);
+  std::string body;
+  int status = 200;
+  Result<InferenceReply> reply = InferenceReply();
+  if (visit.refused)
+    reply = tl::unexpected(*visit.refused);
+  else
+    reply = co_await answer(target, request, visit.record);
+  if (reply) {
+    visit.record.status = status;
+    visit.record.outcome = gateway::Outcome::ok;
+    if (reply->json_bytes) headers.set(std::string(kJsonEnds), fmt::format("{}", *reply->json_bytes));
+    body = std::move(reply->body);
+  } else {
+    if (!visit.refused) note_failure(reply.error().code, visit.record);
+    status = visit.record.status;
+    add_error_headers(reply.error().code, headers);
+    body = error_body(std::move(reply.error().message));
   }
-  gateway::TenantGate::Visit visit = std::move(*admitted);
-  Result<InferenceReply> reply = co_await answer(target, request, visit.record);
-  http::Headers headers = visit.headers;
-  visit.record.status = reply ? 200 : describe(reply.error().code).http_status;
-  visit.record.outcome = reply ? gateway::Outcome::ok : outcome_of(reply.error().code);
-  if (!reply) visit.record.refused = describe(reply.error().code).name;
+  visit.record.answer_bytes = body.size();
   gate.conclude(std::move(visit));  // before the answer's bytes: whoever has read them finds the account as it is
-  if (!reply) {
-    Error error = std::move(reply.error());
-    co_await respond_error(writer, std::move(headers), std::move(error));
-    co_return;
-  }
-  if (reply->json_bytes) headers.set(std::string(kJsonEnds), fmt::format("{}", *reply->json_bytes));
-  const std::string_view type = reply->json_bytes ? "application/octet-stream" : "application/json";
-  std::string body = std::move(reply->body);
-  co_await respond(writer, 200, std::move(headers), std::move(body), type);
+  const bool is_binary = reply && reply->json_bytes.has_value();
+  co_await respond(writer, status, std::move(headers), std::move(body),
+                   is_binary ? "application/octet-stream" : "application/json");
 }
 
 }  // namespace tandem::api

@@ -25,7 +25,8 @@ struct InferenceRequest;
 struct InferenceReply;
 
 struct OpenInferenceOptions {
-  std::string version;  // of the program
+  std::string version;    // of the program
+  std::string site = {};  // of the grid, where this process stands; empty: not said
   // What an hour of one core costs: near what the large clouds ask for a vCPU of theirs.
   double core_eur_per_hour = 0.04;
   // Bodies of all predictions under way, as read: a body may be many times as large as the tensors in it. As the
@@ -44,7 +45,7 @@ class OpenInference {
   boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer,
                                       gateway::TenantGate& gate) const;
 
-  // For GET /api/v1/predictive-models: {"models":[…]}.
+  // For GET /api/v1/predictive-models: {"site","memory_bytes","memory_bytes_max","models":[…]}.
   Json models_view() const;
 
  private:

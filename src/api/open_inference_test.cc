@@ -180,6 +180,42 @@ TEST_F(OpenInferenceTest, EveryRequestIsOnTheTenantsAccount) {
   EXPECT_EQ(records_.all[2].model, "");  // no label of its own
 }
 
+TEST_F(OpenInferenceTest, RecordsHaveTheFieldsAndCodesOfTheOtherApi) {
+  const Inferred answer = infer(kRequest, "/v2/models/m/versions/1/infer");
+  EXPECT_EQ(records_.all.back().path, "/v2/models/m/versions/1/infer");
+  EXPECT_EQ(records_.all.back().request_bytes, std::string(kRequest).size());
+  EXPECT_EQ(records_.all.back().answer_bytes, answer.text.size());
+  EXPECT_EQ(records_.all.back().refused, "");
+  const Inferred unknown = infer(kRequest, "/v2/models/n/infer");
+  EXPECT_EQ(records_.all.back().refused, "model_not_found");
+  EXPECT_EQ(records_.all.back().answer_bytes, unknown.text.size());
+  infer(kRequest, "/v2/models/torn/infer");
+  EXPECT_EQ(records_.all.back().refused, "unavailable");
+  EXPECT_EQ(records_.all.back().model, "torn");
+  infer(kRequest, "/v2/models/m/infer", "sk-slow");
+  const Inferred refused = infer(kRequest, "/v2/models/m/infer", "sk-slow");
+  EXPECT_EQ(records_.all.back().refused, "rate_limit_exceeded");
+  EXPECT_EQ(records_.all.back().model, "m") << "whom the gate refuses is known to have asked for it";
+  EXPECT_EQ(records_.all.back().answer_bytes, refused.text.size());
+}
+
+TEST_F(OpenInferenceTest, TellsOfMemoryAndOfWhatCameOfRequests) {
+  infer(kRequest);
+  infer("{\"inputs\":[]}");
+  const Json view = inference_->models_view();
+  EXPECT_TRUE(view["site"].is_null());
+  EXPECT_GT(view["memory_bytes"].integer(), 0);
+  EXPECT_EQ(view["memory_bytes_max"].integer(), int64_t{1} << 30);
+  const Json& m = view["models"].array().at(1);  // version 2
+  EXPECT_EQ(m["version"].integer(), 2);
+  EXPECT_EQ(m["predictions"].integer(), 1);
+  EXPECT_EQ(m["errors"].integer(), 1);
+  EXPECT_EQ(m["evictions"].integer(), 0);
+  EXPECT_EQ(m["recent"]["errors"].integer(), 1);
+  EXPECT_EQ(m["recent"]["rows_per_batch"].number(), 1);
+  EXPECT_GT(m["recent"]["answer_ms_p99"].number(), 0);
+}
+
 TEST_F(OpenInferenceTest, DescribesTheServerAndItsModels) {
   EXPECT_EQ(ask("GET", "/v2").json()["version"].text(), "1.2");
   EXPECT_EQ(ask("GET", "/v2/health/live").status, 200);

@@ -69,7 +69,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
 
   mutable std::mutex window_mutex_;  // guards the next two; shared with the API's readers only
   std::deque<Second> window_;        // the last kWindowSeconds, the newest last
-  ServingHour hour_;
+  ServingHour hour_{clock_.now()};
 
   Second open_;  // of the monitor's thread alone, as all that follows
   size_t decisions_shown_ = 0;

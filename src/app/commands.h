@@ -215,9 +215,11 @@ struct LoadCommandOptions {
   double speed_up = 1;
   double rate_per_s = 10;
   double duration_s = 30;
-  uint32_t concurrency = 0;   // > 0: closed loop
-  uint64_t requests_max = 0;  // 0: as many as the duration brings
-  double ttft_ms = 0;         // 0: the tenant's own promise
+  uint32_t concurrency = 0;           // > 0: closed loop
+  uint64_t requests_max = 0;          // 0: as many as the duration brings
+  std::vector<std::string> expected;  // "goodput=0.99"
+  std::filesystem::path authorities;
+  double ttft_ms = 0;  // 0: the tenant's own promise
   double tpot_ms = 0;
   double prompt_tokens = 300;
   double output_tokens = 100;

@@ -178,8 +178,8 @@ Result<void> RunningGrid::open_predictor(const GridServerOptions& options) {
     predictor_options.memory_bytes_max = options.prediction_memory_mb << 20;
     TANDEM_ASSIGN(predictor_, runtime::Predictor::open(std::move(predictor_options), clock_, metrics_));
   }
-  inference_ =
-      std::make_unique<api::OpenInference>(predictor_.get(), api::OpenInferenceOptions{.version = TANDEM_VERSION});
+  inference_ = std::make_unique<api::OpenInference>(
+      predictor_.get(), api::OpenInferenceOptions{.version = TANDEM_VERSION, .site = options.site});
   return {};
 }
 

@@ -436,7 +436,9 @@ void add_load(CLI::App& app, int& status) {
   auto options = std::make_shared<LoadCommandOptions>();
   CLI::App* command =
       app.add_subcommand("load", "Drive a gateway as its customers would, and report goodput and delays");
-  command->add_option("--url", options->url, "Base URL, without /v1")->capture_default_str();
+  command->add_option("--url", options->url, "Base URL, http or https")->capture_default_str();
+  command->add_option("--authorities", options->authorities,
+                      "PEM file of authorities to trust beside the system's, for an https URL");
   command->add_option("--key", options->key, "API key")->capture_default_str();
   command->add_option("--model", options->models, "Models to ask; all the key may use when not given");
   command->add_option("--region", options->regions, "Regions to come from; the gateway's choice when not given");
@@ -449,15 +451,26 @@ void add_load(CLI::App& app, int& status) {
   command->add_option("--concurrency", options->concurrency, "Closed loop with so many at once, instead of --rate");
   command->add_option(
       "--ttft-ms", options->ttft_ms,
-      "Promise on the first token, sent to the gateway; when not given, answers are graded by 1,000 ms");
-  command->add_option("--tpot-ms", options->tpot_ms,
-                      "Promise per token, sent to the gateway; when not given, answers are graded by 50 ms");
+      "Promise on the first token, sent with each request; when not given, what the server promises, else 1,000 ms");
+  command->add_option(
+      "--tpot-ms", options->tpot_ms,
+      "Promise per token, sent with each request; when not given, what the server promises, else 50 ms");
+  command->add_option("--expect", options->expected,
+                      "FIGURE=NUMBER, repeatable; missing one is exit status 1. At least: goodput, ok (shares), "
+                      "goodput_per_s, output_tokens_per_s. At most: rejected, failed (shares), "
+                      "{ttft,tpot,whole}_ms_{p50,p90,p95,p99}");
   command->add_option("--prompt-tokens", options->prompt_tokens, "Mean")->capture_default_str();
   command->add_option("--output-tokens", options->output_tokens, "Mean")->capture_default_str();
   command->add_option("--seed", options->seed, "Of arrivals and sizes")->capture_default_str();
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer(
-      "Examples:\n  tandem load --rate 20 --duration 30\n  tandem load --trace azure-llm-2023-conv.csv --speed-up 4");
+      "Exit status: 0; 1 where nothing was answered or an expectation was missed; 2 where it could not be run.\n\n"
+      "Examples:\n"
+      "  tandem load --rate 20 --duration 30\n"
+      "  tandem load --trace azure-llm-2023-conv.csv --speed-up 4\n"
+      "  tandem load --concurrency 64 --model llama-3.1-8b --prompt-tokens 2000 --output-tokens 50 --json\n"
+      "  tandem load --rate 50 --ttft-ms 400 --expect goodput=0.99 --expect ttft_ms_p95=400 --expect failed=0\n"
+      "  tandem load --url https://ai.example.net --authorities ca.pem --key \"$KEY\"");
   run_with(command, options, run_load, status);
 }
 

@@ -116,8 +116,9 @@ Json ServingHour::list(const Cells& cells, const char* key, Duration time) {
 
 Json ServingHour::view(const api::ServingQuestion& question, Instant now) const {
   const int64_t last = minute_of(now);
-  const int64_t first = last - std::clamp<int64_t>(question.minutes, 1, kMinutes) + 1;
-  const Instant from{first * minutes(1).ns};
+  const int64_t oldest = last - std::clamp<int64_t>(question.minutes, 1, kMinutes) + 1;
+  const int64_t first = std::clamp(minute_of(begun_), oldest, last);
+  const Instant from = std::min(std::max(Instant{first * minutes(1).ns}, begun_), now);
   const Cell none;
   // The cell asked for, of a minute.
   const auto asked_of = [&](const Minute& minute) -> const Cell& {
@@ -135,7 +136,8 @@ Json ServingHour::view(const api::ServingQuestion& question, Instant now) const 
     const Instant at{number * minutes(1).ns};
     const bool here = minute != minutes_.end() && minute->number == number;
     const Cell& asked = here ? asked_of(*minute) : none;
-    const Duration time = number == last ? std::max(now - at, seconds(1)) : minutes(1);  // the open one, so far
+    // Of the first and of the open one, the part that is known.
+    const Duration time = std::max(std::min(now, at + minutes(1)) - std::max(at, from), seconds(1));
     Json::Object row = asked.json(time).object();
     row["at"] = format_rfc3339(at);
     series.push_back(std::move(row));

@@ -30,17 +30,19 @@ class TtftClasses {
   uint64_t count_ = 0;
 };
 
-// Not thread-safe. At most kMinutes × (2 kNamesMax + 1) cells of some 1.2 KB: 15 MB where 100 sites and 100 tenants are
-// busy all the time.
+// Not thread-safe. What was before `begun` is not known, and left out. At most kMinutes × (2 kNamesMax + 1) cells of
+// some 1.2 KB: 15 MB where 100 sites and 100 tenants are busy all the time.
 class ServingHour {
  public:
   static constexpr int64_t kMinutes = 60;
   static constexpr size_t kNamesMax = 100;  // of sites, of tenants and of codes in a minute; others are "other"
 
+  explicit ServingHour(Instant begun) : begun_(begun) {}
+
   // A request that ended at `now`, which does not go back by more than an hour.
   void add(const gateway::RequestRecord& record, Instant now);
   // {"from","to","total","minutes","sites","tenants","rejections"}: the last `question.minutes`, the open one among
-  // them.
+  // them, as far as they are known; rates are over the time between `from` and `to`.
   Json view(const api::ServingQuestion& question, Instant now) const;
 
  private:
@@ -70,6 +72,7 @@ class ServingHour {
   static Cell& cell_of(Cells& cells, const std::string& name);
   static Json list(const Cells& cells, const char* key, Duration time);
 
+  Instant begun_;
   std::deque<Minute> minutes_;  // ascending; those without a request are left out
 };
 

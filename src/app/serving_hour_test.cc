@@ -30,7 +30,7 @@ gateway::RequestRecord refused(const char* tenant, const char* code) {
 const Instant kNoon{hours(12).ns};
 
 TEST(ServingHour, ByMinuteSiteTenantAndReason) {
-  ServingHour hour;
+  ServingHour hour(Instant{0});
   hour.add(request("acme", "ber"), kNoon);
   hour.add(request("acme", "par", 400'000), kNoon + minutes(1));
   hour.add(refused("zeta", "capacity"), kNoon + minutes(1));
@@ -61,8 +61,24 @@ TEST(ServingHour, ByMinuteSiteTenantAndReason) {
   EXPECT_EQ(hour.view({1, "", ""}, kNoon + minutes(1))["total"]["requests"].integer(), 3);
 }
 
+TEST(ServingHour, NothingIsSaidOfTheTimeBeforeItBegan) {
+  ServingHour hour(kNoon + seconds(45));
+  hour.add(request("acme", "ber"), kNoon + seconds(50));
+  hour.add(request("acme", "ber"), kNoon + seconds(65));
+  const Json view = hour.view({}, kNoon + seconds(75));
+  EXPECT_EQ(view["from"].text(), "1970-01-01T12:00:45.000000000Z");
+  ASSERT_EQ(view["minutes"].array().size(), 2u);
+  EXPECT_EQ(view["minutes"].array()[0]["at"].text(), "1970-01-01T12:00:00.000000000Z");
+  EXPECT_DOUBLE_EQ(view["minutes"].array()[0]["output_tokens_per_s"].number(), 4) << "60 in fifteen seconds";
+  EXPECT_DOUBLE_EQ(view["minutes"].array()[1]["output_tokens_per_s"].number(), 4);
+  EXPECT_DOUBLE_EQ(view["total"]["output_tokens_per_s"].number(), 4) << "120 in thirty seconds, not in an hour";
+  EXPECT_EQ(hour.view({}, kNoon + seconds(45))["minutes"].array().size(), 1u);
+  EXPECT_EQ(hour.view({}, kNoon + hours(2))["minutes"].array().size(), 60u);
+  EXPECT_EQ(hour.view({}, kNoon)["minutes"].array().size(), 1u) << "a clock that was set back";
+}
+
 TEST(ServingHour, AnHourAgoIsForgotten) {
-  ServingHour hour;
+  ServingHour hour(Instant{0});
   hour.add(request("acme", "ber"), kNoon);
   hour.add(request("acme", "ber"), kNoon + minutes(59));
   EXPECT_EQ(hour.view({}, kNoon + minutes(59))["total"]["requests"].integer(), 2);
@@ -73,7 +89,7 @@ TEST(ServingHour, AnHourAgoIsForgotten) {
 }
 
 TEST(ServingHour, NamesAreBounded) {
-  ServingHour hour;
+  ServingHour hour(Instant{0});
   for (int i = 0; i < 1'000; ++i) hour.add(request(std::to_string(i).c_str(), "ber"), kNoon);
   const Json view = hour.view({}, kNoon);
   ASSERT_EQ(view["tenants"].array().size(), ServingHour::kNamesMax + 1);

@@ -304,6 +304,9 @@ TEST(Gateway, ThePromiseOfTheRequestDecides) {
   EXPECT_EQ(world.ask(chat(kWholeBody, with_header("x-slo-ttft-ms", "50"))).header("x-tandem-site"), "par");
   EXPECT_EQ(world.ask(chat(kWholeBody, with_header("x-llm-d-slo-ttft-ms", "5"))).header("x-tandem-site"), "ber");
   EXPECT_EQ(world.last().promise_ttft.value(), 5);
+  const Reply told = world.ask(chat(kWholeBody, with_header("x-slo-ttft-ms", "12.5")));
+  EXPECT_EQ(told.header("x-tandem-promise-ttft-ms"), "12.5");
+  EXPECT_EQ(told.header("x-tandem-promise-tpot-ms"), "1000") << "the tenant's own";
   EXPECT_EQ(world.ask(chat(kStreamBody, with_header("x-slo-ttft-ms", "0.0001"))).header("x-tandem-site"), "ber");
   EXPECT_EQ(world.last().reason, routing::Reason::promise_at_risk);
   EXPECT_FALSE(world.last().promise_kept);

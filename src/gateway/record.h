@@ -79,7 +79,7 @@ struct RequestRecord {
   // A stream: ok, ttft and tpot within the promise. A whole answer: ok, and there when a stream within the promise
   // would have brought its last token: duration ≤ ttft + tpot × (output tokens − 1).
   bool promise_kept = false;
-  std::string_view path;       // "/v1/chat/completions"
+  std::string path;            // "/v1/chat/completions"
   uint64_t request_bytes = 0;  // of the bodies
   uint64_t answer_bytes = 0;
   TraceId trace_id;                           // the client's, or our own where requests are traced

@@ -670,6 +670,11 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   headers.add("x-tandem-decision", record_.id);
   headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
   headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
+  const auto add_promise = [&](const char* name, Milliseconds promise) {
+    if (promise.value() > 0) headers.add(name, fmt::format("{:g}", promise.value()));
+  };
+  add_promise("x-tandem-promise-ttft-ms", record_.promise_ttft);
+  add_promise("x-tandem-promise-tpot-ms", record_.promise_tpot);
   if (record_.site.empty()) return headers;
   headers.add("x-tandem-site", record_.site);
   headers.add("x-tandem-model", record_.model);

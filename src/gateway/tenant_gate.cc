@@ -12,12 +12,10 @@
 namespace tandem::gateway {
 namespace {
 
-TenantGate::Refusal refusal_of(ApiError error, const http::Request& request) {
-  TenantGate::Refusal refusal;
-  refusal.error = {error.code, std::move(error.message)};
-  if (auto id = request_id(request.headers)) refusal.headers.add("x-request-id", *std::move(id));
-  if (error.retry_after_s > 0) refusal.headers.add("retry-after", fmt::format("{}", error.retry_after_s));
-  return refusal;
+constexpr size_t kPathBytesMax = 512;  // of a record: models have shorter names than that
+
+void add_request_id(const http::Request& request, http::Headers& headers) {
+  if (auto id = request_id(request.headers)) headers.add("x-request-id", *std::move(id));
 }
 
 grid::JurisdictionSet everywhere(const routing::TableRows& rows) {
@@ -27,7 +25,8 @@ grid::JurisdictionSet everywhere(const routing::TableRows& rows) {
 
 // This site, and every way there from where the request comes from, must lie where its data may be.
 Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint32_t tenant,
-                                        const http::Request& request, const TenantGateOptions& options, Instant now) {
+                                        const http::Request& request, const Checked<ClientRegion>& region,
+                                        const std::string& site_id, Instant now) {
   const auto allowed = allowed_jurisdictions(table, tenant, request.headers);
   if (!allowed) return tl::unexpected(allowed.error());
   const routing::TableRows& rows = table.rows();
@@ -36,23 +35,22 @@ Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint
     return refuse(ErrorCode::unavailable,
                   "The routing table is out of date, so the residency of this request cannot be assured.", {},
                   "residency_not_assured");
-  const auto site = std::find(rows.sites.begin(), rows.sites.end(), options.site);
+  const auto site = std::find(rows.sites.begin(), rows.sites.end(), site_id);
   if (site == rows.sites.end())
-    return refuse(ErrorCode::permission_denied,
-                  options.site.empty()
-                      ? "This request is bound to jurisdictions, and it is not said at which site predictions are made "
-                        "here; --site says it."
-                      : fmt::format("This request is bound to jurisdictions, and there is no site '{}' in the grid.",
-                                    options.site),
-                  {}, "residency");
-  const auto region = find_region(table, request, options.trusted_proxies);
+    return refuse(
+        ErrorCode::permission_denied,
+        site_id.empty()
+            ? "This request is bound to jurisdictions, and it is not said at which site predictions are made "
+              "here; --site says it."
+            : fmt::format("This request is bound to jurisdictions, and there is no site '{}' in the grid.", site_id),
+        {}, "residency");
   if (!region) return tl::unexpected(region.error());
   const routing::Leg& leg = table.leg(region->region, static_cast<uint32_t>(site - rows.sites.begin()));
   if (leg.reachable && allowed->contains(leg.jurisdictions)) return {};
   return refuse(ErrorCode::permission_denied,
                 fmt::format("Predictions are made at site '{}', which this request's residency, or that of a way "
                             "there, does not allow.",
-                            options.site),
+                            site_id),
                 {}, "residency");
 }
 
@@ -68,55 +66,64 @@ const std::shared_ptr<const BoundTable>& TenantGate::table() {
   return bound_;
 }
 
-TenantGate::Admitted<uint32_t> TenantGate::find_tenant(const http::Request& request) {
-  if (table() == nullptr)
-    return tl::unexpected(Refusal{{ErrorCode::unavailable, "The gateway has no routing table yet."}, http::Headers()});
-  auto tenant = authenticate(*bound_->table, request);
-  if (!tenant) return tl::unexpected(refusal_of(std::move(tenant.error()), request));
-  return *tenant;
+Checked<uint32_t> TenantGate::find_tenant(const http::Request& request) {
+  if (table() == nullptr) return refuse(ErrorCode::unavailable, "The gateway has no routing table yet.");
+  return authenticate(*bound_->table, request);
 }
 
-TenantGate::Admitted<std::string> TenantGate::identify(const http::Request& request) {
+tl::expected<std::string, TenantGate::Refusal> TenantGate::identify(const http::Request& request) {
+  auto tenant = find_tenant(request);
+  if (tenant) return bound_->table->rows().tenants[*tenant].id;
+  Refusal refusal;
+  add_request_id(request, refusal.headers);
+  refusal.error = {tenant.error().code, std::move(tenant.error().message)};
+  return tl::unexpected(std::move(refusal));
+}
+
+Checked<std::monostate> TenantGate::enter(const http::Request& request, Visit& visit) {
   const auto tenant = find_tenant(request);
   if (!tenant) return tl::unexpected(tenant.error());
-  return bound_->table->rows().tenants[*tenant].id;
-}
-
-TenantGate::Admitted<TenantGate::Visit> TenantGate::admit(const http::Request& request) {
-  Visit visit;
-  visit.arrived = clock_.monotonic();
-  visit.record.at = clock_.now();
-  visit.record.site = options_.site;
-  const auto refused = [&](Refusal refusal) {
-    visit.record.status = describe(refusal.error.code).http_status;
-    visit.record.refused = describe(refusal.error.code).name;
-    visit.record.outcome = visit.record.status < 500 && refusal.error.code != ErrorCode::quota_exceeded
-                               ? Outcome::client_error
-                               : Outcome::rejected;
-    conclude(std::move(visit));
-    return tl::unexpected(std::move(refusal));
-  };
-  const auto tenant = find_tenant(request);
-  if (!tenant) return refused(tenant.error());
   const routing::RoutingTable& table = *bound_->table;
   const routing::Tenant& row = table.rows().tenants[*tenant];
   visit.record.offset = table.offset();
   visit.record.tenant = row.id;
   visit.meter = bound_->meters[*tenant];
-  if (auto id = request_id(request.headers)) visit.headers.add("x-request-id", *std::move(id));
   if (visit.meter != nullptr) {
     auto within = check_budget(row.limits, visit.meter->spent_nano_eur(visit.record.at), row.id, visit.record.at);
-    if (!within) return refused(refusal_of(std::move(within.error()), request));
+    if (!within) return within;
     if (row.limits.requests_per_minute > 0) {
       const auto standing = visit.meter->requests.take(row.limits.requests_per_minute, 1, visit.arrived);
       add_standing(visit.headers, "requests", row.limits.requests_per_minute, standing);
       if (!standing.admitted)
-        return refused(
-            refusal_of(over_limit(row.id, "requests", row.limits.requests_per_minute, 1, standing).value(), request));
+        return tl::unexpected(over_limit(row.id, "requests", row.limits.requests_per_minute, 1, standing).value());
     }
   }
-  auto resident = check_residency(table, *tenant, request, options_, visit.record.at);
-  if (!resident) return refused(refusal_of(std::move(resident.error()), request));
+  const auto region = find_region(table, request, options_.trusted_proxies);
+  if (region) visit.record.region = table.rows().regions[region->region];
+  return check_residency(table, *tenant, request, region, options_.site, visit.record.at);
+}
+
+TenantGate::Visit TenantGate::admit(const http::Request& request, std::string model) {
+  Visit visit;
+  visit.arrived = clock_.monotonic();
+  visit.record.at = clock_.now();
+  visit.record.path = request.target.substr(0, kPathBytesMax);
+  visit.record.request_bytes = request.body.size();
+  visit.record.asked_model = model;
+  visit.record.model = std::move(model);
+  add_request_id(request, visit.headers);
+  auto entered = enter(request, visit);
+  if (entered) {
+    visit.record.site = options_.site;
+    return visit;
+  }
+  ApiError error = std::move(entered.error());
+  if (error.retry_after_s > 0) visit.headers.add("retry-after", fmt::format("{}", error.retry_after_s));
+  visit.record.status = status_of(error);
+  visit.record.refused = code_of(error);
+  visit.record.outcome =
+      visit.record.status < 500 && error.code != ErrorCode::quota_exceeded ? Outcome::client_error : Outcome::rejected;
+  visit.refused = Error(error.code, std::move(error.message));
   return visit;
 }
 

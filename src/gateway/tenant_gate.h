@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/metrics.h"
@@ -14,6 +16,7 @@
 namespace tandem::gateway {
 
 class TenantMeter;
+struct ApiError;
 struct BoundTable;
 
 struct TenantGateOptions {
@@ -31,33 +34,34 @@ class TenantGate {
   TenantGate(const TenantGate&) = delete;
   TenantGate& operator=(const TenantGate&) = delete;
 
-  // One that was let in, until `conclude`.
-  struct Visit {
-    RequestRecord record;   // model, outcome, status, refused and cost are the caller's to fill in
-    http::Headers headers;  // for its answer: limits' standing, x-request-id
-    Duration arrived;
-    std::shared_ptr<TenantMeter> meter;  // null: the tenant has no limits
-  };
   struct Refusal {
     Error error;
-    http::Headers headers;  // likewise, with retry-after
+    http::Headers headers;  // for its answer: x-request-id, retry-after
   };
-  template <class T>
-  using Admitted = tl::expected<T, Refusal>;
+  // A request from when it came until `conclude`.
+  struct Visit {
+    // Where it is let in, model, outcome, status, refused and cost are the caller's to fill in; answer_bytes always.
+    RequestRecord record;
+    http::Headers headers;  // for its answer: limits' standing, and those of a refusal
+    Duration arrived;
+    std::shared_ptr<TenantMeter> meter;  // null: the tenant has no limits
+    std::optional<Error> refused;        // it may not come in; the record says so
+  };
 
-  // Takes one request of its tenant's minute. What it refuses it has recorded.
-  // Errors: unavailable (no routing table yet), unauthenticated, invalid_argument (a header), permission_denied
-  // (residency), quota_exceeded.
-  Admitted<Visit> admit(const http::Request& request);
+  // Takes one request of its tenant's minute. `model` is what it asks for, where that is one of ours; else empty.
+  // Refused with: unavailable (no routing table yet), unauthenticated, invalid_argument (a header), permission_denied
+  // (residency), quota_exceeded; the record's `refused` has the code that /v1 would have answered with.
+  Visit admit(const http::Request& request, std::string model = {});
   // The tenant's id, for what costs nothing. Errors: the same, without the last two.
-  Admitted<std::string> identify(const http::Request& request);
-  // The tenant pays, the sink and the metrics are told. `outcome` ok: it was served. What costs less than half a
-  // nano-euro counts against its budget once the minute's sum is on the log.
+  tl::expected<std::string, Refusal> identify(const http::Request& request);
+  // The tenant pays, the sink and the metrics are told; refused or not. `outcome` ok: it was served. What costs less
+  // than half a nano-euro counts against its budget once the minute's sum is on the log.
   void conclude(Visit visit);
 
  private:
   const std::shared_ptr<const BoundTable>& table();
-  Admitted<uint32_t> find_tenant(const http::Request& request);
+  tl::expected<uint32_t, ApiError> find_tenant(const http::Request& request);
+  tl::expected<std::monostate, ApiError> enter(const http::Request& request, Visit& visit);
 
   SharedState& shared_;
   Metrics& metrics_;

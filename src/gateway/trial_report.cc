@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "gateway/trial_comparison.h"
+
 namespace tandem::gateway {
 namespace {
 
@@ -43,6 +45,8 @@ void TrialTally::add(const TrialSample& sample) {
   prompt_tokens += sample.prompt_tokens;
   output_tokens += sample.output_tokens;
   cost = cost + sample.cost;
+  output_tokens_squared += static_cast<double>(sample.output_tokens) * static_cast<double>(sample.output_tokens);
+  cost_eur_squared += sample.cost.value() * sample.cost.value();
   if (sample.ttft) ttft_us.record(static_cast<uint64_t>(sample.ttft->value()));
   if (sample.tpot) tpot_us.record(static_cast<uint64_t>(sample.tpot->value()));
 }
@@ -55,6 +59,8 @@ void TrialTally::add(const TrialTally& other) {
   prompt_tokens += other.prompt_tokens;
   output_tokens += other.output_tokens;
   cost = cost + other.cost;
+  output_tokens_squared += other.output_tokens_squared;
+  cost_eur_squared += other.cost_eur_squared;
   ttft_us.merge(other.ttft_us);
   tpot_us.merge(other.tpot_us);
 }
@@ -78,6 +84,8 @@ std::vector<TrialReport> added_up(const std::vector<TrialReport>& reports) {
 }
 
 Json to_json(const TrialReport& report) {
+  Json::Array comparison;
+  for (const TrialDifference& difference : compare(report)) comparison.push_back(to_json(difference));
   return Json::Object{{"id", report.id},
                       {"mode", report.mode == grid::TrialMode::canary ? "canary" : "shadow"},
                       {"model", report.model},
@@ -85,7 +93,8 @@ Json to_json(const TrialReport& report) {
                       {"to_site", report.to_site},
                       {"share_fraction", report.share_fraction},
                       {"base", to_json(report.base)},
-                      {"candidate", to_json(report.candidate)}};
+                      {"candidate", to_json(report.candidate)},
+                      {"comparison", std::move(comparison)}};
 }
 
 }  // namespace tandem::gateway

@@ -33,9 +33,10 @@ struct TrialSample {
 struct TrialTally {
   uint64_t requests = 0;  // ok + failed + dropped
   uint64_t ok = 0, failed = 0, dropped = 0;
-  uint64_t prompt_tokens = 0, output_tokens = 0;  // of those that were ok
-  Euros cost;                                     // likewise
-  Histogram ttft_us, tpot_us;                     // likewise, of streams
+  uint64_t prompt_tokens = 0, output_tokens = 0;           // of those that were ok
+  Euros cost;                                              // likewise
+  double output_tokens_squared = 0, cost_eur_squared = 0;  // sums of the squares of each answer's
+  Histogram ttft_us, tpot_us;                              // likewise, of streams
 
   void add(const TrialSample& sample);
   void add(const TrialTally& other);

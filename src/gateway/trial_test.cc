@@ -178,6 +178,9 @@ TEST(TrialReport, AddsUpGatewaysAndComparesBothSides) {
   EXPECT_EQ(json["candidate"]["eur_per_answer"].number(), 0.5);
   EXPECT_NEAR(json["candidate"]["ttft_ms"]["p95"].number(), 300, 6);
   EXPECT_TRUE(json["base"]["ttft_ms"].is_null());
+  ASSERT_EQ(json["comparison"].array().size(), 7u);
+  EXPECT_EQ(json["comparison"].array()[0]["measure"].text(), "failed_fraction");
+  EXPECT_FALSE(json["comparison"].array()[0]["told_apart"].boolean());
 }
 
 }  // namespace

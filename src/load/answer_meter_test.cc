@@ -101,12 +101,14 @@ TEST(RequestBody, HasTheSizeThatWasPlanned) {
   options.models = {{"m \"x\"", 1}};
   options.regions = {{"north", 1}};
   options.key = "sk-demo";
+  options.slo_tpot = Milliseconds(30);
   const auto request =
       make_request(options, {.number = 0, .at = {}, .prompt_tokens = 100, .output_tokens = 7}, "/base");
   EXPECT_EQ(request.target, "/base/v1/chat/completions");
   EXPECT_EQ(request.headers.value_or("authorization", ""), "Bearer sk-demo");
   EXPECT_EQ(request.headers.value_or("x-tandem-region", ""), "north");
-  EXPECT_EQ(request.headers.value_or("x-slo-ttft-ms", ""), "1000");
+  EXPECT_FALSE(request.headers.find("x-slo-ttft-ms")) << "it was not stated";
+  EXPECT_EQ(request.headers.value_or("x-slo-tpot-ms", ""), "30");
   const Json body = parse_json(request.body).value();
   EXPECT_EQ(body["model"].text(), "m \"x\"");
   EXPECT_EQ(body["messages"].array()[0]["content"].text().size(), 400u);
@@ -120,7 +122,13 @@ TEST(RequestBody, UrlsMayHaveAPath) {
     EXPECT_EQ(parse_url(url)->base_path, "") << url;
   EXPECT_EQ(parse_url("http://host:1/pools/a/v1")->base_path, "/pools/a");
   EXPECT_EQ(parse_url("http://host:1/pools/a/v1")->endpoint.port, 1);
-  EXPECT_FALSE(parse_url("https://host").has_value());
+  EXPECT_FALSE(parse_url("http://host:1")->is_tls);
+  EXPECT_TRUE(parse_url("https://host")->is_tls);
+  EXPECT_EQ(parse_url("https://host/v1")->endpoint.port, 443);
+  EXPECT_EQ(parse_url("https://[::1]")->endpoint.port, 443);
+  EXPECT_EQ(parse_url("https://[::1]:8443")->endpoint.port, 8443);
+  EXPECT_FALSE(parse_url("https://").has_value());
+  EXPECT_FALSE(parse_url("ftp://host").has_value());
   EXPECT_FALSE(parse_url("http://host/a b").has_value());
   EXPECT_FALSE(parse_url("").has_value());
 }

@@ -7,7 +7,9 @@
 // next request when its last has ended; then the times count from the sending.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -46,7 +48,9 @@ struct Weighted {
 
 struct LoadOptions {
   std::string url =
-      "http://127.0.0.1:8080";    // of the server; a path is put before /v1, and a path of /v1 is understood
+      "http://127.0.0.1:8080";  // of the server; a path is put before /v1, and a path of /v1 is understood
+  // Of an https URL: a PEM file of authorities to trust beside the system's; empty: the system's alone.
+  std::filesystem::path authorities;
   std::string key;                // sent as a bearer token; empty: none
   std::vector<Weighted> models;   // at least one
   std::vector<Weighted> regions;  // x-tandem-region; empty: not sent
@@ -60,11 +64,11 @@ struct LoadOptions {
 
   TokenDistribution prompt_tokens{.mean = 800};
   TokenDistribution output_tokens{.mean = 200, .log_deviation = 0.6, .max = 2'048};
-  bool stream = true;            // else TTFT is the whole answer's time
-  bool ignore_eos = true;        // asks for exactly max_tokens; vLLM and the emulator know it, some servers refuse it
-  Milliseconds slo_ttft{1'000};  // > 0
-  Milliseconds slo_tpot{50};     // > 0
-  bool send_slo = true;          // x-slo-ttft-ms, x-slo-tpot-ms
+  bool stream = true;      // else TTFT is the whole answer's time
+  bool ignore_eos = true;  // asks for exactly max_tokens; vLLM and the emulator know it, some servers refuse it
+  // Sent with each request (x-slo-…-ms), and what answers are graded by; > 0. Nothing: by what the answer says was
+  // promised (x-tandem-promise-…-ms), and where it says nothing by kUsualTtft and kUsualTpot.
+  std::optional<Milliseconds> slo_ttft, slo_tpot;
 
   uint64_t seed = 1;
   // Requests under way; one that would be more is not sent and counts as failed ("client_overflow"). One socket each,
@@ -72,6 +76,9 @@ struct LoadOptions {
   uint32_t outstanding_max = 4'096;
   Duration grace = seconds(60);  // for answers after the last sending; then they count as failed ("unfinished")
 };
+
+inline constexpr Milliseconds kUsualTtft{1'000};
+inline constexpr Milliseconds kUsualTpot{50};
 
 struct LoadProgress {
   Duration elapsed;
@@ -84,6 +91,15 @@ struct SiteShare {
   uint64_t good = 0;      // of them, within the promise
 };
 
+// What an answer was graded by, and who said so.
+struct LoadPromise {
+  enum class Source : uint8_t { stated, server, usual };
+  double ttft_ms = 0, tpot_ms = 0;
+  Source source = Source::usual;
+  auto operator<=>(const LoadPromise&) const = default;
+};
+std::string_view to_string(LoadPromise::Source source);
+
 struct LoadReport {
   double elapsed_s = 0;                     // from the first intended sending to the last answer
   uint64_t requests = 0;                    // intended; ok + rejected + failed
@@ -94,13 +110,14 @@ struct LoadReport {
   uint64_t good = 0;                        // ok, and within both promises; a rejection is a miss
   Histogram ttft_us, tpot_us, whole_us;     // of those that are ok; per-token time is a request's mean after the first
   uint64_t prompt_tokens = 0, output_tokens = 0;  // of those that are ok; as the server counts, where it does
+  std::map<LoadPromise, uint64_t> promises;       // answers graded by each; at most 64 of them
   std::map<std::string, SiteShare> sites;         // by x-tandem-site, where the server sends it
   uint64_t emulated = 0;                          // answers that say they come from an emulator
   std::optional<double> cost_eur;                 // from x-tandem-cost-eur-per-mtok, of the answers that had it
   uint64_t cost_tokens = 0;                       // tokens in those
   Duration send_lag_max;  // how late the generator itself was: large means this machine is too slow for the load
   uint64_t outstanding_peak = 0;
-  std::vector<std::string> error_samples;  // the first few, in the server's own words
+  std::map<std::string, uint64_t> errors;  // the first ten that differ, in the server's own words, and how often
 
   double goodput_fraction() const;  // [0, 1]
   double goodput_per_s() const;
@@ -113,8 +130,28 @@ struct LoadReport {
 Result<LoadReport> run_load(const LoadOptions& options, const Clock& clock,
                             const std::function<void(const LoadProgress&)>& progress, std::stop_token stop);
 
+// A floor or a ceiling for a figure of the report: shares and rates are to be at least so much, times and shares of
+// what went wrong at most.
+struct Goal {
+  std::string figure;  // "goodput", "ttft_ms_p95", …
+  double bound = 0;    // ≥ 0, in the figure's unit
+  bool at_least = true;
+
+  struct Verdict {
+    std::optional<double> value;  // nothing: there was none, which misses the goal
+    bool met = false;
+  };
+  Verdict judge(const LoadReport& report) const;
+};
+// "goodput=0.99", "ttft_ms_p95=400". Errors: invalid_argument, naming the figures there are.
+Result<Goal> parse_goal(std::string_view text);
+
+// The models that the key may use, as the server lists them, each with weight 1; `models` of the options are not looked
+// at. Errors: those of the connection; invalid_argument (the URL, or it may use none).
+Result<std::vector<Weighted>> server_models(const LoadOptions& options);
+
 std::string progress_line(const LoadProgress& progress);  // for a terminal, without line break
-Json to_json_report(const LoadOptions& options, const LoadReport& report);
-std::string to_table(const LoadOptions& options, const LoadReport& report);
+Json to_json_report(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals = {});
+std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals = {});
 
 }  // namespace tandem::load

@@ -27,6 +27,16 @@ std::string times_row(std::string_view name, const Histogram& times_us) {
   return row + fmt::format("{:>10.1f}\n", milliseconds_of(times_us.max()));
 }
 
+std::string times_table(const LoadOptions& options, const LoadReport& report) {
+  std::string out =
+      fmt::format("\n  {:<16}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "ms", "mean", "p50", "p90", "p95", "p99", "max");
+  out += times_row(options.stream ? "first token" : "first token*", report.ttft_us);
+  out += times_row("per token", report.tpot_us);
+  out += times_row("whole answer", report.whole_us);
+  if (!options.stream) out += "  * of an answer that is not streamed: the whole of it\n";
+  return out;
+}
+
 double share(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -45,7 +55,47 @@ std::string sites_table(const LoadReport& report) {
   return out;
 }
 
+// The most frequent first.
+std::vector<std::pair<std::string, uint64_t>> by_count(const std::map<std::string, uint64_t>& counts) {
+  std::vector<std::pair<std::string, uint64_t>> order(counts.begin(), counts.end());
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return order;
+}
+
+std::string promises_table(const LoadReport& report) {
+  std::string out;
+  for (const auto& [promise, answers] : report.promises) {
+    const std::string_view who = promise.source == LoadPromise::Source::server ? "as the server promises"
+                                 : promise.source == LoadPromise::Source::stated
+                                     ? "as asked for"
+                                     : "the usual: the server names no promise";
+    out += fmt::format("    {} answers by first token within {:g} ms, then {:g} ms a token ({})\n", answers,
+                       promise.ttft_ms, promise.tpot_ms, who);
+  }
+  return out;
+}
+
+std::string goals_table(const LoadReport& report, const std::vector<Goal>& goals) {
+  std::string out = goals.empty() ? "" : "\n  expected\n";
+  for (const Goal& goal : goals) {
+    const Goal::Verdict verdict = goal.judge(report);
+    out += fmt::format("  {:>10}  {} {} {:g}: {}\n", verdict.met ? "met" : "MISSED", goal.figure,
+                       goal.at_least ? "at least" : "at most", goal.bound,
+                       verdict.value ? fmt::format("{:.4g}", *verdict.value) : "there is none");
+  }
+  return out;
+}
+
 }  // namespace
+
+std::string_view to_string(LoadPromise::Source source) {
+  switch (source) {
+    case LoadPromise::Source::stated: return "stated";
+    case LoadPromise::Source::server: return "server";
+    case LoadPromise::Source::usual: break;
+  }
+  return "usual";
+}
 
 double LoadReport::goodput_fraction() const { return share(good, requests); }
 double LoadReport::goodput_per_s() const { return elapsed_s > 0 ? static_cast<double>(good) / elapsed_s : 0; }
@@ -61,13 +111,27 @@ std::string progress_line(const LoadProgress& p) {
       p.elapsed.ns > 0 ? static_cast<double>(p.output_tokens) / p.elapsed.seconds() : 0.0);
 }
 
-Json to_json_report(const LoadOptions& options, const LoadReport& report) {
+Json to_json_report(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals) {
   Json::Object reasons, sites;
   for (const auto& [reason, count] : report.reasons) reasons[reason] = count;
   for (const auto& [site, counts] : report.sites)
     sites[site] = Json::Object{
         {"requests", counts.requests}, {"good", counts.good}, {"share", share(counts.requests, report.ok)}};
-  Json::Array samples(report.error_samples.begin(), report.error_samples.end());
+  Json::Array errors, promises, expected;
+  for (const auto& [error, count] : by_count(report.errors))
+    errors.push_back(Json::Object{{"error", error}, {"count", count}});
+  for (const auto& [promise, answers] : report.promises)
+    promises.push_back(Json::Object{{"ttft_ms", promise.ttft_ms},
+                                    {"tpot_ms", promise.tpot_ms},
+                                    {"source", to_string(promise.source)},
+                                    {"answers", answers}});
+  for (const Goal& goal : goals) {
+    const Goal::Verdict verdict = goal.judge(report);
+    expected.push_back(Json::Object{{"figure", goal.figure},
+                                    {goal.at_least ? "at_least" : "at_most", goal.bound},
+                                    {"value", verdict.value ? Json(*verdict.value) : Json()},
+                                    {"met", verdict.met}});
+  }
   Json::Object object{
       {"url", options.url},
       {"seed", options.seed},
@@ -80,7 +144,7 @@ Json to_json_report(const LoadOptions& options, const LoadReport& report) {
       {"good", report.good},
       {"goodput", report.goodput_fraction()},
       {"goodput_per_s", report.goodput_per_s()},
-      {"slo", Json::Object{{"ttft_ms", options.slo_ttft.value()}, {"tpot_ms", options.slo_tpot.value()}}},
+      {"promises", std::move(promises)},
       {"ttft_ms", times_json(report.ttft_us)},
       {"tpot_ms", times_json(report.tpot_us)},
       {"whole_ms", times_json(report.whole_us)},
@@ -91,7 +155,8 @@ Json to_json_report(const LoadOptions& options, const LoadReport& report) {
       {"emulated", report.emulated},
       {"send_lag_max_ms", report.send_lag_max.seconds() * 1e3},
       {"outstanding_peak", report.outstanding_peak},
-      {"errors", std::move(samples)},
+      {"errors", std::move(errors)},
+      {"expected", std::move(expected)},
   };
   if (report.cost_eur) {
     object["cost_eur"] = *report.cost_eur;
@@ -101,33 +166,29 @@ Json to_json_report(const LoadOptions& options, const LoadReport& report) {
   return object;
 }
 
-std::string to_table(const LoadOptions& options, const LoadReport& report) {
+std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals) {
   std::string out = fmt::format("\n  {} requests in {:.1f} s: {} ok, {} rejected, {} failed\n", report.requests,
                                 report.elapsed_s, report.ok, report.rejected, report.failed);
-  out += fmt::format(
-      "  goodput {:.2f} % ({:.1f}/s): first token within {:g} ms, then {:g} ms a token{}; a rejection is a miss\n",
-      100 * report.goodput_fraction(), report.goodput_per_s(), options.slo_ttft.value(), options.slo_tpot.value(),
-      options.send_slo ? "" : " (this command's measure, not the tenant's promise)");
+  out += fmt::format("  goodput {:.2f} % ({:.1f}/s): kept their promise; a rejection is a miss\n",
+                     100 * report.goodput_fraction(), report.goodput_per_s());
+  out += promises_table(report);
   out += fmt::format("  {} prompt tokens, {} output tokens ({:.0f}/s)\n", report.prompt_tokens, report.output_tokens,
                      report.output_tokens_per_s());
   if (report.cost_eur)
     out += fmt::format("  cost {:.4f} EUR, {:.3f} EUR per million tokens\n", *report.cost_eur,
                        *report.cost_eur * 1e6 / static_cast<double>(std::max<uint64_t>(1, report.cost_tokens)));
   if (report.emulated > 0) out += fmt::format("  {} of the answers came from an emulator\n", report.emulated);
-  out +=
-      fmt::format("\n  {:<16}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "ms", "mean", "p50", "p90", "p95", "p99", "max");
-  out += times_row(options.stream ? "first token" : "first token*", report.ttft_us);
-  out += times_row("per token", report.tpot_us);
-  out += times_row("whole answer", report.whole_us);
-  if (!options.stream) out += "  * of an answer that is not streamed: the whole of it\n";
+  if (report.ok > 0) out += times_table(options, report);
   if (report.send_lag_max > milliseconds(10))
     out +=
         fmt::format("  the generator was up to {:.1f} ms late in sending; the times count from when it should have\n",
                     report.send_lag_max.seconds() * 1e3);
   if (!report.sites.empty()) out += sites_table(report);
   if (!report.reasons.empty()) out += "\n  not answered\n";
-  for (const auto& [reason, count] : report.reasons) out += fmt::format("  {:>10}  {}\n", count, reason);
-  for (const std::string& sample : report.error_samples) out += fmt::format("    {}\n", sample);
+  for (const auto& [reason, count] : by_count(report.reasons)) out += fmt::format("  {:>10}  {}\n", count, reason);
+  if (!report.errors.empty()) out += "\n  in the server's words\n";
+  for (const auto& [error, count] : by_count(report.errors)) out += fmt::format("  {:>10}  {}\n", count, error);
+  out += goals_table(report, goals);
   return out;
 }
 

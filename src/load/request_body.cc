@@ -14,6 +14,8 @@ constexpr std::string_view kWords =
     "and "
     "grain for towns along the coast where people wait for news of the harvest and of those who went to sea in spring ";
 
+constexpr std::string_view kTlsScheme = "https://";
+
 }  // namespace
 
 std::string synthetic_text(uint64_t number, uint32_t tokens) {
@@ -33,10 +35,8 @@ http::ClientRequest make_request(const LoadOptions& options, const PlannedReques
   request.headers.set("content-type", "application/json");
   if (!options.key.empty()) request.headers.set("authorization", "Bearer " + options.key);
   if (!options.regions.empty()) request.headers.set("x-tandem-region", options.regions[planned.region].name);
-  if (options.send_slo) {
-    request.headers.set("x-slo-ttft-ms", fmt::format("{}", options.slo_ttft.value()));
-    request.headers.set("x-slo-tpot-ms", fmt::format("{}", options.slo_tpot.value()));
-  }
+  if (options.slo_ttft) request.headers.set("x-slo-ttft-ms", fmt::format("{}", options.slo_ttft->value()));
+  if (options.slo_tpot) request.headers.set("x-slo-tpot-ms", fmt::format("{}", options.slo_tpot->value()));
   std::string& body = request.body;
   body = R"({"model":)";
   append_json_string(body, options.models[planned.model].name);
@@ -53,12 +53,34 @@ Result<Target> parse_url(std::string_view url) {
   const size_t scheme = url.find("://");
   const size_t path_at = url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3);
   std::string path(path_at == std::string_view::npos ? std::string_view() : url.substr(path_at));
-  TANDEM_ASSIGN(http::Endpoint endpoint, http::parse_endpoint(url.substr(0, path_at)));
+  const bool is_tls = url.starts_with(kTlsScheme);
+  std::string authority(url.substr(0, path_at));
+  if (is_tls) {
+    authority.erase(0, kTlsScheme.size());
+    const size_t last = authority.find_last_of(":]");  // of a port, or of an address without one
+    if (!authority.empty() && (last == std::string::npos || authority[last] == ']')) authority += ":443";
+  }
+  TANDEM_ASSIGN(http::Endpoint endpoint, http::parse_endpoint(authority));
   while (path.ends_with('/')) path.pop_back();
   if (path.ends_with("/v1")) path.resize(path.size() - 3);
   if (path.find_first_of(" ?#\r\n\t") != std::string::npos)
     return fail(ErrorCode::invalid_argument, fmt::format("the URL '{}' must end with a plain path", url));
-  return Target{std::move(endpoint), std::move(path)};
+  return Target{std::move(endpoint), std::move(path), is_tls};
+}
+
+Result<Target> target_of(const LoadOptions& options) {
+  TANDEM_ASSIGN(Target target, parse_url(options.url));
+  if (target.is_tls && !options.authorities.empty()) TANDEM_TRY(http::check_authorities(options.authorities));
+  return target;
+}
+
+http::ClientOptions client_options(const LoadOptions& options, const Target& target) {
+  http::ClientOptions client;
+  client.idle_per_endpoint_max = client.idle_max = options.outstanding_max;
+  if (target.is_tls)
+    client.tls =
+        http::ClientTls{options.authorities, "name a PEM file of the authority that signed it with --authorities"};
+  return client;
 }
 
 }  // namespace tandem::load

@@ -20,8 +20,12 @@ http::ClientRequest make_request(const LoadOptions& options, const PlannedReques
 struct Target {
   http::Endpoint endpoint;
   std::string base_path;  // "" or "/pools/a"
+  bool is_tls = false;
 };
-// "http://host:port/base/v1" and the like. Errors: invalid_argument.
+// "http://host:port/base/v1" and the like, or https. Errors: invalid_argument.
 Result<Target> parse_url(std::string_view url);
+// Of the options' URL. Errors: invalid_argument (also where the file of authorities is none).
+Result<Target> target_of(const LoadOptions& options);
+http::ClientOptions client_options(const LoadOptions& options, const Target& target);
 
 }  // namespace tandem::load

@@ -16,7 +16,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr size_t kErrorSamplesMax = 10;        // a person reads them
+constexpr size_t kErrorsMax = 10;              // a person reads them
+constexpr size_t kPromisesMax = 64;            // a tenant has one a demand
 constexpr size_t kReasonsMax = 64;             // the rest is counted as "other": the server chooses their names
 constexpr size_t kSitesMax = 10'000;           // as many sites as a grid may have; beyond, a server makes names up
 constexpr size_t kAnswerBytesMax = 64u << 20;  // of a whole answer: far above any context
@@ -37,7 +38,7 @@ Run::Run(const LoadOptions& options, Target target, const Clock& clock,
       stop_(std::move(stop)),
       due_(context_),
       second_(context_),
-      client_(context_, {.idle_per_endpoint_max = options.outstanding_max, .idle_max = options.outstanding_max}),
+      client_(context_, client_options(options, target_)),
       schedule_(options) {}
 
 LoadReport Run::run() {
@@ -190,8 +191,8 @@ asio::awaitable<void> Run::reject(http::Exchange exchange) {
 
 void Run::count_failure(std::string reason, std::string_view sample) {
   ++report_.failed;
-  if (report_.error_samples.size() < kErrorSamplesMax)
-    report_.error_samples.push_back(fmt::format("{}: {}", reason, sample));
+  std::string error = fmt::format("{}: {}", reason, sample);
+  if (report_.errors.size() < kErrorsMax || report_.errors.contains(error)) ++report_.errors[std::move(error)];
   const bool known = report_.reasons.contains(reason);
   ++report_.reasons[known || report_.reasons.size() < kReasonsMax ? std::move(reason) : std::string("other")];
 }
@@ -210,8 +211,10 @@ void Run::count_ok(const Sent& sent, const http::Headers& headers, const AnswerM
   if (per_token) report_.tpot_us.record(static_cast<uint64_t>(per_token->ns / 1'000));
   report_.output_tokens += meter.output_tokens();
   report_.prompt_tokens += meter.prompt_tokens().value_or(sent.planned.prompt_tokens);
-  const bool good = static_cast<double>(ttft_us) <= options_.slo_ttft.value() * 1e3 &&
-                    (!per_token || static_cast<double>(per_token->ns) <= options_.slo_tpot.value() * 1e6);
+  const LoadPromise promise = promise_of(headers);
+  if (report_.promises.size() < kPromisesMax || report_.promises.contains(promise)) ++report_.promises[promise];
+  const bool good = static_cast<double>(ttft_us) <= promise.ttft_ms * 1e3 &&
+                    (!per_token || static_cast<double>(per_token->ns) <= promise.tpot_ms * 1e6);
   report_.good += good;
   if (const auto site = headers.find("x-tandem-site"); site && (report_.sites.size() < kSitesMax)) {
     SiteShare& share = report_.sites[std::string(*site)];
@@ -220,6 +223,23 @@ void Run::count_ok(const Sent& sent, const http::Headers& headers, const AnswerM
   }
   report_.emulated += headers.value_or("x-tandem-emulated", "") == "true";
   count_cost(headers, meter.output_tokens() + meter.prompt_tokens().value_or(sent.planned.prompt_tokens));
+}
+
+// A flag's, else the server's, else the usual, for each of both.
+LoadPromise Run::promise_of(const http::Headers& headers) const {
+  LoadPromise promise;
+  if (options_.slo_ttft || options_.slo_tpot) promise.source = LoadPromise::Source::stated;
+  const auto part = [&](const std::optional<Milliseconds>& stated, std::string_view header, Milliseconds usual) {
+    if (stated) return stated->value();
+    const auto text = headers.find(header);
+    const auto said = text ? parse_number(*text) : std::nullopt;
+    if (!said || *said <= 0) return usual.value();
+    promise.source = LoadPromise::Source::server;
+    return *said;
+  };
+  promise.ttft_ms = part(options_.slo_ttft, "x-tandem-promise-ttft-ms", kUsualTtft);
+  promise.tpot_ms = part(options_.slo_tpot, "x-tandem-promise-tpot-ms", kUsualTpot);
+  return promise;
 }
 
 void Run::count_cost(const http::Headers& headers, uint64_t tokens) {
@@ -244,7 +264,7 @@ LoadProgress Run::progress() const {
 Result<LoadReport> run_load(const LoadOptions& options, const Clock& clock,
                             const std::function<void(const LoadProgress&)>& progress, std::stop_token stop) {
   TANDEM_TRY(check_options(options));
-  TANDEM_ASSIGN(Target target, parse_url(options.url));
+  TANDEM_ASSIGN(Target target, target_of(options));
   Run run(options, std::move(target), clock, progress, std::move(stop));
   return run.run();
 }

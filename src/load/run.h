@@ -42,6 +42,7 @@ class Run {
   void count_ok(const Sent& sent, const http::Headers& headers, const AnswerMeter& meter);
   void count_cost(const http::Headers& headers, uint64_t tokens);
   void count_failure(std::string reason, std::string_view sample);
+  LoadPromise promise_of(const http::Headers& headers) const;
   LoadProgress progress() const;
 
   const LoadOptions& options_;

@@ -81,8 +81,8 @@ Result<void> check_options(const LoadOptions& options) {
     return invalid("the rate must be over 0 and at most 10⁶ requests a second");
   if (options.duration.ns <= 0 || options.duration > hours(24 * 365)) return invalid("the duration must be over 0");
   if (!in_range(options.speed_up, 1e-6, 1e6)) return invalid("the speed-up must be over 0");
-  if (!in_range(options.slo_ttft.value(), 1e-3, 1e9) || !in_range(options.slo_tpot.value(), 1e-3, 1e9))
-    return invalid("the promises must be over 0 ms");
+  for (const auto& promise : {options.slo_ttft, options.slo_tpot})
+    if (promise && !in_range(promise->value(), 1e-3, 1e9)) return invalid("the promises must be over 0 ms");
   if (options.outstanding_max < 1) return invalid("at least one request must be allowed under way");
   if (options.concurrency > options.outstanding_max)
     return invalid("the concurrency is over the limit of requests under way");

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "runtime/batch_queue.h"
 #include "runtime/onnx_session.h"
+#include "runtime/recent_predictions.h"
 
 namespace tandem::runtime {
 namespace {
@@ -70,6 +71,7 @@ class Predictor::State {
   void submit(PredictionRequest request, Answered answered);
   std::vector<ModelStatus> models() const;
   Result<ModelStatus> model(std::string_view name, uint64_t version) const;
+  PredictorMemory memory() const;
   bool settled() const;
   void wait_until_settled() const;
 
@@ -79,7 +81,8 @@ class Predictor::State {
 
   // One version of a model, for as long as the predictor.
   struct Entry {
-    explicit Entry(ModelFile its_file) : file(std::move(its_file)), queue(file.config.batch_deadline) {}
+    Entry(ModelFile its_file, Duration now)
+        : file(std::move(its_file)), queue(file.config.batch_deadline), recent(now) {}
 
     const ModelFile file;
     BatchQueue queue;
@@ -90,7 +93,8 @@ class Predictor::State {
     Duration last_used;
     bool served_since_load = false;
     uint32_t running = 0;
-    uint64_t predictions = 0;
+    uint64_t predictions = 0, errors = 0, evictions = 0;  // since the start
+    PredictionMinutes recent;
     Counter* answered = nullptr;
     BucketHistogram* batch_rows = nullptr;
     BucketHistogram* queue_seconds = nullptr;
@@ -105,9 +109,9 @@ class Predictor::State {
   Result<void> enqueue(PredictionRequest& request, Answered& answered);
   Result<void> check_room(const Entry& entry, const WaitingRequest& waiting) const;
   void want(Entry& entry);
-  void refuse(const Entry& entry, WaitingRequest& waiting, Error error, Refusals& refusals);
-  void refuse_late(const Entry& entry, std::vector<WaitingRequest>& late, Refusals& refusals);
-  void count_error(const Entry& entry, ErrorCode code);
+  void refuse(Entry& entry, WaitingRequest& waiting, Error error, Refusals& refusals);
+  void refuse_late(Entry& entry, std::vector<WaitingRequest>& late, Refusals& refusals);
+  void count_error(Entry& entry, ErrorCode code);
   static void tell(Refusals refusals);
 
   void work();
@@ -156,7 +160,7 @@ Predictor::State::State(PredictorOptions options, const Clock& clock, Metrics& m
       loaded_gauge_(metrics.gauge("tandem_predictor_models_loaded", "Versions of predictive models that are loaded")),
       evictions_(metrics.counter("tandem_predictor_evictions_total", "Models that gave way to others")) {
   for (ModelFile& file : files) {
-    auto entry = std::make_unique<Entry>(std::move(file));
+    auto entry = std::make_unique<Entry>(std::move(file), clock.monotonic());
     const Labels labels{{"model", entry->file.model}, {"version", std::to_string(entry->file.version)}};
     entry->answered = &metrics.counter("tandem_predictions_total", "Rows answered by predictive models", labels);
     entry->batch_rows =
@@ -261,20 +265,22 @@ void Predictor::State::want(Entry& entry) {
   wanted_changed_.notify_one();
 }
 
-void Predictor::State::refuse(const Entry& entry, WaitingRequest& waiting, Error error, Refusals& refusals) {
+void Predictor::State::refuse(Entry& entry, WaitingRequest& waiting, Error error, Refusals& refusals) {
   queued_bytes_ -= waiting.bytes;
   count_error(entry, error.code);
   refusals.emplace_back(std::move(waiting.answered), std::move(error));
 }
 
-void Predictor::State::refuse_late(const Entry& entry, std::vector<WaitingRequest>& late, Refusals& refusals) {
+void Predictor::State::refuse_late(Entry& entry, std::vector<WaitingRequest>& late, Refusals& refusals) {
   for (WaitingRequest& waiting : late)
     refuse(entry, waiting,
            {ErrorCode::deadline_exceeded, fmt::format("{} could not answer in the time allowed", entry.name())},
            refusals);
 }
 
-void Predictor::State::count_error(const Entry& entry, ErrorCode code) {
+void Predictor::State::count_error(Entry& entry, ErrorCode code) {
+  ++entry.errors;
+  entry.recent.note_error(clock_.monotonic());
   metrics_
       .counter("tandem_prediction_errors_total", "Requests to predictive models answered with an error",
                {{"model", entry.file.model},
@@ -367,8 +373,10 @@ void Predictor::State::run_batch(Lock& lock, Entry& entry, std::vector<WaitingRe
   --entry.running;
   entry.served_since_load = true;
   if (error) {
-    count_error(entry, *error);
+    for (size_t i = 0; i < requests.size(); ++i) count_error(entry, *error);
   } else if (rows > 0) {
+    entry.recent.note_run(ended, rows);
+    for (const WaitingRequest& request : requests) entry.recent.note_answer(ended, ended - request.arrived);
     entry.last_used = ended;
     entry.queue.note_run(ended - begun);
     entry.predictions += rows;
@@ -496,6 +504,7 @@ void Predictor::State::evict(Entry& entry) {
   memory_gauge_.set(static_cast<double>(memory_bytes_));
   loaded_gauge_.add(-1);
   evictions_.add();
+  ++entry.evictions;
   if (!entry.queue.empty()) want(entry);
 }
 
@@ -532,6 +541,8 @@ ModelStatus Predictor::State::status_of(const Entry& entry) {
   status.config = entry.file.config;
   status.memory_bytes = entry.state == ModelState::ready ? entry.memory_bytes : 0;
   status.predictions = entry.predictions;
+  status.errors = entry.errors;
+  status.evictions = entry.evictions;
   status.inputs = entry.queue.signature().inputs;
   status.outputs = entry.queue.signature().outputs;
   return status;
@@ -540,7 +551,10 @@ ModelStatus Predictor::State::status_of(const Entry& entry) {
 std::vector<ModelStatus> Predictor::State::models() const {
   const std::lock_guard lock(mutex_);
   std::vector<ModelStatus> all;
-  for (const auto& entry : entries_) all.push_back(status_of(*entry));
+  for (const auto& entry : entries_) {
+    all.push_back(status_of(*entry));
+    all.back().recent = entry->recent.view(clock_.monotonic());
+  }
   return all;
 }
 
@@ -550,6 +564,11 @@ Result<ModelStatus> Predictor::State::model(std::string_view name, uint64_t vers
   return fail(ErrorCode::not_found, find(name, 0) == nullptr
                                         ? fmt::format("there is no model '{}'", name)
                                         : fmt::format("the model '{}' has no version {}", name, version));
+}
+
+PredictorMemory Predictor::State::memory() const {
+  const std::lock_guard lock(mutex_);
+  return {memory_bytes_, options_.memory_bytes_max};
 }
 
 bool Predictor::State::settled() const {
@@ -592,6 +611,7 @@ std::vector<ModelStatus> Predictor::models() const { return state_->models(); }
 Result<ModelStatus> Predictor::model(std::string_view name, uint64_t version) const {
   return state_->model(name, version);
 }
+PredictorMemory Predictor::memory() const { return state_->memory(); }
 bool Predictor::settled() const { return state_->settled(); }
 void Predictor::wait_until_settled() const { state_->wait_until_settled(); }
 

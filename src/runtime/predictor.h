@@ -24,6 +24,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "base/units.h"
 #include "runtime/model_repository.h"
 #include "runtime/tensor.h"
 
@@ -61,6 +62,19 @@ struct PredictionAnswer {
 enum class ModelState : uint8_t { waiting, loading, ready, evicted, failed };
 std::string_view to_string(ModelState state);
 
+// Of a model version's requests over the last one to two minutes.
+struct RecentPredictions {
+  Duration span;                                       // that is looked at
+  uint64_t requests = 0, errors = 0;                   // answered, and refused or failed
+  uint64_t runs = 0, rows = 0;                         // batches, and rows in them
+  std::optional<Microseconds> answer_p50, answer_p99;  // from arrival to answer; nothing where none was answered
+};
+
+// Of all models together.
+struct PredictorMemory {
+  uint64_t used_bytes = 0, max_bytes = 0;
+};
+
 struct ModelStatus {
   std::string model;
   uint64_t version = 0;
@@ -69,6 +83,9 @@ struct ModelStatus {
   ModelConfig config;
   uint64_t memory_bytes = 0;       // while it is loaded
   uint64_t predictions = 0;        // rows answered since the start
+  uint64_t errors = 0;             // requests refused or failed since the start
+  uint64_t evictions = 0;          // since the start
+  RecentPredictions recent;        // only where all are asked for: it is not for every request
   std::vector<TensorSpec> inputs;  // known once it has been loaded
   std::vector<TensorSpec> outputs;
 };
@@ -99,6 +116,7 @@ class Predictor {
   std::vector<ModelStatus> models() const;
   // Errors: not_found. `version` 0: the latest.
   Result<ModelStatus> model(std::string_view name, uint64_t version) const;
+  PredictorMemory memory() const;
   // Each model was loaded, or has failed, once: who comes now finds those warm that the budget has room for.
   bool settled() const;
   // Waits until it is.

@@ -188,6 +188,11 @@ TEST_F(PredictorTest, KeepsToItsMemoryAndLoadsAgainOnDemand) {
   run("b");
   EXPECT_EQ(loaded(), "bc");
   EXPECT_EQ(metrics_.counter("tandem_predictor_evictions_total", "").value(), 2u);
+  EXPECT_EQ(predictor_->model("a", 1)->evictions, 1u);
+  EXPECT_GT(predictor_->memory().used_bytes, one);
+  EXPECT_LE(predictor_->memory().used_bytes, predictor_->memory().max_bytes);
+  EXPECT_EQ(predictor_->memory().max_bytes, one * 5 / 2);
+  EXPECT_EQ(predictor_->models().at(0).recent.requests, 1u);
 }
 
 TEST_F(PredictorTest, ModelsThatPushEachOtherOutServeAll) {

@@ -132,6 +132,123 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('serving-scope').waitFor({ state: 'detached' });
   }));
 
+test('a young process tells of its own time alone, and a minute between gaps shows', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  server.fixture.young = true;
+  try {
+    await page.goto(`${server.url}/#/serving`);
+    await page.getByTestId('serving-since').getByText('since the program started').waitFor();
+    const drawnIn = (name) =>
+      page.evaluate((id) => {
+        const canvas = document.querySelector(`[data-testid="serving-plot-${id}"] canvas`);
+        if (!canvas) return 0;
+        const accent = getComputedStyle(document.documentElement).getPropertyValue('--accent').trim();
+        const [r, g, b] = [1, 3, 5].map((i) => parseInt(accent.slice(i, i + 2), 16));
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let pixels = 0;
+        for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 12) pixels++;
+        return pixels;
+      }, name);
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
+    await page.waitForTimeout(200);
+    const isPoint = (pixels, what) => assert.ok(pixels >= 5 && pixels < 100, `${pixels} pixels of ${what}`);
+    isPoint(await drawnIn('goodput'), "one minute's goodput");
+    const cost = await drawnIn('cost');
+    assert.ok(cost > 0 && cost < 1000, `${cost} pixels of five minutes' cost, not of an hour's`);
+    await picture(page, 'serving-young');
+
+    server.fixture.young_minutes = 1;
+    await page.getByTestId('nav-trials').click();
+    await page.getByTestId('trials-page').waitFor();
+    await page.getByTestId('nav-serving').click();
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
+    await page.waitForTimeout(200);
+    isPoint(await drawnIn('goodput'), 'the first minute');
+    isPoint(await drawnIn('cost'), 'what the first minute cost');
+  } finally {
+    server.fixture.young = false;
+    delete server.fixture.young_minutes;
+  }
+}));
+
+const fits = (page, id) => page.waitForFunction((testid) => document.querySelector(`[data-testid="${testid}"]`).scrollWidth <= window.innerWidth, id);
+
+for (const colorScheme of ['dark', 'light'])
+  test(`trials are compared, and changed in a branch, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
+    await openMap(page, server.url);
+    await page.keyboard.press('t');
+    await page.getByTestId('trial').first().waitFor();
+    assert.equal(await page.getByTestId('trial').count(), 2);
+    const verdicts = (id) => page.locator(`[data-testid="trial"][data-id="${id}"]`).getByTestId('trial-verdict').allInnerTexts();
+    assert.deepEqual(await verdicts('next-8b'), ['fails more', 'slower', 'cannot be told from noise', 'faster', 'cannot be told from noise', 'shorter', 'cheaper']);
+    assert.deepEqual(await verdicts('to-the-edge'), ['cannot be told from noise', 'cannot be told from noise', 'too few requests', 'not measured']);
+    await page.getByText('12 not sent for want of a free place').waitFor();
+    await picture(page, `trials-${colorScheme}`);
+    const edit = page.getByTestId('trial-edit').first();
+    await edit.focus();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('edit').waitFor();
+    assert.equal(await page.getByTestId('edit-attribute').inputValue(), 'share_fraction');
+    assert.equal(await page.getByTestId('edit-value').inputValue(), '0.05');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('edit').waitFor({ state: 'detached' });
+    await page.setViewportSize({ width: 390, height: 844 });
+    await fits(page, 'trials-page');
+    await picture(page, `trials-narrow-${colorScheme}`);
+  }));
+
+for (const colorScheme of ['dark', 'light'])
+  test(`predictive models are looked at, and one is tried, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
+    await openMap(page, server.url);
+    await page.keyboard.press('d');
+    await page.getByTestId('prediction-model').first().waitFor();
+    assert.equal(await page.getByTestId('prediction-model').count(), 4);
+    await page.getByTestId('predictions-memory').getByText('640 MiB of 1.00 GiB').waitFor();
+    await page.getByTestId('prediction-model').nth(3).getByRole('link').click();
+    await page.getByTestId('prediction-reason').getByText('Protobuf parsing failed').waitFor();
+    await page.getByTestId('prediction-model').nth(1).getByRole('link').click();
+    await page.getByTestId('prediction-tensors').first().getByText('[any × 4]').waitFor();
+    assert.equal(await page.getByTestId('prediction-send').isDisabled(), true, 'not without a key');
+    await page.getByTestId('prediction-key').fill('sk-fixture');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('prediction-answer').getByText('"data":[4,0.25,0.75]').waitFor();
+    await picture(page, `predictions-${colorScheme}`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await fits(page, 'predictions-page');
+    await picture(page, `predictions-narrow-${colorScheme}`);
+  }));
+
+test('where nothing is tried or predicted', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  try {
+    server.fixture.untried = true;
+    await page.goto(`${server.url}/#/trials`);
+    await page.getByTestId('trials-empty').waitFor();
+    await page.getByText('share_fraction: 0.05').waitFor();
+    await picture(page, 'trials-empty');
+    await page.goto(`${server.url}/#/predictions`);
+    await page.getByTestId('predictions-empty').getByText('--model-repository DIR').waitFor();
+  } finally {
+    server.fixture.untried = false;
+  }
+}));
+
+test('what the server cannot say is told, and read again when it can', async () => {
+  const browser = await openBrowser({ reducedMotion: 'reduce' });
+  server.fixture.broken = true;
+  try {
+    for (const name of ['trials', 'predictions']) {
+      await browser.page.goto(`${server.url}/#/${name}`);
+      await browser.page.getByTestId(`${name}-error`).getByText('the grid is still being read').waitFor();
+    }
+    server.fixture.broken = false;
+    await browser.page.getByTestId('prediction-model').first().waitFor();
+    assert.equal(await browser.page.getByTestId('predictions-error').count(), 0);
+    assert.deepEqual(browser.problems.filter((p) => !p.includes('503')), []);
+  } finally {
+    server.fixture.broken = false;
+    await browser.close();
+  }
+});
+
 for (const colorScheme of ['dark', 'light'])
   test(`failures are tried, ranked and looked at, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
     await openMap(page, server.url);

@@ -114,6 +114,12 @@ export const kinds = [
   kind('contact', 'business', 'Whom to call.', {
     attributes: [text('phone', '', { personal: true }), text('email', '', { format: 'email', personal: true })],
   }),
+  kind('trial', 'serving', "A share of a model's requests that another model, or a site, is tried with.", {
+    attributes: [
+      choice('mode', ['shadow', 'canary'], 'shadow copies requests and throws the answers away, canary serves them.', { absent: 'shadow' }),
+      number('share_fraction', "Of the model's clients; a client stays on one side.", { required: true, minimum: 0, maximum: 1 }),
+    ],
+  }),
   kind('source', 'operations', 'Where facts come from, and how far they are believed.', {
     attributes: [
       { ...number('authority', 'The higher is believed where two disagree.', { minimum: 0, maximum: 100, absent: 50 }), type: 'integer' },

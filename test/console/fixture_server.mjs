@@ -216,8 +216,11 @@ class Fixture {
 
   // Made up of waves over the hour; one site or tenant is a share of all.
   serving(query) {
+    // Young: started five minutes ago, and asked in its third minute alone.
+    const known = this.young ? (this.young_minutes ?? 5) : 60;
     const now = Date.now();
-    const first = Math.floor(now / 60_000) * 60_000 - 59 * 60_000;
+    const first = Math.floor(now / 60_000) * 60_000 - (known - 1) * 60_000;
+    const none = { requests: 0, requests_per_s: 0, goodput_fraction: null, ttft_p50_ms: null, ttft_p95_ms: null, prompt_tokens_per_s: 0, output_tokens_per_s: 0, cost_eur: 0, rejected: 0 };
     const of = query.get('site') ?? query.get('tenant');
     const cell = (scale, wave) => ({
       requests: Math.round(6000 * scale * wave), requests_per_s: 100 * scale * wave, goodput_fraction: Math.min(1, 0.995 - 0.06 * Math.max(0, wave - 1.2)),
@@ -228,9 +231,49 @@ class Fixture {
     const all = (key, names) => names.map((name, i) => ({ [key]: name, ...cell(0.4 / (i + 1), 1 + 0.04 * i) }));
     return {
       from: new Date(first).toISOString(), to: new Date(now).toISOString(), total: { ...cell(of ? 0.4 : 1, 1), cost_eur: of ? 5 : 12.6, rejected: of ? 9 : 143 },
-      minutes: Array.from({ length: 60 }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...cell(of ? 0.4 : 1, wave(i)) })),
+      minutes: Array.from({ length: known }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...(this.young && i !== Math.min(2, known - 1) ? none : cell(of ? 0.4 : 1, wave(i))) })),
       sites: all('site', this.grid.sites.filter((s) => s.accelerators > 0).slice(0, 12).map((s) => s.id)), tenants: all('tenant', this.grid.tenants),
       rejections: [['capacity', 88], ['rate_limit_exceeded', 41], ['residency', 9], ['model_not_found', 5]].map(([code, requests]) => ({ code, requests: of ? Math.ceil(requests / 9) : requests })),
+    };
+  }
+
+  // A canary that can be told apart in some measures, and a shadow that has hardly begun.
+  trials() {
+    if (this.untried) return { offset: this.offset, trials: [] };
+    const measure = (name, base, candidate, half, told_apart) => ({
+      measure: name, base, candidate, difference: base === null || candidate === null ? null : candidate - base,
+      difference_low: half === null ? null : candidate - base - half, difference_high: half === null ? null : candidate - base + half, told_apart,
+    });
+    const side = (requests, failed, dropped) => ({ requests, ok: requests - failed - dropped, failed, dropped });
+    return {
+      offset: this.offset,
+      trials: [
+        { id: 'next-8b', mode: 'canary', model: 'fixture-8b', to_model: 'fixture-32b', to_site: '', share_fraction: 0.05, base: side(48_210, 61, 0), candidate: side(2_540, 14, 0), comparison: [
+          measure('failed_fraction', 61 / 48_210, 14 / 2_540, 0.0029, true), measure('ttft_ms_p50', 92, 118, 4.1, true), measure('ttft_ms_p95', 210, 221, 19, false),
+          measure('tpot_ms_p50', 11.2, 10.9, 0.2, true), measure('tpot_ms_p95', 19.4, 19.6, 1.1, false), measure('output_tokens_per_answer', 188, 176, 8.2, true),
+          measure('eur_per_answer', 0.000174, 0.000121, 0.00002, true),
+        ] },
+        { id: 'to-the-edge', mode: 'shadow', model: 'fixture-70b', to_model: 'fixture-70b', to_site: this.grid.sites[3].id, share_fraction: 0.01, base: side(41, 0, 0), candidate: side(41, 0, 12), comparison: [
+          measure('failed_fraction', 0, 0, 0.1, false), measure('ttft_ms_p50', 240, 205, 50, false), measure('ttft_ms_p95', 410, 340, null, false),
+          measure('tpot_ms_p50', null, null, null, false),
+        ] },
+      ],
+    };
+  }
+
+  predictive() {
+    if (this.untried) return { site: null, memory_bytes: 0, memory_bytes_max: 0, models: [] };
+    const model = (name, version, state, more = {}) => ({
+      model: name, version, state, reason: null, memory_bytes: state === 'ready' ? 48e6 * version : 0, predictions: 12_400 * version, errors: 3, evictions: 0, max_batch: 256, batch_deadline_us: 200,
+      recent: { span_s: 90, requests_per_s: 41, predictions_per_s: state === 'ready' ? 212.4 : 0, errors: 1, rows_per_batch: state === 'ready' ? 18.2 : null, answer_ms_p50: state === 'ready' ? 1.8 : null, answer_ms_p99: state === 'ready' ? 6.4 : null },
+      inputs: [{ name: 'counters', datatype: 'FP32', shape: [-1, 4] }, { name: 'cell', datatype: 'INT64', shape: [-1] }], outputs: [{ name: 'load', datatype: 'FP32', shape: [-1, 3] }], ...more,
+    });
+    return {
+      site: this.grid.sites[1].id, memory_bytes: 640 * 2 ** 20, memory_bytes_max: 2 ** 30,
+      models: [
+        model('cell-load', 1, 'ready'), model('cell-load', 2, 'ready'), model('churn', 1, 'evicted', { evictions: 7 }),
+        model('anomaly', 1, 'failed', { reason: 'ONNX Runtime: Load model failed: Protobuf parsing failed.', inputs: [], outputs: [], predictions: 0 }),
+      ],
     };
   }
 
@@ -273,6 +316,8 @@ class Fixture {
     if (known) return known;
     if (what === 'plan') return { body: this.plan };
     if (what === 'serving') return { body: this.serving(query) };
+    if (what === 'trials') return this.broken ? { status: 503, body: { error: { message: 'the grid is still being read; try again in a moment' } } } : { body: this.trials() };
+    if (what === 'predictive-models') return this.broken ? { status: 503, body: { error: { message: 'the grid is still being read; try again in a moment' } } } : { body: this.predictive() };
     if (what === 'replay' && method === 'POST') return { body: this.replay(JSON.parse(body)) };
     if (what === 'whatif' && method === 'POST') return { events: this.whatif(JSON.parse(body)) };
     if (what === 'log') {
@@ -315,6 +360,15 @@ export async function serveFixture(options = {}) {
       response.write(': fixture\n\n');
       fixture.clients.add(response);
       request.on('close', () => fixture.clients.delete(response));
+      return;
+    }
+    if (url.pathname.startsWith('/v2/models/') && request.method === 'POST') {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      const known = request.headers.authorization === 'Bearer sk-fixture';
+      const [values] = known ? JSON.parse(body).inputs.map((input) => input.data) : [[]];
+      response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(known ? { model_name: 'cell-load', model_version: '2', outputs: [{ name: 'load', datatype: 'FP32', shape: [1, 3], data: [values.length, 0.25, 0.75] }] } : { error: 'The API key is not known here.' }));
       return;
     }
     if (url.pathname.startsWith('/api/v1/')) {

@@ -1,4 +1,5 @@
 // POST /api/v1/replay: requests simulated on the grid as it is, by policy.
+import { fields, number } from './fields';
 
 export const policyNames: Record<string, string> = {
   tandem: 'Joint plan',
@@ -54,9 +55,6 @@ export interface Comparison {
   policies: PolicyReport[];
 }
 
-type Fields = Record<string, unknown>;
-const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
-const number = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0);
 const times = (value: unknown): Times => {
   const of = fields(value);
   return { p50: number(of.p50), p95: number(of.p95), p99: number(of.p99) };

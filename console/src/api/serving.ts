@@ -1,4 +1,5 @@
 // GET /api/v1/serving: what the gateways served over the last hour, by minute, site and tenant.
+import { fields, known, list, number, text } from './fields';
 
 export interface Serving {
   requests: number;
@@ -29,13 +30,6 @@ export interface ServingHour {
 
 // Of one site or one tenant, or of all.
 export type Scope = { kind: 'site' | 'tenant'; name: string } | undefined;
-
-type Fields = Record<string, unknown>;
-const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
-const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const known = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null);
-const number = (value: unknown): number => known(value) ?? 0;
 
 function readServing(value: unknown): Serving {
   const of = fields(value);

@@ -1,5 +1,6 @@
 // POST /api/v1/whatif: what failures do to the grid as it is, with word of how far it is while it is worked out.
 import { ApiError, send } from './client';
+import { fields, list, number, text, texts, type Fields } from './fields';
 
 export const failureClasses: Record<string, string> = {
   'links:1': 'each link',
@@ -81,13 +82,6 @@ export interface WhatIfReport {
   worst: Scenario[];
   upgrades: Upgrade[];
 }
-
-type Fields = Record<string, unknown>;
-const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
-const number = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0);
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-const texts = (value: unknown): string[] => list(value).map(text);
 
 // Those who break at once and those who stay broken, each demand once: the ones that stay broken first.
 function readHurt(row: Fields): PromiseHurt[] {

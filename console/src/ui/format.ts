@@ -62,6 +62,19 @@ export const fromWatts = stepped([
   { from: 0, scale: 1, unit: 'W' },
 ]);
 
+export const fromBytes = stepped([
+  { from: 0.995 * 2 ** 30, scale: 2 ** 30, unit: 'GiB' },
+  { from: 0.995 * 2 ** 20, scale: 2 ** 20, unit: 'MiB' },
+  { from: 0.995 * 2 ** 10, scale: 2 ** 10, unit: 'KiB' },
+  { from: 0, scale: 1, unit: 'B' },
+]);
+// A cost that may be a millionth of a euro: in m€ or µ€ there, for digits after many zeros are not read.
+export const fromEuros = stepped([
+  { from: 1e-2, scale: 1, unit: '€' },
+  { from: 1e-3, scale: 1e-3, unit: 'm€' },
+  { from: 0, scale: 1e-6, unit: 'µ€' },
+]);
+
 export const joined = (q: Quantity): string => (q.unit ? `${q.value} ${q.unit}` : q.value);
 
 export function percent(fraction: number | null | undefined): string {

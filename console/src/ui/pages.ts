@@ -19,6 +19,8 @@ export const railPages: RailPage[] = [
   page('Plan', 'plan', 'p', 'M3 4.5h12M3 9h7M3 13.5h9M13 7.2L15 9l-2 1.8'),
   page('What-if', 'whatif', 'w', 'M10.2 2.5L4.5 10h4l-1 5.5L13.5 8h-4z'),
   page('Serving', 'serving', 's', 'M2.5 9.5h3l2-5.5 3.5 10 2-4.5h2.5'),
+  page('Trials', 'trials', 't', 'M6.5 2.5h5M7.5 2.5v5L3.5 14a1 1 0 0 0 1 1.5h9a1 1 0 0 0 1-1.5l-4-6.5v-5M5.5 11h7'),
+  page('Predictions', 'predictions', 'd', 'M2.5 13.5l4-4.5 3 2.5 5-6.5M11 5h3.5v3.5M2.5 15.5h13'),
   page('Replay', 'replay', 'r', 'M4 3.5v11M4 14.5h11M6.5 11.5l2.5-4 2.5 2 3-5'),
   page('Inventory', 'inventory', 'i', 'M3 3h12v3.5H3zM3 7.5h12V11H3zM3 12h12v3.5H3zM5.5 4.8h.01M5.5 9.3h.01M5.5 13.8h.01', { keepsView: true }),
   page('Discrepancies', 'discrepancies', 'x', 'M9 2.8L16 15H2zM9 7.2v3.6M9 12.9v.01', { keepsView: true }),

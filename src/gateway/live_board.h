@@ -39,18 +39,24 @@ class alignas(64) EngineState {
   void ramp_up();
   // Returns when it has become ejected by this: the time of its return; else nothing.
   std::optional<Duration> end(AttemptEnd how, Duration now);
+  // The same of an attempt that goes on, or whose end says no more.
+  std::optional<Duration> fail(Duration now);
+  // How many times as long as was expected its first signs take of late, ≥ 1.
+  double pace() const { return pace_.load(std::memory_order_relaxed); }
+  void note_pace(double times);
   // Lets it back in, carefully, if its ejection is over. False while it is not.
   bool readmit(Duration now);
 
  private:
   enum class Phase : uint8_t { steady, suspect, ejected, recovering };
-  std::optional<Duration> fail(Duration now);
+  std::optional<Duration> fail_locked(Duration now);
   void succeed(Duration now);
   void recover();
   void allow(uint32_t more);
 
   routing::TargetLive live_;
   FirstTokens first_tokens_;
+  std::atomic<float> pace_{1};
   std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
   const HealthOptions options_;
   std::string deployment_;

@@ -238,6 +238,7 @@ asio::awaitable<void> RequestRun::serve() {
     if (record_.attempts > 1) core_.metrics.failed_over();
     start_shadows();
     TurnEnd end = co_await take_turn(*target);
+    silence_.stop();
     turn_.reset();
     end_attempt();
     if (!end) co_return;
@@ -245,7 +246,9 @@ asio::awaitable<void> RequestRun::serve() {
     const bool was_canary = trials_.canary != nullptr;
     fail_canary();
     excluded_.push_back(*target);
-    if (record_.attempts < core_.options.attempts_max && (was_canary || core_.retries.take())) continue;
+    if (record_.attempts < core_.options.attempts_max &&
+        (std::exchange(retry_taken_, false) || was_canary || core_.retries.take()))
+      continue;
     ApiError error = *std::move(last);
     co_await answer_error(Outcome::upstream_error, std::move(error));
     co_return;
@@ -293,7 +296,7 @@ void RequestRun::note(const routing::Decision& decision) {
 void RequestRun::begin_turn(const routing::Decision& decision) {
   note_target(*decision.target);
   ++record_.attempts;
-  turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
+  turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target], patience(decision, facts_));
   const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
   core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
   begin_attempt(bound_->table->targets()[*decision.target]);
@@ -382,6 +385,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_posit
   Turn& turn = *turn_;
   http::Cancellation cancellation;
   writer_.on_disconnect([cancellation]() mutable { cancellation.cancel(); });
+  watch_engine(turn, [&cancellation] { cancellation.cancel(); });
 
   const Duration sent_at = core_.clock.monotonic();
   http::Endpoint endpoint{target.host, target.port};
@@ -440,6 +444,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http::Exchange& exchange) {
   Result<std::string> body = co_await exchange.read_all(kRefusalBytesMax);
+  silence_.stop();
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
   turn.end_as(AttemptEnd::success);
@@ -462,6 +467,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   const Duration read_from = core_.clock.monotonic();
   Result<std::string> body = co_await exchange.read_all(core_.options.answer_bytes_max);
   waited_ = waited_ + (core_.clock.monotonic() - read_from);
+  silence_.stop();
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
   const Result<WholeReply> reply = read_whole_reply(*body, *core_.replies);
@@ -475,6 +481,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
     *body = with_usage(*body, usage());
   }
   turn.end_as(AttemptEnd::success);
+  turn.note_whole_answer();
   bytes_down_ = body->size();
   record_.status = 200;
   http::Headers headers = answer_headers("application/json");
@@ -530,7 +537,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
 
 asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchange, StreamReader& reader) {
   const Duration read_from = core_.clock.monotonic();
+  if (writer_.started()) core_.silence.watch(silence_, core_.options.stall_max);
   Result<std::optional<std::string>> piece = co_await exchange.read_some();
+  if (writer_.started()) silence_.stop();
   const Duration now = core_.clock.monotonic();
   if (!writer_.started()) waited_ = waited_ + (now - read_from);
   StreamReader::Step step;
@@ -633,8 +642,12 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
   if (!sent) record_.outcome = Outcome::cancelled;
 }
 
-RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, const Error& error) {
+RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, Error error) {
   turn.end_as(AttemptEnd::failure);
+  if (turn.given_up())
+    error = {ErrorCode::deadline_exceeded,
+             fmt::format("the engine gave no sign for {:.0f} ms", turn.age().seconds() * 1e3),
+             {}};
   record_.error = to_string(error);
   if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
   ApiError told;

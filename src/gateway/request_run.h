@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,10 +68,23 @@ class RequestRun {
   ApiError rejection(const routing::Decision& decision) const;
 
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
+  // How long the first sign of the target that was decided for is waited for.
+  Duration patience(const routing::Decision& decision, const routing::RequestFacts& facts) const;
+  // Until `silence_.stop()`; `abandon` ends what waits for the engine.
+  void watch_engine(Turn& turn, std::function<void()> abandon);
+  void on_silence();
+  bool is_stalled();
+  bool may_go_elsewhere();
+  double pace_of_others(uint32_t target) const;
+  bool has_another(uint32_t target) const;
   boost::asio::awaitable<TurnEnd> take_hedged_turn(uint32_t target, double quantile);
   Duration hedge_delay(uint32_t target, double quantile) const;
   // Another engine for the same model, where one has room and the budget lets it.
-  std::optional<uint32_t> second_engine(uint32_t target);
+  struct Second {
+    uint32_t target = 0;
+    Duration patience;
+  };
+  std::optional<Second> second_engine(uint32_t target);
   void enter(Race& race, uint32_t target, std::unique_ptr<Turn> turn);
   const routing::Leg& leg_to(const routing::Target& target) const;
   void note_target(uint32_t target);
@@ -91,7 +105,7 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
   boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader, StreamReader::Step held);
   boost::asio::awaitable<void> answer_error(Outcome outcome, ApiError error);
-  TurnEnd fail_turn(Turn& turn, const Error& error);
+  TurnEnd fail_turn(Turn& turn, Error error);
   TurnEnd leave(Turn& turn);
   TurnEnd leave();
 
@@ -134,6 +148,10 @@ class RequestRun {
   std::unique_ptr<Turn>
       turn_;  // dropped where the coroutine ends or is dropped; the engine's count is right either way
   std::optional<Lead> lead_;
+  SilenceWatch::Entry silence_{[this] { on_silence(); }};
+  Turn* watched_ = nullptr;  // whose silence that is
+  std::function<void()> abandon_;
+  bool retry_taken_ = false;  // from the budget, for the next attempt
   FairQueue::Waiting waiting_;
   bool charged_ = false;            // its tenant, for what it is expected to be
   std::optional<uint32_t> target_;  // of the last attempt

@@ -65,6 +65,7 @@ void RequestRun::start_shadows() {
     shadow.region = facts_.region;
     shadow.paths = facts.paths;
     shadow.streamed = completion_.stream;
+    shadow.patience = patience(decision, facts);
     shadow.prompt_tokens = facts_.prompt_tokens;
     shadow.request = request_for(bound_->table->targets()[*decision.target]);
     asio::co_spawn(core_.context, run_shadow(std::move(shadow)), asio::detached);

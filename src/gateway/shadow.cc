@@ -54,7 +54,7 @@ asio::awaitable<bool> measure(Shadow& shadow, http::Exchange& exchange, EngineTu
 asio::awaitable<void> run_shadow(Shadow shadow) {
   GatewayCore& core = *shadow.core;
   const routing::Target& target = shadow.bound->table->targets()[shadow.target];
-  EngineTurn turn(core, shadow.bound->engines[shadow.target]);
+  EngineTurn turn(core, shadow.bound->engines[shadow.target], shadow.patience);
   ++core.shadows_in_flight;
   TrialSample sample;
   sample.began = core.clock.monotonic();

@@ -18,6 +18,7 @@ struct Shadow {
   uint32_t region = 0, paths = 0;
   bool streamed = false;
   double prompt_tokens = 0;  // estimated
+  Duration patience;         // EngineTurn's
   http::ClientRequest request;
 };
 boost::asio::awaitable<void> run_shadow(Shadow shadow);

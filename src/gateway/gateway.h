@@ -140,6 +140,10 @@ class Gateway {
   // others get a 404 object. Engines need not know responses: they are asked for the chat completion that it comes to.
   boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
 
+  // For a shutdown: ends what goes on beside requests, copies for trials and the last bytes of streams; requests under
+  // way go on.
+  void close();
+
   // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.
   std::vector<RequestRecord> recent(size_t count_max) const;
   std::optional<DecisionStory> explain_decision(std::string_view id) const;

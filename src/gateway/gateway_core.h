@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/random.h"
+#include "gateway/aside.h"
 #include "gateway/decision_ring.h"
 #include "gateway/fair_queue.h"
 #include "gateway/gateway.h"
@@ -106,6 +107,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   boost::asio::steady_timer queue_timer;
   bool watching_queue = false;
   SilenceWatch silence;
+  Aside aside;
   bool serving_queue = false;  // posted
   RequestReader reader;
   const std::shared_ptr<ReplyParser> replies = make_reply_parser();

@@ -109,6 +109,7 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
   const std::lock_guard publishing(publish_mutex_);
   auto bound = std::make_shared<BoundTable>();
   bound->table = std::move(table);
+  forget_expired();  // some may have gone since the last table came
   bind_engines(*bound);
   bind_meters(*bound);
   std::shared_ptr<const BoundTable> previous;  // let go outside the lock
@@ -118,6 +119,11 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
     version_.fetch_add(1, std::memory_order_release);
   }
   previous.reset();
+  forget_expired();
+}
+
+// An engine that no table and no request has any more: what comes back under its name is another.
+void LiveBoard::forget_expired() {
   std::erase_if(engines_, [this](const auto& entry) {
     if (!entry.second.engine.expired()) return false;
     prefixes_.forget(entry.second.number);

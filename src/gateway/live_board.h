@@ -98,6 +98,7 @@ class LiveBoard {
   void readmit_due(Duration now);
 
  private:
+  void forget_expired();
   void bind_engines(BoundTable& bound);
   void bind_meters(BoundTable& bound);
 

@@ -18,10 +18,14 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
   if (race.winner() == nullptr && !race.stopped()) {
     if (const auto second = second_engine(target)) {
       ++record_.attempts;
-      excluded_.push_back(second->target);
-      record_.hedge = HedgeRecord{record_.deployment, bound_->table->targets()[second->target].deployment,
+      const uint32_t other = *second->target;
+      excluded_.push_back(other);
+      record_.hedge = HedgeRecord{record_.deployment, bound_->table->targets()[other].deployment,
                                   microseconds_of(core_.clock.monotonic() - began), false};
-      enter(race, second->target, std::make_unique<Turn>(core_, bound_->engines[second->target], second->patience));
+      auto turn = std::make_unique<Turn>(core_, bound_->engines[other], patience(*second));
+      note_prefix(*second);
+      begin_attempt(bound_->table->targets()[other]);
+      enter(race, other, std::move(turn));
     }
     co_await race.wait(std::nullopt);
   }
@@ -29,6 +33,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
   const std::shared_ptr<Attempt> winner = race.winner();
   writer_.on_disconnect({});
   silence_.stop();
+  if (record_.hedge) end_race(winner != nullptr && winner->target() != target);
   if (writer_.peer_closed()) co_return leave();
   if (winner == nullptr) {
     turn_ = race.first().take_turn();
@@ -59,7 +64,7 @@ Duration RequestRun::hedge_delay(uint32_t target, double quantile) const {
   return std::min(most, std::max(core_.options.hedge_delay_min, usual.value_or(expected)));
 }
 
-std::optional<RequestRun::Second> RequestRun::second_engine(uint32_t target) {
+std::optional<routing::Decision> RequestRun::second_engine(uint32_t target) {
   routing::RequestFacts facts = facts_;
   facts.model = bound_->table->targets()[target].model;
   facts.paths = bound_->table->paths_of(facts.tenant, facts.region, facts.model);
@@ -69,7 +74,7 @@ std::optional<RequestRun::Second> RequestRun::second_engine(uint32_t target) {
   const std::span<const routing::TargetLive* const> live(bound_->live);
   const routing::Decision decision = routing::decide(*bound_->table, facts, live, excluded, draw_);
   if (!decision.target || core_.queue.waiting_in(group_of(decision)) > 0 || !core_.hedges.take()) return std::nullopt;
-  return Second{*decision.target, patience(decision, facts)};
+  return decision;
 }
 
 void RequestRun::enter(Race& race, uint32_t position, std::unique_ptr<Turn> turn) {

@@ -44,6 +44,8 @@ class RequestRun {
   void begin_trace();
   void begin_attempt(const routing::Target& target);
   void end_attempt();
+  AttemptSpan& attempt() { return trace_->attempts[attempt_]; }  // under way; where it is traced
+  void end_race(bool second_won);
   void add_trace(http::Headers& headers) const;  // for the engine whose turn it is
   Checked<std::monostate> prepare();
   Checked<CompletionRequest> read_body();
@@ -59,6 +61,7 @@ class RequestRun {
   uint64_t group_of(const routing::Decision& decision) const;
   void note(const routing::Decision& decision);
   void begin_turn(const routing::Decision& decision);
+  void note_prefix(const routing::Decision& decision);
   // Waits in line for a target with room: begins the turn there and tells it, or why there will be none.
   // `has_room`: it would start at once, but others wait for the same model and may come first.
   boost::asio::awaitable<Checked<uint32_t>> wait_for_room(bool has_room);
@@ -69,7 +72,7 @@ class RequestRun {
 
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
   // How long the first sign of the target that was decided for is waited for.
-  Duration patience(const routing::Decision& decision, const routing::RequestFacts& facts) const;
+  Duration patience(const routing::Decision& decision) const;
   // Until `silence_.stop()`; `abandon` ends what waits for the engine.
   void watch_engine(Turn& turn, std::function<void()> abandon);
   void on_silence();
@@ -80,11 +83,7 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> take_hedged_turn(uint32_t target, double quantile);
   Duration hedge_delay(uint32_t target, double quantile) const;
   // Another engine for the same model, where one has room and the budget lets it.
-  struct Second {
-    uint32_t target = 0;
-    Duration patience;
-  };
-  std::optional<Second> second_engine(uint32_t target);
+  std::optional<routing::Decision> second_engine(uint32_t target);
   void enter(Race& race, uint32_t target, std::unique_ptr<Turn> turn);
   const routing::Leg& leg_to(const routing::Target& target) const;
   void note_target(uint32_t target);
@@ -130,6 +129,7 @@ class RequestRun {
   std::optional<ResponsesReply> responses_reply_;
   std::optional<TraceContext> span_;     // the request's own; nothing where requests are not traced
   std::shared_ptr<RequestTrace> trace_;  // the record's; null: not sampled
+  size_t attempt_ = 0;                   // in it, that is under way
   std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;

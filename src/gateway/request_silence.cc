@@ -7,7 +7,7 @@ namespace tandem::gateway {
 
 // As if nothing of the prompt were cached and all of the body belonged to it, and the answer were as long as it may be.
 // What cannot be told beforehand, a whole answer of any length or what pictures come to, is waited for to the timeout.
-Duration RequestRun::patience(const routing::Decision& decision, const routing::RequestFacts& facts) const {
+Duration RequestRun::patience(const routing::Decision& decision) const {
   const GatewayOptions& options = core_.options;
   const routing::Target& target = bound_->table->targets()[*decision.target];
   const bool is_at_once = completion_.stream || surface_ == Surface::embeddings;
@@ -17,8 +17,8 @@ Duration RequestRun::patience(const routing::Decision& decision, const routing::
   if (target.prefill_tokens_per_s > 0)
     expected_ms += routing::estimate_tokens(request_.body.size()) / target.prefill_tokens_per_s * 1e3;
   Duration least = options.patience_usual;
-  if (facts.ttft.value() > 0 && (is_at_once || facts.tpot.value() > 0)) {
-    const double promised_ms = facts.ttft.value() + tokens * facts.tpot.value();
+  if (facts_.ttft.value() > 0 && (is_at_once || facts_.tpot.value() > 0)) {
+    const double promised_ms = facts_.ttft.value() + tokens * facts_.tpot.value();
     least = std::clamp(nanoseconds(static_cast<int64_t>(promised_ms / 2 * 1e6)), options.patience_min, least);
   }
   const double most_ms = options.timeouts.first_byte.seconds() * 1e3;
@@ -54,8 +54,8 @@ bool RequestRun::may_go_elsewhere() {
   core_.silence.watch(silence_, std::max(more, patience));  // once more, where it stays
   if (more.ns > 0 || record_.attempts >= core_.options.attempts_max || !has_another(*target_)) return false;
   watched_->give_up();
-  if (!core_.retries.take()) return false;
-  retry_taken_ = true;
+  if (trials_.canary == nullptr && !core_.retries.take()) return false;  // what is tried costs nobody an answer
+  retry_taken_ = trials_.canary == nullptr;
   silence_.stop();
   return true;
 }

@@ -35,6 +35,7 @@ void EngineTurn::give_up() {
 
 // Patience is this many times what is expected.
 void EngineTurn::note_pace() {
+  if (!given_up_) note_sign(core_.clock.monotonic());
   engine_->note_pace(core_.options.patience_factor * age().seconds() / patience_.seconds());
 }
 

@@ -1,6 +1,7 @@
 // One request's turn at one engine. Internal.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "gateway/gateway_core.h"
@@ -20,6 +21,10 @@ class EngineTurn {
   void end_as(AttemptEnd how) { how_ = how; }
   Duration patience() const { return patience_; }
   Duration age() const { return core_.clock.monotonic() - began_; }
+  // The engine has sent something.
+  void note_sign(Duration now) { engine_->note_sign(now); }
+  // For how long, of the turn, it has sent nothing to anybody.
+  Duration silence() const { return core_.clock.monotonic() - std::max(began_, engine_->last_sign()); }
   // It has been waited for long enough: a failure of the engine's now, and whatever comes of it says no more.
   void give_up();
   bool given_up() const { return given_up_; }

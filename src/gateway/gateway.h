@@ -93,7 +93,8 @@ struct GatewayOptions {
   // An engine's first sign (a stream's first token, a whole answer) is waited for this many times as long as predicted,
   // and for half of the time promised at least, as long as another engine could still keep it, within bounds: less than
   // the first is what any process may stop for, and more than the second is not done without being ill. Then another
-  // engine is asked, where one has room. Where all engines of a model take longer than predicted, so does this.
+  // engine is asked, where one has room; but one that sends others their tokens is waited for until the promise is
+  // broken. Where all engines of a model take longer than predicted, so does this.
   double patience_factor = 4;
   Duration patience_min = milliseconds(100);
   Duration patience_usual = milliseconds(500);

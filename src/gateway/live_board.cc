@@ -23,6 +23,13 @@ std::optional<Duration> EngineState::fail(Duration now) {
   return fail_locked(now);
 }
 
+// The threads write it often enough as it is.
+void EngineState::note_sign(Duration now) {
+  constexpr Duration kApart = milliseconds(5);
+  const int64_t last = last_sign_ns_.load(std::memory_order_relaxed);
+  if (now.ns - kApart.ns > last) last_sign_ns_.store(now.ns, std::memory_order_relaxed);
+}
+
 // Two threads at once may lose one of many.
 void EngineState::note_pace(double times) {
   constexpr double kPaceMax = 1'000;

@@ -41,6 +41,9 @@ class alignas(64) EngineState {
   std::optional<Duration> end(AttemptEnd how, Duration now);
   // The same of an attempt that goes on, or whose end says no more.
   std::optional<Duration> fail(Duration now);
+  // When it last sent anything that was asked for, to a few milliseconds.
+  Duration last_sign() const { return {last_sign_ns_.load(std::memory_order_relaxed)}; }
+  void note_sign(Duration now);
   // How many times as long as was expected its first signs take of late, ≥ 1.
   double pace() const { return pace_.load(std::memory_order_relaxed); }
   void note_pace(double times);
@@ -56,6 +59,7 @@ class alignas(64) EngineState {
 
   routing::TargetLive live_;
   FirstTokens first_tokens_;
+  std::atomic<int64_t> last_sign_ns_{INT64_MIN};
   std::atomic<float> pace_{1};
   std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
   const HealthOptions options_;

@@ -547,6 +547,7 @@ asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchan
   Result<std::optional<std::string>> piece = co_await exchange.read_some();
   if (writer_.started()) silence_.stop();
   const Duration now = core_.clock.monotonic();
+  if (piece && *piece && turn_ != nullptr) turn_->note_sign(now);
   if (!writer_.started()) waited_ = waited_ + (now - read_from);
   StreamReader::Step step;
   if (!piece)

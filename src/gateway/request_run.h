@@ -73,6 +73,8 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
   // How long the first sign of the target that was decided for is waited for.
   Duration patience(const routing::Decision& decision) const;
+  std::optional<double> tokens_to_sign() const;
+  std::optional<Duration> promised_sign() const;
   // Until `silence_.stop()`; `abandon` ends what waits for the engine.
   void watch_engine(Turn& turn, std::function<void()> abandon);
   void on_silence();

@@ -10,20 +10,31 @@ namespace tandem::gateway {
 Duration RequestRun::patience(const routing::Decision& decision) const {
   const GatewayOptions& options = core_.options;
   const routing::Target& target = bound_->table->targets()[*decision.target];
-  const bool is_at_once = completion_.stream || surface_ == Surface::embeddings;
-  if (!completion_.is_text || (!is_at_once && !completion_.output_tokens_max)) return options.timeouts.first_byte;
-  const double tokens = is_at_once ? 0 : static_cast<double>(*completion_.output_tokens_max) * completion_.choices;
-  double expected_ms = decision.predicted_ttft.value() * 1e-3 + tokens * target.tpot.value();
+  const std::optional<double> tokens = tokens_to_sign();
+  if (!tokens || !completion_.is_text) return options.timeouts.first_byte;
+  double expected_ms = decision.predicted_ttft.value() * 1e-3 + *tokens * target.tpot.value();
   if (target.prefill_tokens_per_s > 0)
     expected_ms += routing::estimate_tokens(request_.body.size()) / target.prefill_tokens_per_s * 1e3;
   Duration least = options.patience_usual;
-  if (facts_.ttft.value() > 0 && (is_at_once || facts_.tpot.value() > 0)) {
-    const double promised_ms = facts_.ttft.value() + tokens * facts_.tpot.value();
-    least = std::clamp(nanoseconds(static_cast<int64_t>(promised_ms / 2 * 1e6)), options.patience_min, least);
-  }
+  if (const auto promised = promised_sign())
+    least = std::clamp(nanoseconds(promised->ns / 2), options.patience_min, options.patience_usual);
   const double most_ms = options.timeouts.first_byte.seconds() * 1e3;
   return std::max(least,
                   nanoseconds(static_cast<int64_t>(std::min(options.patience_factor * expected_ms, most_ms) * 1e6)));
+}
+
+// How many tokens are made before anything can be seen of them, at most; nothing: it cannot be told.
+std::optional<double> RequestRun::tokens_to_sign() const {
+  if (completion_.stream || surface_ == Surface::embeddings) return 0;
+  if (!completion_.output_tokens_max) return std::nullopt;
+  return static_cast<double>(*completion_.output_tokens_max) * completion_.choices;
+}
+
+std::optional<Duration> RequestRun::promised_sign() const {
+  const std::optional<double> tokens = tokens_to_sign();
+  if (!tokens || facts_.ttft.value() <= 0 || (*tokens > 0 && facts_.tpot.value() <= 0)) return std::nullopt;
+  const double promised_ms = facts_.ttft.value() + *tokens * facts_.tpot.value();
+  return nanoseconds(static_cast<int64_t>(std::min(promised_ms, 1e9) * 1e6));
 }
 
 void RequestRun::watch_engine(Turn& turn, std::function<void()> abandon) {
@@ -45,13 +56,15 @@ bool RequestRun::is_stalled() {
   return false;
 }
 
-// Where all engines are slower than predicted, this one is compared with the others. One that nobody could replace is
-// waited for, and not ill for that.
+// Where all engines are slower than predicted, this one is compared with the others. One that sends others their tokens
+// is slow and not hung: it is waited for until the promise is broken. One that nobody could replace is waited for, and
+// not ill for that.
 bool RequestRun::may_go_elsewhere() {
-  const Duration patience = watched_->patience();
   const double pace = pace_of_others(*target_);
-  const Duration more = nanoseconds(static_cast<int64_t>(patience.seconds() * pace * 1e9)) - watched_->age();
-  core_.silence.watch(silence_, std::max(more, patience));  // once more, where it stays
+  const Duration patience = nanoseconds(static_cast<int64_t>(static_cast<double>(watched_->patience().ns) * pace));
+  Duration more = patience - watched_->silence();
+  if (const auto promised = promised_sign()) more = std::min(more, std::max(patience, *promised) - watched_->age());
+  core_.silence.watch(silence_, more.ns > 0 ? more : patience);
   if (more.ns > 0 || record_.attempts >= core_.options.attempts_max || !has_another(*target_)) return false;
   watched_->give_up();
   if (trials_.canary == nullptr && !core_.retries.take()) return false;  // what is tried costs nobody an answer

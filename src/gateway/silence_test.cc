@@ -124,6 +124,44 @@ TEST(GatewaySilence, AnEngineThatNobodyCouldReplaceIsWaitedFor) {
   EXPECT_TRUE(is_healthy(world, "a"));
 }
 
+// Reads an answer as it comes, for as long as the world lasts.
+void listen_on(TestWorld& world, http::ClientRequest request, std::string& body) {
+  asio::co_spawn(
+      world.context,
+      [](TestWorld& in, http::ClientRequest what, std::string& into) -> asio::awaitable<void> {
+        http::Endpoint endpoint{"127.0.0.1", in.server->port()};
+        auto exchange = co_await in.client.send(std::move(endpoint), std::move(what), {});
+        while (exchange) {
+          auto piece = co_await exchange->read_some();
+          if (!piece || !*piece) co_return;
+          into += **piece;
+        }
+      }(world, std::move(request), body),
+      asio::detached);
+}
+
+TEST(GatewaySilence, AnEngineThatServesOthersIsWaitedForUntilThePromiseIsBroken) {
+  for (const bool is_urgent : {false, true}) {
+    std::string others;
+    TestWorld world(kThreeEngines, three_engines(), soon());
+    world.engine("far").behaviour = Behaviour::takes_turns;
+    http::Headers headers;
+    headers.add("x-slo-ttft-ms", is_urgent ? "95" : "5000");
+    Reply reply;
+    world.start(chat(kStreamBody, std::move(headers)), reply);
+    world.wait_until([&] { return world.engine("far").requests.size() == 1; });
+    world.engine("far").behaviour = Behaviour::endless;
+    listen_on(world, chat(kStreamBody), others);
+    if (!is_urgent) {
+      pass(world, milliseconds(150));
+      EXPECT_TRUE(world.engine("b").requests.empty());
+      world.engine("far").turns = 1;
+    }
+    world.wait_until([&] { return !world.records.all.empty(); });
+    EXPECT_EQ(world.last().deployment, is_urgent ? "b" : "far");
+  }
+}
+
 TEST(GatewaySilence, WhatMayTakeAnyTimeIsWaitedFor) {
   const std::string picture =
       R"({"model":"small","stream":true,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]})";
@@ -188,21 +226,10 @@ TEST(GatewaySilence, WhereAllAreSlowNoneIsIll) {
 }
 
 TEST(GatewaySilence, AStreamIsCutWhereItsEngineFailsOthersToo) {
+  std::string stalled;
   TestWorld world(kThreeEngines, three_engines(), soon());
   world.engine("far").behaviour = Behaviour::hangs_midway;
-  std::string stalled;
-  asio::co_spawn(
-      world.context,
-      [&]() -> asio::awaitable<void> {
-        http::Endpoint endpoint{"127.0.0.1", world.server->port()};
-        http::ClientRequest request = chat(kStreamBody);
-        auto exchange = co_await world.client.send(std::move(endpoint), std::move(request), {});
-        while (auto piece = co_await exchange->read_some()) {
-          if (!*piece) co_return;
-          stalled += **piece;
-        }
-      },
-      asio::detached);
+  listen_on(world, chat(kStreamBody), stalled);
   world.wait_until([&] { return !stalled.empty(); });
   pass(world, milliseconds(100));
   EXPECT_TRUE(world.records.all.empty()) << "nothing else speaks against its engine";

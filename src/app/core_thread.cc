@@ -1,6 +1,7 @@
 #include "app/core_thread.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <future>
 #include <utility>
@@ -28,6 +29,7 @@ void CoreThread::stop() {
 void CoreThread::start() {
   publish_if_changed();
   thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), "core");  // as `top -H` shows it
 }
 
 std::shared_ptr<const api::Published> CoreThread::published() const { return published_.load(); }

@@ -332,6 +332,7 @@ void RunningGrid::stop() {
     asio::post(front->context, [&front = *front] {
       if (front.tls) front.tls->close();
       front.server->close(kDrain);
+      front.gateway->close();
       front.client.close();
     });
   for (auto& front : fronts_)

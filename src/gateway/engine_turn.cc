@@ -6,24 +6,43 @@
 
 namespace tandem::gateway {
 
-EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine)
-    : core_(core), engine_(std::move(engine)), began_(core.clock.monotonic()) {
+EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience)
+    : core_(core), engine_(std::move(engine)), patience_(patience), began_(core.clock.monotonic()) {
   engine_->begin();
 }
 
 EngineTurn::~EngineTurn() {
   const Duration now = core_.clock.monotonic();
-  const auto returns_at = engine_->end(how_, now);
+  const auto returns_at = engine_->end(given_up_ ? AttemptEnd::neutral : how_, now);
   core_.serve_queue();
   if (!returns_at) return;
+  core_.board.prefixes().forget(engine_->number());  // most that fail so have been started anew when they return
+  note_ejection(*returns_at);
+}
+
+void EngineTurn::note_ejection(Duration returns_at) {
   log_warning("engine {} keeps failing and is left alone for {:.1f} s", engine_->deployment(),
-              (*returns_at - now).seconds());
-  core_.board.note_ejection(std::move(engine_), *returns_at);
+              (returns_at - core_.clock.monotonic()).seconds());
+  core_.board.note_ejection(engine_, returns_at);
+}
+
+void EngineTurn::give_up() {
+  if (std::exchange(given_up_, true)) return;
+  give_up_first_token();
+  note_pace();
+  if (const auto returns_at = engine_->fail(core_.clock.monotonic())) note_ejection(*returns_at);
+}
+
+// Patience is this many times what is expected.
+void EngineTurn::note_pace() {
+  if (!given_up_) note_sign(core_.clock.monotonic());
+  engine_->note_pace(core_.options.patience_factor * age().seconds() / patience_.seconds());
 }
 
 void EngineTurn::note_first_token() {
   if (noted_) return;
   give_up_first_token();
+  note_pace();
   engine_->ramp_up();
 }
 

@@ -1,6 +1,7 @@
 // One request's turn at one engine. Internal.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "gateway/gateway_core.h"
@@ -10,21 +11,38 @@ namespace tandem::gateway {
 // Counts in the engine's live state from its making to its end; how it ended is told to the engine's health.
 class EngineTurn {
  public:
-  EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine);
+  // `patience`: how long its first sign is waited for, a stream's first token or a whole answer, as the prediction has
+  // it; > 0.
+  EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience);
   ~EngineTurn();
   EngineTurn(const EngineTurn&) = delete;
   EngineTurn& operator=(const EngineTurn&) = delete;
 
   void end_as(AttemptEnd how) { how_ = how; }
+  Duration patience() const { return patience_; }
+  Duration age() const { return core_.clock.monotonic() - began_; }
+  // The engine has sent something.
+  void note_sign(Duration now) { engine_->note_sign(now); }
+  // For how long, of the turn, it has sent nothing to anybody.
+  Duration silence() const { return core_.clock.monotonic() - std::max(began_, engine_->last_sign()); }
+  // It has been waited for long enough: a failure of the engine's now, and whatever comes of it says no more.
+  void give_up();
+  bool given_up() const { return given_up_; }
   // Its first token has come. Later calls change nothing.
   void note_first_token();
+  void note_whole_answer() { note_pace(); }
   // It has not come up to now, and is no longer waited for: it took longer than this.
   void give_up_first_token();
 
  private:
+  void note_pace();
+  void note_ejection(Duration returns_at);
+
   GatewayCore& core_;
   std::shared_ptr<EngineState> engine_;
+  const Duration patience_;
   const Duration began_;
+  bool given_up_ = false;
   bool noted_ = false;
   AttemptEnd how_ = AttemptEnd::neutral;
 };

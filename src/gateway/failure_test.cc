@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/test_world.h"
+#include "support/no_more_files.h"
 
 namespace tandem::gateway {
 namespace {
@@ -138,6 +139,24 @@ TEST(GatewayFailure, AnEngineThatKeepsFailingIsLeftAloneAndComesBackSlowly) {
   world.clock.skipped = world.clock.skipped + seconds(1);
   EXPECT_EQ(world.ask(chat(kWholeBody)).header("x-tandem-site"), "iad");
   EXPECT_EQ(world.ask(chat(kWholeBody)).header("x-tandem-site"), "iad");
+}
+
+TEST(GatewayFailure, WhatTheGatewayItselfLacksIsNotHeldAgainstEngines) {
+  std::string hedged = kThreeEngines;
+  hedged.replace(hedged.find("key=sk-acme"), 11, "key=sk-acme hedge=0.95");
+  for (const std::string& drawing : {kThreeEngines, hedged}) {
+    TestWorld world(drawing, three_engines(), {}, HealthOptions{.failures_to_eject = 1});
+    EXPECT_EQ(world.ask(chat(kStreamBody)).status, 200);
+    world.gateway_client.close();  // keeps none: each request connects
+    {
+      const test_support::NoMoreFiles no_more_files;
+      const Reply reply = world.ask(chat(kStreamBody));
+      EXPECT_EQ(reply.status, 503);
+      EXPECT_EQ(reply.error_code(), "connections");
+    }
+    for (const DeploymentStatus& status : world.shared.deployments()) EXPECT_TRUE(status.healthy);
+    EXPECT_EQ(world.ask(chat(kStreamBody)).header("x-tandem-site"), "iad");
+  }
 }
 
 TEST(GatewayFailure, WithEveryEngineEjectedTheClientIsToldAtOnce) {

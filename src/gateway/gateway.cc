@@ -186,7 +186,9 @@ asio::awaitable<void> Gateway::Impl::list_models(const http::Request& request, h
 Gateway::Gateway(asio::io_context& context, SharedState& shared, http::Client& client, Metrics& metrics,
                  const Clock& clock, RecordSink& sink, GatewayOptions options)
     : impl_(std::make_unique<Impl>(context, *shared.board_, client, metrics, clock, sink, std::move(options))) {}
-Gateway::~Gateway() = default;
+Gateway::~Gateway() { close(); }
+
+void Gateway::close() { impl_->core->aside.end(); }
 
 asio::awaitable<void> Gateway::handle(const http::Request& request, http::ResponseWriter& writer) {
   return impl_->handle(request, writer);

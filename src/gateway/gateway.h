@@ -90,6 +90,16 @@ struct GatewayOptions {
   // Sent to an engine beyond those it works on, as a part of them, so that it never runs dry between an answer's end
   // and the next request's way there: a queue here can still choose who is next, one at the engine cannot.
   double engine_queue = 0.125;
+  // An engine's first sign (a stream's first token, a whole answer) is waited for this many times as long as predicted,
+  // and for half of the time promised at least, as long as another engine could still keep it, within bounds: less than
+  // the first is what any process may stop for, and more than the second is not done without being ill. Then another
+  // engine is asked, where one has room; but one that sends others their tokens is waited for until the promise is
+  // broken. Where all engines of a model take longer than predicted, so does this.
+  double patience_factor = 4;
+  Duration patience_min = milliseconds(100);
+  Duration patience_usual = milliseconds(500);
+  // Between two pieces of a stream from an engine that is left alone: others were in vain there too.
+  Duration stall_max = seconds(2);
   http::ClientTimeouts timeouts{.connect = seconds(1), .first_byte = seconds(60), .between_bytes = seconds(30)};
   Duration stream_duration_max = minutes(30);  // the longest contexts at the slowest decode take some ten minutes
   // Bodies of all requests under way: with the copy that is sent, half a gigabyte. Beyond it, requests get a 503.
@@ -130,6 +140,10 @@ class Gateway {
   // Answers any request whose target is under /v1/: chat/completions, completions, embeddings, responses, models;
   // others get a 404 object. Engines need not know responses: they are asked for the chat completion that it comes to.
   boost::asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
+
+  // For a shutdown: ends what goes on beside requests, copies for trials and the last bytes of streams; requests under
+  // way go on.
+  void close();
 
   // For any thread. The last decisions, the latest first; and one of them explained, while it is kept.
   std::vector<RequestRecord> recent(size_t count_max) const;

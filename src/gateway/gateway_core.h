@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/random.h"
+#include "gateway/aside.h"
 #include "gateway/decision_ring.h"
 #include "gateway/fair_queue.h"
 #include "gateway/gateway.h"
@@ -18,6 +19,7 @@
 #include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
 #include "gateway/request_metrics.h"
+#include "gateway/silence.h"
 #include "gateway/trial_board.h"
 
 namespace tandem::gateway {
@@ -70,6 +72,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         ring(options.decisions_kept, options.tables_kept),
         queue(options.waiting_max),
         queue_timer(io_context),
+        silence(io_context),
         id_prefix(fmt::format("d-{:x}-{:x}-", time.now().ns / 1'000'000, options.number)) {}
 
   // The table in force; null before the first.
@@ -103,6 +106,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   std::unordered_map<uint64_t, TurnRate> turn_rates;  // by group of those who wait; looked up only
   boost::asio::steady_timer queue_timer;
   bool watching_queue = false;
+  SilenceWatch silence;
+  Aside aside;
   bool serving_queue = false;  // posted
   RequestReader reader;
   const std::shared_ptr<ReplyParser> replies = make_reply_parser();

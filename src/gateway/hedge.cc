@@ -119,8 +119,10 @@ void Race::end_for(const Attempt& winner) {
     if (attempt.get() == &winner) continue;
     if (attempt->settled() && !attempt->answers()) {
       const Result<http::Exchange> exchange = attempt->take_exchange();
-      const bool busy = exchange && exchange->status() == 429;
-      if (const auto turn = attempt->take_turn(); turn != nullptr && !busy) turn->end_as(AttemptEnd::failure);
+      const bool is_engines_fault =
+          exchange ? exchange->status() != 429 : exchange.error().code != ErrorCode::resource_exhausted;
+      if (const auto turn = attempt->take_turn(); turn != nullptr && is_engines_fault)
+        turn->end_as(AttemptEnd::failure);
     }
     attempt->cancel();
   }

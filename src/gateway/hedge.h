@@ -73,6 +73,7 @@ class Race {
 
   // The first that answers; else the last that was entered, once all are settled; else null.
   std::shared_ptr<Attempt> winner() const;
+  Attempt& first() const { return *attempts_.front(); }
   // All but this one end now, and it runs on alone; what had failed by itself counts against its engine.
   void end_for(const Attempt& winner);
 

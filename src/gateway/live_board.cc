@@ -12,13 +12,34 @@ std::optional<Duration> EngineState::end(AttemptEnd how, Duration now) {
   CHECK(before > 0);
   if (how == AttemptEnd::neutral) return std::nullopt;
   if (how == AttemptEnd::success && is_steady_.load(std::memory_order_acquire)) return std::nullopt;
-  const std::lock_guard lock(mutex_);
   if (how == AttemptEnd::failure) return fail(now);
+  const std::lock_guard lock(mutex_);
   succeed(now);
   return std::nullopt;
 }
 
 std::optional<Duration> EngineState::fail(Duration now) {
+  const std::lock_guard lock(mutex_);
+  return fail_locked(now);
+}
+
+// The threads write it often enough as it is.
+void EngineState::note_sign(Duration now) {
+  constexpr Duration kApart = milliseconds(5);
+  const int64_t last = last_sign_ns_.load(std::memory_order_relaxed);
+  if (now.ns - kApart.ns > last) last_sign_ns_.store(now.ns, std::memory_order_relaxed);
+}
+
+// Two threads at once may lose one of many.
+void EngineState::note_pace(double times) {
+  constexpr double kPaceMax = 1'000;
+  const double before = pace();
+  if (before <= 1 && times <= 1) return;
+  const double after = (before + std::clamp(times, 1.0, kPaceMax)) / 2;
+  pace_.store(static_cast<float>(after < 1.01 ? 1 : after), std::memory_order_relaxed);
+}
+
+std::optional<Duration> EngineState::fail_locked(Duration now) {
   ++failures_;
   is_steady_.store(false, std::memory_order_release);
   if (phase_ == Phase::ejected) return std::nullopt;  // one that had begun before
@@ -95,6 +116,7 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
   const std::lock_guard publishing(publish_mutex_);
   auto bound = std::make_shared<BoundTable>();
   bound->table = std::move(table);
+  forget_expired();  // some may have gone since the last table came
   bind_engines(*bound);
   bind_meters(*bound);
   std::shared_ptr<const BoundTable> previous;  // let go outside the lock
@@ -104,6 +126,11 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
     version_.fetch_add(1, std::memory_order_release);
   }
   previous.reset();
+  forget_expired();
+}
+
+// An engine that no table and no request has any more: what comes back under its name is another.
+void LiveBoard::forget_expired() {
   std::erase_if(engines_, [this](const auto& entry) {
     if (!entry.second.engine.expired()) return false;
     prefixes_.forget(entry.second.number);
@@ -172,7 +199,6 @@ void LiveBoard::refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& ver
 }
 
 void LiveBoard::note_ejection(std::shared_ptr<EngineState> engine, Duration returns_at) {
-  prefixes_.forget(engine->number());  // most that fail so have been started anew when they return
   const std::lock_guard lock(ejected_mutex_);
   ejected_.emplace_back(returns_at, std::move(engine));
   next_return_ns_.store(std::min(next_return_ns_.load(std::memory_order_relaxed), returns_at.ns),

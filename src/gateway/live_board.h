@@ -39,18 +39,28 @@ class alignas(64) EngineState {
   void ramp_up();
   // Returns when it has become ejected by this: the time of its return; else nothing.
   std::optional<Duration> end(AttemptEnd how, Duration now);
+  // The same of an attempt that goes on, or whose end says no more.
+  std::optional<Duration> fail(Duration now);
+  // When it last sent anything that was asked for, to a few milliseconds.
+  Duration last_sign() const { return {last_sign_ns_.load(std::memory_order_relaxed)}; }
+  void note_sign(Duration now);
+  // How many times as long as was expected its first signs take of late, ≥ 1.
+  double pace() const { return pace_.load(std::memory_order_relaxed); }
+  void note_pace(double times);
   // Lets it back in, carefully, if its ejection is over. False while it is not.
   bool readmit(Duration now);
 
  private:
   enum class Phase : uint8_t { steady, suspect, ejected, recovering };
-  std::optional<Duration> fail(Duration now);
+  std::optional<Duration> fail_locked(Duration now);
   void succeed(Duration now);
   void recover();
   void allow(uint32_t more);
 
   routing::TargetLive live_;
   FirstTokens first_tokens_;
+  std::atomic<int64_t> last_sign_ns_{INT64_MIN};
+  std::atomic<float> pace_{1};
   std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
   const HealthOptions options_;
   std::string deployment_;
@@ -92,6 +102,7 @@ class LiveBoard {
   void readmit_due(Duration now);
 
  private:
+  void forget_expired();
   void bind_engines(BoundTable& bound);
   void bind_meters(BoundTable& bound);
 

@@ -162,6 +162,17 @@ TEST(LiveBoard, ForgetsADeploymentThatNothingRefersTo) {
   EXPECT_TRUE(engine.expired());
 }
 
+TEST(LiveBoard, WhatComesBackAfterItWasForgottenIsNew) {
+  LiveBoard board(options());
+  board.publish(table_of("target a s m\ntarget b s m"));
+  std::shared_ptr<const BoundTable> held = board.current();  // by a gateway that has served nothing since
+  board.publish(table_of("target b s m"));
+  held.reset();
+  board.publish(table_of("target a s m\ntarget b s m"));
+  EXPECT_EQ(board.current()->live[0]->in_flight_max, 1u) << "it starts slowly";
+  EXPECT_EQ(board.current()->live[1]->in_flight_max, UINT32_MAX);
+}
+
 TEST(LiveBoard, AReaderTakesANewTableOnce) {
   LiveBoard board(options());
   std::shared_ptr<const BoundTable> cached;

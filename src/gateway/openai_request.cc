@@ -37,25 +37,32 @@ Checked<std::optional<uint32_t>> read_count(std::string_view param, element valu
   return static_cast<uint32_t>(count);
 }
 
-// Bytes of text in a message's content: a string, null, or parts of which the text ones count.
-Checked<size_t> read_content(size_t position, element content) {
-  const auto param = [position] { return fmt::format("messages[{}].content", position); };
-  if (content.is_null()) return size_t{0};
-  if (content.is_string()) return content.get_string_length().value();
-  if (!content.is_array()) return wrong_type(param(), "a string or an array of parts", content);
+struct Text {
   size_t bytes = 0;
+  bool is_all = true;  // there is nothing beside it
+};
+
+// The text in a message's content: a string, null, or parts of which the text ones count.
+Checked<Text> read_content(size_t position, element content) {
+  const auto param = [position] { return fmt::format("messages[{}].content", position); };
+  if (content.is_null()) return Text{};
+  if (content.is_string()) return Text{content.get_string_length().value()};
+  if (!content.is_array()) return wrong_type(param(), "a string or an array of parts", content);
+  Text found;
   const simdjson::dom::array items = content;
   for (const element part : items) {
     if (!part.is_object()) return wrong_type(param() + "[]", "an object", part);
     element text;
-    if (part["text"].get(text) == simdjson::SUCCESS && text.is_string()) bytes += text.get_string_length().value();
+    const bool is_text = part["text"].get(text) == simdjson::SUCCESS && text.is_string();
+    if (is_text) found.bytes += text.get_string_length().value();
+    found.is_all = found.is_all && is_text;
   }
-  return bytes;
+  return found;
 }
 
-Checked<size_t> read_messages(element value) {
+Checked<Text> read_messages(element value) {
   if (!value.is_array()) return wrong_type("messages", "an array of messages", value);
-  size_t bytes = 0;
+  Text found;
   size_t position = 0;
   const simdjson::dom::array items = value;
   for (const element message : items) {
@@ -66,14 +73,15 @@ Checked<size_t> read_messages(element value) {
     if (!role.is_string()) return wrong_type(role_param, "a string", role);
     element content;
     if (message["content"].get(content) == simdjson::SUCCESS) {
-      const Checked<size_t> text = read_content(position, content);
+      const Checked<Text> text = read_content(position, content);
       if (!text) return tl::unexpected(text.error());
-      bytes += *text;
+      found.bytes += text->bytes;
+      found.is_all = found.is_all && text->is_all;
     }
     ++position;
   }
   if (position == 0) return invalid("'messages' is empty; at least one message is needed.", "messages", "empty_array");
-  return bytes;
+  return found;
 }
 
 // Estimated tokens of a prompt: a string, strings, tokens, or arrays of tokens.
@@ -141,9 +149,10 @@ class Reading {
       return once(kMaxCompletionTokens, key, [&] { return read_output_max(key, value); });
     if (key == "messages" && chat) {
       return once(kPrompt, key, [&]() -> Step {
-        const Checked<size_t> bytes = read_messages(value);
-        if (!bytes) return tl::unexpected(bytes.error());
-        text_bytes_ += *bytes;
+        const Checked<Text> text = read_messages(value);
+        if (!text) return tl::unexpected(text.error());
+        text_bytes_ += text->bytes;
+        request_.is_text = text->is_all;
         return {};
       });
     }

@@ -21,7 +21,8 @@ struct CompletionRequest {
   bool include_usage = false;  // stream_options.include_usage
   std::optional<uint32_t> output_tokens_max;
   uint32_t choices = 1;      // `n`
-  double prompt_tokens = 0;  // estimated
+  double prompt_tokens = 0;  // estimated, of its text
+  bool is_text = true;       // nothing else belongs to the prompt: no pictures, no sound
   std::string user;          // the client's own word for who asks: `user`; empty: none
   size_t model_member = 0;   // its position among the members of the body
   std::optional<size_t> stream_options_member;

@@ -12,22 +12,33 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
   const Duration began = core_.clock.monotonic();
   Race race(core_.context);
   writer_.on_disconnect([&race] { race.stop(); });
+  watch_engine(*turn_, [&race] { race.stop(); });
   enter(race, target, std::move(turn_));
   co_await race.wait(hedge_delay(target, quantile));
   if (race.winner() == nullptr && !race.stopped()) {
     if (const auto second = second_engine(target)) {
       ++record_.attempts;
-      excluded_.push_back(*second);
-      record_.hedge = HedgeRecord{record_.deployment, bound_->table->targets()[*second].deployment,
+      const uint32_t other = *second->target;
+      excluded_.push_back(other);
+      record_.hedge = HedgeRecord{record_.deployment, bound_->table->targets()[other].deployment,
                                   microseconds_of(core_.clock.monotonic() - began), false};
-      enter(race, *second, std::make_unique<Turn>(core_, bound_->engines[*second]));
+      auto turn = std::make_unique<Turn>(core_, bound_->engines[other], patience(*second));
+      note_prefix(*second);
+      begin_attempt(bound_->table->targets()[other]);
+      enter(race, other, std::move(turn));
     }
     co_await race.wait(std::nullopt);
   }
   waited_ = waited_ + (core_.clock.monotonic() - began);
   const std::shared_ptr<Attempt> winner = race.winner();
   writer_.on_disconnect({});
-  if (winner == nullptr || writer_.peer_closed()) co_return leave();
+  silence_.stop();
+  if (record_.hedge) end_race(winner != nullptr && winner->target() != target);
+  if (writer_.peer_closed()) co_return leave();
+  if (winner == nullptr) {
+    turn_ = race.first().take_turn();
+    co_return fail_turn(*turn_, {});
+  }
 
   race.end_for(*winner);
   note_target(winner->target());
@@ -36,7 +47,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
     core_.metrics.hedged(record_.hedge->second_won);
   }
   turn_ = winner->take_turn();
-  writer_.on_disconnect([cancellation = winner->cancellation()]() mutable { cancellation.cancel(); });
+  http::Cancellation cancellation = winner->cancellation();
+  writer_.on_disconnect([cancellation]() mutable { cancellation.cancel(); });
+  watch_engine(*turn_, [&cancellation] { cancellation.cancel(); });
   Result<http::Exchange> exchange = winner->take_exchange();
   if (!exchange) co_return fail_turn(*turn_, exchange.error());
   lead_.emplace(Lead{winner->take_reader(), winner->take_lead()});
@@ -51,7 +64,7 @@ Duration RequestRun::hedge_delay(uint32_t target, double quantile) const {
   return std::min(most, std::max(core_.options.hedge_delay_min, usual.value_or(expected)));
 }
 
-std::optional<uint32_t> RequestRun::second_engine(uint32_t target) {
+std::optional<routing::Decision> RequestRun::second_engine(uint32_t target) {
   routing::RequestFacts facts = facts_;
   facts.model = bound_->table->targets()[target].model;
   facts.paths = bound_->table->paths_of(facts.tenant, facts.region, facts.model);
@@ -61,7 +74,7 @@ std::optional<uint32_t> RequestRun::second_engine(uint32_t target) {
   const std::span<const routing::TargetLive* const> live(bound_->live);
   const routing::Decision decision = routing::decide(*bound_->table, facts, live, excluded, draw_);
   if (!decision.target || core_.queue.waiting_in(group_of(decision)) > 0 || !core_.hedges.take()) return std::nullopt;
-  return decision.target;
+  return decision;
 }
 
 void RequestRun::enter(Race& race, uint32_t position, std::unique_ptr<Turn> turn) {

@@ -28,7 +28,8 @@ Error engine_error(int status) {
   return {ErrorCode::unavailable, fmt::format("the engine answered with status {}", status), {}};
 }
 
-asio::awaitable<void> read_to_end(http::Exchange exchange) {
+asio::awaitable<void> read_to_end(std::shared_ptr<GatewayCore> core, http::Exchange exchange) {
+  const Aside::Work work(core->aside, [&exchange] { exchange.cancel(); });
   // What ends a stream after "[DONE]" is at most a chunk's trailer; more than that is not worth the connection.
   const Result<std::optional<std::string>> rest = co_await exchange.read_some();
   static_cast<void>(rest);
@@ -238,6 +239,7 @@ asio::awaitable<void> RequestRun::serve() {
     if (record_.attempts > 1) core_.metrics.failed_over();
     start_shadows();
     TurnEnd end = co_await take_turn(*target);
+    silence_.stop();
     turn_.reset();
     end_attempt();
     if (!end) co_return;
@@ -245,7 +247,9 @@ asio::awaitable<void> RequestRun::serve() {
     const bool was_canary = trials_.canary != nullptr;
     fail_canary();
     excluded_.push_back(*target);
-    if (record_.attempts < core_.options.attempts_max && (was_canary || core_.retries.take())) continue;
+    if (record_.attempts < core_.options.attempts_max &&
+        (std::exchange(retry_taken_, false) || was_canary || core_.retries.take()))
+      continue;
     ApiError error = *std::move(last);
     co_await answer_error(Outcome::upstream_error, std::move(error));
     co_return;
@@ -293,11 +297,16 @@ void RequestRun::note(const routing::Decision& decision) {
 void RequestRun::begin_turn(const routing::Decision& decision) {
   note_target(*decision.target);
   ++record_.attempts;
-  turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target]);
-  const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
-  core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
+  turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target], patience(decision));
+  note_prefix(decision);
   begin_attempt(bound_->table->targets()[*decision.target]);
   charge_service();
+}
+
+// Its engine will have the prompt.
+void RequestRun::note_prefix(const routing::Decision& decision) {
+  const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
+  core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
 }
 
 // The way that the model's traffic takes, whichever was asked for.
@@ -382,6 +391,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_posit
   Turn& turn = *turn_;
   http::Cancellation cancellation;
   writer_.on_disconnect([cancellation]() mutable { cancellation.cancel(); });
+  watch_engine(turn, [&cancellation] { cancellation.cancel(); });
 
   const Duration sent_at = core_.clock.monotonic();
   http::Endpoint endpoint{target.host, target.port};
@@ -414,7 +424,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
   const int status = exchange.status();
-  if (trace_) trace_->attempts.back().status = status;
+  if (trace_) attempt().status = status;
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
   if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
     turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
@@ -440,6 +450,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http::Exchange& exchange) {
   Result<std::string> body = co_await exchange.read_all(kRefusalBytesMax);
+  silence_.stop();
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
   turn.end_as(AttemptEnd::success);
@@ -462,6 +473,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   const Duration read_from = core_.clock.monotonic();
   Result<std::string> body = co_await exchange.read_all(core_.options.answer_bytes_max);
   waited_ = waited_ + (core_.clock.monotonic() - read_from);
+  silence_.stop();
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
   const Result<WholeReply> reply = read_whole_reply(*body, *core_.replies);
@@ -475,6 +487,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
     *body = with_usage(*body, usage());
   }
   turn.end_as(AttemptEnd::success);
+  turn.note_whole_answer();
   bytes_down_ = body->size();
   record_.status = 200;
   http::Headers headers = answer_headers("application/json");
@@ -524,14 +537,17 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     co_return end;
   }
   TurnEnd end = co_await end_stream(turn, reader, std::move(held));
-  asio::co_spawn(core_.context, read_to_end(std::move(exchange)), asio::detached);
+  asio::co_spawn(core_.context, read_to_end(held_, std::move(exchange)), asio::detached);
   co_return end;
 }
 
 asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchange, StreamReader& reader) {
   const Duration read_from = core_.clock.monotonic();
+  if (writer_.started()) core_.silence.watch(silence_, core_.options.stall_max);
   Result<std::optional<std::string>> piece = co_await exchange.read_some();
+  if (writer_.started()) silence_.stop();
   const Duration now = core_.clock.monotonic();
+  if (piece && *piece && turn_ != nullptr) turn_->note_sign(now);
   if (!writer_.started()) waited_ = waited_ + (now - read_from);
   StreamReader::Step step;
   if (!piece)
@@ -578,7 +594,7 @@ void RequestRun::note_sent(const StreamReader::Step& step) {
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
   turn.end_as(AttemptEnd::failure);
   record_.error = to_string(error);
-  if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
+  if (trace_) attempt().error_type = describe(error.code).name;
   keep_decision(Outcome::cut);
   ApiError told;
   told.code = ErrorCode::unavailable;
@@ -633,16 +649,25 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
   if (!sent) record_.outcome = Outcome::cancelled;
 }
 
-RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, const Error& error) {
-  turn.end_as(AttemptEnd::failure);
+RequestRun::TurnEnd RequestRun::fail_turn(Turn& turn, Error error) {
+  const bool is_ours = error.code == ErrorCode::resource_exhausted;
+  turn.end_as(is_ours ? AttemptEnd::neutral : AttemptEnd::failure);
+  if (turn.given_up())
+    error = {ErrorCode::deadline_exceeded,
+             fmt::format("the engine gave no sign for {:.0f} ms", turn.age().seconds() * 1e3),
+             {}};
   record_.error = to_string(error);
-  if (trace_) trace_->attempts.back().error_type = describe(error.code).name;
+  if (trace_) attempt().error_type = describe(error.code).name;
   ApiError told;
   told.code = error.code == ErrorCode::deadline_exceeded ? ErrorCode::deadline_exceeded : ErrorCode::unavailable;
   told.message = told.code == ErrorCode::deadline_exceeded ? "The engine did not answer in time."
                                                            : "The engine that was to answer failed; try again shortly.";
   told.reason = "engine_failed";
   told.retry_after_s = 1;
+  if (!is_ours || turn.given_up()) return told;
+  told.code = ErrorCode::resource_exhausted;
+  told.message = "The gateway has no connection left to reach an engine with; try again shortly.";
+  told.reason = "connections";
   return told;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class RequestRun {
   void begin_trace();
   void begin_attempt(const routing::Target& target);
   void end_attempt();
+  AttemptSpan& attempt() { return trace_->attempts[attempt_]; }  // under way; where it is traced
+  void end_race(bool second_won);
   void add_trace(http::Headers& headers) const;  // for the engine whose turn it is
   Checked<std::monostate> prepare();
   Checked<CompletionRequest> read_body();
@@ -58,6 +61,7 @@ class RequestRun {
   uint64_t group_of(const routing::Decision& decision) const;
   void note(const routing::Decision& decision);
   void begin_turn(const routing::Decision& decision);
+  void note_prefix(const routing::Decision& decision);
   // Waits in line for a target with room: begins the turn there and tells it, or why there will be none.
   // `has_room`: it would start at once, but others wait for the same model and may come first.
   boost::asio::awaitable<Checked<uint32_t>> wait_for_room(bool has_room);
@@ -67,10 +71,21 @@ class RequestRun {
   ApiError rejection(const routing::Decision& decision) const;
 
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
+  // How long the first sign of the target that was decided for is waited for.
+  Duration patience(const routing::Decision& decision) const;
+  std::optional<double> tokens_to_sign() const;
+  std::optional<Duration> promised_sign() const;
+  // Until `silence_.stop()`; `abandon` ends what waits for the engine.
+  void watch_engine(Turn& turn, std::function<void()> abandon);
+  void on_silence();
+  bool is_stalled();
+  bool may_go_elsewhere();
+  double pace_of_others(uint32_t target) const;
+  bool has_another(uint32_t target) const;
   boost::asio::awaitable<TurnEnd> take_hedged_turn(uint32_t target, double quantile);
   Duration hedge_delay(uint32_t target, double quantile) const;
   // Another engine for the same model, where one has room and the budget lets it.
-  std::optional<uint32_t> second_engine(uint32_t target);
+  std::optional<routing::Decision> second_engine(uint32_t target);
   void enter(Race& race, uint32_t target, std::unique_ptr<Turn> turn);
   const routing::Leg& leg_to(const routing::Target& target) const;
   void note_target(uint32_t target);
@@ -91,7 +106,7 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
   boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader, StreamReader::Step held);
   boost::asio::awaitable<void> answer_error(Outcome outcome, ApiError error);
-  TurnEnd fail_turn(Turn& turn, const Error& error);
+  TurnEnd fail_turn(Turn& turn, Error error);
   TurnEnd leave(Turn& turn);
   TurnEnd leave();
 
@@ -116,6 +131,7 @@ class RequestRun {
   std::optional<ResponsesReply> responses_reply_;
   std::optional<TraceContext> span_;     // the request's own; nothing where requests are not traced
   std::shared_ptr<RequestTrace> trace_;  // the record's; null: not sampled
+  size_t attempt_ = 0;                   // in it, that is under way
   std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;
@@ -134,6 +150,10 @@ class RequestRun {
   std::unique_ptr<Turn>
       turn_;  // dropped where the coroutine ends or is dropped; the engine's count is right either way
   std::optional<Lead> lead_;
+  SilenceWatch::Entry silence_{[this] { on_silence(); }};
+  Turn* watched_ = nullptr;  // whose silence that is
+  std::function<void()> abandon_;
+  bool retry_taken_ = false;  // from the budget, for the next attempt
   FairQueue::Waiting waiting_;
   bool charged_ = false;            // its tenant, for what it is expected to be
   std::optional<uint32_t> target_;  // of the last attempt

@@ -54,21 +54,32 @@ void RequestRun::begin_attempt(const routing::Target& target) {
   attempt.host = target.host;
   attempt.port = target.port;
   trace_->attempts.push_back(std::move(attempt));
+  attempt_ = trace_->attempts.size() - 1;
 }
 
 void RequestRun::end_attempt() {
   if (!trace_) return;
-  AttemptSpan& attempt = trace_->attempts.back();
+  AttemptSpan& attempt = this->attempt();
   attempt.took = record_.at + (core_.clock.monotonic() - arrived_) - attempt.began;
   if (attempt.error_type.empty() && attempt.status >= 400) attempt.error_type = fmt::format("{}", attempt.status);
   if (attempt.error_type.empty() && record_.outcome == Outcome::cancelled) attempt.error_type = "cancelled";
+}
+
+// The two attempts of a race are one after the other in the list; the one that is not `won` is over.
+void RequestRun::end_race(bool second_won) {
+  if (!trace_) return;
+  const size_t second = trace_->attempts.size() - 1;
+  attempt_ = second_won ? second - 1 : second;
+  attempt().error_type = "cancelled";
+  end_attempt();
+  attempt_ = second_won ? second : second - 1;
 }
 
 void RequestRun::add_trace(http::Headers& headers) const {
   const auto parent = request_.headers.find("traceparent");
   if (span_) {
     TraceContext attempt = *span_;
-    if (trace_) attempt.span_id = trace_->attempts.back().span_id;
+    if (trace_) attempt.span_id = trace_->attempts[attempt_].span_id;
     headers.add("traceparent", to_traceparent(attempt));
   } else if (parent) {
     headers.add("traceparent", std::string(*parent));

@@ -57,16 +57,16 @@ void RequestRun::start_shadows() {
       core_.trials.note(*bound_->table, *trial, TrialSide::candidate, dropped);
       continue;
     }
-    Shadow shadow;
-    shadow.core = held_;
-    shadow.bound = bound_;
+    http::ClientRequest copy = request_for(bound_->table->targets()[*decision.target]);
+    Shadow shadow{.core = held_, .place = ShadowPlace(held_, copy.body.size()), .bound = bound_};
     shadow.trial = trial;
     shadow.target = *decision.target;
     shadow.region = facts_.region;
     shadow.paths = facts.paths;
     shadow.streamed = completion_.stream;
+    shadow.patience = patience(decision);
     shadow.prompt_tokens = facts_.prompt_tokens;
-    shadow.request = request_for(bound_->table->targets()[*decision.target]);
+    shadow.request = std::move(copy);
     asio::co_spawn(core_.context, run_shadow(std::move(shadow)), asio::detached);
   }
 }

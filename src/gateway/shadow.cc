@@ -54,26 +54,29 @@ asio::awaitable<bool> measure(Shadow& shadow, http::Exchange& exchange, EngineTu
 asio::awaitable<void> run_shadow(Shadow shadow) {
   GatewayCore& core = *shadow.core;
   const routing::Target& target = shadow.bound->table->targets()[shadow.target];
-  EngineTurn turn(core, shadow.bound->engines[shadow.target]);
-  ++core.shadows_in_flight;
+  EngineTurn turn(core, shadow.bound->engines[shadow.target], shadow.patience);
   TrialSample sample;
   sample.began = core.clock.monotonic();
   sample.prompt_tokens = static_cast<uint64_t>(shadow.prompt_tokens);
   const double bytes = static_cast<double>(shadow.request.body.size());
   http::Endpoint endpoint{target.host, target.port};
   http::ClientRequest request = std::move(shadow.request);
+  http::Cancellation cancellation;
+  const Aside::Work work(core.aside, [&cancellation] { cancellation.cancel(); });
   Result<http::Exchange> exchange =
-      co_await core.client.send(std::move(endpoint), std::move(request), core.options.timeouts);
+      co_await core.client.send(std::move(endpoint), std::move(request), core.options.timeouts, cancellation);
   const bool answered = exchange && exchange->status() == 200;
   if (answered) sample.ok = co_await measure(shadow, *exchange, turn, sample);
   const bool neutral = exchange && !answered && (exchange->status() == 429 || is_clients_fault(exchange->status()));
-  turn.end_as(sample.ok ? AttemptEnd::success : neutral ? AttemptEnd::neutral : AttemptEnd::failure);
-  --core.shadows_in_flight;
+  const bool is_engines_fault =
+      !neutral && !cancellation.cancelled() && (exchange || exchange.error().code != ErrorCode::resource_exhausted);
+  turn.end_as(sample.ok ? AttemptEnd::success : is_engines_fault ? AttemptEnd::failure : AttemptEnd::neutral);
   if (sample.ok)
     sample.cost =
         Euros(static_cast<double>(sample.prompt_tokens - sample.cached_tokens) * target.euros_per_prompt_token +
               static_cast<double>(sample.output_tokens) * target.euros_per_output_token +
               bytes * shadow.bound->table->leg(shadow.region, target.site_position, shadow.paths).euros_per_byte);
+  if (cancellation.cancelled()) co_return;
   core.trials.note(*shadow.bound->table, *shadow.trial, TrialSide::candidate, sample);
 }
 

@@ -82,6 +82,28 @@ TEST(Trace, AClientsTraceGoesOnThroughTheAttempts) {
   EXPECT_EQ(asked.headers.value_or("tracestate", ""), "vendor=1");
 }
 
+TEST(Trace, BothEnginesOfAHedgeHaveASpan) {
+  std::string drawing = kThreeEngines;
+  drawing.replace(drawing.find("key=sk-acme"), 11, "key=sk-acme hedge=0.95");
+  GatewayOptions options = traced(1);
+  options.hedge_delay_min = milliseconds(1);
+  TestWorld world(drawing, three_engines(), options);
+  world.engine("far").behaviour = Behaviour::hangs;
+  EXPECT_EQ(world.ask(chat(kStreamBody)).header("x-tandem-site"), "par");
+  const auto trace = world.last().trace;
+  ASSERT_EQ(trace->attempts.size(), 2u);
+  EXPECT_EQ(trace->attempts[0].deployment, "far");
+  EXPECT_EQ(trace->attempts[0].error_type, "cancelled");
+  EXPECT_GT(trace->attempts[0].took.ns, 0);
+  EXPECT_EQ(trace->attempts[1].deployment, "b");
+  EXPECT_EQ(trace->attempts[1].status, 200);
+  EXPECT_EQ(trace->attempts[1].error_type, "");
+  EXPECT_GT(trace->attempts[1].began.ns, trace->attempts[0].began.ns);
+  for (const auto& [name, attempt] : {std::pair("far", trace->attempts[0]), std::pair("b", trace->attempts[1])})
+    EXPECT_EQ(world.engine(name).requests.at(0).headers.value_or("traceparent", ""),
+              to_traceparent({trace->context.trace_id, attempt.span_id, true}));
+}
+
 TEST(Trace, OneThatIsNotSampledIsNamedButNotKept) {
   TestWorld world(kThreeEngines, three_engines(), traced(0));
   world.ask(chat(kWholeBody, parent("nonsense")));

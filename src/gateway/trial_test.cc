@@ -84,6 +84,30 @@ TEST(Shadow, TouchesNobodyWhereItFailsOrHangs) {
   EXPECT_EQ(failing.last().outcome, Outcome::ok);
 }
 
+TEST(Shadow, ItsBodyCountsAmongThoseThatAreHeld) {
+  GatewayOptions options;
+  options.body_bytes_in_flight_max = 3 * from_user(1).body.size() - 1;  // a copy, which asks for usage, and one more
+  TestWorld world(kCandidate + "  trial try shadow small to_model=next\n", {"a", "c"}, options);
+  world.engine("c").behaviour = Behaviour::hangs;
+  EXPECT_TRUE(world.ask(from_user(1)).complete);
+  EXPECT_EQ(only_trial(world).candidate.dropped, 0u);
+  EXPECT_TRUE(world.ask(from_user(1)).complete);
+  EXPECT_EQ(only_trial(world).candidate.dropped, 1u);
+}
+
+TEST(Shadow, IsNotWaitedForAtAShutdown) {
+  TestWorld world(kCandidate + "  trial try shadow small to_model=next\n", {"a", "c"});
+  world.engine("c").behaviour = Behaviour::hangs;
+  EXPECT_TRUE(world.ask(from_user(1)).complete);
+  world.wait_until([&] { return world.engine("c").requests.size() == 1; });
+  world.gateway.close();
+  world.wait_until([&] { return world.engine("c").left == 1; });
+  EXPECT_EQ(only_trial(world).candidate.failed, 0u) << "it says nothing of the candidate";
+  EXPECT_TRUE(world.ask(from_user(1)).complete);
+  EXPECT_EQ(world.engine("c").requests.size(), 1u);
+  for (const DeploymentStatus& status : world.shared.deployments()) EXPECT_TRUE(status.healthy);
+}
+
 TEST(Shadow, StaysWhereTheRequestMayGo) {
   TestWorld world(kCandidate + "  trial try shadow small to_model=next\n", {"a", "c"});
   EXPECT_TRUE(world.ask(from_user(1, "sk-german")).complete);

@@ -110,7 +110,8 @@ class Client {
 
   // Sends the request and returns when the response's head has come. A kept connection that turns out to have been
   // closed by the server is replaced once, if no byte of the response came.
-  // Errors: unavailable (no such name, refused, reset, cancelled, a certificate that is not trusted), deadline_exceeded
+  // Errors: unavailable (no such name, refused, reset, cancelled, a certificate that is not trusted),
+  // resource_exhausted (this machine has no descriptor, port or buffer left to connect with), deadline_exceeded
   // (connect, first_byte), corrupt (the response is not HTTP/1.1 as we read it), invalid_argument (the request cannot
   // be sent).
   boost::asio::awaitable<Result<Exchange>> send(Endpoint endpoint, ClientRequest request, ClientTimeouts timeouts,

@@ -17,6 +17,13 @@ namespace {
 constexpr size_t kAnswerBytesKept = 4 * 1024;  // from request to request
 constexpr int kInterimHeadsMax = 8;            // 100 Continue, 103 Early Hints: a server that sends more is broken
 
+// What this machine lacks; it says nothing of the other.
+bool is_our_own(const boost::system::error_code& error) {
+  return error == boost::system::errc::too_many_files_open ||
+         error == boost::system::errc::too_many_files_open_in_system || error == boost::system::errc::no_buffer_space ||
+         error == boost::system::errc::not_enough_memory || error == boost::system::errc::address_not_available;
+}
+
 }  // namespace
 
 ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint,
@@ -74,6 +81,9 @@ Error ClientConnection::failure(const boost::system::error_code& error, std::str
   message.append(" ").append(to_string(endpoint_)).append(": ");
   if (cancelled_) return {ErrorCode::unavailable, message + "cancelled", {}};
   if (timed_out_) return {ErrorCode::deadline_exceeded, message + "it took too long", {}};
+  if (is_our_own(error))
+    return {
+        ErrorCode::resource_exhausted, message + error.message() + "; raise the limit of open files or of ports", {}};
   return {ErrorCode::unavailable, message + (error ? error.message() : "the connection has ended"), {}};
 }
 
@@ -115,14 +125,16 @@ asio::awaitable<Result<void>> ClientConnection::connect() {
   const std::vector<tcp::endpoint>& candidates = *found;
   if (candidates.empty()) co_return fail(ErrorCode::unavailable, to_string(endpoint_) + " is not this machine");
   boost::system::error_code error;
+  boost::system::error_code theirs;  // that one of them gave: it says more than what we lack for another
   for (const tcp::endpoint& candidate : candidates) {
     if (cancelled_ || timed_out_) break;
     close();
     socket_.open(candidate.protocol(), error);
-    if (error) continue;
-    co_await socket_.async_connect(candidate, asio::redirect_error(asio::use_awaitable, error));
+    if (!error) co_await socket_.async_connect(candidate, asio::redirect_error(asio::use_awaitable, error));
     if (!error || error == asio::error::operation_aborted) break;
+    if (!is_our_own(error)) theirs = error;
   }
+  if (error && theirs) error = theirs;
   if (error || cancelled_ || timed_out_) co_return tl::unexpected(failure(error, "cannot connect to"));
   socket_.non_blocking(true, error);
   if (!error) socket_.set_option(tcp::no_delay(true), error);

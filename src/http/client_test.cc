@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "http/test_support.h"
+#include "support/no_more_files.h"
 
 namespace tandem::http {
 namespace {
@@ -265,6 +266,21 @@ TEST(Client, SaysThatNobodyListens) {
   const auto refused = run(context, fetch(client, port, ClientRequest()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+}
+
+TEST(Client, SaysThatThisMachineHasNothingLeftToConnectWith) {
+  ScriptedServer server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  asio::io_context context;
+  Client client(context);
+  const auto ask = [&] { return run(context, fetch(client, server.port(), ClientRequest())); };
+  {
+    const test_support::NoMoreFiles no_more_files;
+    const auto sent = ask();
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(sent.error().code, ErrorCode::resource_exhausted);
+    EXPECT_NE(sent.error().message.find("limit of open files"), std::string::npos);
+  }
+  EXPECT_TRUE(ask());
 }
 
 TEST(Client, ReplacesAConnectionThatTheServerHasClosed) {

@@ -36,12 +36,14 @@ bool has_no_body(int status) { return status == 204 || status == 304; }
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerState> server, const asio::ip::tcp::endpoint& endpoint)
+Connection::Connection(std::shared_ptr<ServerState> server, const asio::ip::tcp::endpoint& endpoint,
+                       std::function<void()> on_cut)
     : server_(std::move(server)),
       socket_(server_->reactor()),
       parser_({{server_->options().header_bytes_max, server_->options().header_fields_max},
                server_->options().body_bytes_max}),
-      deadline_(server_->reactor(), [this] { on_deadline(); }) {
+      deadline_(server_->reactor(), [this] { on_deadline(); }),
+      on_cut_(std::move(on_cut)) {
   const auto peer = endpoint.address();
   const bool is_mapped = peer.is_v6() && peer.to_v6().is_v4_mapped();
   const auto address =
@@ -316,6 +318,7 @@ asio::awaitable<Result<void>> Connection::finish(std::string_view piece) {
 void Connection::abort() {
   stage_ = Stage::broken;
   keep_open_ = false;
+  if (on_cut_) on_cut_();
   if (parser_.is_http_1_0())
     socket_.reset();  // nothing less tells an HTTP/1.0 client that this is not the end
   else

@@ -26,7 +26,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 
   Result<void> listen();
   boost::asio::awaitable<void> accept_connections();
-  void serve(int descriptor, const boost::asio::ip::tcp::endpoint& peer);
+  void serve(int descriptor, const boost::asio::ip::tcp::endpoint& peer, std::function<void()> on_cut = {});
   void close(Duration grace);
   void close_now();
 
@@ -61,7 +61,8 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 // meanwhile stays in the kernel, and that it has left is told without a read.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<ServerState> server, const boost::asio::ip::tcp::endpoint& peer);
+  Connection(std::shared_ptr<ServerState> server, const boost::asio::ip::tcp::endpoint& peer,
+             std::function<void()> on_cut);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -128,6 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool head_only_ = false;  // the request is HEAD
   std::string head_;        // of the answer; kept for its capacity
   std::function<void()> on_disconnect_;
+  const std::function<void()> on_cut_;  // of `abort`; may be empty
 };
 
 }  // namespace tandem::http

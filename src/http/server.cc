@@ -91,11 +91,11 @@ boost::system::error_code ServerState::accept_waiting() {
   }
 }
 
-void ServerState::serve(int descriptor, const tcp::endpoint& peer) {
+void ServerState::serve(int descriptor, const tcp::endpoint& peer, std::function<void()> on_cut) {
   const int on = 1;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (connections_.size() >= options_.connections_max) return turn_away(descriptor);
-  const auto connection = std::make_shared<Connection>(shared_from_this(), peer);
+  const auto connection = std::make_shared<Connection>(shared_from_this(), peer, std::move(on_cut));
   connections_.insert(connection.get());
   if (connection->open(descriptor)) return;
   asio::co_spawn(
@@ -157,7 +157,9 @@ Server::Server(std::shared_ptr<ServerState> state) : state_(std::move(state)) {}
 Server::~Server() { state_->close_now(); }
 uint16_t Server::port() const { return state_->port(); }
 size_t Server::connections() const { return state_->connections(); }
-void Server::adopt(int descriptor, const tcp::endpoint& peer) { state_->serve(descriptor, peer); }
+void Server::adopt(int descriptor, const tcp::endpoint& peer, std::function<void()> on_cut) {
+  state_->serve(descriptor, peer, std::move(on_cut));
+}
 void Server::close(Duration grace) { state_->close(grace); }
 
 Result<std::unique_ptr<Server>> Server::listen(asio::io_context& context, ServerOptions options, Handler handler) {

@@ -100,8 +100,9 @@ class Server {
   size_t connections() const;  // open now
 
   // Serves a connection that somebody else accepted: `descriptor` is a connected stream socket, non-blocking, which it
-  // owns from here; `peer` is who requests say they are from.
-  void adopt(int descriptor, const boost::asio::ip::tcp::endpoint& peer);
+  // owns from here; `peer` is who requests say they are from. `on_cut` is called where an answer is broken off, which a
+  // socket within the machine does not tell from its end.
+  void adopt(int descriptor, const boost::asio::ip::tcp::endpoint& peer, std::function<void()> on_cut = {});
 
   // Stops accepting, closes idle connections, lets requests under way end, and closes what is left after `grace`.
   void close(Duration grace);

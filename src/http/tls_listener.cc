@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/co_spawn.hpp>
@@ -159,8 +160,15 @@ class TlsConnection : public std::enable_shared_from_this<TlsConnection> {
     std::array<int, 2> pair{};
     if (error || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) != 0) return false;
     server_.assign({}, pair[0], error);
-    server.adopt(pair[1], peer);
-    return !error;
+    if (error) {
+      for (const int end : pair) ::close(end);
+      return false;
+    }
+    server.adopt(pair[1], peer, [weak = weak_from_this()] {
+      if (const auto self = weak.lock(); self != nullptr)
+        self->close();  // without a word of TLS: nobody takes it for an end
+    });
+    return true;
   }
 
   // What the client sends; its end is passed on, so that the server sees it leave.

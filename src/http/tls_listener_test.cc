@@ -1,11 +1,15 @@
 // TLS before a server, through this module's own client, and a certificate that is replaced while it serves.
 #include "http/tls_listener.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -111,6 +115,11 @@ class TlsWorld : public testing::Test {
       co_return;
     }
     Headers headers = content_type("text/plain");
+    if (request.target == "/cut" || request.target == "/stream") {
+      co_await writer.start(200, std::move(headers), "part");
+      if (request.target == "/stream") co_await writer.finish();
+      co_return;  // what has not been finished is broken off
+    }
     co_await writer.respond(200, std::move(headers), std::move(body));
   }
 
@@ -135,6 +144,33 @@ TEST_F(TlsWorld, RequestsComeInTheClearWithTheClientsAddress) {
   const std::string large(3u << 20, 'x');
   EXPECT_EQ(ask(client, "/echo", large).body, large);
   EXPECT_EQ(server->connections(), 1u) << "the connection is kept";
+}
+
+// Without chunks the end of the connection ends the body: only TLS tells it from a cut.
+TEST_F(TlsWorld, ACutIsNotTakenForAnEnd) {
+  listen();
+  for (const auto& [target, end] : {std::pair<const char*, boost::system::error_code>("/stream", asio::error::eof),
+                                    {"/cut", asio::ssl::error::stream_truncated}}) {
+    asio::ssl::context trusting(asio::ssl::context::tls_client);
+    asio::ssl::stream<asio::ip::tcp::socket> stream(context, trusting);
+    stream.next_layer().connect({asio::ip::address_v4::loopback(), listener->port()});
+    boost::system::error_code error;
+    std::string body;
+    bool done = false;
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+          co_await stream.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+          const std::string request = fmt::format("GET {} HTTP/1.0\r\n\r\n", target);
+          co_await asio::async_write(stream, asio::buffer(request), asio::use_awaitable);
+          co_await asio::async_read(stream, asio::dynamic_buffer(body),
+                                    asio::redirect_error(asio::use_awaitable, error));
+          done = true;
+        },
+        asio::detached);
+    wait_until([&] { return done; });
+    EXPECT_EQ(error, end) << target;
+  }
 }
 
 TEST_F(TlsWorld, AReplacedCertificateIsForNewConnectionsAndOldOnesGoOn) {

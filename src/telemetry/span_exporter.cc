@@ -97,11 +97,15 @@ class SpanExporter::Impl {
   void run() {
     while (!pause(options_.round))
       for (std::vector<std::string> spans = take(); !spans.empty(); spans = take()) export_spans(spans);
-    if (const std::vector<std::string> rest = take(); !rest.empty()) {
-      context_.restart();
-      context_.poll();  // what was to end an attempt under way
-      sending_ = {};
-      conclude(send(rest, kLastAttempt), rest.size());
+    context_.restart();
+    context_.poll();  // what was to end an attempt under way
+    sending_ = {};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(kLastAttempt.ns);
+    Sent sent = Sent::taken;
+    for (std::vector<std::string> rest = take(); !rest.empty(); rest = take()) {
+      const Duration left = nanoseconds((end - std::chrono::steady_clock::now()) / std::chrono::nanoseconds(1));
+      if (sent == Sent::taken) sent = left.ns > 0 ? send(rest, left) : Sent::later;
+      conclude(sent, rest.size());
     }
   }
 

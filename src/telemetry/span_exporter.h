@@ -41,7 +41,8 @@ struct SpanExporterOptions {
 class SpanExporter {
  public:
   SpanExporter(SpanExporterOptions options, Metrics& metrics);
-  ~SpanExporter();  // one last attempt for what waits, a second long
+  ~SpanExporter();  // sends what waits while the receiver takes it, for a second at most; the rest is counted as
+                    // dropped
   SpanExporter(const SpanExporter&) = delete;
   SpanExporter& operator=(const SpanExporter&) = delete;
 

@@ -259,6 +259,24 @@ TEST(SpanExporter, RequestsGoInBatchesAndTheLastWithTheExporter) {
   EXPECT_EQ(read_export(receiver.request(0).body).spans.size(), 12u);
 }
 
+TEST(SpanExporter, AtTheEndEverySpanIsSentOrCounted) {
+  for (const bool is_there : {true, false}) {
+    auto receiver = std::make_unique<Receiver>();
+    Metrics metrics;
+    SpanExporterOptions options = receiver->options();
+    options.round = hours(1);
+    options.batch_max = 10;
+    if (!is_there) receiver.reset();
+    {
+      SpanExporter exporter(options, metrics);
+      gateway::RecordSink& lane = exporter.lane();
+      for (int i = 0; i < 35; ++i) lane.on_request(served_record());
+    }
+    EXPECT_EQ(metrics.counter("tandem_trace_spans_exported_total", "").value(), is_there ? 105u : 0u);
+    EXPECT_EQ(metrics.counter("tandem_trace_spans_dropped_total", "").value(), is_there ? 0u : 105u);
+  }
+}
+
 TEST(OtlpEndpoint, IsReadAsTheSpecificationHasIt) {
   const auto endpoint = parse_otlp_endpoint("http://collector");
   ASSERT_TRUE(endpoint);

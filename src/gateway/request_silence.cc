@@ -1,0 +1,95 @@
+// A request whose engine is silent: how long it is waited for, and what is done then.
+#include <algorithm>
+
+#include "gateway/request_run.h"
+
+namespace tandem::gateway {
+
+// As if nothing of the prompt were cached and all of the body belonged to it, and the answer were as long as it may be.
+// What cannot be told beforehand, a whole answer of any length or what pictures come to, is waited for to the timeout.
+Duration RequestRun::patience(const routing::Decision& decision) const {
+  const GatewayOptions& options = core_.options;
+  const routing::Target& target = bound_->table->targets()[*decision.target];
+  const std::optional<double> tokens = tokens_to_sign();
+  if (!tokens || !completion_.is_text) return options.timeouts.first_byte;
+  double expected_ms = decision.predicted_ttft.value() * 1e-3 + *tokens * target.tpot.value();
+  if (target.prefill_tokens_per_s > 0)
+    expected_ms += routing::estimate_tokens(request_.body.size()) / target.prefill_tokens_per_s * 1e3;
+  Duration least = options.patience_usual;
+  if (const auto promised = promised_sign())
+    least = std::clamp(nanoseconds(promised->ns / 2), options.patience_min, options.patience_usual);
+  const double most_ms = options.timeouts.first_byte.seconds() * 1e3;
+  return std::max(least,
+                  nanoseconds(static_cast<int64_t>(std::min(options.patience_factor * expected_ms, most_ms) * 1e6)));
+}
+
+// How many tokens are made before anything can be seen of them, at most; nothing: it cannot be told.
+std::optional<double> RequestRun::tokens_to_sign() const {
+  if (completion_.stream || surface_ == Surface::embeddings) return 0;
+  if (!completion_.output_tokens_max) return std::nullopt;
+  return static_cast<double>(*completion_.output_tokens_max) * completion_.choices;
+}
+
+std::optional<Duration> RequestRun::promised_sign() const {
+  const std::optional<double> tokens = tokens_to_sign();
+  if (!tokens || facts_.ttft.value() <= 0 || (*tokens > 0 && facts_.tpot.value() <= 0)) return std::nullopt;
+  const double promised_ms = facts_.ttft.value() + *tokens * facts_.tpot.value();
+  return nanoseconds(static_cast<int64_t>(std::min(promised_ms, 1e9) * 1e6));
+}
+
+void RequestRun::watch_engine(Turn& turn, std::function<void()> abandon) {
+  watched_ = &turn;
+  abandon_ = std::move(abandon);
+  core_.silence.watch(silence_, turn.patience());
+}
+
+void RequestRun::on_silence() {
+  if (writer_.started() ? !is_stalled() : !may_go_elsewhere()) return;
+  watched_->give_up();
+  abandon_();
+}
+
+// A stream that has begun can only be cut, so it is waited for until others gave its engine up.
+bool RequestRun::is_stalled() {
+  if (!bound_->live[*target_]->healthy) return true;
+  core_.silence.watch(silence_, core_.options.stall_max);
+  return false;
+}
+
+// Where all engines are slower than predicted, this one is compared with the others. One that sends others their tokens
+// is slow and not hung: it is waited for until the promise is broken. One that nobody could replace is waited for, and
+// not ill for that.
+bool RequestRun::may_go_elsewhere() {
+  const double pace = pace_of_others(*target_);
+  const Duration patience = nanoseconds(static_cast<int64_t>(static_cast<double>(watched_->patience().ns) * pace));
+  Duration more = patience - watched_->silence();
+  if (const auto promised = promised_sign()) more = std::min(more, std::max(patience, *promised) - watched_->age());
+  core_.silence.watch(silence_, more.ns > 0 ? more : patience);
+  if (more.ns > 0 || record_.attempts >= core_.options.attempts_max || !has_another(*target_)) return false;
+  watched_->give_up();
+  if (trials_.canary == nullptr && !core_.retries.take()) return false;  // what is tried costs nobody an answer
+  retry_taken_ = trials_.canary == nullptr;
+  silence_.stop();
+  return true;
+}
+
+// Of the one that keeps its time best; 1 where there is none.
+double RequestRun::pace_of_others(uint32_t target) const {
+  double best = 0;
+  for (const uint32_t other : bound_->table->targets_of_model(bound_->table->targets()[target].model)) {
+    const EngineState& engine = *bound_->engines[other];
+    if (other != target && engine.live().healthy && (best == 0 || engine.pace() < best)) best = engine.pace();
+  }
+  return std::max(best, 1.0);
+}
+
+bool RequestRun::has_another(uint32_t target) const {
+  const routing::RequestFacts& facts = trials_.canary != nullptr ? asked_facts_ : facts_;
+  std::vector<uint32_t> excluded = excluded_;
+  excluded.push_back(target);
+  const std::span<const routing::TargetLive* const> live(bound_->live);
+  const routing::Decision decision = routing::decide(*bound_->table, facts, live, excluded, draw_);
+  return decision.target && core_.queue.waiting_in(group_of(decision)) == 0;
+}
+
+}  // namespace tandem::gateway

@@ -163,7 +163,7 @@ asio::awaitable<void> Gateway::Impl::refuse_method(const http::Request& request,
 
 asio::awaitable<void> Gateway::Impl::send_error(const http::Request& request, http::ResponseWriter& writer,
                                                 http::Headers headers, ApiError error) {
-  if (auto id = request_id(request.headers)) headers.add("x-request-id", *std::move(id));
+  if (auto id = request_id(request.headers)) headers.add("x-request-id", *id);
   std::string body = body_of(error);
   const Result<void> sent = co_await writer.respond(status_of(error), std::move(headers), std::move(body));
   static_cast<void>(sent);  // the client has gone: nobody is left to tell

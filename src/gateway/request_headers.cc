@@ -179,8 +179,8 @@ std::optional<std::string> request_id(const http::Headers& headers) { return pla
 
 void add_inference_extension(const http::Headers& from, std::string_view tenant, http::Headers& to) {
   if (auto objective = plain_word(from, "x-gateway-inference-objective"))
-    to.add("x-gateway-inference-objective", *std::move(objective));
-  to.add("x-gateway-inference-fairness-id", std::string(tenant));
+    to.add("x-gateway-inference-objective", *objective);
+  to.add("x-gateway-inference-fairness-id", tenant);
 }
 
 }  // namespace tandem::gateway

@@ -669,7 +669,7 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   if (record_.id.empty()) return headers;
   headers.add("x-tandem-decision", record_.id);
   headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
-  headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
+  headers.add("x-tandem-region-source", to_string(region_source_));
   if (record_.site.empty()) return headers;
   headers.add("x-tandem-site", record_.site);
   headers.add("x-tandem-model", record_.model);

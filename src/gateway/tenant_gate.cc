@@ -15,7 +15,7 @@ namespace {
 TenantGate::Refusal refusal_of(ApiError error, const http::Request& request) {
   TenantGate::Refusal refusal;
   refusal.error = {error.code, std::move(error.message)};
-  if (auto id = request_id(request.headers)) refusal.headers.add("x-request-id", *std::move(id));
+  if (auto id = request_id(request.headers)) refusal.headers.add("x-request-id", *id);
   if (error.retry_after_s > 0) refusal.headers.add("retry-after", fmt::format("{}", error.retry_after_s));
   return refusal;
 }
@@ -103,7 +103,7 @@ TenantGate::Admitted<TenantGate::Visit> TenantGate::admit(const http::Request& r
   visit.record.offset = table.offset();
   visit.record.tenant = row.id;
   visit.meter = bound_->meters[*tenant];
-  if (auto id = request_id(request.headers)) visit.headers.add("x-request-id", *std::move(id));
+  if (auto id = request_id(request.headers)) visit.headers.add("x-request-id", *id);
   if (visit.meter != nullptr) {
     auto within = check_budget(row.limits, visit.meter->spent_nano_eur(visit.record.at), row.id, visit.record.at);
     if (!within) return refused(refusal_of(std::move(within.error()), request));

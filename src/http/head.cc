@@ -27,11 +27,36 @@ constexpr CharacterSet make_value_characters() {
   return set;
 }
 
+// RFC 3986 allows fewer, but browsers send some of the others as they are; none of them can end a line or a target.
+constexpr CharacterSet make_target_characters() {
+  CharacterSet set{};
+  for (size_t c = ' ' + 1; c < 127; ++c) set[c] = true;
+  for (const char c : std::string_view("#\"<>")) set[static_cast<unsigned char>(c)] = false;
+  return set;
+}
+
+constexpr CharacterSet make_host_characters() {
+  CharacterSet set = make_token_characters();
+  for (const char c : std::string_view(":[]();=,")) set[static_cast<unsigned char>(c)] = true;
+  return set;
+}
+
 constexpr CharacterSet kTokenCharacters = make_token_characters();
 constexpr CharacterSet kValueCharacters = make_value_characters();
+constexpr CharacterSet kTargetCharacters = make_target_characters();
+constexpr CharacterSet kHostCharacters = make_host_characters();
 
 bool all_in(std::string_view text, const CharacterSet& set) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
+}
+
+// Whether one of eight bytes may be a control character or DEL; it may say so of a byte that is not.
+bool may_have_control(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = 0x80 * kOnes;
+  const uint64_t below_space = (bytes - 0x20 * kOnes) & ~bytes;
+  const uint64_t from_del = bytes ^ (0x7F * kOnes);
+  return ((below_space | ((from_del - kOnes) & ~from_del)) & kHighs) != 0;
 }
 
 tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
@@ -56,11 +81,31 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 }  // namespace
 
 bool is_token(std::string_view text) { return !text.empty() && all_in(text, kTokenCharacters); }
-bool is_field_value(std::string_view text) { return all_in(text, kValueCharacters); }
+bool is_target(std::string_view text) { return all_in(text, kTargetCharacters); }
+bool is_host(std::string_view text) { return all_in(text, kHostCharacters); }
+
+// Eight bytes at a time while nothing is suspicious: most bytes of a head are looked at here.
+bool is_field_value(std::string_view text) {
+  for (uint64_t bytes = 0; text.size() >= sizeof bytes; text.remove_prefix(sizeof bytes)) {
+    std::memcpy(&bytes, text.data(), sizeof bytes);
+    if (may_have_control(bytes) && !all_in(text.substr(0, sizeof bytes), kValueCharacters)) return false;
+  }
+  return all_in(text, kValueCharacters);
+}
 
 bool is_framing_field(const Header& field) {
   return is_named(field, "content-length") || is_named(field, "transfer-encoding") || is_named(field, "connection") ||
          is_named(field, "keep-alive");
+}
+
+Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head) {
+  for (const Header& field : headers) {
+    if (is_framing_field(field) || is_named(field, own)) continue;
+    if (!is_token(field.name) || !is_field_value(field.value))
+      return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
+    head.append(field.name).append(": ", 2).append(field.value).append("\r\n", 2);
+  }
+  return {};
 }
 
 Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& checked, const HeadLimits& limits) {
@@ -82,11 +127,11 @@ Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& chec
   return std::optional<size_t>();
 }
 
-Parsed<FieldView> parse_field_line(std::string_view line) {
+Parsed<Header> parse_field_line(std::string_view line) {
   if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) return bad("a header line is folded");
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return bad("a header line has no colon");
-  const FieldView field{line.substr(0, colon), trim_blanks(line.substr(colon + 1))};
+  const Header field{line.substr(0, colon), trim_blanks(line.substr(colon + 1))};
   if (!is_token(field.name)) return bad("a header's name has a character that no name may have");
   if (!is_field_value(field.value)) return bad("a header's value has a control character");
   return field;
@@ -99,7 +144,7 @@ Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Head
     if (end == 0) return {};
     const auto field = parse_field_line(lines.substr(0, end));
     if (!field) return tl::unexpected(field.error());
-    if (headers.size() >= limits.fields_max || !headers.add(std::string(field->name), std::string(field->value))) {
+    if (headers.size() >= limits.fields_max || !headers.add(field->name, field->value)) {
       return tl::unexpected(Refusal{431, "headers_too_large", "there are more headers than this server takes"});
     }
     lines.remove_prefix(end + 2);

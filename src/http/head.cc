@@ -94,16 +94,33 @@ bool is_field_value(std::string_view text) {
 }
 
 bool is_framing_field(const Header& field) {
-  return is_named(field, "content-length") || is_named(field, "transfer-encoding") || is_named(field, "connection") ||
-         is_named(field, "keep-alive");
+  switch (field.name.size()) {
+    case 10: return iequals(field.name, "connection") || iequals(field.name, "keep-alive");
+    case 14: return iequals(field.name, "content-length");
+    case 17: return iequals(field.name, "transfer-encoding");
+    default: return false;
+  }
 }
 
 Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head) {
+  const auto is_sent = [own](const Header& field) { return !is_framing_field(field) && !is_named(field, own); };
+  size_t bytes = head.size();
   for (const Header& field : headers) {
-    if (is_framing_field(field) || is_named(field, own)) continue;
+    if (!is_sent(field)) continue;
     if (!is_token(field.name) || !is_field_value(field.value))
       return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
-    head.append(field.name).append(": ", 2).append(field.value).append("\r\n", 2);
+    bytes += field.name.size() + field.value.size() + std::string_view(": \r\n").size();
+  }
+  const size_t begin = head.size();
+  head.resize(bytes);
+  char* at = head.data() + begin;
+  const auto put = [&at](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
+  for (const Header& field : headers) {
+    if (!is_sent(field)) continue;
+    put(field.name);
+    put(": ");
+    put(field.value);
+    put("\r\n");
   }
   return {};
 }
@@ -152,30 +169,26 @@ Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Head
 }
 
 Parsed<BodyFraming> parse_framing(const Headers& headers, bool is_http_1_0) {
+  const auto length = headers.find("content-length");
+  const auto encoding = headers.find("transfer-encoding");
   BodyFraming framing;
-  bool has_length = false;
-  bool has_encoding = false;
-  for (const Header& field : headers) {
-    if (is_named(field, "content-length")) {
-      const auto length = parse_length(field.value);
-      if (!length) return bad("content-length is not a whole number of bytes");
-      if (has_length) return bad("content-length is given more than once");
-      has_length = true;
-      framing = {BodyKind::length, *length};
-    } else if (is_named(field, "transfer-encoding")) {
-      if (has_encoding) return bad("transfer-encoding is given more than once");
-      if (!iequals(field.value, "chunked")) return bad("transfer-encoding may only be chunked");
-      has_encoding = true;
-    }
+  if (length) {
+    const auto bytes = parse_length(*length);
+    if (!bytes) return bad("content-length is not a whole number of bytes");
+    if (headers.count("content-length") > 1) return bad("content-length is given more than once");
+    framing = {BodyKind::length, *bytes};
   }
-  if (!has_encoding) return framing;
-  if (has_length) return bad("content-length and transfer-encoding are both given");
+  if (!encoding) return framing;
+  if (headers.count("transfer-encoding") > 1) return bad("transfer-encoding is given more than once");
+  if (!iequals(*encoding, "chunked")) return bad("transfer-encoding may only be chunked");
+  if (length) return bad("content-length and transfer-encoding are both given");
   if (is_http_1_0) return bad("transfer-encoding came with HTTP/1.0");
   return BodyFraming{BodyKind::chunked, 0};
 }
 
 bool keeps_alive(const Headers& headers, bool is_http_1_0) {
   bool keep_alive = !is_http_1_0;
+  if (!headers.find("connection")) return keep_alive;
   for (const Header& field : headers) {
     if (!is_named(field, "connection")) continue;
     for (const std::string_view option : split(field.value, ',')) {

@@ -54,8 +54,9 @@ bool Headers::add(std::string_view name, std::string_view value) {
     text_.reserve(kBytesUsual);
   }
   const size_t begin = text_.size();
-  text_.append(name).append(value);
-  fields_.push_back({begin, begin + name.size(), text_.size()});
+  text_.resize(begin + name.size() + value.size());
+  std::copy(value.begin(), value.end(), std::copy(name.begin(), name.end(), text_.data() + begin));
+  fields_.push_back({begin, name.size(), value.size()});
   return true;
 }
 
@@ -78,10 +79,15 @@ void Headers::clear() {
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
-  for (const Header& field : *this) {
-    if (field.name.size() == name.size() && iequals(field.name, name)) return field.value;
-  }
+  for (const Field& field : fields_)
+    if (field.name_size == name.size() && iequals(name_of(field), name)) return value_of(field);
   return std::nullopt;
+}
+
+size_t Headers::count(std::string_view name) const {
+  return static_cast<size_t>(std::count_if(fields_.begin(), fields_.end(), [&](const Field& field) {
+    return field.name_size == name.size() && iequals(name_of(field), name);
+  }));
 }
 
 std::string_view Headers::value_or(std::string_view name, std::string_view fallback) const {

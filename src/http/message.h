@@ -65,6 +65,7 @@ class Headers {
 
   // The first field of that name; nothing when there is none.
   std::optional<std::string_view> find(std::string_view name) const;
+  size_t count(std::string_view name) const;  // of fields of that name
   // The same, with a fallback.
   std::string_view value_or(std::string_view name, std::string_view fallback) const;
 
@@ -77,17 +78,17 @@ class Headers {
 
  private:
   struct Field {
-    size_t begin = 0;  // of its name, in text_
-    size_t value = 0;  // where the name ends and the value begins
-    size_t end = 0;
+    size_t begin = 0;  // of its name in text_; its value follows
+    size_t name_size = 0;
+    size_t value_size = 0;
     bool operator==(const Field&) const = default;
   };
 
-  Header at(size_t position) const {
-    const Field& field = fields_[position];
-    const std::string_view text(text_);
-    return {text.substr(field.begin, field.value - field.begin), text.substr(field.value, field.end - field.value)};
+  std::string_view name_of(const Field& field) const { return {text_.data() + field.begin, field.name_size}; }
+  std::string_view value_of(const Field& field) const {
+    return {text_.data() + field.begin + field.name_size, field.value_size};
   }
+  Header at(size_t position) const { return {name_of(fields_[position]), value_of(fields_[position])}; }
 
   std::string text_;  // names and values, one after another
   std::vector<Field> fields_;

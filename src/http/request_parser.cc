@@ -142,14 +142,10 @@ Parsed<void> RequestParser::parse_target(std::string_view target) {
 }
 
 Parsed<void> RequestParser::check_host() {
-  size_t hosts = 0;
-  for (const Header& field : request_.headers) {
-    if (!is_named(field, "host")) continue;
-    ++hosts;
-    if (!is_host(field.value)) return bad_request("the host is malformed");
-  }
-  if (hosts > 1) return bad_request("host is given more than once");
-  if (hosts == 0 && !is_http_1_0_) return bad_request("the request has no host");
+  const auto host = request_.headers.find("host");
+  if (!host && !is_http_1_0_) return bad_request("the request has no host");
+  if (host && !is_host(*host)) return bad_request("the host is malformed");
+  if (host && request_.headers.count("host") > 1) return bad_request("host is given more than once");
   return {};
 }
 

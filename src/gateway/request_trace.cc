@@ -75,8 +75,7 @@ void RequestRun::add_trace(http::Headers& headers) const {
   }
   // Its trace's own; one that begins here has none.
   const bool goes_on = !span_ || (parent && read_traceparent(*parent));
-  if (const auto state = request_.headers.find("tracestate"); state && goes_on)
-    headers.add("tracestate", *state);
+  if (const auto state = request_.headers.find("tracestate"); state && goes_on) headers.add("tracestate", *state);
 }
 
 }  // namespace tandem::gateway

@@ -109,7 +109,7 @@ TenantGate::Admitted<TenantGate::Visit> TenantGate::admit(const http::Request& r
     if (!within) return refused(refusal_of(std::move(within.error()), request));
     if (row.limits.requests_per_minute > 0) {
       const auto standing = visit.meter->requests.take(row.limits.requests_per_minute, 1, visit.arrived);
-      add_standing(visit.headers, "requests", row.limits.requests_per_minute, standing);
+      add_standing(visit.headers, kRequestHeaders, row.limits.requests_per_minute, standing);
       if (!standing.admitted)
         return refused(
             refusal_of(over_limit(row.id, "requests", row.limits.requests_per_minute, 1, standing).value(), request));

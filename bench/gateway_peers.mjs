@@ -77,7 +77,7 @@ models: [{id: m, parameters_billion: 1, weights_gb: 1, kv_bytes_per_token: 1, co
 profiles: [{id: f, model: m, accelerator: a, prefill_tokens_per_s: 1000000, kv_memory_gb: 70,
   points: [{batch: 1024, decode_ms_per_token: 0.1, power_w: 2}], source: made up}]
 tenants: [{id: t, keys: [{sha256: ${key}, loopback_only: true}], residency: [DE], ttft_ms: 60000, tpot_ms: 60000, quantile: 0.9,
-  limits: {requests_per_minute: 100000000, tokens_per_minute: 100000000000, budget_eur_per_month: 1000000}}]
+  limits: {requests_per_minute: 100000000, tokens_per_minute: 4000000000, budget_eur_per_month: 1000000}}]
 demands: [{id: d, tenant: t, region: here, model: m, rate_per_s: 100, prompt_tokens: 200, output_tokens: 32, upload_bytes: 1000, download_bytes: 1000}]
 `);
   const running = await Grid.start({ grid, data: path.join(folder, 'data'), args: ['--threads', '1'] });
@@ -110,7 +110,7 @@ litellm_settings: {telemetry: false}
 }
 
 async function until(url) {
-  for (let i = 0; i < 600; ++i) {
+  for (let i = 0; i < 1200; ++i) {
     const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'a' }] });
     const headers = { authorization: 'Bearer sk-bench', 'content-type': 'application/json' };
     const answer = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body, headers }).catch(() => null);

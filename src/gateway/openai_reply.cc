@@ -111,6 +111,17 @@ struct ReplyMembers {
   std::optional<element> choices, usage, error;
 };
 
+// What may stand in a JSON string as it is.
+bool is_plain_text(std::string_view text) {
+  bool is_ascii = true;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == '"' || byte == '\\') return false;
+    if (byte >= 0x80) is_ascii = false;
+  }
+  return is_ascii || is_utf8(text);
+}
+
 std::string engine_message(const std::optional<element>& error) {
   if (!error) return {};
   std::string_view message;
@@ -223,11 +234,40 @@ StreamReader::Step StreamReader::feed(std::string_view bytes) {
   return step;
 }
 
+// Most chunks of a stream differ in their content alone. One that is as the last one was, but for a content that needs
+// no escapes, is as good a chunk as that and need not be parsed: a twentieth of the work.
+bool StreamReader::is_like_last(std::string_view data) const {
+  const size_t around = before_content_.size() + after_content_.size();
+  if (before_content_.empty() || data.size() <= around) return false;
+  if (!data.starts_with(before_content_) || !data.ends_with(after_content_)) return false;
+  return is_plain_text(data.substr(before_content_.size(), data.size() - around));
+}
+
+// Of a valid chunk that carries output and no more. Within a string a quote is escaped, so that what is found is a
+// member and its value, whatever the member's place.
+void StreamReader::remember(std::string_view data) {
+  static constexpr std::string_view kMember = R"("content":")";
+  before_content_.clear();
+  const size_t member = data.find(kMember);
+  if (member == std::string_view::npos) return;
+  const size_t begin = member + kMember.size();
+  const size_t end = data.find('"', begin);
+  if (end == std::string_view::npos || !is_plain_text(data.substr(begin, end - begin))) return;
+  before_content_ = data.substr(0, begin);
+  after_content_ = data.substr(end);
+}
+
 Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
   if (trim(data) == "[DONE]") {
     ended_ = true;
     step.has_data = true;
     return false;
+  }
+  if (is_like_last(data)) {
+    step.has_data = true;
+    ++step.tokens;
+    ++tokens_;
+    return true;
   }
   TANDEM_ASSIGN(const element root, parser_->parse(data));
   const ReplyMembers chunk(root);
@@ -242,7 +282,12 @@ Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
     ++step.tokens;
     ++tokens_;
   }
-  if (const auto usage = read_usage(chunk.usage)) {
+  const auto usage = read_usage(chunk.usage);
+  if (choices.text_bytes > 0 && !usage && !chunk.error)
+    remember(data);
+  else
+    before_content_.clear();
+  if (usage) {
     usage_ = usage;
     if (strip_usage_ && choices.count == 0) return false;
   }

@@ -50,13 +50,36 @@ bool all_in(std::string_view text, const CharacterSet& set) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
 }
 
-// Whether one of eight bytes may be a control character or DEL; it may say so of a byte that is not.
-bool may_have_control(uint64_t bytes) {
-  constexpr uint64_t kOnes = 0x0101010101010101;
-  constexpr uint64_t kHighs = 0x80 * kOnes;
+constexpr uint64_t kOnes = 0x0101010101010101;
+constexpr uint64_t kHighs = 0x80 * kOnes;
+
+// Eight bytes at once: true only where all are such characters; false says nothing.
+bool are_word_characters(uint64_t bytes) {  // a-z, 0-9 and '-', as most names have them
+  const auto within = [bytes](uint64_t low, uint64_t high) {
+    return (bytes + (0x80 - low) * kOnes) & ~(bytes + (0x7F - high) * kOnes);
+  };
+  const uint64_t in_one = within('a', 'z') | within('0', '9') | within('-', '-');
+  return (bytes & kHighs) == 0 && (in_one & kHighs) == kHighs;
+}
+
+bool are_value_characters(uint64_t bytes) {  // no control character and no DEL
   const uint64_t below_space = (bytes - 0x20 * kOnes) & ~bytes;
   const uint64_t from_del = bytes ^ (0x7F * kOnes);
-  return ((below_space | ((from_del - kOnes) & ~from_del)) & kHighs) != 0;
+  return ((below_space | ((from_del - kOnes) & ~from_del)) & kHighs) == 0;
+}
+
+// The last eight bytes overlap those before them: nothing is left over but short texts.
+template <class Test>
+bool all_in_eights(std::string_view text, Test test, const CharacterSet& set) {
+  constexpr size_t kEight = sizeof(uint64_t);
+  if (text.size() < kEight) return all_in(text, set);
+  for (size_t at = 0; at < text.size(); at += kEight) {
+    const std::string_view part = text.substr(std::min(at, text.size() - kEight), kEight);
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, part.data(), kEight);
+    if (!test(bytes) && !all_in(part, set)) return false;
+  }
+  return true;
 }
 
 tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
@@ -80,18 +103,13 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 
 }  // namespace
 
-bool is_token(std::string_view text) { return !text.empty() && all_in(text, kTokenCharacters); }
+bool is_token(std::string_view text) {
+  return !text.empty() && all_in_eights(text, are_word_characters, kTokenCharacters);
+}
 bool is_target(std::string_view text) { return all_in(text, kTargetCharacters); }
 bool is_host(std::string_view text) { return all_in(text, kHostCharacters); }
 
-// Eight bytes at a time while nothing is suspicious: most bytes of a head are looked at here.
-bool is_field_value(std::string_view text) {
-  for (uint64_t bytes = 0; text.size() >= sizeof bytes; text.remove_prefix(sizeof bytes)) {
-    std::memcpy(&bytes, text.data(), sizeof bytes);
-    if (may_have_control(bytes) && !all_in(text.substr(0, sizeof bytes), kValueCharacters)) return false;
-  }
-  return all_in(text, kValueCharacters);
-}
+bool is_field_value(std::string_view text) { return all_in_eights(text, are_value_characters, kValueCharacters); }
 
 bool is_framing_field(const Header& field) {
   switch (field.name.size()) {
@@ -103,25 +121,24 @@ bool is_framing_field(const Header& field) {
 }
 
 Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head) {
-  const auto is_sent = [own](const Header& field) { return !is_framing_field(field) && !is_named(field, own); };
-  size_t bytes = head.size();
-  for (const Header& field : headers) {
-    if (!is_sent(field)) continue;
-    if (!is_token(field.name) || !is_field_value(field.value))
-      return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
-    bytes += field.name.size() + field.value.size() + std::string_view(": \r\n").size();
-  }
   const size_t begin = head.size();
+  size_t bytes = begin;
+  for (const Header& field : headers)
+    bytes += field.name.size() + field.value.size() + std::string_view(": \r\n").size();
   head.resize(bytes);
   char* at = head.data() + begin;
-  const auto put = [&at](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
   for (const Header& field : headers) {
-    if (!is_sent(field)) continue;
-    put(field.name);
-    put(": ");
-    put(field.value);
-    put("\r\n");
+    if (is_framing_field(field) || is_named(field, own)) continue;
+    if (!is_token(field.name) || !is_field_value(field.value))
+      return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
+    at = std::copy(field.name.begin(), field.name.end(), at);
+    *at++ = ':';
+    *at++ = ' ';
+    at = std::copy(field.value.begin(), field.value.end(), at);
+    *at++ = '\r';
+    *at++ = '\n';
   }
+  head.resize(static_cast<size_t>(at - head.data()));
   return {};
 }
 

@@ -191,7 +191,7 @@ function delay(stream) {
   }
 }
 
-for (const stream of [false, true]) {
+for (const stream of process.env.ONLY ? [process.env.ONLY === "streamed"] : [false, true]) {
   if (what !== 'delay') throughput(stream);
   if (what !== 'throughput') delay(stream);
 }

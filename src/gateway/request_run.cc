@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <chrono>
 #include <cmath>
 #include <variant>
 
@@ -23,10 +21,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
-// What an engine sends faster than this goes on together: a send costs more than all else of a token, and no reader is
-// as fast. Engines take milliseconds for a token; what comes in bursts was guessed ahead, or waited on its way.
-constexpr Duration kGathering = microseconds(50);
-constexpr int kClientLeft = 499;  // nginx's word for it; nobody reads it on the wire
+constexpr int kClientLeft = 499;                //  nginx's word for it; nobody reads it on the wire
 
 Error engine_error(int status) {
   if (status == 429) return {ErrorCode::quota_exceeded, "every engine that may answer is busy", {}};
@@ -501,8 +496,6 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
   }
   StreamReader reader = lead_ ? std::move(lead_->reader) : StreamReader(!completion_.include_usage, core_.replies);
   StreamReader::Step held;  // whole events not sent yet: before the first that carries something, nothing is sent
-  asio::steady_timer gathering(core_.context);
-  Duration sent_at;
   while (lead_ || !reader.ended()) {
     StreamReader::Step step;
     if (lead_)
@@ -528,12 +521,6 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
       StreamReader::Step sent = std::exchange(held, {});
       const bool stays = co_await forward(std::move(sent));
       if (!stays) co_return leave(turn);
-      const Duration now = core_.clock.monotonic();
-      const bool is_burst = now - std::exchange(sent_at, now) < kGathering + kGathering;
-      if (is_burst && !step.error && !reader.ended()) {
-        gathering.expires_after(std::chrono::nanoseconds(kGathering.ns));
-        co_await gathering.async_wait(asio::use_awaitable);
-      }
     }
     if (step.error && !writer_.started()) co_return fail_turn(turn, *step.error);
     if (!step.error) continue;

@@ -1,13 +1,14 @@
 // An open-loop client for bench/gateway_peers.mjs: chat completions at random moments at a given mean rate, each on a
-// kept connection that is free, and the time from the moment it was due to its answer's last byte. It never waits in
-// the kernel, so that its own waking is no part of what it measures.
-// Usage: paced_requests PORT REQUESTS_PER_S SECONDS whole|streamed SEED; prints microseconds, a line for each request.
+// kept connection that is free, and the time from the moment it was due to its answer's last byte, its own waking
+// included. Usage: paced_requests PORT REQUESTS_PER_S SECONDS whole|streamed SEED; prints microseconds, a line for each
+// request.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -102,31 +103,40 @@ int main(int count, char** words) {
   Clock::time_point next = begin + gap();
   size_t busy = 0;
   char buffer[65536];
+  std::vector<pollfd> polled;
   for (;;) {
-    const Clock::time_point now = Clock::now();
+    Clock::time_point now = Clock::now();
     if (now > end + kPatience) give_up("answers are missing");
     for (; next <= now && next < end; next += gap()) waiting.push_back(next);
     if (next >= end && waiting.empty() && busy == 0) break;
     for (Connection& connection : connections) {
-      if (connection.busy) {
-        const ssize_t got = ::recv(connection.socket, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (got == 0) give_up("a connection was closed");
-        if (got < 0) continue;
-        connection.answer.append(buffer, static_cast<size_t>(got));
-        if (!is_whole(connection.answer)) continue;
-        took_us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - connection.due).count());
-        connection.busy = false;
-        --busy;
-      } else if (!waiting.empty()) {
-        connection.due = waiting.front();
-        waiting.pop_front();
-        connection.answer.clear();
-        if (::send(connection.socket, request.data(), request.size(), MSG_NOSIGNAL) !=
-            static_cast<ssize_t>(request.size()))
-          give_up("a request could not be sent");
-        connection.busy = true;
-        ++busy;
-      }
+      if (connection.busy || waiting.empty()) continue;
+      connection.due = waiting.front();
+      waiting.pop_front();
+      connection.answer.clear();
+      if (::send(connection.socket, request.data(), request.size(), MSG_NOSIGNAL) !=
+          static_cast<ssize_t>(request.size()))
+        give_up("a request could not be sent");
+      connection.busy = true;
+      ++busy;
+    }
+    polled.clear();
+    for (const Connection& connection : connections)
+      if (connection.busy) polled.push_back({connection.socket, POLLIN, 0});
+    now = Clock::now();
+    const int64_t until_ns = std::max<int64_t>((std::min(next, end + kPatience) - now).count(), 0);
+    const timespec timeout{until_ns / 1'000'000'000, until_ns % 1'000'000'000};
+    if (::ppoll(polled.data(), polled.size(), &timeout, nullptr) <= 0) continue;
+    for (Connection& connection : connections) {
+      if (!connection.busy) continue;
+      const ssize_t got = ::recv(connection.socket, buffer, sizeof buffer, MSG_DONTWAIT);
+      if (got == 0) give_up("a connection was closed");
+      if (got < 0) continue;
+      connection.answer.append(buffer, static_cast<size_t>(got));
+      if (!is_whole(connection.answer)) continue;
+      took_us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - connection.due).count());
+      connection.busy = false;
+      --busy;
     }
   }
   for (const double time : took_us) std::printf("%.1f\n", time);

@@ -54,7 +54,7 @@ std::optional<uint64_t> read_version(std::string_view text) {
 
 asio::awaitable<void> respond(http::ResponseWriter& writer, int status, http::Headers headers, std::string body,
                               std::string_view type = "application/json") {
-  headers.set("content-type", std::string(type));
+  headers.set("content-type", type);
   const Result<void> sent = co_await writer.respond(status, std::move(headers), std::move(body));
   static_cast<void>(sent);  // the client has gone: nobody is left to tell
 }
@@ -330,7 +330,7 @@ asio::awaitable<void> OpenInference::infer(Target target, const http::Request& r
   if (reply) {
     visit.record.status = status;
     visit.record.outcome = gateway::Outcome::ok;
-    if (reply->json_bytes) headers.set(std::string(kJsonEnds), fmt::format("{}", *reply->json_bytes));
+    if (reply->json_bytes) headers.set(kJsonEnds, fmt::format("{}", *reply->json_bytes));
     body = std::move(reply->body);
   } else {
     if (!visit.refused) note_failure(reply.error().code, visit.record);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -49,7 +50,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   static constexpr size_t kWindowSeconds = 5;  // what the console's rates are averaged over
 
   void run();
-  void take_in(std::vector<gateway::RequestRecord> records);
+  void take_in(std::span<const gateway::RequestRecord> records);
   void close_second(Instant now, Instant seal_before);
   Json flows_json() const;
   Json goodput_json() const;
@@ -64,7 +65,8 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
 
   std::mutex mutex_;  // guards the next three
   std::condition_variable wake_;
-  std::vector<gateway::RequestRecord> waiting_;
+  std::vector<gateway::RequestRecord> waiting_;  // those beyond the count are there to be written over
+  size_t waiting_count_ = 0;
   bool stopping_ = false;
 
   mutable std::mutex window_mutex_;  // guards the next two; shared with the API's readers only

@@ -73,6 +73,7 @@ class Gateway::Impl {
       : core(std::make_shared<GatewayCore>(std::forward<Arguments>(arguments)...)) {}
 
   asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer);
+  asio::awaitable<void> handle_other(const http::Request& request, http::ResponseWriter& writer);
   asio::awaitable<void> refuse_method(const http::Request& request, http::ResponseWriter& writer, const char* allowed);
   asio::awaitable<void> send_error(const http::Request& request, http::ResponseWriter& writer, http::Headers headers,
                                    ApiError error);
@@ -119,14 +120,13 @@ asio::awaitable<void> Gateway::Impl::handle(const http::Request& request, http::
   for (const Surface surface :
        {Surface::chat_completions, Surface::completions, Surface::embeddings, Surface::responses}) {
     if (request.target != path_of(surface)) continue;
-    if (request.method != "POST") {
-      co_await refuse_method(request, writer, "POST");
-      co_return;
-    }
-    RequestRun run(core, surface, request, writer);
-    co_await run.run();
-    co_return;
+    return request.method == "POST" ? RequestRun::run(core, surface, request, writer)
+                                    : refuse_method(request, writer, "POST");
   }
+  return handle_other(request, writer);
+}
+
+asio::awaitable<void> Gateway::Impl::handle_other(const http::Request& request, http::ResponseWriter& writer) {
   const std::string_view target = request.target;
   const bool one_model =
       target.starts_with(kModels) && target.size() > kModels.size() + 1 && target[kModels.size()] == '/';
@@ -163,7 +163,7 @@ asio::awaitable<void> Gateway::Impl::refuse_method(const http::Request& request,
 
 asio::awaitable<void> Gateway::Impl::send_error(const http::Request& request, http::ResponseWriter& writer,
                                                 http::Headers headers, ApiError error) {
-  if (auto id = request_id(request.headers)) headers.add("x-request-id", *std::move(id));
+  if (auto id = request_id(request.headers)) headers.add("x-request-id", *id);
   std::string body = body_of(error);
   const Result<void> sent = co_await writer.respond(status_of(error), std::move(headers), std::move(body));
   static_cast<void>(sent);  // the client has gone: nobody is left to tell

@@ -64,11 +64,15 @@ class StreamReader {
 
  private:
   Result<bool> take_data(std::string_view data, Step& step);  // whether the event is handed on
+  bool is_like_last(std::string_view data) const;
+  void remember(std::string_view data);
 
   bool strip_usage_;
   std::shared_ptr<ReplyParser> parser_;
   std::string pending_;
   size_t searched_ = 0;  // of pending_: no event ends before it
+  // What stands around the content of the last chunk that was parsed; empty where it had none.
+  std::string before_content_, after_content_;
   bool first_ = true;
   bool failed_ = false;
   bool ended_ = false;

@@ -134,6 +134,57 @@ TEST(StreamReaderProperty, CutsOfTheBytesDoNotMatter) {
   }
 }
 
+TEST(StreamReaderProperty, AChunkLikeTheOneBeforeReadsAsByItself) {
+  Random random(6);
+  const std::vector<std::string> pieces{"a",
+                                        " token",
+                                        "\"",
+                                        "\\",
+                                        "\\n",
+                                        "\n",
+                                        "\r",
+                                        "\t",
+                                        "é",
+                                        "\x80",
+                                        "\xED\xA0\x80",
+                                        "}",
+                                        "]",
+                                        ",",
+                                        R"(","error":"x)",
+                                        R"(","refusal":"no)",
+                                        R"(\u00e9)",
+                                        ":",
+                                        "😀"};
+  const std::vector<std::string> frames{R"({"choices":[{"index":0,"delta":{"content":"@"},"finish_reason":null}]})",
+                                        R"({"choices":[{"delta":{"content":"@","tool_calls":[]}}],"usage":null})",
+                                        R"({"a\"content":"@","choices":[{"delta":{"content":"b"}}]})",
+                                        R"({"choices":[{"delta":{"content" : "@"}}]})"};
+  const auto event = [](std::string frame, const std::string& content) {
+    return "data: " + frame.replace(frame.find('@'), 1, content) + "\n\n";
+  };
+  int read = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string content;
+    for (uint64_t i = random.below(4); i > 0; --i) content += pieces[random.below(pieces.size())];
+    const std::string& frame = frames[random.below(frames.size())];
+    const std::string chunk = event(frame, content);
+    StreamReader alone(true);
+    StreamReader after(true);
+    ASSERT_FALSE(alone.feed(kRole).error);
+    ASSERT_EQ(after.feed(event(frame, "first")).tokens, 1u);
+    const StreamReader::Step expected = alone.feed(chunk);
+    const StreamReader::Step step = after.feed(chunk);
+    ASSERT_EQ(step.forward, expected.forward) << chunk;
+    EXPECT_EQ(step.tokens, expected.tokens) << chunk;
+    EXPECT_EQ(step.has_data, expected.has_data) << chunk;
+    EXPECT_EQ(step.error.has_value(), expected.error.has_value()) << chunk;
+    EXPECT_EQ(after.engine_error(), alone.engine_error()) << chunk;
+    read += step.error ? 0 : 1;
+  }
+  EXPECT_GT(read, 1'000);
+  EXPECT_LT(read, 19'000);
+}
+
 TEST(StreamReaderMutation, AnyBytesAreReadOrRefused) {
   Random random(5);
   const std::string seed = kRole + kToken + kToken + kUsage + kDone;

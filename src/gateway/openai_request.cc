@@ -67,13 +67,18 @@ Checked<Text> read_messages(element value) {
   const simdjson::dom::array items = value;
   for (const element message : items) {
     if (!message.is_object()) return wrong_type(fmt::format("messages[{}]", position), "an object", message);
-    const std::string role_param = fmt::format("messages[{}].role", position);
-    element role;
-    if (message["role"].get(role) != simdjson::SUCCESS) return missing(role_param);
-    if (!role.is_string()) return wrong_type(role_param, "a string", role);
-    element content;
-    if (message["content"].get(content) == simdjson::SUCCESS) {
-      const Checked<Text> text = read_content(position, content);
+    const auto role_param = [position] { return fmt::format("messages[{}].role", position); };
+    std::optional<element> role;
+    std::optional<element> content;
+    const simdjson::dom::object members = message;
+    for (const auto member : members) {
+      if (member.key == "role" && !role) role = member.value;
+      if (member.key == "content" && !content) content = member.value;
+    }
+    if (!role) return missing(role_param());
+    if (!role->is_string()) return wrong_type(role_param(), "a string", *role);
+    if (content) {
+      const Checked<Text> text = read_content(position, *content);
       if (!text) return tl::unexpected(text.error());
       found.bytes += text->bytes;
       found.is_all = found.is_all && text->is_all;

@@ -15,13 +15,9 @@ constexpr size_t kRequestIdBytesMax = 128;  // UUIDs and trace ids are under 64
 constexpr double kPromiseMsMax = 1e7;       // three hours: beyond it, it is a mistake in the unit
 
 Checked<std::optional<std::string_view>> single(const http::Headers& headers, std::string_view name) {
-  std::optional<std::string_view> value;
-  for (const http::Header& header : headers) {
-    if (header.name.size() != name.size() || !iequals(header.name, name)) continue;
-    if (value)
-      return refuse(ErrorCode::invalid_argument, fmt::format("The header '{}' occurs twice.", name), std::string(name));
-    value = header.value;
-  }
+  const std::optional<std::string_view> value = headers.find(name);
+  if (value && headers.count(name) > 1)
+    return refuse(ErrorCode::invalid_argument, fmt::format("The header '{}' occurs twice.", name), std::string(name));
   return value;
 }
 
@@ -77,8 +73,8 @@ std::optional<Address> client_address(const http::Request& request, const std::v
 std::optional<Address> parse_address(std::string_view text) {
   const std::string copy(text);
   Address address{};
-  if (inet_pton(AF_INET6, copy.c_str(), address.data()) == 1) return address;
-  address = {};
+  if (copy.find(':') != std::string::npos)
+    return inet_pton(AF_INET6, copy.c_str(), address.data()) == 1 ? std::optional(address) : std::nullopt;
   address[10] = address[11] = 0xFF;
   if (inet_pton(AF_INET, copy.c_str(), address.data() + 12) == 1) return address;
   return std::nullopt;
@@ -179,8 +175,8 @@ std::optional<std::string> request_id(const http::Headers& headers) { return pla
 
 void add_inference_extension(const http::Headers& from, std::string_view tenant, http::Headers& to) {
   if (auto objective = plain_word(from, "x-gateway-inference-objective"))
-    to.add("x-gateway-inference-objective", *std::move(objective));
-  to.add("x-gateway-inference-fairness-id", std::string(tenant));
+    to.add("x-gateway-inference-objective", *objective);
+  to.add("x-gateway-inference-fairness-id", tenant);
 }
 
 }  // namespace tandem::gateway

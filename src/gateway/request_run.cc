@@ -58,17 +58,19 @@ RequestRun::~RequestRun() {
   core_.body_bytes_in_flight -= request_.body.size() + (responses_ ? responses_->chat_body.size() : 0);
 }
 
-asio::awaitable<void> RequestRun::run() {
-  Checked<std::monostate> prepared = prepare();
+asio::awaitable<void> RequestRun::run(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
+                                      http::ResponseWriter& writer) {
+  RequestRun self(std::move(core), surface, request, writer);
+  Checked<std::monostate> prepared = self.prepare();
   if (prepared) {
-    co_await serve();
+    co_await self.serve();
   } else {
     ApiError error = std::move(prepared.error());
     const bool clients_fault = status_of(error) < 500 && error.code != ErrorCode::quota_exceeded;
     const Outcome outcome = clients_fault ? Outcome::client_error : Outcome::rejected;
-    co_await answer_error(outcome, std::move(error));
+    co_await self.answer_error(outcome, std::move(error));
   }
-  finish();
+  self.finish();
 }
 
 Checked<std::monostate> RequestRun::prepare() {
@@ -389,15 +391,15 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_posit
   if (hedge_quantile > 0 && completion_.stream) co_return co_await take_hedged_turn(target_position, hedge_quantile);
   const routing::Target& target = bound_->table->targets()[target_position];
   Turn& turn = *turn_;
-  http::Cancellation cancellation;
-  writer_.on_disconnect([cancellation]() mutable { cancellation.cancel(); });
-  watch_engine(turn, [&cancellation] { cancellation.cancel(); });
+  sending_.emplace();
+  writer_.on_disconnect([this] { sending_->cancel(); });
+  watch_engine(turn, [this] { sending_->cancel(); });
 
   const Duration sent_at = core_.clock.monotonic();
   http::Endpoint endpoint{target.host, target.port};
   http::ClientRequest request = request_for(target);
   Result<http::Exchange> exchange =
-      co_await core_.client.send(std::move(endpoint), std::move(request), core_.options.timeouts, cancellation);
+      co_await core_.client.send(std::move(endpoint), std::move(request), core_.options.timeouts, *sending_);
   waited_ = waited_ + (core_.clock.monotonic() - sent_at);
   if (writer_.peer_closed()) co_return leave(turn);
   if (!exchange) co_return fail_turn(turn, exchange.error());
@@ -423,8 +425,14 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
+  if (trace_) attempt().status = exchange.status();
+  if (exchange.status() != 200) return answer_failure(turn, exchange);
+  responses_reply_.reset();  // what an engine before this one began
+  return completion_.stream ? answer_stream(turn, exchange) : answer_whole(turn, exchange);
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_failure(Turn& turn, http::Exchange& exchange) {
   const int status = exchange.status();
-  if (trace_) attempt().status = status;
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
   if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
     turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
@@ -442,10 +450,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
         ErrorCode::quota_exceeded, "Every engine that may answer is busy; try again shortly.", "", "capacity", 0, 1};
     co_return busy;
   }
-  if (status != 200) co_return fail_turn(turn, engine_error(status));
-  responses_reply_.reset();  // what an engine before this one began
-  if (completion_.stream) co_return co_await answer_stream(turn, exchange);
-  co_return co_await answer_whole(turn, exchange);
+  co_return fail_turn(turn, engine_error(status));
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http::Exchange& exchange) {
@@ -688,13 +693,13 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   if (!request_id_.empty()) headers.add("x-request-id", request_id_);
   if (meter_ != nullptr) {
     const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
-    if (requests_standing_) add_standing(headers, "requests", limits.requests_per_minute, *requests_standing_);
-    if (tokens_standing_) add_standing(headers, "tokens", limits.tokens_per_minute, *tokens_standing_);
+    if (requests_standing_) add_standing(headers, kRequestHeaders, limits.requests_per_minute, *requests_standing_);
+    if (tokens_standing_) add_standing(headers, kTokenHeaders, limits.tokens_per_minute, *tokens_standing_);
   }
   if (record_.id.empty()) return headers;
   headers.add("x-tandem-decision", record_.id);
   headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
-  headers.add("x-tandem-region-source", std::string(to_string(region_source_)));
+  headers.add("x-tandem-region-source", to_string(region_source_));
   const auto add_promise = [&](const char* name, Milliseconds promise) {
     if (promise.value() > 0) headers.add(name, fmt::format("{:g}", promise.value()));
   };

@@ -23,15 +23,17 @@ namespace tandem::gateway {
 
 class RequestRun {
  public:
-  RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
-             http::ResponseWriter& writer);
+  static boost::asio::awaitable<void> run(std::shared_ptr<GatewayCore> core, Surface surface,
+                                          const http::Request& request, http::ResponseWriter& writer);
+
   ~RequestRun();
   RequestRun(const RequestRun&) = delete;
   RequestRun& operator=(const RequestRun&) = delete;
 
-  boost::asio::awaitable<void> run();
-
  private:
+  RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
+             http::ResponseWriter& writer);
+
   using Turn = EngineTurn;
   // What a race has read of its winner's stream: up to the first token, or the error in its place.
   struct Lead {
@@ -96,6 +98,7 @@ class RequestRun {
   void note_trials();
   http::ClientRequest request_for(const routing::Target& target) const;
   boost::asio::awaitable<TurnEnd> answer(Turn& turn, http::Exchange& exchange);
+  boost::asio::awaitable<TurnEnd> answer_failure(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_refusal(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_whole(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_stream(Turn& turn, http::Exchange& exchange);
@@ -149,6 +152,7 @@ class RequestRun {
   double draw_ = 0;
   std::unique_ptr<Turn>
       turn_;  // dropped where the coroutine ends or is dropped; the engine's count is right either way
+  std::optional<http::Cancellation> sending_;  // of the turn, where one engine is asked
   std::optional<Lead> lead_;
   SilenceWatch::Entry silence_{[this] { on_silence(); }};
   Turn* watched_ = nullptr;  // whose silence that is

@@ -82,12 +82,11 @@ void RequestRun::add_trace(http::Headers& headers) const {
     if (trace_) attempt.span_id = trace_->attempts[attempt_].span_id;
     headers.add("traceparent", to_traceparent(attempt));
   } else if (parent) {
-    headers.add("traceparent", std::string(*parent));
+    headers.add("traceparent", *parent);
   }
   // Its trace's own; one that begins here has none.
   const bool goes_on = !span_ || (parent && read_traceparent(*parent));
-  if (const auto state = request_.headers.find("tracestate"); state && goes_on)
-    headers.add("tracestate", std::string(*state));
+  if (const auto state = request_.headers.find("tracestate"); state && goes_on) headers.add("tracestate", *state);
 }
 
 }  // namespace tandem::gateway

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kPathBytesMax = 512;  // of a record: models have shorter names than that
 
 void add_request_id(const http::Request& request, http::Headers& headers) {
-  if (auto id = request_id(request.headers)) headers.add("x-request-id", *std::move(id));
+  if (auto id = request_id(request.headers)) headers.add("x-request-id", *id);
 }
 
 grid::JurisdictionSet everywhere(const routing::TableRows& rows) {
@@ -93,7 +93,7 @@ Checked<std::monostate> TenantGate::enter(const http::Request& request, Visit& v
     if (!within) return within;
     if (row.limits.requests_per_minute > 0) {
       const auto standing = visit.meter->requests.take(row.limits.requests_per_minute, 1, visit.arrived);
-      add_standing(visit.headers, "requests", row.limits.requests_per_minute, standing);
+      add_standing(visit.headers, kRequestHeaders, row.limits.requests_per_minute, standing);
       if (!standing.admitted)
         return tl::unexpected(over_limit(row.id, "requests", row.limits.requests_per_minute, 1, standing).value());
     }

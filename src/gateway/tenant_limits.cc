@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 
 #include "base/calendar.h"
@@ -12,7 +14,7 @@ namespace {
 
 // As OpenAI writes them: "1s", "6m0s", "120ms".
 std::string short_time(Duration time) {
-  if (time < seconds(1)) return fmt::format("{}ms", (time.ns + 999'999) / 1'000'000);
+  if (time < seconds(1)) return std::to_string((time.ns + 999'999) / 1'000'000) + "ms";
   if (time < minutes(1)) return fmt::format("{:.3g}s", time.seconds());
   const int64_t whole_s = (time.ns + seconds(1).ns - 1) / seconds(1).ns;
   return fmt::format("{}m{}s", whole_s / 60, whole_s % 60);
@@ -50,10 +52,16 @@ tl::unexpected<ApiError> over_limit(const std::string& tenant, const char* what,
   return tl::unexpected(std::move(error));
 }
 
-void add_standing(http::Headers& headers, const char* what, uint64_t per_minute, const RateMeter::Standing& standing) {
-  headers.add(fmt::format("x-ratelimit-limit-{}", what), fmt::format("{}", per_minute));
-  headers.add(fmt::format("x-ratelimit-remaining-{}", what), fmt::format("{}", standing.remaining));
-  headers.add(fmt::format("x-ratelimit-reset-{}", what), short_time(standing.reset));
+void add_standing(http::Headers& headers, const LimitHeaders& names, uint64_t per_minute,
+                  const RateMeter::Standing& standing) {
+  std::array<char, 20> digits;
+  const auto add = [&](std::string_view name, uint64_t number) {
+    const char* const end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+    headers.add(name, {digits.data(), static_cast<size_t>(end - digits.data())});
+  };
+  add(names.limit, per_minute);
+  add(names.remaining, standing.remaining);
+  headers.add(names.reset, short_time(standing.reset));
 }
 
 }  // namespace tandem::gateway

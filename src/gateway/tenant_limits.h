@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "gateway/api_error.h"
@@ -19,7 +20,14 @@ Checked<std::monostate> check_budget(const grid::TenantLimits& limits, uint64_t 
 tl::unexpected<ApiError> over_limit(const std::string& tenant, const char* what, uint64_t per_minute, uint64_t wanted,
                                     const RateMeter::Standing& standing);
 
-// x-ratelimit-limit-…, x-ratelimit-remaining-…, x-ratelimit-reset-….
-void add_standing(http::Headers& headers, const char* what, uint64_t per_minute, const RateMeter::Standing& standing);
+struct LimitHeaders {
+  std::string_view limit, remaining, reset;
+};
+inline constexpr LimitHeaders kRequestHeaders{"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+                                              "x-ratelimit-reset-requests"};
+inline constexpr LimitHeaders kTokenHeaders{"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+                                            "x-ratelimit-reset-tokens"};
+void add_standing(http::Headers& headers, const LimitHeaders& names, uint64_t per_minute,
+                  const RateMeter::Standing& standing);
 
 }  // namespace tandem::gateway

@@ -37,10 +37,34 @@ BodyDecoder::Step BodyDecoder::next(std::string_view bytes) {
         if (remaining_ == 0) state_ = state_ == State::length ? State::done : State::chunk_data_cr;
         return {taken + count, bytes.substr(taken, count)};
       }
-      default: take_framing_byte(bytes[taken++]); break;
+      default: taken += take_framing(bytes.substr(taken)); break;
     }
   }
   return {taken, {}};
+}
+
+// Of `bytes`, not empty: the end of a chunk and a size line in one step where they are there whole, else one byte.
+size_t BodyDecoder::take_framing(std::string_view bytes) {
+  if (state_ == State::chunk_data_cr && bytes.starts_with("\r\n")) {
+    state_ = State::chunk_size;
+    return 2;
+  }
+  if (state_ == State::chunk_size && digits_ == 0) {
+    uint64_t size = 0;
+    size_t digits = 0;
+    for (int value = 0; digits < std::min<size_t>(bytes.size(), kSizeDigitsMax); ++digits) {
+      if ((value = hex_value(bytes[digits])) < 0) break;
+      size = size * 16 + static_cast<uint64_t>(value);
+    }
+    if (digits > 0 && bytes.substr(digits).starts_with("\r\n")) {
+      remaining_ = size;
+      dropped_bytes_ = 0;
+      state_ = size == 0 ? State::trailer : State::chunk_data;
+      return digits + 2;
+    }
+  }
+  take_framing_byte(bytes.front());
+  return 1;
 }
 
 void BodyDecoder::take_framing_byte(char c) {
@@ -68,7 +92,7 @@ void BodyDecoder::take_framing_byte(char c) {
 void BodyDecoder::take_size_byte(char c) {
   const int value = hex_value(c);
   if (value >= 0) {
-    if (++digits_ > 15) {  // 2⁶⁰ bytes
+    if (++digits_ > kSizeDigitsMax) {
       state_ = State::malformed;
     } else {
       remaining_ = remaining_ * 16 + static_cast<uint64_t>(value);

@@ -35,6 +35,8 @@ class BodyDecoder {
   // Trailers are dropped; as a few headers.
   static constexpr size_t kTrailerBytesMax = 8 * 1024;
 
+  static constexpr uint32_t kSizeDigitsMax = 15;  // 2⁶⁰ bytes
+
   enum class State : uint8_t {
     length,           // `remaining_` bytes of data
     until_close,      // data until the connection ends
@@ -50,6 +52,7 @@ class BodyDecoder {
     malformed,
   };
 
+  size_t take_framing(std::string_view bytes);
   void take_framing_byte(char c);
   void take_size_byte(char c);
   void take_trailer_byte(char c);

@@ -29,6 +29,7 @@ bool is_our_own(const boost::system::error_code& error) {
 ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint,
                                    std::shared_ptr<const ClientOptions> options)
     : endpoint_(std::move(endpoint)),
+      host_(to_string(endpoint_)),
       options_(std::move(options)),
       limits_{options_->header_bytes_max, Headers::kFieldsMax},
       reactor_(Reactor::of(context)),
@@ -78,7 +79,7 @@ Error ClientConnection::failure(const boost::system::error_code& error, std::str
   close();
   deadline_.clear();
   std::string message(what);
-  message.append(" ").append(to_string(endpoint_)).append(": ");
+  message.append(" ").append(host_).append(": ");
   if (cancelled_) return {ErrorCode::unavailable, message + "cancelled", {}};
   if (timed_out_) return {ErrorCode::deadline_exceeded, message + "it took too long", {}};
   if (is_our_own(error))
@@ -97,7 +98,7 @@ bool ClientConnection::is_quiet() {
 Error ClientConnection::malformed(std::string_view reason) {
   close();
   deadline_.clear();
-  return {ErrorCode::corrupt, "malformed answer from " + to_string(endpoint_) + ": " + std::string(reason), {}};
+  return {ErrorCode::corrupt, "malformed answer from " + host_ + ": " + std::string(reason), {}};
 }
 
 asio::awaitable<Result<std::vector<tcp::endpoint>>> ClientConnection::resolve() {
@@ -123,7 +124,7 @@ asio::awaitable<Result<void>> ClientConnection::connect() {
   const auto found = co_await resolve();
   if (!found) co_return tl::unexpected(found.error());
   const std::vector<tcp::endpoint>& candidates = *found;
-  if (candidates.empty()) co_return fail(ErrorCode::unavailable, to_string(endpoint_) + " is not this machine");
+  if (candidates.empty()) co_return fail(ErrorCode::unavailable, host_ + " is not this machine");
   boost::system::error_code error;
   boost::system::error_code theirs;  // that one of them gave: it says more than what we lack for another
   for (const tcp::endpoint& candidate : candidates) {
@@ -174,22 +175,14 @@ Result<void> ClientConnection::make_head(const ClientRequest& request) {
   if (!is_token(request.method) || !request.target.starts_with('/') || !target_is_plain) {
     return fail(ErrorCode::invalid_argument, "'" + request.method + " " + request.target + "' is no request line");
   }
-  head_.assign(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
-  bool has_host = false;
-  for (const Header& field : request.headers) {
-    if (is_framing_field(field)) continue;
-    if (!is_token(field.name) || !is_field_value(field.value)) {
-      return fail(ErrorCode::invalid_argument, "the header '" + field.name + "' cannot be sent");
-    }
-    has_host = has_host || is_named(field, "host");
-    head_.append(field.name).append(": ").append(field.value).append("\r\n");
-  }
-  if (!has_host) head_.append("host: ").append(to_string(endpoint_)).append("\r\n");
+  head_.assign(request.method).append(" ", 1).append(request.target).append(" HTTP/1.1\r\n", 11);
+  if (auto fields = append_fields(request.headers, {}, head_); !fields) return fields;
+  if (!request.headers.find("host")) head_.append("host: ", 6).append(host_).append("\r\n", 2);
   const bool may_have_body = request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
   if (may_have_body || !request.body.empty()) {
     head_.append("content-length: ").append(std::to_string(request.body.size())).append("\r\n");
   }
-  head_.append("\r\n");
+  head_.append("\r\n", 2);
   return {};
 }
 

@@ -70,6 +70,7 @@ class ClientConnection {
   std::string_view unread() const { return std::string_view(unread_).substr(unread_begin_); }
 
   Endpoint endpoint_;
+  std::string host_;  // its endpoint in words
   std::shared_ptr<const ClientOptions> options_;
   HeadLimits limits_;
   Reactor& reactor_;

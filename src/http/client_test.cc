@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "http/test_support.h"
 #include "support/no_more_files.h"
 
@@ -126,10 +128,11 @@ TEST(Client, MovesABigBodyBothWays) {
 }
 
 TEST(Client, ReadsAStreamPieceByPiece) {
-  RunningServer server([](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
+  std::atomic<int> pieces_read = 0;
+  RunningServer server([&pieces_read](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
     auto sent = co_await writer.start(200, content_type("text/event-stream"));
     for (int i = 0; i < 3; ++i) {
-      co_await sleep_ms(15);
+      while (pieces_read < i) co_await sleep_ms(1);
       sent = co_await writer.write("piece" + std::to_string(i));
       EXPECT_TRUE(sent);
     }
@@ -138,11 +141,11 @@ TEST(Client, ReadsAStreamPieceByPiece) {
   });
   asio::io_context context;
   Client client(context);
-  run(context, [](Client& c, uint16_t port) -> asio::awaitable<void> {
+  run(context, [](Client& c, uint16_t port, std::atomic<int>& read) -> asio::awaitable<void> {
     auto exchange = co_await c.send(Endpoint{"127.0.0.1", port}, ClientRequest(), ClientTimeouts());
     EXPECT_TRUE(exchange);
     EXPECT_EQ(exchange->headers().find("Content-Type"), "text/event-stream");
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; ++i, ++read) {
       auto piece = co_await exchange->read_some();
       EXPECT_TRUE(piece && *piece && **piece == "piece" + std::to_string(i));
     }
@@ -151,7 +154,7 @@ TEST(Client, ReadsAStreamPieceByPiece) {
       EXPECT_TRUE(end && !*end);
     }
     EXPECT_EQ(c.idle_connections(), 1u);
-  }(client, server.port()));
+  }(client, server.port(), pieces_read));
 }
 
 TEST(Client, SeesABrokenStream) {

@@ -231,22 +231,18 @@ asio::awaitable<void> Connection::drain() {
 
 Result<void> Connection::make_head(int status, const Headers& headers, std::string_view framing) {
   if (status < 200 || status > 599) return fail(ErrorCode::invalid_argument, "an answer's status is 200 to 599");
-  head_.assign("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
-  for (const Header& field : headers) {
-    if (is_framing_field(field) || is_named(field, "date")) continue;
-    if (!is_token(field.name) || !is_field_value(field.value)) {
-      return fail(ErrorCode::invalid_argument, "the header '" + field.name + "' cannot be sent");
-    }
-    head_.append(field.name).append(": ").append(field.value).append("\r\n");
-  }
-  head_.append("date: ").append(server_->date()).append("\r\n").append(framing);
+  const auto digit = [status](int power) { return static_cast<char>('0' + status / power % 10); };
+  const char digits[] = {digit(100), digit(10), digit(1), ' '};
+  head_.assign("HTTP/1.1 ", 9).append(digits, sizeof digits).append(reason_phrase(status)).append("\r\n", 2);
+  if (auto fields = append_fields(headers, "date", head_); !fields) return fields;
+  head_.append("date: ", 6).append(server_->date()).append("\r\n", 2).append(framing);
   if (server_->closing()) keep_open_ = false;
   if (!keep_open_) {
     head_.append("connection: close\r\n");
   } else if (parser_.is_http_1_0()) {
     head_.append("connection: keep-alive\r\n");
   }
-  head_.append("\r\n");
+  head_.append("\r\n", 2);
   return {};
 }
 

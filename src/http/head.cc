@@ -27,11 +27,59 @@ constexpr CharacterSet make_value_characters() {
   return set;
 }
 
+// RFC 3986 allows fewer, but browsers send some of the others as they are; none of them can end a line or a target.
+constexpr CharacterSet make_target_characters() {
+  CharacterSet set{};
+  for (size_t c = ' ' + 1; c < 127; ++c) set[c] = true;
+  for (const char c : std::string_view("#\"<>")) set[static_cast<unsigned char>(c)] = false;
+  return set;
+}
+
+constexpr CharacterSet make_host_characters() {
+  CharacterSet set = make_token_characters();
+  for (const char c : std::string_view(":[]();=,")) set[static_cast<unsigned char>(c)] = true;
+  return set;
+}
+
 constexpr CharacterSet kTokenCharacters = make_token_characters();
 constexpr CharacterSet kValueCharacters = make_value_characters();
+constexpr CharacterSet kTargetCharacters = make_target_characters();
+constexpr CharacterSet kHostCharacters = make_host_characters();
 
 bool all_in(std::string_view text, const CharacterSet& set) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
+}
+
+constexpr uint64_t kOnes = 0x0101010101010101;
+constexpr uint64_t kHighs = 0x80 * kOnes;
+
+// Eight bytes at once: true only where all are such characters; false says nothing.
+bool are_word_characters(uint64_t bytes) {  // a-z, 0-9 and '-', as most names have them
+  const auto within = [bytes](uint64_t low, uint64_t high) {
+    return (bytes + (0x80 - low) * kOnes) & ~(bytes + (0x7F - high) * kOnes);
+  };
+  const uint64_t in_one = within('a', 'z') | within('0', '9') | within('-', '-');
+  return (bytes & kHighs) == 0 && (in_one & kHighs) == kHighs;
+}
+
+bool are_value_characters(uint64_t bytes) {  // no control character and no DEL
+  const uint64_t below_space = (bytes - 0x20 * kOnes) & ~bytes;
+  const uint64_t from_del = bytes ^ (0x7F * kOnes);
+  return ((below_space | ((from_del - kOnes) & ~from_del)) & kHighs) == 0;
+}
+
+// The last eight bytes overlap those before them: nothing is left over but short texts.
+template <class Test>
+bool all_in_eights(std::string_view text, Test test, const CharacterSet& set) {
+  constexpr size_t kEight = sizeof(uint64_t);
+  if (text.size() < kEight) return all_in(text, set);
+  for (size_t at = 0; at < text.size(); at += kEight) {
+    const std::string_view part = text.substr(std::min(at, text.size() - kEight), kEight);
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, part.data(), kEight);
+    if (!test(bytes) && !all_in(part, set)) return false;
+  }
+  return true;
 }
 
 tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
@@ -55,12 +103,43 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 
 }  // namespace
 
-bool is_token(std::string_view text) { return !text.empty() && all_in(text, kTokenCharacters); }
-bool is_field_value(std::string_view text) { return all_in(text, kValueCharacters); }
+bool is_token(std::string_view text) {
+  return !text.empty() && all_in_eights(text, are_word_characters, kTokenCharacters);
+}
+bool is_target(std::string_view text) { return all_in(text, kTargetCharacters); }
+bool is_host(std::string_view text) { return all_in(text, kHostCharacters); }
+
+bool is_field_value(std::string_view text) { return all_in_eights(text, are_value_characters, kValueCharacters); }
 
 bool is_framing_field(const Header& field) {
-  return is_named(field, "content-length") || is_named(field, "transfer-encoding") || is_named(field, "connection") ||
-         is_named(field, "keep-alive");
+  switch (field.name.size()) {
+    case 10: return iequals(field.name, "connection") || iequals(field.name, "keep-alive");
+    case 14: return iequals(field.name, "content-length");
+    case 17: return iequals(field.name, "transfer-encoding");
+    default: return false;
+  }
+}
+
+Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head) {
+  const size_t begin = head.size();
+  size_t bytes = begin;
+  for (const Header& field : headers)
+    bytes += field.name.size() + field.value.size() + std::string_view(": \r\n").size();
+  head.resize(bytes);
+  char* at = head.data() + begin;
+  for (const Header& field : headers) {
+    if (is_framing_field(field) || is_named(field, own)) continue;
+    if (!is_token(field.name) || !is_field_value(field.value))
+      return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
+    at = std::copy(field.name.begin(), field.name.end(), at);
+    *at++ = ':';
+    *at++ = ' ';
+    at = std::copy(field.value.begin(), field.value.end(), at);
+    *at++ = '\r';
+    *at++ = '\n';
+  }
+  head.resize(static_cast<size_t>(at - head.data()));
+  return {};
 }
 
 Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& checked, const HeadLimits& limits) {
@@ -82,11 +161,11 @@ Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& chec
   return std::optional<size_t>();
 }
 
-Parsed<FieldView> parse_field_line(std::string_view line) {
+Parsed<Header> parse_field_line(std::string_view line) {
   if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) return bad("a header line is folded");
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return bad("a header line has no colon");
-  const FieldView field{line.substr(0, colon), trim_blanks(line.substr(colon + 1))};
+  const Header field{line.substr(0, colon), trim_blanks(line.substr(colon + 1))};
   if (!is_token(field.name)) return bad("a header's name has a character that no name may have");
   if (!is_field_value(field.value)) return bad("a header's value has a control character");
   return field;
@@ -99,7 +178,7 @@ Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Head
     if (end == 0) return {};
     const auto field = parse_field_line(lines.substr(0, end));
     if (!field) return tl::unexpected(field.error());
-    if (headers.size() >= limits.fields_max || !headers.add(std::string(field->name), std::string(field->value))) {
+    if (headers.size() >= limits.fields_max || !headers.add(field->name, field->value)) {
       return tl::unexpected(Refusal{431, "headers_too_large", "there are more headers than this server takes"});
     }
     lines.remove_prefix(end + 2);
@@ -107,30 +186,26 @@ Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Head
 }
 
 Parsed<BodyFraming> parse_framing(const Headers& headers, bool is_http_1_0) {
+  const auto length = headers.find("content-length");
+  const auto encoding = headers.find("transfer-encoding");
   BodyFraming framing;
-  bool has_length = false;
-  bool has_encoding = false;
-  for (const Header& field : headers) {
-    if (is_named(field, "content-length")) {
-      const auto length = parse_length(field.value);
-      if (!length) return bad("content-length is not a whole number of bytes");
-      if (has_length) return bad("content-length is given more than once");
-      has_length = true;
-      framing = {BodyKind::length, *length};
-    } else if (is_named(field, "transfer-encoding")) {
-      if (has_encoding) return bad("transfer-encoding is given more than once");
-      if (!iequals(field.value, "chunked")) return bad("transfer-encoding may only be chunked");
-      has_encoding = true;
-    }
+  if (length) {
+    const auto bytes = parse_length(*length);
+    if (!bytes) return bad("content-length is not a whole number of bytes");
+    if (headers.count("content-length") > 1) return bad("content-length is given more than once");
+    framing = {BodyKind::length, *bytes};
   }
-  if (!has_encoding) return framing;
-  if (has_length) return bad("content-length and transfer-encoding are both given");
+  if (!encoding) return framing;
+  if (headers.count("transfer-encoding") > 1) return bad("transfer-encoding is given more than once");
+  if (!iequals(*encoding, "chunked")) return bad("transfer-encoding may only be chunked");
+  if (length) return bad("content-length and transfer-encoding are both given");
   if (is_http_1_0) return bad("transfer-encoding came with HTTP/1.0");
   return BodyFraming{BodyKind::chunked, 0};
 }
 
 bool keeps_alive(const Headers& headers, bool is_http_1_0) {
   bool keep_alive = !is_http_1_0;
+  if (!headers.find("connection")) return keep_alive;
   for (const Header& field : headers) {
     if (!is_named(field, "connection")) continue;
     for (const std::string_view option : split(field.value, ',')) {

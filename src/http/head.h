@@ -38,6 +38,8 @@ struct BodyFraming {
 
 bool is_token(std::string_view text);        // RFC 9110 §5.6.2; not empty
 bool is_field_value(std::string_view text);  // no control characters but tab
+bool is_target(std::string_view text);       // as a request line has it, path and query
+bool is_host(std::string_view text);         // with or without a port; may be empty
 
 // Fields that say how one message is framed on one connection: a sender makes its own.
 bool is_framing_field(const Header& field);
@@ -48,16 +50,16 @@ inline bool is_named(const Header& field, std::string_view name) {
   return field.name.size() == name.size() && iequals(field.name, name);
 }
 
+// The fields as lines, behind `head`, but for those that frame the message and `own`, which the sender makes itself.
+// Errors: invalid_argument, for one that cannot be sent.
+Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head);
+
 // The length of the head at the front of `bytes`, its ending blank line included; nothing when more bytes are needed.
 // `checked` is how far an earlier call came; start it at 0. Refuses a line that ends in a bare LF.
 Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& checked, const HeadLimits& limits);
 
 // One line without its CRLF into a name and its trimmed value.
-struct FieldView {
-  std::string_view name;
-  std::string_view value;
-};
-Parsed<FieldView> parse_field_line(std::string_view line);
+Parsed<Header> parse_field_line(std::string_view line);
 
 // Every field of `lines`, each ended by CRLF, up to the blank line.
 Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Headers& headers);

@@ -41,30 +41,53 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
 
 }  // namespace
 
-Headers::Headers(std::initializer_list<Header> fields) : fields_(fields) {}
+Headers::Headers(std::initializer_list<Header> fields) {
+  for (const Header& field : fields) add(field.name, field.value);
+}
 
-bool Headers::add(std::string name, std::string value) {
-  constexpr size_t kFieldsUsual = 8;
+bool Headers::add(std::string_view name, std::string_view value) {
+  constexpr size_t kFieldsUsual = 12;
+  constexpr size_t kBytesUsual = 384;
   if (fields_.size() >= kFieldsMax) return false;
-  if (fields_.capacity() == 0) fields_.reserve(kFieldsUsual);
-  fields_.push_back({std::move(name), std::move(value)});
+  if (fields_.capacity() == 0) {
+    fields_.reserve(kFieldsUsual);
+    text_.reserve(kBytesUsual);
+  }
+  const size_t begin = text_.size();
+  text_.resize(begin + name.size() + value.size());
+  std::copy(value.begin(), value.end(), std::copy(name.begin(), name.end(), text_.data() + begin));
+  fields_.push_back({begin, name.size(), value.size()});
   return true;
 }
 
-bool Headers::set(std::string name, std::string value) {
+bool Headers::set(std::string_view name, std::string_view value) {
   remove(name);
-  return add(std::move(name), std::move(value));
+  return add(name, value);
 }
 
 void Headers::remove(std::string_view name) {
-  std::erase_if(fields_, [name](const Header& field) { return iequals(field.name, name); });
+  if (!find(name)) return;
+  Headers kept;
+  for (const Header& field : *this)
+    if (!iequals(field.name, name)) kept.add(field.name, field.value);
+  *this = std::move(kept);
+}
+
+void Headers::clear() {
+  text_.clear();
+  fields_.clear();
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
-  for (const Header& field : fields_) {
-    if (field.name.size() == name.size() && iequals(field.name, name)) return field.value;
-  }
+  for (const Field& field : fields_)
+    if (field.name_size == name.size() && iequals(name_of(field), name)) return value_of(field);
   return std::nullopt;
+}
+
+size_t Headers::count(std::string_view name) const {
+  return static_cast<size_t>(std::count_if(fields_.begin(), fields_.end(), [&](const Field& field) {
+    return field.name_size == name.size() && iequals(name_of(field), name);
+  }));
 }
 
 std::string_view Headers::value_or(std::string_view name, std::string_view fallback) const {
@@ -73,7 +96,7 @@ std::string_view Headers::value_or(std::string_view name, std::string_view fallb
 
 Headers content_type(std::string_view type) {
   Headers headers;
-  headers.add("content-type", std::string(type));
+  headers.add("content-type", type);
   return headers;
 }
 

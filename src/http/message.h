@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,41 +17,81 @@
 namespace tandem::http {
 
 struct Header {
-  std::string name;   // a token; compared without regard to ASCII case
-  std::string value;  // without white space at either end
+  std::string_view name;   // a token; compared without regard to ASCII case
+  std::string_view value;  // without white space at either end
   bool operator==(const Header&) const = default;
 };
 
-// Header fields in the order of the wire. Names may repeat.
+// Header fields in the order of the wire, in one piece of memory. Names may repeat. What `find` and iteration give is
+// good until the next change.
 class Headers {
  public:
   // Twice what a request may carry (see ServerOptions::header_fields_max), so that a proxy has room to add its own.
   static constexpr size_t kFieldsMax = 256;
+
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Header;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Header*;
+    using reference = Header;
+
+    Iterator() = default;
+    Iterator(const Headers* headers, size_t position) : headers_(headers), position_(position) {}
+    Header operator*() const { return headers_->at(position_); }
+    Iterator& operator++() {
+      ++position_;
+      return *this;
+    }
+    Iterator operator++(int) { return {headers_, position_++}; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    const Headers* headers_ = nullptr;
+    size_t position_ = 0;
+  };
 
   Headers() = default;
   // GCC 12 cannot keep a braced list of strings in one expression with `co_await`: make the Headers a variable first,
   // or use `json_headers`.
   Headers(std::initializer_list<Header> fields);
 
-  bool add(std::string name, std::string value);  // false, and nothing added, when kFieldsMax are there
-  bool set(std::string name, std::string value);  // replaces every field of that name by this one
+  // Neither text may be one of these headers' own.
+  bool add(std::string_view name, std::string_view value);  // false, and nothing added, when kFieldsMax are there
+  bool set(std::string_view name, std::string_view value);  // replaces every field of that name by this one
   void remove(std::string_view name);
-  void clear() { fields_.clear(); }
+  void clear();
 
   // The first field of that name; nothing when there is none.
   std::optional<std::string_view> find(std::string_view name) const;
+  size_t count(std::string_view name) const;  // of fields of that name
   // The same, with a fallback.
   std::string_view value_or(std::string_view name, std::string_view fallback) const;
 
   size_t size() const { return fields_.size(); }
   bool empty() const { return fields_.empty(); }
-  auto begin() const { return fields_.begin(); }
-  auto end() const { return fields_.end(); }
+  Iterator begin() const { return {this, 0}; }
+  Iterator end() const { return {this, fields_.size()}; }
 
   bool operator==(const Headers&) const = default;
 
  private:
-  std::vector<Header> fields_;
+  struct Field {
+    size_t begin = 0;  // of its name in text_; its value follows
+    size_t name_size = 0;
+    size_t value_size = 0;
+    bool operator==(const Field&) const = default;
+  };
+
+  std::string_view name_of(const Field& field) const { return {text_.data() + field.begin, field.name_size}; }
+  std::string_view value_of(const Field& field) const {
+    return {text_.data() + field.begin + field.name_size, field.value_size};
+  }
+  Header at(size_t position) const { return {name_of(fields_[position]), value_of(fields_[position])}; }
+
+  std::string text_;  // names and values, one after another
+  std::vector<Field> fields_;
 };
 
 Headers content_type(std::string_view type);  // one field, content-type

@@ -16,14 +16,6 @@ tl::unexpected<Refusal> bad_request(std::string_view message) {
   return tl::unexpected(Refusal{400, "bad_request", message});
 }
 
-// RFC 3986 allows fewer, but browsers send some of the others as they are; none of them can end a line or a target.
-bool is_target_character(char c) { return c > ' ' && c < 127 && c != '#' && c != '"' && c != '<' && c != '>'; }
-
-bool is_host_character(char c) {
-  return is_token({&c, 1}) || c == ':' || c == '[' || c == ']' || c == '(' || c == ')' || c == ';' || c == '=' ||
-         c == ',';
-}
-
 }  // namespace
 
 void RequestParser::next_request() {
@@ -138,15 +130,11 @@ Parsed<void> RequestParser::parse_target(std::string_view target) {
     target.remove_prefix(7);
     const size_t path = target.find('/');
     if (path == 0 || path == std::string_view::npos) return bad_request("the target has no host or no path");
-    if (!std::all_of(target.begin(), target.begin() + static_cast<ptrdiff_t>(path), is_host_character)) {
-      return bad_request("the target's host is malformed");
-    }
+    if (!is_host(target.substr(0, path))) return bad_request("the target's host is malformed");
     target.remove_prefix(path);
   }
   if (!target.starts_with('/')) return bad_request("the target does not begin with '/'");
-  if (!std::all_of(target.begin(), target.end(), is_target_character)) {
-    return bad_request("the target has a character that must be percent-encoded");
-  }
+  if (!is_target(target)) return bad_request("the target has a character that must be percent-encoded");
   const size_t question = std::min(target.find('?'), target.size());
   request_.target = target.substr(0, question);
   request_.query = target.substr(std::min(question + 1, target.size()));
@@ -154,15 +142,10 @@ Parsed<void> RequestParser::parse_target(std::string_view target) {
 }
 
 Parsed<void> RequestParser::check_host() {
-  size_t hosts = 0;
-  for (const Header& field : request_.headers) {
-    if (!is_named(field, "host")) continue;
-    ++hosts;
-    if (!std::all_of(field.value.begin(), field.value.end(), is_host_character))
-      return bad_request("the host is malformed");
-  }
-  if (hosts > 1) return bad_request("host is given more than once");
-  if (hosts == 0 && !is_http_1_0_) return bad_request("the request has no host");
+  const auto host = request_.headers.find("host");
+  if (!host && !is_http_1_0_) return bad_request("the request has no host");
+  if (host && !is_host(*host)) return bad_request("the host is malformed");
+  if (host && request_.headers.count("host") > 1) return bad_request("host is given more than once");
   return {};
 }
 

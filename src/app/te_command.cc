@@ -6,9 +6,11 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/terminal.h"
 #include "app/time_limit.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text_table.h"
 #include "base/time.h"
 #include "te/te.h"
 
@@ -119,15 +121,6 @@ std::string bar(double part, size_t width) {
   return text + std::string(width - std::min(width, cells), ' ');
 }
 
-// At most so many bytes of a label, whole characters.
-std::string shortened(const std::string& label) {
-  constexpr size_t kBytesMax = 24;
-  if (label.size() <= kBytesMax) return label;
-  size_t end = kBytesMax;
-  while (end > 0 && (static_cast<unsigned char>(label[end]) & 0xC0) == 0x80) --end;
-  return label.substr(0, end);
-}
-
 // The fullest links, before and after.
 void print_links(const te::Problem& problem, const te::Solution& solution) {
   constexpr size_t kRows = 10, kWidth = 20;
@@ -141,15 +134,13 @@ void print_links(const te::Problem& problem, const te::Solution& solution) {
     return std::max(fill(before, a), fill(after, a)) > std::max(fill(before, b), fill(after, b));
   });
   arcs.resize(std::min(arcs.size(), kRows));
-  fmt::print("{:<52} {:<29}{}\n", "FULLEST LINKS", "SHORTEST PATHS", "WITH POLICIES");
+  TextTable table({{"FULLEST LINKS", TextTable::Align::left}, {"SHORTEST PATHS"}, {"WITH POLICIES"}});
   const double full = std::max(solution.mlu_before, 1e-9);
-  for (const uint32_t a : arcs) {
-    const te::Arc& arc = problem.arcs[a];
-    const std::string name =
-        fmt::format("{} → {}", shortened(problem.nodes[arc.from]), shortened(problem.nodes[arc.to]));
-    fmt::print("{:<52} {} {:>5.1f}%  {} {:>5.1f}%\n", name, bar(fill(before, a) / full, kWidth), 100 * fill(before, a),
-               bar(fill(after, a) / full, kWidth), 100 * fill(after, a));
-  }
+  const auto shown = [&](double part) { return fmt::format("{} {:>5.1f}%", bar(part / full, kWidth), 100 * part); };
+  for (const uint32_t a : arcs)
+    table.add({fmt::format("{} → {}", problem.nodes[problem.arcs[a].from], problem.nodes[problem.arcs[a].to]),
+               shown(fill(before, a)), shown(fill(after, a))});
+  fmt::print("{}", table.text(terminal_width()));
 }
 
 void print_failures(const te::Problem& problem, const std::vector<FailureRow>& rows) {
@@ -158,25 +149,29 @@ void print_failures(const te::Problem& problem, const std::vector<FailureRow>& r
   std::stable_sort(worst.begin(), worst.end(),
                    [](const FailureRow* a, const FailureRow* b) { return a->repair.mlu > b->repair.mlu; });
   worst.resize(std::min<size_t>(worst.size(), 5));
-  fmt::print("\n{:<52} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "WORST FAILURES", "FAILED", "REPAIRED", "CHANGES", "CUT OFF",
-             "MS");
+  TextTable table(
+      {{"WORST FAILURES", TextTable::Align::left}, {"FAILED"}, {"REPAIRED"}, {"CHANGES"}, {"CUT OFF"}, {"MS"}});
   for (const FailureRow* row : worst) {
     const te::Arc& arc = problem.arcs[row->arc];
-    fmt::print("{:<52} {:>9.1f}% {:>9.1f}% {:>8} {:>8} {:>8.1f}\n",
-               fmt::format("{} – {}", shortened(problem.nodes[arc.from]), shortened(problem.nodes[arc.to])),
-               100 * row->repair.mlu_failed, 100 * row->repair.mlu, row->repair.changed, row->cut_off, row->time_ms);
+    table.add({fmt::format("{} – {}", problem.nodes[arc.from], problem.nodes[arc.to]),
+               fmt::format("{:.1f}%", 100 * row->repair.mlu_failed), fmt::format("{:.1f}%", 100 * row->repair.mlu),
+               std::to_string(row->repair.changed), std::to_string(row->cut_off), fmt::format("{:.1f}", row->time_ms)});
   }
+  fmt::print("\n{}", table.text(terminal_width()));
 }
 
 void print_summary(const te::Problem& problem, const te::Solution& solution, double time_ms) {
   std::set<uint32_t> steered;
   for (const te::Policy& policy : solution.policies) steered.insert(policy.demand);
-  fmt::print("\nfullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)\n",
-             100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap());
+  fmt::print("\n");
+  print_wrapped(fmt::format("fullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)",
+                            100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap()));
   if (solution.gap() > te::kThirdSegmentGap)
-    fmt::print("no routing over so few segments can have less than {:.2f}%\n", 100 * solution.segment_bound);
-  fmt::print("{} of {} demands steered over {} segment lists, {:.0f} ms{}\n", steered.size(), problem.demands.size(),
-             solution.policies.size(), time_ms, solution.stopped ? ", stopped by its limit" : "");
+    print_wrapped(
+        fmt::format("no routing over so few segments can have less than {:.2f}%", 100 * solution.segment_bound));
+  print_wrapped(fmt::format("{} of {} demands steered over {} segment lists, {:.0f} ms{}", steered.size(),
+                            problem.demands.size(), solution.policies.size(), time_ms,
+                            solution.stopped ? ", stopped by its limit" : ""));
   if (!problem.blocked.empty())
     fmt::print("{} demands cannot be carried at all (named above)\n", problem.blocked.size());
 }

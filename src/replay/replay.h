@@ -130,6 +130,6 @@ std::string verdict(const std::vector<Report>& reports);
 
 Json to_json_report(const Report& report);
 std::string to_table(const Report& report);
-std::string to_table(const std::vector<Report>& reports);
+std::string to_table(const std::vector<Report>& reports, size_t width);  // of the terminal; 0: as wide as it is
 
 }  // namespace tandem::replay

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text_table.h"
 #include "replay/replay.h"
 
 namespace tandem::replay {
@@ -184,7 +185,7 @@ std::string to_table(const Report& report) {
       report.eur_per_hour(), report.accelerators_eur_per_hour, report.energy_eur_per_hour,
       report.transport_eur_per_hour, report.eur_per_million_tokens(), report.joules_per_token(), report.carbon_kg);
   if (!report.worst_link.empty())
-    out += fmt::format("  busiest link {}: {:.0f} %\n", report.worst_link, 100 * report.worst_link_utilization);
+    out += fmt::format("  busiest link {}: {:.1f} %\n", report.worst_link, 100 * report.worst_link_utilization);
   out += fmt::format("  {:>10}  served with the first token too late\n", report.all.late);
   out += fmt::format("  {:>10}  served with tokens too slow\n", report.all.slow);
   for (const auto& [why, count] : report.rejected) out += fmt::format("  {:>10}  turned away: {}\n", count, why);
@@ -193,19 +194,27 @@ std::string to_table(const Report& report) {
   return out + tally_rows("tenant, ms", report.tenants) + tally_rows("site, ms", report.sites);
 }
 
-std::string to_table(const std::vector<Report>& reports) {
-  std::string out =
-      fmt::format("{:<22}{:>9}{:>14}{:>9}{:>12}{:>10}{:>10}{:>9}{:>11}{:>10}\n", "POLICY", "GOODPUT", "DEMANDS KEPT",
-                  "EUR/H", "EUR/MTOK OK", "TTFT P95", "TPOT P95", "J/TOKEN", "VIOLATIONS", "BUSY LINK");
+std::string to_table(const std::vector<Report>& reports, size_t width) {
+  TextTable table({{"POLICY", TextTable::Align::left},
+                   {"GOODPUT"},
+                   {"DEMANDS\nKEPT"},
+                   {"EUR/H"},
+                   {"EUR/MTOK\nIN TIME"},
+                   {"TTFT MS\nP95"},
+                   {"TPOT MS\nP95"},
+                   {"J PER\nTOKEN"},
+                   {"OUT OF\nRESIDENCY"},
+                   {"BUSIEST\nLINK"}});
   for (const Report& report : reports)
-    out += fmt::format("{:<22}{:>8.2f}%{:>14}{:>9.2f}{:>12.3f}{:>10.1f}{:>10.2f}{:>9.2f}{:>11}{:>9.0f}%\n",
-                       to_string(report.policy), 100 * report.goodput(),
-                       fmt::format("{} of {}", report.demands_kept, report.demands_kept + report.demands_broken),
-                       report.eur_per_hour(), report.eur_per_million_good_tokens(),
-                       static_cast<double>(report.all.ttft_us.percentile(0.95)) * 1e-3,
-                       static_cast<double>(report.all.tpot_us.percentile(0.95)) * 1e-3, report.joules_per_token(),
-                       report.residency_violations, 100 * report.worst_link_utilization);
-  return out + verdict(reports) + "\n";
+    table.add({std::string(to_string(report.policy)), fmt::format("{:.2f}%", 100 * report.goodput()),
+               fmt::format("{}/{}", report.demands_kept, report.demands_kept + report.demands_broken),
+               fmt::format("{:.2f}", report.eur_per_hour()),
+               fmt::format("{:.3f}", report.eur_per_million_good_tokens()),
+               fmt::format("{:.1f}", static_cast<double>(report.all.ttft_us.percentile(0.95)) * 1e-3),
+               fmt::format("{:.2f}", static_cast<double>(report.all.tpot_us.percentile(0.95)) * 1e-3),
+               fmt::format("{:.2f}", report.joules_per_token()), std::to_string(report.residency_violations),
+               fmt::format("{:.1f}%", 100 * report.worst_link_utilization)});
+  return table.text(width) + wrapped(verdict(reports), width) + "\n";
 }
 
 }  // namespace tandem::replay

@@ -30,8 +30,8 @@ Result<std::vector<replay::Policy>> policies_of(const std::vector<std::string>& 
 
 Result<void> print_reports(const std::vector<replay::Report>& reports, const ReplayCommandOptions& options) {
   if (!options.json) {
-    fmt::print("{}",
-               reports.size() == 1 ? replay::to_table(reports.front()) : replay::to_table(reports, terminal_width()));
+    const size_t width = terminal_width();
+    fmt::print("{}", reports.size() == 1 ? replay::to_table(reports.front(), width) : replay::to_table(reports, width));
     return {};
   }
   Json document = replay::to_json_report(reports.front());

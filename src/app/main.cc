@@ -277,7 +277,9 @@ void add_te(CLI::App& app, int& status) {
       "te", "Traffic engineering: few segment-routing policies, the fullest link close to a proven bound");
   auto* graph = command->add_option("--graph,--topology", options->graph, "REPETITA .graph file");
   auto* demands = command->add_option("--demands", options->demands, "REPETITA .demands file of that graph");
-  auto* grid = command->add_option("--grid", options->grid, "Grid file instead: its links and its traffic");
+  auto* grid = command->add_option("--grid", options->grid,
+                                   "Grid file instead: its links, its background traffic and its demands as planned, "
+                                   "those of a flex algorithm within its topology");
   graph->needs(demands);
   demands->needs(graph);
   grid->excludes(graph);
@@ -299,6 +301,8 @@ void add_te(CLI::App& app, int& status) {
   command->add_option("--changes-max", options->changes_max, "Of a repair")
       ->capture_default_str()
       ->check(CLI::Range(0, 100));
+  command->add_option("--seed", options->seed, "Of the plan of a grid's demands")->capture_default_str();
+  command->add_option("--work", options->work, "Iterations of improvement of that plan")->capture_default_str();
   command->add_option("-o,--output", options->output, "File to write the JSON to");
   command->add_flag("--json", options->json, "JSON instead of a table");
   command->footer(

@@ -12,12 +12,27 @@
 #include "base/json.h"
 #include "base/text_table.h"
 #include "base/time.h"
+#include "planner/planner.h"
 #include "te/te.h"
 
 namespace tandem::app {
 namespace {
 
 double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
+
+// What the plan turns away loads no link, and is named with the rest that is not carried.
+void block_rejected(const grid::Snapshot& grid, const v1::Plan& plan, te::Problem& problem) {
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    if (planned.rejected() <= 0) continue;
+    const grid::Demand& demand = grid.demands[grid.demands.find(planned.demand())];
+    const double bytes_per_s = demand.rate_per_s * planned.rejected() * (demand.upload_bytes + demand.download_bytes);
+    problem.blocked.push_back(
+        {planned.demand(),
+         bytes_per_s * 8e-9,
+         fmt::format("the plan turns {:.0f} % of it away: {}", 100 * planned.rejected(), planned.reason()),
+         {}});
+  }
+}
 
 // Everything that could be read; prints what is wrong with it, and is empty when one is an error.
 std::optional<te::Problem> read_problem(const TeOptions& options) {
@@ -26,7 +41,10 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
   if (!options.grid.empty()) {
     const auto grid = load_grid(options.grid);
     if (!grid) return std::nullopt;
-    problem = te::make_problem(*grid, diagnostics);
+    const TimeLimit limit(0.4 * options.time_limit_s);  // the better part is the search's
+    const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
+    problem = te::make_problem(*grid, planner::assignment_of(*grid, plan), diagnostics);
+    block_rejected(*grid, plan, problem);
   } else {
     const auto graph = read_file(options.graph, ingest::kTopologyBytesMax);
     if (!graph) return report(graph.error()), std::nullopt;
@@ -39,8 +57,8 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
   }
   for (const Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
   for (const te::Blocked& blocked : problem.blocked)
-    fmt::print(stderr, "not carried: {}: {}; what would let it be: {}\n", blocked.demand, blocked.reason,
-               blocked.relaxation);
+    fmt::print(stderr, "not carried: {}: {}{}\n", blocked.demand, blocked.reason,
+               blocked.relaxation.empty() ? "" : fmt::format("; {} would let it be", blocked.relaxation));
   if (has_errors(diagnostics)) return std::nullopt;
   return problem;
 }
@@ -60,7 +78,7 @@ std::vector<FailureRow> repair_each(const te::Problem& problem, const te::Soluti
   const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
   for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
     const uint32_t opposite = problem.arcs[a].opposite;
-    if (opposite < a) continue;
+    if (opposite < a || problem.row(a) != a) continue;
     std::vector<uint32_t> failed{a};
     if (opposite != te::kNoArc) failed.push_back(opposite);
     const Duration start = clock.monotonic();
@@ -128,8 +146,9 @@ void print_links(const te::Problem& problem, const te::Solution& solution) {
   const auto fill = [&](const std::vector<double>& loads, uint32_t a) {
     return loads[a] / problem.arcs[a].capacity_gbps;
   };
-  std::vector<uint32_t> arcs(problem.arcs.size());
-  for (uint32_t a = 0; a < arcs.size(); ++a) arcs[a] = a;
+  std::vector<uint32_t> arcs;
+  for (uint32_t a = 0; a < problem.arcs.size(); ++a)
+    if (problem.row(a) == a) arcs.push_back(a);
   std::stable_sort(arcs.begin(), arcs.end(), [&](uint32_t a, uint32_t b) {
     return std::max(fill(before, a), fill(after, a)) > std::max(fill(before, b), fill(after, b));
   });

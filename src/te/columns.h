@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,6 +19,10 @@ struct Pair {
 };
 std::vector<Pair> pairs_of(const Problem& problem);                    // by destination, then source
 uint32_t group_of(std::span<const Pair> pairs, const Demand& demand);  // its position among them
+
+// What traffic over ways of its own bears, all of it the one column of a group behind those of pairs; nothing where
+// there is none.
+std::optional<GroupedSimplex::Column> steered_column(const Problem& problem, std::span<const Pair> pairs, double scale);
 
 // A column worth a look: its group and tag, and how much cheaper than the group it is.
 struct Offer {

@@ -23,7 +23,7 @@ void add_towards(const Problem& problem, uint32_t target, const ArcIndex& by_fro
     }
     for (const uint32_t a : next_hops) {
       const double each = traffic[node] / static_cast<double>(next_hops.size());
-      loads[a] += each;
+      loads[problem.row(a)] += each;
       traffic[problem.arcs[a].to] += each;
     }
   }
@@ -48,7 +48,8 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
     uint32_t at = demand.from;
     for (const uint32_t segment : policy.segments) {
       add_leg(at, problem.start_of(segment), demand.rate_gbps * policy.fraction);
-      if (problem.names_link(segment)) loads[problem.link_of(segment)] += demand.rate_gbps * policy.fraction;
+      if (problem.names_link(segment))
+        loads[problem.row(problem.link_of(segment))] += demand.rate_gbps * policy.fraction;
       at = problem.end_of(segment);
     }
     add_leg(at, demand.to, demand.rate_gbps * policy.fraction);
@@ -56,6 +57,9 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
   for (size_t d = 0; d < steered.size(); ++d) {
     if (!steered[d]) add_leg(problem.demands[d].from, problem.demands[d].to, problem.demands[d].rate_gbps);
   }
+
+  for (const Steered& each : problem.steered)
+    for (const uint32_t arc : each.primary) loads[arc] += each.demand.rate_gbps;
 
   const ArcIndex by_from(problem, ArcIndex::By::from), by_to(problem, ArcIndex::By::to);
   std::vector<double> metric;
@@ -85,9 +89,11 @@ double bound_of(const Problem& problem, std::span<const double> prices) {
   constexpr double kRoundingDown = 1 - 1e-10;
   CHECK(prices.size() == problem.arcs.size());
   double denominator = 0, numerator = 0;
-  for (size_t a = 0; a < prices.size(); ++a) {
+  std::vector<double> lengths(prices.size());
+  for (uint32_t a = 0; a < prices.size(); ++a) {
     CHECK(prices[a] >= 0);
-    denominator += problem.arcs[a].capacity_gbps * prices[a];
+    lengths[a] = prices[problem.row(a)];
+    if (problem.row(a) == a) denominator += problem.arcs[a].capacity_gbps * prices[a];
   }
   if (denominator <= 0) return 0;
   std::vector<std::vector<const Demand*>> towards(problem.nodes.size());
@@ -97,9 +103,11 @@ double bound_of(const Problem& problem, std::span<const double> prices) {
   ShortestDistances distances;
   for (uint32_t to = 0; to < towards.size(); ++to) {
     if (towards[to].empty()) continue;
-    distances.find(problem, by_to, prices, to, distance);
+    distances.find(problem, by_to, lengths, to, distance);
     for (const Demand* demand : towards[to]) numerator += demand->rate_gbps * distance[demand->from];
   }
+  for (const Steered& steered : problem.steered)
+    for (const uint32_t arc : steered.primary) numerator += steered.demand.rate_gbps * lengths[arc];
   return numerator / denominator * kRoundingDown;
 }
 

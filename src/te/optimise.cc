@@ -135,6 +135,7 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   plain.reserve(pairs.size());
   for (uint32_t g = 0; g < pairs.size(); ++g)
     plain.push_back({g, SegmentRoutes::kPlain, 0, two_segments.entries(pairs[g], SegmentRoutes::kPlain)});
+  if (auto steered = steered_column(problem, pairs, scale)) plain.push_back(*std::move(steered));
 
   Bound bound;
   std::thread bounding(

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "grid/snapshot.h"
 #include "ingest/topology.h"
+#include "twin/twin.h"
 
 namespace tandem::te {
 
@@ -24,14 +25,24 @@ struct Arc {
   std::string label;
   uint32_t from = 0, to = 0;
   double capacity_gbps = 0;    // > 0
-  double metric = 1;           // > 0, of the IGP
+  double metric = 1;           // > 0, of the IGP, or of the flex algorithm in whose plane it is
   uint32_t opposite = kNoArc;  // the other direction of the same link; kNoArc where there is none
+  uint32_t shares = kNoArc;    // of a plane: the IGP's arc whose capacity it takes
 };
 
 struct Demand {
   std::string label;
-  uint32_t from = 0, to = 0;  // not the same
-  double rate_gbps = 0;       // > 0
+  uint32_t from = 0, to = 0;   // not the same; both in the plane of its algorithm
+  double rate_gbps = 0;        // > 0
+  std::string flex_algo = {};  // "128"; empty: the IGP's paths
+  bool planned = false;        // traffic of a grid's demands under their plan; else its background's, or a file's
+};
+
+// Traffic over ways of its own, whose ends watch them: over `primary`, over `second` once that is cut. No policy moves
+// it.
+struct Steered {
+  Demand demand;
+  std::vector<uint32_t> primary, second;  // arcs of the IGP's plane; none: there is no such way
 };
 
 // What cannot be carried at all, why, and the least that would let it be.
@@ -39,16 +50,22 @@ struct Blocked {
   std::string demand;
   double rate_gbps = 0;
   std::string reason;
-  std::string relaxation;
+  std::string relaxation;  // empty where the reason says it
 };
 
+// A flex algorithm is a plane of its own (docs/decisions/0019): copies of its nodes and arcs, with its metric, which
+// nothing joins to the others. So its demands, their waypoints and their bound never leave it; only capacity is shared.
 struct Problem {
   std::vector<std::string> nodes;
   std::vector<uint8_t> waypoint;  // by node: whether a segment may name it
   std::vector<uint8_t> closed;    // by node: no path goes through it (the overload bit); empty where that holds of none
   std::vector<Arc> arcs;
-  std::vector<Demand> demands;  // each can be carried
+  std::vector<Demand> demands;   // each can be carried
+  std::vector<Steered> steered;  // over the ways they have
   std::vector<Blocked> blocked;
+
+  // The arc whose capacity this one takes; loads and prices are of those.
+  uint32_t row(uint32_t arc) const { return arcs[arc].shares == kNoArc ? arc : arcs[arc].shares; }
 
   // What a segment list names: a node by its position, and from nodes.size() on a direction of a link, nodes.size() +
   // arc: to the router before it by shortest paths, then over it (an adjacency segment, RFC 8402 §3.4; one End.X SID of
@@ -63,13 +80,16 @@ struct Problem {
   bool passes(uint32_t node, uint32_t target) const { return node == target || closed.empty() || closed[node] == 0; }
 };
 
-// The problem of a foreign topology with its demands, or of a grid with its traffic (what is down is left out). What is
+// The problem of a foreign topology with its demands, or of a grid with its background traffic and its demands' bytes
+// under a plan, those between the same two routers in the same algorithm as one (what is down is left out). What is
 // left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
 Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
-Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& diagnostics);
+Problem make_problem(const grid::Snapshot& snapshot, const twin::Assignment& assignment,
+                     std::vector<Diagnostic>& diagnostics);
 
-// A share of a demand over waypoints, each leg along the IGP's equal-cost shortest paths (RFC 8402; shares are the
-// weights of segment lists, RFC 9256 §2.11). No segments: the plain shortest paths.
+// A share of a demand over waypoints, each leg along the equal-cost shortest paths of its plane (RFC 8402; a flex
+// algorithm's with its own SIDs, RFC 9350 §7; shares are the weights of segment lists, RFC 9256 §2.11). No segments:
+// the plain shortest paths.
 struct Policy {
   uint32_t demand = 0;
   std::vector<uint32_t> segments;  // between the ends, in order, as Problem names them
@@ -106,16 +126,17 @@ struct Solution {
 // feasible and proven too. Fails by splitting demands: a few more than there are full links.
 Solution optimise(const Problem& problem, const Options& options, std::stop_token stop);
 
-// The load of each arc in Gbit/s when the policies hold and all other demands follow the plain shortest paths. It
-// shares nothing with the search. `down`, by arc, may be empty: then none is. Every demand must have a path, and every
-// waypoint.
+// The load of each arc in Gbit/s when the policies hold and all other demands follow the plain shortest paths; 0 of a
+// plane's arcs, whose traffic loads those they share. It shares nothing with the search. `down`, by arc, may be empty:
+// then none is. Every demand must have a path, and every waypoint.
 std::vector<double> loads_of(const Problem& problem, std::span<const Policy> policies,
                              std::span<const uint8_t> down = {});
 double mlu_of(const Problem& problem, std::span<const double> loads_gbps);
 
 // For any lengths l ≥ 0 of arcs, every routing has MLU ≥ Σ_d rate_d · dist_l(d) / Σ_a capacity_a · l_a: the sum of
 // l_a · load_a is at least the numerator and at most MLU · the denominator (Shahrokhi, Matula, "The maximum concurrent
-// flow problem", 1990). Rounded down. O(sources · arcs · log nodes).
+// flow problem", 1990). A distance is within the demand's plane, and along its way for what has one. Lengths of a
+// plane's arcs are those of the arcs they share. Rounded down. O(sources · arcs · log nodes).
 double bound_of(const Problem& problem, std::span<const double> prices);
 
 // With labels for positions: see docs/TRAFFIC_ENGINEERING.md.

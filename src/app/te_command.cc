@@ -20,6 +20,18 @@ namespace {
 
 double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
 
+// By demand, how much later than the plan says its first token may come.
+std::vector<double> slack_of(const grid::Snapshot& grid, const v1::Plan& plan) {
+  std::vector<double> slack_us(grid.demands.size(), 0);
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    const grid::DemandIndex index = grid.demands.find(planned.demand());
+    double latest_ms = 0;
+    for (const v1::PlannedSplit& split : planned.splits()) latest_ms = std::max(latest_ms, split.ttft_ms());
+    slack_us[index.value] = std::max(0.0, grid.demands[index].promise.ttft.value() - latest_ms) * 1e3;
+  }
+  return slack_us;
+}
+
 // What the plan turns away loads no link, and is named with the rest that is not carried.
 void block_rejected(const grid::Snapshot& grid, const v1::Plan& plan, te::Problem& problem) {
   for (const v1::DemandPlan& planned : plan.demands()) {
@@ -43,7 +55,7 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
     if (!grid) return std::nullopt;
     const TimeLimit limit(0.4 * options.time_limit_s);  // the better part is the search's
     const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
-    problem = te::make_problem(*grid, planner::assignment_of(*grid, plan), diagnostics);
+    problem = te::make_problem(*grid, {planner::assignment_of(*grid, plan), slack_of(*grid, plan)}, diagnostics);
     block_rejected(*grid, plan, problem);
   } else {
     const auto graph = read_file(options.graph, ingest::kTopologyBytesMax);
@@ -204,19 +216,19 @@ int run_te(const TeOptions& options) {
   const Duration start = clock.monotonic();
   // What follows the search (thinning, loads, writing) takes its share of the limit.
   const TimeLimit limit(0.85 * options.time_limit_s);
-  const auto problem = read_problem(options);
+  auto problem = read_problem(options);
   if (!problem) return 2;
   if (const size_t named = problem->nodes.size() + problem->arcs.size(); options.adjacency && named > te::kAdjacencyMax)
     return report(
         {ErrorCode::too_large, fmt::format("--adjacency takes at most {} routers and directions of links, here "
                                            "are {}: leave it out",
                                            te::kAdjacencyMax, named)});
-  const te::Solution solution = te::optimise(*problem,
-                                             {.segments_max = options.segments_max,
-                                              .adjacency = options.adjacency,
-                                              .policies_max = options.policies_max,
-                                              .tolerance = options.tolerance},
-                                             limit.token());
+  const te::Solution solution = te::optimise_within_promises(*problem,
+                                                             {.segments_max = options.segments_max,
+                                                              .adjacency = options.adjacency,
+                                                              .policies_max = options.policies_max,
+                                                              .tolerance = options.tolerance},
+                                                             limit.token());
   const double time_ms = te_milliseconds(start, clock.monotonic());
   std::vector<FailureRow> failures;
   if (options.failures) failures = repair_each(*problem, solution, options, clock);

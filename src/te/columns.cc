@@ -28,8 +28,8 @@ void set_lengths(const Problem& problem, std::span<const double> prices, const s
   for (uint32_t a = 0; a < prices.size(); ++a) lengths[a] = std::max(0.0, prices[problem.row(a)]) * per_gbps[a];
 }
 
-// What stays where it is has one column, in a group behind those of pairs.
-double price_of_steered(const GroupedSimplex& simplex, std::span<const Pair> pairs, std::span<const double> prices) {
+// What no policy moves has one column, in a group behind those of pairs.
+double price_of_unmoved(const GroupedSimplex& simplex, std::span<const Pair> pairs, std::span<const double> prices) {
   const auto group = static_cast<uint32_t>(pairs.size());
   return group < simplex.groups() ? simplex.price(simplex.key(group), prices) : 0;
 }
@@ -69,7 +69,8 @@ uint32_t position_of_sum(const float* a, const float* b, size_t size, float sum)
 
 std::vector<Pair> pairs_of(const Problem& problem) {
   std::map<std::pair<uint32_t, uint32_t>, double> rates;
-  for (const Demand& demand : problem.demands) rates[{demand.to, demand.from}] += demand.rate_gbps;
+  for (const Demand& demand : problem.demands)
+    if (!demand.fixed) rates[{demand.to, demand.from}] += demand.rate_gbps;
   std::vector<Pair> pairs;
   for (const auto& [ends, rate] : rates) pairs.push_back({ends.second, ends.first, rate});
   return pairs;
@@ -83,15 +84,20 @@ uint32_t group_of(std::span<const Pair> pairs, const Demand& demand) {
   return static_cast<uint32_t>(found - pairs.begin());
 }
 
-std::optional<GroupedSimplex::Column> steered_column(const Problem& problem, std::span<const Pair> pairs,
-                                                     double scale) {
-  if (problem.steered.empty()) return std::nullopt;
-  const std::vector<double> parts = part_per_gbps(problem, scale);
+std::optional<GroupedSimplex::Column> unmoved_column(const Problem& problem, std::span<const Pair> pairs,
+                                                     const SegmentRoutes& routes, double scale) {
   std::map<uint32_t, double> borne;
+  const std::vector<double> parts = part_per_gbps(problem, scale);
   for (const Steered& steered : problem.steered)
     for (const uint32_t arc : steered.primary) borne[arc] += steered.demand.rate_gbps * parts[arc];
+  for (const Demand& demand : problem.demands) {
+    if (!demand.fixed) continue;
+    for (const auto& entry : routes.entries({demand.from, demand.to, demand.rate_gbps}, SegmentRoutes::kPlain))
+      borne[entry.row] += entry.value;
+  }
+  if (borne.empty()) return std::nullopt;
   GroupedSimplex::Column column{static_cast<uint32_t>(pairs.size()), SegmentRoutes::kPlain, 0, {}};
-  for (const auto& [arc, part] : borne) column.entries.push_back({arc, part});
+  for (const auto& [row, part] : borne) column.entries.push_back({row, part});
   return column;
 }
 
@@ -221,7 +227,7 @@ double SegmentColumns::offers(const GroupedSimplex& simplex, std::span<const dou
                               std::vector<Offer>& offers) {
   offers.clear();
   routes_.set_prices(prices);
-  double total = price_of_steered(simplex, pairs_, prices);
+  double total = price_of_unmoved(simplex, pairs_, prices);
   for (uint32_t g = 0; g < pairs_.size(); ++g) {
     const Pair& pair = pairs_[g];
     const double plain = pair.rate_gbps * routes_.leg(pair.from, pair.to);
@@ -263,7 +269,7 @@ double FlowColumns::offers(const GroupedSimplex& simplex, std::span<const double
                            std::vector<Offer>& offers) {
   offers.clear();
   set_lengths(problem_, prices, per_gbps_, lengths_);
-  double total = price_of_steered(simplex, pairs_, prices);
+  double total = price_of_unmoved(simplex, pairs_, prices);
   for (uint32_t g = 0; g < pairs_.size(); ++g) {
     const Pair& pair = pairs_[g];
     if (g == 0 || pairs_[g - 1].to != pair.to)

@@ -12,17 +12,13 @@
 
 namespace tandem::te {
 
-// All demands between the same two nodes: one group of columns.
+// All demands between the same two nodes that policies may move: one group of columns.
 struct Pair {
   uint32_t from = 0, to = 0;
   double rate_gbps = 0;
 };
 std::vector<Pair> pairs_of(const Problem& problem);                    // by destination, then source
 uint32_t group_of(std::span<const Pair> pairs, const Demand& demand);  // its position among them
-
-// What traffic over ways of its own bears, all of it the one column of a group behind those of pairs; nothing where
-// there is none.
-std::optional<GroupedSimplex::Column> steered_column(const Problem& problem, std::span<const Pair> pairs, double scale);
 
 // A column worth a look: its group and tag, and how much cheaper than the group it is.
 struct Offer {
@@ -75,6 +71,11 @@ class SegmentRoutes {
   mutable std::vector<double> sum_;
   mutable std::vector<uint32_t> touched_;
 };
+
+// What no policy moves, traffic over ways of its own and fixed demands: the one column of a group behind those of
+// pairs. Nothing where there is none.
+std::optional<GroupedSimplex::Column> unmoved_column(const Problem& problem, std::span<const Pair> pairs,
+                                                     const SegmentRoutes& routes, double scale);
 
 // Every group's columns are its segment routes; the plain one costs nothing, every other `cost`.
 class SegmentColumns {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "te/segment_paths.h"
@@ -269,8 +270,9 @@ class GridProblem {
       const auto there = static_cast<uint32_t>(problem_.arcs.size());
       const uint32_t a = node(link.a), b = node(link.b);
       const uint32_t shares = first_arc_[i], back = shares == kNoArc ? kNoArc : shares + 1;
-      problem_.arcs.push_back({link.id, a, b, link.capacity_ab.value(), *metric, there + 1, shares});
-      problem_.arcs.push_back({link.id, b, a, link.capacity_ba.value(), *metric, there, back});
+      problem_.arcs.push_back(
+          {link.id, a, b, link.capacity_ab.value(), *metric, there + 1, shares, link.delay.value()});
+      problem_.arcs.push_back({link.id, b, a, link.capacity_ba.value(), *metric, there, back, link.delay.value()});
       if (!algo.valid()) first_arc_[i] = there;
     }
   }
@@ -294,6 +296,7 @@ class GridProblem {
     problem_.nodes.push_back(node.id);
     problem_.waypoint.push_back(!node.overload && snapshot_.usable(at));
     problem_.closed.push_back(node.overload ? 1 : 0);
+    problem_.jurisdictions.push_back(snapshot_.jurisdiction_of(node.site));
     return static_cast<uint32_t>(problem_.nodes.size() - 1);
   }
 
@@ -303,21 +306,58 @@ class GridProblem {
   std::vector<std::vector<uint32_t>> nodes_of_;  // by plane, then node of the grid
 };
 
+// What the demands that send between the same two routers, in either direction, leave to policies: what the strictest
+// does.
+class Freedoms {
+ public:
+  struct Freedom {
+    grid::JurisdictionSet allowed = grid::JurisdictionSet::all();
+    double longer_max_us = kUnreachable;
+  };
+
+  Freedoms(const grid::Snapshot& snapshot, const PlannedTraffic& planned) {
+    for (const twin::Assignment::Share& share : planned.assignment.shares) {
+      const grid::Demand& demand = snapshot.demands[share.demand];
+      const auto anchor = twin::active_anchor(snapshot, demand.region);
+      if (!anchor) continue;
+      // Of a round trip, half is left to each direction.
+      const double slack_us = planned.slack_us.empty() ? 0 : planned.slack_us[share.demand.value] / 2;
+      Freedom& freedom = by_ends_[ends(anchor->node, snapshot.pools[share.pool].node, demand.flex_algo)];
+      freedom.allowed = freedom.allowed & snapshot.tenants[demand.tenant].residency;
+      freedom.longer_max_us = std::min(freedom.longer_max_us, std::max(0.0, slack_us));
+    }
+  }
+  Freedom between(grid::NodeIndex a, grid::NodeIndex b, grid::FlexAlgoIndex algo) const {
+    const auto found = by_ends_.find(ends(a, b, algo));
+    return found == by_ends_.end() ? Freedom() : found->second;
+  }
+
+ private:
+  using Ends = std::tuple<grid::NodeIndex, grid::NodeIndex, grid::FlexAlgoIndex>;
+  static Ends ends(grid::NodeIndex a, grid::NodeIndex b, grid::FlexAlgoIndex algo) {
+    return {std::min(a, b), std::max(a, b), algo};
+  }
+  std::map<Ends, Freedom> by_ends_;
+};
+
 // The demands' bytes between the same two routers, over the same paths, as one.
-void add_planned(const grid::Snapshot& snapshot, const twin::TrafficMatrix& matrix, GridProblem& made, Problem& problem,
-                 Warnings& warnings) {
+void add_planned(const grid::Snapshot& snapshot, const twin::TrafficMatrix& matrix, const Freedoms& freedoms,
+                 GridProblem& made, Problem& problem, Warnings& warnings) {
   std::map<std::string, size_t> times;
   const auto demand_of = [&](const auto& flow) {
     const std::string algo = flow.flex_algo.valid() ? snapshot.flex_algos[flow.flex_algo].id : "";
     std::string label = fmt::format("{} > {}{}", snapshot.nodes[flow.from].id, snapshot.nodes[flow.to].id,
                                     twin::in_algorithm(snapshot, flow.flex_algo));
     if (const size_t before = times[label]++; before > 0) label += fmt::format(", {}", before + 1);
+    const Freedoms::Freedom freedom = freedoms.between(flow.from, flow.to, flow.flex_algo);
     return Demand{std::move(label),
                   made.node(flow.from, flow.flex_algo),
                   made.node(flow.to, flow.flex_algo),
                   flow.rate.value(),
                   algo,
-                  true};
+                  true,
+                  freedom.allowed,
+                  freedom.longer_max_us};
   };
   for (const twin::TrafficMatrix::Flow& flow : matrix.flows) {
     Demand demand = demand_of(flow);
@@ -340,22 +380,22 @@ void add_planned(const grid::Snapshot& snapshot, const twin::TrafficMatrix& matr
 
 }  // namespace
 
-Problem make_problem(const grid::Snapshot& snapshot, const twin::Assignment& assignment,
+Problem make_problem(const grid::Snapshot& snapshot, const PlannedTraffic& planned,
                      std::vector<Diagnostic>& diagnostics) {
   Problem problem;
   Warnings warnings(snapshot.name, diagnostics);
   GridProblem made(snapshot, problem);
   made.add_plane({});
-  const twin::TrafficMatrix planned = twin::demand_traffic(snapshot, assignment);
-  for (const auto& flow : planned.flows) made.add_plane(flow.flex_algo);
-  for (const auto& flow : planned.steered) made.add_plane(flow.flex_algo);
+  const twin::TrafficMatrix matrix = twin::demand_traffic(snapshot, planned.assignment);
+  for (const auto& flow : matrix.flows) made.add_plane(flow.flex_algo);
+  for (const auto& flow : matrix.steered) made.add_plane(flow.flex_algo);
   if (!small_enough(problem.nodes.size(), warnings)) return {};
   if (std::count(problem.closed.begin(), problem.closed.end(), 1) == 0) problem.closed.clear();
   for (size_t i = 0; i < snapshot.traffic.size(); ++i) {
     const grid::Traffic& traffic = snapshot.traffic[Index<grid::Traffic>(i)];
     add_demand(problem, {traffic.id, traffic.from.value, traffic.to.value, traffic.rate.value()}, warnings);
   }
-  add_planned(snapshot, planned, made, problem, warnings);
+  add_planned(snapshot, matrix, Freedoms(snapshot, planned), made, problem, warnings);
   block_unreachable(problem, {});
   return problem;
 }

@@ -154,6 +154,7 @@ class RepairSearch {
     routes_.set_prices(shared.prices);
     std::vector<std::pair<double, uint32_t>> savings;  // negative, so that the best are first
     for (uint32_t d = 0; d < problem_.demands.size(); ++d) {
+      if (problem_.demands[d].planned) continue;
       const Pair pair = pair_of(d);
       double now = 0;
       for (const Route& route : standing_[d].routes) now += route.fraction * routes_.price(pair, route.tag);
@@ -196,6 +197,7 @@ Survivors survivors_of(const Problem& problem, std::span<const Policy> policies,
   left.problem.nodes = problem.nodes;
   left.problem.waypoint = problem.waypoint;
   left.problem.closed = problem.closed;
+  left.problem.jurisdictions = problem.jurisdictions;
   left.problem.arcs = problem.arcs;
   left.down.assign(problem.arcs.size(), 0);
   for (const uint32_t arc : failed_arcs) left.down[problem.row(arc)] = 1;

@@ -28,6 +28,7 @@ struct Arc {
   double metric = 1;           // > 0, of the IGP, or of the flex algorithm in whose plane it is
   uint32_t opposite = kNoArc;  // the other direction of the same link; kNoArc where there is none
   uint32_t shares = kNoArc;    // of a plane: the IGP's arc whose capacity it takes
+  double delay_us = 0;         // ≥ 0
 };
 
 struct Demand {
@@ -35,7 +36,12 @@ struct Demand {
   uint32_t from = 0, to = 0;   // not the same; both in the plane of its algorithm
   double rate_gbps = 0;        // > 0
   std::string flex_algo = {};  // "128"; empty: the IGP's paths
-  bool planned = false;        // traffic of a grid's demands under their plan; else its background's, or a file's
+  // Traffic of a grid's demands under their plan; else its background's, or a file's. Policies keep its promises: none
+  // leads it elsewhere, or over a path longer than its plain ones by more.
+  bool planned = false;
+  grid::JurisdictionSet allowed = grid::JurisdictionSet::all();
+  double longer_max_us = 0;  // ≥ 0
+  bool fixed = false;        // no policy moves it, for those that would help did not keep to that
 };
 
 // Traffic over ways of its own, whose ends watch them: over `primary`, over `second` once that is cut. No policy moves
@@ -59,6 +65,7 @@ struct Problem {
   std::vector<std::string> nodes;
   std::vector<uint8_t> waypoint;  // by node: whether a segment may name it
   std::vector<uint8_t> closed;    // by node: no path goes through it (the overload bit); empty where that holds of none
+  std::vector<grid::JurisdictionSet> jurisdictions;  // by node; empty where there are no planned demands
   std::vector<Arc> arcs;
   std::vector<Demand> demands;   // each can be carried
   std::vector<Steered> steered;  // over the ways they have
@@ -80,11 +87,17 @@ struct Problem {
   bool passes(uint32_t node, uint32_t target) const { return node == target || closed.empty() || closed[node] == 0; }
 };
 
+// What a grid's demands send under a plan.
+struct PlannedTraffic {
+  twin::Assignment assignment;
+  std::vector<double> slack_us;  // by demand of the grid, ≥ 0: how much later its first token may come; empty: none may
+};
+
 // The problem of a foreign topology with its demands, or of a grid with its background traffic and its demands' bytes
 // under a plan, those between the same two routers in the same algorithm as one (what is down is left out). What is
 // left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
 Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
-Problem make_problem(const grid::Snapshot& snapshot, const twin::Assignment& assignment,
+Problem make_problem(const grid::Snapshot& snapshot, const PlannedTraffic& planned,
                      std::vector<Diagnostic>& diagnostics);
 
 // A share of a demand over waypoints, each leg along the equal-cost shortest paths of its plane (RFC 8402; a flex
@@ -126,6 +139,14 @@ struct Solution {
 // feasible and proven too. Fails by splitting demands: a few more than there are full links.
 Solution optimise(const Problem& problem, const Options& options, std::stop_token stop);
 
+// Which demands' policies lead outside `allowed`, or over branches longer than the longest plain one by more than
+// `longer_max_us`. Ascending.
+std::vector<uint32_t> astray(const Problem& problem, std::span<const Policy> policies);
+
+// As `optimise`, with planned demands whose policies would go astray fixed to their plain paths, and the rest shared
+// anew, until none does.
+Solution optimise_within_promises(Problem& problem, const Options& options, std::stop_token stop);
+
 // The load of each arc in Gbit/s when the policies hold and all other demands follow the plain shortest paths; 0 of a
 // plane's arcs, whose traffic loads those they share. It shares nothing with the search. `down`, by arc, may be empty:
 // then none is. Every demand must have a path, and every waypoint.
@@ -166,8 +187,8 @@ struct Repair {
   std::vector<Policy> changes;  // the new policies of the changed demands; fractions of a demand sum to 1
   uint32_t changed = 0;         // demands
 };
-// Greedy: the demand that helps most, one after the other, all chosen so far shared anew over their routes at each step
-// by the same linear program. Stops where the next would help by less than a thousandth.
+// Of demands that are not planned; greedy: the one that helps most, one after the other, all chosen so far shared anew
+// over their routes at each step by the same linear program. Stops where the next would help by less than a thousandth.
 Repair repair(const Survivors& survivors, const RepairOptions& options);
 
 }  // namespace tandem::te

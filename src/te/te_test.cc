@@ -281,7 +281,7 @@ TEST(Planes, LoadsAreWhatTheTwinSaysAndPoliciesStayWithin) {
       for (const uint32_t pool : {i, (i + 1) % 4})
         assignment.shares.push_back({grid::DemandIndex(i), grid::PoolIndex(pool), 0.5});
     std::vector<Diagnostic> diagnostics;
-    const Problem problem = make_problem(snapshot, assignment, diagnostics);
+    const Problem problem = make_problem(snapshot, {assignment, std::vector<double>(4, 1e9)}, diagnostics);
     EXPECT_TRUE(diagnostics.empty());
     EXPECT_TRUE(problem.blocked.empty());
     expect_loads_of_the_twin(problem, snapshot, assignment);
@@ -300,6 +300,7 @@ TEST(Planes, LoadsAreWhatTheTwinSaysAndPoliciesStayWithin) {
 }
 
 // Red would take a third of it; the plane's two ways share what is to stay off red.
+const PlannedTraffic kAllAtTheFirstPool{{{{grid::DemandIndex(0), grid::PoolIndex(0), 1}}}, {1e9}};
 const std::string kPlane = R"(
   a-b 1ms 10G admin=red
   a-c 1ms 10G
@@ -318,7 +319,7 @@ const std::string kPlane = R"(
 TEST(Planes, APolicyKeepsToItsPlaneAndTheBoundKnows) {
   const grid::Snapshot snapshot = drawn_grid(kPlane + "demand d any west m 1/s up=1500000000 down=0 flex=128");
   std::vector<Diagnostic> diagnostics;
-  const Problem problem = make_problem(snapshot, {{{grid::DemandIndex(0), grid::PoolIndex(0), 1}}}, diagnostics);
+  const Problem problem = make_problem(snapshot, kAllAtTheFirstPool, diagnostics);
   const Solution solution = optimise(problem, {}, {});
   expect_sound(problem, solution);
   EXPECT_NEAR(solution.mlu_before, 1.2, 1e-9);
@@ -335,6 +336,27 @@ TEST(Planes, APolicyKeepsToItsPlaneAndTheBoundKnows) {
   EXPECT_EQ(both.problem.blocked[0].demand, "a > b in flex algorithm 128");
 }
 
+// Over c alone 12 Gbit/s do not fit, and d is 2 ms further each way.
+TEST(Planes, APolicyKeepsThePromiseAndTheResidency) {
+  const std::string demand = "demand d acme west m 1/s up=1500000000 down=0 flex=128\n";
+  const auto mlu = [&](const std::string& more, double slack_us) {
+    std::vector<Diagnostic> diagnostics;
+    PlannedTraffic planned = kAllAtTheFirstPool;
+    planned.slack_us = {slack_us};
+    Problem problem = make_problem(drawn_grid(kPlane + more + demand), planned, diagnostics);
+    const Solution solution = optimise_within_promises(problem, {}, {});
+    expect_sound(problem, solution);
+    EXPECT_TRUE(astray(problem, solution.policies).empty());
+    EXPECT_EQ(problem.demands.back().fixed, solution.policies.empty());
+    return solution.mlu;
+  };
+  EXPECT_NEAR(mlu("tenant acme *\n", 4'000), 0.6, 0.6 * 0.002) << "a round trip may take 4 ms more";
+  EXPECT_NEAR(mlu("tenant acme *\n", 3'900), 1.2, 1e-9) << "too long a way";
+  const std::string abroad = "site a DE\nsite b DE\nsite c DE\nsite d FR\n";
+  EXPECT_NEAR(mlu(abroad + "tenant acme DE,FR\n", 4'000), 0.6, 0.6 * 0.002);
+  EXPECT_NEAR(mlu(abroad + "tenant acme DE\n", 4'000), 1.2, 1e-9) << "d is abroad";
+}
+
 TEST(Planes, TrafficOverWaysOfItsOwnStaysOnThem) {
   const grid::Snapshot snapshot = drawn_grid(kPlane + "demand d any west m 1/s up=1000000000 diversity=link");
   const auto way = [&](const char* first, const char* then) {
@@ -343,7 +365,7 @@ TEST(Planes, TrafficOverWaysOfItsOwnStaysOnThem) {
   const twin::Assignment assignment{
       {{grid::DemandIndex(0), grid::PoolIndex(0), 1, way("a-d", "d-b"), way("a-c", "c-b")}}};
   std::vector<Diagnostic> diagnostics;
-  const Problem problem = make_problem(snapshot, assignment, diagnostics);
+  const Problem problem = make_problem(snapshot, {assignment, {}}, diagnostics);
   ASSERT_EQ(problem.steered.size(), 2u) << "there and back";
   expect_loads_of_the_twin(problem, snapshot, assignment);
   const Solution solution = optimise(problem, {}, {});

@@ -308,7 +308,7 @@ void add_te(CLI::App& app, int& status) {
   command->footer(
       "Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
       "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
-      "  tandem te --grid examples/national.yaml --policies-max 5\n"
+      "  tandem te --grid examples/national.yaml --policies-max 5\n  tandem te --grid examples/planes.yaml\n"
       "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
   run_with(command, options, run_te, status);
 }

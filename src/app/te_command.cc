@@ -203,6 +203,13 @@ void print_summary(const te::Problem& problem, const te::Solution& solution, dou
   print_wrapped(fmt::format("{} of {} demands steered over {} segment lists, {:.0f} ms{}", steered.size(),
                             problem.demands.size(), solution.policies.size(), time_ms,
                             solution.stopped ? ", stopped by its limit" : ""));
+  const auto fixed = std::count_if(problem.demands.begin(), problem.demands.end(),
+                                   [](const te::Demand& demand) { return demand.fixed; });
+  if (fixed > 0)
+    print_wrapped(
+        fmt::format("{} stay on their plain paths: others would break a promise or leave a residency", fixed));
+  if (!problem.steered.empty())
+    print_wrapped(fmt::format("{} keep to the diverse ways they were planned over", problem.steered.size()));
   if (!problem.blocked.empty())
     fmt::print("{} demands cannot be carried at all (named above)\n", problem.blocked.size());
 }

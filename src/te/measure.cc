@@ -177,7 +177,8 @@ double bound_of(const Problem& problem, std::span<const double> prices) {
   }
   if (denominator <= 0) return 0;
   std::vector<std::vector<const Demand*>> towards(problem.nodes.size());
-  for (const Demand& demand : problem.demands) towards[demand.to].push_back(&demand);
+  for (const Demand& demand : problem.demands)
+    if (!demand.fixed) towards[demand.to].push_back(&demand);
   const ArcIndex by_to(problem, ArcIndex::By::to);
   std::vector<double> distance;
   ShortestDistances distances;
@@ -186,8 +187,10 @@ double bound_of(const Problem& problem, std::span<const double> prices) {
     distances.find(problem, by_to, lengths, to, distance);
     for (const Demand* demand : towards[to]) numerator += demand->rate_gbps * distance[demand->from];
   }
-  for (const Steered& steered : problem.steered)
-    for (const uint32_t arc : steered.primary) numerator += steered.demand.rate_gbps * lengths[arc];
+  Problem unmoved = problem;
+  std::erase_if(unmoved.demands, [](const Demand& demand) { return !demand.fixed; });
+  const std::vector<double> stays = loads_of(unmoved, {});
+  for (size_t a = 0; a < stays.size(); ++a) numerator += stays[a] * lengths[a];
   return numerator / denominator * kRoundingDown;
 }
 

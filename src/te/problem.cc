@@ -306,30 +306,50 @@ class GridProblem {
   std::vector<std::vector<uint32_t>> nodes_of_;  // by plane, then node of the grid
 };
 
-// What the demands that send between the same two routers, in either direction, leave to policies: what the strictest
-// does.
-class Freedoms {
+// What the demands of one tenant send under a plan: those between the same two routers in the same algorithm as one,
+// which leaves to policies what the strictest of them does.
+class TenantTraffic {
  public:
-  struct Freedom {
-    grid::JurisdictionSet allowed = grid::JurisdictionSet::all();
-    double longer_max_us = kUnreachable;
-  };
-
-  Freedoms(const grid::Snapshot& snapshot, const PlannedTraffic& planned) {
-    for (const twin::Assignment::Share& share : planned.assignment.shares) {
+  TenantTraffic(const grid::Snapshot& snapshot, grid::TenantIndex tenant, const twin::Assignment& assignment,
+                const std::vector<double>& slack_us)
+      : snapshot_(snapshot), tenant_(snapshot.tenants[tenant]), matrix_(twin::demand_traffic(snapshot, assignment)) {
+    for (const twin::Assignment::Share& share : assignment.shares) {
       const grid::Demand& demand = snapshot.demands[share.demand];
       const auto anchor = twin::active_anchor(snapshot, demand.region);
       if (!anchor) continue;
       // Of a round trip, half is left to each direction.
-      const double slack_us = planned.slack_us.empty() ? 0 : planned.slack_us[share.demand.value] / 2;
-      Freedom& freedom = by_ends_[ends(anchor->node, snapshot.pools[share.pool].node, demand.flex_algo)];
-      freedom.allowed = freedom.allowed & snapshot.tenants[demand.tenant].residency;
-      freedom.longer_max_us = std::min(freedom.longer_max_us, std::max(0.0, slack_us));
+      const double longer_us = slack_us.empty() ? 0 : std::max(0.0, slack_us[share.demand.value] / 2);
+      const auto [least, fresh] =
+          longer_max_us_.try_emplace(ends(anchor->node, snapshot.pools[share.pool].node, demand.flex_algo), longer_us);
+      if (!fresh) least->second = std::min(least->second, longer_us);
     }
   }
-  Freedom between(grid::NodeIndex a, grid::NodeIndex b, grid::FlexAlgoIndex algo) const {
-    const auto found = by_ends_.find(ends(a, b, algo));
-    return found == by_ends_.end() ? Freedom() : found->second;
+
+  void add_planes(GridProblem& made) const {
+    for (const auto& flow : matrix_.flows) made.add_plane(flow.flex_algo);
+    for (const auto& flow : matrix_.steered) made.add_plane(flow.flex_algo);
+  }
+
+  void add_demands(GridProblem& made, Problem& problem, Warnings& warnings) const {
+    for (const twin::TrafficMatrix::Flow& flow : matrix_.flows) {
+      Demand demand = demand_of(flow, made);
+      if (demand.from == kNowhere || demand.to == kNowhere)
+        problem.blocked.push_back({demand.label, demand.rate_gbps, "one of its ends has no link in that topology",
+                                   "a link there that the algorithm's rules admit"});
+      else
+        add_demand(problem, std::move(demand), warnings);
+    }
+    size_t number = 0;
+    for (const twin::TrafficMatrix::Steered& flow : matrix_.steered) {
+      Steered steered{demand_of(flow, made), made.arcs_along(flow.primary, flow.from, flow.to),
+                      made.arcs_along(flow.second, flow.from, flow.to)};
+      steered.demand.label += fmt::format(", pair of ways {}", ++number);
+      if (steered.primary.empty()) steered.primary.swap(steered.second);
+      if (steered.primary.empty())
+        add_demand(problem, std::move(steered.demand), warnings);
+      else
+        problem.steered.push_back(std::move(steered));
+    }
   }
 
  private:
@@ -337,45 +357,33 @@ class Freedoms {
   static Ends ends(grid::NodeIndex a, grid::NodeIndex b, grid::FlexAlgoIndex algo) {
     return {std::min(a, b), std::max(a, b), algo};
   }
-  std::map<Ends, Freedom> by_ends_;
+
+  template <class Flow>
+  Demand demand_of(const Flow& flow, const GridProblem& made) const {
+    return {fmt::format("{}: {} > {}{}", tenant_.id, snapshot_.nodes[flow.from].id, snapshot_.nodes[flow.to].id,
+                        twin::in_algorithm(snapshot_, flow.flex_algo)),
+            made.node(flow.from, flow.flex_algo),
+            made.node(flow.to, flow.flex_algo),
+            flow.rate.value(),
+            flow.flex_algo.valid() ? snapshot_.flex_algos[flow.flex_algo].id : "",
+            true,
+            tenant_.residency,
+            longer_max_us_.at(ends(flow.from, flow.to, flow.flex_algo))};
+  }
+
+  const grid::Snapshot& snapshot_;
+  const grid::Tenant& tenant_;
+  twin::TrafficMatrix matrix_;
+  std::map<Ends, double> longer_max_us_;
 };
 
-// The demands' bytes between the same two routers, over the same paths, as one.
-void add_planned(const grid::Snapshot& snapshot, const twin::TrafficMatrix& matrix, const Freedoms& freedoms,
-                 GridProblem& made, Problem& problem, Warnings& warnings) {
-  std::map<std::string, size_t> times;
-  const auto demand_of = [&](const auto& flow) {
-    const std::string algo = flow.flex_algo.valid() ? snapshot.flex_algos[flow.flex_algo].id : "";
-    std::string label = fmt::format("{} > {}{}", snapshot.nodes[flow.from].id, snapshot.nodes[flow.to].id,
-                                    twin::in_algorithm(snapshot, flow.flex_algo));
-    if (const size_t before = times[label]++; before > 0) label += fmt::format(", {}", before + 1);
-    const Freedoms::Freedom freedom = freedoms.between(flow.from, flow.to, flow.flex_algo);
-    return Demand{std::move(label),
-                  made.node(flow.from, flow.flex_algo),
-                  made.node(flow.to, flow.flex_algo),
-                  flow.rate.value(),
-                  algo,
-                  true,
-                  freedom.allowed,
-                  freedom.longer_max_us};
-  };
-  for (const twin::TrafficMatrix::Flow& flow : matrix.flows) {
-    Demand demand = demand_of(flow);
-    if (demand.from == kNowhere || demand.to == kNowhere)
-      problem.blocked.push_back({demand.label, demand.rate_gbps, "one of its ends has no link in that topology",
-                                 "a link there that the algorithm's rules admit"});
-    else
-      add_demand(problem, std::move(demand), warnings);
-  }
-  for (const twin::TrafficMatrix::Steered& flow : matrix.steered) {
-    Steered steered{demand_of(flow), made.arcs_along(flow.primary, flow.from, flow.to),
-                    made.arcs_along(flow.second, flow.from, flow.to)};
-    if (steered.primary.empty()) steered.primary.swap(steered.second);
-    if (steered.primary.empty())
-      add_demand(problem, std::move(steered.demand), warnings);
-    else
-      problem.steered.push_back(std::move(steered));
-  }
+std::vector<TenantTraffic> by_tenant(const grid::Snapshot& snapshot, const PlannedTraffic& planned) {
+  std::map<grid::TenantIndex, twin::Assignment> shares;
+  for (const twin::Assignment::Share& share : planned.assignment.shares)
+    shares[snapshot.demands[share.demand].tenant].shares.push_back(share);
+  std::vector<TenantTraffic> all;
+  for (const auto& [tenant, assignment] : shares) all.emplace_back(snapshot, tenant, assignment, planned.slack_us);
+  return all;
 }
 
 }  // namespace
@@ -386,16 +394,15 @@ Problem make_problem(const grid::Snapshot& snapshot, const PlannedTraffic& plann
   Warnings warnings(snapshot.name, diagnostics);
   GridProblem made(snapshot, problem);
   made.add_plane({});
-  const twin::TrafficMatrix matrix = twin::demand_traffic(snapshot, planned.assignment);
-  for (const auto& flow : matrix.flows) made.add_plane(flow.flex_algo);
-  for (const auto& flow : matrix.steered) made.add_plane(flow.flex_algo);
+  const std::vector<TenantTraffic> tenants = by_tenant(snapshot, planned);
+  for (const TenantTraffic& tenant : tenants) tenant.add_planes(made);
   if (!small_enough(problem.nodes.size(), warnings)) return {};
   if (std::count(problem.closed.begin(), problem.closed.end(), 1) == 0) problem.closed.clear();
   for (size_t i = 0; i < snapshot.traffic.size(); ++i) {
     const grid::Traffic& traffic = snapshot.traffic[Index<grid::Traffic>(i)];
     add_demand(problem, {traffic.id, traffic.from.value, traffic.to.value, traffic.rate.value()}, warnings);
   }
-  add_planned(snapshot, matrix, Freedoms(snapshot, planned), made, problem, warnings);
+  for (const TenantTraffic& tenant : tenants) tenant.add_demands(made, problem, warnings);
   block_unreachable(problem, {});
   return problem;
 }

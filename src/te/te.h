@@ -94,8 +94,8 @@ struct PlannedTraffic {
 };
 
 // The problem of a foreign topology with its demands, or of a grid with its background traffic and its demands' bytes
-// under a plan, those between the same two routers in the same algorithm as one (what is down is left out). What is
-// left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
+// under a plan, a tenant's between the same two routers in the same algorithm as one (what is down is left out). What
+// is left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
 Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
 Problem make_problem(const grid::Snapshot& snapshot, const PlannedTraffic& planned,
                      std::vector<Diagnostic>& diagnostics);
@@ -156,8 +156,9 @@ double mlu_of(const Problem& problem, std::span<const double> loads_gbps);
 
 // For any lengths l ≥ 0 of arcs, every routing has MLU ≥ Σ_d rate_d · dist_l(d) / Σ_a capacity_a · l_a: the sum of
 // l_a · load_a is at least the numerator and at most MLU · the denominator (Shahrokhi, Matula, "The maximum concurrent
-// flow problem", 1990). A distance is within the demand's plane, and along its way for what has one. Lengths of a
-// plane's arcs are those of the arcs they share. Rounded down. O(sources · arcs · log nodes).
+// flow problem", 1990). A distance is within the demand's plane; along its way for what has one, and along its plain
+// paths where it is fixed. Lengths of a plane's arcs are those of the arcs they share. Rounded down. O(sources · arcs ·
+// log nodes).
 double bound_of(const Problem& problem, std::span<const double> prices);
 
 // With labels for positions: see docs/TRAFFIC_ENGINEERING.md.

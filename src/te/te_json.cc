@@ -19,6 +19,7 @@ Json planned_to_json(const Problem& problem) {
                       {"to", problem.nodes[demand.to]},
                       {"rate_gbps", demand.rate_gbps}};
     if (!demand.flex_algo.empty()) made["flex_algo"] = demand.flex_algo;
+    if (demand.fixed) made["fixed"] = true;
     return made;
   };
   for (const Demand& demand : problem.demands)
@@ -89,7 +90,9 @@ Json to_json(const Problem& problem, const Solution& solution) {
            {"prices", std::move(prices)},
            {"proves",
             "bound = sum over demands of rate × shortest distance by these prices (0 where none is listed; of a flex "
-            "algorithm's demands over its own links; along its links for what has any), over the sum over links and "
+            "algorithm's demands over its own links; along its links for what has any, along its plain paths for what "
+            "is "
+            "fixed), over the sum over links and "
             "directions of capacity × price"}}},
       {"pivots", solution.pivots},
       {"stopped", solution.stopped}};

@@ -326,14 +326,14 @@ TEST(Planes, APolicyKeepsToItsPlaneAndTheBoundKnows) {
   EXPECT_NEAR(solution.mlu, 0.6, 0.6 * 0.002);
   EXPECT_NEAR(solution.bound, 0.6, 0.6 * 0.001) << "over a-b too it would be 16 of 30";
   const Json json = to_json(problem, solution);
-  EXPECT_EQ(json["policies"].array()[0]["demand"].text(), "a > b in flex algorithm 128");
+  EXPECT_EQ(json["policies"].array()[0]["demand"].text(), "any: a > b in flex algorithm 128");
   EXPECT_EQ(json["policies"].array()[0]["flex_algo"].text(), "128");
   EXPECT_EQ(json["planned"].array()[0]["rate_gbps"].number(), 12);
   const Survivors cut = survivors_of(problem, solution.policies, std::vector<uint32_t>{2, 3});
   EXPECT_NEAR(loads_of(cut.problem, cut.policies, cut.down)[6], 12, 1e-9) << "over d, still off red";
   const Survivors both = survivors_of(problem, solution.policies, std::vector<uint32_t>{2, 3, 6, 7});
   ASSERT_EQ(both.problem.blocked.size(), 1u);
-  EXPECT_EQ(both.problem.blocked[0].demand, "a > b in flex algorithm 128");
+  EXPECT_EQ(both.problem.blocked[0].demand, "any: a > b in flex algorithm 128");
 }
 
 // Over c alone 12 Gbit/s do not fit, and d is 2 ms further each way.

@@ -1,10 +1,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string_view>
 
 #include "app/commands.h"
 #include "app/terminal.h"
+#include "app/unknown_name.h"
 #include "base/text_table.h"
 #ifdef TANDEM_MIMALLOC
 #include <mimalloc.h>
@@ -535,6 +537,10 @@ int main(int argc, char** argv) {
   add_query(app, status);
   add_engine(app, status);
   add_load(app, status);
+  if (const auto unknown = unknown_name(app, std::span(argv, static_cast<size_t>(argc)).subspan(argc > 0 ? 1 : 0))) {
+    std::fprintf(stderr, "tandem: %s\nRun with --help for more information.\n", unknown->c_str());
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the library's way to say --help, --version and wrong usage

@@ -51,7 +51,10 @@ double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - 
 Result<planner::CheckedPlan> check_file(const grid::Snapshot& grid, const std::filesystem::path& file) {
   constexpr uint64_t kPlanBytesMax = 256 << 20;  // 100,000 demands with their reasons
   TANDEM_ASSIGN(const std::string bytes, read_file(file, kPlanBytesMax));
-  TANDEM_ASSIGN(const Json document, parse_json(bytes));
+  const auto parsed = parse_json(bytes);
+  if (!parsed)
+    return fail(parsed.error().code, fmt::format("{} is no plan: {}", file.string(), parsed.error().message));
+  const Json& document = *parsed;
   if (!document["periods"].is_null()) return planner::check_schedule(document, grid);
   TANDEM_ASSIGN(const planner::PricedPlan plan, planner::plan_from_json(document, grid));
   return planner::check_plan(grid, plan);
@@ -158,7 +161,7 @@ int run_plan(const PlanOptions& options) {
   const v1::Plan plan = planner.plan(
       *grid, nullptr, "plan-0", options.seed, {options.work}, limit.token(), [&](const planner::Progress& at) {
         if (options.time_limit_s > 0)
-          fmt::print(stderr, "{:8.0f} ms  {:<20} cost {:.2f}, no plan less than {:.2f}, gap {:.2f}%\n", elapsed_ms(),
+          fmt::print(stderr, "{:8.0f} ms  {:<25} cost {:.2f}, no plan less than {:.2f}, gap {:.2f}%\n", elapsed_ms(),
                      at.doing, at.cost_eur_per_hour, at.bound_eur_per_hour,
                      gap_percent(at.cost_eur_per_hour, at.bound_eur_per_hour));
       });

@@ -48,7 +48,7 @@ int run_check(const CheckOptions& options) {
     const auto warnings = static_cast<ptrdiff_t>(parsed.diagnostics.size()) - errors;
     if (errors == 0)
       fmt::print("{}: good: {}{}\n", options.grid.string(), counts(parsed.rows),
-                 warnings > 0 ? fmt::format("; {} warnings", warnings) : "");
+                 warnings > 0 ? fmt::format("; {} warning{}", warnings, warnings == 1 ? "" : "s") : "");
     else
       fmt::print("{}: {} error{}, {} warning{}\n", options.grid.string(), errors, errors == 1 ? "" : "s", warnings,
                  warnings == 1 ? "" : "s");

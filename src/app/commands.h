@@ -115,6 +115,8 @@ struct TeOptions {
   double tolerance = 0.002;
   bool failures = false;
   uint32_t changes_max = 5;      // of a repair
+  uint64_t seed = 1;             // of the plan of a grid's demands
+  uint64_t work = 10'000;        // of that plan
   std::filesystem::path output;  // of the JSON; empty: none
   bool json = false;
 };

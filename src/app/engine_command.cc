@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/listen.h"
+#include "base/text.h"
 #include "runtime/emulator.h"
 
 namespace tandem::app {
@@ -33,7 +34,14 @@ Result<grid::ProfileIndex> profile_of(const grid::Snapshot& grid, grid::ModelInd
 Result<void> run(const EngineOptions& options, const grid::Snapshot& grid) {
   TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const grid::ModelIndex model = grid.models.find(options.model);
-  if (!model.valid()) return fail(ErrorCode::not_found, fmt::format("no model '{}' in that grid", options.model));
+  if (!model.valid()) {
+    std::vector<std::string> ids;
+    for (const grid::Model& one : grid.models) ids.push_back(one.id);
+    const auto meant = nearest(options.model, ids);
+    return fail(ErrorCode::not_found, fmt::format("no model '{}' in that grid; {}", options.model,
+                                                  meant ? fmt::format("did you mean '{}'?", *meant)
+                                                        : fmt::format("it has: {}", fmt::join(ids, ", "))));
+  }
   TANDEM_ASSIGN(const grid::ProfileIndex profile, profile_of(grid, model, options.accelerator));
   asio::io_context context{1};
   const SystemClock clock;

@@ -26,6 +26,7 @@
 #include "base/calendar.h"
 #include "base/file.h"
 #include "base/logging.h"
+#include "base/text.h"
 #include "gateway/gateway.h"
 #include "gateway/tenant_gate.h"
 #include "http/tls_listener.h"
@@ -91,6 +92,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   Result<void> open(const GridServerOptions& options);
   Result<size_t> apply_grid_file(const std::filesystem::path& file) override;
   bool empty() const override { return core_->published()->state.head.last() == 0; }
+  Result<void> check_site() const override;
   uint16_t port() const override { return fronts_.front()->server->port(); }
   uint16_t tls_port() const override { return fronts_.front()->tls ? fronts_.front()->tls->port() : 0; }
   void reload() override;
@@ -122,6 +124,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   void tell_spending(const api::Published& now, bool with_open);
   void tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after);
 
+  std::string site_;  // where this process stands, as it was told; empty: it was not
   SystemClock clock_;
   Metrics metrics_;
   api::Feed feed_;
@@ -155,6 +158,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
 };
 
 Result<void> RunningGrid::open(const GridServerOptions& options) {
+  site_ = options.site;
   TANDEM_TRY(open_engines());
   TANDEM_TRY(open_predictor(options));
   TANDEM_TRY(open_core(options));
@@ -355,6 +359,18 @@ void RunningGrid::stop() {
     engines_thread_.join();
   }
   fronts_.clear();
+}
+
+Result<void> RunningGrid::check_site() const {
+  const auto published = core_->published();
+  const auto& sites = published->state.grid->sites;
+  if (site_.empty() || sites.find(site_).valid()) return {};
+  std::vector<std::string> ids;
+  for (const grid::Site& site : sites) ids.push_back(site.id);
+  const auto meant = nearest(site_, ids);
+  return fail(ErrorCode::not_found,
+              fmt::format("--site: the grid has no site '{}'{}", site_.substr(0, 64),
+                          meant ? fmt::format("; did you mean '{}'?", *meant) : "; name one by its id"));
 }
 
 Result<size_t> RunningGrid::apply_grid_file(const std::filesystem::path& file) {

@@ -41,6 +41,8 @@ class GridServer {
   // Takes in a grid file: everything at first, later what differs from the file before. Returns events recorded.
   virtual Result<size_t> apply_grid_file(const std::filesystem::path& file) = 0;
   virtual bool empty() const = 0;  // nothing is on the log yet
+  // Whether the grid has the site that `options.site` names. Errors: not_found (which says what is nearest).
+  virtual Result<void> check_site() const = 0;
   virtual uint16_t port() const = 0;
   virtual uint16_t tls_port() const = 0;  // 0: there is none
   // Reads and opens anew what others replace: the certificate, the access log. Any thread.

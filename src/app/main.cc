@@ -1,8 +1,13 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string_view>
 
 #include "app/commands.h"
+#include "app/terminal.h"
+#include "app/unknown_name.h"
+#include "base/text_table.h"
 #ifdef TANDEM_MIMALLOC
 #include <mimalloc.h>
 #endif
@@ -10,6 +15,43 @@
 namespace {
 
 using namespace tandem::app;
+
+// The library's help, in lines as wide as the terminal, and without what only repeats: that options exclude each other
+// is said where they are given together.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* command) const override {
+    return tandem::wrapped(command->get_description(), width()) + "\n";
+  }
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    constexpr size_t kMargin = 26;
+    const std::string names = "  " + make_option_name(option, positional) + make_option_opts(option);
+    const std::string gap =
+        names.size() + 2 <= kMargin ? std::string(kMargin - names.size(), ' ') : "\n" + std::string(kMargin, ' ');
+    return names + gap + tandem::wrapped(make_option_desc(option), width(), kMargin) + "\n";
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    constexpr size_t kMargin = 14;
+    const std::string name = "  " + command->get_name();
+    return name + std::string(kMargin - std::min(name.size(), kMargin - 1), ' ') +
+           tandem::wrapped(command->get_description(), width(), kMargin) + "\n";
+  }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return {};       // a flag
+    const std::string type = option->get_type_name();  // "UINT:INT in [1 - 24]" where a range is checked
+    std::string text = " " + type.substr(0, type.find(':'));
+    if (!option->get_default_str().empty()) text += "=" + option->get_default_str();
+    if (const size_t range = type.find('['); range != std::string::npos) text += " " + type.substr(range);
+    if (option->get_required()) text += " (required)";
+    return text;
+  }
+
+ private:
+  static size_t width() {
+    constexpr size_t kReadable = 100;  // where standard output is no terminal: a pager's
+    return terminal_width() == 0 ? kReadable : std::max<size_t>(terminal_width(), 40);
+  }
+};
 
 // Runs when the command line named this command; its status is the program's.
 template <class Options>
@@ -145,16 +187,20 @@ void add_replay(CLI::App& app, int& status) {
       ->excludes(trace);
   command
       ->add_option("--policy", options->policies,
-                   "tandem, nearest, least-load, round-robin, cheapest, prefix-hash, compute-then-network or "
-                   "centralise; several "
-                   "are compared; all")
+                   "tandem, nearest, least-load, round-robin, cheapest, prefix-hash, compute-then-network, centralise, "
+                   "or all; several are compared")
       ->delimiter(',')
+      ->type_name("NAME,...")
       ->capture_default_str();
   command
       ->add_option("--sizes", options->sizes,
-                   "Of synthetic prompts and outputs about their means: exponential or fixed")
+                   "How synthetic prompts and outputs vary about their means: exponential or fixed")
       ->capture_default_str();
-  command->add_option("--rate-factor", options->rate_factor, "Of the demands' rates")->capture_default_str();
+  command
+      ->add_option("--rate-factor", options->rate_factor,
+                   "Requests come at so many times the rates that the plans were made for: 1.5 is an overload of "
+                   "half as much again")
+      ->capture_default_str();
   command->add_option("--duration", options->duration_s, "Simulated seconds of arrivals")->capture_default_str();
   command->add_option("--warm-up", options->warm_up_s, "Of them, the first seconds that are not counted")
       ->capture_default_str();
@@ -171,37 +217,36 @@ void add_replay(CLI::App& app, int& status) {
 
 void add_whatif(CLI::App& app, int& status) {
   auto options = std::make_shared<WhatIfOptions>();
-  CLI::App* command =
-      app.add_subcommand("whatif", "What breaks when things fail: every single or double failure, the worst first");
-  auto* grid = command->add_option_group("grid", "What is asked of, one of");
-  grid->add_option("--grid", options->grid, "Grid file; a plan is made for it");
-  grid->add_option("--url", options->url,
-                   "A running grid, as it is and with the plan it has accepted: http://127.0.0.1:8080");
-  grid->require_option(1);
-  auto* all =
-      command
-          ->add_option("--fail", options->fail,
-                       "All of a class: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2 or "
-                       "members:1 (one physical link of each bundle)")
-          ->capture_default_str();
+  CLI::App* command = app.add_subcommand(
+      "whatif", "What breaks when things fail: each failure of a class, the worst first, or some together, closely");
+  auto* grid = command->add_option("--grid", options->grid, "Grid file; a plan is made for it");
   command
-      ->add_option("--links", options->links,
-                   "These links at once, and closely: local repair, convergence, cascade, whose promises break")
-      ->delimiter(',')
-      ->excludes(all);
-  command->add_option("--nodes", options->nodes, "These nodes at once")->delimiter(',')->excludes(all);
-  command->add_option("--srgs", options->groups, "These shared-risk groups at once")->delimiter(',')->excludes(all);
-  command->add_option("--sites", options->sites, "These sites at once")->delimiter(',')->excludes(all);
-  command->add_option("--members", options->members, "A member of each of these links at once")
-      ->delimiter(',')
-      ->excludes(all);
+      ->add_option("--url", options->url,
+                   "A running grid instead, as it is and with the plan it has accepted: http://127.0.0.1:8080")
+      ->excludes(grid);
+  auto* all = command
+                  ->add_option("--fail", options->fail,
+                               "Each of a class, or each pair: links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2 "
+                               "(shared-risk groups), sites:1, sites:2, or members:1 (one physical link of each "
+                               "bundle)")
+                  ->capture_default_str();
+  const auto together = [&](const char* name, std::vector<std::string>& ids, const char* description) {
+    command->add_option(name, ids, description)->delimiter(',')->type_name("ID,...")->excludes(all);
+  };
+  together("--links", options->links,
+           "These links together, and closely: local repair, convergence, cascade, whose promises break");
+  together("--nodes", options->nodes, "With them, or alone, these nodes");
+  together("--srlgs,--srgs", options->groups, "These shared-risk groups, by id or name");
+  together("--sites", options->sites, "These sites, by id or name");
+  together("--members", options->members, "One physical link of each of these links");
   command->add_option("--trip", options->trip, "How full a link is when it fails as well, in a cascade")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 1e6));
   command
-      ->add_option("--traffic", options->traffic,
-                   "own (the grid's background traffic), gravity or uniform (between all pairs of nodes), or auto: own "
-                   "where there is any, else gravity; always with the demands as planned")
+      ->add_option(
+          "--traffic", options->traffic,
+          "What the links carry beside the demands as planned: own (the grid's background traffic), gravity or "
+          "uniform (between all pairs of nodes), or auto: own where there is any, else gravity")
       ->capture_default_str();
   command->add_option("--fill", options->fill, "How full gravity or uniform traffic makes the busiest link")
       ->capture_default_str()
@@ -234,7 +279,9 @@ void add_te(CLI::App& app, int& status) {
       "te", "Traffic engineering: few segment-routing policies, the fullest link close to a proven bound");
   auto* graph = command->add_option("--graph,--topology", options->graph, "REPETITA .graph file");
   auto* demands = command->add_option("--demands", options->demands, "REPETITA .demands file of that graph");
-  auto* grid = command->add_option("--grid", options->grid, "Grid file instead: its links and its traffic");
+  auto* grid = command->add_option("--grid", options->grid,
+                                   "Grid file instead: its links, its background traffic and its demands as planned, "
+                                   "those of a flex algorithm within its topology");
   graph->needs(demands);
   demands->needs(graph);
   grid->excludes(graph);
@@ -256,12 +303,14 @@ void add_te(CLI::App& app, int& status) {
   command->add_option("--changes-max", options->changes_max, "Of a repair")
       ->capture_default_str()
       ->check(CLI::Range(0, 100));
+  command->add_option("--seed", options->seed, "Of the plan of a grid's demands")->capture_default_str();
+  command->add_option("--work", options->work, "Iterations of improvement of that plan")->capture_default_str();
   command->add_option("-o,--output", options->output, "File to write the JSON to");
   command->add_flag("--json", options->json, "JSON instead of a table");
   command->footer(
       "Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
       "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
-      "  tandem te --grid examples/national.yaml --policies-max 5\n"
+      "  tandem te --grid examples/national.yaml --policies-max 5\n  tandem te --grid examples/planes.yaml\n"
       "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
   run_with(command, options, run_te, status);
 }
@@ -483,6 +532,7 @@ int main(int argc, char** argv) {
 #endif
   CLI::App app("Tandem: the AI-grid control plane for telecom operators.\nCompute and connectivity, decided in tandem.",
                "tandem");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
   int status = 0;
@@ -500,6 +550,10 @@ int main(int argc, char** argv) {
   add_query(app, status);
   add_engine(app, status);
   add_load(app, status);
+  if (const auto unknown = unknown_name(app, std::span(argv, static_cast<size_t>(argc)).subspan(argc > 0 ? 1 : 0))) {
+    std::fprintf(stderr, "tandem: %s\nRun with --help for more information.\n", unknown->c_str());
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the library's way to say --help, --version and wrong usage

@@ -5,9 +5,11 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/terminal.h"
 #include "app/time_limit.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text_table.h"
 #include "base/time.h"
 #include "planner/planner.h"
 #include "planner/schedule.h"
@@ -16,23 +18,32 @@
 namespace tandem::app {
 namespace {
 
+using Align = TextTable::Align;
+
 void print_deployments(const v1::Plan& plan, const grid::Snapshot& grid) {
-  fmt::print("{:<44} {:<20} {:>8} {:>6} {:>7} {:>10}\n", "DEPLOYMENT", "SITE", "REPLICAS", "BATCH", "LOAD", "EUR/H");
+  TextTable table({{"DEPLOYMENT", Align::left}, {"SITE", Align::left}, {"REPLICAS"}, {"BATCH"}, {"LOAD"}, {"EUR/H"}});
   for (const v1::PlannedDeployment& d : plan.deployments()) {
     const grid::PoolIndex pool = grid.pools.find(d.pool());
-    fmt::print("{:<44} {:<20} {:>8} {:>6} {:>6.0f}% {:>10.2f}\n", d.id(), grid.sites[grid.pools[pool].site].id,
-               d.replicas(), d.batch(), 100 * d.utilization(), d.cost_eur_per_hour());
+    table.add({d.id(), grid.sites[grid.pools[pool].site].id, std::to_string(d.replicas()), std::to_string(d.batch()),
+               fmt::format("{:.0f}%", 100 * d.utilization()), fmt::format("{:.2f}", d.cost_eur_per_hour())});
   }
+  fmt::print("{}", table.text(terminal_width()));
 }
 
 void print_blocked(const v1::Plan& plan) {
-  bool any = false;
-  for (const v1::DemandPlan& demand : plan.demands()) {
-    if (demand.rejected() <= 0) continue;
-    if (!std::exchange(any, true)) fmt::print("\n{:<44} {:>9}  {}\n", "NOT SERVED", "SHARE", "BLOCKED BY");
-    fmt::print("{:<44} {:>8.0f}%  {}\n", demand.demand(), 100 * demand.rejected(), demand.blocked_by());
-  }
-  if (!any) fmt::print("\nevery demand is served within its promise\n");
+  constexpr size_t kRowsMax = 50;  // a screen or two; all are in the JSON
+  TextTable table({{"NOT SERVED", Align::left},
+                   {"SHARE"},
+                   {"BLOCKED BY", Align::left},
+                   {"WHY, AND WHAT WOULD ADMIT IT", Align::sentence}});
+  size_t blocked = 0;
+  for (const v1::DemandPlan& demand : plan.demands())
+    if (demand.rejected() > 0 && ++blocked <= kRowsMax)
+      table.add(
+          {demand.demand(), fmt::format("{:.0f}%", 100 * demand.rejected()), demand.blocked_by(), demand.reason()});
+  if (blocked == 0) return fmt::print("\nevery demand is served within its promise\n");
+  fmt::print("\n{}", table.text(terminal_width()));
+  if (blocked > kRowsMax) fmt::print("and {} more: --json names them\n", blocked - kRowsMax);
 }
 
 double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - bound) / cost : 0; }
@@ -40,7 +51,10 @@ double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - 
 Result<planner::CheckedPlan> check_file(const grid::Snapshot& grid, const std::filesystem::path& file) {
   constexpr uint64_t kPlanBytesMax = 256 << 20;  // 100,000 demands with their reasons
   TANDEM_ASSIGN(const std::string bytes, read_file(file, kPlanBytesMax));
-  TANDEM_ASSIGN(const Json document, parse_json(bytes));
+  const auto parsed = parse_json(bytes);
+  if (!parsed)
+    return fail(parsed.error().code, fmt::format("{} is no plan: {}", file.string(), parsed.error().message));
+  const Json& document = *parsed;
   if (!document["periods"].is_null()) return planner::check_schedule(document, grid);
   TANDEM_ASSIGN(const planner::PricedPlan plan, planner::plan_from_json(document, grid));
   return planner::check_plan(grid, plan);
@@ -56,10 +70,11 @@ int check_certificate(const grid::Snapshot& grid, const PlanOptions& options) {
                                                    {"bound_eur_per_hour", checked->bound_eur_per_hour},
                                                    {"faults", std::move(faults)}}));
   } else {
-    for (const std::string& fault : checked->faults) fmt::print("{}\n", fault);
-    fmt::print("{}: its rows cost {:.2f} EUR/h, its prices prove that no plan costs less than {:.2f} (gap {:.1f}%)\n",
-               checked->faults.empty() ? "the plan holds" : "the plan does not hold", checked->cost_eur_per_hour,
-               checked->bound_eur_per_hour, gap_percent(checked->cost_eur_per_hour, checked->bound_eur_per_hour));
+    for (const std::string& fault : checked->faults) print_wrapped(fault);
+    print_wrapped(fmt::format(
+        "{}: its rows cost {:.2f} EUR/h, its prices prove that no plan costs less than {:.2f} (gap {:.1f}%)",
+        checked->faults.empty() ? "the plan holds" : "the plan does not hold", checked->cost_eur_per_hour,
+        checked->bound_eur_per_hour, gap_percent(checked->cost_eur_per_hour, checked->bound_eur_per_hour)));
   }
   return checked->faults.empty() ? 0 : 1;
 }
@@ -76,31 +91,36 @@ double rejected_fraction(const grid::Snapshot& grid, const v1::Plan& plan) {
 }
 
 void print_schedule(const planner::Schedule& schedule, const grid::Snapshot& grid) {
-  fmt::print("{:>5} {:>5} {:>6} {:>9} {:>6} {:>10} {:>10} {:>9} {:>11}\n", "FROM", "TO", "HOURS", "REPLICAS", "MOVES",
-             "EUR/H", "NO LESS", "KW", "NOT SERVED");
+  TextTable table(
+      {{"FROM"}, {"TO"}, {"HOURS"}, {"REPLICAS"}, {"MOVES"}, {"EUR/H"}, {"NO LESS"}, {"KW"}, {"NOT SERVED"}});
   for (const planner::PlannedPeriod& planned : schedule.periods) {
     const auto [from, hours] = planned.period;
     uint32_t replicas = 0;
     for (const v1::PlannedDeployment& d : planned.plan.deployments()) replicas += d.replicas();
-    fmt::print("{:>2}:00 {:>2}:00 {:>6} {:>9} {:>6} {:>10.2f} {:>10.2f} {:>9.2f} {:>10.2f}%\n", from,
-               (from + hours - 1) % planner::kPeriodsMax + 1, hours, replicas, planned.moves,
-               planned.plan.cost_eur_per_hour(), planned.plan.bound_eur_per_hour(), planned.power_kw,
-               100 * rejected_fraction(planner::grid_of_hours(grid, planned.period), planned.plan));
+    table.add(
+        {fmt::format("{}:00", from), fmt::format("{}:00", (from + hours - 1) % planner::kPeriodsMax + 1),
+         std::to_string(hours), std::to_string(replicas), std::to_string(planned.moves),
+         fmt::format("{:.2f}", planned.plan.cost_eur_per_hour()),
+         fmt::format("{:.2f}", planned.plan.bound_eur_per_hour()), fmt::format("{:.2f}", planned.power_kw),
+         fmt::format("{:.2f}%", 100 * rejected_fraction(planner::grid_of_hours(grid, planned.period), planned.plan))});
   }
+  fmt::print("{}\n", table.text(terminal_width()));
   const auto& day = schedule.day;
-  fmt::print(
-      "\nhours are UTC; a day costs {:.2f} EUR, {:.2f} of it for {} moves, and takes {:.1f} kWh; no day of these "
-      "periods can cost less than {:.2f} (gap {:.1f}%)\n",
+  print_wrapped(fmt::format(
+      "hours are UTC; a day costs {:.2f} EUR, {:.2f} of it for {} moves, and takes {:.1f} kWh; no day of these "
+      "periods can cost less than {:.2f} (gap {:.1f}%)",
       day.eur, day.moves * grid.policy.move_penalty.value(), day.moves, day.energy_kwh, schedule.bound_eur,
-      gap_percent(day.eur, schedule.bound_eur));
+      gap_percent(day.eur, schedule.bound_eur)));
+  TextTable others({{"INSTEAD OF", Align::left}, {"EUR A DAY"}, {"MOVES"}, {"KWH"}, {"SAVED"}});
   const auto against = [&](const char* what, const planner::DayCost& other) {
-    fmt::print("{:<44} {:>10.2f} EUR, {:>5} moves, {:>9.1f} kWh: {:.1f}% saved\n", what, other.eur, other.moves,
-               other.energy_kwh, gap_percent(other.eur, day.eur));
+    others.add({what, fmt::format("{:.2f}", other.eur), std::to_string(other.moves),
+                fmt::format("{:.1f}", other.energy_kwh), fmt::format("{:.1f}%", gap_percent(other.eur, day.eur))});
   };
-  against("the busiest hours' deployments all day:", schedule.peak_all_day);
+  against("the busiest hours' deployments all day", schedule.peak_all_day);
   if (schedule.kept_all_day.eur < schedule.peak_all_day.eur)
-    against("deployments grown over the periods, kept:", schedule.kept_all_day);
-  against("each period's own plan, moves paid:", schedule.ignoring_moves);
+    against("deployments grown over the periods, kept", schedule.kept_all_day);
+  against("each period's own plan, moves paid", schedule.ignoring_moves);
+  fmt::print("\n{}", others.text(terminal_width()));
 }
 
 int run_schedule(const grid::Snapshot& grid, const PlanOptions& options) {
@@ -141,7 +161,7 @@ int run_plan(const PlanOptions& options) {
   const v1::Plan plan = planner.plan(
       *grid, nullptr, "plan-0", options.seed, {options.work}, limit.token(), [&](const planner::Progress& at) {
         if (options.time_limit_s > 0)
-          fmt::print(stderr, "{:8.0f} ms  {:<20} cost {:.2f}, no plan less than {:.2f}, gap {:.2f}%\n", elapsed_ms(),
+          fmt::print(stderr, "{:8.0f} ms  {:<25} cost {:.2f}, no plan less than {:.2f}, gap {:.2f}%\n", elapsed_ms(),
                      at.doing, at.cost_eur_per_hour, at.bound_eur_per_hour,
                      gap_percent(at.cost_eur_per_hour, at.bound_eur_per_hour));
       });
@@ -156,16 +176,18 @@ int run_plan(const PlanOptions& options) {
   print_deployments(plan, *grid);
   print_blocked(plan);
   const planner::Totals totals = planner::totals_of(*grid, plan);
-  fmt::print("\n{:.1f} kW, {:.1f} kg CO2 an hour; a million tokens: {:.3f} EUR, {:.2f} kWh, {:.0f} g CO2\n",
-             totals.power_kw, totals.carbon_kg_per_hour, totals.eur_per_million_tokens(),
-             totals.joules_per_token() / 3.6, totals.carbon_g_per_million_tokens());
+  fmt::print("\n");
+  print_wrapped(fmt::format("{:.1f} kW, {:.1f} kg CO2 an hour; a million tokens: {:.3f} EUR, {:.2f} kWh, {:.0f} g CO2",
+                            totals.power_kw, totals.carbon_kg_per_hour, totals.eur_per_million_tokens(),
+                            totals.joules_per_token() / 3.6, totals.carbon_g_per_million_tokens()));
   const double cost = plan.cost_eur_per_hour();
   const double bound = plan.bound_eur_per_hour();
   const double penalties = totals.penalties_eur_per_hour;
   const std::string fined =
       penalties > 0 ? fmt::format(" ({:.2f} of it penalties for what is turned away)", penalties) : "";
-  fmt::print("cost {:.2f} EUR/h{}, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms\n", cost,
-             fined, bound, gap_percent(cost, bound), plan.demands_size(), solve_ms);
+  print_wrapped(
+      fmt::format("cost {:.2f} EUR/h{}, no plan can cost less than {:.2f} (gap {:.1f}%), {} demands, {:.0f} ms", cost,
+                  fined, bound, gap_percent(cost, bound), plan.demands_size(), solve_ms));
   return 0;
 }
 

@@ -52,9 +52,9 @@ TEST(PlanCommand, PlansADayInPeriodsThatItsCheckConfirms) {
   options.work = 100;
   options.periods = 4;
   const std::string table = printed_by(options, 0);
-  EXPECT_THAT(table, testing::HasSubstr("FROM    TO  HOURS"));
-  EXPECT_THAT(table, testing::HasSubstr("the busiest hours' deployments all day:"));
-  EXPECT_THAT(table, testing::HasSubstr("each period's own plan, moves paid:"));
+  EXPECT_THAT(table, testing::ContainsRegex("FROM +TO +HOURS +REPLICAS"));
+  EXPECT_THAT(table, testing::HasSubstr("the busiest hours' deployments all day"));
+  EXPECT_THAT(table, testing::HasSubstr("each period's own plan, moves paid"));
   options.json = true;
   const std::string written = printed_by(options, 0);
   const auto document = parse_json(written);
@@ -124,8 +124,8 @@ TEST(PlanCommand, NamesWhatIsWrongWithADayByLine) {
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_THAT(said,
               testing::HasSubstr("wrong.yaml:3: error: day_profile 'short': rate_fraction has 2 items; write 24"));
-  EXPECT_THAT(said, testing::HasSubstr(
-                        "wrong.yaml:6: error: day_profile 'high': rate_fraction is 2; write a plain number of 1 ≥ 0"));
+  EXPECT_THAT(said,
+              testing::HasSubstr("wrong.yaml:6: error: day_profile 'high': rate_fraction is 2; write a number from 0"));
 }
 
 }  // namespace

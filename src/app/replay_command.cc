@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/terminal.h"
 #include "app/trace_file.h"
 #include "base/file.h"
 #include "base/time.h"
@@ -29,7 +30,8 @@ Result<std::vector<replay::Policy>> policies_of(const std::vector<std::string>& 
 
 Result<void> print_reports(const std::vector<replay::Report>& reports, const ReplayCommandOptions& options) {
   if (!options.json) {
-    fmt::print("{}", reports.size() == 1 ? replay::to_table(reports.front()) : replay::to_table(reports));
+    const size_t width = terminal_width();
+    fmt::print("{}", reports.size() == 1 ? replay::to_table(reports.front(), width) : replay::to_table(reports, width));
     return {};
   }
   Json document = replay::to_json_report(reports.front());

@@ -6,16 +6,45 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/terminal.h"
 #include "app/time_limit.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text_table.h"
 #include "base/time.h"
+#include "planner/planner.h"
 #include "te/te.h"
 
 namespace tandem::app {
 namespace {
 
 double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
+
+// By demand, how much later than the plan says its first token may come.
+std::vector<double> slack_of(const grid::Snapshot& grid, const v1::Plan& plan) {
+  std::vector<double> slack_us(grid.demands.size(), 0);
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    const grid::DemandIndex index = grid.demands.find(planned.demand());
+    double latest_ms = 0;
+    for (const v1::PlannedSplit& split : planned.splits()) latest_ms = std::max(latest_ms, split.ttft_ms());
+    slack_us[index.value] = std::max(0.0, grid.demands[index].promise.ttft.value() - latest_ms) * 1e3;
+  }
+  return slack_us;
+}
+
+// What the plan turns away loads no link, and is named with the rest that is not carried.
+void block_rejected(const grid::Snapshot& grid, const v1::Plan& plan, te::Problem& problem) {
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    if (planned.rejected() <= 0) continue;
+    const grid::Demand& demand = grid.demands[grid.demands.find(planned.demand())];
+    const double bytes_per_s = demand.rate_per_s * planned.rejected() * (demand.upload_bytes + demand.download_bytes);
+    problem.blocked.push_back(
+        {planned.demand(),
+         bytes_per_s * 8e-9,
+         fmt::format("the plan turns {:.0f} % of it away: {}", 100 * planned.rejected(), planned.reason()),
+         {}});
+  }
+}
 
 // Everything that could be read; prints what is wrong with it, and is empty when one is an error.
 std::optional<te::Problem> read_problem(const TeOptions& options) {
@@ -24,7 +53,10 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
   if (!options.grid.empty()) {
     const auto grid = load_grid(options.grid);
     if (!grid) return std::nullopt;
-    problem = te::make_problem(*grid, diagnostics);
+    const TimeLimit limit(0.4 * options.time_limit_s);  // the better part is the search's
+    const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
+    problem = te::make_problem(*grid, {planner::assignment_of(*grid, plan), slack_of(*grid, plan)}, diagnostics);
+    block_rejected(*grid, plan, problem);
   } else {
     const auto graph = read_file(options.graph, ingest::kTopologyBytesMax);
     if (!graph) return report(graph.error()), std::nullopt;
@@ -37,8 +69,8 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
   }
   for (const Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
   for (const te::Blocked& blocked : problem.blocked)
-    fmt::print(stderr, "not carried: {}: {}; what would let it be: {}\n", blocked.demand, blocked.reason,
-               blocked.relaxation);
+    fmt::print(stderr, "not carried: {}: {}{}\n", blocked.demand, blocked.reason,
+               blocked.relaxation.empty() ? "" : fmt::format("; {} would let it be", blocked.relaxation));
   if (has_errors(diagnostics)) return std::nullopt;
   return problem;
 }
@@ -58,7 +90,7 @@ std::vector<FailureRow> repair_each(const te::Problem& problem, const te::Soluti
   const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
   for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
     const uint32_t opposite = problem.arcs[a].opposite;
-    if (opposite < a) continue;
+    if (opposite < a || problem.row(a) != a) continue;
     std::vector<uint32_t> failed{a};
     if (opposite != te::kNoArc) failed.push_back(opposite);
     const Duration start = clock.monotonic();
@@ -119,15 +151,6 @@ std::string bar(double part, size_t width) {
   return text + std::string(width - std::min(width, cells), ' ');
 }
 
-// At most so many bytes of a label, whole characters.
-std::string shortened(const std::string& label) {
-  constexpr size_t kBytesMax = 24;
-  if (label.size() <= kBytesMax) return label;
-  size_t end = kBytesMax;
-  while (end > 0 && (static_cast<unsigned char>(label[end]) & 0xC0) == 0x80) --end;
-  return label.substr(0, end);
-}
-
 // The fullest links, before and after.
 void print_links(const te::Problem& problem, const te::Solution& solution) {
   constexpr size_t kRows = 10, kWidth = 20;
@@ -135,21 +158,20 @@ void print_links(const te::Problem& problem, const te::Solution& solution) {
   const auto fill = [&](const std::vector<double>& loads, uint32_t a) {
     return loads[a] / problem.arcs[a].capacity_gbps;
   };
-  std::vector<uint32_t> arcs(problem.arcs.size());
-  for (uint32_t a = 0; a < arcs.size(); ++a) arcs[a] = a;
+  std::vector<uint32_t> arcs;
+  for (uint32_t a = 0; a < problem.arcs.size(); ++a)
+    if (problem.row(a) == a) arcs.push_back(a);
   std::stable_sort(arcs.begin(), arcs.end(), [&](uint32_t a, uint32_t b) {
     return std::max(fill(before, a), fill(after, a)) > std::max(fill(before, b), fill(after, b));
   });
   arcs.resize(std::min(arcs.size(), kRows));
-  fmt::print("{:<52} {:<29}{}\n", "FULLEST LINKS", "SHORTEST PATHS", "WITH POLICIES");
+  TextTable table({{"FULLEST LINKS", TextTable::Align::left}, {"SHORTEST PATHS"}, {"WITH POLICIES"}});
   const double full = std::max(solution.mlu_before, 1e-9);
-  for (const uint32_t a : arcs) {
-    const te::Arc& arc = problem.arcs[a];
-    const std::string name =
-        fmt::format("{} → {}", shortened(problem.nodes[arc.from]), shortened(problem.nodes[arc.to]));
-    fmt::print("{:<52} {} {:>5.1f}%  {} {:>5.1f}%\n", name, bar(fill(before, a) / full, kWidth), 100 * fill(before, a),
-               bar(fill(after, a) / full, kWidth), 100 * fill(after, a));
-  }
+  const auto shown = [&](double part) { return fmt::format("{} {:>5.1f}%", bar(part / full, kWidth), 100 * part); };
+  for (const uint32_t a : arcs)
+    table.add({fmt::format("{} → {}", problem.nodes[problem.arcs[a].from], problem.nodes[problem.arcs[a].to]),
+               shown(fill(before, a)), shown(fill(after, a))});
+  fmt::print("{}", table.text(terminal_width()));
 }
 
 void print_failures(const te::Problem& problem, const std::vector<FailureRow>& rows) {
@@ -158,25 +180,36 @@ void print_failures(const te::Problem& problem, const std::vector<FailureRow>& r
   std::stable_sort(worst.begin(), worst.end(),
                    [](const FailureRow* a, const FailureRow* b) { return a->repair.mlu > b->repair.mlu; });
   worst.resize(std::min<size_t>(worst.size(), 5));
-  fmt::print("\n{:<52} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "WORST FAILURES", "FAILED", "REPAIRED", "CHANGES", "CUT OFF",
-             "MS");
+  TextTable table(
+      {{"WORST FAILURES", TextTable::Align::left}, {"FAILED"}, {"REPAIRED"}, {"CHANGES"}, {"CUT OFF"}, {"MS"}});
   for (const FailureRow* row : worst) {
     const te::Arc& arc = problem.arcs[row->arc];
-    fmt::print("{:<52} {:>9.1f}% {:>9.1f}% {:>8} {:>8} {:>8.1f}\n",
-               fmt::format("{} – {}", shortened(problem.nodes[arc.from]), shortened(problem.nodes[arc.to])),
-               100 * row->repair.mlu_failed, 100 * row->repair.mlu, row->repair.changed, row->cut_off, row->time_ms);
+    table.add({fmt::format("{} – {}", problem.nodes[arc.from], problem.nodes[arc.to]),
+               fmt::format("{:.1f}%", 100 * row->repair.mlu_failed), fmt::format("{:.1f}%", 100 * row->repair.mlu),
+               std::to_string(row->repair.changed), std::to_string(row->cut_off), fmt::format("{:.1f}", row->time_ms)});
   }
+  fmt::print("\n{}", table.text(terminal_width()));
 }
 
 void print_summary(const te::Problem& problem, const te::Solution& solution, double time_ms) {
   std::set<uint32_t> steered;
   for (const te::Policy& policy : solution.policies) steered.insert(policy.demand);
-  fmt::print("\nfullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)\n",
-             100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap());
+  fmt::print("\n");
+  print_wrapped(fmt::format("fullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)",
+                            100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap()));
   if (solution.gap() > te::kThirdSegmentGap)
-    fmt::print("no routing over so few segments can have less than {:.2f}%\n", 100 * solution.segment_bound);
-  fmt::print("{} of {} demands steered over {} segment lists, {:.0f} ms{}\n", steered.size(), problem.demands.size(),
-             solution.policies.size(), time_ms, solution.stopped ? ", stopped by its limit" : "");
+    print_wrapped(
+        fmt::format("no routing over so few segments can have less than {:.2f}%", 100 * solution.segment_bound));
+  print_wrapped(fmt::format("{} of {} demands steered over {} segment lists, {:.0f} ms{}", steered.size(),
+                            problem.demands.size(), solution.policies.size(), time_ms,
+                            solution.stopped ? ", stopped by its limit" : ""));
+  const auto fixed = std::count_if(problem.demands.begin(), problem.demands.end(),
+                                   [](const te::Demand& demand) { return demand.fixed; });
+  if (fixed > 0)
+    print_wrapped(
+        fmt::format("{} stay on their plain paths: others would break a promise or leave a residency", fixed));
+  if (!problem.steered.empty())
+    print_wrapped(fmt::format("{} keep to the diverse ways they were planned over", problem.steered.size()));
   if (!problem.blocked.empty())
     fmt::print("{} demands cannot be carried at all (named above)\n", problem.blocked.size());
 }
@@ -190,19 +223,19 @@ int run_te(const TeOptions& options) {
   const Duration start = clock.monotonic();
   // What follows the search (thinning, loads, writing) takes its share of the limit.
   const TimeLimit limit(0.85 * options.time_limit_s);
-  const auto problem = read_problem(options);
+  auto problem = read_problem(options);
   if (!problem) return 2;
   if (const size_t named = problem->nodes.size() + problem->arcs.size(); options.adjacency && named > te::kAdjacencyMax)
     return report(
         {ErrorCode::too_large, fmt::format("--adjacency takes at most {} routers and directions of links, here "
                                            "are {}: leave it out",
                                            te::kAdjacencyMax, named)});
-  const te::Solution solution = te::optimise(*problem,
-                                             {.segments_max = options.segments_max,
-                                              .adjacency = options.adjacency,
-                                              .policies_max = options.policies_max,
-                                              .tolerance = options.tolerance},
-                                             limit.token());
+  const te::Solution solution = te::optimise_within_promises(*problem,
+                                                             {.segments_max = options.segments_max,
+                                                              .adjacency = options.adjacency,
+                                                              .policies_max = options.policies_max,
+                                                              .tolerance = options.tolerance},
+                                                             limit.token());
   const double time_ms = te_milliseconds(start, clock.monotonic());
   std::vector<FailureRow> failures;
   if (options.failures) failures = repair_each(*problem, solution, options, clock);

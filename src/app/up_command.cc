@@ -71,6 +71,7 @@ Result<void> up(const UpOptions& options) {
                                                          "--grid, for example --grid examples/national.yaml",
                                                          options.data.string()));
   }
+  TANDEM_TRY(grid->check_site());
   fmt::print("tandem: http://{}:{}\n", listen.host, grid->port());
   fmt::print(
       "  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n",

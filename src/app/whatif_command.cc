@@ -7,13 +7,17 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/inventory_remote.h"
+#include "app/terminal.h"
 #include "base/json.h"
+#include "base/text_table.h"
 #include "base/time.h"
 #include "planner/planner.h"
 #include "planner/whatif.h"
 
 namespace tandem::app {
 namespace {
+
+using Align = TextTable::Align;
 
 constexpr Duration kProgressEvery = milliseconds(200);
 constexpr int64_t kAskedLimitMs = 60'000;  // what a running grid takes at most
@@ -39,15 +43,23 @@ std::string joined_ids(const Json& ids) {
   return text;
 }
 
+std::string percent(const Json& fraction) { return fmt::format("{:.0f}%", 100 * fraction.number()); }
+std::string gbps(const Json& rate) { return fmt::format("{:.2f}", rate.number()); }
+
 void print_worst(const Json& report) {
-  fmt::print("{:<64} {:>9} {:>8} {:>10} {:>8} {:>10}  {}\n", "FAILED", "RESIDENCY", "PROMISES", "AFTER", "LINK", "LOST",
-             "BUSIEST LINK");
-  fmt::print("{:<64} {:>9} {:>8} {:>10} {:>8} {:>10}\n", "", "LEFT", "BROKEN", "FAILOVER", "LOAD", "GBIT/S");
+  TextTable table({{"FAILED", Align::left},
+                   {"RESIDENCIES\nLEFT"},
+                   {"PROMISES\nBROKEN"},
+                   {"AFTER\nFAILOVER"},
+                   {"LINK\nLOAD"},
+                   {"LOST\nGBIT/S"},
+                   {"BUSIEST LINK", Align::left}});
   for (const Json& row : report["worst"].array())
-    fmt::print("{:<64} {:>9} {:>8} {:>10} {:>7.0f}% {:>10.2f}  {}\n", joined_ids(row["failed"]),
-               row["residencies_left"].integer(), row["promises_broken"].integer(),
-               row["after_failover"]["promises_broken"].array().size(), 100 * row["utilization_max"].number(),
-               row["lost_gbps"].number(), row["worst_link"]["id"].text());
+    table.add({joined_ids(row["failed"]), std::to_string(row["residencies_left"].integer()),
+               std::to_string(row["promises_broken"].integer()),
+               std::to_string(row["after_failover"]["promises_broken"].array().size()), percent(row["utilization_max"]),
+               gbps(row["lost_gbps"]), std::string(row["worst_link"]["id"].text())});
+  fmt::print("{}", table.text(terminal_width()));
 }
 
 void print_upgrades(const Json& report) {
@@ -55,28 +67,37 @@ void print_upgrades(const Json& report) {
     fmt::print("\nno failure overloads a link\n");
     return;
   }
-  fmt::print("\n{:<64} {:>9} {:>12} {:>8} {:>10}\n", "MORE CAPACITY WOULD HELP MOST HERE", "ADD GBPS", "OVERLOADED IN",
-             "AT MOST", "HARM/COST");
+  TextTable table({{"MORE CAPACITY HELPS MOST ON", Align::left},
+                   {"ADD\nGBIT/S"},
+                   {"SCENARIOS\nOVERLOADED"},
+                   {"LINK\nLOAD"},
+                   {"HARM LESS\nFOR COST"}});
   for (const Json& row : report["upgrades"].array())
-    fmt::print("{:<64} {:>9.0f} {:>12} {:>7.0f}% {:>10.4f}\n",
-               fmt::format("{} ({} to {})", row["link"].text(), row["from"].text(), row["to"].text()),
-               row["add_gbps"].number(), row["overloaded_in"].integer(), 100 * row["utilization_max"].number(),
-               row["harm_per_gbps_km"].number());
+    table.add({fmt::format("{} ({} to {})", row["link"].text(), row["from"].text(), row["to"].text()),
+               fmt::format("{:.0f}", row["add_gbps"].number()), std::to_string(row["overloaded_in"].integer()),
+               percent(row["utilization_max"]), fmt::format("{:.4f}", row["harm_per_gbps_km"].number())});
+  fmt::print("\n{}", table.text(terminal_width()));
 }
 
 void print_sweep(const Json& report) {
   print_worst(report);
   print_upgrades(report);
-  fmt::print("\n{}\n", report["traffic"]["formula"].text());
-  fmt::print("{} scenarios, {:.0f} a second on {} threads: {} break a promise, {} overload a link, {} lose traffic\n",
-             report["scenarios"].integer(), report["scenarios_per_s"].number(), report["threads"].integer(),
-             report["breaking"].integer(), report["overloading"].integer(), report["losing"].integer());
+  fmt::print("\n");
+  print_wrapped(fmt::format("the links carry {}", report["traffic"]["formula"].text()));
+  print_wrapped(fmt::format(
+      "{} scenarios, {:.0f} a second on {} threads: in {} a residency is left, {} break a promise, {} overload a link, "
+      "{} lose traffic",
+      report["scenarios"].integer(), report["scenarios_per_s"].number(), report["threads"].integer(),
+      report["leaving"].integer(), report["breaking"].integer(), report["overloading"].integer(),
+      report["losing"].integer()));
+  if (!report["complete"].boolean(true)) print_wrapped("not all scenarios: the time limit came first");
   const Json& verify = report["verify"];
   if (verify.is_null()) return;
-  fmt::print("{} of them computed from scratch: {} differ; the sweep is {:.0f} times as fast, thread for thread\n",
-             verify["checked"].integer(), verify["differences"].integer(), verify["times_faster_per_thread"].number());
+  print_wrapped(fmt::format(
+      "{} of them computed from scratch: {} differ; the sweep is {:.0f} times as fast, thread for thread",
+      verify["checked"].integer(), verify["differences"].integer(), verify["times_faster_per_thread"].number()));
   for (const Json& row : verify["first_differences"].array())
-    fmt::print("  {}: {}\n", joined_ids(row["failed"]), row["difference"].text());
+    print_wrapped(fmt::format("  {}: {}", joined_ids(row["failed"]), row["difference"].text()), 4);
 }
 
 // The failures that are named, as the command and the API call their kinds.
@@ -108,38 +129,42 @@ Result<planner::Scenario> read_scenario(const WhatIfOptions& options, const grid
   return scenario;
 }
 
-void print_phase(const char* name, const Json& phase) {
-  fmt::print("{:<28} {:>7.0f}% {:>10.2f}  {}\n", name, 100 * phase["utilization_max"].number(),
-             phase["lost_gbps"].number(), phase["worst_link"]["id"].text());
-}
-
 void print_scenario(const Json& report) {
-  fmt::print("{:<28} {:>8} {:>10}  {}\n", "", "LINK", "LOST", "BUSIEST LINK");
-  fmt::print("{:<28} {:>8} {:>10}\n", "", "LOAD", "GBIT/S");
-  print_phase("before", report["undisturbed"]);
-  print_phase("repaired beside the failure", report["repair"]);
-  print_phase("converged", report["converged"]);
+  TextTable phases({{"WHEN", Align::left}, {"LINK\nLOAD"}, {"LOST\nGBIT/S"}, {"BUSIEST LINK", Align::left}});
+  for (const auto& [name, phase] :
+       {std::pair("before", report["undisturbed"]), std::pair("repaired beside the failure", report["repair"]),
+        std::pair("converged", report["converged"])})
+    phases.add({name, percent(phase["utilization_max"]), gbps(phase["lost_gbps"]),
+                std::string(phase["worst_link"]["id"].text())});
+  fmt::print("{}", phases.text(terminal_width()));
   const Json& fair = report["shared_fairly"];
   if (fair.is_object())
-    fmt::print("if all traffic shared fairly: {:.2f} of {:.2f} Gbit/s carried, {} flows held back, one to {:.0f} %\n",
-               fair["carried_gbps"].number(), fair["asked_gbps"].number(), fair["flows_held_back"].integer(),
-               100 * fair["least_share"].number());
+    print_wrapped(fmt::format(
+        "if all traffic shared fairly: {:.2f} of {:.2f} Gbit/s carried, {} flows held back, one to {:.0f} %",
+        fair["carried_gbps"].number(), fair["asked_gbps"].number(), fair["flows_held_back"].integer(),
+        100 * fair["least_share"].number()));
   const Json& cascade = report["cascade"];
   size_t tripped = 0;
   for (const Json& round : cascade["rounds"].array()) tripped += round["tripped"].array().size();
-  fmt::print("\nif links over {:.0f} % failed as well: {} more in {} rounds{}\n", 100 * cascade["trip"].number(),
-             tripped, cascade["rounds"].array().size() - 1,
-             cascade["settled"].boolean() ? "" : ", and more would follow");
-  fmt::print("{} of {} promises break at once; after failover:\n", report["promises_broken"].integer(),
-             report["promises"].integer());
-  for (const Json& id : report["left_residency"].array())
-    fmt::print("  {}: its traffic leaves its residency, on a repair or once routing has converged\n", id.text());
-  const Json& broken = report["after_failover"]["promises_broken"];
-  for (const Json& row : broken.array())
-    fmt::print("  {} ({}, {}): {}\n", row["demand"].text(), row["tenant"].text(), row["region"].text(),
-               row["reason"].text());
-  if (broken.array().empty()) fmt::print("  all are kept\n");
-  fmt::print("\n{}\n", report["traffic"]["formula"].text());
+  print_wrapped(fmt::format("if links over {:.0f} % failed as well: {} more in {} rounds{}",
+                            100 * cascade["trip"].number(), tripped, cascade["rounds"].array().size() - 1,
+                            cascade["settled"].boolean() ? "" : ", and more would follow"));
+  const Json::Array& left = report["left_residency"].array();
+  if (!left.empty()) fmt::print("\n{} residencies are left, on a repair or once routing has converged:\n", left.size());
+  for (const Json& id : left) fmt::print("  {}\n", id.text());
+  const Json::Array& broken = report["after_failover"]["promises_broken"].array();
+  fmt::print("\n{} of {} promises break at once, {} stay broken after failover\n", report["promises_broken"].integer(),
+             report["promises"].integer(), broken.size());
+  TextTable promises({{"PROMISE", Align::left},
+                      {"TENANT", Align::left},
+                      {"REGION", Align::left},
+                      {"WHY IT STAYS BROKEN", Align::sentence}});
+  for (const Json& row : broken)
+    promises.add({std::string(row["demand"].text()), std::string(row["tenant"].text()),
+                  std::string(row["region"].text()), std::string(row["reason"].text())});
+  if (!promises.empty()) fmt::print("\n{}", promises.text(terminal_width()));
+  fmt::print("\n");
+  print_wrapped(fmt::format("the links carry {}", report["traffic"]["formula"].text()));
 }
 
 Json::Object question_of(const WhatIfOptions& options) {
@@ -193,6 +218,8 @@ int run_scenario(const WhatIfOptions& options, const grid::Snapshot& grid, const
 }  // namespace
 
 int run_whatif(const WhatIfOptions& options) {
+  if (options.url.empty() && options.grid.empty())
+    return report({ErrorCode::invalid_argument, "name what is asked of: --grid FILE, or --url of a running grid"});
   if (!options.url.empty()) return ask_running_grid(options);
   const auto asked = read_sweep(options);
   if (!asked) return report(asked.error());

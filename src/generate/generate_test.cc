@@ -1,5 +1,6 @@
 #include "generate/generate.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -80,6 +81,7 @@ TEST(Generate, ReadsBackFromAFileAndIsTheSameForTheSameSeed) {
   const Options options{.sites = 60, .demands = 300, .models = 12, .seed = 7};
   const std::string text = ingest::write_grid_file(*generate_grid(options));
   EXPECT_EQ(text, ingest::write_grid_file(*generate_grid(options)));
+  EXPECT_THAT(text, testing::Not(testing::ContainsRegex("[0-9][.][0-9]{7}"))) << "figures are as people write them";
   const ingest::GridSnapshot read = ingest::read_grid(text, "generated.yaml");
   EXPECT_TRUE(read.diagnostics.empty()) << to_string(read.diagnostics.front());
   ASSERT_TRUE(read.snapshot);

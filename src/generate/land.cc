@@ -190,8 +190,8 @@ Land make_land(uint64_t sites, uint64_t seed) { return LandMaker(sites, seed).ma
 double kilometres_between(const LandSite& a, const LandSite& b) { return grid::great_circle(a.place, b.place).value(); }
 
 double rounded_by(double value, double step) {
-  const double inverse = 1 / step;  // multiplying by 0.1 leaves noise in the last digits, dividing by 10 does not
-  return inverse >= 1 ? std::round(value * inverse) / inverse : std::round(value / step) * step;
+  // Multiplying by 0.1 leaves noise in the last digits, dividing by the whole number 10 does not.
+  return step < 1 ? std::round(value / step) / std::round(1 / step) : std::round(value / step) * step;
 }
 
 double rounded_to(double value, int significant_digits) {

@@ -28,6 +28,13 @@ size_t kind_position(std::string_view kind) {
   return static_cast<size_t>(found - all.begin());
 }
 
+// "ber, fra, ham"; of very many, the first few.
+std::string first_few(const std::set<std::string_view>& ids) {
+  constexpr size_t kNamed = 5;
+  const auto end = std::next(ids.begin(), static_cast<ptrdiff_t>(std::min(ids.size(), kNamed)));
+  return fmt::format("{}{}", fmt::join(ids.begin(), end, ", "), ids.size() > kNamed ? ", …" : "");
+}
+
 class Rules {
  public:
   Rules(const Rows& rows, const Soundness& soundness, std::vector<RowProblem>& problems)
@@ -270,6 +277,8 @@ class Rules {
       if (!soundness_.sound("trial", i) || !trial.model.valid()) continue;
       if (!trial.to_site.valid() && (!trial.to_model.valid() || trial.to_model == trial.model))
         error("trial", i, {}, "it tries the model with itself", "name another model in to_model, or a site in to_site");
+      else
+        tried_can_be_served(i, trial);
       if (trial.mode != TrialMode::canary) continue;
       served[trial.model] += trial.share_fraction;
       if (served[trial.model] > 1 + 1e-9)
@@ -278,6 +287,42 @@ class Rules {
                           served[trial.model]),
               "let them take 1 together at most");
     }
+  }
+
+  bool serves(const Pool& pool, ModelIndex model) const {
+    const auto smallest = profile_of_.lower_bound({model, pool.accelerator, 0});
+    if (smallest == profile_of_.end()) return false;
+    const auto& [its_model, accelerator, tensor_parallel] = smallest->first;
+    return its_model == model && accelerator == pool.accelerator && tensor_parallel <= pool.count;
+  }
+
+  // Some pool of the site, or of the grid where the trial names none, has accelerators and a profile for the model.
+  void tried_can_be_served(size_t position, const Trial& trial) {
+    if (!profiles_sound_) return;
+    const ModelIndex model = trial.to_model.valid() ? trial.to_model : trial.model;
+    bool any_there = false;
+    std::set<std::string_view> able;  // sites
+    for (size_t i = 0; i < rows_.pools.size(); ++i) {
+      const Pool& pool = rows_.pools[i];
+      if (!soundness_.sound("pool", i) || !pool.site.valid() || !pool.accelerator.valid()) return;
+      any_there |= pool.site == trial.to_site;
+      if (serves(pool, model)) able.insert(rows_.sites[pool.site.value].id);
+    }
+    const std::string& wanted = rows_.models[model.value].id;
+    if (!trial.to_site.valid()) {
+      if (able.empty())
+        error("trial", position, {std::string(trial.to_model.valid() ? "to_model" : "model")},
+              fmt::format("no pool can serve model '{}'", wanted),
+              "add a profile of it on an accelerator of some pool");
+      return;
+    }
+    const std::string& site = rows_.sites[trial.to_site.value].id;
+    if (able.contains(site)) return;
+    error("trial", position, {std::string("to_site")},
+          any_there ? fmt::format("no pool of site '{}' can serve model '{}'", site, wanted)
+                    : fmt::format("site '{}' has no pool", site),
+          able.empty() ? fmt::format("add a pool there, and a profile of '{}' on its accelerator", wanted)
+                       : fmt::format("name a site that can serve '{}': {}", wanted, first_few(able)));
   }
 
   void profiles() {

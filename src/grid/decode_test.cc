@@ -349,16 +349,46 @@ TEST(Decode, FallbacksMustLeadSomewhereAndEnd) {
   EXPECT_THAT(text_of(made), HasSubstr("the fallbacks go in a circle: small -> tiny -> small; let the smallest"));
 }
 
+// A profile like `m-gpu` of another model, on so many accelerators.
+Entity profile_like_m_gpu(std::string id, std::string model, int64_t tensor_parallel) {
+  auto entities = small_grid();
+  Entity profile = find(entities, "m-gpu");
+  profile.id = std::move(id);
+  profile.attributes["model"] = std::move(model);
+  profile.attributes["tensor_parallel"] = tensor_parallel;
+  return profile;
+}
+
+TEST(Decode, WhatATrialTriesMustBeServedSomewhere) {
+  auto entities = small_grid();
+  entities.push_back(model_like_m("n", ""));
+  entities.push_back(
+      {"trial", "t1", {{"mode", "shadow"}, {"model", "m"}, {"to_site", "west"}, {"share_fraction", 0.1}}});
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("site 'west' has no pool; name a site that can serve 'm': east"));
+  find(entities, "t1").attributes["to_model"] = "n";
+  EXPECT_THAT(text_of(make_rows(entities)),
+              HasSubstr("site 'west' has no pool; add a pool there, and a profile of 'n' on its accelerator"));
+  find(entities, "t1").attributes.erase("to_site");
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("no pool can serve model 'n'; add a profile of it"));
+  entities.push_back(profile_like_m_gpu("n-gpu", "n", 8));
+  find(entities, "t1").attributes["to_site"] = "east";
+  EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("no pool of site 'east' can serve model 'n'"))
+      << "eight accelerators are more than the pool has";
+  find(entities, "n-gpu").attributes["tensor_parallel"] = int64_t{4};
+  EXPECT_EQ(text_of(make_rows(entities)), "");
+}
+
 TEST(Decode, TrialsTrySomethingElse) {
   auto entities = small_grid();
   entities.push_back(model_like_m("n", ""));
   entities.push_back({"trial", "t1", {{"mode", "canary"}, {"model", "m"}, {"share_fraction", 0.75}}});
   EXPECT_THAT(text_of(make_rows(entities)), HasSubstr("it tries the model with itself"));
   find(entities, "t1").attributes["to_model"] = "n";
-  find(entities, "t1").attributes["to_site"] = "west";
+  find(entities, "t1").attributes["to_site"] = "east";
+  entities.push_back(profile_like_m_gpu("n-gpu", "n", 1));
   const GridRows made = make_rows(entities);
   EXPECT_EQ(text_of(made), "");
-  const Trial expected{"t1", "t1", TrialMode::canary, ModelIndex(0), ModelIndex(1), SiteIndex(1), 0.75};
+  const Trial expected{"t1", "t1", TrialMode::canary, ModelIndex(0), ModelIndex(1), SiteIndex(0), 0.75};
   EXPECT_EQ(made.rows.trials, std::vector<Trial>{expected});
   entities.push_back({"trial", "t2", {{"model", "m"}, {"to_model", "n"}, {"share_fraction", 0.5}}});
   EXPECT_EQ(text_of(make_rows(entities)), "") << "a shadow takes nothing away";

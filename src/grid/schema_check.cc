@@ -29,11 +29,16 @@ std::string describe(const Json& value) {
   return fmt::format("'{}'", text);
 }
 
+// " from 0 to 1", ", above 0 and at most 10", ", at least 1".
 std::string bounds(const Attribute& attribute) {
+  const bool closed = !attribute.exclusive_minimum && !attribute.exclusive_maximum;
+  if (attribute.minimum && attribute.maximum && closed)
+    return fmt::format(" from {} to {}", *attribute.minimum, *attribute.maximum);
   std::string text;
-  if (attribute.minimum) text += fmt::format(" {} {}", attribute.exclusive_minimum ? ">" : "≥", *attribute.minimum);
+  if (attribute.minimum)
+    text += fmt::format(", {} {}", attribute.exclusive_minimum ? "above" : "at least", *attribute.minimum);
   if (attribute.maximum)
-    text += fmt::format("{} {} {}", attribute.minimum ? " and" : "", attribute.exclusive_maximum ? "<" : "≤",
+    text += fmt::format("{} {} {}", attribute.minimum ? " and" : ",", attribute.exclusive_maximum ? "below" : "at most",
                         *attribute.maximum);
   return text;
 }
@@ -52,10 +57,9 @@ std::string what_is_right(const Attribute& attribute) {
     case Type::boolean: return "write true or false";
     case Type::integer: return fmt::format("write a whole number{}", bounds(attribute));
     case Type::number: {
-      const std::string plain =
-          unit.empty() ? "write a number"
-                       : fmt::format("write a plain number {}{}", unit.starts_with("of ") ? "" : "of ", unit);
-      return plain + bounds(attribute);
+      const bool unitless = unit.empty() || unit.starts_with("of ");
+      return unitless ? "write a number" + bounds(attribute)
+                      : fmt::format("write a plain number of {}{}", unit, bounds(attribute));
     }
     case Type::text: return "write a text";
     case Type::choice: return fmt::format("write one of {}", fmt::join(attribute.choices, ", "));

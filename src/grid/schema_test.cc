@@ -71,7 +71,7 @@ TEST(Schema, ANumberWithAUnitIsToldWhatToWrite) {
   const auto problems = problems_of("link", link);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].message, "capacity_gbps is '100G'");
-  EXPECT_EQ(problems[0].fix, "write a plain number of Gbit/s > 0 and ≤ 1000000");
+  EXPECT_EQ(problems[0].fix, "write a plain number of Gbit/s, above 0 and at most 1000000");
 }
 
 TEST(Schema, RefusesWhatIsOutOfRange) {

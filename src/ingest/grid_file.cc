@@ -18,18 +18,17 @@ using grid::Problem;
 
 constexpr std::string_view kFormatKey = "tandem";
 
+size_t place_of(const std::vector<std::string>& keys, const std::string& key) {
+  return static_cast<size_t>(std::find(keys.begin(), keys.end(), key) - keys.begin());
+}
+
 // The line of the deepest part of `path` that is in the file.
 int line_at(const YamlNode& node, const grid::Path& path) {
   const YamlNode* at = &node;
   int line = node.line;
   for (const grid::PathStep& step : path) {
-    size_t position = at->items.size();
-    if (const auto* index = std::get_if<size_t>(&step)) {
-      position = *index;
-    } else {
-      const auto found = std::find(at->keys.begin(), at->keys.end(), std::get<std::string>(step));
-      position = static_cast<size_t>(found - at->keys.begin());
-    }
+    const auto* index = std::get_if<size_t>(&step);
+    const size_t position = index != nullptr ? *index : place_of(at->keys, std::get<std::string>(step));
     if (position >= at->items.size()) return line;
     line = at->type == YamlNode::Type::map ? at->key_lines[position] : at->items[position].line;
     at = &at->items[position];

@@ -72,11 +72,13 @@ struct Fault {
 
 constexpr Fault kFaults[] = {
     {"capacity_gbps: 100,", "capacity_gbps: 100G,",
-     "g.yaml:23: error: link 'muc-sbg': capacity_gbps is '100G'; write a plain number of Gbit/s > 0 and ≤ 1000000\n"},
+     "g.yaml:23: error: link 'muc-sbg': capacity_gbps is '100G'; write a plain number of Gbit/s, above 0 and at most "
+     "1000000\n"},
     {"capacity_gbps: 100,", "capacity_gbps: -100,",
-     "g.yaml:23: error: link 'muc-sbg': capacity_gbps is -100; write a plain number of Gbit/s > 0 and ≤ 1000000\n"},
+     "g.yaml:23: error: link 'muc-sbg': capacity_gbps is -100; write a plain number of Gbit/s, above 0 and at most "
+     "1000000\n"},
     {"    latitude_deg: 47.8\n    longitude_deg: 13", "    latitude_deg: 147.8\n    longitude_deg: 13",
-     "g.yaml:11: error: site 'sbg': latitude_deg is 147.8; write a plain number of degrees ≥ -90 and ≤ 90\n"},
+     "g.yaml:11: error: site 'sbg': latitude_deg is 147.8; write a plain number of degrees from -90 to 90\n"},
     {"    tier: near_edge", "    teir: near_edge",
      "g.yaml:8: error: site 'sbg': tier is missing; write one of device, far_edge, near_edge, core, cloud\n"
      "g.yaml:10: error: site 'sbg': a site has no key 'teir'; did you mean 'tier'?\n"},
@@ -87,11 +89,11 @@ constexpr Fault kFaults[] = {
     {"igp_metric: 15,", "igp_metric: 15, members_min: 2,",
      "g.yaml:23: error: link 'muc-sbg': members_min is 2 in a bundle of 1; write at most 'members'\n"},
     {"igp_metric: 15,", "igp_metric: 15, members: -4,",
-     "g.yaml:23: error: link 'muc-sbg': members is -4; write a whole number ≥ 1 and ≤ 1000\n"},
+     "g.yaml:23: error: link 'muc-sbg': members is -4; write a whole number from 1 to 1000\n"},
     {"igp_metric: 15,", "igp_metric: 15, members: 4, members_down: -1,",
-     "g.yaml:23: error: link 'muc-sbg': members_down is -1; write a whole number ≥ 0 and ≤ 1000\n"},
+     "g.yaml:23: error: link 'muc-sbg': members_down is -1; write a whole number from 0 to 1000\n"},
     {"igp_metric: 15,", "igp_metric: 15, members: 2.5,",
-     "g.yaml:23: error: link 'muc-sbg': members is 2.5; write a whole number ≥ 1 and ≤ 1000\n"},
+     "g.yaml:23: error: link 'muc-sbg': members is 2.5; write a whole number from 1 to 1000\n"},
     {"{id: muc-r, site: muc}", "{id: muc-r, site: muc, overload: 1}",
      "g.yaml:17: error: node 'muc-r': overload is 1; write true or false\n"},
     {"a: muc-r, b: sbg-r", "a: muc-r, b: sgb-r",
@@ -110,7 +112,9 @@ constexpr Fault kFaults[] = {
      "g.yaml:68: error: trial 'at-home': it tries the model with itself; name another model in to_model, or a site "
      "in to_site\n"},
     {"share_fraction: 0.1", "share_fraction: 1.1",
-     "g.yaml:68: error: trial 'at-home': share_fraction is 1.1; write a plain number of 1 ≥ 0 and ≤ 1\n"},
+     "g.yaml:68: error: trial 'at-home': share_fraction is 1.1; write a number from 0 to 1\n"},
+    {"site: muc, node: muc-r, accelerator: l4", "site: sbg, node: sbg-r, accelerator: l4",
+     "g.yaml:68: error: trial 'at-home': site 'muc' has no pool; name a site that can serve 'small-8b': sbg\n"},
     {"{batch: 8,", "{batch: 1,",
      "g.yaml:54: error: profile 'small-8b-l4': batch 1 follows batch 1; list the points by ascending batch\n"},
     {"accelerators: 2}]", "accelerators: 20}]",
@@ -123,11 +127,12 @@ constexpr Fault kFaults[] = {
      "node_and_shared_risk\n"},
     {"cases: [\"links:1\", \"srlgs:1\"]", "cases: [\"links:2\"]",
      "g.yaml:4: error: cases is 'links:2'; did you mean 'links:1'?\n"},
-    {"link_headroom: 0.9}", "link_headroom: 0}", "g.yaml:4: error: link_headroom is 0; write a number > 0 and ≤ 1\n"},
+    {"link_headroom: 0.9}", "link_headroom: 0}",
+     "g.yaml:4: error: link_headroom is 0; write a number, above 0 and at most 1\n"},
     {"link_headroom: 0.9}", "head_room: 0.9}",
      "g.yaml:4: error: restoration has no key 'head_room'; its keys are cases, link_headroom\n"},
     {"igp_metric: 15,", "igp_metric: 15, te_metric: 0,",
-     "g.yaml:23: error: link 'muc-sbg': te_metric is 0; write a number ≥ 1 and ≤ 4294967295\n"},
+     "g.yaml:23: error: link 'muc-sbg': te_metric is 0; write a number from 1 to 4294967295\n"},
     {"regions:", "flex_algos:\n  - {id: 99, metric: delay}\nregions:",
      "g.yaml:27: error: flex_algo '99': '99' is not the number of a flex algorithm; choose one from 128 to 255 (RFC "
      "9350)\n"},
@@ -152,9 +157,9 @@ constexpr Fault kFaults[] = {
     {"power_feeds: [north, south]", "power_feeds: north",
      "g.yaml:7: error: site 'muc': power_feeds is 'north', not a list; write a list: [ … ]\n"},
     {"count: 8", "count: 8.5",
-     "g.yaml:39: error: pool 'muc-l4': count is 8.5; write a whole number ≥ 0 and ≤ 1000000\n"},
+     "g.yaml:39: error: pool 'muc-l4': count is 8.5; write a whole number from 0 to 1000000\n"},
     {"rate_per_s: 2.5", "rate_per_s: \"2.5\"",
-     "g.yaml:63: error: demand 'bank-oberland': rate_per_s is '2.5'; write a plain number of requests/s ≥ 0 and ≤ "
+     "g.yaml:63: error: demand 'bank-oberland': rate_per_s is '2.5'; write a plain number of requests/s from 0 to "
      "10000000\n"},
     {"10.1.0.0/16", "10.1.2.0/16",
      "g.yaml:32: error: region 'oberland': prefixes has '10.1.2.0/16'; bits beyond the first 16 must be zero\n"},

@@ -40,7 +40,10 @@ constexpr TierRule kNearEdge{"near_edge", "l40s", 4, 2, 350, 0.22, 1.4};
 constexpr TierRule kFarEdge{"far_edge", "l4", 2, 1, 72, 0.26, 1.6};
 constexpr TierRule kJunction{"far_edge", nullptr, 0, 0, 0, 0.26, 1.6};
 
-double rounded(double value, double step) { return std::round(value / step) * step; }
+// A division by a whole number gives the double nearest to the decimal, so that it is written short.
+double rounded(double value, double step) {
+  return step < 1 ? std::round(value / step) / std::round(1 / step) : std::round(value / step) * step;
+}
 
 class GridMaker {
  public:

@@ -40,7 +40,7 @@ void JsonItems::finish() {
 }
 
 std::string JsonItems::pointer(const FeedPlace& place) const {
-  const std::string document = place.document > 0 ? fmt::format("document {} ", place.document + 1) : std::string();
+  std::string document = place.document > 0 ? fmt::format("document {} ", place.document + 1) : std::string();
   if (place.list == UINT16_MAX) return document;
   if (place.list == 0) return fmt::format("{}/{}", document, place.item);
   return fmt::format("{}/{}/{}", document, lists_[place.list - 1u], place.item);

@@ -94,8 +94,9 @@ class NetworkMaker {
       network_.nodes.push_back(std::move(made));
     }
     if (without_country > 0)
-      notes_.push_back(fmt::format("{} of {} nodes name no country: their jurisdiction is {}.", without_country,
-                                   topology_.nodes.size(), options_.jurisdiction));
+      notes_.push_back(
+          fmt::format("{} of {} nodes name no country: their jurisdiction is {}; --jurisdiction says another.",
+                      without_country, topology_.nodes.size(), options_.jurisdiction));
     limit_jurisdictions();
   }
 

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "planner/planner.h"
+#include "planner/testing.h"
 #include "planner/whatif.h"
 #include "support/drawn_grid.h"
 
@@ -15,7 +16,6 @@ namespace {
 using test_support::drawn_grid;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 // Over the sea one hop through another jurisdiction, over land two within.
 const std::string kCoast = R"(
@@ -37,16 +37,6 @@ const std::string kCoast = R"(
   tenant acme DE
   tenant any *
 )";
-
-v1::Plan checked_plan(const grid::Snapshot& s) {
-  Planner planner;
-  const v1::Plan p = planner.plan(s, nullptr, "p", 1, {}, {});
-  EXPECT_THAT(violations(s, p), IsEmpty());
-  const auto read = plan_from_json(plan_to_json(p, s, &planner.prices()), s);
-  EXPECT_TRUE(read);
-  EXPECT_THAT(read ? check_plan(s, *read).faults : std::vector<std::string>{"not read"}, IsEmpty());
-  return p;
-}
 
 TEST(FlexAlgoPlan, KeepsWithinTheResidencyWhatTheIgpDoesNot) {
   const auto refused = drawn_grid(kCoast + "demand d acme west m 2/s");

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "planner/planner.h"
+#include "planner/testing.h"
 #include "planner/whatif.h"
 #include "support/detour.h"
 #include "support/drawn_grid.h"
@@ -35,28 +36,19 @@ const std::string kGermanDetour = test_support::kDetour + R"(
   tenant any *
 )";
 
-void expect_proven(const grid::Snapshot& s) {
-  Planner planner;
-  const v1::Plan p = planner.plan(s, nullptr, "p", 1, {}, {});
-  EXPECT_THAT(violations(s, p), IsEmpty());
-  const auto read = plan_from_json(plan_to_json(p, s, &planner.prices()), s);
-  EXPECT_THAT(read ? check_plan(s, *read).faults : std::vector<std::string>{"not read"}, IsEmpty());
-}
-
 TEST(Repairs, AreHeldToTheResidencyWhereThePolicyAsksForIt) {
   const std::string demands = "demand d german north m 2/s\ndemand e any north m 2/s\n";
   const auto free = drawn_grid(kGermanDetour + demands);
   const v1::Plan p = plan(free, nullptr, "p", 1, {}, {});
   EXPECT_EQ(p.demands(0).rejected(), 0);
   const auto s = drawn_grid(kGermanDetour + demands + "policy repairs");
-  const v1::Plan held = plan(s, nullptr, "p", 1, {}, {});
+  const v1::Plan held = checked_plan(s);
   EXPECT_EQ(held.demands(0).blocked_by(), "repair_residency");
   EXPECT_EQ(
       held.demands(0).reason(),
       "the nearest miss is pd: what a failure of one link or node diverts would pass FR; letting its data pass FR "
       "after a failure would admit it");
   EXPECT_EQ(held.demands(1).rejected(), 0) << "is bound to nothing";
-  expect_proven(s);
   EXPECT_THAT(violations(free, p), IsEmpty());
   const std::vector<std::string> found = violations(s, p);
   EXPECT_THAT(found, Contains("demand d: once c-d has failed, its traffic leaves the residency of german"));
@@ -66,8 +58,7 @@ TEST(Repairs, AreHeldToTheResidencyWhereThePolicyAsksForIt) {
   for (grid::Link& link : rows.links)
     if (link.id.find('f') != std::string::npos) link.admin_groups = {"fr"};
   const auto kept = grid::make_snapshot(rows, 1);
-  EXPECT_EQ(plan(kept, nullptr, "p", 1, {}, {}).demands(0).rejected(), 0);
-  expect_proven(kept);
+  EXPECT_EQ(checked_plan(kept).demands(0).rejected(), 0);
 }
 
 TEST(Repairs, TheNextAnchorCountsToo) {
@@ -87,8 +78,7 @@ TEST(Repairs, TheNextAnchorCountsToo) {
     tenant german DE
     demand d german north m 2/s)";
   const auto s = drawn_grid(grid + "\npolicy repairs");
-  EXPECT_EQ(plan(s, nullptr, "p", 1, {}, {}).demands(0).blocked_by(), "repair_residency");
-  expect_proven(s);
+  EXPECT_EQ(checked_plan(s).demands(0).blocked_by(), "repair_residency");
   EXPECT_THAT(violations(s, plan(drawn_grid(grid), nullptr, "p", 1, {}, {})),
               Contains("demand d: once a has failed, its traffic leaves the residency of german"));
 }
@@ -140,8 +130,7 @@ TEST(RepairsProperty, PlansHoldAgainstEveryFailure) {
       text +=
           fmt::format("demand d{} de r{} m 2/s{}\n", i, random.below(3), random.chance(0.3) ? " diversity=link" : "");
     const auto s = drawn_grid(text);
-    expect_proven(s);
-    const v1::Plan p = plan(s, nullptr, "p", 1, {}, {});
+    const v1::Plan p = checked_plan(s);
     for (const v1::DemandPlan& demand : p.demands()) {
       refused += demand.blocked_by() == "repair_residency";
       served += demand.rejected() == 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/text.h"
 #include "planner/planner.h"
 #include "twin/resilience.h"
 
@@ -313,20 +314,50 @@ twin::TrafficMatrix chosen_traffic(const grid::Snapshot& snapshot, const v1::Pla
   return matrix;
 }
 
+namespace {
+
+// The row with that id, else the only one with that name.
+template <class Row>
+Result<uint32_t> find_row(const grid::Table<Row>& rows, std::string_view kind, std::string_view wanted) {
+  if (const auto found = rows.find(wanted); found.valid()) return found.value;
+  std::vector<std::string> known;
+  std::vector<uint32_t> named;
+  for (uint32_t i = 0; i < rows.size(); ++i) {
+    known.push_back(rows[size_t{i}].id);
+    if constexpr (requires(const Row& row) { row.name; }) {
+      const std::string& name = rows[size_t{i}].name;
+      if (iequals(name, wanted)) named.push_back(i);
+      if (!name.empty()) known.push_back(name);
+    }
+  }
+  if (named.size() == 1) return named.front();
+  const std::string quoted(wanted.substr(0, 64));
+  if (named.size() > 1)
+    return fail(ErrorCode::invalid_argument, fmt::format("{} {}s are called '{}'; name one by its id, such as '{}'",
+                                                         named.size(), kind, quoted, rows[size_t{named.front()}].id));
+  const auto meant = nearest(wanted, known);
+  return fail(ErrorCode::not_found,
+              fmt::format("no {} '{}'{}", kind, quoted, meant ? fmt::format("; did you mean '{}'?", *meant) : ""));
+}
+
+}  // namespace
+
 Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_view kind, std::string_view id) {
+  const auto row = [&](twin::FailureKind one) -> Result<uint32_t> {
+    switch (one) {
+      case twin::FailureKind::link:
+      case twin::FailureKind::member: return find_row(snapshot.links, "link", id);
+      case twin::FailureKind::node: return find_row(snapshot.nodes, "node", id);
+      case twin::FailureKind::shared_risk_group: return find_row(snapshot.shared_risk_groups, "shared-risk group", id);
+      case twin::FailureKind::site: return find_row(snapshot.sites, "site", id);
+    }
+    return fail(ErrorCode::internal, "no such kind");
+  };
   for (const auto one : {twin::FailureKind::link, twin::FailureKind::node, twin::FailureKind::shared_risk_group,
                          twin::FailureKind::site, twin::FailureKind::member}) {
     if (kind != twin::kind_name(one)) continue;
-    uint32_t row = UINT32_MAX;
-    switch (one) {
-      case twin::FailureKind::link:
-      case twin::FailureKind::member: row = snapshot.links.find(id).value; break;
-      case twin::FailureKind::node: row = snapshot.nodes.find(id).value; break;
-      case twin::FailureKind::shared_risk_group: row = snapshot.shared_risk_groups.find(id).value; break;
-      case twin::FailureKind::site: row = snapshot.sites.find(id).value; break;
-    }
-    if (row == UINT32_MAX) return fail(ErrorCode::not_found, fmt::format("no {} '{}'", kind, id), std::string(id));
-    return twin::Failure{one, row};
+    TANDEM_ASSIGN(const uint32_t found, row(one));
+    return twin::Failure{one, found};
   }
   return fail(ErrorCode::invalid_argument,
               fmt::format("no kind '{}' that fails: link, node, shared_risk_group, site or member", kind), "kind");

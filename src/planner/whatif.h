@@ -87,8 +87,8 @@ struct Scenario {
 inline constexpr size_t kFailuresMax = 64;
 Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario);
 
-// The failure of what has that kind ("link", "node", "shared_risk_group", "site", "member") and id; a member's is that
-// of its link. Errors: invalid_argument, not_found.
+// The failure of what has that kind ("link", "node", "shared_risk_group", "site", "member") and id, or name where one
+// alone has it; a member's is that of its link. Errors: invalid_argument, not_found (which says what is nearest).
 Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_view kind, std::string_view id);
 
 }  // namespace tandem::planner

@@ -119,9 +119,26 @@ TEST_F(WhatIf, AMemberOfABundle) {
 }
 
 TEST_F(WhatIf, NamesWhatIsNotThere) {
-  EXPECT_EQ(find_failure(grid, "link", "a-z").error().code, ErrorCode::not_found);
+  const Error unknown = find_failure(grid, "link", "a-x").error();
+  EXPECT_EQ(unknown.code, ErrorCode::not_found);
+  EXPECT_EQ(unknown.message, "no link 'a-x'; did you mean 'a-b'?");
+  EXPECT_EQ(find_failure(grid, "site", "elsewhere").error().message, "no site 'elsewhere'");
   EXPECT_EQ(find_failure(grid, "cable", "a-b").error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(parse_traffic_choice("none").error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(WhatIf, SitesAndSharedRiskGroupsGoByTheirNamesToo) {
+  auto rows = test_support::drawn_rows(kWhatIfGrid);
+  rows.shared_risk_groups = {{"duct-7", "Harbour tunnel"}};
+  rows.sites[0].name = "Aachen";
+  rows.sites[1].name = rows.sites[2].name = "Berlin";
+  const grid::Snapshot named = grid::make_snapshot(rows, 1);
+  EXPECT_EQ(find_failure(named, "shared_risk_group", "harbour TUNNEL")->row, 0u);
+  EXPECT_EQ(*find_failure(named, "site", "Aachen"), *find_failure(named, "site", rows.sites[0].id));
+  EXPECT_EQ(find_failure(named, "site", "Berlin").error().message,
+            "2 sites are called 'Berlin'; name one by its id, such as 'b'");
+  EXPECT_EQ(find_failure(named, "shared_risk_group", "Harbor tunnel").error().message,
+            "no shared-risk group 'Harbor tunnel'; did you mean 'Harbour tunnel'?");
 }
 
 TEST_F(WhatIf, WithoutTrafficOfItsOwnAGridIsJudgedByGravity) {

@@ -32,7 +32,9 @@ Result<void> check_options(const grid::Snapshot& snapshot, const Options& option
   TANDEM_TRY(positive("the rate factor", workload.rate_factor, 1e6));
   if (!(options.warm_up_s >= 0 && options.warm_up_s < workload.duration_s))
     return fail(ErrorCode::invalid_argument,
-                fmt::format("a warm-up of {} s leaves nothing of {} s", options.warm_up_s, workload.duration_s));
+                fmt::format("a warm-up of {} s leaves nothing of a duration of {} s: give less of the one or more of "
+                            "the other",
+                            options.warm_up_s, workload.duration_s));
   if (workload.trace != nullptr && workload.trace->requests.empty())
     return fail(ErrorCode::invalid_argument, "the trace has no request");
   for (const grid::Demand& demand : snapshot.demands)

@@ -129,7 +129,8 @@ Result<std::vector<Report>> compare(const grid::Snapshot& snapshot, const Option
 std::string verdict(const std::vector<Report>& reports);
 
 Json to_json_report(const Report& report);
-std::string to_table(const Report& report);
-std::string to_table(const std::vector<Report>& reports);
+// For people: one policy closely, or several beside each other; `width` of the terminal, 0: as wide as it is.
+std::string to_table(const Report& report, size_t width);
+std::string to_table(const std::vector<Report>& reports, size_t width);
 
 }  // namespace tandem::replay

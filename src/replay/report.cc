@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text_table.h"
 #include "replay/replay.h"
 
 namespace tandem::replay {
@@ -54,23 +55,29 @@ Json refuted_json(const std::vector<Report::Refuted>& refuted) {
   return rows;
 }
 
-std::string tally_rows(std::string_view what, const std::map<std::string, Tally>& tallies) {
+std::string tally_rows(const char* what, const std::map<std::string, Tally>& tallies, size_t width) {
   std::vector<const std::pair<const std::string, Tally>*> rows;
   for (const auto& entry : tallies) rows.push_back(&entry);
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto* a, const auto* b) { return a->second.requests > b->second.requests; });
-  std::string out = fmt::format("\n  {:<28}{:>10}{:>10}{:>12}{:>12}{:>12}{:>12}\n", what, "requests", "goodput",
-                                "ttft p50", "ttft p99", "tpot p50", "tpot p99");
+  TextTable table({{what, TextTable::Align::left},
+                   {"REQUESTS"},
+                   {"GOODPUT"},
+                   {"TTFT\nP50 MS"},
+                   {"TTFT\nP99 MS"},
+                   {"TPOT\nP50 MS"},
+                   {"TPOT\nP99 MS"}});
+  const auto ms = [](const Histogram& times, double quantile, int decimals) {
+    return fmt::format("{:.{}f}", static_cast<double>(times.percentile(quantile)) * 1e-3, decimals);
+  };
   for (size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
     const auto& [name, tally] = *rows[i];
-    const auto ms = [](const Histogram& times, double quantile) {
-      return static_cast<double>(times.percentile(quantile)) * 1e-3;
-    };
-    out += fmt::format("  {:<28}{:>10}{:>9.2f}%{:>12.1f}{:>12.1f}{:>12.2f}{:>12.2f}\n", name, tally.requests,
-                       100 * fraction(tally.good, tally.requests), ms(tally.ttft_us, 0.5), ms(tally.ttft_us, 0.99),
-                       ms(tally.tpot_us, 0.5), ms(tally.tpot_us, 0.99));
+    table.add({name, std::to_string(tally.requests), fmt::format("{:.2f}%", 100 * fraction(tally.good, tally.requests)),
+               ms(tally.ttft_us, 0.5, 1), ms(tally.ttft_us, 0.99, 1), ms(tally.tpot_us, 0.5, 2),
+               ms(tally.tpot_us, 0.99, 2)});
   }
-  if (rows.size() > kRowsShown) out += fmt::format("  … and {} more\n", rows.size() - kRowsShown);
+  std::string out = "\n" + table.text(width);
+  if (rows.size() > kRowsShown) out += fmt::format("and {} more: --json has them\n", rows.size() - kRowsShown);
   return out;
 }
 
@@ -164,48 +171,60 @@ Json to_json_report(const Report& report) {
   return object;
 }
 
-std::string to_table(const Report& report) {
-  std::string out = fmt::format(
-      "\n  {}: {} requests in {:.0f} s, {} served, goodput {:.2f} % (a rejection is a miss)\n",
-      to_string(report.policy), report.all.requests, report.measured_s, report.all.served, 100 * report.goodput());
-  out += fmt::format(
+std::string to_table(const Report& report, size_t width) {
+  std::string out = "\n";
+  const auto say = [&](const std::string& sentence) { out += wrapped(sentence, width, 4) + "\n"; };
+  say(fmt::format("  {}: {} requests in {:.0f} s, {} served, goodput {:.2f} % (a rejection is a miss)",
+                  to_string(report.policy), report.all.requests, report.measured_s, report.all.served,
+                  100 * report.goodput()));
+  say(fmt::format(
       "  {} demands kept their promise, {} did not; of {} planned whole {} did, {} missed it by more than chance; {} "
-      "requests outside their residency\n",
+      "requests outside their residency",
       report.demands_kept, report.demands_broken, report.planned_kept, report.planned_and_kept, report.refuted.size(),
-      report.residency_violations);
+      report.residency_violations));
   for (size_t i = 0; i < std::min(report.refuted.size(), kRowsShown); ++i) {
     const Report::Refuted& row = report.refuted[i];
-    out += fmt::format("    {}: {} of {} in time, {:g} % promised\n", row.demand, row.in_time, row.requests,
-                       100 * row.quantile);
+    say(fmt::format("    {}: {} of {} in time, {:g} % promised", row.demand, row.in_time, row.requests,
+                    100 * row.quantile));
   }
-  out += fmt::format(
+  say(fmt::format(
       "  {:.2f} EUR/h ({:.2f} accelerators, {:.2f} energy, {:.2f} transport): {:.3f} EUR per million tokens, {:.2f} J "
-      "a token, {:.1f} kg CO2\n",
+      "a token, {:.1f} kg CO2",
       report.eur_per_hour(), report.accelerators_eur_per_hour, report.energy_eur_per_hour,
-      report.transport_eur_per_hour, report.eur_per_million_tokens(), report.joules_per_token(), report.carbon_kg);
+      report.transport_eur_per_hour, report.eur_per_million_tokens(), report.joules_per_token(), report.carbon_kg));
   if (!report.worst_link.empty())
-    out += fmt::format("  busiest link {}: {:.0f} %\n", report.worst_link, 100 * report.worst_link_utilization);
-  out += fmt::format("  {:>10}  served with the first token too late\n", report.all.late);
-  out += fmt::format("  {:>10}  served with tokens too slow\n", report.all.slow);
-  for (const auto& [why, count] : report.rejected) out += fmt::format("  {:>10}  turned away: {}\n", count, why);
-  if (report.unfinished > 0)
-    out += fmt::format("  {:>10}  not finished an hour after the last arrival\n", report.unfinished);
-  return out + tally_rows("tenant, ms", report.tenants) + tally_rows("site, ms", report.sites);
+    say(fmt::format("  busiest link {}: {:.1f} %", report.worst_link, 100 * report.worst_link_utilization));
+  const auto count = [&](uint64_t requests, std::string_view what) {
+    out += fmt::format("  {:>10}  {}\n", requests, what);
+  };
+  count(report.all.late, "served with the first token too late");
+  count(report.all.slow, "served with tokens too slow");
+  for (const auto& [why, requests] : report.rejected) count(requests, "turned away: " + why);
+  if (report.unfinished > 0) count(report.unfinished, "not finished an hour after the last arrival");
+  return out + tally_rows("TENANT", report.tenants, width) + tally_rows("SITE", report.sites, width);
 }
 
-std::string to_table(const std::vector<Report>& reports) {
-  std::string out =
-      fmt::format("{:<22}{:>9}{:>14}{:>9}{:>12}{:>10}{:>10}{:>9}{:>11}{:>10}\n", "POLICY", "GOODPUT", "DEMANDS KEPT",
-                  "EUR/H", "EUR/MTOK OK", "TTFT P95", "TPOT P95", "J/TOKEN", "VIOLATIONS", "BUSY LINK");
+std::string to_table(const std::vector<Report>& reports, size_t width) {
+  TextTable table({{"POLICY", TextTable::Align::left},
+                   {"GOODPUT"},
+                   {"DEMANDS\nKEPT"},
+                   {"EUR/H"},
+                   {"EUR PER\nMTOK OK"},
+                   {"TTFT\nP95 MS"},
+                   {"TPOT\nP95 MS"},
+                   {"J PER\nTOKEN"},
+                   {"OUT OF\nRESIDENCY"},
+                   {"BUSY\nLINK"}});
   for (const Report& report : reports)
-    out += fmt::format("{:<22}{:>8.2f}%{:>14}{:>9.2f}{:>12.3f}{:>10.1f}{:>10.2f}{:>9.2f}{:>11}{:>9.0f}%\n",
-                       to_string(report.policy), 100 * report.goodput(),
-                       fmt::format("{} of {}", report.demands_kept, report.demands_kept + report.demands_broken),
-                       report.eur_per_hour(), report.eur_per_million_good_tokens(),
-                       static_cast<double>(report.all.ttft_us.percentile(0.95)) * 1e-3,
-                       static_cast<double>(report.all.tpot_us.percentile(0.95)) * 1e-3, report.joules_per_token(),
-                       report.residency_violations, 100 * report.worst_link_utilization);
-  return out + verdict(reports) + "\n";
+    table.add({std::string(to_string(report.policy)), fmt::format("{:.2f}%", 100 * report.goodput()),
+               fmt::format("{}/{}", report.demands_kept, report.demands_kept + report.demands_broken),
+               fmt::format("{:.2f}", report.eur_per_hour()),
+               fmt::format("{:.3f}", report.eur_per_million_good_tokens()),
+               fmt::format("{:.1f}", static_cast<double>(report.all.ttft_us.percentile(0.95)) * 1e-3),
+               fmt::format("{:.2f}", static_cast<double>(report.all.tpot_us.percentile(0.95)) * 1e-3),
+               fmt::format("{:.2f}", report.joules_per_token()), std::to_string(report.residency_violations),
+               fmt::format("{:.1f}%", 100 * report.worst_link_utilization)});
+  return table.text(width) + wrapped(verdict(reports), width) + "\n";
 }
 
 }  // namespace tandem::replay

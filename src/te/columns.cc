@@ -21,6 +21,19 @@ std::vector<double> part_per_gbps(const Problem& problem, double scale) {
   return parts;
 }
 
+// The price of a Gbit/s on each arc.
+void set_lengths(const Problem& problem, std::span<const double> prices, const std::vector<double>& per_gbps,
+                 std::vector<double>& lengths) {
+  lengths.resize(prices.size());
+  for (uint32_t a = 0; a < prices.size(); ++a) lengths[a] = std::max(0.0, prices[problem.row(a)]) * per_gbps[a];
+}
+
+// What no policy moves has one column, in a group behind those of pairs.
+double price_of_unmoved(const GroupedSimplex& simplex, std::span<const Pair> pairs, std::span<const double> prices) {
+  const auto group = static_cast<uint32_t>(pairs.size());
+  return group < simplex.groups() ? simplex.price(simplex.key(group), prices) : 0;
+}
+
 // The smallest sum of two rows, element by element: the inner loop of all pricing. Single precision, eight at a time;
 // what is chosen is priced again in double precision.
 using Lanes [[gnu::vector_size(32)]] = float;
@@ -56,7 +69,8 @@ uint32_t position_of_sum(const float* a, const float* b, size_t size, float sum)
 
 std::vector<Pair> pairs_of(const Problem& problem) {
   std::map<std::pair<uint32_t, uint32_t>, double> rates;
-  for (const Demand& demand : problem.demands) rates[{demand.to, demand.from}] += demand.rate_gbps;
+  for (const Demand& demand : problem.demands)
+    if (!demand.fixed) rates[{demand.to, demand.from}] += demand.rate_gbps;
   std::vector<Pair> pairs;
   for (const auto& [ends, rate] : rates) pairs.push_back({ends.second, ends.first, rate});
   return pairs;
@@ -68,6 +82,23 @@ uint32_t group_of(std::span<const Pair> pairs, const Demand& demand) {
                                       [&](const Pair& pair, const auto& wanted) { return ends(pair) < wanted; });
   CHECK(found != pairs.end() && ends(*found) == ends(demand));
   return static_cast<uint32_t>(found - pairs.begin());
+}
+
+std::optional<GroupedSimplex::Column> unmoved_column(const Problem& problem, std::span<const Pair> pairs,
+                                                     const SegmentRoutes& routes, double scale) {
+  std::map<uint32_t, double> borne;
+  const std::vector<double> parts = part_per_gbps(problem, scale);
+  for (const Steered& steered : problem.steered)
+    for (const uint32_t arc : steered.primary) borne[arc] += steered.demand.rate_gbps * parts[arc];
+  for (const Demand& demand : problem.demands) {
+    if (!demand.fixed) continue;
+    for (const auto& entry : routes.entries({demand.from, demand.to, demand.rate_gbps}, SegmentRoutes::kPlain))
+      borne[entry.row] += entry.value;
+  }
+  if (borne.empty()) return std::nullopt;
+  GroupedSimplex::Column column{static_cast<uint32_t>(pairs.size()), SegmentRoutes::kPlain, 0, {}};
+  for (const auto& [row, part] : borne) column.entries.push_back({row, part});
+  return column;
 }
 
 SegmentRoutes::SegmentRoutes(const Problem& problem, const SegmentPaths& paths, double scale, uint32_t segments_max,
@@ -108,7 +139,7 @@ std::vector<GroupedSimplex::Entry> SegmentRoutes::entries(const Pair& pair, uint
   for (const uint32_t waypoint : {static_cast<uint32_t>(tag >> 20), static_cast<uint32_t>(tag & 0xFFFFF)}) {
     if (waypoint == kNoNode) continue;
     add_leg(at, problem_.start_of(waypoint));
-    if (problem_.names_link(waypoint)) add(problem_.link_of(waypoint), 1);
+    if (problem_.names_link(waypoint)) add(problem_.row(problem_.link_of(waypoint)), 1);
     at = problem_.end_of(waypoint);
   }
   add_leg(at, pair.to);
@@ -122,8 +153,7 @@ std::vector<GroupedSimplex::Entry> SegmentRoutes::entries(const Pair& pair, uint
 }
 
 void SegmentRoutes::set_prices(std::span<const double> prices) {
-  lengths_.resize(prices.size());
-  for (size_t a = 0; a < prices.size(); ++a) lengths_[a] = std::max(0.0, prices[a]) * per_gbps_[a];
+  set_lengths(problem_, prices, per_gbps_, lengths_);
   leg_.resize(nodes_ * nodes_);
   for (uint32_t to = 0; to < nodes_; ++to) {
     for (uint32_t from = 0; from < nodes_; ++from) {
@@ -197,7 +227,7 @@ double SegmentColumns::offers(const GroupedSimplex& simplex, std::span<const dou
                               std::vector<Offer>& offers) {
   offers.clear();
   routes_.set_prices(prices);
-  double total = 0;
+  double total = price_of_unmoved(simplex, pairs_, prices);
   for (uint32_t g = 0; g < pairs_.size(); ++g) {
     const Pair& pair = pairs_[g];
     const double plain = pair.rate_gbps * routes_.leg(pair.from, pair.to);
@@ -229,7 +259,7 @@ GroupedSimplex::Column FlowColumns::make(uint32_t group, uint64_t tag, double co
   for (uint32_t node = pair.from; node != pair.to;) {
     const uint32_t arc = next_[pair.to * nodes_ + node];
     CHECK(arc != kNoArc && column.entries.size() < nodes_);
-    column.entries.push_back({arc, pair.rate_gbps * per_gbps_[arc]});
+    column.entries.push_back({problem_.row(arc), pair.rate_gbps * per_gbps_[arc]});
     node = problem_.arcs[arc].to;
   }
   return column;
@@ -238,9 +268,8 @@ GroupedSimplex::Column FlowColumns::make(uint32_t group, uint64_t tag, double co
 double FlowColumns::offers(const GroupedSimplex& simplex, std::span<const double> prices, double cost,
                            std::vector<Offer>& offers) {
   offers.clear();
-  lengths_.resize(prices.size());
-  for (size_t a = 0; a < prices.size(); ++a) lengths_[a] = std::max(0.0, prices[a]) * per_gbps_[a];
-  double total = 0;
+  set_lengths(problem_, prices, per_gbps_, lengths_);
+  double total = price_of_unmoved(simplex, pairs_, prices);
   for (uint32_t g = 0; g < pairs_.size(); ++g) {
     const Pair& pair = pairs_[g];
     if (g == 0 || pairs_[g - 1].to != pair.to)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,7 +12,7 @@
 
 namespace tandem::te {
 
-// All demands between the same two nodes: one group of columns.
+// All demands between the same two nodes that policies may move: one group of columns.
 struct Pair {
   uint32_t from = 0, to = 0;
   double rate_gbps = 0;
@@ -70,6 +71,11 @@ class SegmentRoutes {
   mutable std::vector<double> sum_;
   mutable std::vector<uint32_t> touched_;
 };
+
+// What no policy moves, traffic over ways of its own and fixed demands: the one column of a group behind those of
+// pairs. Nothing where there is none.
+std::optional<GroupedSimplex::Column> unmoved_column(const Problem& problem, std::span<const Pair> pairs,
+                                                     const SegmentRoutes& routes, double scale);
 
 // Every group's columns are its segment routes; the plain one costs nothing, every other `cost`.
 class SegmentColumns {

@@ -47,6 +47,7 @@ class GroupedSimplex {
   const Column& key(uint32_t group) const { return columns_[key_[group]]; }
   double price(const Column& column, std::span<const double> prices) const;  // c + π·a
   double saving(const Column& column) const { return price(key(column.group), prices_) - price(column, prices_); }
+  size_t groups() const { return key_.size(); }
   size_t full() const { return full_.size(); }
   uint64_t pivots() const { return pivots_; }
 

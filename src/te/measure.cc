@@ -1,5 +1,6 @@
 // What policies do to links, and what prices prove: slow and plain, for everyone to check the search by.
 #include <algorithm>
+#include <map>
 
 #include "base/check.h"
 #include "te/segment_paths.h"
@@ -23,7 +24,7 @@ void add_towards(const Problem& problem, uint32_t target, const ArcIndex& by_fro
     }
     for (const uint32_t a : next_hops) {
       const double each = traffic[node] / static_cast<double>(next_hops.size());
-      loads[a] += each;
+      loads[problem.row(a)] += each;
       traffic[problem.arcs[a].to] += each;
     }
   }
@@ -48,7 +49,8 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
     uint32_t at = demand.from;
     for (const uint32_t segment : policy.segments) {
       add_leg(at, problem.start_of(segment), demand.rate_gbps * policy.fraction);
-      if (problem.names_link(segment)) loads[problem.link_of(segment)] += demand.rate_gbps * policy.fraction;
+      if (problem.names_link(segment))
+        loads[problem.row(problem.link_of(segment))] += demand.rate_gbps * policy.fraction;
       at = problem.end_of(segment);
     }
     add_leg(at, demand.to, demand.rate_gbps * policy.fraction);
@@ -56,6 +58,9 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
   for (size_t d = 0; d < steered.size(); ++d) {
     if (!steered[d]) add_leg(problem.demands[d].from, problem.demands[d].to, problem.demands[d].rate_gbps);
   }
+
+  for (const Steered& each : problem.steered)
+    for (const uint32_t arc : each.primary) loads[arc] += each.demand.rate_gbps;
 
   const ArcIndex by_from(problem, ArcIndex::By::from), by_to(problem, ArcIndex::By::to);
   std::vector<double> metric;
@@ -73,6 +78,85 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
   return loads;
 }
 
+namespace {
+
+// By node, the longest of its equal-cost branches towards one target, and where they lead.
+struct Branches {
+  std::vector<double> delay_us;  // kUnreachable where there is none
+  std::vector<grid::JurisdictionSet> jurisdictions;
+};
+
+class BranchesByTarget {
+ public:
+  explicit BranchesByTarget(const Problem& problem)
+      : problem_(problem), by_from_(problem, ArcIndex::By::from), by_to_(problem, ArcIndex::By::to) {
+    for (const Arc& arc : problem.arcs) metric_.push_back(arc.metric);
+  }
+
+  const Branches& towards(uint32_t target) {
+    const auto [at, fresh] = made_.try_emplace(target);
+    Branches& made = at->second;
+    if (!fresh) return made;
+    std::vector<double> distance;
+    std::vector<uint32_t> order;
+    distances_.find(problem_, by_to_, metric_, target, distance, &order);
+    made.delay_us.assign(problem_.nodes.size(), kUnreachable);
+    made.jurisdictions = problem_.jurisdictions;
+    made.delay_us[target] = 0;
+    for (size_t i = 1; i < order.size(); ++i) {
+      const uint32_t node = order[i];
+      double longest = 0;
+      for (const uint32_t a : by_from_.of(node)) {
+        const uint32_t to = problem_.arcs[a].to;
+        if (distance[to] + metric_[a] != distance[node] || !problem_.passes(to, target)) continue;
+        longest = std::max(longest, problem_.arcs[a].delay_us + made.delay_us[to]);
+        made.jurisdictions[node] = made.jurisdictions[node] | made.jurisdictions[to];
+      }
+      made.delay_us[node] = longest;
+    }
+    return made;
+  }
+
+ private:
+  const Problem& problem_;
+  ArcIndex by_from_, by_to_;
+  std::vector<double> metric_;
+  ShortestDistances distances_;
+  std::map<uint32_t, Branches> made_;
+};
+
+}  // namespace
+
+std::vector<uint32_t> astray(const Problem& problem, std::span<const Policy> policies) {
+  constexpr double kRoundingUs = 1e-6;
+  BranchesByTarget branches(problem);
+  std::vector<uint32_t> gone;
+  for (const Policy& policy : policies) {
+    const Demand& demand = problem.demands[policy.demand];
+    if (!demand.planned || (!gone.empty() && gone.back() == policy.demand)) continue;
+    double delay_us = 0;
+    grid::JurisdictionSet passed;
+    uint32_t at = demand.from;
+    const auto go_to = [&](uint32_t node) {
+      const Branches& leg = branches.towards(node);
+      delay_us += leg.delay_us[at];
+      passed = passed | leg.jurisdictions[at];
+      at = node;
+    };
+    for (const uint32_t segment : policy.segments) {
+      go_to(problem.start_of(segment));
+      if (!problem.names_link(segment)) continue;
+      delay_us += problem.arcs[problem.link_of(segment)].delay_us;
+      at = problem.end_of(segment);
+    }
+    go_to(demand.to);
+    const double plain_us = branches.towards(demand.to).delay_us[demand.from];
+    if (delay_us > plain_us + demand.longer_max_us + kRoundingUs || !demand.allowed.contains(passed))
+      gone.push_back(policy.demand);
+  }
+  return gone;
+}
+
 double mlu_of(const Problem& problem, std::span<const double> loads_gbps) {
   double fullest = 0;
   for (size_t a = 0; a < problem.arcs.size(); ++a)
@@ -85,21 +169,28 @@ double bound_of(const Problem& problem, std::span<const double> prices) {
   constexpr double kRoundingDown = 1 - 1e-10;
   CHECK(prices.size() == problem.arcs.size());
   double denominator = 0, numerator = 0;
-  for (size_t a = 0; a < prices.size(); ++a) {
+  std::vector<double> lengths(prices.size());
+  for (uint32_t a = 0; a < prices.size(); ++a) {
     CHECK(prices[a] >= 0);
-    denominator += problem.arcs[a].capacity_gbps * prices[a];
+    lengths[a] = prices[problem.row(a)];
+    if (problem.row(a) == a) denominator += problem.arcs[a].capacity_gbps * prices[a];
   }
   if (denominator <= 0) return 0;
   std::vector<std::vector<const Demand*>> towards(problem.nodes.size());
-  for (const Demand& demand : problem.demands) towards[demand.to].push_back(&demand);
+  for (const Demand& demand : problem.demands)
+    if (!demand.fixed) towards[demand.to].push_back(&demand);
   const ArcIndex by_to(problem, ArcIndex::By::to);
   std::vector<double> distance;
   ShortestDistances distances;
   for (uint32_t to = 0; to < towards.size(); ++to) {
     if (towards[to].empty()) continue;
-    distances.find(problem, by_to, prices, to, distance);
+    distances.find(problem, by_to, lengths, to, distance);
     for (const Demand* demand : towards[to]) numerator += demand->rate_gbps * distance[demand->from];
   }
+  Problem unmoved = problem;
+  std::erase_if(unmoved.demands, [](const Demand& demand) { return !demand.fixed; });
+  const std::vector<double> stays = loads_of(unmoved, {});
+  for (size_t a = 0; a < stays.size(); ++a) numerator += stays[a] * lengths[a];
   return numerator / denominator * kRoundingDown;
 }
 

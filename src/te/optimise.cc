@@ -50,7 +50,8 @@ class SegmentSearch {
         limits_{options.tolerance, options.pivots_max, stop},
         simplex_(problem.arcs.size(), std::move(plain)) {
     demands_.assign(pairs.size(), 0);
-    for (const Demand& demand : problem.demands) ++demands_[group_of(pairs, demand)];
+    for (const Demand& demand : problem.demands)
+      if (!demand.fixed) ++demands_[group_of(pairs, demand)];
   }
 
   // Lowers the level over these routes as far as the tolerance, the limit of policies and the limits of work let it.
@@ -124,10 +125,10 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   solution.prices.assign(problem.arcs.size(), 0);
   solution.mlu_before = mlu_of(problem, loads_of(problem, {}));
   solution.mlu = solution.mlu_before;
-  if (problem.demands.empty()) return solution;
 
   const double scale = solution.mlu_before;
   const std::vector<Pair> pairs = pairs_of(problem);
+  if (pairs.empty()) return solution;
   const SegmentPaths paths(problem, {});
   SegmentRoutes two_segments(problem, paths, scale, 2), three_segments(problem, paths, scale, 3),
       over_links(problem, paths, scale, options.segments_max, true);
@@ -135,6 +136,7 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   plain.reserve(pairs.size());
   for (uint32_t g = 0; g < pairs.size(); ++g)
     plain.push_back({g, SegmentRoutes::kPlain, 0, two_segments.entries(pairs[g], SegmentRoutes::kPlain)});
+  if (auto unmoved = unmoved_column(problem, pairs, two_segments, scale)) plain.push_back(*std::move(unmoved));
 
   Bound bound;
   std::thread bounding(
@@ -154,6 +156,15 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   solution.pivots = search.pivots() + bound.pivots;
   solution.stopped = search.known().stopped || bound.stopped;
   return solution;
+}
+
+Solution optimise_within_promises(Problem& problem, const Options& options, std::stop_token stop) {
+  for (;;) {
+    Solution solution = optimise(problem, options, stop);
+    const std::vector<uint32_t> gone = astray(problem, solution.policies);
+    if (gone.empty()) return solution;
+    for (const uint32_t demand : gone) problem.demands[demand].fixed = true;
+  }
 }
 
 }  // namespace tandem::te

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "te/segment_paths.h"
 #include "te/te.h"
+#include "twin/traffic.h"
 
 namespace tandem::te {
 namespace {
@@ -145,7 +147,8 @@ void block_unreachable(Problem& problem, std::vector<Arc> idle) {
     }
     problem.blocked.push_back(
         {demand.label, demand.rate_gbps,
-         fmt::format("no path with capacity from {} to {}{}", problem.nodes[demand.from], problem.nodes[demand.to],
+         fmt::format("no path with capacity from {} to {}{}{}", problem.nodes[demand.from], problem.nodes[demand.to],
+                     demand.flex_algo.empty() ? "" : " in flex algorithm " + demand.flex_algo,
                      problem.closed.empty() ? "" : " that avoids overloaded routers"),
          relaxation.of(demand)});
   }
@@ -234,32 +237,172 @@ Problem make_problem(const ingest::Topology& topology, const std::string& file, 
   return problem;
 }
 
-Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& diagnostics) {
+namespace {
+
+constexpr uint32_t kNowhere = UINT32_MAX;
+
+// The problem of a grid: the IGP's plane first, its nodes and arcs in the order of the grid's, then those of the
+// algorithms that some traffic takes.
+class GridProblem {
+ public:
+  GridProblem(const grid::Snapshot& snapshot, Problem& problem) : snapshot_(snapshot), problem_(problem) {
+    first_arc_.assign(snapshot.links.size(), kNoArc);
+    nodes_of_.resize(1 + snapshot.flex_algos.size());
+  }
+
+  // Makes the plane where it is not there yet.
+  void add_plane(grid::FlexAlgoIndex algo) {
+    std::vector<uint32_t>& nodes = nodes_of_[position_of(algo)];
+    if (!nodes.empty()) return;
+    nodes.assign(snapshot_.nodes.size(), kNowhere);
+    const auto node = [&](grid::NodeIndex at) {
+      uint32_t& position = nodes[at.value];
+      if (position == kNowhere) position = add_node(at);
+      return position;
+    };
+    if (!algo.valid())
+      for (size_t i = 0; i < snapshot_.nodes.size(); ++i) node(grid::NodeIndex(i));
+    for (size_t i = 0; i < snapshot_.links.size(); ++i) {
+      const grid::LinkIndex index(i);
+      const auto metric = twin::metric_in(snapshot_, algo, index);
+      if (!metric || !snapshot_.usable(index)) continue;
+      const grid::Link& link = snapshot_.links[index];
+      const auto there = static_cast<uint32_t>(problem_.arcs.size());
+      const uint32_t a = node(link.a), b = node(link.b);
+      const uint32_t shares = first_arc_[i], back = shares == kNoArc ? kNoArc : shares + 1;
+      problem_.arcs.push_back(
+          {link.id, a, b, link.capacity_ab.value(), *metric, there + 1, shares, link.delay.value()});
+      problem_.arcs.push_back({link.id, b, a, link.capacity_ba.value(), *metric, there, back, link.delay.value()});
+      if (!algo.valid()) first_arc_[i] = there;
+    }
+  }
+
+  // The node in the plane of the algorithm; kNowhere where it is not in it.
+  uint32_t node(grid::NodeIndex at, grid::FlexAlgoIndex algo) const { return nodes_of_[position_of(algo)][at.value]; }
+
+  // The arcs that links lead over from a node; none where one of them is down.
+  std::vector<uint32_t> arcs_along(std::span<const grid::LinkIndex> links, grid::NodeIndex from, grid::NodeIndex to) {
+    std::vector<uint32_t> arcs;
+    for (const uint32_t slot : twin::usable_slots_along(snapshot_, links, from, to))
+      arcs.push_back(first_arc_[slot / 2] + slot % 2);
+    return arcs;
+  }
+
+ private:
+  static size_t position_of(grid::FlexAlgoIndex algo) { return algo.valid() ? 1 + size_t{algo.value} : 0; }
+
+  uint32_t add_node(grid::NodeIndex at) {
+    const grid::Node& node = snapshot_.nodes[at];
+    problem_.nodes.push_back(node.id);
+    problem_.waypoint.push_back(!node.overload && snapshot_.usable(at));
+    problem_.closed.push_back(node.overload ? 1 : 0);
+    problem_.jurisdictions.push_back(snapshot_.jurisdiction_of(node.site));
+    return static_cast<uint32_t>(problem_.nodes.size() - 1);
+  }
+
+  const grid::Snapshot& snapshot_;
+  Problem& problem_;
+  std::vector<uint32_t> first_arc_;              // by link, of the IGP's plane; kNoArc where it is down
+  std::vector<std::vector<uint32_t>> nodes_of_;  // by plane, then node of the grid
+};
+
+// What the demands of one tenant send under a plan: those between the same two routers in the same algorithm as one,
+// which leaves to policies what the strictest of them does.
+class TenantTraffic {
+ public:
+  TenantTraffic(const grid::Snapshot& snapshot, grid::TenantIndex tenant, const twin::Assignment& assignment,
+                const std::vector<double>& slack_us)
+      : snapshot_(snapshot), tenant_(snapshot.tenants[tenant]), matrix_(twin::demand_traffic(snapshot, assignment)) {
+    for (const twin::Assignment::Share& share : assignment.shares) {
+      const grid::Demand& demand = snapshot.demands[share.demand];
+      const auto anchor = twin::active_anchor(snapshot, demand.region);
+      if (!anchor) continue;
+      // Of a round trip, half is left to each direction.
+      const double longer_us = slack_us.empty() ? 0 : std::max(0.0, slack_us[share.demand.value] / 2);
+      const auto [least, fresh] =
+          longer_max_us_.try_emplace(ends(anchor->node, snapshot.pools[share.pool].node, demand.flex_algo), longer_us);
+      if (!fresh) least->second = std::min(least->second, longer_us);
+    }
+  }
+
+  void add_planes(GridProblem& made) const {
+    for (const auto& flow : matrix_.flows) made.add_plane(flow.flex_algo);
+    for (const auto& flow : matrix_.steered) made.add_plane(flow.flex_algo);
+  }
+
+  void add_demands(GridProblem& made, Problem& problem, Warnings& warnings) const {
+    for (const twin::TrafficMatrix::Flow& flow : matrix_.flows) {
+      Demand demand = demand_of(flow, made);
+      if (demand.from == kNowhere || demand.to == kNowhere)
+        problem.blocked.push_back({demand.label, demand.rate_gbps, "one of its ends has no link in that topology",
+                                   "a link there that the algorithm's rules admit"});
+      else
+        add_demand(problem, std::move(demand), warnings);
+    }
+    size_t number = 0;
+    for (const twin::TrafficMatrix::Steered& flow : matrix_.steered) {
+      Steered steered{demand_of(flow, made), made.arcs_along(flow.primary, flow.from, flow.to),
+                      made.arcs_along(flow.second, flow.from, flow.to)};
+      steered.demand.label += fmt::format(", pair of ways {}", ++number);
+      if (steered.primary.empty()) steered.primary.swap(steered.second);
+      if (steered.primary.empty())
+        add_demand(problem, std::move(steered.demand), warnings);
+      else
+        problem.steered.push_back(std::move(steered));
+    }
+  }
+
+ private:
+  using Ends = std::tuple<grid::NodeIndex, grid::NodeIndex, grid::FlexAlgoIndex>;
+  static Ends ends(grid::NodeIndex a, grid::NodeIndex b, grid::FlexAlgoIndex algo) {
+    return {std::min(a, b), std::max(a, b), algo};
+  }
+
+  template <class Flow>
+  Demand demand_of(const Flow& flow, const GridProblem& made) const {
+    return {fmt::format("{}: {} > {}{}", tenant_.id, snapshot_.nodes[flow.from].id, snapshot_.nodes[flow.to].id,
+                        twin::in_algorithm(snapshot_, flow.flex_algo)),
+            made.node(flow.from, flow.flex_algo),
+            made.node(flow.to, flow.flex_algo),
+            flow.rate.value(),
+            flow.flex_algo.valid() ? snapshot_.flex_algos[flow.flex_algo].id : "",
+            true,
+            tenant_.residency,
+            longer_max_us_.at(ends(flow.from, flow.to, flow.flex_algo))};
+  }
+
+  const grid::Snapshot& snapshot_;
+  const grid::Tenant& tenant_;
+  twin::TrafficMatrix matrix_;
+  std::map<Ends, double> longer_max_us_;
+};
+
+std::vector<TenantTraffic> by_tenant(const grid::Snapshot& snapshot, const PlannedTraffic& planned) {
+  std::map<grid::TenantIndex, twin::Assignment> shares;
+  for (const twin::Assignment::Share& share : planned.assignment.shares)
+    shares[snapshot.demands[share.demand].tenant].shares.push_back(share);
+  std::vector<TenantTraffic> all;
+  for (const auto& [tenant, assignment] : shares) all.emplace_back(snapshot, tenant, assignment, planned.slack_us);
+  return all;
+}
+
+}  // namespace
+
+Problem make_problem(const grid::Snapshot& snapshot, const PlannedTraffic& planned,
+                     std::vector<Diagnostic>& diagnostics) {
   Problem problem;
   Warnings warnings(snapshot.name, diagnostics);
-  if (!small_enough(snapshot.nodes.size(), warnings)) return problem;
-  bool any_closed = false;
-  for (size_t i = 0; i < snapshot.nodes.size(); ++i) {
-    problem.nodes.push_back(snapshot.nodes[grid::NodeIndex(i)].id);
-    const bool open = !snapshot.nodes[grid::NodeIndex(i)].overload;
-    problem.waypoint.push_back(open && snapshot.usable(grid::NodeIndex(i)));
-    any_closed |= !open;
-  }
-  if (any_closed)
-    for (const grid::Node& node : snapshot.nodes) problem.closed.push_back(node.overload ? 1 : 0);
-  for (size_t i = 0; i < snapshot.links.size(); ++i) {
-    const grid::LinkIndex index(i);
-    if (!snapshot.usable(index)) continue;
-    const grid::Link& link = snapshot.links[index];
-    const auto there = static_cast<uint32_t>(problem.arcs.size());
-    const double metric = std::max(1.0, link.igp_metric);  // as the twin routes
-    problem.arcs.push_back({link.id, link.a.value, link.b.value, link.capacity_ab.value(), metric, there + 1});
-    problem.arcs.push_back({link.id, link.b.value, link.a.value, link.capacity_ba.value(), metric, there});
-  }
+  GridProblem made(snapshot, problem);
+  made.add_plane({});
+  const std::vector<TenantTraffic> tenants = by_tenant(snapshot, planned);
+  for (const TenantTraffic& tenant : tenants) tenant.add_planes(made);
+  if (!small_enough(problem.nodes.size(), warnings)) return {};
+  if (std::count(problem.closed.begin(), problem.closed.end(), 1) == 0) problem.closed.clear();
   for (size_t i = 0; i < snapshot.traffic.size(); ++i) {
     const grid::Traffic& traffic = snapshot.traffic[Index<grid::Traffic>(i)];
     add_demand(problem, {traffic.id, traffic.from.value, traffic.to.value, traffic.rate.value()}, warnings);
   }
+  for (const TenantTraffic& tenant : tenants) tenant.add_demands(made, problem, warnings);
   block_unreachable(problem, {});
   return problem;
 }

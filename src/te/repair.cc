@@ -154,6 +154,7 @@ class RepairSearch {
     routes_.set_prices(shared.prices);
     std::vector<std::pair<double, uint32_t>> savings;  // negative, so that the best are first
     for (uint32_t d = 0; d < problem_.demands.size(); ++d) {
+      if (problem_.demands[d].planned) continue;
       const Pair pair = pair_of(d);
       double now = 0;
       for (const Route& route : standing_[d].routes) now += route.fraction * routes_.price(pair, route.tag);
@@ -196,20 +197,36 @@ Survivors survivors_of(const Problem& problem, std::span<const Policy> policies,
   left.problem.nodes = problem.nodes;
   left.problem.waypoint = problem.waypoint;
   left.problem.closed = problem.closed;
+  left.problem.jurisdictions = problem.jurisdictions;
   left.problem.arcs = problem.arcs;
   left.down.assign(problem.arcs.size(), 0);
-  for (const uint32_t arc : failed_arcs) left.down[arc] = 1;
+  for (const uint32_t arc : failed_arcs) left.down[problem.row(arc)] = 1;
+  for (uint32_t a = 0; a < problem.arcs.size(); ++a) left.down[a] = left.down[problem.row(a)];
   Reachability reachability(problem, left.down);
-  std::vector<uint32_t> index(problem.demands.size(), UINT32_MAX);
-  for (uint32_t d = 0; d < problem.demands.size(); ++d) {
-    const Demand& demand = problem.demands[d];
-    if (!reachability.reaches(demand.from, demand.to)) {
+  const auto keep = [&](const Demand& demand) {
+    const bool kept = reachability.reaches(demand.from, demand.to);
+    if (kept)
+      left.problem.demands.push_back(demand);
+    else
       left.problem.blocked.push_back(
           {demand.label, demand.rate_gbps, "the failure cuts it off", "another link across the cut"});
-      continue;
-    }
-    index[d] = static_cast<uint32_t>(left.problem.demands.size());
-    left.problem.demands.push_back(demand);
+    return kept;
+  };
+  std::vector<uint32_t> index(problem.demands.size(), UINT32_MAX);
+  for (uint32_t d = 0; d < problem.demands.size(); ++d) {
+    const auto position = static_cast<uint32_t>(left.problem.demands.size());
+    if (keep(problem.demands[d])) index[d] = position;
+  }
+  const auto stands = [&](const std::vector<uint32_t>& way) {
+    return !way.empty() && std::none_of(way.begin(), way.end(), [&](uint32_t arc) { return left.down[arc] != 0; });
+  };
+  for (const Steered& steered : problem.steered) {
+    if (stands(steered.primary))
+      left.problem.steered.push_back(steered);
+    else if (stands(steered.second))
+      left.problem.steered.push_back({steered.demand, steered.second, {}});
+    else
+      keep(steered.demand);
   }
   for (size_t i = 0; i < policies.size();) {
     size_t end = i;

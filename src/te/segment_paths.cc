@@ -76,7 +76,7 @@ SegmentPaths::SegmentPaths(const Problem& problem, std::span<const uint8_t> down
           if (here == 0) continue;
           const double each = here / (first_hop[i + 1] - first_hop[i]);
           for (uint32_t k = first_hop[i]; k < first_hop[i + 1]; ++k) {
-            fractions_.push_back({next_hops[k], static_cast<float>(each)});
+            fractions_.push_back({problem.row(next_hops[k]), static_cast<float>(each)});
             traffic[position[problem.arcs[next_hops[k]].to]] += each;
           }
         }

@@ -11,7 +11,7 @@
 namespace tandem::te {
 
 struct ArcFraction {
-  uint32_t arc = 0;
+  uint32_t arc = 0;    // whose capacity is taken: Problem::row
   float fraction = 0;  // (0, 1]
 };
 

@@ -94,6 +94,7 @@ std::vector<Policy> policies_of(const Problem& problem, std::span<const Pair> pa
   for (const Steering& steering : steerings) of_group[steering.group] = &steering;
   std::vector<Policy> policies;
   for (uint32_t d = 0; d < problem.demands.size(); ++d) {
+    if (problem.demands[d].fixed) continue;
     const Steering* const steering = of_group[group_of(pairs, problem.demands[d])];
     if (!steering) continue;
     for (const Route& route : steering->routes)

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "grid/snapshot.h"
 #include "ingest/topology.h"
+#include "twin/twin.h"
 
 namespace tandem::te {
 
@@ -24,14 +25,30 @@ struct Arc {
   std::string label;
   uint32_t from = 0, to = 0;
   double capacity_gbps = 0;    // > 0
-  double metric = 1;           // > 0, of the IGP
+  double metric = 1;           // > 0, of the IGP, or of the flex algorithm in whose plane it is
   uint32_t opposite = kNoArc;  // the other direction of the same link; kNoArc where there is none
+  uint32_t shares = kNoArc;    // of a plane: the IGP's arc whose capacity it takes
+  double delay_us = 0;         // ≥ 0
 };
 
 struct Demand {
   std::string label;
-  uint32_t from = 0, to = 0;  // not the same
-  double rate_gbps = 0;       // > 0
+  uint32_t from = 0, to = 0;   // not the same; both in the plane of its algorithm
+  double rate_gbps = 0;        // > 0
+  std::string flex_algo = {};  // "128"; empty: the IGP's paths
+  // Traffic of a grid's demands under their plan; else its background's, or a file's. Policies keep its promises: none
+  // leads it elsewhere, or over a path longer than its plain ones by more.
+  bool planned = false;
+  grid::JurisdictionSet allowed = grid::JurisdictionSet::all();
+  double longer_max_us = 0;  // ≥ 0
+  bool fixed = false;        // no policy moves it, for those that would help did not keep to that
+};
+
+// Traffic over ways of its own, whose ends watch them: over `primary`, over `second` once that is cut. No policy moves
+// it.
+struct Steered {
+  Demand demand;
+  std::vector<uint32_t> primary, second;  // arcs of the IGP's plane; none: there is no such way
 };
 
 // What cannot be carried at all, why, and the least that would let it be.
@@ -39,16 +56,23 @@ struct Blocked {
   std::string demand;
   double rate_gbps = 0;
   std::string reason;
-  std::string relaxation;
+  std::string relaxation;  // empty where the reason says it
 };
 
+// A flex algorithm is a plane of its own (docs/decisions/0019): copies of its nodes and arcs, with its metric, which
+// nothing joins to the others. So its demands, their waypoints and their bound never leave it; only capacity is shared.
 struct Problem {
   std::vector<std::string> nodes;
   std::vector<uint8_t> waypoint;  // by node: whether a segment may name it
   std::vector<uint8_t> closed;    // by node: no path goes through it (the overload bit); empty where that holds of none
+  std::vector<grid::JurisdictionSet> jurisdictions;  // by node; empty where there are no planned demands
   std::vector<Arc> arcs;
-  std::vector<Demand> demands;  // each can be carried
+  std::vector<Demand> demands;   // each can be carried
+  std::vector<Steered> steered;  // over the ways they have
   std::vector<Blocked> blocked;
+
+  // The arc whose capacity this one takes; loads and prices are of those.
+  uint32_t row(uint32_t arc) const { return arcs[arc].shares == kNoArc ? arc : arcs[arc].shares; }
 
   // What a segment list names: a node by its position, and from nodes.size() on a direction of a link, nodes.size() +
   // arc: to the router before it by shortest paths, then over it (an adjacency segment, RFC 8402 §3.4; one End.X SID of
@@ -63,13 +87,22 @@ struct Problem {
   bool passes(uint32_t node, uint32_t target) const { return node == target || closed.empty() || closed[node] == 0; }
 };
 
-// The problem of a foreign topology with its demands, or of a grid with its traffic (what is down is left out). What is
-// left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
-Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
-Problem make_problem(const grid::Snapshot& snapshot, std::vector<Diagnostic>& diagnostics);
+// What a grid's demands send under a plan.
+struct PlannedTraffic {
+  twin::Assignment assignment;
+  std::vector<double> slack_us;  // by demand of the grid, ≥ 0: how much later its first token may come; empty: none may
+};
 
-// A share of a demand over waypoints, each leg along the IGP's equal-cost shortest paths (RFC 8402; shares are the
-// weights of segment lists, RFC 9256 §2.11). No segments: the plain shortest paths.
+// The problem of a foreign topology with its demands, or of a grid with its background traffic and its demands' bytes
+// under a plan, a tenant's between the same two routers in the same algorithm as one (what is down is left out). What
+// is left out is named: links without capacity, demands without a path, without a rate, or from a node to itself.
+Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics);
+Problem make_problem(const grid::Snapshot& snapshot, const PlannedTraffic& planned,
+                     std::vector<Diagnostic>& diagnostics);
+
+// A share of a demand over waypoints, each leg along the equal-cost shortest paths of its plane (RFC 8402; a flex
+// algorithm's with its own SIDs, RFC 9350 §7; shares are the weights of segment lists, RFC 9256 §2.11). No segments:
+// the plain shortest paths.
 struct Policy {
   uint32_t demand = 0;
   std::vector<uint32_t> segments;  // between the ends, in order, as Problem names them
@@ -106,16 +139,26 @@ struct Solution {
 // feasible and proven too. Fails by splitting demands: a few more than there are full links.
 Solution optimise(const Problem& problem, const Options& options, std::stop_token stop);
 
-// The load of each arc in Gbit/s when the policies hold and all other demands follow the plain shortest paths. It
-// shares nothing with the search. `down`, by arc, may be empty: then none is. Every demand must have a path, and every
-// waypoint.
+// Which demands' policies lead outside `allowed`, or over branches longer than the longest plain one by more than
+// `longer_max_us`. Ascending.
+std::vector<uint32_t> astray(const Problem& problem, std::span<const Policy> policies);
+
+// As `optimise`, with planned demands whose policies would go astray fixed to their plain paths, and the rest shared
+// anew, until none does.
+Solution optimise_within_promises(Problem& problem, const Options& options, std::stop_token stop);
+
+// The load of each arc in Gbit/s when the policies hold and all other demands follow the plain shortest paths; 0 of a
+// plane's arcs, whose traffic loads those they share. It shares nothing with the search. `down`, by arc, may be empty:
+// then none is. Every demand must have a path, and every waypoint.
 std::vector<double> loads_of(const Problem& problem, std::span<const Policy> policies,
                              std::span<const uint8_t> down = {});
 double mlu_of(const Problem& problem, std::span<const double> loads_gbps);
 
 // For any lengths l ≥ 0 of arcs, every routing has MLU ≥ Σ_d rate_d · dist_l(d) / Σ_a capacity_a · l_a: the sum of
 // l_a · load_a is at least the numerator and at most MLU · the denominator (Shahrokhi, Matula, "The maximum concurrent
-// flow problem", 1990). Rounded down. O(sources · arcs · log nodes).
+// flow problem", 1990). A distance is within the demand's plane; along its way for what has one, and along its plain
+// paths where it is fixed. Lengths of a plane's arcs are those of the arcs they share. Rounded down. O(sources · arcs ·
+// log nodes).
 double bound_of(const Problem& problem, std::span<const double> prices);
 
 // With labels for positions: see docs/TRAFFIC_ENGINEERING.md.
@@ -145,8 +188,8 @@ struct Repair {
   std::vector<Policy> changes;  // the new policies of the changed demands; fractions of a demand sum to 1
   uint32_t changed = 0;         // demands
 };
-// Greedy: the demand that helps most, one after the other, all chosen so far shared anew over their routes at each step
-// by the same linear program. Stops where the next would help by less than a thousandth.
+// Of demands that are not planned; greedy: the one that helps most, one after the other, all chosen so far shared anew
+// over their routes at each step by the same linear program. Stops where the next would help by less than a thousandth.
 Repair repair(const Survivors& survivors, const RepairOptions& options);
 
 }  // namespace tandem::te

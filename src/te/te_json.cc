@@ -10,6 +10,30 @@ Json arc_json(const Problem& problem, uint32_t arc) {
   return Json::Object{{"link", a.label}, {"from", problem.nodes[a.from]}, {"to", problem.nodes[a.to]}};
 }
 
+// The traffic that no file states: what demands under a plan add up to.
+Json planned_to_json(const Problem& problem) {
+  Json::Array rows;
+  const auto row = [&](const Demand& demand) {
+    Json::Object made{{"demand", demand.label},
+                      {"from", problem.nodes[demand.from]},
+                      {"to", problem.nodes[demand.to]},
+                      {"rate_gbps", demand.rate_gbps}};
+    if (!demand.flex_algo.empty()) made["flex_algo"] = demand.flex_algo;
+    if (demand.fixed) made["fixed"] = true;
+    return made;
+  };
+  for (const Demand& demand : problem.demands)
+    if (demand.planned) rows.push_back(row(demand));
+  for (const Steered& steered : problem.steered) {
+    Json::Object made = row(steered.demand);
+    Json::Array links;
+    for (const uint32_t arc : steered.primary) links.push_back(problem.arcs[arc].label);
+    made["links"] = std::move(links);
+    rows.push_back(std::move(made));
+  }
+  return rows;
+}
+
 }  // namespace
 
 Json policies_to_json(const Problem& problem, std::span<const Policy> policies) {
@@ -19,9 +43,11 @@ Json policies_to_json(const Problem& problem, std::span<const Policy> policies) 
     for (const uint32_t segment : policy.segments)
       segments.push_back(problem.names_link(segment) ? arc_json(problem, problem.link_of(segment))
                                                      : Json(problem.nodes[segment]));
-    rows.push_back(Json::Object{{"demand", problem.demands[policy.demand].label},
-                                {"segments", std::move(segments)},
-                                {"fraction", policy.fraction}});
+    Json::Object row{{"demand", problem.demands[policy.demand].label},
+                     {"segments", std::move(segments)},
+                     {"fraction", policy.fraction}};
+    if (const std::string& algo = problem.demands[policy.demand].flex_algo; !algo.empty()) row["flex_algo"] = algo;
+    rows.push_back(std::move(row));
   }
   return rows;
 }
@@ -40,7 +66,7 @@ Json blocked_to_json(const Problem& problem) {
 Json to_json(const Problem& problem, const Solution& solution) {
   Json::Array prices;
   for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
-    if (solution.prices[a] == 0) continue;
+    if (solution.prices[a] == 0 || problem.row(a) != a) continue;
     Json::Object row = arc_json(problem, a).object();
     row["price"] = solution.prices[a];
     prices.push_back(std::move(row));
@@ -56,14 +82,18 @@ Json to_json(const Problem& problem, const Solution& solution) {
       {"gap", solution.gap()},
       {"policies", policies_to_json(problem, solution.policies)},
       {"demands", static_cast<int64_t>(problem.demands.size())},
+      {"planned", planned_to_json(problem)},
       {"steered_demands", steered},
       {"blocked", blocked_to_json(problem)},
       {"certificate",
        Json::Object{
            {"prices", std::move(prices)},
            {"proves",
-            "bound = sum over demands of rate × shortest distance by these prices (0 where none is listed), over "
-            "the sum over links and directions of capacity × price"}}},
+            "bound = sum over demands of rate × shortest distance by these prices (0 where none is listed; of a flex "
+            "algorithm's demands over its own links; along its links for what has any, along its plain paths for what "
+            "is "
+            "fixed), over the sum over links and "
+            "directions of capacity × price"}}},
       {"pivots", solution.pivots},
       {"stopped", solution.stopped}};
 }

@@ -231,7 +231,7 @@ TEST(Loads, AreWhatTheTwinSays) {
     for (uint64_t i = 0; i < random.below(3); ++i) text += fmt::format("overload n{}\n", random.below(nodes));
     const grid::Snapshot snapshot = drawn_grid(text);
     std::vector<Diagnostic> diagnostics;
-    const Problem problem = make_problem(snapshot, diagnostics);
+    const Problem problem = make_problem(snapshot, {}, diagnostics);
     ASSERT_TRUE(diagnostics.empty());
     const twin::Forecast forecast = twin::forecast(snapshot, {});
     const std::vector<double> loads = loads_of(problem, {});
@@ -241,6 +241,141 @@ TEST(Loads, AreWhatTheTwinSays) {
       EXPECT_NEAR(loads[2 * i + 1], forecast.links[i].ba.value(), 1e-9);
     }
   }
+}
+
+// A ring with red chords, and demands of which three keep to the topology without red.
+grid::Snapshot grid_with_a_plane(Random& random, uint64_t nodes) {
+  std::string text = "algo 128 delay exclude=red\naccelerator gpu 80GB\nmodel m 16GB\ntenant any *\n";
+  for (uint64_t i = 0; i < nodes; ++i)
+    text += fmt::format("n{}-n{} {}ms {}G metric={}\n", i, (i + 1) % nodes, 1 + random.below(3), 10 + random.below(90),
+                        1 + random.below(3));
+  for (uint64_t i = 0; i + 2 < nodes; ++i)
+    text += fmt::format("n{}-n{} 1ms 10G{}\n", i, i + 2, random.chance(0.5) ? " admin=red" : "");
+  for (uint64_t i = 0; i < 4; ++i) {
+    text += fmt::format("region r{0} n{1}\npool p{0} n{2} gpu 8\n", i, random.below(nodes), random.below(nodes));
+    text += fmt::format("demand d{0} any r{0} m 1/s up={1}000000 down={2}000000{3}\n", i, 1 + random.below(99),
+                        1 + random.below(999), i < 3 ? " flex=128" : "");
+  }
+  return drawn_grid(text + fmt::format("traffic n0 n{} 3G\n", nodes - 1));
+}
+
+void expect_loads_of_the_twin(const Problem& problem, const grid::Snapshot& snapshot,
+                              const twin::Assignment& assignment) {
+  const twin::Forecast forecast = twin::forecast(snapshot, assignment);
+  const std::vector<double> loads = loads_of(problem, {});
+  for (size_t i = 0; i < forecast.links.size(); ++i) {
+    EXPECT_NEAR(loads[2 * i], forecast.links[i].ab.value(), 1e-9);
+    EXPECT_NEAR(loads[2 * i + 1], forecast.links[i].ba.value(), 1e-9);
+  }
+}
+
+TEST(Planes, LoadsAreWhatTheTwinSaysAndPoliciesStayWithin) {
+  size_t with_plane = 0, steered = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const uint64_t nodes = 4 + random.below(6);
+    const grid::Snapshot snapshot = grid_with_a_plane(random, nodes);
+    twin::Assignment assignment;
+    for (uint32_t i = 0; i < 4; ++i)
+      for (const uint32_t pool : {i, (i + 1) % 4})
+        assignment.shares.push_back({grid::DemandIndex(i), grid::PoolIndex(pool), 0.5});
+    std::vector<Diagnostic> diagnostics;
+    const Problem problem = make_problem(snapshot, {assignment, std::vector<double>(4, 1e9)}, diagnostics);
+    EXPECT_TRUE(diagnostics.empty());
+    EXPECT_TRUE(problem.blocked.empty());
+    expect_loads_of_the_twin(problem, snapshot, assignment);
+    with_plane += problem.nodes.size() > nodes;
+    const Solution solution = optimise(problem, {.adjacency = true}, {});
+    expect_sound(problem, solution);
+    for (const Policy& policy : solution.policies) {
+      const bool igp = problem.demands[policy.demand].flex_algo.empty();
+      steered += igp ? 0 : 1;
+      for (const uint32_t segment : policy.segments)
+        EXPECT_TRUE(igp == (problem.start_of(segment) < nodes) && igp == (problem.end_of(segment) < nodes));
+    }
+  }
+  EXPECT_GT(with_plane, 30u);
+  EXPECT_GT(steered, 10u);
+}
+
+// Red would take a third of it; the plane's two ways share what is to stay off red.
+const PlannedTraffic kAllAtTheFirstPool{{{{grid::DemandIndex(0), grid::PoolIndex(0), 1}}}, {1e9}};
+const std::string kPlane = R"(
+  a-b 1ms 10G admin=red
+  a-c 1ms 10G
+  c-b 1ms 10G
+  a-d 2ms 10G
+  d-b 2ms 10G
+  algo 128 delay exclude=red
+  region west a
+  accelerator gpu 80GB
+  pool pb b gpu 8
+  model m 16GB
+  tenant any *
+  traffic a b 4G
+)";
+
+TEST(Planes, APolicyKeepsToItsPlaneAndTheBoundKnows) {
+  const grid::Snapshot snapshot = drawn_grid(kPlane + "demand d any west m 1/s up=1500000000 down=0 flex=128");
+  std::vector<Diagnostic> diagnostics;
+  const Problem problem = make_problem(snapshot, kAllAtTheFirstPool, diagnostics);
+  const Solution solution = optimise(problem, {}, {});
+  expect_sound(problem, solution);
+  EXPECT_NEAR(solution.mlu_before, 1.2, 1e-9);
+  EXPECT_NEAR(solution.mlu, 0.6, 0.6 * 0.002);
+  EXPECT_NEAR(solution.bound, 0.6, 0.6 * 0.001) << "over a-b too it would be 16 of 30";
+  const Json json = to_json(problem, solution);
+  EXPECT_EQ(json["policies"].array()[0]["demand"].text(), "any: a > b in flex algorithm 128");
+  EXPECT_EQ(json["policies"].array()[0]["flex_algo"].text(), "128");
+  EXPECT_EQ(json["planned"].array()[0]["rate_gbps"].number(), 12);
+  const Survivors cut = survivors_of(problem, solution.policies, std::vector<uint32_t>{2, 3});
+  EXPECT_NEAR(loads_of(cut.problem, cut.policies, cut.down)[6], 12, 1e-9) << "over d, still off red";
+  const Survivors both = survivors_of(problem, solution.policies, std::vector<uint32_t>{2, 3, 6, 7});
+  ASSERT_EQ(both.problem.blocked.size(), 1u);
+  EXPECT_EQ(both.problem.blocked[0].demand, "any: a > b in flex algorithm 128");
+}
+
+// Over c alone 12 Gbit/s do not fit, and d is 2 ms further each way.
+TEST(Planes, APolicyKeepsThePromiseAndTheResidency) {
+  const std::string demand = "demand d acme west m 1/s up=1500000000 down=0 flex=128\n";
+  const auto mlu = [&](const std::string& more, double slack_us) {
+    std::vector<Diagnostic> diagnostics;
+    PlannedTraffic planned = kAllAtTheFirstPool;
+    planned.slack_us = {slack_us};
+    Problem problem = make_problem(drawn_grid(kPlane + more + demand), planned, diagnostics);
+    const Solution solution = optimise_within_promises(problem, {}, {});
+    expect_sound(problem, solution);
+    EXPECT_TRUE(astray(problem, solution.policies).empty());
+    EXPECT_EQ(problem.demands.back().fixed, solution.policies.empty());
+    return solution.mlu;
+  };
+  EXPECT_NEAR(mlu("tenant acme *\n", 4'000), 0.6, 0.6 * 0.002) << "a round trip may take 4 ms more";
+  EXPECT_NEAR(mlu("tenant acme *\n", 3'900), 1.2, 1e-9) << "too long a way";
+  const std::string abroad = "site a DE\nsite b DE\nsite c DE\nsite d FR\n";
+  EXPECT_NEAR(mlu(abroad + "tenant acme DE,FR\n", 4'000), 0.6, 0.6 * 0.002);
+  EXPECT_NEAR(mlu(abroad + "tenant acme DE\n", 4'000), 1.2, 1e-9) << "d is abroad";
+}
+
+TEST(Planes, TrafficOverWaysOfItsOwnStaysOnThem) {
+  const grid::Snapshot snapshot = drawn_grid(kPlane + "demand d any west m 1/s up=1000000000 diversity=link");
+  const auto way = [&](const char* first, const char* then) {
+    return std::vector<grid::LinkIndex>{snapshot.links.find(first), snapshot.links.find(then)};
+  };
+  const twin::Assignment assignment{
+      {{grid::DemandIndex(0), grid::PoolIndex(0), 1, way("a-d", "d-b"), way("a-c", "c-b")}}};
+  std::vector<Diagnostic> diagnostics;
+  const Problem problem = make_problem(snapshot, {assignment, {}}, diagnostics);
+  ASSERT_EQ(problem.steered.size(), 2u) << "there and back";
+  expect_loads_of_the_twin(problem, snapshot, assignment);
+  const Solution solution = optimise(problem, {}, {});
+  expect_sound(problem, solution);
+  EXPECT_NEAR(solution.mlu, 0.8, 1e-9) << "8 Gbit/s over d, whatever policies do";
+  EXPECT_NEAR(solution.bound, 0.8, 0.8 * 0.001);
+  const Survivors cut = survivors_of(problem, solution.policies, std::vector<uint32_t>{6, 7});
+  EXPECT_NEAR(loads_of(cut.problem, cut.policies, cut.down)[2], 8, 1e-9) << "over its second way";
+  const Survivors both = survivors_of(problem, solution.policies, std::vector<uint32_t>{2, 3, 6, 7});
+  EXPECT_NEAR(loads_of(both.problem, both.policies, both.down)[0], 12, 1e-9) << "over what is left, with the others";
 }
 
 TEST(Bound, HoldsForAnyPrices) {
@@ -297,7 +432,7 @@ TEST(Problem, NoPathGoesThroughAnOverloadedRouter) {
     traffic a m 1G
     traffic m b 2G
     traffic a y 3G)"),
-                                       diagnostics);
+                                       {}, diagnostics);
   ASSERT_EQ(problem.demands.size(), 3u);
   ASSERT_EQ(problem.blocked.size(), 1u);
   EXPECT_THAT(problem.blocked[0].reason, HasSubstr("avoids overloaded routers"));

@@ -454,7 +454,8 @@ SingleFailures SweepRun::single_failures(bool for_pairs) {
   singles.judged.assign(singles.failures, {});
   singles.failure_words = (singles.failures + 63) / 64;
   const size_t rows = state_.toward.size() * singles.failures;
-  constexpr size_t kChangeBytes = 64 * 12 + 32 * sizeof(NodeChange);  // of a row: it touches some dozens of each
+  constexpr size_t kChangeBytes =
+      size_t{64} * 12 + 32 * sizeof(NodeChange);  // of a row: it touches some dozens of each
   singles.superposable = for_pairs && rows * (8 * singles.failure_words + kChangeBytes) <= options_.memory_max;
   if (singles.superposable) {
     singles.alone.resize(singles.failures);

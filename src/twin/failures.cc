@@ -32,10 +32,12 @@ Result<FailureClass> parse_failure_class(std::string_view text) {
     for (const uint32_t at_once : {1u, 2u})
       if (text == fmt::format("{}:{}", kClassNames[kind], at_once) && (text != "members:2"))
         return FailureClass{static_cast<FailureKind>(kind), at_once};
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("no failures '{}': links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2 or "
-                          "members:1",
-                          text));
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format(
+          "no class of failures '{}'; one of links:1, links:2, nodes:1, nodes:2, srlgs:1, srlgs:2, sites:1, sites:2 or "
+          "members:1",
+          text));
 }
 
 std::string_view kind_name(FailureKind kind) { return kKindNames[static_cast<size_t>(kind)]; }

@@ -111,12 +111,7 @@ class OwnTraffic {
   std::map<std::tuple<grid::NodeIndex, grid::NodeIndex, grid::FlexAlgoIndex, Links, Links>, double> steered_;
 };
 
-}  // namespace
-
-TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assignment) {
-  OwnTraffic own(snapshot);
-  for (const grid::Traffic& traffic : snapshot.traffic)
-    if (traffic.from != traffic.to) own.add(traffic.from, traffic.to, {}, traffic.rate.value());
+void add_demands(const grid::Snapshot& snapshot, const Assignment& assignment, OwnTraffic& own) {
   for (const Assignment::Share& share : assignment.shares) {
     const grid::Demand& demand = snapshot.demands[share.demand];
     const auto anchor = active_anchor(snapshot, demand.region);
@@ -124,8 +119,25 @@ TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assi
     const double gbps_per_byte = demand.rate_per_s * share.fraction * 8 * kGigabitsPerBit;
     own.add(share, anchor->node, gbps_per_byte * demand.upload_bytes, gbps_per_byte * demand.download_bytes);
   }
+}
+
+}  // namespace
+
+TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assignment) {
+  OwnTraffic own(snapshot);
+  for (const grid::Traffic& traffic : snapshot.traffic)
+    if (traffic.from != traffic.to) own.add(traffic.from, traffic.to, {}, traffic.rate.value());
+  add_demands(snapshot, assignment, own);
   TrafficMatrix matrix = own.finish();
   matrix.formula = fmt::format("{} flows: the grid's background traffic, and its demands as planned", matrix.size());
+  return matrix;
+}
+
+TrafficMatrix demand_traffic(const grid::Snapshot& snapshot, const Assignment& assignment) {
+  OwnTraffic own(snapshot);
+  add_demands(snapshot, assignment, own);
+  TrafficMatrix matrix = own.finish();
+  matrix.formula = fmt::format("{} flows: the grid's demands as planned", matrix.size());
   return matrix;
 }
 

@@ -35,6 +35,9 @@ struct TrafficMatrix {
 // the pools, downloads back, each over the paths of its algorithm or over the ways its share names.
 TrafficMatrix own_traffic(const grid::Snapshot& snapshot, const Assignment& assignment);
 
+// The demands' bytes alone.
+TrafficMatrix demand_traffic(const grid::Snapshot& snapshot, const Assignment& assignment);
+
 // Between all pairs of usable nodes, T(i, j) = k · m(i) · m(j) (the gravity model: Zhang, Roughan, Duffield, Greenberg,
 // "Fast accurate computation of large-scale IP traffic matrices from link loads", SIGMETRICS 2003). m is the population
 // of the regions whose first anchor the node is; a node without one weighs as the smallest of the others. k is such

@@ -22,6 +22,7 @@ describe('the README', () => {
     .replaceAll('plan.json', path.join(directory, 'plan.json'))
     .replaceAll(/\bmetro\b/g, path.join(directory, 'metro'))
     .replaceAll('examples/national.yaml', example)
+    .replaceAll('examples/planes.yaml', path.join(root, 'examples/planes.yaml'))
     .replaceAll('germany50.txt', path.join(sharedData, 'sndlib/germany50.txt'))
     .replaceAll('germany50.yaml', path.join(directory, 'germany50.yaml'))], { encoding: 'utf8', timeout });
 
@@ -51,7 +52,7 @@ describe('the README', () => {
   });
 
   test('its tool commands work', { skip: hasSharedData ? false : 'skipped: no ../shared/data' }, () => {
-    for (const command of commands.filter((line) => /tandem (import|check|plan|ontology|query|inventory)/.test(line))) run(command);
+    for (const command of commands.filter((line) => /tandem (import|check|plan|te|whatif|ontology|query|inventory)/.test(line))) run(command);
     const tail = commands.find((line) => line.includes('log tail'));
     assert.match(run(tail.replace(' -f', '')), /plan_accepted/);
   });

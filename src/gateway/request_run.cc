@@ -253,8 +253,7 @@ asio::awaitable<void> RequestRun::serve() {
 }
 
 routing::Decision RequestRun::weigh() {
-  const std::span<const routing::TargetLive* const> live(bound_->live);
-  return routing::decide(*bound_->table, facts_, live, excluded_, draw_);
+  return routing::decide(*bound_->table, facts_, bound_->live_pointers(), excluded_, draw_);
 }
 
 routing::Decision RequestRun::decide() {

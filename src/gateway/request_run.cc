@@ -253,6 +253,13 @@ asio::awaitable<void> RequestRun::serve() {
 }
 
 routing::Decision RequestRun::weigh() {
+  if (core_.options.baseline) {
+    constexpr size_t kPoint = 3;  // beyond what everybody's prompts begin with, before what is one request's own
+    const auto points = prefix_.points();
+    std::optional<uint64_t> prefix;
+    if (!points.empty()) prefix = points[std::min(kPoint, points.size() - 1)].hash;
+    return core_.baseline_on(bound_).choose(facts_, bound_->live_pointers(), excluded_, prefix);
+  }
   return routing::decide(*bound_->table, facts_, bound_->live_pointers(), excluded_, draw_);
 }
 

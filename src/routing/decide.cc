@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "routing/live_at.h"
 #include "routing/routing.h"
 #include "routing/sieve.h"
 
@@ -19,13 +20,9 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Sums of products differ in their last bits by the order they were made in; a bound is taken this much lower.
 constexpr double kRoundingSlack = 1 - 1e-12;
 
-const TargetLive& at(const RoutingTable& table, std::span<const TargetLive> live, uint32_t position) {
-  return live[table.candidate_at(position).target];
-}
-const TargetLive& at(const RoutingTable&, LivePointers live, uint32_t position) { return *live.rows[position]; }
 template <class Live>
 const TargetLive& at(const RoutingTable& table, Live live, const Candidate& candidate) {
-  return at(table, live, static_cast<uint32_t>(&candidate - &table.candidate_at(0)));
+  return live_at(table, live, static_cast<uint32_t>(&candidate - &table.candidate_at(0)));
 }
 size_t size_of(std::span<const TargetLive> live) { return live.size(); }
 size_t size_of(LivePointers live) { return live.rows.size(); }
@@ -242,7 +239,7 @@ class Search {
     const size_t first = block * kRows;
     return sieve.take(candidates_.bounds[block], std::min(kRows, candidates_.rows.size() - first), keeps_us(any_us),
                       any_us, [&](size_t i) -> const TargetLive& {
-                        return at(table_, live_, static_cast<uint32_t>(candidates_.first + first + i));
+                        return live_at(table_, live_, static_cast<uint32_t>(candidates_.first + first + i));
                       });
   }
 
@@ -538,6 +535,7 @@ std::string_view to_string(Reason reason) {
     case Reason::rejected: return "rejected";
     case Reason::warm_prefix: return "warm_prefix";
     case Reason::fallback: return "fallback";
+    case Reason::baseline: return "baseline";
   }
   CHECK(false);
 }

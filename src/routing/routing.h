@@ -367,6 +367,7 @@ enum class Reason : uint8_t {
   rejected,         // nothing may serve it; Decision::blocking says why
   warm_prefix,      // it holds the beginning of the prompt, and answers no later than where the request would go else
   fallback,         // another model serves it; Decision::blocking says why the one that was asked does not
+  baseline,         // not decided here: baseline.h
 };
 std::string_view to_string(Reason reason);
 

@@ -299,6 +299,8 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     gateway_options.number = i;
     gateway_options.seed = static_cast<uint64_t>(clock_.now().ns) + i;
     if (exporter_) gateway_options.trace_ratio = options.trace_ratio;
+    gateway_options.baseline = options.baseline;
+    if (options.baseline) gateway_options.waiting_max = 0;
     front->records.add(*activity_);
     if (access_log_) front->records.add(access_log_->lane());
     if (exporter_) front->records.add(exporter_->lane());

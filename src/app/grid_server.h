@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "routing/baseline.h"
 
 namespace tandem::app {
 
@@ -27,6 +28,8 @@ struct GridServerOptions {
   std::filesystem::path access_log;  // "-": standard output; empty: none
   std::string otlp_endpoint;         // see telemetry::parse_otlp_endpoint; empty: requests are not traced
   double trace_ratio = 0.01;         // of traces that begin here, [0, 1]
+  // On the plan's replicas requests go where this says instead. To measure against: it knows no promise and no queue.
+  std::optional<routing::Baseline> baseline = std::nullopt;
 };
 
 class GridServer {

@@ -100,6 +100,11 @@ void add_up(CLI::App& app, int& status) {
       ->check(CLI::Range(0.0, 1.0))
       ->needs("--otlp-endpoint")
       ->capture_default_str();
+  command
+      ->add_option("--policy", options->policy,
+                   "Where requests go: tandem, or to measure against it nearest, cheapest, least-load, round-robin, "
+                   "prefix-hash")
+      ->capture_default_str();
   command->footer(
       "Example:\n  tandem up --grid examples/national.yaml\n"
       "then open http://127.0.0.1:8080, or point an OpenAI client at http://127.0.0.1:8080/v1 with the key sk-demo.");

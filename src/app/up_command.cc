@@ -34,6 +34,14 @@ void raise_open_files() {
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
+Result<std::optional<routing::Baseline>> baseline_of(const std::string& policy) {
+  const auto baseline = routing::baseline_named(policy);
+  if (baseline || policy == "tandem") return baseline;
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("no policy '{}'; one of tandem, nearest, cheapest, least-load, round-robin, prefix-hash", policy));
+}
+
 Result<void> up(const UpOptions& options) {
   TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const sigset_t signals = block_signals();
@@ -62,6 +70,7 @@ Result<void> up(const UpOptions& options) {
   server_options.access_log = options.access_log;
   server_options.otlp_endpoint = options.otlp_endpoint;
   server_options.trace_ratio = options.trace_ratio;
+  TANDEM_ASSIGN(server_options.baseline, baseline_of(options.policy));
   TANDEM_ASSIGN(const std::unique_ptr<GridServer> grid, GridServer::start(server_options));
   size_t recorded = 0;
   if (!options.grid.empty()) {
@@ -76,6 +85,8 @@ Result<void> up(const UpOptions& options) {
   fmt::print(
       "  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n",
       listen.host, grid->port(), (options.data / "log").string(), recorded);
+  if (server_options.baseline)
+    fmt::print("  policy   {}: to measure against; promises are not looked at\n", options.policy);
   if (!server_options.model_repository.empty())
     fmt::print("  predict  http://{}:{}/v2 ({})\n", listen.host, grid->port(),
                server_options.model_repository.string());

@@ -55,6 +55,23 @@ TEST(Fallback, AnswersInPlaceOfAModelThatWouldBeLateAndSaysSo) {
   EXPECT_EQ(json["candidates"].array()[0]["model"].text(), "tiny");
 }
 
+TEST(Baseline, IsFollowedWhereItIsToldToAndSaidSo) {
+  GatewayOptions options;
+  options.baseline = routing::Baseline::round_robin;
+  TestWorld world(kThreeEngines, three_engines(), options);
+  std::set<std::string> served;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(world.ask(chat(kWholeBody)).status, 200);
+    served.insert(world.last().deployment);
+    EXPECT_EQ(world.last().reason, routing::Reason::baseline);
+    const auto story = world.gateway.explain_decision(world.last().id);
+    ASSERT_TRUE(story);
+    EXPECT_TRUE(story->verdicts.front().chosen);
+    EXPECT_EQ(story->table->targets()[story->verdicts.front().target].deployment, world.last().deployment);
+  }
+  EXPECT_EQ(served.size(), 3u);
+}
+
 TEST(Fallback, IsForTenantsThatAllowItAndNotForVectors) {
   TestWorld world(kWithFallback, {"a", "c"});
   EXPECT_EQ(world.ask(promised(kWholeBody, "50", "sk-plain")).header("x-tandem-model"), "small");

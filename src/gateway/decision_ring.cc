@@ -61,9 +61,14 @@ std::optional<DecisionStory> DecisionRing::explain(std::string_view id) const {
   for (const KeptDecision::Seen& seen : kept->seen) live[seen.target] = seen.live;
   if (kept->seen.empty())
     for (size_t target = 0; target < live.size(); ++target) live[target] = *bound->live[target];
-  return DecisionStory{*entry.record, bound->table, kept->facts,
-                       routing::explain(*bound->table, kept->facts, live, kept->excluded, kept->draw),
-                       !kept->seen.empty()};
+  auto verdicts = routing::explain(*bound->table, kept->facts, live, kept->excluded, kept->draw);
+  if (entry.record->reason ==
+      routing::Reason::baseline) {  // which weighed nothing; the verdicts tell what it passed over
+    const auto target = bound->table->find_target(entry.record->deployment);
+    for (routing::CandidateVerdict& verdict : verdicts) verdict.chosen = verdict.target == target;
+    std::ranges::stable_partition(verdicts, &routing::CandidateVerdict::chosen);
+  }
+  return DecisionStory{*entry.record, bound->table, kept->facts, std::move(verdicts), !kept->seen.empty()};
 }
 
 }  // namespace tandem::gateway

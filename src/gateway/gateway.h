@@ -18,6 +18,7 @@
 #include "gateway/record.h"  // IWYU pragma: export
 #include "grid/nouns.h"
 #include "http/http.h"
+#include "routing/baseline.h"
 #include "routing/routing.h"
 
 namespace tandem::gateway {
@@ -118,6 +119,8 @@ struct GatewayOptions {
   // The share of traces begun here that are sampled, [0, 1]; those begun by a client are as its `traceparent` says.
   // Nothing: requests are not traced, and the client's `traceparent` goes to the engine as it is.
   std::optional<double> trace_ratio = std::nullopt;
+  // Requests go where this says instead, whatever is planned or promised: to measure what Tandem's choice is worth.
+  std::optional<routing::Baseline> baseline = std::nullopt;
 };
 
 // Runs on the thread of its io_context; only the methods said to be for any thread may be called from others. It may go

@@ -83,6 +83,15 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
     return bound;
   }
 
+  // Of `options.baseline`, for that table.
+  routing::BaselineRouter& baseline_on(const std::shared_ptr<const BoundTable>& table) {
+    if (baseline_table != table) {
+      baseline_table = table;
+      baseline.emplace(*table->table, *options.baseline, options.seed);
+    }
+    return *baseline;
+  }
+
   std::string next_id();
   // An engine may have room: lets those who wait look for it, not now but next.
   void serve_queue();
@@ -117,6 +126,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   const std::string id_prefix;  // of its decisions
   std::shared_ptr<const BoundTable> bound;
   uint64_t table_version = 0;
+  std::shared_ptr<const BoundTable> baseline_table;  // that `baseline` knows
+  std::optional<routing::BaselineRouter> baseline;
 };
 
 }  // namespace tandem::gateway

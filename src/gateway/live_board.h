@@ -21,11 +21,16 @@ namespace tandem::gateway {
 // How an attempt at an engine ended, for its health.
 enum class AttemptEnd : uint8_t { success, failure, neutral };  // neutral: the client left, or the engine was only busy
 
-// One deployment, for as long as any table or request refers to it. Its own cache line: the threads write it often.
-class alignas(64) EngineState {
+// One deployment, for as long as any table or request refers to it.
+class EngineState {
  public:
-  EngineState(std::string deployment, uint32_t number, const HealthOptions& options)
-      : options_(options), deployment_(std::move(deployment)), number_(number) {}
+  EngineState(std::string deployment, uint32_t number, const HealthOptions& options,
+              std::shared_ptr<routing::TargetLive> live = std::make_shared<routing::TargetLive>())
+      : live_place_(std::move(live)),
+        live_(*live_place_),
+        options_(options),
+        deployment_(std::move(deployment)),
+        number_(number) {}
 
   const std::string& deployment() const { return deployment_; }
   uint32_t number() const { return number_; }  // a small one of its own as long as it is there
@@ -57,7 +62,8 @@ class alignas(64) EngineState {
   void recover();
   void allow(uint32_t more);
 
-  routing::TargetLive live_;
+  const std::shared_ptr<routing::TargetLive> live_place_;
+  routing::TargetLive& live_;
   FirstTokens first_tokens_;
   std::atomic<int64_t> last_sign_ns_{INT64_MIN};
   std::atomic<float> pace_{1};
@@ -78,8 +84,10 @@ class alignas(64) EngineState {
 // A table with the state of each of its targets. Immutable.
 struct BoundTable {
   std::shared_ptr<const routing::RoutingTable> table;
-  std::vector<std::shared_ptr<EngineState>> engines;      // by target
-  std::vector<const routing::TargetLive*> live;           // of each
+  std::vector<std::shared_ptr<EngineState>> engines;     // by target
+  std::vector<const routing::TargetLive*> live;          // of each
+  std::vector<const routing::TargetLive*> ordered_live;  // the same in the order of the table's candidates
+  routing::LivePointers live_pointers() const { return {ordered_live}; }
   std::vector<std::optional<uint32_t>> target_of_engine;  // by the engine's number; nothing: not in this table
   std::vector<std::shared_ptr<TenantMeter>> meters;       // by tenant; null where it has no limits
 };

@@ -71,8 +71,7 @@ std::optional<routing::Decision> RequestRun::second_engine(uint32_t target) {
   facts.fallbacks = false;
   std::vector<uint32_t> excluded = excluded_;
   excluded.push_back(target);
-  const std::span<const routing::TargetLive* const> live(bound_->live);
-  const routing::Decision decision = routing::decide(*bound_->table, facts, live, excluded, draw_);
+  const routing::Decision decision = routing::decide(*bound_->table, facts, bound_->live_pointers(), excluded, draw_);
   if (!decision.target || core_.queue.waiting_in(group_of(decision)) > 0 || !core_.hedges.take()) return std::nullopt;
   return decision;
 }

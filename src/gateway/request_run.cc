@@ -259,8 +259,14 @@ asio::awaitable<void> RequestRun::serve() {
 }
 
 routing::Decision RequestRun::weigh() {
-  const std::span<const routing::TargetLive* const> live(bound_->live);
-  return routing::decide(*bound_->table, facts_, live, excluded_, draw_);
+  if (core_.options.baseline) {
+    constexpr size_t kPoint = 3;  // beyond what everybody's prompts begin with, before what is one request's own
+    const auto points = prefix_.points();
+    std::optional<uint64_t> prefix;
+    if (!points.empty()) prefix = points[std::min(kPoint, points.size() - 1)].hash;
+    return core_.baseline_on(bound_).choose(facts_, bound_->live_pointers(), excluded_, prefix);
+  }
+  return routing::decide(*bound_->table, facts_, bound_->live_pointers(), excluded_, draw_);
 }
 
 routing::Decision RequestRun::decide() {

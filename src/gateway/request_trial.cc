@@ -45,12 +45,12 @@ void RequestRun::fail_canary() {
 void RequestRun::start_shadows() {
   for (const routing::Trial* trial : std::exchange(trials_.shadows, {})) {
     compared_.push_back(trial);
-    const std::span<const routing::TargetLive* const> live(bound_->live);
     const routing::RequestFacts facts = facts_for(*bound_->table, *trial, asked_facts_);
-    const routing::Decision decision = routing::decide(*bound_->table, facts, live, {}, draw_);
-    const bool free = decision.target && core_.shadows_in_flight < core_.options.shadows_max &&
-                      live[*decision.target]->in_flight < bound_->table->targets()[*decision.target].concurrency_max &&
-                      core_.body_bytes_in_flight + request_.body.size() <= core_.options.body_bytes_in_flight_max;
+    const routing::Decision decision = routing::decide(*bound_->table, facts, bound_->live_pointers(), {}, draw_);
+    const bool free =
+        decision.target && core_.shadows_in_flight < core_.options.shadows_max &&
+        bound_->live[*decision.target]->in_flight < bound_->table->targets()[*decision.target].concurrency_max &&
+        core_.body_bytes_in_flight + request_.body.size() <= core_.options.body_bytes_in_flight_max;
     if (!free) {
       TrialSample dropped;
       dropped.dropped = true;

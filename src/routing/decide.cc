@@ -1,10 +1,14 @@
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <tuple>
 
 #include "base/check.h"
+#include "routing/live_at.h"
 #include "routing/routing.h"
+#include "routing/sieve.h"
 
 namespace tandem::routing {
 namespace {
@@ -16,8 +20,12 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Sums of products differ in their last bits by the order they were made in; a bound is taken this much lower.
 constexpr double kRoundingSlack = 1 - 1e-12;
 
-const TargetLive& at(std::span<const TargetLive> live, uint32_t target) { return live[target]; }
-const TargetLive& at(std::span<const TargetLive* const> live, uint32_t target) { return *live[target]; }
+template <class Live>
+const TargetLive& at(const RoutingTable& table, Live live, const Candidate& candidate) {
+  return live_at(table, live, static_cast<uint32_t>(&candidate - &table.candidate_at(0)));
+}
+size_t size_of(std::span<const TargetLive> live) { return live.size(); }
+size_t size_of(LivePointers live) { return live.rows.size(); }
 
 // The gates. `decide` and `explain` have no others.
 Gate tenant_gate(const RoutingTable& table, const RequestFacts& request) {
@@ -84,7 +92,7 @@ template <class Live>
 Assessment assess(const RoutingTable& table, const RequestFacts& request, const Candidate& candidate, Live live,
                   std::span<const uint32_t> excluded, double cached_tokens = 0) {
   const Leg& leg = table.leg(request.region, candidate.site, request.paths);
-  const TargetLive& state = at(live, candidate.target);
+  const TargetLive& state = at(table, live, candidate);
   Assessment result;
   if (leg.reachable)
     result.ttft_us = leg.round_trip.value() + prefill_us(candidate, request, cached_tokens) +
@@ -151,50 +159,146 @@ bool is_faster(const Choice& a, const Choice& b) {
   return std::tuple(a.ttft_us, a.euros, a.candidate->target) < std::tuple(b.ttft_us, b.euros, b.candidate->target);
 }
 
-// The cheapest that keeps the promise, else the fastest. Candidates come in the order of a usual request's cost, so the
-// search ends when no later one can cost less than the best found; live state, which other threads write, is read only
-// where it can still matter.
+// The cheapest that keeps the promise, else the fastest.
 template <class Live>
-Decision search(const RoutingTable& table, const RequestFacts& request, Live live, std::span<const uint32_t> excluded) {
-  const auto [rows, least] = table.candidates(request.model);
-  const double least_transport = request.bytes * table.least_euros_per_byte(request.region, request.paths);
-  Choice cheapest;
-  Choice fastest;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (cheapest.candidate != nullptr && (request.prompt_tokens * least[i].euros_per_prompt_token +
-                                          request.output_tokens * least[i].euros_per_output_token + least_transport) *
-                                                 kRoundingSlack >
-                                             cheapest.euros)
-      break;
-    const Candidate& candidate = rows[i];
-    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
-    if (place_gate(candidate, leg, request.allowed) != Gate::none) continue;
-    Choice choice{&candidate, euros_of(candidate, leg, request),
-                  leg.round_trip.value() + prefill_us(candidate, request)};
-    const bool can_keep = promise_gate(request, choice.ttft_us, candidate.tpot_ms) == Gate::none;
-    if (cheapest.candidate != nullptr && (!can_keep || !is_cheaper(choice, cheapest))) continue;
-    if (!can_keep && fastest.candidate != nullptr && !is_faster(choice, fastest)) continue;
-    const TargetLive& state = at(live, candidate.target);
-    if (live_gate(request, candidate, state, excluded) != Gate::none) continue;
-    choice.ttft_us += wait_us(candidate, request, state.in_flight);
-    const bool keeps = can_keep && promise_gate(request, choice.ttft_us, candidate.tpot_ms) == Gate::none;
-    if (keeps && (cheapest.candidate == nullptr || is_cheaper(choice, cheapest))) cheapest = choice;
-    if (!keeps && (fastest.candidate == nullptr || is_faster(choice, fastest))) fastest = choice;
-  }
-  const bool kept = cheapest.candidate != nullptr;
-  const Choice& best = kept ? cheapest : fastest;
-  if (best.candidate == nullptr) return {};
-  return {kept ? Reason::cheapest : Reason::promise_at_risk, best.candidate->target, Gate::none,
-          Microseconds(best.ttft_us)};
-}
+class Search {
+ public:
+  Search(const RoutingTable& table, const RequestFacts& request, Live live, std::span<const uint32_t> excluded)
+      : table_(table),
+        request_(request),
+        live_(live),
+        excluded_(excluded),
+        candidates_(table.candidates(request.model)),
+        least_transport_(request.bytes * table.least_euros_per_byte(request.region, request.paths)) {}
 
-// The gate that stopped the target which came furthest.
+  // Candidates come in the order of a usual request's cost. Most searches end among the first; where they do not, a
+  // sieve passes over the rest.
+  Decision run() {
+    if (request_.only_site) return run_at(*request_.only_site);
+    constexpr size_t kPlain = 8;  // what a sieve's first block would cost, weighed one by one
+    const size_t count = candidates_.rows.size();
+    for (size_t i = 0; i < std::min(kPlain, count); ++i) {
+      if (none_cheaper_from(i)) return best();
+      weigh(candidates_.rows[i]);
+    }
+    const size_t blocks = count > kPlain ? candidates_.bounds.size() : 0;
+    for (size_t block = 0; block < blocks && !none_cheaper_from(block * kRows); block += kBlocksAtOnce)
+      sift(block, std::min(blocks, block + kBlocksAtOnce));
+    return best();
+  }
+
+ private:
+  static constexpr size_t kRows = Sieve::Bounds::kRows;
+  static constexpr size_t kBlocksAtOnce = 64;  // 4,096 candidates, on the stack
+  static constexpr double kNever = -1;
+
+  bool kept() const { return cheapest_.candidate != nullptr; }
+
+  Decision run_at(uint32_t site) {
+    for (size_t i = 0; i < candidates_.rows.size(); ++i)
+      if (candidates_.bounds[i / kRows].site[i % kRows] == site) weigh(candidates_.rows[i]);
+    return best();
+  }
+
+  // No candidate from there on can cost less than the best found.
+  bool none_cheaper_from(size_t i) const {
+    const RoutingTable::LeastPrices& least = candidates_.least[i];
+    return kept() && (request_.prompt_tokens * least.euros_per_prompt_token +
+                      request_.output_tokens * least.euros_per_output_token + least_transport_) *
+                             kRoundingSlack >
+                         cheapest_.euros;
+  }
+
+  // How soon a first token must come to matter where the time per token keeps the promise.
+  double keeps_us(double any_us) const {
+    return std::max(request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity, any_us);
+  }
+
+  // Blocks are passed over in order of cost for one that keeps the promise. Where none does, those with the soonest
+  // first token come first, until no other can be sooner.
+  void sift(size_t begin, size_t end) {
+    Sieve sieve(table_, request_);
+    std::array<float, kBlocksAtOnce> soonest_us;
+    for (size_t block = begin; block < end; ++block) {
+      if (none_cheaper_from(block * kRows)) return;
+      if (block + 1 < end) Sieve::prefetch(candidates_.bounds[block + 1]);
+      if (take(sieve, block, kNever)) weigh_passed(sieve, block, kNever);
+      soonest_us[block - begin] = sieve.soonest_us();
+    }
+    while (!kept()) {
+      const auto next = std::min_element(soonest_us.begin(), soonest_us.begin() + (end - begin));
+      if (*next > fastest_.ttft_us * Sieve::kSlack || *next == kInfinity) return;
+      const size_t block = begin + static_cast<size_t>(next - soonest_us.begin());
+      *next = static_cast<float>(kInfinity);
+      if (take(sieve, block, fastest_.ttft_us)) weigh_passed(sieve, block, fastest_.ttft_us);
+    }
+  }
+
+  // `any_us`: how soon a first token matters that comes with a promise broken.
+  bool take(Sieve& sieve, size_t block, double any_us) const {
+    const size_t first = block * kRows;
+    return sieve.take(candidates_.bounds[block], std::min(kRows, candidates_.rows.size() - first), keeps_us(any_us),
+                      any_us, [&](size_t i) -> const TargetLive& {
+                        return live_at(table_, live_, static_cast<uint32_t>(candidates_.first + first + i));
+                      });
+  }
+
+  // The soonest first: where only time counts, most others are then too late.
+  void weigh_passed(Sieve& sieve, size_t block, double any_us) {
+    if (any_us != kNever) {
+      weigh(candidates_.rows[block * kRows + sieve.soonest()]);
+      if (!sieve.narrow(keeps_us(fastest_.ttft_us), fastest_.ttft_us)) return;
+    }
+    for (uint64_t left = sieve.passed(); left != 0; left &= left - 1) {
+      const size_t i = block * kRows + static_cast<size_t>(std::countr_zero(left));
+      if (none_cheaper_from(i)) return;
+      weigh(candidates_.rows[i]);
+    }
+  }
+
+  // Live state, which other threads write, is read only where it can still matter.
+  void weigh(const Candidate& candidate) {
+    const Leg& leg = table_.leg(request_.region, candidate.site, request_.paths);
+    if (place_gate(candidate, leg, request_.allowed) != Gate::none) return;
+    Choice choice{&candidate, euros_of(candidate, leg, request_),
+                  leg.round_trip.value() + prefill_us(candidate, request_)};
+    const bool can_keep = promise_gate(request_, choice.ttft_us, candidate.tpot_ms) == Gate::none;
+    if (kept() && (!can_keep || !is_cheaper(choice, cheapest_))) return;
+    if (!can_keep && fastest_.candidate != nullptr && !is_faster(choice, fastest_)) return;
+    const TargetLive& state = at(table_, live_, candidate);
+    if (live_gate(request_, candidate, state, excluded_) != Gate::none) return;
+    choice.ttft_us += wait_us(candidate, request_, state.in_flight);
+    const bool keeps = can_keep && promise_gate(request_, choice.ttft_us, candidate.tpot_ms) == Gate::none;
+    if (keeps && (!kept() || is_cheaper(choice, cheapest_))) cheapest_ = choice;
+    if (!keeps && (fastest_.candidate == nullptr || is_faster(choice, fastest_))) fastest_ = choice;
+  }
+
+  Decision best() const {
+    const Choice& best = kept() ? cheapest_ : fastest_;
+    if (best.candidate == nullptr) return {};
+    return {kept() ? Reason::cheapest : Reason::promise_at_risk, best.candidate->target, Gate::none,
+            Microseconds(best.ttft_us)};
+  }
+
+  const RoutingTable& table_;
+  const RequestFacts& request_;
+  const Live live_;
+  const std::span<const uint32_t> excluded_;
+  const RoutingTable::Candidates candidates_;
+  const double least_transport_;
+  Choice cheapest_;
+  Choice fastest_;
+};
+
+// The gate that stopped the target which came furthest; where none may be chosen, none came further than `capacity`.
 template <class Live>
 Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live live,
                    std::span<const uint32_t> excluded) {
   Gate furthest = Gate::model;
-  for (const Candidate& candidate : table.candidates(request.model).rows)
+  for (const Candidate& candidate : table.candidates(request.model).rows) {
     furthest = std::max(furthest, assess(table, request, candidate, live, excluded).gate);
+    if (furthest >= Gate::capacity) break;
+  }
   return furthest;
 }
 
@@ -225,7 +329,7 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
   const Candidate& chosen = table.candidate(*cold.target);
   const double cold_euros = euros_of(chosen, table.leg(request.region, chosen.site, request.paths), request);
   const auto expected_us = [&](const Candidate& candidate, double ttft_us) {
-    return ttft_us + prefills_before_us(table, request, candidate, at(live, candidate.target).in_flight);
+    return ttft_us + prefills_before_us(table, request, candidate, at(table, live, candidate).in_flight);
   };
   Decision warm = cold;
   double earliest_us = expected_us(chosen, cold.predicted_ttft.value());
@@ -278,7 +382,7 @@ template <class Live>
 Decision decide_with(const RoutingTable& table, const RequestFacts& request, Live live,
                      std::span<const uint32_t> excluded, double draw) {
   CHECK(request.tenant < table.rows().tenants.size() && request.region < table.rows().regions.size());
-  CHECK(live.size() == table.targets().size());
+  CHECK(size_of(live) == table.targets().size());
   Decision best = decide_model(table, request, live, excluded, draw);
   if (!request.fallbacks || keeps_promise(table, request, best)) return best;
   Gate why = best.blocking;
@@ -318,7 +422,7 @@ Decision decide_model(const RoutingTable& table, const RequestFacts& request, Li
     if (planned != nullptr)
       if (const Decision late = follow_plan(table, request, live, excluded, draw, planned); late.target)
         return warmed(late);
-    if (const Decision found = search(table, request, live, excluded); found.target) return warmed(found);
+    if (const Decision found = Search(table, request, live, excluded).run(); found.target) return warmed(found);
   }
   return {Reason::rejected, std::nullopt, furthest_gate(table, request, live, excluded), Microseconds()};
 }
@@ -348,7 +452,7 @@ Decision decide(const RoutingTable& table, const RequestFacts& request, std::spa
   return decide_with(table, request, live, excluded, draw);
 }
 
-Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive* const> live,
+Decision decide(const RoutingTable& table, const RequestFacts& request, LivePointers live,
                 std::span<const uint32_t> excluded, double draw) {
   return decide_with(table, request, live, excluded, draw);
 }
@@ -431,6 +535,7 @@ std::string_view to_string(Reason reason) {
     case Reason::rejected: return "rejected";
     case Reason::warm_prefix: return "warm_prefix";
     case Reason::fallback: return "fallback";
+    case Reason::baseline: return "baseline";
   }
   CHECK(false);
 }

@@ -405,13 +405,13 @@ TEST(DecideProperty, AgreesWithThePlainRuleAndWithItsOwnExplanation) {
     const RoutingTable table(random_rows(random));
     const RequestFacts request = random_request(table, random);
     std::vector<TargetLive> live(table.targets().size());
-    std::vector<const TargetLive*> pointers;
+    std::vector<const TargetLive*> pointers(live.size());
     std::vector<uint32_t> excluded;
     for (uint32_t i = 0; i < live.size(); ++i) {
       live[i].in_flight = static_cast<uint32_t>(random.below(6));
       live[i].healthy = random.chance(0.9);
       if (random.chance(0.1)) excluded.push_back(i);
-      pointers.push_back(&live[i]);
+      pointers[table.position_of(i)] = &live[i];
     }
     const double draw = random.uniform();
     const Decision decision = decide(table, request, live, excluded, draw);
@@ -449,7 +449,7 @@ TEST(DecideProperty, AgreesWithThePlainRuleAndWithItsOwnExplanation) {
       EXPECT_NE(decision.blocking, Gate::none);
     }
 
-    EXPECT_EQ(decide(table, request, pointers, excluded, draw).target, decision.target);
+    EXPECT_EQ(decide(table, request, LivePointers{pointers}, excluded, draw).target, decision.target);
     const std::vector<CandidateVerdict> verdicts = explain(table, request, live, excluded, draw);
     EXPECT_EQ(verdicts.size(), table.targets_of_model(request.model).size());
     for (const CandidateVerdict& verdict : verdicts) {

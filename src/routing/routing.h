@@ -163,9 +163,27 @@ class RoutingTable {
     double euros_per_prompt_token = 0;
     double euros_per_output_token = 0;
   };
+  // What a search rules most candidates out by, a block of them side by side.
+  struct Bounds {
+    static constexpr size_t kRows = 64;
+    template <class T>
+    using Column = std::array<T, kRows>;
+    Column<uint32_t> site{};
+    Column<float> prefill_overhead_us{};  // infinite: it is not up, or there is no candidate
+    Column<float> prefill_us_per_token{}, tpot_ms{};
+    Column<float> places{}, kept{};  // requests at once; kept is infinite where it is not known
+  };
+  // The legs of a region over some paths, by site, likewise; infinitely long where there is no way.
+  struct Reach {
+    const float* round_trip_us = nullptr;
+    const uint8_t* zone = nullptr;  // which of `zones` it touches; kZonesMax: one that is not among them
+  };
+  static constexpr size_t kZonesMax = UINT8_MAX;
   struct Candidates {
     std::span<const Candidate> rows;
     std::span<const LeastPrices> least;  // of rows[i] and all after it
+    std::span<const Bounds> bounds;      // of rows, the last block filled up
+    uint32_t first = 0;                  // position of rows[0]
   };
 
   // Rows that contradict each other (a position out of range, a negative price, a share of another model's target) are
@@ -198,9 +216,15 @@ class RoutingTable {
   std::span<const Share> shares(uint32_t tenant, uint32_t region, uint32_t model) const;
 
   Candidates candidates(uint32_t model) const;
-  const Candidate& candidate(uint32_t target) const { return candidates_[candidate_positions_[target]]; }
+  uint32_t position_of(uint32_t target) const { return candidate_positions_[target]; }
+  const Candidate& candidate(uint32_t target) const { return candidates_[position_of(target)]; }
   const Candidate& candidate_at(uint32_t position) const { return candidates_[position]; }
-  double least_euros_per_byte(uint32_t region, uint32_t paths) const {  // of its reachable legs
+  Reach reach(uint32_t region, uint32_t paths) const {
+    const size_t first = (size_t{paths} * rows_.regions.size() + region) * rows_.sites.size();
+    return {round_trip_us_.data() + first, leg_zones_.data() + first};
+  }
+  std::span<const grid::JurisdictionSet> zones() const { return zones_; }  // that legs touch, at most kZonesMax
+  double least_euros_per_byte(uint32_t region, uint32_t paths) const {     // of its reachable legs
     return least_euros_per_byte_[paths * rows_.regions.size() + region];
   }
 
@@ -223,6 +247,8 @@ class RoutingTable {
   void index_names();
   void index_prefixes();
   void index_targets();
+  void index_bounds();
+  void index_legs();
   void index_splits();
 
   TableRows rows_;
@@ -231,7 +257,12 @@ class RoutingTable {
   std::vector<Candidate> candidates_;
   std::vector<LeastPrices> least_prices_;
   std::vector<uint32_t> candidate_positions_;  // by target
-  std::vector<double> least_euros_per_byte_;   // by paths, then region
+  std::vector<Bounds> bounds_;
+  std::vector<uint32_t> model_first_bounds_;  // CSR: bounds_ by model
+  std::vector<float> round_trip_us_;          // as rows_.legs
+  std::vector<uint8_t> leg_zones_;            // likewise
+  std::vector<grid::JurisdictionSet> zones_;
+  std::vector<double> least_euros_per_byte_;  // by paths, then region
   std::unordered_map<Digest, uint32_t, DigestHash> key_positions_;
   Positions model_positions_;
   Positions region_positions_;
@@ -336,6 +367,7 @@ enum class Reason : uint8_t {
   rejected,         // nothing may serve it; Decision::blocking says why
   warm_prefix,      // it holds the beginning of the prompt, and answers no later than where the request would go else
   fallback,         // another model serves it; Decision::blocking says why the one that was asked does not
+  baseline,         // not decided here: baseline.h
 };
 std::string_view to_string(Reason reason);
 
@@ -369,18 +401,24 @@ Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request
 // none may or has a slot. How many are taken, health and promise are not asked.
 std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const RequestFacts& request);
 
-// `live` has one entry per target, or one pointer to where it is kept. `excluded` are targets already tried for this
+// Where the live states of a table's targets are kept, in the order of its candidates: what a decision reads one after
+// another should lie so.
+struct LivePointers {
+  std::span<const TargetLive* const> rows;  // by RoutingTable::position_of
+};
+
+// `live` has one entry per target, or says where each is kept. `excluded` are targets already tried for this
 // request. `draw` ∈ [0, 1) picks among the plan's shares, and what the plan turns away where that is refused; not of a
 // request that has been tried somewhere: it was admitted. It is the caller's own random number. Of equal costs the
 // faster wins. A target that holds the beginning of the prompt takes it where the plan has a share there, or it costs
 // no more than the cheapest, and its first token comes no later than from where the request would go else. Where what
 // was asked cannot keep the promise, the first of its fallbacks that can serves it, for whom that is allowed; where
 // none can, what was asked for; where that cannot at all, the first fallback that can. O(shares of the demand) where
-// the plan's are open, else O(targets of the model), less what cannot be cheaper than the best so far; allocates
-// nothing.
+// the plan's are open, else O(targets of the model), less what cannot be cheaper than the best so far and, beyond the
+// first few, what bounds rule out in passing; allocates nothing.
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
                 std::span<const uint32_t> excluded, double draw);
-Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive* const> live,
+Decision decide(const RoutingTable& table, const RequestFacts& request, LivePointers live,
                 std::span<const uint32_t> excluded, double draw);
 
 // Every target of the model, and of its fallbacks where they may serve it, with the gate that ruled it out, the chosen

@@ -20,12 +20,14 @@ constexpr size_t kRegions = 100;
 constexpr size_t kTenants = 10;
 
 // Every model at `sites_per_model` sites; prices fall and distances grow from edge to cloud, each site a little apart.
-TableRows make_rows(size_t sites_per_model, bool with_plan) {
+TableRows make_rows(size_t sites_per_model, bool with_plan, bool mixed_speeds = false) {
   Random random(1);
   TableRows rows;
   rows.jurisdictions = {"A", "B", "C"};
   std::vector<double> site_price(kSites);
+  std::vector<grid::JurisdictionSet> site_jurisdiction(kSites);
   for (size_t i = 0; i < kSites; ++i) {
+    site_jurisdiction[i] = {uint64_t{1} << random.below(3)};
     rows.sites.push_back("s" + std::to_string(i));
     site_price[i] = (1 + 3 * random.uniform()) * 1e-6;
   }
@@ -38,9 +40,10 @@ TableRows make_rows(size_t sites_per_model, bool with_plan) {
       target.site_position = static_cast<uint32_t>((model + i * (kSites / sites_per_model)) % kSites);
       target.deployment = rows.models[model] + "@" + rows.sites[target.site_position];
       target.model = model;
-      target.jurisdiction = {uint64_t{1} << random.below(3)};
+      target.jurisdiction = site_jurisdiction[target.site_position];
       target.concurrency_max = 32;
-      target.prefill_tokens_per_s = 10'000;
+      target.in_flight_kept = 24;
+      target.prefill_tokens_per_s = mixed_speeds ? 5'000 * static_cast<double>(1 + random.below(4)) : 10'000;
       target.tpot = Milliseconds(20);
       target.euros_per_prompt_token = site_price[target.site_position];
       target.euros_per_output_token = 3 * site_price[target.site_position];
@@ -48,7 +51,8 @@ TableRows make_rows(size_t sites_per_model, bool with_plan) {
     }
   for (size_t i = 0; i < kRegions; ++i)
     for (size_t site = 0; site < kSites; ++site)
-      rows.legs.push_back({true, Microseconds(1'000 + 40'000 * random.uniform()), {}, 1e-12 * (1 + random.uniform())});
+      rows.legs.push_back({true, Microseconds(1'000 + 40'000 * random.uniform()), site_jurisdiction[site],
+                           1e-12 * (1 + random.uniform())});
   if (!with_plan) return rows;
   for (uint32_t tenant = 0; tenant < kTenants; ++tenant)
     for (uint32_t region = 0; region < kRegions; ++region)
@@ -62,15 +66,17 @@ TableRows make_rows(size_t sites_per_model, bool with_plan) {
   return rows;
 }
 
-enum class Case { plan, open, promise, tight, at_risk };
+enum class Case { plan, open, promise, tight, at_risk, at_risk_mixed, nearly_full, full };
 
 void run(benchmark::State& state, Case kind) {
   const auto sites_per_model = static_cast<size_t>(state.range(0));
-  const RoutingTable table(make_rows(sites_per_model, kind == Case::plan));
+  const RoutingTable table(make_rows(sites_per_model, kind == Case::plan, kind == Case::at_risk_mixed));
   std::vector<TargetLive> live(table.targets().size());
-  std::vector<const TargetLive*> pointers;
-  for (const TargetLive& one : live) pointers.push_back(&one);
+  std::vector<const TargetLive*> pointers(live.size());
+  for (uint32_t i = 0; i < live.size(); ++i) pointers[i] = &live[i];
   Random random(7);
+  for (TargetLive& one : live)
+    if (kind == Case::full || (kind == Case::nearly_full && random.chance(0.95))) one.in_flight = 24;
   Histogram nanoseconds_taken;
   for (auto _ : state) {
     RequestFacts request;
@@ -83,11 +89,11 @@ void run(benchmark::State& state, Case kind) {
     const double prefill_ms = request.prompt_tokens / 10;
     if (kind == Case::promise) request.ttft = Milliseconds(prefill_ms + 20);  // half of the sites are near enough
     if (kind == Case::tight) request.ttft = Milliseconds(prefill_ms + 2);     // one in forty is
-    if (kind == Case::at_risk) request.ttft = Milliseconds(0.5);              // none is: all are weighed
+    if (kind >= Case::at_risk) request.ttft = Milliseconds(0.5);              // none is
     if (kind != Case::plan) request.allowed = {0b101};
     const double draw = random.uniform();
     const auto start = std::chrono::steady_clock::now();
-    benchmark::DoNotOptimize(decide(table, request, std::span<const TargetLive* const>(pointers), {}, draw));
+    benchmark::DoNotOptimize(decide(table, request, LivePointers{pointers}, {}, draw));
     const auto end = std::chrono::steady_clock::now();
     nanoseconds_taken.record(static_cast<uint64_t>(std::chrono::nanoseconds(end - start).count()));
   }
@@ -101,6 +107,9 @@ BENCHMARK_CAPTURE(run, cheapest, Case::open)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, cheapest_half_keep_promise, Case::promise)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, cheapest_one_in_forty_keeps, Case::tight)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_none_keeps, Case::at_risk)->Arg(20)->Arg(1'000);
+BENCHMARK_CAPTURE(run, fastest_of_four_speeds_none_keeps, Case::at_risk_mixed)->Arg(1'000);
+BENCHMARK_CAPTURE(run, fastest_of_one_in_twenty_with_room, Case::nearly_full)->Arg(1'000);
+BENCHMARK_CAPTURE(run, rejected_all_full, Case::full)->Arg(20)->Arg(1'000);
 
 // A prompt of 100,000 tokens, the index full of others, eight of a thousand engines with a part of it: its text is
 // hashed, engines that have its beginning are looked up, the request is decided, and noted.

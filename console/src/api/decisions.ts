@@ -22,6 +22,7 @@ const reasons: Record<string, string> = {
   promise_at_risk: 'Nothing keeps the promise now; it is the fastest that passed every other gate.',
   rejected: 'Nothing may serve it.',
   warm_prefix: 'It holds the beginning of the prompt, and answers no later than where the request would go else.',
+  baseline: 'Another policy was followed, as the server was started with --policy.',
   fallback: 'What was asked for cannot keep the promise; this model may serve in its place.',
 };
 

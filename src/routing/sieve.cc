@@ -1,0 +1,96 @@
+#include "routing/sieve.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace tandem::routing {
+namespace {
+
+constexpr size_t kRows = Sieve::Bounds::kRows;
+
+// Four at once, in every processor's registers. A vector put together from values that were stored one by one would
+// wait for them to leave the store buffer: they are put together in registers.
+using Floats = float __attribute__((vector_size(16)));
+using Masks = int32_t __attribute__((vector_size(16)));
+constexpr size_t kLanes = 4;
+
+Floats load(const float* from) {
+  Floats values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+template <class Lanes, class T>
+void store(Lanes values, T* to) {
+  std::memcpy(to, &values, sizeof values);
+}
+Floats all(float value) { return Floats{} + value; }
+Floats lesser(Floats a, Floats b) { return a < b ? a : b; }
+Floats greater(Floats a, Floats b) { return a > b ? a : b; }
+bool any_of(Masks masks) { return (masks[0] | masks[1] | masks[2] | masks[3]) != 0; }
+
+}  // namespace
+
+Sieve::Sieve(const RoutingTable& table, const RequestFacts& request)
+    : reach_(table.reach(request.region, request.paths)),
+      prompt_tokens_(static_cast<float>(request.prompt_tokens)),
+      output_us_per_ms_(static_cast<float>(request.output_tokens * 1e3)),
+      queue_(static_cast<float>(request.queue_per_concurrency)),
+      kept_least_(request.ttft.value() > 0 || request.tpot.value() > 0 ? 0 : kNever),
+      tpot_ms_max_(request.tpot.value() > 0 ? static_cast<float>(request.tpot.value()) * kSlack : kNever) {
+  const auto zones = table.zones();
+  for (size_t i = 0; i < zones.size(); ++i) detours_us_[i] = request.allowed.contains(zones[i]) ? 0 : kNever;
+  detours_us_[RoutingTable::kZonesMax] = 0;
+}
+
+bool Sieve::approach(const Limits& limits) {
+  Masks any{};
+  Floats soonest_us = all(kNever);
+  for (size_t i = 0; i < kRows; i += kLanes) {
+    const auto way_us = [&](size_t lane) {
+      const uint32_t site = block_->site[i + lane];
+      return reach_.round_trip_us[site] + detours_us_[reach_.zone[site]];
+    };
+    const Floats ways_us{way_us(0), way_us(1), way_us(2), way_us(3)};
+    const Floats prefill_us =
+        load(&block_->prefill_overhead_us[i]) + prompt_tokens_ * load(&block_->prefill_us_per_token[i]);
+    const Floats limit_us = load(&block_->tpot_ms[i]) <= tpot_ms_max_ ? all(limits.keeps_us) : all(limits.any_us);
+    store(prefill_us, &prefill_us_[i]);
+    store(ways_us + prefill_us, &ttft_us_[i]);
+    soonest_us = lesser(soonest_us, ways_us + prefill_us);
+    any |= ways_us + prefill_us <= limit_us;
+  }
+  soonest_us_ = std::min({soonest_us[0], soonest_us[1], soonest_us[2], soonest_us[3]});
+  return any_of(any);
+}
+
+// `wait_us` of decide.cc; never, where `live_gate` says that it is full.
+void Sieve::wait() {
+  for (size_t i = 0; i < kRows; i += kLanes) {
+    const Floats places = load(&block_->places[i]), in_flight = load(&in_flight_[i]);
+    const Floats queue_max = lesser(places, greater(all(1), places * queue_));
+    const Floats most = lesser(places + queue_max, greater(load(&block_->kept[i]), all(kept_least_)));
+    const Floats service_us = load(&prefill_us_[i]) + output_us_per_ms_ * load(&block_->tpot_ms[i]);
+    const Floats wait_us = service_us * greater(all(0), in_flight - places + 1) / places;
+    store(in_flight < most ? load(&ttft_us_[i]) + wait_us : all(kNever), &ttft_us_[i]);
+  }
+}
+
+bool Sieve::narrow(double keeps_us, double any_us) {
+  const Limits limits(keeps_us, any_us);
+  passed_ = 0;
+  for (size_t i = 0; i < kRows; ++i) {
+    const float limit_us = block_->tpot_ms[i] <= tpot_ms_max_ ? limits.keeps_us : limits.any_us;
+    passed_ |= uint64_t{ttft_us_[i] <= limit_us} << i;
+  }
+  return passed_ != 0;
+}
+
+size_t Sieve::soonest() const {
+  size_t best = static_cast<size_t>(std::countr_zero(passed_));
+  for (uint64_t left = passed_; left != 0; left &= left - 1)
+    if (const auto i = static_cast<size_t>(std::countr_zero(left)); ttft_us_[i] < ttft_us_[best]) best = i;
+  return best;
+}
+
+}  // namespace tandem::routing

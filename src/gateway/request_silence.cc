@@ -87,8 +87,7 @@ bool RequestRun::has_another(uint32_t target) const {
   const routing::RequestFacts& facts = trials_.canary != nullptr ? asked_facts_ : facts_;
   std::vector<uint32_t> excluded = excluded_;
   excluded.push_back(target);
-  const std::span<const routing::TargetLive* const> live(bound_->live);
-  const routing::Decision decision = routing::decide(*bound_->table, facts, live, excluded, draw_);
+  const routing::Decision decision = routing::decide(*bound_->table, facts, bound_->live_pointers(), excluded, draw_);
   return decision.target && core_.queue.waiting_in(group_of(decision)) == 0;
 }
 

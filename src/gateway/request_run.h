@@ -31,6 +31,8 @@ class RequestRun {
   RequestRun& operator=(const RequestRun&) = delete;
 
  private:
+  static constexpr int kClientLeft = 499;  // nginx's word for it; nobody reads it on the wire
+
   RequestRun(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
              http::ResponseWriter& writer);
 

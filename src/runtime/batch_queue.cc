@@ -6,8 +6,10 @@
 namespace tandem::runtime {
 namespace {
 
-// Between a thread's timer and its run: what the kernel takes to wake it.
+// Between a thread's timer and its run: what the kernel takes to wake it, and what else of the time a request has it
+// may lose there on a busy machine.
 constexpr Duration kWakeUp = microseconds(300);
+constexpr int64_t kSpareParts = 10;
 
 }  // namespace
 
@@ -49,7 +51,10 @@ void BatchQueue::note_run(Duration took) {
   run_time_.ns += (took.ns - run_time_.ns) / kSmoothing;
 }
 
-Duration BatchQueue::urgent(const WaitingRequest& waiting) const { return waiting.deadline - run_time_ * 2 - kWakeUp; }
+Duration BatchQueue::urgent(const WaitingRequest& waiting) const {
+  const Duration spare{(waiting.deadline - waiting.arrived).ns / kSpareParts};
+  return waiting.deadline - std::max(spare, run_time_ * 2 + kWakeUp);
+}
 
 void BatchQueue::forget(const WaitingRequest& waiting) {
   rows_ -= waiting.rows;

@@ -357,31 +357,30 @@ void Predictor::State::run_batch(Lock& lock, Entry& entry, std::vector<WaitingRe
   uint64_t rows = 0;
   for (const WaitingRequest& request : requests) rows += request.rows;
   const Duration begun = clock_.monotonic();
-  Duration ended = begun;
-  std::optional<ErrorCode> error;
   if (rows > 0) {
     for (const WaitingRequest& request : requests) entry.queue_seconds->record((begun - request.arrived).seconds());
     entry.batch_rows->record(static_cast<double>(rows));
     const Batch batch(requests, rows);
     const Result<OnnxSession::Outputs> outputs = session->run(batch.views());
-    ended = clock_.monotonic();
+    const Duration ended = clock_.monotonic();
+    lock.lock();  // whoever has the answer finds it counted
+    if (outputs) {
+      entry.recent.note_run(ended, rows);
+      for (const WaitingRequest& request : requests) entry.recent.note_answer(ended, ended - request.arrived);
+      entry.last_used = ended;
+      entry.queue.note_run(ended - begun);
+      entry.predictions += rows;
+      entry.answered->add(rows);
+    } else {
+      for (size_t i = 0; i < requests.size(); ++i) count_error(entry, outputs.error().code);
+    }
+    lock.unlock();
     answer(entry, requests, rows, outputs, begun, ended);
-    if (!outputs) error = outputs.error().code;
   }
 
   lock.lock();
   --entry.running;
   entry.served_since_load = true;
-  if (error) {
-    for (size_t i = 0; i < requests.size(); ++i) count_error(entry, *error);
-  } else if (rows > 0) {
-    entry.recent.note_run(ended, rows);
-    for (const WaitingRequest& request : requests) entry.recent.note_answer(ended, ended - request.arrived);
-    entry.last_used = ended;
-    entry.queue.note_run(ended - begun);
-    entry.predictions += rows;
-    entry.answered->add(rows);
-  }
   room_changed_.notify_one();
 }
 

@@ -149,7 +149,7 @@ describe('a grid with its access log, traces and TLS', () => {
     await client.responses.create({ model: 'none-such', input: 'x' }).catch(() => undefined);
     await grid.until(async () => (await grid.get('/api/v1/serving')).body.rejections.some((one) => one.code === 'model_not_found'), 'the rejection');
     const { body } = await grid.get('/api/v1/serving');
-    assert.equal(body.minutes.length, 60);
+    assert.ok(body.minutes.length >= 1 && body.minutes.length <= 60, "since the start, an hour at most");
     assert.ok(body.total.output_tokens_per_s > 0 && body.total.cost_eur > 0);
     assert.ok(body.sites.length > 0);
     assert.equal(body.tenants[0].tenant, 'demo');

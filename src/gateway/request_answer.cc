@@ -1,0 +1,312 @@
+// What comes back from the engine in turn, and what goes to the client.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "gateway/request_run.h"
+#include "gateway/tenant_limits.h"
+
+namespace tandem::gateway {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
+
+Error engine_error(int status) {
+  if (status == 429) return {ErrorCode::quota_exceeded, "every engine that may answer is busy", {}};
+  return {ErrorCode::unavailable, fmt::format("the engine answered with status {}", status), {}};
+}
+
+asio::awaitable<void> read_to_end(std::shared_ptr<GatewayCore> core, http::Exchange exchange) {
+  const Aside::Work work(core->aside, [&exchange] { exchange.cancel(); });
+  // What ends a stream after "[DONE]" is at most a chunk's trailer; more than that is not worth the connection.
+  const Result<std::optional<std::string>> rest = co_await exchange.read_some();
+  static_cast<void>(rest);
+}
+
+}  // namespace
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchange& exchange) {
+  if (trace_) attempt().status = exchange.status();
+  if (exchange.status() != 200) return answer_failure(turn, exchange);
+  responses_reply_.reset();  // what an engine before this one began
+  return completion_.stream ? answer_stream(turn, exchange) : answer_whole(turn, exchange);
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_failure(Turn& turn, http::Exchange& exchange) {
+  const int status = exchange.status();
+  if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
+  if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
+    turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
+    ApiError error;
+    error.code = ErrorCode::invalid_argument;
+    error.message = fmt::format("The model '{}' makes no embeddings.", record_.model);
+    error.param = "model";
+    error.reason = "unsupported_model";
+    co_await answer_error(Outcome::client_error, std::move(error));
+    co_return std::nullopt;
+  }
+  if (status == 429) {
+    turn.end_as(AttemptEnd::neutral);  // it is alive; the next decision goes elsewhere
+    ApiError busy{
+        ErrorCode::quota_exceeded, "Every engine that may answer is busy; try again shortly.", "", "capacity", 0, 1};
+    co_return busy;
+  }
+  co_return fail_turn(turn, engine_error(status));
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http::Exchange& exchange) {
+  Result<std::string> body = co_await exchange.read_all(kRefusalBytesMax);
+  silence_.stop();
+  if (writer_.peer_closed()) co_return leave(turn);
+  if (!body) co_return fail_turn(turn, body.error());
+  turn.end_as(AttemptEnd::success);
+  record_.status = exchange.status();
+  if (!read_whole_reply(*body, *core_.replies)) {  // not an object: put the engine's words into one
+    ApiError error;
+    error.code = ErrorCode::invalid_argument;
+    error.message = fmt::format("The engine refused the request with status {}.", exchange.status());
+    *body = body_of(error);
+  }
+  http::Headers headers = answer_headers("application/json");
+  bytes_down_ = body->size();
+  keep_decision(Outcome::client_error);
+  const Result<void> sent = co_await writer_.respond(record_.status, std::move(headers), std::move(*body));
+  if (!sent) record_.outcome = Outcome::cancelled;
+  co_return std::nullopt;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::Exchange& exchange) {
+  const Duration read_from = core_.clock.monotonic();
+  Result<std::string> body = co_await exchange.read_all(core_.options.answer_bytes_max);
+  waited_ = waited_ + (core_.clock.monotonic() - read_from);
+  silence_.stop();
+  if (writer_.peer_closed()) co_return leave(turn);
+  if (!body) co_return fail_turn(turn, body.error());
+  const Result<WholeReply> reply = read_whole_reply(*body, *core_.replies);
+  if (!reply) co_return fail_turn(turn, reply.error());
+  const auto estimated = static_cast<uint64_t>(routing::estimate_tokens(reply->text_bytes));
+  note_usage(reply->usage, estimated);
+  if (responses_) {
+    body = responses_reply().whole(*body, reply->usage.value_or(usage()));
+    if (!body) co_return fail_turn(turn, body.error());
+  } else if (!reply->usage) {
+    *body = with_usage(*body, usage());
+  }
+  turn.end_as(AttemptEnd::success);
+  turn.note_whole_answer();
+  bytes_down_ = body->size();
+  record_.status = 200;
+  http::Headers headers = answer_headers("application/json");
+  keep_decision(Outcome::ok);
+  const Result<void> sent = co_await writer_.respond(200, std::move(headers), std::move(*body));
+  if (!sent) record_.outcome = Outcome::cancelled;
+  co_return std::nullopt;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http::Exchange& exchange) {
+  if (!is_event_stream(exchange.headers())) {
+    const Error error{ErrorCode::corrupt, "the engine did not answer with a stream of events", {}};
+    co_return fail_turn(turn, error);
+  }
+  StreamReader reader = lead_ ? std::move(lead_->reader) : StreamReader(!completion_.include_usage, core_.replies);
+  StreamReader::Step held;  // whole events not sent yet: before the first that carries something, nothing is sent
+  while (lead_ || !reader.ended()) {
+    StreamReader::Step step;
+    if (lead_)
+      step = std::move(std::exchange(lead_, std::nullopt)->step);
+    else
+      step = co_await read_step(exchange, reader);
+    note_usage(reader.usage(), reader.tokens());
+    if (writer_.peer_closed()) co_return leave(turn);
+    Result<void> shaped = shape(step);
+    if (!shaped && !writer_.started()) co_return fail_turn(turn, shaped.error());
+    if (!shaped && !step.error) step.error = std::move(shaped.error());
+    if (held.forward.empty())
+      held.forward = std::move(step.forward);
+    else
+      held.forward += step.forward;
+    held.tokens += step.tokens;
+    held.has_data = held.has_data || step.has_data;
+    if (!held.has_data && !writer_.started() && held.forward.size() > StreamReader::kEventBytesMax && !step.error)
+      step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
+    // The last events go out with the answer's end, unless they are the first too.
+    const bool waits_for_end = reader.ended() && !step.error && writer_.started();
+    if ((held.has_data || writer_.started()) && !waits_for_end) {
+      StreamReader::Step sent = std::exchange(held, {});
+      const bool stays = co_await forward(std::move(sent));
+      if (!stays) co_return leave(turn);
+    }
+    if (step.error && !writer_.started()) co_return fail_turn(turn, *step.error);
+    if (!step.error) continue;
+    Error error = *std::move(step.error);
+    TurnEnd end = co_await break_off(turn, std::move(error));
+    co_return end;
+  }
+  TurnEnd end = co_await end_stream(turn, reader, std::move(held));
+  asio::co_spawn(core_.context, read_to_end(held_, std::move(exchange)), asio::detached);
+  co_return end;
+}
+
+asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchange, StreamReader& reader) {
+  const Duration read_from = core_.clock.monotonic();
+  if (writer_.started()) core_.silence.watch(silence_, core_.options.stall_max);
+  Result<std::optional<std::string>> piece = co_await exchange.read_some();
+  if (writer_.started()) silence_.stop();
+  const Duration now = core_.clock.monotonic();
+  if (piece && *piece && turn_ != nullptr) turn_->note_sign(now);
+  if (!writer_.started()) waited_ = waited_ + (now - read_from);
+  StreamReader::Step step;
+  if (!piece)
+    step.error = std::move(piece.error());
+  else if (!*piece)
+    step.error = Error{ErrorCode::unavailable, "the engine ended its stream without '[DONE]'", {}};
+  else
+    step = reader.feed(**piece);
+  if (!step.error && now - arrived_ > core_.options.stream_duration_max)
+    step.error = Error{ErrorCode::deadline_exceeded, "the stream took longer than is allowed", {}};
+  co_return step;
+}
+
+// What goes on to the client is as it asked for it.
+Result<void> RequestRun::shape(StreamReader::Step& step) {
+  if (!responses_) return {};
+  const std::string chunks = std::exchange(step.forward, {});
+  return responses_reply().add_events(chunks, step.forward);
+}
+
+asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
+  Result<void> written;
+  if (!writer_.started()) {
+    http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
+    headers.add("cache-control", "no-cache");
+    record_.status = 200;
+    written = co_await writer_.start(200, std::move(headers), step.forward);
+  } else {
+    written = co_await writer_.write(step.forward);
+  }
+  if (!written) co_return false;
+  note_sent(step);
+  co_return true;
+}
+
+void RequestRun::note_sent(const StreamReader::Step& step) {
+  bytes_down_ += step.forward.size();
+  if (step.tokens == 0) return;
+  if (turn_ != nullptr) turn_->note_first_token();
+  last_token_at_ = elapsed();
+  if (!first_token_at_) first_token_at_ = last_token_at_;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {
+  turn.end_as(AttemptEnd::failure);
+  record_.error = to_string(error);
+  if (trace_) attempt().error_type = describe(error.code).name;
+  keep_decision(Outcome::cut);
+  ApiError told;
+  told.code = ErrorCode::unavailable;
+  told.message = "The answer was cut off because the engine failed; what came so far is incomplete.";
+  told.reason = "stream_cut";
+  std::string event;
+  if (responses_)
+    responses_reply().fail_with(told.message, usage(), event);
+  else
+    event = http::format_sse({}, {}, body_of(told));
+  const Result<void> finished = co_await writer_.finish(event);
+  static_cast<void>(finished);  // the client has gone: nothing is left to tell it
+  co_return std::nullopt;
+}
+
+asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const StreamReader& reader,
+                                                            StreamReader::Step held) {
+  turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
+  note_usage(reader.usage(), reader.tokens());
+  note_sent(held);
+  std::string last;
+  if (responses_ && reader.engine_error()) {
+    responses_reply().fail_with("The engine reported an error; what came so far is incomplete.", usage(), last);
+  } else if (responses_) {
+    responses_reply().end(reader.usage().value_or(usage()), last);
+  } else if (completion_.include_usage && !reader.usage()) {
+    last = fmt::format(R"({{"id":"{}","object":"{}","created":{},"model":)", record_.id,
+                       surface_ == Surface::chat_completions ? "chat.completion.chunk" : "text_completion",
+                       record_.at.ns / 1'000'000'000);
+    append_json_string(last, record_.model);
+    last += R"(,"choices":[],"usage":)" + usage_json({record_.prompt_tokens, record_.output_tokens}) + '}';
+    last = http::format_sse({}, {}, last);
+  }
+  if (!responses_) last += "data: [DONE]\n\n";
+  bytes_down_ += last.size();
+  keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
+  held.forward += last;
+  const Result<void> finished = co_await writer_.finish(held.forward);
+  if (!finished && !reader.engine_error()) record_.outcome = Outcome::cancelled;
+  co_return std::nullopt;
+}
+
+asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) {
+  record_.status = writer_.peer_closed() ? kClientLeft : status_of(error);
+  http::Headers headers = answer_headers("application/json");
+  if (error.retry_after_s > 0) headers.add("retry-after", fmt::format("{}", error.retry_after_s));
+  record_.refused = code_of(error);
+  std::string body = body_of(error);
+  bytes_down_ = body.size();
+  keep_decision(writer_.peer_closed() ? Outcome::cancelled : outcome);
+  const Result<void> sent = co_await writer_.respond(status_of(error), std::move(headers), std::move(body));
+  if (!sent) record_.outcome = Outcome::cancelled;
+}
+
+http::Headers RequestRun::answer_headers(std::string_view content_type) {
+  record_.overhead = microseconds_of(core_.clock.monotonic() - arrived_ - waited_);
+  http::Headers headers = http::content_type(content_type);
+  if (!request_id_.empty()) headers.add("x-request-id", request_id_);
+  if (meter_ != nullptr) {
+    const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
+    if (requests_standing_) add_standing(headers, kRequestHeaders, limits.requests_per_minute, *requests_standing_);
+    if (tokens_standing_) add_standing(headers, kTokenHeaders, limits.tokens_per_minute, *tokens_standing_);
+  }
+  if (record_.id.empty()) return headers;
+  headers.add("x-tandem-decision", record_.id);
+  headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
+  headers.add("x-tandem-region-source", to_string(region_source_));
+  const auto add_promise = [&](const char* name, Milliseconds promise) {
+    if (promise.value() > 0) headers.add(name, fmt::format("{:g}", promise.value()));
+  };
+  add_promise("x-tandem-promise-ttft-ms", record_.promise_ttft);
+  add_promise("x-tandem-promise-tpot-ms", record_.promise_tpot);
+  if (record_.site.empty()) return headers;
+  headers.add("x-tandem-site", record_.site);
+  headers.add("x-tandem-model", record_.model);
+  return headers;
+}
+
+Usage RequestRun::usage() const {
+  Usage usage{record_.prompt_tokens, record_.output_tokens};
+  usage.cached_tokens = record_.cached_tokens;
+  return usage;
+}
+
+// Made when an engine answers: by then the request has its id.
+ResponsesReply& RequestRun::responses_reply() {
+  if (!responses_reply_) {
+    ResponseHead head{record_.id, record_.at.ns / 1'000'000'000, record_.model, responses_->echo};
+    responses_reply_.emplace(std::move(head), core_.options.answer_bytes_max);
+  }
+  return *responses_reply_;
+}
+
+void RequestRun::note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen) {
+  record_.tokens_counted = usage.has_value();
+  if (usage) record_.prompt_tokens = usage->prompt_tokens;
+  if (usage) record_.cached_tokens = usage->cached_tokens;
+  record_.output_tokens = usage ? usage->completion_tokens : output_tokens_seen;
+}
+
+}  // namespace tandem::gateway

@@ -322,8 +322,8 @@ void Reroute::carry_on(const TowardView& view, double negligible) {
     }
     const double distance = view.routed[node].distance;
     const double each = split_over(node, more, [&](const Mesh::Arc& arc) {
-      return (view.routed[arc.to].distance + arc.weight == distance) & (down[arc.slot >> 1] == 0) &
-             passes<kClosed>(view, arc.to);
+      const int nearer = view.routed[arc.to].distance + arc.weight == distance, up = down[arc.slot >> 1] == 0;
+      return (nearer & up & int{passes<kClosed>(view, arc.to)}) != 0;  // no branches: most arcs fail at any of them
     });
     for (size_t i = 0; i < hop_count_; ++i) {
       add<kNote>(hops_[i]->slot, each);

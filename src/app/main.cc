@@ -163,7 +163,9 @@ void add_plan(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("plan", "Plan a grid file: deployments, splits, cost, bound, blocked demands");
   command->add_option("--grid", options->grid, "Grid file")->required();
   command->add_option("--seed", options->seed, "Of the search")->capture_default_str();
-  command->add_option("--work", options->work, "Iterations of improvement for each 1,000 demands")
+  command
+      ->add_option("--work", options->work,
+                   "Iterations of improvement for each 1,000 demands, and for each plan of a model by itself")
       ->capture_default_str();
   command->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then")
       ->check(CLI::Range(0.0, 86'400.0));

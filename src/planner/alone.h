@@ -1,6 +1,6 @@
-// One model of a large grid planned by itself: over all its columns, in what the others leave it. Large grids are
-// searched with the best few columns of each demand, which are the same for many; where models hardly compete, each is
-// planned better alone.
+// One model planned by itself: over all its columns, in what the others leave it. Where models hardly compete, each is
+// planned better alone: from many starts, and in a large grid not only over the best few columns of each demand, which
+// are the same for many.
 #pragma once
 
 #include <cstdint>

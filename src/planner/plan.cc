@@ -208,8 +208,9 @@ class Making {
       std::array<Search::Spare, 2> spare;
       for (size_t k = 0; k < both.size(); ++k) spare[k] = search_.spare_beside(both[k]);
       for_each_on_two_threads(both.size(), [&](size_t k) {
-        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], seed_++, starts, iterations_, stop_);
+        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], seed_ + k, starts, iterations_, stop_);
       });
+      seed_ += both.size();
       for (size_t k = 0; k < both.size(); ++k) {
         iterations_alone_ += planned[k].iterations;
         for (const Search::Share& share : planned[k].shares)

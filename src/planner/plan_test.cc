@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "generate/generate.h"
+#include "ingest/ingest.h"
 #include "planner/planner.h"
 #include "support/drawn_grid.h"
 
@@ -195,6 +196,12 @@ TEST(Plan, PinnedReplicasStayAndArePaidFor) {
 TEST(Plan, SameArgumentsSameBytes) {
   const auto s = drawn_grid(kTwoSites + "demand d acme north m 20/s\ndemand e acme north m 3/s tpot=40ms ttft=200ms");
   EXPECT_EQ(planned(s).SerializeAsString(), planned(s).SerializeAsString());
+  const auto many = generate::generate_grid(
+      {.sites = 20, .demands = 80, .models = 5, .load = 0.5});  // models are planned by two threads
+  ASSERT_TRUE(many.has_value());
+  const auto read = ingest::read_grid(ingest::write_grid_file(*many), "many.yaml");
+  ASSERT_TRUE(read.snapshot.has_value());
+  EXPECT_EQ(planned(*read.snapshot).SerializeAsString(), planned(*read.snapshot).SerializeAsString());
 }
 
 TEST(Plan, EmptyGridAndStopRequest) {

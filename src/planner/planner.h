@@ -20,8 +20,9 @@ namespace tandem::planner {
 class Terrain;
 
 struct WorkLimit {
-  uint64_t iterations =
-      10'000;  // of local improvement for each 1,000 demands; never seconds, so that a plan can be made again
+  // Of local improvement for each 1,000 demands, and for each plan of a model by itself, of which there are as many as
+  // gain by it; never seconds, so that a plan can be made again.
+  uint64_t iterations = 10'000;
 };
 
 // What a lower bound is proven by: at these prices the problem falls apart into one for each deployment (bound.h). All

@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint32_t kRoundsFirst = 24;     // of the bound before a plan is built along its prices
 constexpr uint32_t kRoundsBetween = 24;   // of the bound between stretches of search
-constexpr uint32_t kRoundsOfLarge = 20;   // either, where a round takes a good part of a second
+constexpr uint32_t kRoundsOfLarge = 32;   // either, where a round takes a good part of a second
 constexpr uint32_t kRoundsWarm = 12;      // after a plan before: its loss of tightness is worth the time to who waits
 constexpr uint64_t kStretch = 400;        // ruins between them
 constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the one before served: a network waits for it

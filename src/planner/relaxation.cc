@@ -471,7 +471,6 @@ bool Relaxation::may_earn(size_t model, size_t row, double replica) const {
   const float* price = matrix.price.data();
   const float each = static_cast<float>(replica * (1 - 1e-6));
   float sum = 0, surplus = 0;
-#pragma GCC ivdep
   for (size_t i = 0; i < matrix.width; ++i) {
     const float gain = price[i] - eur[i];
     sum += gain > 0 ? gain : 0;

@@ -80,6 +80,10 @@ void print_upgrades(const Json& report) {
 }
 
 void print_sweep(const Json& report) {
+  if (report["scenarios"].integer() == 0) {
+    fmt::print("nothing of that kind can fail in this grid: no scenario was looked at\n");
+    return;
+  }
   print_worst(report);
   print_upgrades(report);
   fmt::print("\n");

@@ -357,6 +357,10 @@ Result<twin::Failure> find_failure(const grid::Snapshot& snapshot, std::string_v
                          twin::FailureKind::site, twin::FailureKind::member}) {
     if (kind != twin::kind_name(one)) continue;
     TANDEM_ASSIGN(const uint32_t found, row(one));
+    if (one == twin::FailureKind::member && snapshot.links[size_t{found}].members < 2)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("link '{}' is no bundle: its grid row has no 'members'; let the link itself fail",
+                              snapshot.links[size_t{found}].id));
     return twin::Failure{one, found};
   }
   return fail(ErrorCode::invalid_argument,

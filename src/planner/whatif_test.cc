@@ -123,6 +123,7 @@ TEST_F(WhatIf, NamesWhatIsNotThere) {
   EXPECT_EQ(unknown.code, ErrorCode::not_found);
   EXPECT_EQ(unknown.message, "no link 'a-x'; did you mean 'a-b'?");
   EXPECT_EQ(find_failure(grid, "site", "elsewhere").error().message, "no site 'elsewhere'");
+  EXPECT_THAT(find_failure(grid, "member", "a-b").error().message, testing::HasSubstr("link 'a-b' is no bundle"));
   EXPECT_EQ(find_failure(grid, "cable", "a-b").error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(parse_traffic_choice("none").error().code, ErrorCode::invalid_argument);
 }

@@ -74,10 +74,11 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
     shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(
         fmt::format("jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme hedge=0.9 "
                     "rpm=1000000 tpm=1000000000 budget=1000000\n"
+                    "tenant passing{0} key=sk-{0} rpm=1\n"
                     "trial half canary small to_site=s share=0.5\n"
-                    "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small "
-                    "port={} concurrency=100\nleg r s rtt=1\n",
-                    round % 3, a.port(), b.port()))));
+                    "target a{1} s small port={2} concurrency=100 prompt_cost=2\ntarget b s small "
+                    "port={3} concurrency=100\nleg r s rtt=1\n",
+                    round, round % 3, a.port(), b.port()))));
   };
   publish(0);
   Metrics metrics;
@@ -85,9 +86,10 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
   CountingSink sink;
   GatewayThread first(1, shared, metrics, clock, sink, kRequests);
   GatewayThread second(2, shared, metrics, clock, sink, kRequests);
+  std::atomic<bool> publishing = true;
   std::thread accounts([&] {
     const Instant month_begin = begin_of_month(clock.now());
-    for (uint64_t nano_eur = 1; nano_eur <= 200; ++nano_eur) {
+    for (uint64_t nano_eur = 1; publishing; ++nano_eur) {
       shared.note_spending(month_begin, {{"t", nano_eur}});
       EXPECT_EQ(shared.deployments().size(), 2u);
     }
@@ -100,6 +102,7 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
     static_cast<void>(metrics.prometheus_text());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  publishing = false;
   accounts.join();
   first.join();
   second.join();

@@ -1,4 +1,5 @@
-// Two gateways on their own threads, sharing what they share, while tables are published and decisions explained.
+// Two gateways on their own threads, sharing what they share, while tables are published, decisions explained and
+// spending noted.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/calendar.h"
 #include "gateway/test_world.h"
 
 namespace tandem::gateway {
@@ -70,11 +72,13 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
   SharedState shared({.failures_to_eject = 2, .ejection = milliseconds(5)});
   const auto publish = [&](int round) {
     shared.publish(std::make_shared<routing::RoutingTable>(routing::draw_table(
-        fmt::format("jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme hedge=0.9\n"
+        fmt::format("jurisdiction DE\nregion r\nsite s DE\nmodel small\ntenant t key=sk-acme hedge=0.9 "
+                    "rpm=1000000 tpm=1000000000 budget=1000000\n"
+                    "tenant passing{0} key=sk-{0} rpm=1\n"
                     "trial half canary small to_site=s share=0.5\n"
-                    "target a{} s small port={} concurrency=100 prompt_cost=2\ntarget b s small "
-                    "port={} concurrency=100\nleg r s rtt=1\n",
-                    round % 3, a.port(), b.port()))));
+                    "target a{1} s small port={2} concurrency=100 prompt_cost=2\ntarget b s small "
+                    "port={3} concurrency=100\nleg r s rtt=1\n",
+                    round, round % 3, a.port(), b.port()))));
   };
   publish(0);
   Metrics metrics;
@@ -82,6 +86,14 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
   CountingSink sink;
   GatewayThread first(1, shared, metrics, clock, sink, kRequests);
   GatewayThread second(2, shared, metrics, clock, sink, kRequests);
+  std::atomic<bool> publishing = true;
+  std::thread accounts([&] {
+    const Instant month_begin = begin_of_month(clock.now());
+    for (uint64_t nano_eur = 1; publishing; ++nano_eur) {
+      shared.note_spending(month_begin, {{"t", nano_eur}});
+      EXPECT_EQ(shared.deployments().size(), 2u);
+    }
+  });
   for (int round = 0; round < 50; ++round) {
     publish(round);
     for (GatewayThread* one : {&first, &second})
@@ -90,6 +102,8 @@ TEST(GatewayThreads, ShareTheTableAndTheLiveState) {
     static_cast<void>(metrics.prometheus_text());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  publishing = false;
+  accounts.join();
   first.join();
   second.join();
   engine_context.stop();

@@ -35,6 +35,7 @@ struct ServerCertificate::Loaded {
 namespace {
 
 using FileTime = std::filesystem::file_time_type;
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 constexpr auto kTlsAcceptPause = std::chrono::milliseconds(50);
 constexpr Duration kCloseTimeout = seconds(1);
@@ -245,7 +246,6 @@ class TlsListener::Impl : public std::enable_shared_from_this<TlsListener::Impl>
     const tcp::endpoint endpoint(address, options_.port);
     acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
     if (!error && options_.reuse_port) acceptor_.set_option(ReusePort(true), error);
     if (!error && address.is_v6()) acceptor_.set_option(asio::ip::v6_only(false), error);
     if (!error) acceptor_.bind(endpoint, error);

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <thread>
 
 #include "base/json.h"
 #include "http/http.h"
@@ -377,6 +378,28 @@ TEST_F(Emulator, ACutSiteBreaksItsAnswersAndRefusesUntilRestored) {
     EXPECT_EQ(running, 0);
     const Reply whole = co_await fetch(chat(R"(,"max_tokens":1)"));
     EXPECT_EQ(whole.status, 200);
+  });
+}
+
+TEST_F(Emulator, IsSetAndCutFromAnotherThreadWhileItServes) {
+  set({spec()});
+  run([&]() -> awaitable<void> {
+    std::thread steering([this] {
+      EngineSpec changed = spec();
+      for (uint32_t i = 0; i < 100; ++i) {
+        changed.replicas = 1 + i % 3;
+        EXPECT_TRUE(host_->set_engines({changed}).has_value());
+        host_->cut_site("ber");
+        host_->restore_site("ber");
+      }
+    });
+    for (int i = 0; i < 50; ++i) {
+      const Reply reply = co_await fetch(chat(R"(,"max_tokens":1)"));
+      EXPECT_TRUE(reply.status == 200 || reply.error == ErrorCode::unavailable);
+    }
+    steering.join();
+    const Reply after = co_await fetch(chat(R"(,"max_tokens":1)"));  // by now all that was asked has been done
+    EXPECT_EQ(after.status, 200);
   });
 }
 

@@ -112,6 +112,7 @@ class LiveBoard {
  private:
   void forget_expired();
   void bind_engines(BoundTable& bound);
+  uint32_t take_number();
   void bind_meters(BoundTable& bound);
 
   HealthOptions options_;

@@ -30,6 +30,31 @@ void EngineState::note_sign(Duration now) {
   if (now.ns - kApart.ns > last) last_sign_ns_.store(now.ns, std::memory_order_relaxed);
 }
 
+void EngineState::begin_long_prompt(Duration began, Duration time) {
+  const std::lock_guard lock(mutex_);
+  long_prompts_.push_back({began, time});
+}
+
+void EngineState::end_long_prompt(Duration began, Duration time) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(long_prompts_, LongPrompt{began, time});
+  if (found != long_prompts_.end()) long_prompts_.erase(found);
+}
+
+void EngineState::note_given_up(Duration now) {
+  const std::lock_guard lock(mutex_);
+  if (given_up_at_ < last_sign() || given_up_at_.ns == INT64_MIN) given_up_at_ = now;
+}
+
+bool EngineState::may_be_reading(Duration now) const {
+  const std::lock_guard lock(mutex_);
+  const Duration last = last_sign();
+  const bool is_given_up = given_up_at_.ns != INT64_MIN && given_up_at_ >= last;
+  return std::ranges::any_of(long_prompts_, [&](const LongPrompt& prompt) {
+    return (!is_given_up || prompt.began <= given_up_at_) && now < std::max(prompt.began, last) + prompt.time;
+  });
+}
+
 // Two threads at once may lose one of many.
 void EngineState::note_pace(double times) {
   constexpr double kPaceMax = 1'000;

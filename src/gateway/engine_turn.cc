@@ -6,12 +6,16 @@
 
 namespace tandem::gateway {
 
-EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience)
+EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience, Duration reading)
     : core_(core), engine_(std::move(engine)), patience_(patience), began_(core.clock.monotonic()) {
   engine_->begin();
+  if (reading <= core.options.patience_usual) return;  // nobody's patience is shorter for long
+  reading_ = reading;
+  engine_->begin_long_prompt(began_, reading_);
 }
 
 EngineTurn::~EngineTurn() {
+  end_reading();
   const Duration now = core_.clock.monotonic();
   const auto returns_at = engine_->end(given_up_ ? AttemptEnd::neutral : how_, now);
   core_.serve_queue();
@@ -26,11 +30,20 @@ void EngineTurn::note_ejection(Duration returns_at) {
   core_.board.note_ejection(engine_, returns_at);
 }
 
-void EngineTurn::give_up() {
+void EngineTurn::give_up(bool is_silent, double pace_of_others) {
+  constexpr double kFarSlower = 2;
   if (std::exchange(given_up_, true)) return;
   give_up_first_token();
+  engine_->note_given_up(core_.clock.monotonic());
+  if (may_be_reading()) return;
+  const bool is_slow = engine_->pace() >= kFarSlower * pace_of_others;  // as the requests before this one found it
   note_pace();
+  if (!is_silent && !is_slow) return;
   if (const auto returns_at = engine_->fail(core_.clock.monotonic())) note_ejection(*returns_at);
+}
+
+void EngineTurn::end_reading() {
+  if (reading_.ns > 0) engine_->end_long_prompt(began_, std::exchange(reading_, {}));
 }
 
 // Patience is this many times what is expected.
@@ -47,6 +60,7 @@ void EngineTurn::note_first_token() {
 }
 
 void EngineTurn::give_up_first_token() {
+  end_reading();
   if (!std::exchange(noted_, true)) engine_->first_tokens().note(core_.clock.monotonic() - began_);
 }
 

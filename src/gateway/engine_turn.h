@@ -12,8 +12,8 @@ namespace tandem::gateway {
 class EngineTurn {
  public:
   // `patience`: how long its first sign is waited for, a stream's first token or a whole answer, as the prediction has
-  // it; > 0.
-  EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience);
+  // it; > 0. `reading`: how much of that may go by, likewise, over the prompt alone; ≥ 0.
+  EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience, Duration reading = {});
   ~EngineTurn();
   EngineTurn(const EngineTurn&) = delete;
   EngineTurn& operator=(const EngineTurn&) = delete;
@@ -25,8 +25,11 @@ class EngineTurn {
   void note_sign(Duration now) { engine_->note_sign(now); }
   // For how long, of the turn, it has sent nothing to anybody.
   Duration silence() const { return core_.clock.monotonic() - std::max(began_, engine_->last_sign()); }
-  // It has been waited for long enough: a failure of the engine's now, and whatever comes of it says no more.
-  void give_up();
+  // The engine may be silent over somebody's long prompt, and not ill.
+  bool may_be_reading() const { return engine_->may_be_reading(core_.clock.monotonic()); }
+  // It has been waited for long enough: whatever comes of it says no more. It is a failure of the engine's now, unless
+  // that may be reading, or is only late (not `is_silent`) and was not of late: up to twice `pace_of_others`.
+  void give_up(bool is_silent = true, double pace_of_others = 1);
   bool given_up() const { return given_up_; }
   // Its first token has come. Later calls change nothing.
   void note_first_token();
@@ -36,12 +39,14 @@ class EngineTurn {
 
  private:
   void note_pace();
+  void end_reading();
   void note_ejection(Duration returns_at);
 
   GatewayCore& core_;
   std::shared_ptr<EngineState> engine_;
   const Duration patience_;
   const Duration began_;
+  Duration reading_;  // 0: not long, or over
   bool given_up_ = false;
   bool noted_ = false;
   AttemptEnd how_ = AttemptEnd::neutral;

@@ -83,8 +83,9 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
     return bound;
   }
 
-  // Of `options.baseline`, for that table.
+  // Of `options.baseline`, for that table; until the next call. Who asks for an older one gets its own turns.
   routing::BaselineRouter& baseline_on(const std::shared_ptr<const BoundTable>& table) {
+    if (table != bound) return older_baseline.emplace(*table->table, *options.baseline, options.seed);
     if (baseline_table != table) {
       baseline_table = table;
       baseline.emplace(*table->table, *options.baseline, options.seed);
@@ -128,6 +129,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   uint64_t table_version = 0;
   std::shared_ptr<const BoundTable> baseline_table;  // that `baseline` knows
   std::optional<routing::BaselineRouter> baseline;
+  std::optional<routing::BaselineRouter> older_baseline;  // of a request that began before
 };
 
 }  // namespace tandem::gateway

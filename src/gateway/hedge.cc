@@ -61,6 +61,7 @@ asio::awaitable<void> Attempt::read_lead(http::Exchange& exchange) {
     } else if (!*piece) {
       lead_.error = Error{ErrorCode::unavailable, "the engine ended its stream without '[DONE]'", {}};
     } else {
+      if (turn_ != nullptr) turn_->note_sign(core_->clock.monotonic());
       StreamReader::Step step = reader_.feed(**piece);
       lead_.forward += step.forward;
       lead_.tokens += step.tokens;
@@ -85,6 +86,21 @@ bool Attempt::answers() const {
   const int status = (*exchange_)->status();
   return is_clients_fault(status) || (status == 200 && is_event_stream((*exchange_)->headers()) && !lead_.error);
 }
+
+namespace {
+
+// What has failed by itself counts against its engine.
+void end_one(Attempt& attempt) {
+  if (attempt.settled() && !attempt.answers()) {
+    const Result<http::Exchange> exchange = attempt.take_exchange();
+    const bool is_engines_fault =
+        exchange ? exchange->status() != 429 : exchange.error().code != ErrorCode::resource_exhausted;
+    if (const auto turn = attempt.take_turn(); turn != nullptr && is_engines_fault) turn->end_as(AttemptEnd::failure);
+  }
+  attempt.cancel();
+}
+
+}  // namespace
 
 void Race::enter(std::shared_ptr<Attempt> attempt, http::Endpoint endpoint, http::ClientRequest request) {
   attempts_.push_back(attempt);
@@ -114,23 +130,17 @@ std::shared_ptr<Attempt> Race::winner() const {
   return all && !attempts_.empty() ? attempts_.back() : nullptr;
 }
 
-void Race::end_for(const Attempt& winner) {
-  for (const auto& attempt : attempts_) {
-    if (attempt.get() == &winner) continue;
-    if (attempt->settled() && !attempt->answers()) {
-      const Result<http::Exchange> exchange = attempt->take_exchange();
-      const bool is_engines_fault =
-          exchange ? exchange->status() != 429 : exchange.error().code != ErrorCode::resource_exhausted;
-      if (const auto turn = attempt->take_turn(); turn != nullptr && is_engines_fault)
-        turn->end_as(AttemptEnd::failure);
-    }
-    attempt->cancel();
-  }
-  attempts_.clear();
+void Race::drop_first() {
+  if (attempts_.size() == 1) return stop();
+  end_one(*attempts_.front());
+  attempts_.erase(attempts_.begin());
+  wake_.cancel();  // the other may have failed
 }
 
-void Race::cancel_all() {
-  for (const auto& attempt : attempts_) attempt->cancel();
+void Race::end(const Attempt* winner) {
+  for (const auto& attempt : attempts_)
+    if (attempt.get() != winner) end_one(*attempt);
+  attempts_.clear();
 }
 
 }  // namespace tandem::gateway

@@ -36,6 +36,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   // What has come: of a settled one, to be taken once.
   Result<http::Exchange> take_exchange();
   http::Cancellation cancellation() const { return cancellation_; }
+  EngineTurn& turn() { return *turn_; }  // until it is taken or cancelled
   std::unique_ptr<EngineTurn> take_turn() { return std::move(turn_); }
   StreamReader take_reader() { return std::move(reader_); }
   StreamReader::Step take_lead() { return std::move(lead_); }
@@ -61,7 +62,7 @@ bool is_event_stream(const http::Headers& headers);
 class Race {
  public:
   explicit Race(boost::asio::io_context& context) : wake_(context) {}
-  ~Race() { cancel_all(); }
+  ~Race() { end(nullptr); }
   Race(const Race&) = delete;
   Race& operator=(const Race&) = delete;
 
@@ -70,16 +71,18 @@ class Race {
   boost::asio::awaitable<void> wait(std::optional<Duration> at_most);
   void stop();
   bool stopped() const { return stopped_; }
+  // The first is waited for no longer: the second runs on, if there is one.
+  void drop_first();
 
   // The first that answers; else the last that was entered, once all are settled; else null.
   std::shared_ptr<Attempt> winner() const;
-  Attempt& first() const { return *attempts_.front(); }
+  Attempt& first() const { return *attempts_.front(); }  // of those that were not dropped
   // All but this one end now, and it runs on alone; what had failed by itself counts against its engine.
-  void end_for(const Attempt& winner);
+  void end_for(const Attempt& winner) { end(&winner); }
 
  private:
   bool decided() const { return stopped_ || winner() != nullptr; }
-  void cancel_all();
+  void end(const Attempt* winner);
 
   boost::asio::steady_timer wake_;
   std::vector<std::shared_ptr<Attempt>> attempts_;

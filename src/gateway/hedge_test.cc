@@ -134,6 +134,44 @@ TEST(Hedge, AClientThatLeavesEndsBoth) {
   EXPECT_EQ(in_flight(world), 0u);
 }
 
+TEST(Hedge, WhereTheFirstIsGivenUpTheSecondRunsOn) {
+  for (const bool second_answers : {true, false}) {
+    GatewayOptions options = quick();
+    options.patience_min = options.patience_usual = milliseconds(60);
+    options.patience_factor = 0.01;
+    TestWorld world(kPair, {"a", "b"}, options, {.failures_to_eject = 1});
+    world.engine("a").behaviour = Behaviour::hangs;
+    world.engine("b").behaviour = second_answers ? Behaviour::takes_turns : Behaviour::fails;
+    Reply reply;
+    world.start(chat(kStreamBody), reply);
+    world.wait_until([&] { return world.engine("a").left == 1; });
+    EXPECT_EQ(world.engine("b").left, 0);
+    world.engine("b").turns = 1;
+    world.wait_until([&] { return !world.records.all.empty() && reply.status != 0; });
+    EXPECT_EQ(reply.status, second_answers ? 200 : 503);
+    EXPECT_EQ(world.last().deployment, "b");
+    EXPECT_EQ(in_flight(world), 0u);
+    EXPECT_FALSE(world.shared.deployments()[0].healthy) << "given up";
+    EXPECT_EQ(world.shared.deployments()[1].healthy, second_answers);
+  }
+}
+
+TEST(Hedge, AFailureCountsWhereTheClientLeavesTheOther) {
+  TestWorld world(kPair, {"a", "b"}, quick(), {.failures_to_eject = 1});
+  world.engine("a").behaviour = Behaviour::hangs;
+  world.engine("b").behaviour = Behaviour::error_first;
+  Reply reply;
+  http::Cancellation client = world.start(chat(kStreamBody), reply);
+  world.wait_until([&] { return in_flight(world) == 2; });
+  world.wait_until([&] { return world.engine("b").left == 0 && !world.engine("b").requests.empty(); });
+  for (int i = 0; i < 50; ++i) world.context.run_one_for(std::chrono::milliseconds(2));  // its error has come
+  client.cancel();
+  world.wait_until([&] { return !world.records.all.empty(); });
+  EXPECT_EQ(world.last().outcome, Outcome::cancelled);
+  EXPECT_TRUE(world.shared.deployments()[0].healthy);
+  EXPECT_FALSE(world.shared.deployments()[1].healthy);
+}
+
 TEST(Hedge, AStreamIsPassedOnAsWithoutIt) {
   TestWorld world(kPair, {"a", "b"}, quick());
   http::Headers headers;

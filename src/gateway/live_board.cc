@@ -30,6 +30,31 @@ void EngineState::note_sign(Duration now) {
   if (now.ns - kApart.ns > last) last_sign_ns_.store(now.ns, std::memory_order_relaxed);
 }
 
+void EngineState::begin_long_prompt(Duration began, Duration time) {
+  const std::lock_guard lock(mutex_);
+  long_prompts_.push_back({began, time});
+}
+
+void EngineState::end_long_prompt(Duration began, Duration time) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(long_prompts_, LongPrompt{began, time});
+  if (found != long_prompts_.end()) long_prompts_.erase(found);
+}
+
+void EngineState::note_given_up(Duration now) {
+  const std::lock_guard lock(mutex_);
+  if (given_up_at_ < last_sign() || given_up_at_.ns == INT64_MIN) given_up_at_ = now;
+}
+
+bool EngineState::may_be_reading(Duration now) const {
+  const std::lock_guard lock(mutex_);
+  const Duration last = last_sign();
+  const bool is_given_up = given_up_at_.ns != INT64_MIN && given_up_at_ >= last;
+  return std::ranges::any_of(long_prompts_, [&](const LongPrompt& prompt) {
+    return (!is_given_up || prompt.began <= given_up_at_) && now < std::max(prompt.began, last) + prompt.time;
+  });
+}
+
 // Two threads at once may lose one of many.
 void EngineState::note_pace(double times) {
   constexpr double kPaceMax = 1'000;
@@ -116,7 +141,6 @@ void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
   const std::lock_guard publishing(publish_mutex_);
   auto bound = std::make_shared<BoundTable>();
   bound->table = std::move(table);
-  forget_expired();  // some may have gone since the last table came
   bind_engines(*bound);
   bind_meters(*bound);
   std::shared_ptr<const BoundTable> previous;  // let go outside the lock
@@ -141,45 +165,45 @@ void LiveBoard::forget_expired() {
 }
 
 void LiveBoard::bind_engines(BoundTable& bound) {
-  std::vector<bool> is_served(bound.table->rows().models.size());  // by an engine that was there before
-  for (const routing::Target& target : bound.table->targets())
-    if (engines_.contains(target.deployment)) is_served[target.model] = true;
   const routing::RoutingTable& table = *bound.table;
   const auto count = static_cast<uint32_t>(table.targets().size());
+  std::vector<bool> is_served(table.rows().models.size());  // by an engine that was there before
   bound.engines.resize(count);
   bound.live.resize(count);
+  // Held before anything is counted: an engine that only a request still has may go at any moment.
+  for (uint32_t target = 0; target < count; ++target) {
+    const auto known = engines_.find(table.targets()[target].deployment);
+    if (known != engines_.end()) bound.engines[target] = known->second.engine.lock();
+    if (bound.engines[target] != nullptr) is_served[table.targets()[target].model] = true;
+  }
+  forget_expired();
   // Of new engines, those that a decision looks at one after another are so kept: it reads a few cache lines, not one
   // for each. Threads that write to neighbours at once wait for each other, for less than a tenth of a microsecond.
-  const auto is_new = [&](const routing::Target& target) {
-    const auto known = engines_.find(target.deployment);
-    return known == engines_.end() || known->second.engine.expired();
-  };
-  const auto added = static_cast<size_t>(std::ranges::count_if(table.targets(), is_new));
+  const auto added = static_cast<size_t>(std::ranges::count(bound.engines, nullptr));
   const std::shared_ptr<routing::TargetLive[]> places(new routing::TargetLive[added]);
-  size_t next_place = 0;
+  ptrdiff_t next_place = 0;
   for (uint32_t position = 0; position < count; ++position) {
     const uint32_t target = table.candidate_at(position).target;
-    const std::string& deployment = table.targets()[target].deployment;
-    const auto [entry, fresh] = engines_.try_emplace(deployment);
-    Known& known = entry->second;
-    if (fresh && free_numbers_.empty()) {
-      known.number = next_number_++;
-    } else if (fresh) {
-      known.number = free_numbers_.back();
-      free_numbers_.pop_back();
-    }
-    std::shared_ptr<EngineState> engine = known.engine.lock();
+    std::shared_ptr<EngineState>& engine = bound.engines[target];
     if (engine == nullptr) {
-      const std::shared_ptr<routing::TargetLive> place(places, &places[static_cast<ptrdiff_t>(next_place++)]);
-      known.engine = engine = std::make_shared<EngineState>(deployment, known.number, options_, place);
+      const std::string& deployment = table.targets()[target].deployment;
+      const std::shared_ptr<routing::TargetLive> place(places, &places[next_place++]);
+      engine = std::make_shared<EngineState>(deployment, take_number(), options_, place);
+      engines_[deployment] = {engine, engine->number()};
+      if (is_served[table.targets()[target].model]) engine->start_slowly();
     }
-    if (fresh && is_served[table.targets()[target].model]) engine->start_slowly();
-    bound.target_of_engine.resize(std::max<size_t>(bound.target_of_engine.size(), known.number + size_t{1}));
-    bound.target_of_engine[known.number] = target;
+    bound.target_of_engine.resize(std::max<size_t>(bound.target_of_engine.size(), engine->number() + size_t{1}));
+    bound.target_of_engine[engine->number()] = target;
     bound.live[target] = &engine->live();
     bound.ordered_live.push_back(&engine->live());
-    bound.engines[target] = std::move(engine);
   }
+}
+
+uint32_t LiveBoard::take_number() {
+  if (free_numbers_.empty()) return next_number_++;
+  const uint32_t number = free_numbers_.back();
+  free_numbers_.pop_back();
+  return number;
 }
 
 void LiveBoard::bind_meters(BoundTable& bound) {

@@ -48,6 +48,14 @@ class EngineState {
   std::optional<Duration> fail(Duration now);
   // When it last sent anything that was asked for, to a few milliseconds.
   Duration last_sign() const { return {last_sign_ns_.load(std::memory_order_relaxed)}; }
+  // A long prompt, for which it may send nothing to anybody for so long after; the same again once that is over.
+  void begin_long_prompt(Duration began, Duration time);
+  void end_long_prompt(Duration began, Duration time);
+  // Somebody waits for it no longer.
+  void note_given_up(Duration now);
+  // Its silence may be that of a long prompt: one that it had before anybody gave it up since its last sign. What it
+  // is given later excuses nothing, or a hung engine would be excused for ever.
+  bool may_be_reading(Duration now) const;
   void note_sign(Duration now);
   // How many times as long as was expected its first signs take of late, ≥ 1.
   double pace() const { return pace_.load(std::memory_order_relaxed); }
@@ -71,7 +79,7 @@ class EngineState {
   const HealthOptions options_;
   std::string deployment_;
   const uint32_t number_;
-  std::mutex mutex_;  // guards what is below, which only a troubled engine needs
+  mutable std::mutex mutex_;  // guards what is below, which only troubled engines and long prompts need
   Phase phase_ = Phase::steady;
   uint32_t failures_ = 0;   // in a row
   uint32_t history_ = 0;    // of the last 32 since it was steady, a bit each, the latest lowest: set where it failed
@@ -79,6 +87,12 @@ class EngineState {
   uint32_t step_ = 0;       // while recovering: requests let in beyond those in flight at the last good sign
   Duration returns_at_;
   Duration steady_since_;
+  struct LongPrompt {
+    Duration began, time;
+    bool operator==(const LongPrompt&) const = default;
+  };
+  std::vector<LongPrompt> long_prompts_;
+  Duration given_up_at_{INT64_MIN};  // for the first time since its last sign
 };
 
 // A table with the state of each of its targets. Immutable.
@@ -112,6 +126,7 @@ class LiveBoard {
  private:
   void forget_expired();
   void bind_engines(BoundTable& bound);
+  uint32_t take_number();
   void bind_meters(BoundTable& bound);
 
   HealthOptions options_;

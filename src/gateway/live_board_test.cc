@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "routing/drawn_table.h"
 
 namespace tandem::gateway {
@@ -171,6 +173,30 @@ TEST(LiveBoard, WhatComesBackAfterItWasForgottenIsNew) {
   board.publish(table_of("target a s m\ntarget b s m"));
   EXPECT_EQ(board.current()->live[0]->in_flight_max, 1u) << "it starts slowly";
   EXPECT_EQ(board.current()->live[1]->in_flight_max, UINT32_MAX);
+}
+
+TEST(LiveBoard, AnEngineThatGoesWhileATableIsPublishedIsThereOrNew) {
+  constexpr int kEngines = 64;
+  const std::string one = "target stays s m";
+  std::string all = one;
+  for (int i = 0; i < kEngines; ++i) all += "\ntarget e" + std::to_string(i) + " s m";
+  for (int round = 0; round < 100; ++round) {
+    LiveBoard board(options());
+    board.publish(table_of(all));
+    auto requests = board.current()->engines;  // all that is left of them when their table has gone
+    const std::vector<std::weak_ptr<EngineState>> before(requests.begin(), requests.end());
+    board.publish(table_of(one));
+    const auto table = table_of(all);
+    std::thread publisher([&] { board.publish(table); });
+    for (auto& request : requests) request.reset();
+    publisher.join();
+    const auto bound = board.current();
+    for (size_t i = 0; i < before.size(); ++i) {
+      const bool is_there = before[i].lock() == bound->engines[i];
+      EXPECT_EQ(bound->live[i]->in_flight_max, is_there ? UINT32_MAX : 1u) << "what is new starts slowly";
+      EXPECT_EQ(bound->target_of_engine[bound->engines[i]->number()], i);
+    }
+  }
 }
 
 TEST(LiveBoard, AReaderTakesANewTableOnce) {

@@ -50,6 +50,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_failure(Turn& turn, http
     error.message = fmt::format("The model '{}' makes no embeddings.", record_.model);
     error.param = "model";
     error.reason = "unsupported_model";
+    silence_.stop();
     co_await answer_error(Outcome::client_error, std::move(error));
     co_return std::nullopt;
   }
@@ -185,6 +186,7 @@ Result<void> RequestRun::shape(StreamReader::Step& step) {
 asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
   Result<void> written;
   if (!writer_.started()) {
+    silence_.stop();  // while it is written the client is waited for, not the engine
     http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
     headers.add("cache-control", "no-cache");
     record_.status = 200;

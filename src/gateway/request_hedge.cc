@@ -12,7 +12,13 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
   const Duration began = core_.clock.monotonic();
   Race race(core_.context);
   writer_.on_disconnect([&race] { race.stop(); });
-  watch_engine(*turn_, [&race] { race.stop(); });
+  watch_engine(*turn_, [this, &race] {
+    race.drop_first();
+    if (race.stopped()) return;
+    has_second_ = false;  // it is the only one now
+    note_target(race.first().target());
+    watch_engine(race.first().turn(), [&race] { race.stop(); });
+  });
   enter(race, target, std::move(turn_));
   co_await race.wait(hedge_delay(target, quantile));
   if (race.winner() == nullptr && !race.stopped()) {
@@ -22,10 +28,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
       excluded_.push_back(other);
       record_.hedge = HedgeRecord{record_.deployment, bound_->table->targets()[other].deployment,
                                   microseconds_of(core_.clock.monotonic() - began), false};
-      auto turn = std::make_unique<Turn>(core_, bound_->engines[other], patience(*second));
+      auto turn = turn_at(*second);
       note_prefix(*second);
       begin_attempt(bound_->table->targets()[other]);
       enter(race, other, std::move(turn));
+      has_second_ = true;
     }
     co_await race.wait(std::nullopt);
   }
@@ -33,6 +40,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
   const std::shared_ptr<Attempt> winner = race.winner();
   writer_.on_disconnect({});
   silence_.stop();
+  has_second_ = false;
   if (record_.hedge) end_race(winner != nullptr && winner->target() != target);
   if (writer_.peer_closed()) co_return leave();
   if (winner == nullptr) {
@@ -71,7 +79,7 @@ std::optional<routing::Decision> RequestRun::second_engine(uint32_t target) {
   facts.fallbacks = false;
   std::vector<uint32_t> excluded = excluded_;
   excluded.push_back(target);
-  const routing::Decision decision = routing::decide(*bound_->table, facts, bound_->live_pointers(), excluded, draw_);
+  const routing::Decision decision = weigh(facts, excluded);
   if (!decision.target || core_.queue.waiting_in(group_of(decision)) > 0 || !core_.hedges.take()) return std::nullopt;
   return decision;
 }

@@ -239,20 +239,20 @@ asio::awaitable<void> RequestRun::serve() {
   }
 }
 
-routing::Decision RequestRun::weigh() {
+routing::Decision RequestRun::weigh(const routing::RequestFacts& facts, const std::vector<uint32_t>& excluded) const {
   if (core_.options.baseline) {
     constexpr size_t kPoint = 3;  // beyond what everybody's prompts begin with, before what is one request's own
     const auto points = prefix_.points();
     std::optional<uint64_t> prefix;
     if (!points.empty()) prefix = points[std::min(kPoint, points.size() - 1)].hash;
-    return core_.baseline_on(bound_).choose(facts_, bound_->live_pointers(), excluded_, prefix);
+    return core_.baseline_on(bound_).choose(facts, bound_->live_pointers(), excluded, prefix);
   }
-  return routing::decide(*bound_->table, facts_, bound_->live_pointers(), excluded_, draw_);
+  return routing::decide(*bound_->table, facts, bound_->live_pointers(), excluded, draw_);
 }
 
 routing::Decision RequestRun::decide() {
   core_.board.readmit_due(core_.clock.monotonic());
-  const routing::Decision decision = weigh();
+  const routing::Decision decision = weigh(facts_, excluded_);
   if (kept_ == nullptr) {
     kept_ = std::make_shared<KeptDecision>();
     record_.id = core_.next_id();
@@ -286,7 +286,7 @@ void RequestRun::note(const routing::Decision& decision) {
 void RequestRun::begin_turn(const routing::Decision& decision) {
   note_target(*decision.target);
   ++record_.attempts;
-  turn_ = std::make_unique<Turn>(core_, bound_->engines[*decision.target], patience(decision));
+  turn_ = turn_at(decision);
   note_prefix(decision);
   begin_attempt(bound_->table->targets()[*decision.target]);
   charge_service();

@@ -61,7 +61,8 @@ class RequestRun {
   Checked<std::monostate> check_freshness() const;
   boost::asio::awaitable<void> serve();
   routing::Decision decide();
-  routing::Decision weigh();
+  // By the policy in force.
+  routing::Decision weigh(const routing::RequestFacts& facts, const std::vector<uint32_t>& excluded) const;
   uint64_t group_of(const routing::Decision& decision) const;
   void note(const routing::Decision& decision);
   void begin_turn(const routing::Decision& decision);
@@ -77,6 +78,9 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
   // How long the first sign of the target that was decided for is waited for.
   Duration patience(const routing::Decision& decision) const;
+  std::unique_ptr<Turn> turn_at(const routing::Decision& decision) const;
+  Duration reading(const routing::Decision& decision) const;
+  double prefill_ms(const routing::Target& target) const;
   std::optional<double> tokens_to_sign() const;
   std::optional<Duration> promised_sign() const;
   // Until `silence_.stop()`; `abandon` ends what waits for the engine.
@@ -159,6 +163,7 @@ class RequestRun {
   SilenceWatch::Entry silence_{[this] { on_silence(); }};
   Turn* watched_ = nullptr;  // whose silence that is
   std::function<void()> abandon_;
+  bool has_second_ = false;   // engine, that runs on where the watched one is given up
   bool retry_taken_ = false;  // from the budget, for the next attempt
   FairQueue::Waiting waiting_;
   bool charged_ = false;            // its tenant, for what it is expected to be

@@ -12,15 +12,33 @@ Duration RequestRun::patience(const routing::Decision& decision) const {
   const routing::Target& target = bound_->table->targets()[*decision.target];
   const std::optional<double> tokens = tokens_to_sign();
   if (!tokens || !completion_.is_text) return options.timeouts.first_byte;
-  double expected_ms = decision.predicted_ttft.value() * 1e-3 + *tokens * target.tpot.value();
-  if (target.prefill_tokens_per_s > 0)
-    expected_ms += routing::estimate_tokens(request_.body.size()) / target.prefill_tokens_per_s * 1e3;
+  const double expected_ms =
+      decision.predicted_ttft.value() * 1e-3 + *tokens * target.tpot.value() + prefill_ms(target);
   Duration least = options.patience_usual;
   if (const auto promised = promised_sign())
     least = std::clamp(nanoseconds(promised->ns / 2), options.patience_min, options.patience_usual);
   const double most_ms = options.timeouts.first_byte.seconds() * 1e3;
   return std::max(least,
                   nanoseconds(static_cast<int64_t>(std::min(options.patience_factor * expected_ms, most_ms) * 1e6)));
+}
+
+// All of the body's.
+double RequestRun::prefill_ms(const routing::Target& target) const {
+  if (target.prefill_tokens_per_s <= 0) return 0;
+  return routing::estimate_tokens(request_.body.size()) / target.prefill_tokens_per_s * 1e3;
+}
+
+// An engine that reads a prompt in one piece sends nothing to anybody meanwhile.
+Duration RequestRun::reading(const routing::Decision& decision) const {
+  const double expected_ms =
+      decision.predicted_ttft.value() * 1e-3 + prefill_ms(bound_->table->targets()[*decision.target]);
+  return nanoseconds(static_cast<int64_t>(std::min(core_.options.patience_factor * expected_ms, 1e9) * 1e6));
+}
+
+std::unique_ptr<RequestRun::Turn> RequestRun::turn_at(const routing::Decision& decision) const {
+  const Duration waited_for = patience(decision);
+  return std::make_unique<Turn>(core_, bound_->engines[*decision.target], waited_for,
+                                std::min(waited_for, reading(decision)));
 }
 
 // How many tokens are made before anything can be seen of them, at most; nothing: it cannot be told.
@@ -46,12 +64,13 @@ void RequestRun::watch_engine(Turn& turn, std::function<void()> abandon) {
 void RequestRun::on_silence() {
   if (writer_.started() ? !is_stalled() : !may_go_elsewhere()) return;
   watched_->give_up();
-  abandon_();
+  const std::function<void()> abandon = abandon_;  // which may watch another
+  abandon();
 }
 
 // A stream that has begun can only be cut, so it is waited for until others gave its engine up.
 bool RequestRun::is_stalled() {
-  if (!bound_->live[*target_]->healthy) return true;
+  if (!bound_->live[*target_]->healthy && !watched_->may_be_reading()) return true;
   core_.silence.watch(silence_, core_.options.stall_max);
   return false;
 }
@@ -65,10 +84,12 @@ bool RequestRun::may_go_elsewhere() {
   Duration more = patience - watched_->silence();
   if (const auto promised = promised_sign()) more = std::min(more, std::max(patience, *promised) - watched_->age());
   core_.silence.watch(silence_, more.ns > 0 ? more : patience);
-  if (more.ns > 0 || record_.attempts >= core_.options.attempts_max || !has_another(*target_)) return false;
-  watched_->give_up();
-  if (trials_.canary == nullptr && !core_.retries.take()) return false;  // what is tried costs nobody an answer
-  retry_taken_ = trials_.canary == nullptr;
+  if (more.ns > 0) return false;
+  if (!has_second_ && (record_.attempts >= core_.options.attempts_max || !has_another(*target_))) return false;
+  watched_->give_up(watched_->silence() >= patience, pace);
+  const bool needs_retry = trials_.canary == nullptr && !has_second_;  // what is tried costs nobody an answer
+  if (needs_retry && !core_.retries.take()) return false;
+  retry_taken_ = needs_retry;
   silence_.stop();
   return true;
 }
@@ -87,7 +108,7 @@ bool RequestRun::has_another(uint32_t target) const {
   const routing::RequestFacts& facts = trials_.canary != nullptr ? asked_facts_ : facts_;
   std::vector<uint32_t> excluded = excluded_;
   excluded.push_back(target);
-  const routing::Decision decision = routing::decide(*bound_->table, facts, bound_->live_pointers(), excluded, draw_);
+  const routing::Decision decision = weigh(facts, excluded);
   return decision.target && core_.queue.waiting_in(group_of(decision)) == 0;
 }
 

@@ -20,7 +20,7 @@ void RequestRun::enter_trials() {
   for (const routing::Trial* trial : trials_.shadows) record_.trials.push_back({trial->id, TrialSide::base});
   if (trials_.canary == nullptr) return;
   facts_ = facts_for(*bound_->table, *trials_.canary, facts_);
-  const routing::Decision tried = weigh();
+  const routing::Decision tried = weigh(facts_, excluded_);
   if (tried.target && core_.queue.waiting_in(group_of(tried)) == 0)  // nobody waits for a trial
     record_.trials.push_back({trials_.canary->id, TrialSide::candidate});
   else

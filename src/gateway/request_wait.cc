@@ -51,7 +51,7 @@ asio::awaitable<Checked<uint32_t>> RequestRun::wait_for_room(bool has_room) {
   std::optional<uint32_t> target;
   bool gave_way = false;
   waiting_.start = [&] {
-    const routing::Decision decision = weigh();
+    const routing::Decision decision = weigh(facts_, excluded_);
     if (!decision.target) return false;
     const uint64_t group = group_of(decision);
     if (group != waiting_.group && core_.queue.waiting_in(group) > 0) return false;  // a fallback others wait for

@@ -35,6 +35,7 @@ asio::awaitable<bool> measure(Shadow& shadow, http::Exchange& exchange, EngineTu
       if (step.error || last - began > shadow.core->options.stream_duration_max) co_return false;
       if (step.tokens > 0 && !first) first = last;
       if (step.tokens > 0) turn.note_first_token();
+      turn.note_sign(last);
     }
     if (reader.engine_error()) co_return false;
     usage = reader.usage();

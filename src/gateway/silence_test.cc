@@ -143,7 +143,7 @@ void listen_on(TestWorld& world, http::ClientRequest request, std::string& body)
 TEST(GatewaySilence, AnEngineThatServesOthersIsWaitedForUntilThePromiseIsBroken) {
   for (const bool is_urgent : {false, true}) {
     std::string others;
-    TestWorld world(kThreeEngines, three_engines(), soon());
+    TestWorld world(kThreeEngines, three_engines(), soon(), HealthOptions{.failures_to_eject = 1});
     world.engine("far").behaviour = Behaviour::takes_turns;
     http::Headers headers;
     headers.add("x-slo-ttft-ms", is_urgent ? "95" : "5000");
@@ -159,6 +159,53 @@ TEST(GatewaySilence, AnEngineThatServesOthersIsWaitedForUntilThePromiseIsBroken)
     }
     world.wait_until([&] { return !world.records.all.empty(); });
     EXPECT_EQ(world.last().deployment, is_urgent ? "b" : "far");
+    EXPECT_TRUE(is_healthy(world, "far")) << "late once, while others get their tokens";
+  }
+}
+
+TEST(EngineState, ALongPromptExcusesTheSilenceThatItMayCause) {
+  EngineState engine("a", 0, {});
+  EXPECT_FALSE(engine.may_be_reading(seconds(1)));
+  engine.begin_long_prompt(seconds(1), seconds(10));
+  EXPECT_TRUE(engine.may_be_reading(seconds(2)));
+  engine.note_given_up(seconds(3));
+  engine.begin_long_prompt(seconds(4), seconds(100));
+  EXPECT_TRUE(engine.may_be_reading(seconds(10)));
+  EXPECT_FALSE(engine.may_be_reading(seconds(11))) << "the second came when it was silent already";
+  engine.note_sign(seconds(12));
+  EXPECT_TRUE(engine.may_be_reading(seconds(111))) << "now it may have begun with that";
+  EXPECT_FALSE(engine.may_be_reading(seconds(112)));
+  engine.end_long_prompt(seconds(4), seconds(100));
+  EXPECT_TRUE(engine.may_be_reading(seconds(21)));
+  engine.end_long_prompt(seconds(1), seconds(10));
+  EXPECT_FALSE(engine.may_be_reading(seconds(21)));
+}
+
+TEST(GatewaySilence, AnEngineThatReadsALongPromptIsNotIll) {
+  for (const bool is_long : {true, false}) {
+    std::string drawing = kThreeEngines;
+    drawing.replace(drawing.find("output_cost=3"), 13, "output_cost=3 prefill=8000");
+    GatewayOptions options = soon();
+    options.patience_factor = 1;
+    TestWorld world(drawing, three_engines(), options);
+    world.engine("far").behaviour = Behaviour::hangs_midway;
+    std::string begun;
+    listen_on(world, chat(kStreamBody), begun);
+    world.wait_until([&] { return !begun.empty(); });
+    world.engine("far").behaviour = Behaviour::takes_turns;
+    Reply reply;
+    std::string body = kStreamBody;
+    if (is_long) body.replace(body.find("hi there"), 8, std::string(64'000, 'x'));
+    const http::Cancellation client = world.start(chat(body), reply);
+    world.wait_until([&] { return world.engine("far").requests.size() == 2; });
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(world.ask(chat(kStreamBody)).header("x-tandem-site"), "par") << "it moves";
+    EXPECT_EQ(is_healthy(world, "far"), is_long);
+    if (!is_long) continue;
+    EXPECT_EQ(world.records.all.size(), 3u) << "the stream that has begun goes on";
+    world.engine("far").turns = 1;
+    world.wait_until([&] { return world.records.all.size() == 4; });
+    EXPECT_EQ(world.last().deployment, "far");
+    EXPECT_EQ(world.last().attempts, 1u);
   }
 }
 

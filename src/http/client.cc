@@ -98,6 +98,9 @@ asio::awaitable<Result<Exchange>> Client::send(Endpoint endpoint, ClientRequest 
     connection->attach(cancellation, timeouts);
     if (!is_kept) {
       auto connected = co_await connection->connect();
+      if (connected) pool->address_lacks().note_connected(endpoint);
+      if (!connected && connection->lacked_address() && pool->address_lacks().note_lack(endpoint))
+        connected.error().code = ErrorCode::unavailable;
       if (!connected) co_return tl::unexpected(std::move(connected.error()));
     }
     auto head = co_await connection->send(request);

@@ -82,6 +82,7 @@ Error ClientConnection::failure(const boost::system::error_code& error, std::str
   message.append(" ").append(host_).append(": ");
   if (cancelled_) return {ErrorCode::unavailable, message + "cancelled", {}};
   if (timed_out_) return {ErrorCode::deadline_exceeded, message + "it took too long", {}};
+  lacked_address_ = error == boost::system::errc::address_not_available;
   if (is_our_own(error))
     return {
         ErrorCode::resource_exhausted, message + error.message() + "; raise the limit of open files or of ports", {}};
@@ -310,6 +311,20 @@ Result<ClientConnection::Got> ClientConnection::take_body(std::string& body) {
 }
 
 // --- the pool ---
+
+int& AddressLacks::of(const Endpoint& endpoint) {
+  if (lacks_.size() >= kEndpointsMax && !lacks_.contains(endpoint)) lacks_.clear();
+  return lacks_[endpoint];
+}
+
+void AddressLacks::note_connected(const Endpoint& endpoint) { of(endpoint) = kReached; }
+
+bool AddressLacks::note_lack(const Endpoint& endpoint) {
+  int& lacks = of(endpoint);
+  if (lacks == kReached) return false;
+  lacks = std::min(lacks + 1, kLacksMax);
+  return lacks == kLacksMax;
+}
 
 ClientPool::ClientPool(asio::io_context& context, ClientOptions options)
     : context_(context),

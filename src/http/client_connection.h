@@ -51,6 +51,7 @@ class ClientConnection {
   bool was_stale() const { return !got_bytes_ && !timed_out_ && !cancelled_; }
   bool is_quiet();  // open, with nothing to read: fit for a request
   const Endpoint& endpoint() const { return endpoint_; }
+  bool lacked_address() const { return lacked_address_; }  // of this machine's own, to connect from
 
  private:
   boost::asio::awaitable<Result<std::vector<boost::asio::ip::tcp::endpoint>>> resolve();
@@ -92,7 +93,25 @@ class ClientConnection {
   bool is_complete_ = false;
   bool got_bytes_ = false;  // of this response
   bool timed_out_ = false;
+  bool lacked_address_ = false;
   bool cancelled_ = false;
+};
+
+// Whose fault it is that no address to connect from is found: this machine's, which has no port left, or that of an
+// endpoint which cannot be reached from here, as ::1 where there is no IPv6. One that was reached before can be.
+class AddressLacks {
+ public:
+  static constexpr int kLacksMax = 3;             // in a row; more are the endpoint's
+  static constexpr size_t kEndpointsMax = 4'096;  // of more all are forgotten: no harm but that they are tried again
+
+  void note_connected(const Endpoint& endpoint);
+  // True: it is the endpoint's.
+  bool note_lack(const Endpoint& endpoint);
+
+ private:
+  static constexpr int kReached = -1;
+  int& of(const Endpoint& endpoint);
+  std::map<Endpoint, int> lacks_;
 };
 
 class ClientPool {
@@ -104,6 +123,7 @@ class ClientPool {
   void give(std::unique_ptr<ClientConnection> connection);
   void close();
   size_t idle() const { return idle_count_; }
+  AddressLacks& address_lacks() { return address_lacks_; }
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -119,6 +139,7 @@ class ClientPool {
   std::shared_ptr<const ClientOptions> options_;
   std::map<Endpoint, std::vector<Idle>> idle_;  // per endpoint in order of `since`
   size_t idle_count_ = 0;
+  AddressLacks address_lacks_;
   bool closed_ = false;
   Deadline sweep_;
 };

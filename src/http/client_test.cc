@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "http/client_connection.h"
 #include "http/test_support.h"
 #include "support/no_more_files.h"
 
@@ -284,6 +285,18 @@ TEST(Client, SaysThatThisMachineHasNothingLeftToConnectWith) {
     EXPECT_NE(sent.error().message.find("limit of open files"), std::string::npos);
   }
   EXPECT_TRUE(ask());
+}
+
+TEST(Client, AnAddressThatCannotBeReachedFromHereIsTheServersFault) {
+  AddressLacks lacks;
+  const Endpoint wrong{"::1", 8000}, right{"127.0.0.1", 8000};
+  lacks.note_connected(right);
+  for (int i = 1; i < AddressLacks::kLacksMax; ++i) EXPECT_FALSE(lacks.note_lack(wrong)) << "we may have no port left";
+  EXPECT_TRUE(lacks.note_lack(wrong));
+  EXPECT_TRUE(lacks.note_lack(wrong));
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(lacks.note_lack(right)) << "it was reached: we have no port left";
+  lacks.note_connected(wrong);
+  EXPECT_FALSE(lacks.note_lack(wrong));
 }
 
 TEST(Client, ReplacesAConnectionThatTheServerHasClosed) {

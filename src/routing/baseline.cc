@@ -52,8 +52,9 @@ std::optional<Baseline> baseline_named(std::string_view name) {
 }
 
 BaselineRouter::Group& BaselineRouter::group_of(const RequestFacts& request) {
-  const auto [entry, fresh] =
-      groups_.try_emplace({request.tenant, request.region, request.model, request.allowed.bits});
+  const std::tuple whose{request.tenant, request.region, request.model, request.allowed.bits};
+  if (groups_.size() >= kGroupsMax && !groups_.contains(whose)) groups_.clear();
+  const auto [entry, fresh] = groups_.try_emplace(whose);
   Group& group = entry->second;
   if (!fresh || !table_.may_use(request.tenant, request.model)) return group;
   const auto leg = [&](uint32_t target) -> const Leg& {

@@ -30,12 +30,14 @@ std::optional<Baseline> baseline_named(std::string_view name);  // "least-load"
 // For one thread; `table` must outlive it. The same calls give the same choices.
 class BaselineRouter {
  public:
+  static constexpr size_t kGroupsMax = 4'096;  // clients name jurisdictions as they like
+
   BaselineRouter(const RoutingTable& table, Baseline baseline, uint64_t seed)
       : table_(table), baseline_(baseline), draws_(seed, 3) {}
 
   // `live` and `excluded` as for `decide`; `prefix` tells prompts with the same beginning: nothing where it has none.
   // Facts of the same tenant, region, model and jurisdictions share their turns. Of costs, the first request's order is
-  // kept for all of them.
+  // kept for all of them. Of more than kGroupsMax such all are forgotten, and begin anew.
   Decision choose(const RequestFacts& request, std::span<const TargetLive> live, std::span<const uint32_t> excluded,
                   std::optional<uint64_t> prefix);
   Decision choose(const RequestFacts& request, LivePointers live, std::span<const uint32_t> excluded,

@@ -55,6 +55,23 @@ TEST(Baseline, TheNearestOrCheapestWithAPlaceFreeThenWithRoomInItsQueue) {
   EXPECT_EQ(none.blocking, Gate::capacity);
 }
 
+TEST(Baseline, ForgetsWhoseTurnItIsWhereClientsNameTooManyJurisdictions) {
+  Three world;
+  BaselineRouter router(world.table, Baseline::round_robin, 1);
+  const auto all = world.request.allowed;
+  const auto first = choose(world, router);
+  for (size_t i = 0; i + 1 < BaselineRouter::kGroupsMax; ++i) {
+    world.request.allowed.bits = i << 3 | 7;  // each another group of the same three
+    EXPECT_EQ(choose(world, router), first);
+  }
+  world.request.allowed = all;
+  EXPECT_NE(choose(world, router), first) << "as many are kept";
+  world.request.allowed.bits = uint64_t{1} << 40 | 7;
+  EXPECT_EQ(choose(world, router), first);
+  world.request.allowed = all;
+  EXPECT_EQ(choose(world, router), first) << "it begins anew";
+}
+
 TEST(Baseline, KeepsToTheJurisdictionOfSitesAndPassesWhatIsDown) {
   Three world;
   BaselineRouter router(world.table, Baseline::cheapest, 1);

@@ -191,21 +191,28 @@ void print_failures(const te::Problem& problem, const std::vector<FailureRow>& r
   fmt::print("\n{}", table.text(terminal_width()));
 }
 
+// What is proven of the fullest link, and what that takes as given.
+std::string proven(const te::Problem& problem, const te::Solution& solution) {
+  if (solution.bound <= 0) return "nothing is proven of what others could";
+  const size_t fixed = problem.fixed_demands();
+  return fmt::format("{}no routing can have less than {:.2f}% (gap {:.2f}%)",
+                     fixed > 0 ? fmt::format("with {} left on their plain paths, ", fixed) : "", 100 * solution.bound,
+                     100 * solution.gap());
+}
+
 void print_summary(const te::Problem& problem, const te::Solution& solution, double time_ms) {
   std::set<uint32_t> steered;
   for (const te::Policy& policy : solution.policies) steered.insert(policy.demand);
   fmt::print("\n");
-  print_wrapped(fmt::format("fullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)",
-                            100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap()));
-  if (solution.gap() > te::kThirdSegmentGap)
+  print_wrapped(fmt::format("fullest link {:.2f}%, was {:.2f}%{}", 100 * solution.mlu, 100 * solution.mlu_before,
+                            solution.mlu > 0 ? "; " + proven(problem, solution) : ""));
+  if (solution.segment_bound > 0 && solution.gap() > te::kThirdSegmentGap)
     print_wrapped(
         fmt::format("no routing over so few segments can have less than {:.2f}%", 100 * solution.segment_bound));
   print_wrapped(fmt::format("{} of {} demands steered over {} segment lists, {:.0f} ms{}", steered.size(),
                             problem.demands.size(), solution.policies.size(), time_ms,
                             solution.stopped ? ", stopped by its limit" : ""));
-  const auto fixed = std::count_if(problem.demands.begin(), problem.demands.end(),
-                                   [](const te::Demand& demand) { return demand.fixed; });
-  if (fixed > 0)
+  if (const size_t fixed = problem.fixed_demands(); fixed > 0)
     print_wrapped(
         fmt::format("{} stay on their plain paths: others would break a promise or leave a residency", fixed));
   if (!problem.steered.empty())

@@ -76,19 +76,12 @@ async function measure(policy, trace, factor) {
   return { plan, report };
 }
 
-// Sites that the tenant's data may not be at; every site of this grid is in AU, which it is allowed.
-const broken = (report) => Object.entries(report.sites ?? {}).reduce((sum, [site, share]) => sum + (jurisdiction(site) === 'AU' ? 0 : share.requests), 0);
-function jurisdiction(site) {
-  const at = text.indexOf(`{id: "${site}"`) < 0 ? text.indexOf(`{id: ${site},`) : text.indexOf(`{id: "${site}"`);
-  return at < 0 ? 'unknown' : /jurisdiction: (\w+)/.exec(text.slice(at))[1];
-}
-
 const table = (cells) => cells.map((cell, i) => (i === 0 ? String(cell).padEnd(13) : String(cell).padStart(15))).join('');
 console.log(`engines are EMULATED; ${regions.length} regions, ${rate} requests/s planned, ${seconds} s a run`);
 for (const trace of traces)
   for (const factor of factors) {
     console.log(`\n${trace}, ${factor} times what was planned`);
-    console.log(table(['', 'in time', 'fleet EUR/h', 'EUR/M tokens', 'EUR/M in time', 'J/token', 'rejected', 'residency']));
+    console.log(table(['', 'in time', 'fleet EUR/h', 'EUR/M tokens', 'EUR/M in time', 'J/token', 'rejected']));
     for (const policy of policies) {
       const { plan, report } = await measure(policy, trace, factor);
       const fleet = plan.deployments.reduce((sum, row) => sum + row.cost_eur_per_hour, 0);
@@ -96,6 +89,6 @@ for (const trace of traces)
       const perToken = (tokens) => (tokens > 0 ? (fleet / 3600 * seconds / tokens * 1e6).toFixed(3) : '-');
       console.log(table([policy, `${(100 * report.goodput).toFixed(1)} %`, fleet.toFixed(2), perToken(report.output_tokens),
         perToken(report.output_tokens * report.good / Math.max(1, report.ok)), (watts * seconds / Math.max(1, report.output_tokens)).toFixed(2),
-        `${report.rejected} of ${report.requests}`, broken(report)]));
+        `${report.rejected} of ${report.requests}`]));
     }
   }

@@ -109,7 +109,8 @@ int run_whatif(const WhatIfOptions& options);
 struct TeOptions {
   std::filesystem::path graph, demands;  // REPETITA's two files; or
   std::filesystem::path grid;
-  double time_limit_s = 0;  // 0: none
+  std::filesystem::path plan;  // of that grid, as JSON; empty: one is made
+  double time_limit_s = 0;     // 0: none
   uint32_t policies_max = UINT32_MAX;
   uint32_t segments_max = 3;
   bool adjacency = false;

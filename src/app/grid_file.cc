@@ -21,6 +21,15 @@ std::optional<grid::Snapshot> load_grid(const std::filesystem::path& file) {
   return std::move(read.snapshot);
 }
 
+Result<Json> read_plan_file(const std::filesystem::path& file) {
+  constexpr uint64_t kPlanBytesMax = 256 << 20;  // 100,000 demands with their reasons
+  TANDEM_ASSIGN(const std::string bytes, read_file(file, kPlanBytesMax));
+  auto parsed = parse_json(bytes);
+  if (!parsed)
+    return fail(parsed.error().code, fmt::format("{} is no plan: {}", file.string(), parsed.error().message));
+  return parsed;
+}
+
 int report(const Error& error) {
   fmt::print(stderr, "tandem: {}\n",
              error.context.empty() ? error.message : fmt::format("{} ({})", error.message, error.context));

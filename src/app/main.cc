@@ -292,6 +292,9 @@ void add_te(CLI::App& app, int& status) {
   graph->needs(demands);
   demands->needs(graph);
   grid->excludes(graph);
+  auto* plan = command->add_option("--plan", options->plan,
+                                   "Plan of that grid, as `tandem plan --json` writes it; one is made when not given");
+  plan->needs(grid);
   command
       ->add_option("--time-limit", options->time_limit_s, "Seconds; what stands then is feasible and its bound holds")
       ->check(CLI::Range(0.01, 86'400.0));
@@ -310,14 +313,20 @@ void add_te(CLI::App& app, int& status) {
   command->add_option("--changes-max", options->changes_max, "Of a repair")
       ->capture_default_str()
       ->check(CLI::Range(0, 100));
-  command->add_option("--seed", options->seed, "Of the plan of a grid's demands")->capture_default_str();
-  command->add_option("--work", options->work, "Iterations of improvement of that plan")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the plan of a grid's demands")
+      ->capture_default_str()
+      ->excludes(plan);
+  command->add_option("--work", options->work, "Iterations of improvement of that plan")
+      ->capture_default_str()
+      ->excludes(plan);
   command->add_option("-o,--output", options->output, "File to write the JSON to");
   command->add_flag("--json", options->json, "JSON instead of a table");
   command->footer(
       "Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
       "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
       "  tandem te --grid examples/national.yaml --policies-max 5\n  tandem te --grid examples/planes.yaml\n"
+      "  tandem plan --grid examples/national.yaml --json > plan.json && tandem te --grid examples/national.yaml "
+      "--plan plan.json\n"
       "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
   run_with(command, options, run_te, status);
 }

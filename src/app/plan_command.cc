@@ -7,7 +7,6 @@
 #include "app/grid_file.h"
 #include "app/terminal.h"
 #include "app/time_limit.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/text_table.h"
 #include "base/time.h"
@@ -49,12 +48,7 @@ void print_blocked(const v1::Plan& plan) {
 double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - bound) / cost : 0; }
 
 Result<planner::CheckedPlan> check_file(const grid::Snapshot& grid, const std::filesystem::path& file) {
-  constexpr uint64_t kPlanBytesMax = 256 << 20;  // 100,000 demands with their reasons
-  TANDEM_ASSIGN(const std::string bytes, read_file(file, kPlanBytesMax));
-  const auto parsed = parse_json(bytes);
-  if (!parsed)
-    return fail(parsed.error().code, fmt::format("{} is no plan: {}", file.string(), parsed.error().message));
-  const Json& document = *parsed;
+  TANDEM_ASSIGN(const Json document, read_plan_file(file));
   if (!document["periods"].is_null()) return planner::check_schedule(document, grid);
   TANDEM_ASSIGN(const planner::PricedPlan plan, planner::plan_from_json(document, grid));
   return planner::check_plan(grid, plan);

@@ -5,6 +5,7 @@
 #include "app/grid_file.h"
 #include "app/grid_file_events.h"
 #include "app/personal_keys.h"
+#include "app/terminal.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -16,8 +17,6 @@
 
 namespace tandem::app {
 namespace {
-
-constexpr size_t kUncut = SIZE_MAX;  // of a cell, where no person reads it on a terminal
 
 Result<inventory::Snapshot> snapshot_of_file(const std::filesystem::path& file) {
   TANDEM_ASSIGN(const std::string bytes, read_file(file, ingest::kGridFileBytesMax));
@@ -108,7 +107,7 @@ int run_query(const QueryOptions& options) {
     if (table->truncated)
       fmt::print(stderr, "tandem: there are more than {} rows; --limit gives more of them\n", table->rows.size());
   } else {
-    fmt::print("{}", query::as_text(*table, terminal ? 60 : kUncut));
+    fmt::print("{}", query::as_text(*table, terminal_width()));
   }
   return 0;
 }

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <set>
 
 #include "app/commands.h"
@@ -13,6 +15,7 @@
 #include "base/text_table.h"
 #include "base/time.h"
 #include "planner/planner.h"
+#include "planner/whatif.h"
 #include "te/te.h"
 
 namespace tandem::app {
@@ -20,14 +23,20 @@ namespace {
 
 double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
 
-// By demand, how much later than the plan says its first token may come.
+// By demand, how much later than under the plan its first token may come: what its promise leaves the round trip.
+// Worked out from what is deployed, whatever the plan says that it comes to.
 std::vector<double> slack_of(const grid::Snapshot& grid, const v1::Plan& plan) {
   std::vector<double> slack_us(grid.demands.size(), 0);
-  for (const v1::DemandPlan& planned : plan.demands()) {
-    const grid::DemandIndex index = grid.demands.find(planned.demand());
-    double latest_ms = 0;
-    for (const v1::PlannedSplit& split : planned.splits()) latest_ms = std::max(latest_ms, split.ttft_ms());
-    slack_us[index.value] = std::max(0.0, grid.demands[index].promise.ttft.value() - latest_ms) * 1e3;
+  twin::Networks networks(grid);
+  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches;
+  for (const auto& [demand, watch] : planner::watched_promises(grid, plan)) {
+    const std::pair from(watch.region, watch.flex_algo);
+    if (!reaches.contains(from))
+      reaches.emplace(from, twin::reach_from(grid, networks.of(watch.flex_algo), watch.region));
+    double least_us = std::numeric_limits<double>::infinity();
+    for (const auto& part : watch.parts)
+      least_us = std::min(least_us, (part.round_trip_max - twin::round_trip(reaches.at(from), part.node)).value());
+    slack_us[demand.value] = std::max(0.0, least_us);
   }
   return slack_us;
 }
@@ -38,12 +47,36 @@ void block_rejected(const grid::Snapshot& grid, const v1::Plan& plan, te::Proble
     if (planned.rejected() <= 0) continue;
     const grid::Demand& demand = grid.demands[grid.demands.find(planned.demand())];
     const double bytes_per_s = demand.rate_per_s * planned.rejected() * (demand.upload_bytes + demand.download_bytes);
-    problem.blocked.push_back(
-        {planned.demand(),
-         bytes_per_s * 8e-9,
-         fmt::format("the plan turns {:.0f} % of it away: {}", 100 * planned.rejected(), planned.reason()),
-         {}});
+    problem.blocked.push_back({planned.demand(),
+                               bytes_per_s * 8e-9,
+                               fmt::format("the plan turns {:.0f} % of it away: {}", 100 * planned.rejected(),
+                                           planned.reason().empty() ? planned.blocked_by() : planned.reason()),
+                               {}});
   }
+}
+
+// Of a file, where it holds in this grid; else made.
+Result<v1::Plan> plan_of(const grid::Snapshot& grid, const TeOptions& options) {
+  if (!options.plan.empty()) {
+    TANDEM_ASSIGN(const Json document, read_plan_file(options.plan));
+    if (!document["periods"].is_null())
+      return fail(
+          ErrorCode::invalid_argument,
+          fmt::format("{} has the plans of a day: --plan takes one, made without --periods", options.plan.string()));
+    TANDEM_ASSIGN(planner::PricedPlan priced, planner::plan_from_json(document, grid));
+    if (const auto broken = planner::violations(grid, priced.plan); !broken.empty())
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("the plan of {} does not hold in this grid ({} faults): {}; `tandem plan --grid {} "
+                              "--json` makes one that does",
+                              options.plan.string(), broken.size(), broken.front(), options.grid.string()));
+    return std::move(priced.plan);
+  }
+  const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
+  if (progress) fmt::print(stderr, "planning first; --plan takes one that is there");
+  const TimeLimit limit(0.4 * options.time_limit_s);  // the better part is the search's
+  v1::Plan plan = planner::plan(grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
+  if (progress) fmt::print(stderr, "\r\033[K");
+  return plan;
 }
 
 // Everything that could be read; prints what is wrong with it, and is empty when one is an error.
@@ -53,10 +86,10 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
   if (!options.grid.empty()) {
     const auto grid = load_grid(options.grid);
     if (!grid) return std::nullopt;
-    const TimeLimit limit(0.4 * options.time_limit_s);  // the better part is the search's
-    const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
-    problem = te::make_problem(*grid, {planner::assignment_of(*grid, plan), slack_of(*grid, plan)}, diagnostics);
-    block_rejected(*grid, plan, problem);
+    const auto plan = plan_of(*grid, options);
+    if (!plan) return report(plan.error()), std::nullopt;
+    problem = te::make_problem(*grid, {planner::assignment_of(*grid, *plan), slack_of(*grid, *plan)}, diagnostics);
+    block_rejected(*grid, *plan, problem);
   } else {
     const auto graph = read_file(options.graph, ingest::kTopologyBytesMax);
     if (!graph) return report(graph.error()), std::nullopt;
@@ -191,21 +224,28 @@ void print_failures(const te::Problem& problem, const std::vector<FailureRow>& r
   fmt::print("\n{}", table.text(terminal_width()));
 }
 
+// What is proven of the fullest link, and what that takes as given.
+std::string proven(const te::Problem& problem, const te::Solution& solution) {
+  if (solution.bound <= 0) return "nothing is proven of what others could";
+  const size_t fixed = problem.fixed_demands();
+  return fmt::format("{}no routing can have less than {:.2f}% (gap {:.2f}%)",
+                     fixed > 0 ? fmt::format("with {} left on their plain paths, ", fixed) : "", 100 * solution.bound,
+                     100 * solution.gap());
+}
+
 void print_summary(const te::Problem& problem, const te::Solution& solution, double time_ms) {
   std::set<uint32_t> steered;
   for (const te::Policy& policy : solution.policies) steered.insert(policy.demand);
   fmt::print("\n");
-  print_wrapped(fmt::format("fullest link {:.2f}%, was {:.2f}%; no routing can have less than {:.2f}% (gap {:.2f}%)",
-                            100 * solution.mlu, 100 * solution.mlu_before, 100 * solution.bound, 100 * solution.gap()));
-  if (solution.gap() > te::kThirdSegmentGap)
+  print_wrapped(fmt::format("fullest link {:.2f}%, was {:.2f}%{}", 100 * solution.mlu, 100 * solution.mlu_before,
+                            solution.mlu > 0 ? "; " + proven(problem, solution) : ""));
+  if (solution.segment_bound > 0 && solution.gap() > te::kThirdSegmentGap)
     print_wrapped(
         fmt::format("no routing over so few segments can have less than {:.2f}%", 100 * solution.segment_bound));
   print_wrapped(fmt::format("{} of {} demands steered over {} segment lists, {:.0f} ms{}", steered.size(),
                             problem.demands.size(), solution.policies.size(), time_ms,
                             solution.stopped ? ", stopped by its limit" : ""));
-  const auto fixed = std::count_if(problem.demands.begin(), problem.demands.end(),
-                                   [](const te::Demand& demand) { return demand.fixed; });
-  if (fixed > 0)
+  if (const size_t fixed = problem.fixed_demands(); fixed > 0)
     print_wrapped(
         fmt::format("{} stay on their plain paths: others would break a promise or leave a residency", fixed));
   if (!problem.steered.empty())

@@ -14,9 +14,8 @@ TEST(Print, TextIsAlignedWithNumbersToTheRight) {
                          {{"ber-ham", 288.5, Json::Array{"a"}}, {"München", int64_t{7}, nullptr}});
   EXPECT_EQ(as_text(table),
             "id       length_km  tags\n"
-            "-------  ---------  -----\n"
             "ber-ham      288.5  [\"a\"]\n"
-            "München          7  \n"
+            "München          7\n"
             "(2 rows at offset 42)\n");
   table.truncated = true;
   table.rows.pop_back();
@@ -24,14 +23,26 @@ TEST(Print, TextIsAlignedWithNumbersToTheRight) {
 }
 
 TEST(Print, TextHidesWhatWouldCommandATerminal) {
-  EXPECT_EQ(as_text(table_of({{"x", false}}, {{"a\x1b[2Jb\n\xc2\x9b\xff"}})),
-            "x\n---------\na�[2Jb⏎��\n(1 row at offset 42)\n");
+  EXPECT_EQ(as_text(table_of({{"x", false}}, {{"a\x1b[2Jb\n\xc2\x9b\xff"}})), "x\na�[2Jb⏎��\n(1 row at offset 42)\n");
 }
 
-TEST(Print, CellsAreCutBetweenCharacters) {
-  const Table table = table_of({{"x", false}}, {{"äöüß"}, {"äöü"}});
-  EXPECT_EQ(as_text(table, 3), "x\n---\näö…\näöü\n(2 rows at offset 42)\n");
-  EXPECT_EQ(as_text(table, 0).substr(0, 8), "x\n-\n…\n");
+TEST(Print, TextFitsTheWidthThereIs) {
+  const Table table = table_of(
+      {{"id", false}, {"km", true}, {"what", false}},
+      {{"straßburg-münchen-ost-2", 1234.5, "a span over two hills and a river"}, {"a-b", 1, "one that is bare"}});
+  EXPECT_EQ(as_text(table, 52),
+            "id                      km  what\n"
+            "straßburg…en-ost-2  1234.5  a span over two hills\n"
+            "                            and a river\n"
+            "a-b                      1  one that is bare\n"
+            "(2 rows at offset 42)\n");
+  EXPECT_EQ(as_text(table),
+            "id                           km  what\n"
+            "straßburg-münchen-ost-2  1234.5  a span over two hills and a river\n"
+            "a-b                           1  one that is bare\n"
+            "(2 rows at offset 42)\n");
+  const Table wide = table_of({{"id", false}}, {{std::string(1'000'000, 'x')}});
+  EXPECT_EQ(as_text(wide, 20), "id\nxxxxxxxxxx…xxxxxxxxx\n(1 row at offset 42)\n");
 }
 
 TEST(Print, CsvIsQuotedWhereItMustBe) {
@@ -46,7 +57,7 @@ TEST(Print, JsonNamesOffsetAndTruncation) {
 }
 
 TEST(Print, NoColumnsAndNoRowsAreShown) {
-  EXPECT_EQ(as_text(table_of({{"a", false}}, {})), "a\n-\n(0 rows at offset 42)\n");
+  EXPECT_EQ(as_text(table_of({{"a", false}}, {})), "a\n(0 rows at offset 42)\n");
 }
 
 }  // namespace

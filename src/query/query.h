@@ -51,8 +51,8 @@ Result<Table> run(const inventory::Snapshot& snapshot, std::string_view sql, con
 Json as_json(const Table& table);
 // RFC 4180 with a heading, lines ended by \n; null is empty, lists and records are JSON.
 std::string as_csv(const Table& table);
-// Aligned columns with a heading and, below, how many rows at which offset; numbers to the right. Cells are cut to
-// `cell_width_max` characters.
-std::string as_text(const Table& table, size_t cell_width_max = 60);
+// Aligned columns with a heading and, below, how many rows at which offset; numbers to the right. Fitted to `width`
+// columns as TextTable does, with a last column of words going on below itself; 0: as wide as it is.
+std::string as_text(const Table& table, size_t width = 0);
 
 }  // namespace tandem::query

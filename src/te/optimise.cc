@@ -118,6 +118,17 @@ class SegmentSearch {
   double level_ = simplex_.level();
 };
 
+// Where nothing can be moved, the fullest arc alone proves that there is no less.
+void prove_unmoved(const Problem& problem, Solution& solution) {
+  if (problem.arcs.empty()) return;
+  const std::vector<double> loads = loads_of(problem, {});
+  size_t fullest = 0;
+  for (size_t a = 1; a < loads.size(); ++a)
+    if (loads[a] * problem.arcs[fullest].capacity_gbps > loads[fullest] * problem.arcs[a].capacity_gbps) fullest = a;
+  solution.prices[fullest] = 1;
+  solution.bound = solution.segment_bound = bound_of(problem, solution.prices);
+}
+
 }  // namespace
 
 Solution optimise(const Problem& problem, const Options& options, std::stop_token stop) {
@@ -128,7 +139,10 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
 
   const double scale = solution.mlu_before;
   const std::vector<Pair> pairs = pairs_of(problem);
-  if (pairs.empty()) return solution;
+  if (pairs.empty()) {
+    prove_unmoved(problem, solution);
+    return solution;
+  }
   const SegmentPaths paths(problem, {});
   SegmentRoutes two_segments(problem, paths, scale, 2), three_segments(problem, paths, scale, 3),
       over_links(problem, paths, scale, options.segments_max, true);

@@ -196,6 +196,10 @@ void refuse_shared_labels(const Problem& problem, Warnings& warnings) {
 
 }  // namespace
 
+size_t Problem::fixed_demands() const {
+  return static_cast<size_t>(std::count_if(demands.begin(), demands.end(), [](const Demand& d) { return d.fixed; }));
+}
+
 Problem make_problem(const ingest::Topology& topology, const std::string& file, std::vector<Diagnostic>& diagnostics) {
   Problem problem;
   Warnings warnings(file, diagnostics);
@@ -333,17 +337,14 @@ class TenantTraffic {
   void add_demands(GridProblem& made, Problem& problem, Warnings& warnings) const {
     for (const twin::TrafficMatrix::Flow& flow : matrix_.flows) {
       Demand demand = demand_of(flow, made);
-      if (demand.from == kNowhere || demand.to == kNowhere)
-        problem.blocked.push_back({demand.label, demand.rate_gbps, "one of its ends has no link in that topology",
-                                   "a link there that the algorithm's rules admit"});
-      else
-        add_demand(problem, std::move(demand), warnings);
+      if (!blocked_outside(demand, problem)) add_demand(problem, std::move(demand), warnings);
     }
     size_t number = 0;
     for (const twin::TrafficMatrix::Steered& flow : matrix_.steered) {
       Steered steered{demand_of(flow, made), made.arcs_along(flow.primary, flow.from, flow.to),
                       made.arcs_along(flow.second, flow.from, flow.to)};
       steered.demand.label += fmt::format(", pair of ways {}", ++number);
+      if (blocked_outside(steered.demand, problem)) continue;
       if (steered.primary.empty()) steered.primary.swap(steered.second);
       if (steered.primary.empty())
         add_demand(problem, std::move(steered.demand), warnings);
@@ -356,6 +357,14 @@ class TenantTraffic {
   using Ends = std::tuple<grid::NodeIndex, grid::NodeIndex, grid::FlexAlgoIndex>;
   static Ends ends(grid::NodeIndex a, grid::NodeIndex b, grid::FlexAlgoIndex algo) {
     return {std::min(a, b), std::max(a, b), algo};
+  }
+
+  // Names it among what cannot be carried where an end is not in its plane.
+  static bool blocked_outside(const Demand& demand, Problem& problem) {
+    if (demand.from != kNowhere && demand.to != kNowhere) return false;
+    problem.blocked.push_back({demand.label, demand.rate_gbps, "one of its ends has no link in that topology",
+                               "a link there that the algorithm's rules admit"});
+    return true;
   }
 
   template <class Flow>

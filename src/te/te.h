@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -83,6 +84,8 @@ struct Problem {
   uint32_t end_of(uint32_t segment) const { return names_link(segment) ? arcs[link_of(segment)].to : segment; }
   bool may_name(uint32_t segment) const { return waypoint[start_of(segment)] != 0 && waypoint[end_of(segment)] != 0; }
 
+  size_t fixed_demands() const;
+
   // Whether paths toward `target` may go on at the node.
   bool passes(uint32_t node, uint32_t target) const { return node == target || closed.empty() || closed[node] == 0; }
 };
@@ -124,13 +127,14 @@ struct Solution {
   std::vector<Policy> policies;  // of demands that leave the plain shortest paths, by demand; fractions sum to 1
   double mlu_before = 0;         // fullest link over its capacity, everything on plain shortest paths
   double mlu = 0;
-  double bound = 0;            // no routing that passes no closed node can have less
+  double bound = 0;            // no routing that passes no closed node and moves nothing fixed can have less
   std::vector<double> prices;  // by arc, ≥ 0: the certificate of the bound
   double segment_bound = 0;    // no routing over that many segments, of the kinds allowed, can have less
   uint64_t pivots = 0;
   bool stopped = false;  // by the limit on work or the stop token
 
-  double gap() const { return bound > 0 ? mlu / bound - 1 : 0; }
+  // Over the bound, ≥ 0; infinite where stopped before anything was proven.
+  double gap() const { return bound > 0 ? mlu / bound - 1 : mlu > 0 ? std::numeric_limits<double>::infinity() : 0; }
 };
 // Two linear programs by column generation: shares of demands over segment routes, and over any paths for the bound
 // (see grouped_simplex.h, column_generation.h). Steering a demand costs a little, so that few are; the cost falls from

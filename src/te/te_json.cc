@@ -80,6 +80,7 @@ Json to_json(const Problem& problem, const Solution& solution) {
       {"bound", solution.bound},
       {"segment_bound", solution.segment_bound},
       {"gap", solution.gap()},
+      {"fixed_demands", static_cast<int64_t>(problem.fixed_demands())},
       {"policies", policies_to_json(problem, solution.policies)},
       {"demands", static_cast<int64_t>(problem.demands.size())},
       {"planned", planned_to_json(problem)},

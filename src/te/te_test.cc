@@ -208,6 +208,29 @@ TEST(Optimise, WhatStandsWhenItIsStoppedIsSound) {
   }
 }
 
+// Over c it would be 0.6.
+TEST(Optimise, WhereNothingMayMoveThatIsTheLeastAndProven) {
+  Problem problem = drawn_problem("a b 10 1\n a c 10 1\n c b 10 1\n demand a b 12");
+  problem.demands[0].fixed = true;
+  const Solution solution = optimise(problem, {}, {});
+  expect_sound(problem, solution);
+  EXPECT_DOUBLE_EQ(solution.mlu, 1.2);
+  EXPECT_NEAR(solution.bound, 1.2, 1e-9);
+  EXPECT_EQ(solution.segment_bound, solution.bound);
+  EXPECT_EQ(to_json(problem, solution)["certificate"]["prices"].array().size(), 1u);
+}
+
+TEST(Optimise, WithoutABoundTheGapIsNotSaidToBeNone) {
+  std::stop_source source;
+  source.request_stop();
+  const Problem problem = drawn_problem("a b 10 1\n a c 10 1\n c b 10 1\n demand a b 12");
+  const Solution stopped = optimise(problem, {}, source.get_token());
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.bound, 0);
+  EXPECT_EQ(stopped.gap(), std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(parse_json(to_json_pretty(to_json(problem, stopped))).value()["gap"].is_null());
+}
+
 TEST(Optimise, NothingToCarryIsNoError) {
   const Solution solution = optimise(drawn_problem("a b 10 1"), {}, {});
   EXPECT_EQ(solution.mlu, 0);
@@ -348,6 +371,7 @@ TEST(Planes, APolicyKeepsThePromiseAndTheResidency) {
     expect_sound(problem, solution);
     EXPECT_TRUE(astray(problem, solution.policies).empty());
     EXPECT_EQ(problem.demands.back().fixed, solution.policies.empty());
+    EXPECT_EQ(to_json(problem, solution)["fixed_demands"].integer(), problem.demands.back().fixed ? 1 : 0);
     return solution.mlu;
   };
   EXPECT_NEAR(mlu("tenant acme *\n", 4'000), 0.6, 0.6 * 0.002) << "a round trip may take 4 ms more";
@@ -376,6 +400,35 @@ TEST(Planes, TrafficOverWaysOfItsOwnStaysOnThem) {
   EXPECT_NEAR(loads_of(cut.problem, cut.policies, cut.down)[2], 8, 1e-9) << "over its second way";
   const Survivors both = survivors_of(problem, solution.policies, std::vector<uint32_t>{2, 3, 6, 7});
   EXPECT_NEAR(loads_of(both.problem, both.policies, both.down)[0], 12, 1e-9) << "over what is left, with the others";
+}
+
+// Both ways were planned over links that b has in its topology no more.
+TEST(Planes, TrafficOverWaysOfItsOwnIsNamedWhereItsEndLeftTheTopology) {
+  const grid::Snapshot snapshot = drawn_grid(R"(
+    a-b 1ms 10G admin=red
+    a-c 1ms 10G
+    c-b 1ms 10G down
+    a-d 2ms 10G
+    d-b 2ms 10G down
+    algo 128 delay exclude=red
+    region west a
+    accelerator gpu 80GB
+    pool pb b gpu 8
+    model m 16GB
+    tenant any *
+    demand d any west m 1/s up=1000000000 diversity=link flex=128)");
+  const auto way = [&](const char* first, const char* then) {
+    return std::vector<grid::LinkIndex>{snapshot.links.find(first), snapshot.links.find(then)};
+  };
+  const twin::Assignment assignment{
+      {{grid::DemandIndex(0), grid::PoolIndex(0), 1, way("a-d", "d-b"), way("a-c", "c-b")}}};
+  std::vector<Diagnostic> diagnostics;
+  const Problem problem = make_problem(snapshot, {assignment, {}}, diagnostics);
+  EXPECT_TRUE(problem.demands.empty());
+  EXPECT_TRUE(problem.steered.empty());
+  ASSERT_EQ(problem.blocked.size(), 2u) << "there and back";
+  EXPECT_THAT(problem.blocked[0].reason, HasSubstr("has no link in that topology"));
+  EXPECT_EQ(problem.blocked[0].rate_gbps, 8);
 }
 
 TEST(Bound, HoldsForAnyPrices) {

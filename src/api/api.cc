@@ -111,7 +111,12 @@ struct Api::Routes {
         whatifs(parts.clock),
         usage(parts.core, parts.activity, aside),
         branches(parts.core, aside),
-        webhooks(parts.core, parts.webhooks) {}
+        webhooks(parts.core, parts.webhooks) {
+    const Labels policy{{"policy", std::string(parts.policy)}};
+    parts.metrics
+        .gauge("tandem_gateway_policy", "1 for where requests go: tandem, or a baseline to measure against", policy)
+        .set(1);
+  }
   ~Routes() { aside.join(); }
 
   ApiParts parts;
@@ -158,7 +163,8 @@ Result<Json> Api::Routes::ready(const Call& call) const {
                       {"table_valid_until", format_rfc3339(table->rows().valid_until)},
                       {"table_age_s", fresh.age.seconds()},
                       {"serving_on_last_table", fresh.overdue},
-                      {"residency_assured", !fresh.stale}};
+                      {"residency_assured", !fresh.stale},
+                      {"policy", parts.policy}};
   return answer;
 }
 
@@ -189,7 +195,11 @@ void Api::Routes::measure_table(const Published* published) const {
 Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
   const Published& published = *call.published;
   switch (operation) {
-    case Operation::get_grid: return grid_view(published);
+    case Operation::get_grid: {
+      Json::Object grid = grid_view(published).object();
+      grid["policy"] = parts.policy;
+      return Json(std::move(grid));
+    }
     case Operation::get_site: return site_view(published, parts.activity, call.parameters.front());
     case Operation::get_link: return link_view(published, call.parameters.front());
     case Operation::preview_site: return preview(call, Thing::site);
@@ -242,7 +252,9 @@ const Asset* find_asset(std::string_view path) {
     return found == assets.end() ? nullptr : &*found;
   };
   if (const Asset* asset = find(path)) return asset;
-  const bool page = path.find('.') == std::string_view::npos && !path.starts_with("/api/") && !path.starts_with("/v1/");
+  // The first of its segments, whose case a client may have got wrong.
+  const std::string first = to_lower(split(path.substr(std::min<size_t>(1, path.size())), '/').front());
+  const bool page = path.find('.') == std::string_view::npos && first != "api" && first != "v1" && first != "v2";
   return page ? find("/index.html") : nullptr;
 }
 

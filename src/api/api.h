@@ -91,6 +91,7 @@ struct ApiParts {
   Metrics& metrics;
   const Clock& clock;
   const OpenInference* predictions = nullptr;  // null: there are none to tell of
+  std::string_view policy = "tandem";          // where requests go: or a baseline's name, which is to measure against
 };
 
 class Api {

@@ -165,6 +165,9 @@ TEST(Api, ReadinessSaysHowOldTheTableIs) {
                : text.substr(line + name.size() + 2, text.find('\n', line + 1) - line - name.size() - 2);
   };
   EXPECT_DOUBLE_EQ(at(60).json["table_age_s"].number(), 60);
+  EXPECT_EQ(at(60).json["policy"].text(), "tandem");
+  EXPECT_EQ(surface.ask("GET", "/api/v1/grid").json["policy"].text(), "tandem");
+  EXPECT_EQ(gauge("tandem_gateway_policy{policy=\"tandem\"}"), "1");
   EXPECT_FALSE(at(90).json["serving_on_last_table"].boolean());
   EXPECT_EQ(gauge("tandem_gateway_table_overdue"), "0");
   EXPECT_TRUE(at(91).json["serving_on_last_table"].boolean());
@@ -175,6 +178,15 @@ TEST(Api, ReadinessSaysHowOldTheTableIs) {
   EXPECT_EQ(at(121).status, 200) << "what is bound to no jurisdiction is served";
   EXPECT_EQ(gauge("tandem_gateway_table_stale"), "1");
   EXPECT_EQ(gauge("tandem_gateway_table_age_seconds").substr(0, 3), "121");
+}
+
+TEST(Api, APathOfAnApiThatIsNoneIsNoPageOfTheConsole) {
+  Surface surface;
+  for (const char* path : {"/v1", "/v1/", "/V1/models", "/v2", "/v2/nothing", "/api", "/api/", "/api/v2", "/Api/v1"}) {
+    const Answer answer = surface.ask("GET", path);
+    EXPECT_EQ(answer.status, 404) << path;
+    EXPECT_FALSE(answer.json["error"].is_null()) << path;
+  }
 }
 
 TEST(Api, ServingIsOfASiteOrATenant) {

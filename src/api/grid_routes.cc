@@ -20,7 +20,8 @@ constexpr std::string_view kPreview = R"({"type":"object","properties":{"offset"
     "promises_broken":{"type":"array","items":{"type":"object"}},"promises_kept":{"type":"integer"},
     "worst_link":{"type":["object","null"]},"cost_eur_per_hour_delta":{"type":"number"},"way_back":{"type":"string"}}})";
 constexpr std::string_view kGrid = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-    "name":{"type":"string"},"simulated":{"type":"boolean"},"sites":{"type":"array","items":{"type":"object"}},
+    "name":{"type":"string"},"simulated":{"type":"boolean"},
+    "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"},"sites":{"type":"array","items":{"type":"object"}},
     "links":{"type":"array","items":{"type":"object"}},"regions":{"type":"array","items":{"type":"object"}},
     "models":{"type":"array","items":{"type":"string"}},"tenants":{"type":"array","items":{"type":"string"}}}})";
 constexpr std::string_view kSite = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
@@ -131,7 +132,8 @@ constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{
     "table_offset":{"$ref":"#/components/schemas/Offset"},"plan_id":{"type":"string"},
     "table_valid_until":{"type":"string","format":"date-time"},"table_age_s":{"type":"number"},
     "serving_on_last_table":{"type":"boolean","description":"the core should have renewed it by now"},
-    "residency_assured":{"type":"boolean","description":"false after table_valid_until: requests bound to a jurisdiction are refused"}}})";
+    "residency_assured":{"type":"boolean","description":"false after table_valid_until: requests bound to a jurisdiction are refused"},
+    "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"}}})";
 constexpr std::string_view kServing = R"({"type":"object","properties":{"from":{"type":"string","format":"date-time"},
     "to":{"type":"string","format":"date-time"},"total":{"$ref":"#/components/schemas/Serving"},
     "minutes":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"ascending, each with `at`; the last is open"},

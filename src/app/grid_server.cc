@@ -248,7 +248,8 @@ Result<void> RunningGrid::open_surfaces(const GridServerOptions& options) {
                                {.directory = options.data / "webhooks", .authorities = options.webhook_authorities}));
   search_follower_ = std::make_unique<SearchFollower>(search_);
   api_ = std::make_unique<api::Api>(api::ApiParts{*core_, *this, *activity_, feed_, *changes_, search_, *webhooks_,
-                                                  *log_, metrics_, clock_, inference_.get()});
+                                                  *log_, metrics_, clock_, inference_.get(),
+                                                  options.baseline ? routing::to_string(*options.baseline) : "tandem"});
   return {};
 }
 

@@ -513,7 +513,8 @@ void add_load(CLI::App& app, int& status) {
   command->add_option("--rate", options->rate_per_s, "Requests a second, mean")->capture_default_str();
   command->add_option("--duration", options->duration_s, "Seconds")->capture_default_str();
   command->add_option("--requests", options->requests_max, "Stop after so many");
-  command->add_option("--concurrency", options->concurrency, "Closed loop with so many at once, instead of --rate");
+  command->add_option("--concurrency", options->concurrency, "Closed loop with so many at once, instead of --rate")
+      ->check(CLI::Range(1u, 1'000'000u));
   command->add_option(
       "--ttft-ms", options->ttft_ms,
       "Promise on the first token, sent with each request; when not given, what the server promises, else 1,000 ms");
@@ -523,12 +524,14 @@ void add_load(CLI::App& app, int& status) {
   command->add_option("--expect", options->expected,
                       "FIGURE=NUMBER, repeatable; missing one is exit status 1. At least: goodput, ok (shares), "
                       "goodput_per_s, output_tokens_per_s. At most: rejected, failed (shares), "
-                      "{ttft,tpot,whole}_ms_{p50,p90,p95,p99}");
+                      "{ttft,tpot,whole}_ms_{p50,p90,p95,p99}. A share is from 0 to 1");
   command->add_option("--prompt-tokens", options->prompt_tokens, "Mean")->capture_default_str();
   command->add_option("--output-tokens", options->output_tokens, "Mean")->capture_default_str();
   command->add_option("--seed", options->seed, "Of arrivals and sizes")->capture_default_str();
   command->add_flag("--json", options->json, "Report as JSON");
   command->footer(
+      "Rates of the report are over the time in which requests were sent; how much longer the last answers took is "
+      "stated beside it.\n\n"
       "Exit status: 0; 1 where nothing was answered or an expectation was missed; 2 where it could not be run.\n\n"
       "Examples:\n"
       "  tandem load --rate 20 --duration 30\n"

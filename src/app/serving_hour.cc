@@ -9,6 +9,7 @@ namespace tandem::app {
 namespace {
 
 constexpr std::string_view kOthers = "other";
+constexpr std::string_view kUnknown = "unknown";  // whose request has no key that is known
 
 int64_t minute_of(Instant time) { return time.ns / minutes(1).ns; }
 
@@ -45,10 +46,9 @@ std::optional<double> TtftClasses::quantile_ms(double quantile) const {
 }
 
 void ServingHour::Cell::add(const gateway::RequestRecord& record) {
-  if (!record.tenant.empty()) {  // nothing was promised to who is not known
-    ++requests;
-    if (record.outcome != gateway::Outcome::client_error) ++promised;  // nor to who asks what cannot be
-  }
+  ++requests;
+  // Nothing was promised to who is not known, nor to who asks what cannot be.
+  if (!record.tenant.empty() && record.outcome != gateway::Outcome::client_error) ++promised;
   if (record.promise_kept) ++kept;
   if (!record.refused.empty()) {
     ++rejected;
@@ -97,7 +97,7 @@ void ServingHour::add(const gateway::RequestRecord& record, Instant now) {
   Minute& minute = minutes_.back();
   minute.total.add(record);
   if (!record.site.empty()) cell_of(minute.sites, record.site).add(record);
-  if (!record.tenant.empty()) cell_of(minute.tenants, record.tenant).add(record);
+  cell_of(minute.tenants, record.tenant.empty() ? std::string(kUnknown) : record.tenant).add(record);
 }
 
 Json ServingHour::list(const Cells& cells, const char* key, Duration time) {

@@ -39,7 +39,9 @@ class ServingHour {
 
   explicit ServingHour(Instant begun) : begun_(begun) {}
 
-  // A request that ended at `now`, which does not go back by more than an hour.
+  // A request that ended at `now`, of whom it may be: one without a known tenant is of the tenant "unknown". Its
+  // rejection is among the requests; a rejection for lack of room or failure of ours misses its promise, and an error
+  // of the client's own counts neither way. `now` does not go back by more than an hour.
   void add(const gateway::RequestRecord& record, Instant now);
   // {"from","to","total","minutes","sites","tenants","rejections"}: the last `question.minutes`, the open one among
   // them, as far as they are known; rates are over the time between `from` and `to`.

@@ -53,12 +53,21 @@ TEST(ServingHour, ByMinuteSiteTenantAndReason) {
   hour.add(refused("", "invalid_api_key"), kNoon + minutes(1));
   EXPECT_EQ(hour.view({}, kNoon + minutes(1))["total"]["goodput_fraction"].number(), 0.5) << "nobody's request";
   EXPECT_EQ(hour.view({}, kNoon + minutes(1))["total"]["rejected"].integer(), 3);
+  EXPECT_EQ(hour.view({}, kNoon + minutes(1))["total"]["requests"].integer(), 5);
+  const Json unknown = hour.view({60, "", "unknown"}, kNoon + minutes(1))["total"];
+  EXPECT_EQ(unknown["requests"].integer(), 1);
+  EXPECT_EQ(unknown["rejected"].integer(), 1);
+  EXPECT_TRUE(unknown["goodput_fraction"].is_null()) << "nothing was promised";
   const Json acme = hour.view({60, "", "acme"}, kNoon + minutes(1));
   EXPECT_EQ(to_json(acme["rejections"]), R"([{"code":"residency","requests":1}])");
   EXPECT_EQ(acme["total"]["requests"].integer(), 3);
-  EXPECT_EQ(acme["tenants"].array().size(), 2u) << "the lists are of all";
+  EXPECT_EQ(acme["tenants"].array().size(), 3u) << "the lists are of all";
   EXPECT_EQ(hour.view({60, "par", ""}, kNoon + minutes(1))["total"]["requests"].integer(), 1);
-  EXPECT_EQ(hour.view({1, "", ""}, kNoon + minutes(1))["total"]["requests"].integer(), 3);
+  const Json last = hour.view({1, "", ""}, kNoon + minutes(1));
+  EXPECT_EQ(last["total"]["requests"].integer(), 4);
+  int64_t of_tenants = 0;
+  for (const Json& row : last["tenants"].array()) of_tenants += row["requests"].integer();
+  EXPECT_EQ(of_tenants, 4) << "each request is some tenant's";
 }
 
 TEST(ServingHour, NothingIsSaidOfTheTimeBeforeItBegan) {

@@ -14,6 +14,7 @@ using Value = std::optional<double>;
 struct Figure {
   std::string_view name;
   bool at_least;  // the goal is a floor; else a ceiling
+  bool is_share;  // [0, 1]
   Value (*of)(const LoadReport&);
 };
 
@@ -33,24 +34,24 @@ constexpr auto kTpot = &LoadReport::tpot_us;
 constexpr auto kWhole = &LoadReport::whole_us;
 
 constexpr std::array<Figure, 18> kFigures{{
-    {"goodput", true, [](const LoadReport& r) { return share_of_requests(r, r.good); }},
-    {"ok", true, [](const LoadReport& r) { return share_of_requests(r, r.ok); }},
-    {"goodput_per_s", true, [](const LoadReport& r) { return Value(r.goodput_per_s()); }},
-    {"output_tokens_per_s", true, [](const LoadReport& r) { return Value(r.output_tokens_per_s()); }},
-    {"rejected", false, [](const LoadReport& r) { return share_of_requests(r, r.rejected); }},
-    {"failed", false, [](const LoadReport& r) { return share_of_requests(r, r.failed); }},
-    {"ttft_ms_p50", false, time_ms<kTtft, 50>},
-    {"ttft_ms_p90", false, time_ms<kTtft, 90>},
-    {"ttft_ms_p95", false, time_ms<kTtft, 95>},
-    {"ttft_ms_p99", false, time_ms<kTtft, 99>},
-    {"tpot_ms_p50", false, time_ms<kTpot, 50>},
-    {"tpot_ms_p90", false, time_ms<kTpot, 90>},
-    {"tpot_ms_p95", false, time_ms<kTpot, 95>},
-    {"tpot_ms_p99", false, time_ms<kTpot, 99>},
-    {"whole_ms_p50", false, time_ms<kWhole, 50>},
-    {"whole_ms_p90", false, time_ms<kWhole, 90>},
-    {"whole_ms_p95", false, time_ms<kWhole, 95>},
-    {"whole_ms_p99", false, time_ms<kWhole, 99>},
+    {"goodput", true, true, [](const LoadReport& r) { return share_of_requests(r, r.good); }},
+    {"ok", true, true, [](const LoadReport& r) { return share_of_requests(r, r.ok); }},
+    {"goodput_per_s", true, false, [](const LoadReport& r) { return Value(r.goodput_per_s()); }},
+    {"output_tokens_per_s", true, false, [](const LoadReport& r) { return Value(r.output_tokens_per_s()); }},
+    {"rejected", false, true, [](const LoadReport& r) { return share_of_requests(r, r.rejected); }},
+    {"failed", false, true, [](const LoadReport& r) { return share_of_requests(r, r.failed); }},
+    {"ttft_ms_p50", false, false, time_ms<kTtft, 50>},
+    {"ttft_ms_p90", false, false, time_ms<kTtft, 90>},
+    {"ttft_ms_p95", false, false, time_ms<kTtft, 95>},
+    {"ttft_ms_p99", false, false, time_ms<kTtft, 99>},
+    {"tpot_ms_p50", false, false, time_ms<kTpot, 50>},
+    {"tpot_ms_p90", false, false, time_ms<kTpot, 90>},
+    {"tpot_ms_p95", false, false, time_ms<kTpot, 95>},
+    {"tpot_ms_p99", false, false, time_ms<kTpot, 99>},
+    {"whole_ms_p50", false, false, time_ms<kWhole, 50>},
+    {"whole_ms_p90", false, false, time_ms<kWhole, 90>},
+    {"whole_ms_p95", false, false, time_ms<kWhole, 95>},
+    {"whole_ms_p99", false, false, time_ms<kWhole, 99>},
 }};
 
 std::string names() {
@@ -72,6 +73,9 @@ Result<Goal> parse_goal(std::string_view text) {
     return fail(
         ErrorCode::invalid_argument,
         fmt::format("'{}' must be a figure and a number of 0 or more, as goodput=0.99 or ttft_ms_p95=400", text));
+  if (found->is_share && *bound > 1)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("'{}': {} is a share of the requests, from 0 to 1, as {}=0.99", text, name, name));
   return Goal{std::string(name), *bound, found->at_least};
 }
 

@@ -101,7 +101,8 @@ struct LoadPromise {
 std::string_view to_string(LoadPromise::Source source);
 
 struct LoadReport {
-  double elapsed_s = 0;                     // from the first intended sending to the last answer
+  double sending_s = 0;                     // in which requests were sent; rates are over it
+  double drain_s = 0;                       // from then to the last answer
   uint64_t requests = 0;                    // intended; ok + rejected + failed
   uint64_t ok = 0;                          // answered to the end
   uint64_t rejected = 0;                    // refused by the server with a 4xx or 503 status
@@ -120,6 +121,7 @@ struct LoadReport {
   std::map<std::string, uint64_t> errors;  // the first ten that differ, in the server's own words, and how often
 
   double goodput_fraction() const;  // [0, 1]
+  // Of what was asked for in a second of sending, however long the last answers took.
   double goodput_per_s() const;
   double output_tokens_per_s() const;
 };
@@ -134,7 +136,7 @@ Result<LoadReport> run_load(const LoadOptions& options, const Clock& clock,
 // what went wrong at most.
 struct Goal {
   std::string figure;  // "goodput", "ttft_ms_p95", …
-  double bound = 0;    // ≥ 0, in the figure's unit
+  double bound = 0;    // ≥ 0, in the figure's unit; of a share ≤ 1
   bool at_least = true;
 
   struct Verdict {

@@ -77,6 +77,8 @@ TEST_F(Load, TheOpenLoopSendsWhatWasPlannedAndCountsTokensExactly) {
     EXPECT_GT(report.requests, 100u);
     EXPECT_EQ(report.ok, report.requests) << to_table(o, report);
     EXPECT_EQ(report.good, report.requests);
+    EXPECT_EQ(report.sending_s, o.duration.seconds());
+    EXPECT_EQ(report.goodput_per_s(), static_cast<double>(report.good) / o.duration.seconds()) << "not of the drain";
     EXPECT_EQ(report.output_tokens, 20 * report.ok);
     EXPECT_EQ(report.prompt_tokens, 50 * report.ok);
     EXPECT_EQ(report.emulated, report.ok);
@@ -93,6 +95,8 @@ TEST_F(Load, TheClosedLoopKeepsSoManyUnderWay) {
   EXPECT_GT(report.ok, 7u);
   EXPECT_EQ(report.ok, report.requests);
   EXPECT_EQ(report.outstanding_peak, 7u);
+  EXPECT_LE(report.sending_s, o.duration.seconds());
+  EXPECT_GT(report.sending_s, 0);
 }
 
 TEST_F(Load, ATraceIsSentAsItIs) {

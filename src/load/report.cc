@@ -98,9 +98,9 @@ std::string_view to_string(LoadPromise::Source source) {
 }
 
 double LoadReport::goodput_fraction() const { return share(good, requests); }
-double LoadReport::goodput_per_s() const { return elapsed_s > 0 ? static_cast<double>(good) / elapsed_s : 0; }
+double LoadReport::goodput_per_s() const { return sending_s > 0 ? static_cast<double>(good) / sending_s : 0; }
 double LoadReport::output_tokens_per_s() const {
-  return elapsed_s > 0 ? static_cast<double>(output_tokens) / elapsed_s : 0;
+  return sending_s > 0 ? static_cast<double>(output_tokens) / sending_s : 0;
 }
 
 std::string progress_line(const LoadProgress& p) {
@@ -135,7 +135,8 @@ Json to_json_report(const LoadOptions& options, const LoadReport& report, const 
   Json::Object object{
       {"url", options.url},
       {"seed", options.seed},
-      {"elapsed_s", report.elapsed_s},
+      {"sending_s", report.sending_s},
+      {"drain_s", report.drain_s},
       {"requests", report.requests},
       {"ok", report.ok},
       {"rejected", report.rejected},
@@ -167,8 +168,9 @@ Json to_json_report(const LoadOptions& options, const LoadReport& report, const 
 }
 
 std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals) {
-  std::string out = fmt::format("\n  {} requests in {:.1f} s: {} ok, {} rejected, {} failed\n", report.requests,
-                                report.elapsed_s, report.ok, report.rejected, report.failed);
+  std::string out =
+      fmt::format("\n  {} requests in {:.1f} s, answers {:.1f} s more: {} ok, {} rejected, {} failed\n",
+                  report.requests, report.sending_s, report.drain_s, report.ok, report.rejected, report.failed);
   out += fmt::format("  goodput {:.2f} % ({:.1f}/s): kept their promise; a rejection is a miss\n",
                      100 * report.goodput_fraction(), report.goodput_per_s());
   out += promises_table(report);

@@ -50,7 +50,8 @@ LoadReport Run::run() {
     for (uint32_t i = 0; i < options_.concurrency; ++i) asio::co_spawn(context_, send_in_turn(), asio::detached);
   asio::co_spawn(context_, watch(), asio::detached);
   context_.run();
-  report_.elapsed_s = now().seconds();
+  report_.sending_s = sending_ended_.seconds();
+  report_.drain_s = std::max(0.0, (now() - sending_ended_).seconds());
   return std::move(report_);
 }
 
@@ -91,7 +92,10 @@ asio::awaitable<void> Run::send_in_turn() {
 }
 
 void Run::sender_ended() {
-  --senders_;
+  // A process that fills the duration ends with it, not with its last arrival; a client that is still waiting for its
+  // answer then sends no more.
+  const bool fills = !stop_.stop_requested() && options_.concurrency == 0 && options_.process != Process::trace;
+  if (--senders_ == 0) sending_ended_ = fills ? options_.duration : std::min(now(), options_.duration);
   end_if_idle();
 }
 

@@ -57,6 +57,7 @@ class Run {
   LoadReport report_;
   std::list<http::Cancellation> outstanding_;
   Duration start_;
+  Duration sending_ended_;  // since the start
   uint64_t sent_ = 0;
   uint32_t senders_ = 0;
   bool giving_up_ = false;  // the grace is over: what is outstanding is being cancelled

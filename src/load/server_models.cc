@@ -23,12 +23,14 @@ asio::awaitable<Result<Json>> models_answer(http::Client& client, const Target& 
   if (!options.key.empty()) request.headers.set("authorization", "Bearer " + options.key);
   const http::ClientTimeouts timeouts{.connect = kModelsTime, .first_byte = kModelsTime, .between_bytes = kModelsTime};
   auto exchange = co_await client.send(target.endpoint, std::move(request), timeouts);
-  if (!exchange) co_return tl::unexpected(exchange.error());
+  if (!exchange)
+    co_return fail(exchange.error().code, fmt::format("{}; is a grid running there?", exchange.error().message));
   auto body = co_await exchange->read_all(kModelsBytesMax);
   if (!body) co_return tl::unexpected(body.error());
   auto answer = parse_json(*body);
   if (answer && exchange->status() != 200)
-    co_return fail(ErrorCode::invalid_argument, fmt::format("it says: {}", (*answer)["error"]["message"].text("no")));
+    co_return fail(ErrorCode::invalid_argument, fmt::format("it answers {}: {}", exchange->status(),
+                                                            (*answer)["error"]["message"].text("no reason given")));
   co_return answer;
 }
 
@@ -44,12 +46,12 @@ Result<std::vector<Weighted>> server_models(const LoadOptions& options) {
   TANDEM_ASSIGN(const Target target, target_of(options));
   asio::io_context context{1};
   http::Client client(context, client_options(options, target));
-  Result<Json> answer = fail(ErrorCode::unavailable, "no answer");
+  Result<Json> answer = fail(ErrorCode::unavailable, "no answer in time; is a grid running there?");
   asio::co_spawn(context, ask_models(client, target, options, answer), asio::detached);
   context.run_for(std::chrono::nanoseconds(kModelsTime.ns));
   if (!answer)
-    return fail(answer.error().code, fmt::format("the models at {} cannot be listed: {}; is a grid running there?",
-                                                 options.url, answer.error().message));
+    return fail(answer.error().code,
+                fmt::format("the models at {} cannot be listed: {}", options.url, answer.error().message));
   std::vector<Weighted> models;
   for (const Json& model : (*answer)["data"].array()) models.push_back({std::string(model["id"].text()), 1});
   if (models.empty()) return fail(ErrorCode::invalid_argument, "this key may use no model; name one with --model");

@@ -128,7 +128,7 @@ TEST(Goal, IsAFloorForSharesAndACeilingForTimes) {
   report.ok = 99;
   report.good = 97;
   report.failed = 1;
-  report.elapsed_s = 10;
+  report.sending_s = 10;
   for (uint64_t ms = 1; ms <= 99; ++ms) report.ttft_us.record(ms * 1'000);
   const auto met = [&](std::string_view text) { return parse_goal(text).value().judge(report).met; };
   EXPECT_TRUE(met("goodput=0.97"));
@@ -141,7 +141,8 @@ TEST(Goal, IsAFloorForSharesAndACeilingForTimes) {
   EXPECT_TRUE(met("goodput_per_s=9.7"));
   EXPECT_FALSE(met("tpot_ms_p50=1000")) << "there is none, so nothing is known to be well";
   EXPECT_FALSE(parse_goal("goodput=1").value().judge(LoadReport()).met);
-  for (const std::string_view wrong : {"", "goodput", "goodput=", "goodput=x", "goodput=-1", "speed=1", "=1"})
+  for (const std::string_view wrong :
+       {"", "goodput", "goodput=", "goodput=x", "goodput=-1", "speed=1", "=1", "goodput=2", "failed=1.1"})
     EXPECT_FALSE(parse_goal(wrong)) << wrong;
   EXPECT_NE(parse_goal("speed=1").error().message.find("ttft_ms_p95"), std::string::npos);
 

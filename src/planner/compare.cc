@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "planner/planner.h"
@@ -260,8 +261,9 @@ class Outcome {
       const double tpot_ms = serving.tpot_at(sizes, quantile).value();
       std::string reason;
       if (serving.utilization >= 1)
-        reason = fmt::format("{} is overloaded: {:.0f} % of its capacity asked for", standing.row->id(),
-                             100 * serving.utilization);
+        // Rounded up, for what exceeds its capacity must not read as what fits.
+        reason = fmt::format("{} is overloaded: {:.1f} % of its capacity asked for", standing.row->id(),
+                             std::ceil(1e3 * serving.utilization) / 10);
       else if (ttft_ms > demand.promise.ttft.value() * kPromiseSlack)
         reason = fmt::format("first token after {:.0f} ms at {}, promised {:.0f} ms", ttft_ms, standing.row->id(),
                              demand.promise.ttft.value());

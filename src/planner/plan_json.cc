@@ -80,13 +80,17 @@ Json::Object deployment_json(const grid::Snapshot& s, const v1::PlannedDeploymen
 
 Json::Array alternatives_json(const grid::Snapshot& s, const v1::DemandPlan& planned) {
   Json::Array rows;
+  // A gate may have ruled it out before its figures were known.
+  const auto known = [](double value) { return value > 0 ? Json(rounded(value)) : Json(); };
   for (const v1::PlannedAlternative& alternative : planned.alternatives()) {
-    rows.push_back(Json::Object{{"pool", alternative.pool()},
-                                {"site", site_of_pool(s, alternative.pool())},
-                                {"ruled_out_by", alternative.ruled_out_by()},
-                                {"detail", alternative.detail()},
-                                {"ttft_ms", rounded(alternative.ttft_ms())},
-                                {"cost_eur_per_hour", rounded(alternative.cost_eur_per_hour())}});
+    rows.push_back(
+        Json::Object{{"pool", alternative.pool()},
+                     {"site", site_of_pool(s, alternative.pool())},
+                     {"ruled_out_by", alternative.ruled_out_by()},
+                     {"detail", alternative.detail()},
+                     {"ttft_ms", known(alternative.ttft_ms())},
+                     {"cost_eur_per_hour",
+                      alternative.ruled_out_by() == "cost" ? Json(rounded(alternative.cost_eur_per_hour())) : Json()}});
   }
   return rows;
 }
@@ -98,7 +102,7 @@ Json way_json(const v1::PlannedWay& way) {
 }
 
 Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
-                         const std::map<std::string_view, std::string>& site_of_deployment) {
+                         const std::map<std::string_view, std::string>& pool_of_deployment) {
   Json::Object json{{"id", planned.demand()},
                     {"rejected", rounded(planned.rejected())},
                     {"blocked_by", planned.blocked_by()},
@@ -107,9 +111,11 @@ Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
   Json::Array splits;
   double ttft_ms = 0, tpot_ms = 0, eur = 0;
   for (const v1::PlannedSplit& split : planned.splits()) {
-    const auto site = site_of_deployment.find(split.deployment());
+    const auto found = pool_of_deployment.find(split.deployment());
+    const std::string pool = found == pool_of_deployment.end() ? std::string() : found->second;
     Json::Object row{{"deployment", split.deployment()},
-                     {"site", site == site_of_deployment.end() ? std::string() : site->second},
+                     {"site", site_of_pool(s, pool)},
+                     {"pool", pool},
                      {"fraction", split.fraction()},
                      {"ttft_ms", rounded(split.ttft_ms())},
                      {"tpot_ms", rounded(split.tpot_ms())},
@@ -170,14 +176,14 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Pr
                     {"totals", totals_json(totals_of(snapshot, plan))}};
   const twin::Forecast carried = twin::forecast(snapshot, assignment_of(snapshot, plan));
   const twin::ColdStarts starts(snapshot, carried);
-  std::map<std::string_view, std::string> site_of_deployment;
+  std::map<std::string_view, std::string> pool_of_deployment;
   Json::Array deployments, demands;
   for (const v1::PlannedDeployment& row : plan.deployments()) {
     deployments.push_back(deployment_json(snapshot, row, starts));
-    site_of_deployment[row.id()] = site_of_pool(snapshot, row.pool());
+    pool_of_deployment[row.id()] = row.pool();
   }
   for (const v1::DemandPlan& planned : plan.demands())
-    demands.push_back(demand_json(snapshot, planned, site_of_deployment));
+    demands.push_back(demand_json(snapshot, planned, pool_of_deployment));
   json["deployments"] = std::move(deployments);
   json["demands"] = std::move(demands);
   if (prices != nullptr) json["prices"] = prices_json(snapshot, *prices);

@@ -201,6 +201,7 @@ TEST(PlanJson, HasWhatThePagesRead) {
   EXPECT_EQ(demand["splits"].array().at(0)["site"].text().size(), 1u);
   EXPECT_GT(demand["ttft_promise_ms"].number(), demand["ttft_ms"].number());
   EXPECT_EQ(demand["alternatives"].array().at(0)["ruled_out_by"].text(), "cost");
+  EXPECT_GT(demand["alternatives"].array().at(0)["cost_eur_per_hour"].number(), 0);
   EXPECT_EQ(json["deployments"].array().at(0)["accelerator"].text(), "gpu");
   EXPECT_TRUE(parse_json(to_json(json)).has_value());
   EXPECT_EQ(json["deployments"].array().at(0)["cold_start_s"]["transfer"].number(), 0);

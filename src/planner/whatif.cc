@@ -99,6 +99,7 @@ Json after_failover(const grid::Snapshot& before, const v1::Plan& plan, const gr
                                   {"tenant", one.tenant},
                                   {"region", one.region},
                                   {"model", one.model},
+                                  {"rate_per_s", before.demands[before.demands.find(one.demand)].rate_per_s},
                                   {"reason", one.reason},
                                   {"fraction", six_decimals(one.fraction)}});
   return Json::Object{{"promises_broken", std::move(broken)},

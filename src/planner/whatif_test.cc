@@ -73,6 +73,9 @@ TEST_F(WhatIf, RanksByPromisesBrokenAndSaysWhatFailoverSaves) {
   EXPECT_EQ(worst["promises_broken"].integer(), 1) << "over c, b is too far for hasty and near enough for the others";
   EXPECT_EQ(worst["after_failover"]["promises_broken"].array().size(), 1u);
   EXPECT_EQ(worst["after_failover"]["promises_broken"].array().front()["demand"].text(), "hasty");
+  EXPECT_EQ(worst["after_failover"]["promises_broken"].array().front()["rate_per_s"].number(),
+            worst["broken_at_once"].array().front()["rate_per_s"].number());
+  EXPECT_GT(worst["broken_at_once"].array().front()["rate_per_s"].number(), 0);
   EXPECT_NEAR(worst["worst_link"]["utilization"].number(), 0.6, 0.01) << "a-c and b-c carry what a-b did";
 }
 

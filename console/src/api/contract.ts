@@ -42,6 +42,7 @@ export interface Grid {
   offset: number;
   name: string;
   simulated: boolean;
+  policy?: string; // where requests go: a baseline to measure against, if not "tandem"
   sites: GridSite[];
   links: GridLink[];
   regions: GridRegion[];
@@ -126,7 +127,8 @@ export interface PlanDeployment {
 
 export interface Alternative {
   site: string;
-  cost_eur_per_hour: number | null;
+  pool: string;
+  cost_eur_per_hour: number | null; // null where a gate ruled it out before it was known
   ttft_ms: number | null;
   ruled_out_by: string | null;
   detail?: string;
@@ -138,7 +140,7 @@ export interface PlanDemand {
   region: string;
   model: string;
   rate_per_s: number;
-  splits: { deployment: string; site: string; fraction: number }[];
+  splits: { deployment: string; site: string; pool: string; fraction: number }[];
   ttft_ms: number | null;
   ttft_promise_ms: number;
   rejected?: number; // the fraction that no site answers

@@ -26,5 +26,6 @@ test('what the requests do not tell is said so', () => {
   const of: Difference = { measure: 'eur_per_answer', base: 1, candidate: 0.5, difference: -0.5, low: -0.8, high: 0.1, told_apart: false };
   expect(verdict(of)).toBe('cannot be told from noise');
   expect(verdict({ ...of, high: -0.1, told_apart: true })).toBe('cheaper');
-  expect(verdict({ ...of, base: null, difference: null })).toBe('not measured');
+  expect(verdict({ ...of, base: null, difference: null })).toBe('not measured: no answers');
+  expect(verdict({ ...of, measure: 'ttft_ms_p95', base: null })).toBe('not measured: no streamed answers');
 });

@@ -59,9 +59,13 @@ const directions: Record<Measure, [more: string, less: string]> = {
   eur_per_answer: ['dearer', 'cheaper'],
 };
 
+// A time to first token, or from one to the next, is known of streamed answers alone.
+const isTime = (measure: Measure): boolean => measure.startsWith('ttft') || measure.startsWith('tpot');
+
 // What the candidate is, against the base, as far as the requests seen can say.
 export function verdict(of: Difference): string {
-  if (of.base === null || of.candidate === null || of.difference === null) return 'not measured';
+  if (of.base === null || of.candidate === null || of.difference === null)
+    return isTime(of.measure) ? 'not measured: no streamed answers' : 'not measured: no answers';
   if (of.low === null) return 'too few requests';
   if (!of.told_apart) return 'cannot be told from noise';
   return directions[of.measure][of.difference > 0 ? 0 : 1];

@@ -7,9 +7,12 @@ test('who breaks at once and who stays broken are told apart, each demand once',
   const report = readReport({
     offset: 9,
     fail: 'links:1',
+    leaving: 1,
     worst: [
       {
         failed: ['a-b'],
+        residencies_left: 1,
+        left_residency: [row('ward', 'd4')],
         promises_broken: 2,
         broken_at_once: [row('clinic', 'd1'), row('shop', 'd2')],
         after_failover: { promises_broken: [{ ...row('shop', 'd2'), reason: 'too far' }, { ...row('shop', 'd3'), reason: 'full' }] },
@@ -22,16 +25,20 @@ test('who breaks at once and who stays broken are told apart, each demand once',
   });
   const [first] = report.worst;
   expect(first?.stay_broken).toBe(2);
-  expect(first?.hurt.map((h) => [h.demand, h.at_once, h.stays])).toEqual([
-    ['d2', true, 'too far'],
-    ['d3', false, 'full'],
-    ['d1', true, undefined],
+  expect(report.leaving).toBe(1);
+  expect(first?.residencies_left).toBe(1);
+  expect(first?.hurt.map((h) => [h.demand, h.leaves, h.at_once, h.stays])).toEqual([
+    ['d4', true, false, undefined],
+    ['d2', false, true, 'too far'],
+    ['d3', false, false, 'full'],
+    ['d1', false, true, undefined],
   ]);
   expect(first?.worst_link).toBe('c-d');
   expect(report.complete).toBe(true);
   expect(hurtByTenant(report.worst)).toEqual([
     { tenant: 'shop', failures: 2, demands: 2, stay: 2 },
     { tenant: 'clinic', failures: 1, demands: 1, stay: 0 },
+    { tenant: 'ward', failures: 1, demands: 1, stay: 0 },
   ]);
 });
 

@@ -33,6 +33,7 @@ export interface PromiseHurt {
   region: string;
   model: string;
   rate_per_s: number;
+  leaves: boolean; // its traffic leaves its residency
   at_once: boolean; // breaks as things fail
   stays: string | undefined; // why it stays broken when requests have failed over; undefined where it does not
 }
@@ -44,6 +45,7 @@ export interface LinkUse {
 
 export interface Scenario {
   failed: string[]; // ids of what the question let fail
+  residencies_left: number; // demands whose traffic does, on a repair or once routing has converged
   promises_broken: number; // at once
   stay_broken: number; // after failover
   utilization_max: number;
@@ -77,13 +79,14 @@ export interface WhatIfReport {
   breaking: number;
   overloading: number;
   losing: number;
+  leaving: number; // a residency
   undisturbed_utilization: number;
   traffic: string;
   worst: Scenario[];
   upgrades: Upgrade[];
 }
 
-// Those who break at once and those who stay broken, each demand once: the ones that stay broken first.
+// Those who leave their residency, break at once or stay broken, each demand once: in that order of harm, the worst first.
 function readHurt(row: Fields): PromiseHurt[] {
   const hurt = new Map<string, PromiseHurt>();
   const read = (value: unknown): PromiseHurt => {
@@ -95,17 +98,23 @@ function readHurt(row: Fields): PromiseHurt[] {
       region: text(of.region),
       model: text(of.model),
       rate_per_s: number(of.rate_per_s),
+      leaves: false,
       at_once: false,
       stays: undefined,
     };
     hurt.set(promise.demand, promise);
     return promise;
   };
+  for (const one of list(row.left_residency)) read(one).leaves = true;
   for (const one of list(row.broken_at_once)) read(one).at_once = true;
   for (const one of list(fields(row.after_failover).promises_broken)) read(one).stays = text(fields(one).reason) || 'broken';
   return [...hurt.values()].sort(
     (a, b) =>
-      Number(!!b.stays) - Number(!!a.stays) || a.tenant.localeCompare(b.tenant) || b.rate_per_s - a.rate_per_s || a.demand.localeCompare(b.demand),
+      Number(b.leaves) - Number(a.leaves) ||
+      Number(!!b.stays) - Number(!!a.stays) ||
+      a.tenant.localeCompare(b.tenant) ||
+      b.rate_per_s - a.rate_per_s ||
+      a.demand.localeCompare(b.demand),
   );
 }
 
@@ -113,6 +122,7 @@ function readScenario(value: unknown): Scenario {
   const of = fields(value);
   return {
     failed: texts(of.failed),
+    residencies_left: number(of.residencies_left),
     promises_broken: number(of.promises_broken),
     stay_broken: list(fields(of.after_failover).promises_broken).length,
     utilization_max: number(of.utilization_max),
@@ -152,6 +162,7 @@ export function readReport(value: unknown): WhatIfReport {
     breaking: number(of.breaking),
     overloading: number(of.overloading),
     losing: number(of.losing),
+    leaving: number(of.leaving),
     undisturbed_utilization: number(fields(of.undisturbed).utilization_max),
     traffic: text(fields(of.traffic).formula),
     worst: list(of.worst).map(readScenario),

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "routing/freshness.h"
 
 namespace tandem::gateway {
 namespace {
@@ -161,6 +162,20 @@ Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable
                   "x-tandem-residency", "unknown_jurisdiction");
   }
   return residency & *table.find_jurisdictions(codes);
+}
+
+bool may_go_everywhere(const routing::RoutingTable& table, grid::JurisdictionSet allowed) {
+  const size_t known = table.rows().jurisdictions.size();
+  if (known == grid::kJurisdictionsMax) return allowed == grid::JurisdictionSet::all();
+  return allowed.contains({(uint64_t{1} << known) - 1});
+}
+
+Checked<std::monostate> assure_residency(const routing::RoutingTable& table, grid::JurisdictionSet allowed,
+                                         Instant now) {
+  if (!routing::freshness(table, now).stale || may_go_everywhere(table, allowed)) return {};
+  return refuse(ErrorCode::unavailable,
+                "The routing table is out of date, so the residency of this request cannot be assured.", {},
+                "residency_not_assured");
 }
 
 Checked<StatedPromise> stated_promise(const http::Headers& headers) {

@@ -45,6 +45,14 @@ std::string client_of(const http::Request& request, const std::vector<grid::Pref
 Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable& table, uint32_t tenant,
                                                      const http::Headers& headers);
 
+// Whether those are all that the table knows.
+bool may_go_everywhere(const routing::RoutingTable& table, grid::JurisdictionSet allowed);
+
+// Refused where the table is past its time, and says nothing sure of jurisdictions, unless the request may go
+// everywhere.
+Checked<std::monostate> assure_residency(const routing::RoutingTable& table, grid::JurisdictionSet allowed,
+                                         Instant now);
+
 struct StatedPromise {
   std::optional<Milliseconds> ttft;
   std::optional<Milliseconds> tpot;

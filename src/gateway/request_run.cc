@@ -12,7 +12,6 @@
 #include "base/logging.h"
 #include "base/text.h"
 #include "gateway/tenant_limits.h"
-#include "routing/freshness.h"
 
 namespace tandem::gateway {
 
@@ -87,7 +86,7 @@ Checked<std::monostate> RequestRun::prepare() {
   completion_ = std::move(*completion);
   if (auto found = find_model(); !found) return found;
   if (auto found = find_promise(); !found) return found;
-  if (auto fresh = check_freshness(); !fresh) return fresh;
+  if (auto assured = assure_residency(*bound_->table, facts_.allowed, record_.at); !assured) return assured;
   return take_tokens();
 }
 
@@ -176,18 +175,6 @@ Checked<std::monostate> RequestRun::find_promise() {
 }
 
 // A table that nobody has renewed may be wrong about where paths lead: what must stay inside a border then stops.
-Checked<std::monostate> RequestRun::check_freshness() const {
-  if (!routing::freshness(*bound_->table, record_.at).stale) return {};
-  const routing::TableRows& rows = bound_->table->rows();
-  const uint64_t everywhere = rows.jurisdictions.size() == grid::kJurisdictionsMax
-                                  ? UINT64_MAX
-                                  : (uint64_t{1} << rows.jurisdictions.size()) - 1;
-  if (facts_.allowed.contains({everywhere})) return {};
-  return refuse(ErrorCode::unavailable,
-                "The routing table is out of date, so the residency of this request cannot be assured.", {},
-                "residency_not_assured");
-}
-
 asio::awaitable<void> RequestRun::serve() {
   core_.retries.note_request();
   const routing::Tenant& tenant = bound_->table->rows().tenants[facts_.tenant];

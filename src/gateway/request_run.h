@@ -58,7 +58,6 @@ class RequestRun {
   void settle_limits();
   Checked<std::monostate> find_model();
   Checked<std::monostate> find_promise();
-  Checked<std::monostate> check_freshness() const;
   boost::asio::awaitable<void> serve();
   routing::Decision decide();
   // By the policy in force.

@@ -18,11 +18,6 @@ void add_request_id(const http::Request& request, http::Headers& headers) {
   if (auto id = request_id(request.headers)) headers.add("x-request-id", *id);
 }
 
-grid::JurisdictionSet everywhere(const routing::TableRows& rows) {
-  if (rows.jurisdictions.size() == grid::kJurisdictionsMax) return grid::JurisdictionSet::all();
-  return {(uint64_t{1} << rows.jurisdictions.size()) - 1};
-}
-
 // This site, and every way there from where the request comes from, must lie where its data may be.
 Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint32_t tenant,
                                         const http::Request& request, const Checked<ClientRegion>& region,
@@ -30,11 +25,8 @@ Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint
   const auto allowed = allowed_jurisdictions(table, tenant, request.headers);
   if (!allowed) return tl::unexpected(allowed.error());
   const routing::TableRows& rows = table.rows();
-  if (allowed->contains(everywhere(rows))) return {};
-  if (now > rows.valid_until)
-    return refuse(ErrorCode::unavailable,
-                  "The routing table is out of date, so the residency of this request cannot be assured.", {},
-                  "residency_not_assured");
+  if (may_go_everywhere(table, *allowed)) return {};
+  if (auto assured = assure_residency(table, *allowed, now); !assured) return assured;
   const auto site = std::find(rows.sites.begin(), rows.sites.end(), site_id);
   if (site == rows.sites.end())
     return refuse(

@@ -287,7 +287,7 @@ Bound::Bound(const Problem& problem, Prices learnt)
       relaxation_(std::make_unique<Relaxation>(problem)),
       climb_(std::make_unique<Climb>(problem, *relaxation_)),
       proven_prices_(no_prices(problem)),
-      quick_(problem.columns() > kOptionsInFull) {
+      large_(problem.columns() > kOptionsInFull) {
   for (size_t d = 0; d < learnt.demand.size(); ++d)
     learnt.demand[d] = std::clamp(learnt.demand[d], 0.0, problem.demands[d].penalty_eur_per_hour);
   climb_->start(std::move(learnt));
@@ -299,7 +299,7 @@ Bound::Bound(const Problem& problem)
       relaxation_(std::make_unique<Relaxation>(problem)),
       climb_(std::make_unique<Climb>(problem, *relaxation_)),
       proven_prices_(no_prices(problem)),
-      quick_(problem.columns() > kOptionsInFull) {
+      large_(problem.columns() > kOptionsInFull) {
   climb_->start(climb_->in_fractions(no_prices(problem)));
   price_all(climb_->best());
   climb_->ascend();
@@ -322,7 +322,7 @@ void Bound::price_all(const Prices& prices) {
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
-  climb_->run(rounds, quick_ ? rounds - 1 : kRoundsOfModels, known, stop);
+  climb_->run(rounds, large_ ? rounds - 1 : kRoundsOfModels, known, stop);
   price_all(climb_->best());
 }
 

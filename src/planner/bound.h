@@ -82,7 +82,7 @@ class Bound {
   std::unique_ptr<Climb> climb_;
   Prices proven_prices_;  // of value_
   double value_ = 0;
-  bool quick_ = false;  // too many to climb with all that a proof uses
+  bool large_ = false;  // resources take few steps of their own: each costs a pass over all columns
 };
 
 }  // namespace tandem::planner

@@ -26,10 +26,10 @@ constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the on
 constexpr uint64_t kRuinsRestored = 200;  // after what a failure would overfill was taken off
 constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not planned again
 constexpr uint32_t kStarts = 3;           // of a model, in each pass over them
-constexpr uint32_t kPasses = 20;
-constexpr double kWorthPass = 1e-3;     // a pass that gains less of the cost is the last
-constexpr size_t kOptionsEach = 24;     // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;  // deployments of its model that join them
+constexpr uint32_t kPasses = 20;          // at most
+constexpr double kWorthPass = 1e-3;       // a pass that gains less of the cost is the last
+constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
@@ -128,6 +128,7 @@ class Making {
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
     }
   }
+
   void place_again() {
     if (problem_.columns() > kOptionsInFull)
       find_room();

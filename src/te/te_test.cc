@@ -381,13 +381,17 @@ TEST(Planes, APolicyKeepsThePromiseAndTheResidency) {
   EXPECT_NEAR(mlu(abroad + "tenant acme DE\n", 4'000), 1.2, 1e-9) << "d is abroad";
 }
 
-TEST(Planes, TrafficOverWaysOfItsOwnStaysOnThem) {
-  const grid::Snapshot snapshot = drawn_grid(kPlane + "demand d any west m 1/s up=1000000000 diversity=link");
+// The first demand at the first pool, over d and over c.
+twin::Assignment over_two_ways(const grid::Snapshot& snapshot) {
   const auto way = [&](const char* first, const char* then) {
     return std::vector<grid::LinkIndex>{snapshot.links.find(first), snapshot.links.find(then)};
   };
-  const twin::Assignment assignment{
-      {{grid::DemandIndex(0), grid::PoolIndex(0), 1, way("a-d", "d-b"), way("a-c", "c-b")}}};
+  return {{{grid::DemandIndex(0), grid::PoolIndex(0), 1, way("a-d", "d-b"), way("a-c", "c-b")}}};
+}
+
+TEST(Planes, TrafficOverWaysOfItsOwnStaysOnThem) {
+  const grid::Snapshot snapshot = drawn_grid(kPlane + "demand d any west m 1/s up=1000000000 diversity=link");
+  const twin::Assignment assignment = over_two_ways(snapshot);
   std::vector<Diagnostic> diagnostics;
   const Problem problem = make_problem(snapshot, {assignment, {}}, diagnostics);
   ASSERT_EQ(problem.steered.size(), 2u) << "there and back";
@@ -417,11 +421,7 @@ TEST(Planes, TrafficOverWaysOfItsOwnIsNamedWhereItsEndLeftTheTopology) {
     model m 16GB
     tenant any *
     demand d any west m 1/s up=1000000000 diversity=link flex=128)");
-  const auto way = [&](const char* first, const char* then) {
-    return std::vector<grid::LinkIndex>{snapshot.links.find(first), snapshot.links.find(then)};
-  };
-  const twin::Assignment assignment{
-      {{grid::DemandIndex(0), grid::PoolIndex(0), 1, way("a-d", "d-b"), way("a-c", "c-b")}}};
+  const twin::Assignment assignment = over_two_ways(snapshot);
   std::vector<Diagnostic> diagnostics;
   const Problem problem = make_problem(snapshot, {assignment, {}}, diagnostics);
   EXPECT_TRUE(problem.demands.empty());

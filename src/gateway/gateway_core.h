@@ -114,6 +114,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   DecisionRing ring;
   FairQueue queue;
   std::unordered_map<uint64_t, TurnRate> turn_rates;  // by group of those who wait; looked up only
+  // Likewise: how much longer first tokens took of late than at an idle engine. No more groups than models.
+  std::unordered_map<uint64_t, FirstTokens> lateness;
   boost::asio::steady_timer queue_timer;
   bool watching_queue = false;
   SilenceWatch silence;

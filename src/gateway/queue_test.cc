@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateway/first_tokens.h"
 #include "gateway/test_world.h"
 
 namespace tandem::gateway {
@@ -135,6 +136,25 @@ TEST(Queue, WhatWouldComeTooLateIsRefusedOnceThePaceIsKnown) {
   EXPECT_EQ(reply.status, 429);
   EXPECT_EQ(reply.error_code(), "capacity") << "four go before it, at some 100 ms each";
   EXPECT_EQ(world.last().queued.value(), 0);
+}
+
+// An engine that has been full works on others' prompts before the one that it is given.
+TEST(Queue, WhatFirstTokensTakeAtBusyEnginesIsLeftOfAPromise) {
+  QueueWorld world;
+  for (uint32_t i = 0; i < FirstTokens::kLeast; ++i) {
+    world.replies.push_back(std::make_unique<Reply>());
+    http::Headers headers;
+    headers.add("authorization", "Bearer sk-acme");
+    world.start(chat(kStreamBody, std::move(headers)), *world.replies.back());
+    world.wait_until([&] { return world.engine("a").requests.size() > i; });
+    world.clock.skipped = world.clock.skipped + milliseconds(300);
+    ++world.engine("a").turns;
+    world.wait_until([&] { return world.records.all.size() > i; });
+  }
+  for (int i = 0; i < 2; ++i) world.begin("acme");
+  EXPECT_EQ(world.ask(ask_as("bank", "250")).error_code(), "capacity");
+  EXPECT_EQ(world.last().queued.value(), 0);
+  EXPECT_EQ(world.ask(ask_as("bank", "600")).error_code(), "queue_timeout");
 }
 
 TEST(Queue, IsBounded) {

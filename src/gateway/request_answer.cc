@@ -204,7 +204,16 @@ void RequestRun::note_sent(const StreamReader::Step& step) {
   if (step.tokens == 0) return;
   if (turn_ != nullptr) turn_->note_first_token();
   last_token_at_ = elapsed();
-  if (!first_token_at_) first_token_at_ = last_token_at_;
+  if (first_token_at_) return;
+  first_token_at_ = last_token_at_;
+  if (turn_ != nullptr) note_lateness();
+}
+
+void RequestRun::note_lateness() {
+  const Microseconds alone = routing::predict_ttft(*bound_->table, facts_, *target_, 0);
+  const Microseconds late = microseconds_of(turn_->age()) - alone;
+  core_.lateness[group_of(bound_->table->targets()[*target_].model)].note(
+      nanoseconds(static_cast<int64_t>(late.value() * 1e3)));
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {

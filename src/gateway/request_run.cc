@@ -163,12 +163,15 @@ Checked<std::monostate> RequestRun::find_model() {
   return {};
 }
 
+const grid::Promise& RequestRun::usual_promise() const {
+  const auto* planned = bound_->table->split(facts_.tenant, facts_.region, facts_.model);
+  return planned != nullptr ? planned->promise : bound_->table->rows().tenants[facts_.tenant].promise;
+}
+
 Checked<std::monostate> RequestRun::find_promise() {
   const auto stated = stated_promise(request_.headers);
   if (!stated) return tl::unexpected(stated.error());
-  const auto* planned = bound_->table->split(facts_.tenant, facts_.region, facts_.model);
-  const grid::Promise& usual =
-      planned != nullptr ? planned->promise : bound_->table->rows().tenants[facts_.tenant].promise;
+  const grid::Promise& usual = usual_promise();
   facts_.ttft = record_.promise_ttft = stated->ttft.value_or(usual.ttft);
   facts_.tpot = record_.promise_tpot = stated->tpot.value_or(usual.tpot);
   return {};
@@ -254,10 +257,12 @@ routing::Decision RequestRun::decide() {
 }
 
 // Who waits for the same model waits in the same line.
+uint64_t RequestRun::group_of(uint32_t model) const {
+  return std::hash<std::string>{}(bound_->table->rows().models[model]);
+}
+
 uint64_t RequestRun::group_of(const routing::Decision& decision) const {
-  const routing::RoutingTable& table = *bound_->table;
-  const uint32_t model = decision.target ? table.targets()[*decision.target].model : facts_.model;
-  return std::hash<std::string>{}(table.rows().models[model]);
+  return group_of(decision.target ? bound_->table->targets()[*decision.target].model : facts_.model);
 }
 
 void RequestRun::note(const routing::Decision& decision) {

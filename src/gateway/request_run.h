@@ -62,6 +62,7 @@ class RequestRun {
   routing::Decision decide();
   // By the policy in force.
   routing::Decision weigh(const routing::RequestFacts& facts, const std::vector<uint32_t>& excluded) const;
+  uint64_t group_of(uint32_t model) const;
   uint64_t group_of(const routing::Decision& decision) const;
   void note(const routing::Decision& decision);
   void begin_turn(const routing::Decision& decision);
@@ -70,6 +71,8 @@ class RequestRun {
   // `has_room`: it would start at once, but others wait for the same model and may come first.
   boost::asio::awaitable<Checked<uint32_t>> wait_for_room(bool has_room);
   Checked<Duration> time_to_wait(bool has_room) const;
+  std::optional<Duration> time_at_engine() const;
+  const grid::Promise& usual_promise() const;
   void charge_service();
   void keep_seen();
   ApiError rejection(const routing::Decision& decision) const;
@@ -111,6 +114,7 @@ class RequestRun {
   Result<void> shape(StreamReader::Step& step);
   boost::asio::awaitable<bool> forward(StreamReader::Step step);  // false: the client has left
   void note_sent(const StreamReader::Step& step);
+  void note_lateness();
   boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
   boost::asio::awaitable<TurnEnd> end_stream(Turn& turn, const StreamReader& reader, StreamReader::Step held);
   boost::asio::awaitable<void> answer_error(Outcome outcome, ApiError error);

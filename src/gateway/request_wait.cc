@@ -14,16 +14,27 @@ namespace tandem::gateway {
 
 namespace asio = boost::asio;
 
+// The time to the first token once an engine has the request, at the promise's quantile: what the soonest of them takes
+// when idle, and how much longer they took of late. One that was full works on others' prompts first. Nothing where
+// none may serve it.
+std::optional<Duration> RequestRun::time_at_engine() const {
+  const auto soonest = routing::soonest_ttft(*bound_->table, facts_);
+  if (!soonest) return std::nullopt;
+  const auto late = core_.lateness.find(waiting_.group);
+  const auto longer = late != core_.lateness.end() ? late->second.quantile(usual_promise().quantile) : std::nullopt;
+  return nanoseconds(static_cast<int64_t>(soonest->value() * 1e3)) + longer.value_or(Duration{});
+}
+
 // How long this request may wait so that its promise can still be kept. Nothing that could not be in time takes up
 // what others wait for: it is refused at once.
 Checked<Duration> RequestRun::time_to_wait(bool has_room) const {
   Duration time = core_.options.wait_max;
   if (has_room) return time;
-  const auto soonest = routing::soonest_ttft(*bound_->table, facts_);
-  if (!soonest) time = {};
-  if (facts_.ttft.value() > 0 && soonest) {
-    const Microseconds left = to_microseconds(facts_.ttft) - *soonest - elapsed();
-    time = std::min(time, nanoseconds(static_cast<int64_t>(left.value() * 1e3)));
+  const std::optional<Duration> at_engine = time_at_engine();
+  if (!at_engine) time = {};
+  if (facts_.ttft.value() > 0 && at_engine) {
+    const Microseconds left = to_microseconds(facts_.ttft) - elapsed();
+    time = std::min(time, nanoseconds(static_cast<int64_t>(left.value() * 1e3)) - *at_engine);
   }
   const Duration now = core_.clock.monotonic();
   const auto rate = core_.turn_rates.find(waiting_.group);

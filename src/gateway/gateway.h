@@ -73,6 +73,10 @@ class SharedState {
   std::unique_ptr<LiveBoard> board_;
 };
 
+// Sent to an engine beyond those it works on, as a part of them, so that it never runs dry between an answer's end and
+// the next request's way there: a queue here can still choose who is next, one at the engine cannot.
+inline constexpr double kEngineQueue = 0.125;
+
 struct GatewayOptions {
   uint32_t number = 0;  // of this gateway within its process: part of its decisions' ids
   uint64_t seed = 1;    // of the draws among the plan's shares
@@ -88,9 +92,6 @@ struct GatewayOptions {
   // Requests that wait here while every engine that may serve them is full, and how long one may. 0: none wait.
   size_t waiting_max = 1'024;
   Duration wait_max = seconds(20);  // without a promise: longer, and people have left
-  // Sent to an engine beyond those it works on, as a part of them, so that it never runs dry between an answer's end
-  // and the next request's way there: a queue here can still choose who is next, one at the engine cannot.
-  double engine_queue = 0.125;
   // An engine's first sign (a stream's first token, a whole answer) is waited for this many times as long as predicted,
   // and for half of the time promised at least, as long as another engine could still keep it, within bounds: less than
   // the first is what any process may stop for, and more than the second is not done without being ill. Then another

@@ -8,8 +8,9 @@
 namespace tandem::gateway {
 
 std::optional<Duration> EngineState::end(AttemptEnd how, Duration now) {
-  const uint32_t before = live_.in_flight.atomic().fetch_sub(1, std::memory_order_relaxed);
+  const uint32_t before = live_.in_flight.atomic().fetch_sub(1);
   CHECK(before > 0);
+  if (is_full_at(before)) show_room();
   if (how == AttemptEnd::neutral) return std::nullopt;
   if (how == AttemptEnd::success && is_steady_.load(std::memory_order_acquire)) return std::nullopt;
   if (how == AttemptEnd::failure) return fail(now);
@@ -78,6 +79,7 @@ std::optional<Duration> EngineState::fail_locked(Duration now) {
   if (was_well) ejections_ = 0;
   phase_ = Phase::ejected;
   live_.healthy.atomic() = false;
+  show_room_locked();
   Duration pause = options_.ejection;
   for (uint32_t i = 0; i < ejections_ && pause < options_.ejection_max; ++i) pause = pause * 2;
   ++ejections_;
@@ -96,6 +98,7 @@ void EngineState::succeed(Duration now) {
     history_ = 0;
   }
   live_.in_flight_max.atomic() = UINT32_MAX;
+  show_room_locked();
   phase_ = Phase::suspect;
   if (history_ != 0) return;
   phase_ = Phase::steady;
@@ -105,6 +108,7 @@ void EngineState::succeed(Duration now) {
 void EngineState::allow(uint32_t more) {
   step_ = more;
   live_.in_flight_max.atomic() = live_.in_flight + step_;
+  show_room_locked();
 }
 
 void EngineState::recover() {
@@ -133,7 +137,32 @@ bool EngineState::readmit(Duration now) {
   if (now < returns_at_) return false;
   recover();
   live_.healthy.atomic() = true;
+  show_room_locked();
   return true;
+}
+
+void EngineState::show_room_in(std::shared_ptr<routing::RoomBits> bits, uint32_t lane, routing::Room most) {
+  const std::lock_guard lock(mutex_);
+  if (room_bits_ != nullptr) room_bits_->set(lane_, true, true);
+  room_bits_ = std::move(bits);
+  lane_ = lane;
+  most_ = most;
+  show_room_locked();
+}
+
+void EngineState::show_room() {
+  const std::lock_guard lock(mutex_);
+  show_room_locked();
+}
+
+void EngineState::show_room_locked() {
+  if (room_bits_ == nullptr) return;
+  const uint32_t most = live_.in_flight_max;
+  full_at_ = std::min(most, most_.any);
+  promised_full_at_ = std::min(most, most_.promised);
+  const uint32_t in_flight = live_.in_flight.atomic().load();
+  const bool healthy = live_.healthy;
+  room_bits_->set(lane_, healthy && in_flight < full_at_, healthy && in_flight < promised_full_at_);
 }
 
 void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
@@ -170,6 +199,7 @@ void LiveBoard::bind_engines(BoundTable& bound) {
   std::vector<bool> is_served(table.rows().models.size());  // by an engine that was there before
   bound.engines.resize(count);
   bound.live.resize(count);
+  bound.room = std::make_shared<routing::RoomBits>(table, kEngineQueue);
   // Held before anything is counted: an engine that only a request still has may go at any moment.
   for (uint32_t target = 0; target < count; ++target) {
     const auto known = engines_.find(table.targets()[target].deployment);
@@ -196,6 +226,8 @@ void LiveBoard::bind_engines(BoundTable& bound) {
     bound.target_of_engine[engine->number()] = target;
     bound.live[target] = &engine->live();
     bound.ordered_live.push_back(&engine->live());
+    engine->show_room_in(bound.room, table.lane_of(position),
+                         routing::room_of(table.candidate_at(position), kEngineQueue));
   }
 }
 

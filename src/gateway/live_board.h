@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/prefix_board.h"
 #include "gateway/tenant_meter.h"
+#include "routing/room.h"
 #include "routing/routing.h"
 
 namespace tandem::gateway {
@@ -37,7 +38,10 @@ class EngineState {
   const routing::TargetLive& live() const { return live_; }
   FirstTokens& first_tokens() { return first_tokens_; }
 
-  void begin() { live_.in_flight.atomic().fetch_add(1, std::memory_order_relaxed); }
+  void begin() {
+    const uint32_t in_flight = live_.in_flight.atomic().fetch_add(1) + 1;
+    if (is_full_at(in_flight)) show_room();
+  }
   // It is new while others serve its model: it is given requests a few at a time first. Before anything began.
   void start_slowly();
   // A first token has come: one that starts slowly is let do more.
@@ -62,6 +66,9 @@ class EngineState {
   void note_pace(double times);
   // Lets it back in, carefully, if its ejection is over. False while it is not.
   bool readmit(Duration now);
+  // From now on `bits` say at that lane whether it has room, with `most` in flight; where it was shown before they say
+  // for ever that it may have some.
+  void show_room_in(std::shared_ptr<routing::RoomBits> bits, uint32_t lane, routing::Room most);
 
  private:
   enum class Phase : uint8_t { steady, suspect, ejected, recovering };
@@ -69,9 +76,16 @@ class EngineState {
   void succeed(Duration now);
   void recover();
   void allow(uint32_t more);
+  bool is_full_at(uint32_t in_flight) const { return in_flight == full_at_ || in_flight == promised_full_at_; }
+  void show_room();
+  void show_room_locked();
 
   const std::shared_ptr<routing::TargetLive> live_place_;
   routing::TargetLive& live_;
+  // In flight when it has no room, as shown. Who counts past one of them shows it again, under the lock: the last to do
+  // so has seen all that was counted before. Nobody's count is missed while they change, since each thread counts, or
+  // changes them, before it looks at the other (the default order, in which all threads see the same).
+  std::atomic<uint32_t> full_at_{UINT32_MAX}, promised_full_at_{UINT32_MAX};
   FirstTokens first_tokens_;
   std::atomic<int64_t> last_sign_ns_{INT64_MIN};
   std::atomic<float> pace_{1};
@@ -92,7 +106,10 @@ class EngineState {
     bool operator==(const LongPrompt&) const = default;
   };
   std::vector<LongPrompt> long_prompts_;
-  Duration given_up_at_{INT64_MIN};  // for the first time since its last sign
+  Duration given_up_at_{INT64_MIN};               // for the first time since its last sign
+  std::shared_ptr<routing::RoomBits> room_bits_;  // null: shown nowhere
+  uint32_t lane_ = 0;
+  routing::Room most_;
 };
 
 // A table with the state of each of its targets. Immutable.
@@ -101,7 +118,8 @@ struct BoundTable {
   std::vector<std::shared_ptr<EngineState>> engines;     // by target
   std::vector<const routing::TargetLive*> live;          // of each
   std::vector<const routing::TargetLive*> ordered_live;  // the same in the order of the table's candidates
-  routing::LivePointers live_pointers() const { return {ordered_live}; }
+  std::shared_ptr<routing::RoomBits> room;               // which of them have some
+  routing::LivePointers live_pointers() const { return {ordered_live, room.get()}; }
   std::vector<std::optional<uint32_t>> target_of_engine;  // by the engine's number; nothing: not in this table
   std::vector<std::shared_ptr<TenantMeter>> meters;       // by tenant; null where it has no limits
 };

@@ -199,6 +199,93 @@ TEST(LiveBoard, AnEngineThatGoesWhileATableIsPublishedIsThereOrNew) {
   }
 }
 
+// Which targets of the table's model seem to have room for a request with a promise, as bits.
+uint64_t open_in(const BoundTable& bound) {
+  routing::RequestFacts request;
+  request.queue_per_concurrency = kEngineQueue;
+  request.ttft = Milliseconds(100);
+  uint64_t open = 0;
+  const uint64_t lanes = bound.room->open(0, request);
+  for (uint32_t target = 0; target < bound.engines.size(); ++target)
+    open |= (lanes >> bound.table->lane_of(bound.table->position_of(target)) & 1) << target;
+  return open;
+}
+
+TEST(LiveBoard, ShowsWhoHasRoom) {
+  LiveBoard board(options());
+  board.publish(table_of("target a s m concurrency=8 output_cost=2\ntarget b s m concurrency=1 output_cost=1"));
+  const auto bound = board.current();
+  EngineState &a = *bound->engines[0], &b = *bound->engines[1];
+  EXPECT_EQ(open_in(*bound), 0b11u);
+  b.begin();
+  EXPECT_EQ(open_in(*bound), 0b11u) << "one may be on its way there";
+  b.begin();
+  EXPECT_EQ(open_in(*bound), 0b01u);
+  for (int i = 0; i < 9; ++i) a.begin();
+  EXPECT_EQ(open_in(*bound), 0u);
+  a.end(AttemptEnd::success, {});
+  EXPECT_EQ(open_in(*bound), 0b01u);
+  a.fail({});
+  a.fail({});
+  EXPECT_EQ(open_in(*bound), 0u) << "ejected";
+  for (int i = 0; i < 8; ++i) a.end(AttemptEnd::neutral, {});
+  EXPECT_EQ(open_in(*bound), 0u);
+  a.readmit(seconds(1));
+  EXPECT_EQ(open_in(*bound), 0b01u);
+  a.begin();
+  EXPECT_EQ(open_in(*bound), 0u) << "it begins with one";
+  a.ramp_up();
+  EXPECT_EQ(open_in(*bound), 0b01u);
+}
+
+TEST(LiveBoard, ShowsWhoHasRoomInTheTableInForce) {
+  LiveBoard board(options());
+  board.publish(table_of("target a s m concurrency=1\ntarget b s m concurrency=1"));
+  const auto first = board.current();
+  first->engines[0]->begin();
+  first->engines[0]->begin();
+  EXPECT_EQ(open_in(*first), 0b10u);
+  board.publish(table_of("target b s m concurrency=1\ntarget a s m concurrency=1"));
+  const auto second = board.current();
+  EXPECT_EQ(open_in(*first), 0b11u) << "nobody says so there any more: each is looked at";
+  EXPECT_EQ(open_in(*second), 0b01u);
+  board.publish(table_of("target b s m concurrency=1\ntarget a s m concurrency=2"));
+  EXPECT_EQ(open_in(*board.current()), 0b11u) << "it has another place";
+  first->engines[0]->end(AttemptEnd::success, {});
+  first->engines[1]->begin();
+  first->engines[1]->begin();
+  EXPECT_EQ(open_in(*board.current()), 0b10u);
+  EXPECT_EQ(open_in(*second), 0b11u);
+}
+
+TEST(LiveBoard, WhoHasRoomIsRightInTheEndWhateverHappensAtOnce) {
+  LiveBoard board(options());
+  const auto table_with = [](int places) { return table_of("target a s m concurrency=" + std::to_string(places)); };
+  board.publish(table_with(1));
+  const std::shared_ptr<EngineState> engine = board.current()->engines[0];
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> begun = 0;
+    const auto come_and_go = [&] {
+      for (int i = 0; i < 100; ++i) {
+        engine->begin();
+        if (begun.fetch_add(1) % 50 == 0) continue;  // four of them stay
+        engine->end(AttemptEnd::success, {});
+      }
+    };
+    std::thread one(come_and_go), other(come_and_go);
+    for (const int places : {5, 1, 2 + round % 3}) board.publish(table_with(places));
+    one.join();
+    other.join();
+    const auto bound = board.current();
+    const uint32_t most = routing::room_of(bound->table->candidate(0), kEngineQueue).promised;
+    EXPECT_EQ(bound->live[0]->in_flight, 4u);
+    for (uint32_t in_flight = 4; in_flight > 0; --in_flight) {
+      EXPECT_EQ(open_in(*bound), in_flight < most ? 1u : 0u);
+      engine->end(AttemptEnd::success, {});
+    }
+  }
+}
+
 TEST(LiveBoard, AReaderTakesANewTableOnce) {
   LiveBoard board(options());
   std::shared_ptr<const BoundTable> cached;

@@ -157,7 +157,7 @@ Checked<std::monostate> RequestRun::find_model() {
       static_cast<double>(completion_.choices) *
       std::min(completion_.output_tokens_max.value_or(UINT32_MAX), core_.options.usual_output_tokens);
   facts_.bytes = static_cast<double>(request_.body.size());
-  if (core_.options.waiting_max > 0) facts_.queue_per_concurrency = core_.options.engine_queue;
+  if (core_.options.waiting_max > 0) facts_.queue_per_concurrency = kEngineQueue;
   record_.streamed = completion_.stream;
   record_.prompt_tokens = static_cast<uint64_t>(completion_.prompt_tokens);
   return {};

@@ -45,12 +45,9 @@ Gate live_gate(const RequestFacts& request, const Candidate& candidate, const Ta
   if (!live.healthy) return Gate::unhealthy;
   if (std::find(excluded.begin(), excluded.end(), candidate.target) != excluded.end()) return Gate::excluded;
   if (request.only_site && candidate.site != *request.only_site) return Gate::excluded;
-  const double concurrency = candidate.concurrency_max;
-  const double waiting_max = std::min(concurrency, std::max(1.0, concurrency * request.queue_per_concurrency));
-  double most = std::min<double>(concurrency + waiting_max, live.in_flight_max);
-  const bool promised = request.ttft.value() > 0 || request.tpot.value() > 0;
-  if (promised && candidate.in_flight_kept > 0) most = std::min<double>(most, candidate.in_flight_kept);
-  if (live.in_flight >= most) return Gate::capacity;
+  const Room room = room_of(candidate, request.queue_per_concurrency);
+  const uint32_t most = request.is_promised() ? room.promised : room.any;
+  if (live.in_flight >= std::min<uint32_t>(most, live.in_flight_max)) return Gate::capacity;
   return Gate::none;
 }
 
@@ -172,14 +169,14 @@ class Search {
         least_transport_(request.bytes * table.least_euros_per_byte(request.region, request.paths)) {}
 
   // Candidates come in the order of a usual request's cost. Most searches end among the first; where they do not, a
-  // sieve passes over the rest.
+  // sieve passes over the rest. Those that have no room are not looked at.
   Decision run() {
     if (request_.only_site) return run_at(*request_.only_site);
-    constexpr size_t kPlain = 8;  // what a sieve's first block would cost, weighed one by one
     const size_t count = candidates_.rows.size();
+    const uint64_t open = count > 0 ? open_in(0) : 0;
     for (size_t i = 0; i < std::min(kPlain, count); ++i) {
       if (none_cheaper_from(i)) return best();
-      weigh(candidates_.rows[i]);
+      if ((open >> i & 1) != 0) weigh(candidates_.rows[i]);
     }
     const size_t blocks = count > kPlain ? candidates_.bounds.size() : 0;
     for (size_t block = 0; block < blocks && !none_cheaper_from(block * kRows); block += kBlocksAtOnce)
@@ -190,6 +187,7 @@ class Search {
  private:
   static constexpr size_t kRows = Sieve::Bounds::kRows;
   static constexpr size_t kBlocksAtOnce = 64;  // 4,096 candidates, on the stack
+  static constexpr size_t kPlain = 8;          // of a block: what it costs in a sieve, weighed one by one
   static constexpr double kNever = -1;
 
   bool kept() const { return cheapest_.candidate != nullptr; }
@@ -214,42 +212,72 @@ class Search {
     return std::max(request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity, any_us);
   }
 
+  // Of a block, those that may have room.
+  uint64_t open_in(size_t block) const {
+    const size_t count = candidates_.rows.size() - block * kRows;
+    const uint64_t rows = count < kRows ? (uint64_t{1} << count) - 1 : UINT64_MAX;
+    return rows & open_at(live_, candidates_.first_block + block, request_);
+  }
+  static bool is_plain(uint64_t open) { return static_cast<size_t>(std::popcount(open)) <= kPlain; }
+
+  // What is first read of a block is asked for from memory.
+  void prefetch(size_t block, uint64_t open) const {
+    if (!is_plain(open)) return Sieve::prefetch(candidates_.bounds[block]);
+    for (uint64_t left = open; left != 0; left &= left - 1)
+      __builtin_prefetch(&candidates_.rows[block * kRows + static_cast<size_t>(std::countr_zero(left))]);
+  }
+
   // Blocks are passed over in order of cost for one that keeps the promise. Where none does, those with the soonest
-  // first token come first, until no other can be sooner.
+  // first token come first, until no other can be sooner. Of blocks with room at a few these are all weighed at once.
   void sift(size_t begin, size_t end) {
     Sieve sieve(table_, request_);
     std::array<float, kBlocksAtOnce> soonest_us;
+    uint64_t next_open = open_in(begin);
     for (size_t block = begin; block < end; ++block) {
       if (none_cheaper_from(block * kRows)) return;
-      if (block + 1 < end) Sieve::prefetch(candidates_.bounds[block + 1]);
-      if (take(sieve, block, kNever)) weigh_passed(sieve, block, kNever);
-      soonest_us[block - begin] = sieve.soonest_us();
+      const uint64_t open = next_open;
+      if (block + 1 < end) prefetch(block + 1, next_open = open_in(block + 1));
+      float& soonest = soonest_us[block - begin] = static_cast<float>(kInfinity);
+      if (is_plain(open)) {
+        weigh_few(block, open);
+        continue;
+      }
+      if (sieve.take(candidates_.bounds[block], open, keeps_us(kNever), kNever) && wait(sieve, block, kNever))
+        weigh_all(block, sieve.passed());
+      soonest = sieve.soonest_us();
     }
     while (!kept()) {
       const auto next = std::min_element(soonest_us.begin(), soonest_us.begin() + (end - begin));
       if (*next > fastest_.ttft_us * Sieve::kSlack || *next == kInfinity) return;
       const size_t block = begin + static_cast<size_t>(next - soonest_us.begin());
       *next = static_cast<float>(kInfinity);
-      if (take(sieve, block, fastest_.ttft_us)) weigh_passed(sieve, block, fastest_.ttft_us);
+      const double any_us = fastest_.ttft_us;
+      if (!sieve.take(candidates_.bounds[block], open_in(block), keeps_us(any_us), any_us)) continue;
+      // The soonest first: most others are then too late.
+      weigh(candidates_.rows[block * kRows + sieve.soonest()]);
+      if (sieve.narrow(keeps_us(fastest_.ttft_us), fastest_.ttft_us) && wait(sieve, block, fastest_.ttft_us))
+        weigh_all(block, sieve.passed());
     }
   }
 
   // `any_us`: how soon a first token matters that comes with a promise broken.
-  bool take(Sieve& sieve, size_t block, double any_us) const {
-    const size_t first = block * kRows;
-    return sieve.take(candidates_.bounds[block], std::min(kRows, candidates_.rows.size() - first), keeps_us(any_us),
-                      any_us, [&](size_t i) -> const TargetLive& {
-                        return live_at(table_, live_, static_cast<uint32_t>(candidates_.first + first + i));
-                      });
+  bool wait(Sieve& sieve, size_t block, double any_us) const {
+    return sieve.wait(keeps_us(any_us), any_us, [&](size_t i) -> const TargetLive& {
+      return live_at(table_, live_, static_cast<uint32_t>(candidates_.first + block * kRows + i));
+    });
   }
 
-  // The soonest first: where only time counts, most others are then too late.
-  void weigh_passed(Sieve& sieve, size_t block, double any_us) {
-    if (any_us != kNever) {
-      weigh(candidates_.rows[block * kRows + sieve.soonest()]);
-      if (!sieve.narrow(keeps_us(fastest_.ttft_us), fastest_.ttft_us)) return;
+  void weigh_few(size_t block, uint64_t open) {
+    for (uint64_t left = open; left != 0; left &= left - 1) {
+      const Candidate& candidate = candidates_.rows[block * kRows + static_cast<size_t>(std::countr_zero(left))];
+      __builtin_prefetch(&table_.leg(request_.region, candidate.site, request_.paths));
+      __builtin_prefetch(&at(table_, live_, candidate));
     }
-    for (uint64_t left = sieve.passed(); left != 0; left &= left - 1) {
+    weigh_all(block, open);
+  }
+
+  void weigh_all(size_t block, uint64_t lanes) {
+    for (uint64_t left = lanes; left != 0; left &= left - 1) {
       const size_t i = block * kRows + static_cast<size_t>(std::countr_zero(left));
       if (none_cheaper_from(i)) return;
       weigh(candidates_.rows[i]);

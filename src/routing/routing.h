@@ -184,6 +184,7 @@ class RoutingTable {
     std::span<const LeastPrices> least;  // of rows[i] and all after it
     std::span<const Bounds> bounds;      // of rows, the last block filled up
     uint32_t first = 0;                  // position of rows[0]
+    uint32_t first_block = 0;            // of bounds[0], among those of all models
   };
 
   // Rows that contradict each other (a position out of range, a negative price, a share of another model's target) are
@@ -219,6 +220,8 @@ class RoutingTable {
   uint32_t position_of(uint32_t target) const { return candidate_positions_[target]; }
   const Candidate& candidate(uint32_t target) const { return candidates_[position_of(target)]; }
   const Candidate& candidate_at(uint32_t position) const { return candidates_[position]; }
+  size_t blocks() const { return bounds_.size(); }  // of Bounds::kRows candidates of one model, the last of each less
+  uint32_t lane_of(uint32_t position) const;        // block × Bounds::kRows + place in it
   Reach reach(uint32_t region, uint32_t paths) const {
     const size_t first = (size_t{paths} * rows_.regions.size() + region) * rows_.sites.size();
     return {round_trip_us_.data() + first, leg_zones_.data() + first};
@@ -318,6 +321,8 @@ struct RequestFacts {
   bool fallbacks = false;             // the model's fallbacks may serve it
   std::optional<uint32_t> only_site;  // nothing: any
   PrefixHits hits;
+
+  bool is_promised() const { return ttft.value() > 0 || tpot.value() > 0; }
 };
 
 // A value that one thread writes and others read whenever they like; a plain load where it is read.
@@ -403,8 +408,10 @@ std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const Reques
 
 // Where the live states of a table's targets are kept, in the order of its candidates: what a decision reads one after
 // another should lie so.
+class RoomBits;
 struct LivePointers {
   std::span<const TargetLive* const> rows;  // by RoutingTable::position_of
+  const RoomBits* room = nullptr;           // which of them have some (room.h); null: each is looked at
 };
 
 // `live` has one entry per target, or says where each is kept. `excluded` are targets already tried for this

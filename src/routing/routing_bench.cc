@@ -9,6 +9,7 @@
 #include "base/histogram.h"
 #include "base/random.h"
 #include "routing/prefix.h"
+#include "routing/room.h"
 #include "routing/routing.h"
 
 namespace tandem::routing {
@@ -66,17 +67,30 @@ TableRows make_rows(size_t sites_per_model, bool with_plan, bool mixed_speeds = 
   return rows;
 }
 
-enum class Case { plan, open, promise, tight, at_risk, at_risk_mixed, nearly_full, full };
+enum class Case { plan, open, promise, tight, at_risk, at_risk_mixed, half_full, mostly_full, nearly_full, full };
+double full_share(Case kind) {
+  switch (kind) {
+    case Case::half_full: return 0.5;
+    case Case::mostly_full: return 0.8;
+    case Case::nearly_full: return 0.95;
+    case Case::full: return 1;
+    default: return 0;
+  }
+}
 
 void run(benchmark::State& state, Case kind) {
   const auto sites_per_model = static_cast<size_t>(state.range(0));
   const RoutingTable table(make_rows(sites_per_model, kind == Case::plan, kind == Case::at_risk_mixed));
   std::vector<TargetLive> live(table.targets().size());
   std::vector<const TargetLive*> pointers(live.size());
-  for (uint32_t i = 0; i < live.size(); ++i) pointers[i] = &live[i];
+  RoomBits room(table, 0.125);
   Random random(7);
-  for (TargetLive& one : live)
-    if (kind == Case::full || (kind == Case::nearly_full && random.chance(0.95))) one.in_flight = 24;
+  for (uint32_t i = 0; i < live.size(); ++i) {
+    pointers[i] = &live[i];
+    if (!random.chance(full_share(kind))) continue;
+    live[i].in_flight = 24;
+    room.set(table.lane_of(i), true, false);
+  }
   Histogram nanoseconds_taken;
   for (auto _ : state) {
     RequestFacts request;
@@ -86,6 +100,7 @@ void run(benchmark::State& state, Case kind) {
     request.prompt_tokens = static_cast<double>(100 + random.below(4'000));
     request.output_tokens = static_cast<double>(50 + random.below(1'000));
     request.bytes = request.prompt_tokens * 4;
+    request.queue_per_concurrency = 0.125;
     const double prefill_ms = request.prompt_tokens / 10;
     if (kind == Case::promise) request.ttft = Milliseconds(prefill_ms + 20);  // half of the sites are near enough
     if (kind == Case::tight) request.ttft = Milliseconds(prefill_ms + 2);     // one in forty is
@@ -93,7 +108,7 @@ void run(benchmark::State& state, Case kind) {
     if (kind != Case::plan) request.allowed = {0b101};
     const double draw = random.uniform();
     const auto start = std::chrono::steady_clock::now();
-    benchmark::DoNotOptimize(decide(table, request, LivePointers{pointers}, {}, draw));
+    benchmark::DoNotOptimize(decide(table, request, LivePointers{pointers, &room}, {}, draw));
     const auto end = std::chrono::steady_clock::now();
     nanoseconds_taken.record(static_cast<uint64_t>(std::chrono::nanoseconds(end - start).count()));
   }
@@ -108,6 +123,8 @@ BENCHMARK_CAPTURE(run, cheapest_half_keep_promise, Case::promise)->Arg(20)->Arg(
 BENCHMARK_CAPTURE(run, cheapest_one_in_forty_keeps, Case::tight)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_none_keeps, Case::at_risk)->Arg(20)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_of_four_speeds_none_keeps, Case::at_risk_mixed)->Arg(1'000);
+BENCHMARK_CAPTURE(run, fastest_of_half_with_room, Case::half_full)->Arg(1'000);
+BENCHMARK_CAPTURE(run, fastest_of_one_in_five_with_room, Case::mostly_full)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_of_one_in_twenty_with_room, Case::nearly_full)->Arg(1'000);
 BENCHMARK_CAPTURE(run, rejected_all_full, Case::full)->Arg(20)->Arg(1'000);
 

@@ -27,7 +27,6 @@ void store(Lanes values, T* to) {
 Floats all(float value) { return Floats{} + value; }
 Floats lesser(Floats a, Floats b) { return a < b ? a : b; }
 Floats greater(Floats a, Floats b) { return a > b ? a : b; }
-bool any_of(Masks masks) { return (masks[0] | masks[1] | masks[2] | masks[3]) != 0; }
 
 }  // namespace
 
@@ -43,8 +42,15 @@ Sieve::Sieve(const RoutingTable& table, const RequestFacts& request)
   detours_us_[RoutingTable::kZonesMax] = 0;
 }
 
-bool Sieve::approach(const Limits& limits) {
-  Masks any{};
+bool Sieve::take(const Bounds& block, uint64_t open, double keeps_us, double any_us) {
+  block_ = &block;
+  approach(open);
+  passed_ = 0;
+  const Limits limits(keeps_us, any_us);
+  return soonest_us_ <= std::max(limits.keeps_us, limits.any_us) && narrow(keeps_us, any_us);
+}
+
+void Sieve::approach(uint64_t open) {
   Floats soonest_us = all(kNever);
   for (size_t i = 0; i < kRows; i += kLanes) {
     const auto way_us = [&](size_t lane) {
@@ -54,18 +60,17 @@ bool Sieve::approach(const Limits& limits) {
     const Floats ways_us{way_us(0), way_us(1), way_us(2), way_us(3)};
     const Floats prefill_us =
         load(&block_->prefill_overhead_us[i]) + prompt_tokens_ * load(&block_->prefill_us_per_token[i]);
-    const Floats limit_us = load(&block_->tpot_ms[i]) <= tpot_ms_max_ ? all(limits.keeps_us) : all(limits.any_us);
+    const Masks is_open = ((Masks{} + static_cast<int32_t>(open >> i)) & Masks{1, 2, 4, 8}) != 0;
+    const Floats ttft_us = is_open ? ways_us + prefill_us : all(kNever);
     store(prefill_us, &prefill_us_[i]);
-    store(ways_us + prefill_us, &ttft_us_[i]);
-    soonest_us = lesser(soonest_us, ways_us + prefill_us);
-    any |= ways_us + prefill_us <= limit_us;
+    store(ttft_us, &ttft_us_[i]);
+    soonest_us = lesser(soonest_us, ttft_us);
   }
   soonest_us_ = std::min({soonest_us[0], soonest_us[1], soonest_us[2], soonest_us[3]});
-  return any_of(any);
 }
 
 // `wait_us` of decide.cc; never, where `live_gate` says that it is full.
-void Sieve::wait() {
+void Sieve::add_waits() {
   for (size_t i = 0; i < kRows; i += kLanes) {
     const Floats places = load(&block_->places[i]), in_flight = load(&in_flight_[i]);
     const Floats queue_max = lesser(places, greater(all(1), places * queue_));

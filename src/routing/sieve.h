@@ -5,13 +5,14 @@
 // Method: bounds on 64 candidates at once, over columns that lie side by side. The first token comes no sooner than by
 // way, prefill and wait, in single precision and taken sooner rather than later; room and ways are judged as by
 // `live_gate` and `place_gate`. What is left is weighed exactly, so that a choice is never the sieve's.
-// Complexity: O(candidates), some 1 ns and 16 bytes each; live states, some 3 ns each, are read only of a block in
-// which something would be soon enough. Fails by: where ways touch more than kZonesMax different sets of jurisdictions,
-// or millions of requests are in flight at one target, more is weighed than need be. Internal.
+// Complexity: O(candidates), some 1 ns and 12 bytes each; live states, some 3 ns each, are read only of those that
+// would be soon enough. Fails by: where ways touch more than kZonesMax different sets of jurisdictions, or millions of
+// requests are in flight at one target, more is weighed than need be. Internal.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -28,26 +29,27 @@ class Sieve {
 
   Sieve(const RoutingTable& table, const RequestFacts& request);
 
-  // Takes a block of candidates, of which the first `count` are asked for; `live_at` gives the live state of each. One
-  // passes whose first token comes within `keeps_us` where its time per token keeps the promise, within `any_us` where
-  // it does not. Whether any does.
+  // Takes a block of candidates, of which those `open` are asked for. One passes whose first token comes within
+  // `keeps_us` where its time per token keeps the promise, within `any_us` where it does not, were nothing waiting
+  // there. Whether any does.
+  bool take(const Bounds& block, uint64_t open, double keeps_us, double any_us);
+  // With what waits there, of those that passed; `live_at` gives the live state of each.
   template <class LiveAt>
-  bool take(const Bounds& block, size_t count, double keeps_us, double any_us, LiveAt live_at) {
-    block_ = &block;
-    if (!approach({keeps_us, any_us})) return false;
+  bool wait(double keeps_us, double any_us, LiveAt live_at) {
     in_flight_.fill(kNever);
-    for (size_t i = 0; i < count; ++i) {
+    for (uint64_t left = passed_; left != 0; left &= left - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(left));
       const TargetLive& live = live_at(i);
       const uint32_t in_flight = live.in_flight;
       const bool open = static_cast<int>(live.healthy) & static_cast<int>(in_flight < live.in_flight_max);
       in_flight_[i] = open ? static_cast<float>(in_flight) : kNever;
     }
-    wait();
+    add_waits();
     return narrow(keeps_us, any_us);
   }
   // The block is about to be taken: what is first read of it is asked for from memory.
   static void prefetch(const Bounds& block) {
-    for (size_t byte = 0; byte < offsetof(Bounds, places); byte += 64)
+    for (size_t byte = 0; byte < offsetof(Bounds, tpot_ms); byte += 64)
       __builtin_prefetch(reinterpret_cast<const char*>(&block) + byte);
   }
   // The same block by other limits.
@@ -69,8 +71,8 @@ class Sieve {
     float keeps_us, any_us;
   };
 
-  bool approach(const Limits& limits);
-  void wait();
+  void approach(uint64_t open);
+  void add_waits();
 
   const RoutingTable::Reach reach_;
   const float prompt_tokens_;

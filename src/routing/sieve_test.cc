@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/random.h"
+#include "routing/room.h"
 #include "routing/routing.h"
 
 namespace tandem::routing {
@@ -101,9 +102,17 @@ TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
         pointers[table.position_of(i)] = &live[i];
       }
       const RequestFacts request = drawn_request(random);
+      RoomBits room(table, random.chance(0.5) ? 1 : 0.125);
+      for (uint32_t i = 0; i < live.size(); ++i) {
+        const Room most = room_of(table.candidate(i), room.queue_per_concurrency());
+        const bool is_in = live[i].healthy && live[i].in_flight < live[i].in_flight_max;
+        room.set(table.lane_of(table.position_of(i)), is_in && live[i].in_flight < most.any,
+                 is_in && live[i].in_flight < most.promised);
+      }
       const Decision expected = weigh_all(table, request, live, excluded);
       for (const Decision& found :
-           {decide(table, request, live, excluded, 0), decide(table, request, LivePointers{pointers}, excluded, 0)}) {
+           {decide(table, request, live, excluded, 0), decide(table, request, LivePointers{pointers}, excluded, 0),
+            decide(table, request, LivePointers{pointers, &room}, excluded, 0)}) {
         EXPECT_EQ(found.reason, expected.reason);
         EXPECT_EQ(found.target, expected.target);
         EXPECT_EQ(found.blocking, expected.blocking);

@@ -315,7 +315,12 @@ RoutingTable::Candidates RoutingTable::candidates(uint32_t model) const {
   const size_t first_bounds = model_first_bounds_[model];
   return {std::span(candidates_).subspan(first, count), std::span(least_prices_).subspan(first, count),
           std::span(bounds_).subspan(first_bounds, model_first_bounds_[model + 1] - first_bounds),
-          static_cast<uint32_t>(first)};
+          static_cast<uint32_t>(first), static_cast<uint32_t>(first_bounds)};
+}
+
+uint32_t RoutingTable::lane_of(uint32_t position) const {
+  const uint32_t model = rows_.targets[candidates_[position].target].model;
+  return static_cast<uint32_t>(model_first_bounds_[model] * Bounds::kRows) + position - model_first_[model];
 }
 
 uint32_t RoutingTable::paths_of(uint32_t tenant, uint32_t region, uint32_t model) const {

@@ -274,22 +274,38 @@ asio::awaitable<void> serve_asset(const Asset& asset, const http::Request& reque
   co_await writer.respond(200, std::move(headers), std::move(body));
 }
 
+// There is nothing at this path, or not by this method; `allowed` are those by which there is.
+asio::awaitable<void> refuse(const http::Request& request, const std::string& allowed, http::ResponseWriter& writer) {
+  http::Headers headers = http::json_headers();
+  if (allowed.empty()) {
+    const Error error(ErrorCode::not_found, "nothing is at this path; the API is described at /api/v1/openapi.json");
+    std::string body = http::json_error_body(error);
+    co_await writer.respond(404, std::move(headers), std::move(body));
+    co_return;
+  }
+  headers.set("allow", allowed);
+  if (request.method == "OPTIONS") {
+    co_await writer.respond(204, std::move(headers), std::string());
+    co_return;
+  }
+  const Error error(ErrorCode::invalid_argument,
+                    fmt::format("{} is not allowed at this path; use {}", request.method, allowed));
+  std::string body = http::json_error_body(error);
+  co_await writer.respond(405, std::move(headers), std::move(body));
+}
+
 }  // namespace
 
 asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWriter& writer) {
   Match found = match(request.method, request.target);
   if (found.route == nullptr) {
     const bool reading = request.method == "GET" || request.method == "HEAD";
-    const Asset* asset = reading && !found.path_known ? find_asset(request.target) : nullptr;
+    const Asset* asset = reading && found.allowed.empty() ? find_asset(request.target) : nullptr;
     if (asset != nullptr) {
       co_await serve_asset(*asset, request, writer);
       co_return;
     }
-    Error error{ErrorCode::not_found, "nothing is at this path; the API is described at /api/v1/openapi.json", ""};
-    if (found.path_known) error = {ErrorCode::invalid_argument, "this path has no such method", ""};
-    std::string body = http::json_error_body(error);
-    http::Headers headers = http::json_headers();
-    co_await writer.respond(found.path_known ? 405 : 404, std::move(headers), std::move(body));
+    co_await refuse(request, found.allowed, writer);
     co_return;
   }
   const Operation operation = found.route->operation;

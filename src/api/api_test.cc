@@ -118,8 +118,20 @@ TEST(Api, BadInputIsNamedAndChangesNothing) {
         R"({"source":"x","facts":[{"kind":"link","id":"a","attributes":{},"observed_at":"now"}]})"})
     EXPECT_EQ(surface.ask("POST", "/api/v1/facts", body).status, 400) << body;
   EXPECT_EQ(surface.ask("GET", "/api/v1/log?limit=-1").status, 400);
-  EXPECT_EQ(surface.ask("DELETE", "/api/v1/grid").status, 405);
   EXPECT_TRUE(surface.core.submitted.empty());
+}
+
+TEST(Api, SaysByWhichMethodsAPathIsThere) {
+  Surface surface;
+  const Answer wrong = surface.ask("DELETE", "/api/v1/grid");
+  EXPECT_EQ(wrong.status, 405);
+  EXPECT_EQ(wrong.headers.value_or("allow", ""), "GET, HEAD");
+  EXPECT_EQ(wrong.json["error"]["message"].text(), "DELETE is not allowed at this path; use GET, HEAD");
+  const Answer asked = surface.ask("OPTIONS", "/api/v1/whatif");
+  EXPECT_EQ(asked.status, 204);
+  EXPECT_EQ(asked.headers.value_or("allow", ""), "POST");
+  EXPECT_EQ(asked.text, "");
+  EXPECT_EQ(surface.ask("OPTIONS", "/api/v1/nothing").status, 404);
 }
 
 TEST(Api, ARefusalReachesTheCaller) {

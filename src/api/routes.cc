@@ -81,11 +81,14 @@ Match match(std::string_view method, std::string_view path) {
   Match result;
   for (const Route& route : all_routes()) {
     if (!match_path(route.pattern, path, result.parameters)) continue;
-    result.path_known = true;
     if (route.method == method || (method == "HEAD" && route.method == "GET")) {
       result.route = &route;
+      result.allowed.clear();
       return result;
     }
+    if (!result.allowed.empty()) result.allowed += ", ";
+    result.allowed += route.method;
+    if (route.method == "GET") result.allowed += ", HEAD";
   }
   return result;
 }

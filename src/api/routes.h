@@ -92,7 +92,7 @@ Json shared_schemas();
 struct Match {
   const Route* route = nullptr;
   std::vector<std::string> parameters;  // decoded, in order
-  bool path_known = false;              // the path exists with another method
+  std::string allowed;  // without a route: methods of that path, "GET, HEAD, POST"; empty: there is none
 };
 Match match(std::string_view method, std::string_view path);
 

@@ -16,12 +16,14 @@ TEST(Routes, MatchByMethodAndPath) {
 }
 
 TEST(Routes, TellAnUnknownPathFromAnUnknownMethod) {
-  EXPECT_FALSE(match("GET", "/api/v1/nothing").path_known);
+  EXPECT_EQ(match("GET", "/api/v1/nothing").allowed, "");
   const Match found = match("DELETE", "/api/v1/grid");
   EXPECT_EQ(found.route, nullptr);
-  EXPECT_TRUE(found.path_known);
-  EXPECT_FALSE(match("GET", "/api/v1/links/").path_known);
-  EXPECT_FALSE(match("GET", "/api/v1/links/%zz").path_known);
+  EXPECT_EQ(found.allowed, "GET, HEAD");
+  EXPECT_EQ(match("PUT", "/api/v1/branches").allowed, "GET, HEAD, POST");
+  EXPECT_EQ(match("POST", "/api/v1/branches").allowed, "") << "there is a route";
+  EXPECT_EQ(match("GET", "/api/v1/links/").allowed, "");
+  EXPECT_EQ(match("GET", "/api/v1/links/%zz").allowed, "");
 }
 
 TEST(Routes, EveryRouteIsDescribed) {

@@ -38,12 +38,11 @@ Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
     if (options.trace.empty()) return fail(ErrorCode::invalid_argument, "name the trace with --trace FILE");
     TANDEM_ASSIGN(ingest::Trace trace, read_trace_file(options.trace));
     result.trace = std::move(trace.requests);
-    if (options.requests_max > 0 && result.trace.size() > options.requests_max)
-      result.trace.resize(options.requests_max);
   }
   result.rate_per_s = options.rate_per_s;
   result.duration = nanoseconds(static_cast<int64_t>(options.duration_s * 1e9));
   result.speed_up = options.speed_up;
+  result.requests_max = options.requests_max;
   result.concurrency = options.concurrency;
   result.prompt_tokens.mean = options.prompt_tokens;
   result.output_tokens.mean = options.output_tokens;

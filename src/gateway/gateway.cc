@@ -22,6 +22,11 @@ std::string GatewayCore::next_id() {
   return id_prefix + std::string(digits.data(), static_cast<size_t>(end - digits.data()));
 }
 
+std::string GatewayCore::request_id_of(const http::Request& request) {
+  auto own = request_id(request.headers);
+  return own ? std::move(*own) : next_id();
+}
+
 void TurnRate::note(Duration now) {
   constexpr double kSmoothing = 0.1;  // of ten or so
   if (last_) {
@@ -131,10 +136,10 @@ asio::awaitable<void> Gateway::Impl::handle_other(const http::Request& request, 
   const bool one_model =
       target.starts_with(kModels) && target.size() > kModels.size() + 1 && target[kModels.size()] == '/';
   if (target == kModels || one_model) {
-    if (request.method == "GET")
+    if (request.method == "GET" || request.method == "HEAD")
       co_await list_models(request, writer);
     else
-      co_await refuse_method(request, writer, "GET");
+      co_await refuse_method(request, writer, "GET, HEAD");
     co_return;
   }
   ApiError error;
@@ -151,19 +156,24 @@ asio::awaitable<void> Gateway::Impl::handle_other(const http::Request& request, 
 
 asio::awaitable<void> Gateway::Impl::refuse_method(const http::Request& request, http::ResponseWriter& writer,
                                                    const char* allowed) {
+  http::Headers headers = http::json_headers();
+  headers.add("allow", allowed);
+  if (request.method == "OPTIONS") {
+    const Result<void> sent = co_await writer.respond(204, std::move(headers), std::string());
+    static_cast<void>(sent);
+    co_return;
+  }
   ApiError error;
   error.code = ErrorCode::invalid_argument;
   error.status = 405;
   error.message = fmt::format("{} is not allowed at {}; use {}.", request.method, request.target, allowed);
   error.reason = "method_not_allowed";
-  http::Headers headers = http::json_headers();
-  headers.add("allow", allowed);
   co_await send_error(request, writer, std::move(headers), std::move(error));
 }
 
 asio::awaitable<void> Gateway::Impl::send_error(const http::Request& request, http::ResponseWriter& writer,
                                                 http::Headers headers, ApiError error) {
-  if (auto id = request_id(request.headers)) headers.add("x-request-id", *id);
+  headers.add("x-request-id", core->request_id_of(request));
   std::string body = body_of(error);
   const Result<void> sent = co_await writer.respond(status_of(error), std::move(headers), std::move(body));
   static_cast<void>(sent);  // the client has gone: nobody is left to tell
@@ -179,7 +189,9 @@ asio::awaitable<void> Gateway::Impl::list_models(const http::Request& request, h
     co_await send_error(request, writer, std::move(headers), std::move(error));
     co_return;
   }
-  const Result<void> sent = co_await writer.respond_json(200, std::move(*json));
+  http::Headers headers = http::json_headers();
+  headers.add("x-request-id", core->request_id_of(request));
+  const Result<void> sent = co_await writer.respond(200, std::move(headers), std::move(*json));
   static_cast<void>(sent);
 }
 

@@ -94,6 +94,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   }
 
   std::string next_id();
+  // By which client and operator speak of a request: the client's own, where it has one.
+  std::string request_id_of(const http::Request& request);
   // An engine may have room: lets those who wait look for it, not now but next.
   void serve_queue();
   // Room that other gateways make, or a recovered engine, is told to nobody: somebody looks while any wait.

@@ -243,6 +243,30 @@ TEST(Gateway, RefusesWhatItDoesNotServe) {
   EXPECT_EQ(reply.status, 405);
   EXPECT_EQ(reply.header("allow"), "POST");
   EXPECT_EQ(reply.error_code(), "method_not_allowed");
+  request.method = "OPTIONS";
+  reply = world.ask(request);
+  EXPECT_EQ(reply.status, 204);
+  EXPECT_EQ(reply.header("allow"), "POST");
+}
+
+// What OpenAI's clients show with an error, and a person quotes.
+TEST(Gateway, EveryAnswerHasARequestId) {
+  TestWorld world(kThreeEngines, three_engines());
+  http::ClientRequest models = chat("");
+  models.method = "GET";
+  models.target = "/v1/models";
+  http::ClientRequest nothing = models;
+  nothing.target = "/v1/nothing";
+  std::set<std::string> ids;
+  for (const http::ClientRequest& request :
+       {chat("{"), chat(kWholeBody, with_header("authorization", "Bearer no")),
+        chat(R"({"model":"none","messages":[{"role":"user"}]})"), models, nothing}) {
+    const std::string id = world.ask(request).header("x-request-id");
+    EXPECT_THAT(id, StartsWith("d-"));
+    EXPECT_TRUE(ids.insert(id).second) << "its own";
+  }
+  nothing.headers.set("x-request-id", "mine-2");
+  EXPECT_EQ(world.ask(nothing).header("x-request-id"), "mine-2");
 }
 
 TEST(Gateway, RefusesUnknownKeysModelsAndRegions) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <thread>
 
 #include "base/calendar.h"
@@ -89,7 +90,36 @@ TEST(TenantMeter, CountsWhatWasSpentByMonth) {
   meter.spend(2, march + seconds(1));
   EXPECT_EQ(meter.spent_nano_eur(march + seconds(1)), 2u);
   meter.note_spent(100, begin_of_month(march));  // late news of a month that is over
-  EXPECT_GE(meter.spent_nano_eur(march + seconds(1)), 2u);
+  meter.spend(100, march);                       // a last request of it
+  EXPECT_EQ(meter.spent_nano_eur(march + seconds(1)), 2u);
+  EXPECT_EQ(meter.spent_nano_eur(march), 0u) << "of what is over nothing is known any more";
+  meter.spend(7, march + hours(24 * 45));  // the sum of March is the one of May
+  EXPECT_EQ(meter.spent_nano_eur(march + hours(24 * 45)), 7u);
+}
+
+// Many threads see a month's first instants together, and some still end requests of the month before: each month has
+// what was spent in it, to the last nano-euro.
+TEST(TenantMeter, AMonthThatManyBeginAtOnceLosesNothing) {
+  constexpr uint64_t kThreads = 4, kRequests = 50, kMonths = 200;
+  const Instant first = *parse_rfc3339("2026-01-01T00:00:00Z");
+  TenantMeter meter;
+  Instant month = first;
+  for (uint64_t m = 0; m < kMonths; ++m) {
+    const Instant before = month - milliseconds(1);
+    std::barrier turn(kThreads);
+    std::vector<std::thread> threads;
+    for (uint64_t t = 0; t < kThreads; ++t)
+      threads.emplace_back([&] {
+        turn.arrive_and_wait();
+        for (uint64_t i = 0; i < kRequests; ++i) {
+          meter.spend(1'000, before);
+          meter.spend(1, month);
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(meter.spent_nano_eur(month), kThreads * kRequests) << m;
+    month = begin_of_next_month(month);
+  }
 }
 
 std::string limited(const std::string& limits) {

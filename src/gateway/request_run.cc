@@ -54,7 +54,7 @@ asio::awaitable<void> RequestRun::run(std::shared_ptr<GatewayCore> core, Surface
 }
 
 Checked<std::monostate> RequestRun::prepare() {
-  request_id_ = request_id(request_.headers).value_or("");
+  request_id_ = core_.request_id_of(request_);
   begin_trace();
   bound_ = core_.table();
   if (bound_ == nullptr) return refuse(ErrorCode::unavailable, "The gateway has no routing table yet.");
@@ -245,8 +245,7 @@ routing::Decision RequestRun::decide() {
   const routing::Decision decision = weigh(facts_, excluded_);
   if (kept_ == nullptr) {
     kept_ = std::make_shared<KeptDecision>();
-    record_.id = core_.next_id();
-    if (request_id_.empty()) request_id_ = record_.id;
+    record_.id = request_id(request_.headers) ? core_.next_id() : request_id_;
   }
   // Where an earlier attempt failed and nothing is left, the decision that was carried out stays on the record.
   if (!decision.target && record_.attempts > 0) return decision;

@@ -17,6 +17,12 @@ int64_t fill_ns(uint64_t per_minute, uint64_t amount) {
   return static_cast<int64_t>(std::min(time_ns, kLongest));
 }
 
+// A month begins at a whole second, so that the last bit of its instant is free: it says which sum is the month's.
+constexpr int64_t kTurning = INT64_MAX;  // no month: one is being begun
+
+int64_t begin_of(int64_t month) { return month & ~int64_t{1}; }
+size_t slot_of(int64_t month) { return static_cast<size_t>(month & 1); }
+
 }  // namespace
 
 RateMeter::Standing RateMeter::take(uint64_t per_minute, uint64_t amount, Duration now) {
@@ -50,30 +56,41 @@ void RateMeter::settle(uint64_t per_minute, uint64_t taken, uint64_t used) {
 }
 
 uint64_t TenantMeter::spent_nano_eur(Instant at) const {
-  const bool this_month = month_ns_.load(std::memory_order_acquire) == begin_of_month(at).ns;
-  return this_month ? spent_.load(std::memory_order_relaxed) : 0;
+  const int64_t month = month_.load(std::memory_order_acquire);
+  return begin_of(month) == begin_of_month(at).ns ? spent_[slot_of(month)].load(std::memory_order_relaxed) : 0;
 }
 
 void TenantMeter::spend(uint64_t nano_eur, Instant at) {
-  begin_month(begin_of_month(at).ns);
-  spent_.fetch_add(nano_eur, std::memory_order_relaxed);
+  if (auto* const spent = spent_in(begin_of_month(at))) spent->fetch_add(nano_eur, std::memory_order_relaxed);
 }
 
 void TenantMeter::note_spent(uint64_t nano_eur, Instant month_begin) {
-  begin_month(month_begin.ns);
-  uint64_t spent = spent_.load(std::memory_order_relaxed);
-  while (spent < nano_eur && !spent_.compare_exchange_weak(spent, nano_eur, std::memory_order_relaxed)) {
+  auto* const spent = spent_in(month_begin);
+  if (spent == nullptr) return;
+  uint64_t known = spent->load(std::memory_order_relaxed);
+  while (known < nano_eur && !spent->compare_exchange_weak(known, nano_eur, std::memory_order_relaxed)) {
   }
 }
 
-// Whoever sees the month first begins it. What another thread spends in the same moment may count in either month.
-void TenantMeter::begin_month(int64_t month_ns) {
-  int64_t known_ns = month_ns_.load(std::memory_order_acquire);
-  while (known_ns < month_ns) {
-    if (!month_ns_.compare_exchange_weak(known_ns, month_ns, std::memory_order_acq_rel)) continue;
-    spent_.store(0, std::memory_order_relaxed);
-    return;
+// Whoever sees the month first begins it; who comes in the two stores that this takes, waits for them. Whoever still
+// adds to the month before adds to the other sum, which counts no more.
+std::atomic<uint64_t>* TenantMeter::spent_in(Instant month_begin) {
+  int64_t month = month_.load(std::memory_order_acquire);
+  for (;;) {
+    if (month == kTurning) {
+      month_.wait(kTurning, std::memory_order_acquire);
+      month = month_.load(std::memory_order_acquire);
+      continue;
+    }
+    if (begin_of(month) == month_begin.ns) return &spent_[slot_of(month)];
+    if (begin_of(month) > month_begin.ns) return nullptr;
+    if (month_.compare_exchange_weak(month, kTurning, std::memory_order_acquire)) break;
   }
+  const size_t slot = 1 - slot_of(month);
+  spent_[slot].store(0, std::memory_order_relaxed);
+  month_.store(month_begin.ns | static_cast<int64_t>(slot), std::memory_order_release);
+  month_.notify_all();
+  return &spent_[slot];
 }
 
 }  // namespace tandem::gateway

@@ -1,6 +1,7 @@
 // What a tenant has used of its limits, as all gateways of a process see it. Internal.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -38,17 +39,17 @@ class alignas(64) TenantMeter {
   RateMeter requests;
   RateMeter tokens;
 
-  // What was spent in the month that `at` is in, as far as this process knows.
+  // What was spent in the month that `at` is in, as far as this process knows; 0 once a later one has begun.
   uint64_t spent_nano_eur(Instant at) const;
+  // Each begins a month that is newer than any before it, with nothing spent; of a month that is over, each is let go.
   void spend(uint64_t nano_eur, Instant at);
-  // What the accounts say of that month: at least so much.
-  void note_spent(uint64_t nano_eur, Instant month_begin);
+  void note_spent(uint64_t nano_eur, Instant month_begin);  // what the accounts say of it: at least so much
 
  private:
-  void begin_month(int64_t month_ns);
+  std::atomic<uint64_t>* spent_in(Instant month_begin);  // null: that month is over
 
-  std::atomic<int64_t> month_ns_{INT64_MIN};  // where the month begins that spent_ is of
-  std::atomic<uint64_t> spent_{0};
+  std::atomic<int64_t> month_{INT64_MIN};         // where the newest month begins, and which of the sums is its own
+  std::array<std::atomic<uint64_t>, 2> spent_{};  // of the newest month and of the one before
 };
 
 }  // namespace tandem::gateway

@@ -60,6 +60,7 @@ struct LoadOptions {
   Duration duration = seconds(60);          // of sending; > 0
   std::vector<ingest::TraceRequest> trace;  // of the process `trace`, which ends with it or with the duration
   double speed_up = 1;                      // of the trace, > 0
+  uint64_t requests_max = 0;                // > 0: the sending ends after so many, if sooner
   uint32_t concurrency = 0;  // > 0: closed loop with so many clients; the process then gives only the sizes
 
   TokenDistribution prompt_tokens{.mean = 800};

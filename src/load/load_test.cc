@@ -99,6 +99,20 @@ TEST_F(Load, TheClosedLoopKeepsSoManyUnderWay) {
   EXPECT_GT(report.sending_s, 0);
 }
 
+TEST_F(Load, SoManyRequestsAreSentAndNoMore) {
+  serve();
+  LoadOptions o = options();
+  o.duration = hours(1);
+  o.requests_max = 30;
+  for (const uint32_t concurrency : {0u, 4u}) {
+    o.concurrency = concurrency;
+    const LoadReport report = run(o);
+    EXPECT_EQ(report.requests, 30u);
+    EXPECT_EQ(report.ok, 30u);
+    EXPECT_LT(report.sending_s, o.duration.seconds()) << "rates are over the time in which it sent";
+  }
+}
+
 TEST_F(Load, ATraceIsSentAsItIs) {
   serve();
   LoadOptions o = options();

@@ -94,7 +94,8 @@ asio::awaitable<void> Run::send_in_turn() {
 void Run::sender_ended() {
   // A process that fills the duration ends with it, not with its last arrival; a client that is still waiting for its
   // answer then sends no more.
-  const bool fills = !stop_.stop_requested() && options_.concurrency == 0 && options_.process != Process::trace;
+  const bool fills = !stop_.stop_requested() && options_.concurrency == 0 && options_.process != Process::trace &&
+                     !schedule_.gave_all();
   if (--senders_ == 0) sending_ended_ = fills ? options_.duration : std::min(now(), options_.duration);
   end_if_idle();
 }

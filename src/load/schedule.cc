@@ -113,6 +113,7 @@ std::optional<PlannedRequest> Schedule::next() {
 }
 
 std::optional<Duration> Schedule::next_arrival() {
+  if (gave_all()) return std::nullopt;
   const bool closed_loop = options_.concurrency > 0;
   if (closed_loop) return Duration{};  // when they are sent is the clients' doing; the trace's sizes come round again
   if (options_.process == Process::trace) {

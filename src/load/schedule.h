@@ -26,8 +26,10 @@ class Schedule {
  public:
   explicit Schedule(const LoadOptions& options);  // checked, and outlives it
 
-  // The next request, in order of time; nothing after the duration or the trace's end.
+  // The next request, in order of time; nothing after the duration, the trace's end or the most there may be.
   std::optional<PlannedRequest> next();
+  // Whether as many were given as there may be.
+  bool gave_all() const { return options_.requests_max > 0 && count_ >= options_.requests_max; }
 
  private:
   std::optional<Duration> next_arrival();

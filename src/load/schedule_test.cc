@@ -48,6 +48,20 @@ TEST(Schedule, ASeedPlansTheSameEveryTimeAndAnotherDoesNot) {
   }
 }
 
+TEST(Schedule, EndsAfterTheMostThereMayBe) {
+  for (const Process process : {Process::steady, Process::diurnal, Process::burst, Process::trace}) {
+    LoadOptions o = options(process);
+    for (uint32_t i = 0; process == Process::trace && i < 20; ++i)
+      o.trace.push_back(recorded(milliseconds(i), 1 + i, 1 + i));
+    auto all = plan(o);
+    o.requests_max = 7;
+    all.resize(7);
+    EXPECT_EQ(plan(o), all) << "the first of what would have come";
+    o.concurrency = 3;
+    EXPECT_EQ(plan(o).size(), 7u);
+  }
+}
+
 TEST(Schedule, KeepsTheMeanRateAndTheOrder) {
   for (const Process process : {Process::steady, Process::diurnal, Process::burst}) {
     const auto planned = plan(options(process));

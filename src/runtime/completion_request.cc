@@ -1,8 +1,10 @@
 #include "runtime/completion_request.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/json.h"
 #include "runtime/engine.h"
@@ -32,6 +34,9 @@ uint32_t tokens_of(uint64_t bytes) {
   return static_cast<uint32_t>(std::clamp<uint64_t>(tokens, 1, EngineRequest::kTokensMax));
 }
 
+// What a message may be said by, here and at OpenAI; engines' chat templates refuse any other.
+constexpr std::array<std::string_view, 6> kRoles{"system", "developer", "user", "assistant", "tool", "function"};
+
 Result<uint32_t> chat_prompt_tokens(const Json& body) {
   const Json& messages = body["messages"];
   if (!messages.is_array() || messages.array().empty())
@@ -40,6 +45,10 @@ Result<uint32_t> chat_prompt_tokens(const Json& body) {
   for (const Json& message : messages.array()) {
     if (!message.is_object() || !message["role"].is_string())
       return invalid("each message must be an object with a 'role'");
+    const std::string_view role = message["role"].text();
+    if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end())
+      return invalid(
+          fmt::format("'{}' is no role of a message; one of {}", role.substr(0, 40), fmt::join(kRoles, ", ")));
     TANDEM_ASSIGN(const uint64_t content, content_bytes(message["content"]));
     bytes += content;
   }
@@ -71,6 +80,34 @@ Result<bool> flag(const Json& body, std::string_view field) {
   return body[field].boolean();
 }
 
+// How an answer is sampled is nothing to an emulator, but a client must not learn here that an engine takes what none
+// does: the ranges are those in which OpenAI and vLLM agree.
+struct Range {
+  std::string_view field;
+  double low, high;
+  bool above_low = false;  // the lowest is itself too low
+};
+constexpr Range kSampling[] = {
+    {"temperature", 0, 2}, {"top_p", 0, 1, true}, {"presence_penalty", -2, 2}, {"frequency_penalty", -2, 2}};
+
+Result<void> check_sampling(const Json& body) {
+  for (const auto& [field, low, high, above_low] : kSampling) {
+    const Json& value = body[field];
+    if (value.is_null()) continue;
+    const double number = value.number();
+    if (!value.is_number() || number < low || (above_low && number == low) || number > high)
+      return invalid(
+          fmt::format("'{}' must be a number {} {} and at most {}", field, above_low ? "above" : "from", low, high));
+  }
+  if (!body["seed"].is_null() && !body["seed"].is_integer()) return invalid("'seed' must be an integer");
+  const Json& stop = body["stop"];
+  const auto is_text = [](const Json& text) { return text.is_string(); };
+  if (!stop.is_null() && !stop.is_string() &&
+      !(stop.is_array() && std::all_of(stop.array().begin(), stop.array().end(), is_text)))
+    return invalid("'stop' must be a text or a list of texts");
+  return {};
+}
+
 }  // namespace
 
 Result<CompletionRequest> parse_completion_request(CompletionKind kind, std::string_view body) {
@@ -89,6 +126,10 @@ Result<CompletionRequest> parse_completion_request(CompletionKind kind, std::str
   }
   TANDEM_ASSIGN(const auto min_tokens, token_count(json, "min_tokens", 0));
   request.min_tokens = min_tokens.value_or(0);
+  if (request.max_tokens && request.min_tokens > *request.max_tokens)
+    return invalid(
+        fmt::format("'min_tokens' is {}, above the {} of 'max_tokens'", request.min_tokens, *request.max_tokens));
+  TANDEM_TRY(check_sampling(json));
   TANDEM_ASSIGN(request.ignore_eos, flag(json, "ignore_eos"));
   TANDEM_ASSIGN(request.stream, flag(json, "stream"));
   const Json& options = json["stream_options"];

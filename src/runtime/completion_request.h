@@ -25,8 +25,8 @@ struct CompletionRequest {
   bool operator==(const CompletionRequest&) const = default;
 };
 
-// What the emulator has no use for (temperature, tools, …) is let pass; only the text of messages counts as prompt.
-// Errors: invalid_argument, naming the field.
+// What the emulator has no use for (temperature, tools, …) is let pass where real engines would take it; only the text
+// of messages counts as prompt. Errors: invalid_argument, naming the field.
 Result<CompletionRequest> parse_completion_request(CompletionKind kind, std::string_view body);
 
 // The length of the answer and why it ends.

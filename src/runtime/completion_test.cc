@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/json.h"
@@ -58,6 +59,31 @@ TEST(CompletionRequest, RefusesWhatItCannotServe) {
         R"({"model":"m","messages":[{"content":"x"}]})", R"({"model":"m","messages":[{"role":"user","content":1}]})",
         R"({"model":"m","messages":[{"role":"user","content":["x"]}]})"})
     EXPECT_FALSE(chat(body).has_value()) << body;
+}
+
+// A client that works here works at OpenAI and at vLLM.
+TEST(CompletionRequest, RefusesWhatRealEnginesRefuse) {
+  for (const std::string_view wrong :
+       {R"("temperature":-0.1)", R"("temperature":2.1)", R"("temperature":"hot")", R"("temperature":true)",
+        R"("top_p":0)", R"("top_p":1.01)", R"("top_p":-1)", R"("presence_penalty":-2.5)", R"("frequency_penalty":3)",
+        R"("seed":1.5)", R"("seed":"x")", R"("stop":1)", R"("stop":[1])", R"("max_tokens":-1)",
+        R"("max_tokens":5,"min_tokens":6)"}) {
+    const auto request = text(fmt::format(R"({{"model":"m","prompt":"x",{}}})", wrong));
+    ASSERT_FALSE(request.has_value()) << wrong;
+    EXPECT_EQ(request.error().code, ErrorCode::invalid_argument);
+    const std::string_view field = wrong.substr(1, wrong.find('"', 1) - 1);
+    EXPECT_NE(request.error().message.find(fmt::format("'{}'", field)), std::string::npos)
+        << request.error().message;
+  }
+  for (const std::string_view fine :
+       {R"("temperature":0)", R"("temperature":2)", R"("temperature":null)", R"("top_p":1)", R"("top_p":0.01)",
+        R"("presence_penalty":-2)", R"("frequency_penalty":2.0)", R"("seed":-4)", R"("stop":"end")",
+        R"("stop":["a","b"])", R"("stop":null)", R"("max_tokens":5,"min_tokens":5)", R"("logit_bias":{"7":1})"})
+    EXPECT_TRUE(text(fmt::format(R"({{"model":"m","prompt":"x",{}}})", fine)).has_value()) << fine;
+  for (const std::string_view role : {"system", "developer", "user", "assistant", "tool", "function"})
+    EXPECT_TRUE(chat(fmt::format(R"({{"model":"m","messages":[{{"role":"{}","content":"x"}}]}})", role)).has_value());
+  for (const std::string_view role : {"", "User", "robot"})
+    EXPECT_FALSE(chat(fmt::format(R"({{"model":"m","messages":[{{"role":"{}","content":"x"}}]}})", role)).has_value());
 }
 
 TEST(CompletionRequest, TheAnswersLengthObeysItsLimits) {

@@ -53,20 +53,21 @@ bool all_in(std::string_view text, const CharacterSet& set) {
 constexpr uint64_t kOnes = 0x0101010101010101;
 constexpr uint64_t kHighs = 0x80 * kOnes;
 
-// Eight bytes at once: true only where all are such characters; false says nothing.
-bool are_word_characters(uint64_t bytes) {  // a-z, 0-9 and '-', as most names have them
+// Eight bytes at once: true only where all are such characters; false says nothing. Objects, not functions: they become
+// part of the loop they are given to.
+constexpr auto kAreWordCharacters = [](uint64_t bytes) {  // a-z, 0-9 and '-', as most names have them
   const auto within = [bytes](uint64_t low, uint64_t high) {
     return (bytes + (0x80 - low) * kOnes) & ~(bytes + (0x7F - high) * kOnes);
   };
   const uint64_t in_one = within('a', 'z') | within('0', '9') | within('-', '-');
   return (bytes & kHighs) == 0 && (in_one & kHighs) == kHighs;
-}
+};
 
-bool are_value_characters(uint64_t bytes) {  // no control character and no DEL
+constexpr auto kAreValueCharacters = [](uint64_t bytes) {  // no control character and no DEL
   const uint64_t below_space = (bytes - 0x20 * kOnes) & ~bytes;
   const uint64_t from_del = bytes ^ (0x7F * kOnes);
   return ((below_space | ((from_del - kOnes) & ~from_del)) & kHighs) == 0;
-}
+};
 
 // The last eight bytes overlap those before them: nothing is left over but short texts.
 template <class Test>
@@ -74,10 +75,10 @@ bool all_in_eights(std::string_view text, Test test, const CharacterSet& set) {
   constexpr size_t kEight = sizeof(uint64_t);
   if (text.size() < kEight) return all_in(text, set);
   for (size_t at = 0; at < text.size(); at += kEight) {
-    const std::string_view part = text.substr(std::min(at, text.size() - kEight), kEight);
+    const char* const part = text.data() + std::min(at, text.size() - kEight);
     uint64_t bytes = 0;
-    std::memcpy(&bytes, part.data(), kEight);
-    if (!test(bytes) && !all_in(part, set)) return false;
+    std::memcpy(&bytes, part, kEight);
+    if (!test(bytes) && !all_in({part, kEight}, set)) return false;
   }
   return true;
 }
@@ -104,12 +105,12 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 }  // namespace
 
 bool is_token(std::string_view text) {
-  return !text.empty() && all_in_eights(text, are_word_characters, kTokenCharacters);
+  return !text.empty() && all_in_eights(text, kAreWordCharacters, kTokenCharacters);
 }
 bool is_target(std::string_view text) { return all_in(text, kTargetCharacters); }
 bool is_host(std::string_view text) { return all_in(text, kHostCharacters); }
 
-bool is_field_value(std::string_view text) { return all_in_eights(text, are_value_characters, kValueCharacters); }
+bool is_field_value(std::string_view text) { return all_in_eights(text, kAreValueCharacters, kValueCharacters); }
 
 bool is_framing_field(const Header& field) {
   switch (field.name.size()) {
@@ -121,24 +122,20 @@ bool is_framing_field(const Header& field) {
 }
 
 Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head) {
-  const size_t begin = head.size();
-  size_t bytes = begin;
-  for (const Header& field : headers)
-    bytes += field.name.size() + field.value.size() + std::string_view(": \r\n").size();
-  head.resize(bytes);
-  char* at = head.data() + begin;
+  const std::string_view lines = headers.lines();
+  size_t sent = 0;  // of them, up to a field that is left out
+  size_t at = 0;
   for (const Header& field : headers) {
-    if (is_framing_field(field) || is_named(field, own)) continue;
-    if (!is_token(field.name) || !is_field_value(field.value))
+    const size_t end = at + Headers::line_size(field);
+    if (is_framing_field(field) || is_named(field, own)) {
+      head.append(lines.substr(sent, at - sent));
+      sent = end;
+    } else if (!is_token(field.name) || !is_field_value(field.value)) {
       return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
-    at = std::copy(field.name.begin(), field.name.end(), at);
-    *at++ = ':';
-    *at++ = ' ';
-    at = std::copy(field.value.begin(), field.value.end(), at);
-    *at++ = '\r';
-    *at++ = '\n';
+    }
+    at = end;
   }
-  head.resize(static_cast<size_t>(at - head.data()));
+  head.append(lines.substr(sent));
   return {};
 }
 

@@ -49,13 +49,14 @@ bool Headers::add(std::string_view name, std::string_view value) {
   constexpr size_t kFieldsUsual = 12;
   constexpr size_t kBytesUsual = 384;
   if (fields_.size() >= kFieldsMax) return false;
-  if (fields_.capacity() == 0) {
-    fields_.reserve(kFieldsUsual);
-    text_.reserve(kBytesUsual);
-  }
-  const size_t begin = text_.size();
-  text_.resize(begin + name.size() + value.size());
-  std::copy(value.begin(), value.end(), std::copy(name.begin(), name.end(), text_.data() + begin));
+  if (fields_.capacity() == 0) fields_.reserve(kFieldsUsual);
+  const size_t begin = lines().size();
+  const size_t end = begin + line_size({name, value});
+  if (end > text_.size()) text_.resize(std::max({end, 2 * text_.size(), kBytesUsual}));
+  char* to = std::copy(name.begin(), name.end(), text_.data() + begin);
+  to = std::copy(kColon.begin(), kColon.end(), to);
+  to = std::copy(value.begin(), value.end(), to);
+  std::copy(kLineEnd.begin(), kLineEnd.end(), to);
   fields_.push_back({begin, name.size(), value.size()});
   return true;
 }
@@ -71,11 +72,6 @@ void Headers::remove(std::string_view name) {
   for (const Header& field : *this)
     if (!iequals(field.name, name)) kept.add(field.name, field.value);
   *this = std::move(kept);
-}
-
-void Headers::clear() {
-  text_.clear();
-  fields_.clear();
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {

@@ -22,8 +22,8 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
-// Header fields in the order of the wire, in one piece of memory. Names may repeat. What `find` and iteration give is
-// good until the next change.
+// Header fields in the order of the wire, in one piece of memory, as they are sent. Names may repeat. What `find`,
+// `lines` and iteration give is good until the next change.
 class Headers {
  public:
   // Twice what a request may carry (see ServerOptions::header_fields_max), so that a proxy has room to add its own.
@@ -61,7 +61,7 @@ class Headers {
   bool add(std::string_view name, std::string_view value);  // false, and nothing added, when kFieldsMax are there
   bool set(std::string_view name, std::string_view value);  // replaces every field of that name by this one
   void remove(std::string_view name);
-  void clear();
+  void clear() { fields_.clear(); }
 
   // The first field of that name; nothing when there is none.
   std::optional<std::string_view> find(std::string_view name) const;
@@ -74,23 +74,32 @@ class Headers {
   Iterator begin() const { return {this, 0}; }
   Iterator end() const { return {this, fields_.size()}; }
 
-  bool operator==(const Headers&) const = default;
+  // "name: value\r\n" of each, one after another.
+  std::string_view lines() const {
+    return {text_.data(), fields_.empty() ? 0 : fields_.back().begin + line_size(at(fields_.size() - 1))};
+  }
+  static constexpr size_t line_size(const Header& field) {
+    return field.name.size() + kColon.size() + field.value.size() + kLineEnd.size();
+  }
+
+  bool operator==(const Headers& other) const { return lines() == other.lines(); }
 
  private:
+  static constexpr std::string_view kColon = ": ";
+  static constexpr std::string_view kLineEnd = "\r\n";
   struct Field {
-    size_t begin = 0;  // of its name in text_; its value follows
+    size_t begin = 0;  // of its line in text_
     size_t name_size = 0;
     size_t value_size = 0;
-    bool operator==(const Field&) const = default;
   };
 
   std::string_view name_of(const Field& field) const { return {text_.data() + field.begin, field.name_size}; }
   std::string_view value_of(const Field& field) const {
-    return {text_.data() + field.begin + field.name_size, field.value_size};
+    return {text_.data() + field.begin + field.name_size + kColon.size(), field.value_size};
   }
   Header at(size_t position) const { return {name_of(fields_[position]), value_of(fields_[position])}; }
 
-  std::string text_;  // names and values, one after another
+  std::string text_;  // the lines, and room for more: bytes are set when it grows, not with each field
   std::vector<Field> fields_;
 };
 

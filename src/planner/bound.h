@@ -13,7 +13,9 @@
 //   φ_c = min over operating point and replicas n of  n · R_c − Σ_d (v_d − energy_d − transport_d − arcs_d) · x_d,
 //         x ∈ [0, 1],  Σ_d w(d) · x_d ≤ n · min W over the d with x_d > 0, for every measure w of work
 //
-// R_c: a replica's price and λ, μ of what it takes. Work is measured by prefills alone, as if batches were full at the
+// R_c: a replica's price, idle energy in it, and λ, μ of what it takes. energy_d: what a demand's requests draw above
+// idle at the least at that point, whatever is served beside them; what a deployment draws is concave in its load, and
+// the sum of these never more (twin::energy_floor). Work is measured by prefills alone, as if batches were full at the
 // point in use, and in directions that count decoding and how unevenly prefills come more or less beside (fill.h); W_d
 // is the most of it at which each of n replicas could keep d's promises, whatever else they serve: in a plan that holds
 // for every d served. Each choice of the strictest d among those served is tried, in a few groups where there are many,

@@ -393,7 +393,7 @@ class Certificate {
   std::vector<Column> columns_at(const grid::Pool& pool, const grid::Profile& profile, size_t point, double eur_per_wh,
                                  double idle_w) {
     std::vector<Column> columns;
-    const grid::OperatingPoint& at = profile.points[point];
+    const twin::EnergyFloor energy = twin::energy_floor(profile, profile.points[point], Watts(idle_w), kUtilizationMax);
     for (const uint32_t d : demands_of_model_[profile.model.value]) {
       const grid::Demand& demand = s_.demands[size_t{d}];
       if (demand_[d] <= 0 || !may_use(demand) || !may_run(profile, point, demand)) continue;
@@ -421,8 +421,6 @@ class Certificate {
       c.unevenness_ms = sizes.prefill_ms > 0 ? sizes.prefill_variance / sizes.prefill_ms : 0;
       c.steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3;
       c.promise = {demand.promise.tpot.value(), demand.promise.quantile, sizes.inverse_output};
-      const double busy =
-          c.prefill + demand.rate_per_s * demand.output_tokens * at.decode_per_token.value() * 1e-3 / at.batch;
       const double transport = demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
                                (ways != nullptr ? ways->primary.euros_per_byte : tree.euros_per_byte(pool.node));
       double arcs = 0;
@@ -433,7 +431,7 @@ class Certificate {
         arcs = demand.rate_per_s * 8e-9 *
                (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
       }
-      c.gain = demand_[d] - transport - arcs - busy * std::max(0.0, at.power.value() - idle_w) * eur_per_wh;
+      c.gain = demand_[d] - transport - arcs - energy.watts(sizes, demand.rate_per_s) * eur_per_wh;
       if (c.gain > 0) columns.push_back(c);
     }
     return columns;
@@ -574,9 +572,8 @@ double cost_of(const grid::Snapshot& s, const v1::Plan& plan) {
     const grid::Accelerator& accelerator = s.accelerators[s.pools[pool].accelerator];
     const grid::Site& site = s.sites[s.pools[pool].site];
     const double each = std::max(1u, row->tensor_parallel());
-    const double watts = twin::average_power(*point, accelerator.idle_power * each, row->replicas(),
-                                             twin::serve(s.profiles[profile], *point, row->replicas(), mix).utilization)
-                             .value();
+    const double watts =
+        twin::average_power(s.profiles[profile], *point, accelerator.idle_power * each, row->replicas(), mix).value();
     eur += row->replicas() * accelerator.price.value() * each + watts * 1e-3 * site.pue * site.power_price.value();
   }
   return eur;

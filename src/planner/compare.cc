@@ -111,9 +111,8 @@ class Outcome {
       const grid::Site& site = snapshot_.sites[pool.site];
       const Watts idle = snapshot_.accelerators[pool.accelerator].idle_power * standing.profile->tensor_parallel;
       const uint32_t replicas = standing.row->replicas();
-      const double utilization = serving_of(standing).utilization;
-      eur += (twin::average_power(standing.point, idle, replicas, utilization) - idle * replicas).value() * 1e-3 *
-             site.pue * site.power_price.value();
+      const Watts power = twin::average_power(*standing.profile, standing.point, idle, replicas, standing.mix);
+      eur += (power - idle * replicas).value() * 1e-3 * site.pue * site.power_price.value();
     }
     return eur;
   }

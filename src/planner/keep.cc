@@ -33,12 +33,23 @@ struct KeptDeployment {
   double eur_per_watt_hour = 0;
   double eur_per_hour = 0;  // of a replica: accelerators and idle energy
   std::string id;
+
+  double power_w(const DayStanding& standing, uint32_t replicas) const;  // IT, of so many replicas
+  double cost_of(uint32_t replicas, double power_w) const {              // €/h
+    return replicas * eur_per_hour + (power_w - replicas * idle_w) * eur_per_watt_hour;
+  }
 };
 
 const grid::OperatingPoint& point_of(const grid::Profile& profile, uint32_t batch) {
   const auto found =
       std::find_if(profile.points.begin(), profile.points.end(), [&](const auto& p) { return p.batch == batch; });
   return found == profile.points.end() ? profile.points.back() : *found;
+}
+
+double KeptDeployment::power_w(const DayStanding& standing, uint32_t replicas) const {
+  const grid::OperatingPoint& point =
+      standing.row == nullptr ? profile->points.back() : point_of(*profile, standing.row->batch());
+  return twin::average_power(*profile, point, Watts(idle_w), replicas, standing.mix).value();
 }
 
 class ReplicaKeeping {
@@ -174,7 +185,8 @@ class ReplicaKeeping {
     constexpr double kNoDay = std::numeric_limits<double>::infinity();
     const auto running = [&](size_t p, size_t level) {
       const uint32_t replicas = levels[level];
-      return replicas < least[p] || replicas > most_of[p] ? kNoDay : day_[p].hours * kind.eur_per_hour * replicas;
+      if (replicas < least[p] || replicas > most_of[p]) return kNoDay;
+      return day_[p].hours * kind.cost_of(replicas, kind.power_w(standings[p], replicas));
     };
     const auto moved = [&](size_t a, size_t b) {
       return move_penalty_eur_ * (std::max(levels[a], levels[b]) - std::min(levels[a], levels[b]));
@@ -238,9 +250,8 @@ class ReplicaKeeping {
     const double before = row->cost_eur_per_hour();
     row->set_replicas(replicas);
     row->set_utilization(serving.utilization);
-    row->set_power_w(twin::average_power(point, Watts(kind.idle_w), replicas, serving.utilization).value());
-    row->set_cost_eur_per_hour(replicas * kind.eur_per_hour +
-                               std::max(0.0, row->power_w() - replicas * kind.idle_w) * kind.eur_per_watt_hour);
+    row->set_power_w(kind.power_w(standing, replicas));
+    row->set_cost_eur_per_hour(kind.cost_of(replicas, row->power_w()));
     const double work = standing.mix.work(point);
     for (const DayStanding::Served& served : standing.served) {
       twin::Mix own;

@@ -324,7 +324,9 @@ Costs write_deployments(const Problem& problem, const Search& search, v1::Plan* 
     const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
     const uint32_t replicas = deployed.fit.replicas;
     const twin::Serving serving = twin::serve(*candidate.profile, point, replicas, deployed.requirements.mix);
-    const double power_w = twin::average_power(point, Watts(candidate.idle_w), replicas, serving.utilization).value();
+    const double power_w =
+        twin::average_power(*candidate.profile, point, Watts(candidate.idle_w), replicas, deployed.requirements.mix)
+            .value();
     const double active_w = std::max(0.0, power_w - replicas * candidate.idle_w);
     const double eur_per_hour = replicas * candidate.replica_eur_per_hour + active_w * candidate.eur_per_watt_hour;
     costs.running[c] = {serving, active_w, eur_per_hour};

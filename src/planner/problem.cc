@@ -92,6 +92,7 @@ void Problem::add_candidates() {
     std::vector<uint32_t>& of_model = profiles_of_model_[snapshot.profiles[size_t{i}].model.value];
     slots.push_back(static_cast<uint32_t>(of_model.size()));
     of_model.push_back(i);
+    add_energy_floors(snapshot.profiles[size_t{i}]);
   }
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, uint64_t> pinned;
   for (const grid::Deployment& pin : snapshot.deployments)
@@ -134,6 +135,13 @@ void Problem::add_candidates() {
   }
   candidates_of_pool_.push_back(static_cast<uint32_t>(candidates.size()));
   options_of_candidate.resize(candidates.size());
+}
+
+void Problem::add_energy_floors(const grid::Profile& profile) {
+  const Watts idle = snapshot.accelerators[profile.accelerator].idle_power * std::max(1u, profile.tensor_parallel);
+  std::vector<twin::EnergyFloor>& floors = energy_floors_.emplace_back();
+  for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p)
+    floors.push_back(twin::energy_floor(profile, profile.points[p], idle, kUtilizationMax));
 }
 
 std::optional<uint32_t> Problem::candidate_of(const v1::PlannedDeployment& deployment) const {
@@ -290,7 +298,7 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
     const double busy = row.rate_per_s * use.prefill_ms * 1e-3 +
                         demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
     const double work = busy / kUtilizationMax;  // replicas it fills
-    const double active = busy * std::max(0.0, point.power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
+    const double active = active_w_min(demand, use, candidate.profile_position, p) * candidate.eur_per_watt_hour;
     if (const double eur = work * candidate.replica_eur_per_hour + active; eur < fractional)
       fractional = eur, replicas = work;
     alone = std::min(alone, std::max(1.0, std::ceil(work)) * candidate.replica_eur_per_hour + active);

@@ -202,6 +202,11 @@ class Problem {
     return row.view == UINT32_MAX ? nullptr : &terrain->views[row.view]->legs[pool];
   }
 
+  // Watts above idle that the whole demand adds at a point of a profile at the least, whatever is served beside it.
+  double active_w_min(const DemandRow& row, const Use& use, uint32_t profile, size_t point) const {
+    return energy_floors_[profile][point].watts(use.sizes, row.row->rate_per_s);
+  }
+
   const std::vector<uint32_t>& profiles_of_model(uint32_t model) const { return profiles_of_model_[model]; }
   size_t columns() const;  // pairs of a demand and a candidate of its model
   void add_all_options();
@@ -220,6 +225,7 @@ class Problem {
  private:
   std::optional<uint32_t> candidate_of(const v1::PlannedDeployment& deployment) const;
   void add_candidates();
+  void add_energy_floors(const grid::Profile& profile);
   void add_capacities();
   void add_demands();
   void add_uses(uint32_t demand);
@@ -229,7 +235,8 @@ class Problem {
   void read_incumbent(const v1::Plan& incumbent);
 
   std::vector<std::vector<uint32_t>> profiles_of_model_;
-  std::vector<uint32_t> candidates_of_pool_;  // the first of each, and the end of the last
+  std::vector<std::vector<twin::EnergyFloor>> energy_floors_;  // by profile, then point
+  std::vector<uint32_t> candidates_of_pool_;                   // the first of each, and the end of the last
 };
 
 // Accelerators kept for the radio network at the busiest hour of the day. (Plans hold all day; a schedule that follows

@@ -123,7 +123,7 @@ class Enumeration {
                                        demand->output_tokens) >= point.batch;
         });
         if (!kept) continue;
-        const double watts = twin::average_power(point, accelerator.idle_power, n, serving.utilization).value();
+        const double watts = twin::average_power(*profile, point, accelerator.idle_power, n, mix).value();
         const double eur = n * accelerator.price.value() + watts * 1e-3 * site.pue * site.power_price.value();
         if (!best || eur < best->first) best = {eur, n};
         break;

@@ -152,15 +152,9 @@ void Relaxation::add_points() {
     for (const uint32_t f : problem_.profiles_of_model(demand.row->model.value)) {
       const grid::Profile& profile = s.profiles[size_t{f}];
       const Use& use = problem_.uses[u++];
-      const double idle_w =
-          s.accelerators[profile.accelerator].idle_power.value() * std::max(1u, profile.tensor_parallel);
       first_point_.push_back(static_cast<uint32_t>(points_.size()));
-      for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p) {
-        const grid::OperatingPoint& at = profile.points[p];
-        const double busy = demand.row->rate_per_s * use.prefill_ms * 1e-3 +
-                            demand.tokens_per_s * at.decode_per_token.value() * 1e-3 / at.batch;
-        points_.push_back({busy, std::max(0.0, at.power.value() - idle_w), 0});
-      }
+      for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p)
+        points_.push_back({problem_.active_w_min(demand, use, f, p), 0});
     }
   }
   choose_measures();
@@ -170,7 +164,7 @@ void Relaxation::add_points() {
     for (size_t p = 0; p < count; ++p) {
       if ((problem_.uses[u].points >> p & 1) == 0) continue;
       const Point& point = points_[first_point_[u] + p];
-      least = {std::min(least.work, point.work), std::min(least.energy_w, point.busy * point.active_w)};
+      least = {std::min(least.work, point.work), std::min(least.energy_w, point.energy_w)};
     }
     least_.push_back(least);
   }
@@ -399,7 +393,7 @@ bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch
     if ((use.points >> p & 1) == 0) continue;
     const DemandRow& demand = problem_.demands[hope.demand];
     const Point& point = points_[first_point_[hope.use] + p];
-    const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
+    const double gain = hope.before_energy - point.energy_w * candidate.eur_per_watt_hour;
     if (gain <= 0) continue;
     const Item item{.demand = hope.demand,
                     .gain = gain,
@@ -523,7 +517,7 @@ void Relaxation::rank_points(const Candidate& candidate, double replica, Scratch
     for (const Hope& hope : scratch.hopes) {
       if ((problem_.uses[hope.use].points >> p & 1) == 0) continue;
       const Point& point = points_[first_point_[hope.use] + p];
-      const double gain = hope.before_energy - point.busy * point.active_w * candidate.eur_per_watt_hour;
+      const double gain = hope.before_energy - point.energy_w * candidate.eur_per_watt_hour;
       if (gain <= 0) continue;
       sum += gain;
       beyond += std::max(0.0, gain - replica * point.work);
@@ -718,7 +712,7 @@ double Relaxation::cost_in_fractions(uint32_t d, uint32_t c, const Prices& price
   for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) {
     if ((problem_.uses[use].points >> p & 1) == 0) continue;
     const Point& point = points_[first_point_[use] + p];
-    least = std::min(least, point.work * replica + point.busy * point.active_w * candidate.eur_per_watt_hour);
+    least = std::min(least, point.work * replica + point.energy_w * candidate.eur_per_watt_hour);
   }
   return least + transport_eur(d, c) + extra_eur(d, c);
 }
@@ -729,8 +723,7 @@ void Relaxation::set_fractions(Option& option) const {
   for (uint32_t p = 0; p < std::min(candidate.profile->points.size(), kPointsMax); ++p) {
     if ((option.points >> p & 1) == 0) continue;
     const Point& point = points_[first_point_[option.use] + p];
-    const double eur =
-        point.work * candidate.replica_eur_per_hour + point.busy * point.active_w * candidate.eur_per_watt_hour;
+    const double eur = point.work * candidate.replica_eur_per_hour + point.energy_w * candidate.eur_per_watt_hour;
     if (eur >= least) continue;
     least = eur;
     option.replicas_in_fractions = point.work;

@@ -58,12 +58,11 @@ class Relaxation {
 
  private:
   struct Point {          // of a demand's use, by position among the profile's
-    double busy = 0;      // replica-seconds a second of the whole demand
-    double active_w = 0;  // above idle
+    double energy_w = 0;  // above idle, of the whole demand, at the least
     double work = 0;      // replicas it fills, in fractions, by the measure that fills most of all demands
   };
-  struct Least {                    // over the points of a use
-    double work = 0, energy_w = 0;  // energy: busy × active watts
+  struct Least {  // over the points of a use
+    double work = 0, energy_w = 0;
   };
   // A way to measure work that adds up over requests (fill.h): as if batches were full at a point, or in a direction.
   struct Measure {

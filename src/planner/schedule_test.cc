@@ -273,7 +273,8 @@ TEST(ScheduleSoak, KeepsReplicasThroughTheNightWhereMovesCostMoreThanThey) {
     expect_sound_day(s, made);
     const double best = best_day(s, periods_of(made));
     EXPECT_LE(made.bound_eur, best * (1 + 1e-9));
-    EXPECT_LE(made.day.eur, best * (1 + 1e-6));  // splits may find better
+    // Splits may find better. By night, that all go to one pool while the other idles is worth 0.4 %, and not sought.
+    EXPECT_LE(made.day.eur, best * 1.005);
     EXPECT_GE(made.day.eur, best * 0.97);
     EXPECT_LE(made.day.moves, moves_before) << "dearer moves, and more of them";
     moves_before = made.day.moves;

@@ -123,8 +123,8 @@ double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, ui
                             const grid::OperatingPoint* point) const {
   double eur = replicas * candidate.replica_eur_per_hour;
   if (point != nullptr) {
-    const double work = mix.work(*point);
-    eur += work * std::max(0.0, point->power.value() - candidate.idle_w) * candidate.eur_per_watt_hour;
+    const Watts power = twin::average_power(*candidate.profile, *point, Watts(candidate.idle_w), replicas, mix);
+    eur += (power.value() - replicas * candidate.idle_w) * candidate.eur_per_watt_hour;
   }
   if (problem_.has_incumbent) {
     const double moved = std::abs(static_cast<double>(replicas) - static_cast<double>(candidate.incumbent));

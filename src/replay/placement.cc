@@ -175,8 +175,8 @@ class NearestMaker {
       const uint32_t parallel = standing.profile->tensor_parallel;
       const double utilization =
           twin::serve(*standing.profile, *standing.point, standing.replicas, standing.mix).utilization;
-      const Watts power =
-          twin::average_power(*standing.point, accelerator.idle_power * parallel, standing.replicas, utilization);
+      const Watts power = twin::average_power(*standing.profile, *standing.point, accelerator.idle_power * parallel,
+                                              standing.replicas, standing.mix);
       v1::PlannedDeployment* row = plan_.add_deployments();
       row->set_id(id);
       row->set_pool(pool.id);

@@ -21,13 +21,6 @@ uint64_t microseconds_between(int64_t from_ns, int64_t to_ns) {
   return static_cast<uint64_t>(std::max<int64_t>(0, to_ns - from_ns) / 1'000);
 }
 
-// The profile up to the plan's operating point: an engine is started with that batch.
-grid::Profile up_to_batch(const grid::Profile& profile, uint32_t batch) {
-  grid::Profile cut = profile;
-  std::erase_if(cut.points, [&](const grid::OperatingPoint& point) { return point.batch > batch; });
-  return cut.points.empty() ? profile : cut;
-}
-
 std::shared_ptr<const routing::RoutingTable> table_for(const grid::Snapshot& snapshot, const v1::Plan& plan) {
   planner::TableOptions options;
   options.offset = snapshot.offset;
@@ -70,8 +63,8 @@ Result<void> Simulation::start_engines() {
     const grid::PoolIndex pool = snapshot_.pools.find(row.pool());
     const grid::Model& model = snapshot_.models[snapshot_.models.find(row.model())];
     const grid::Profile& profile = snapshot_.profiles[snapshot_.profiles.find(row.profile())];
-    TANDEM_ASSIGN(runtime::EngineProfile engine_profile,
-                  runtime::EngineProfile::from(model, up_to_batch(profile, row.batch())));
+    // An engine is started with the batch of the plan's operating point as its limit.
+    TANDEM_ASSIGN(runtime::EngineProfile engine_profile, runtime::EngineProfile::from(model, profile, row.batch()));
     runtime::EngineOptions engine_options;
     engine_options.replicas = std::min(row.replicas(), runtime::EngineOptions::kReplicasMax);
     engine_options.waiting_max = kWaitingMax;
@@ -95,9 +88,14 @@ Report Simulation::run() {
   for (;;) {
     if (more && (heap_.empty() || arrival.at_ns <= heap_.top().at_ns)) {
       last_ns = arrival.at_ns;
+      if (!metering_ && static_cast<double>(last_ns) * 1e-9 >= options_.warm_up_s) {
+        metering_ = true;
+        read_meters(last_ns, -1);
+      }
       if (report_.simulated % kStopEvery == 0 && options_.stop.stop_requested()) break;
       arrive(arrival);
       more = arrivals.next(arrival);
+      if (!more && metering_) read_meters(last_ns, 1);
       continue;
     }
     if (heap_.empty() || heap_.top().at_ns > last_ns + kDrainNs) break;
@@ -240,17 +238,29 @@ void Simulation::release(uint32_t slot) {
   free_slots_.push_back(slot);
 }
 
-// Of the time in which requests arrived, warm-up included, for energy; accelerators cost the same each hour.
+// Adds what engines have drawn so far, or takes it off.
+void Simulation::read_meters(int64_t now_ns, int sign) {
+  metered_s_ += sign * static_cast<double>(now_ns) * 1e-9;
+  for (uint32_t target = 0; target < engines_.size(); ++target) {
+    Engine& engine = engines_[target];
+    if (engine.model == nullptr) continue;
+    drain(target, now_ns);
+    engine.joules += sign * engine.model->energy_joules();
+    engine.busy_s += sign * engine.model->busy_seconds();
+  }
+}
+
+// Energy of the time in which requests that count arrived: neither of the empty engines before nor of those that run
+// empty after. (Steps under way at either end count with the time in which they end.)
 void Simulation::count_costs() {
-  const double seconds = report_.measured_s + options_.warm_up_s;
-  if (seconds <= 0) return;
+  if (metered_s_ <= 0) return;
   double energy_eur = 0;
   for (const Engine& engine : engines_) {
     if (engine.model == nullptr) continue;
     const grid::Pool& pool = snapshot_.pools[size_t{engine.pool}];
     const grid::Site& site = snapshot_.sites[pool.site];
-    const double idle_s = std::max(0.0, engine.model->replicas() * seconds - engine.model->busy_seconds());
-    const double joules = engine.model->energy_joules() + idle_s * engine.idle.value();
+    const double idle_s = std::max(0.0, engine.model->replicas() * metered_s_ - engine.busy_s);
+    const double joules = engine.joules + idle_s * engine.idle.value();
     const double kwh = joules / 3.6e6 * site.pue;
     energy_eur += kwh * site.power_price.value();
     report_.energy_kwh += kwh;
@@ -261,11 +271,8 @@ void Simulation::count_costs() {
       report_.central_accelerators += engine.accelerators;
     report_.accelerators_eur_per_hour += engine.accelerators * snapshot_.accelerators[pool.accelerator].price.value();
   }
-  report_.energy_eur_per_hour = energy_eur / seconds * 3600;
+  report_.energy_eur_per_hour = energy_eur / metered_s_ * 3600;
   report_.transport_eur_per_hour = report_.measured_s > 0 ? transport_eur_ / report_.measured_s * 3600 : 0;
-  const double measured_share = report_.measured_s / seconds;
-  report_.energy_kwh *= measured_share;
-  report_.carbon_kg *= measured_share;
 }
 
 void Simulation::count_links() {

@@ -29,8 +29,9 @@ class Simulation {
     std::unique_ptr<runtime::EngineModel> model;  // null: nothing is deployed
     int64_t wake_ns = INT64_MAX;                  // of the earliest wake in the heap
     uint32_t pool = 0, site = 0;
-    uint32_t accelerators = 0;  // of all replicas
-    Watts idle;                 // of a replica, IT
+    uint32_t accelerators = 0;      // of all replicas
+    Watts idle;                     // of a replica, IT
+    double joules = 0, busy_s = 0;  // of steps while requests that count arrived
   };
   struct DemandCount {
     uint64_t requests = 0, in_time = 0, fast = 0;
@@ -48,6 +49,7 @@ class Simulation {
   int64_t one_way_ns(uint32_t demand, uint32_t target) const {
     return one_way_ns_[leg_row_[demand] * sites_ + engines_[target].site];
   }
+  void read_meters(int64_t now_ns, int sign);
   void count_costs();
   void count_links();
   void count_demands();
@@ -68,6 +70,8 @@ class Simulation {
   std::vector<DemandCount> demands_;
   std::vector<Tally> tenants_, sites_tally_;
   std::map<std::string, uint64_t, std::less<>> rejected_;
+  bool metering_ = false;
+  double metered_s_ = 0;
   double transport_eur_ = 0;
   Report report_;
 };

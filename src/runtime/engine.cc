@@ -185,7 +185,7 @@ void EngineModel::end_stretch(uint32_t index) {
   const int64_t at_ns = stretch_ends_ns_[index];
   if (replica.steps > 0) {
     replica.steps_done += static_cast<uint64_t>(replica.steps);
-    const double watts = replica.has_prefill ? profile_.power_watts.back() : profile_.power_watts[replica.step_batch];
+    const double watts = replica.has_prefill ? profile_.prefill_watts : profile_.power_watts[replica.step_batch];
     const double seconds = static_cast<double>(at_ns - replica.start_ns) * 1e-9;
     energy_joules_ += watts * seconds;
     busy_seconds_ += seconds;

@@ -50,14 +50,17 @@ struct EngineProfile {
 
   std::vector<int64_t> decode_ns;   // by batch; [0] is 0; the last is the largest batch that runs
   std::vector<double> power_watts;  // by batch; [0] is not used
+  double prefill_watts = 0;         // of steps that prefill: the most of any point
   double prefill_ns_per_token = 0;
   int64_t prefill_overhead_ns = 0;
   uint64_t kv_tokens = 0;  // that fit in one replica's KV memory
 
   uint32_t batch_max() const { return static_cast<uint32_t>(decode_ns.size() - 1); }
 
-  // Errors: invalid_argument for figures out of the ranges that grid/nouns.h states.
-  static Result<EngineProfile> from(const grid::Model& model, const grid::Profile& profile);
+  // Up to a batch, or the profile's first point where that is larger. Errors: invalid_argument for figures out of the
+  // ranges that grid/nouns.h states.
+  static Result<EngineProfile> from(const grid::Model& model, const grid::Profile& profile,
+                                    uint32_t batch_max = kBatchMax);
 
   bool operator==(const EngineProfile&) const = default;
 };
@@ -144,8 +147,8 @@ class EngineModel {
   uint32_t replicas() const { return active_replicas_; }
   uint64_t cached_tokens() const { return cached_tokens_; }  // of all prompts so far, found in their replica's blocks
   double kv_usage() const;                                   // [0, 1], over the replicas that take requests
-  double energy_joules() const { return energy_joules_; }  // of steps done; a prefilling step at the last point's power
-  double busy_seconds() const { return busy_seconds_; }    // of all replicas, in steps done
+  double energy_joules() const { return energy_joules_; }    // of steps done
+  double busy_seconds() const { return busy_seconds_; }      // of all replicas, in steps done
   const EngineProfile& profile() const { return profile_; }
   const EngineOptions& options() const { return options_; }
 

@@ -38,7 +38,7 @@ Result<void> check_points(const grid::Profile& profile) {
 
 }  // namespace
 
-Result<EngineProfile> EngineProfile::from(const grid::Model& model, const grid::Profile& profile) {
+Result<EngineProfile> EngineProfile::from(const grid::Model& model, const grid::Profile& profile, uint32_t batch_max) {
   TANDEM_TRY(check_points(profile));
   if (!in_range(profile.prefill_tokens_per_s, kPrefillRateMin, 1e12))
     return invalid(profile, "the prefill rate must be 1 token a second or more");
@@ -58,6 +58,8 @@ Result<EngineProfile> EngineProfile::from(const grid::Model& model, const grid::
   result.power_watts.push_back(0);
   const grid::OperatingPoint* below = &profile.points.front();
   for (const grid::OperatingPoint& point : profile.points) {
+    result.prefill_watts = std::max(result.prefill_watts, point.power.value());
+    if (point.batch > batch_max && &point != &profile.points.front()) continue;
     for (auto batch = static_cast<uint32_t>(result.decode_ns.size()); batch <= point.batch; ++batch) {
       const double weight = point.batch == below->batch || batch < below->batch
                                 ? 0

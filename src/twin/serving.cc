@@ -105,18 +105,26 @@ Balance balance(const grid::Profile& profile, uint32_t batch_max, double held) {
   return {batch, step, slope};
 }
 
-// d between the profile's points, level outside of them.
-double step_at(const grid::Profile& profile, double batch) {
+// Something of the profile's points between them, level outside of them.
+template <class Of>
+double along(const grid::Profile& profile, double batch, Of of) {
   const grid::OperatingPoint* below = &profile.points.front();
   for (const grid::OperatingPoint& point : profile.points) {
     if (batch < point.batch && point.batch > below->batch) {
       const double part = std::max(0.0, (batch - below->batch) / (point.batch - below->batch));
-      return below->decode_per_token.value() +
-             part * (point.decode_per_token.value() - below->decode_per_token.value());
+      return of(*below) + part * (of(point) - of(*below));
     }
     below = &point;
   }
-  return below->decode_per_token.value();
+  return of(*below);
+}
+
+double step_at(const grid::Profile& profile, double batch) {  // d
+  return along(profile, batch, [](const grid::OperatingPoint& point) { return point.decode_per_token.value(); });
+}
+
+double watts_at(const grid::Profile& profile, double batch) {
+  return along(profile, batch, [](const grid::OperatingPoint& point) { return point.power.value(); });
 }
 
 // How many requests of a deployment decode at once: twin.h has the chain.
@@ -362,9 +370,66 @@ bool Serving::keeps_tpot(const Asked& asked) const {
 
 bool Serving::keeps(const Asked& asked) const { return utilization < 1 && keeps_ttft(asked) && keeps_tpot(asked); }
 
-Watts average_power(const grid::OperatingPoint& point, Watts idle, double replicas, double utilization) {
-  const double active = std::max(0.0, point.power.value() - idle.value());
-  return Watts(replicas * (idle.value() + active * std::min(1.0, utilization)));
+namespace {
+
+// Of steps that prefill.
+double prefill_watts(const grid::Profile& profile) {
+  double most = 0;
+  for (const grid::OperatingPoint& point : profile.points) most = std::max(most, point.power.value());
+  return most;
+}
+
+// The part of the replicas with nothing to decode: E[(1 − N / c)⁺] of a Poisson number N spread evenly.
+double nothing_to_decode(uint32_t replicas, double batch) {
+  const double mean = batch * replicas, beyond = mean - replicas;
+  if (beyond * std::abs(beyond) > 40 * mean || replicas > 256) return std::max(0.0, 1 - batch);
+  double fewer = 0, term = std::exp(-mean), last = 0;
+  for (uint32_t k = 0; k < replicas; term *= mean / ++k) fewer += last = term;
+  return std::clamp(last * batch - fewer * beyond / replicas, 0.0, 1.0);
+}
+
+}  // namespace
+
+Watts average_power(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle, uint32_t replicas,
+                    const Mix& mix) {
+  if (replicas == 0 || mix.requests_per_s <= 0) return idle * replicas;
+  const double prefill_w = std::max(idle.value(), prefill_watts(profile));
+  if (mix.prefill_s_per_s >= replicas) return Watts(prefill_w * replicas);
+  const Load load = load_of(profile, point, replicas, mix);
+  const double batch = load.at.batch, decoding = std::max(1 - nothing_to_decode(replicas, batch), batch / point.batch);
+  const double decode_w = std::max(idle.value(), batch > 0 ? watts_at(profile, batch / decoding) : 0);
+  const double joined = -std::expm1(-load.arrivals * load.at.step_ms / (1 - load.share));
+  const double rest_w = std::lerp(idle.value(), std::lerp(decode_w, prefill_w, joined), decoding);
+  return Watts(replicas * std::lerp(rest_w, prefill_w, load.share));
+}
+
+double EnergyFloor::watts(const RequestSizes& sizes, double requests_per_s) const {
+  return requests_per_s * (prefill_w * sizes.prefill_ms * 1e-3 + step_j * std::max(0.0, sizes.output_tokens - 1));
+}
+
+// A step of a request takes d(b) · (P(y) − idle) / y joules, b ≤ y ≤ b / (1 − e^−b). Of each of many narrow ranges of
+// b, the least of every factor.
+EnergyFloor energy_floor(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle,
+                         double utilization_max) {
+  constexpr int kParts = 64;
+  const double step_ms = point.decode_per_token.value();
+  const double most = balance(profile, point.batch, utilization_max * point.batch / step_ms).batch;
+  double least_j = 1e300, low = 0;
+  for (const grid::OperatingPoint& next : profile.points) {
+    const double wide = (std::min<double>(next.batch, most) - low) / kParts;
+    for (int part = 0; part < kParts && wide > 0; ++part) {
+      const double from = low + part * wide, to = from + wide;
+      const double decoding = std::min<double>(point.batch, to / -std::expm1(-to)), alone = std::max(1.0, from);
+      double least_w = std::min(watts_at(profile, alone), watts_at(profile, decoding));
+      for (const grid::OperatingPoint& between : profile.points)
+        if (between.batch > alone && between.batch < decoding) least_w = std::min(least_w, between.power.value());
+      const double least_ms = std::min(step_at(profile, from), step_at(profile, to));
+      least_j = std::min(least_j, 1e-3 * least_ms * std::max(0.0, least_w - idle.value()) / std::max(1.0, decoding));
+    }
+    low = std::max<double>(low, next.batch);
+    if (low >= most) break;
+  }
+  return {std::max(0.0, prefill_watts(profile) - idle.value()), least_j < 1e300 ? least_j : 0};
 }
 
 }  // namespace tandem::twin

@@ -247,11 +247,83 @@ TEST(Serve, PrefillWaitIsAPartOfTheWait) {
   }
 }
 
-TEST(Power, IdlePlusLoad) {
-  const grid::OperatingPoint point{8, Milliseconds(20), Watts(1000)};
-  EXPECT_DOUBLE_EQ(average_power(point, Watts(200), 3, 0).value(), 600);
-  EXPECT_DOUBLE_EQ(average_power(point, Watts(200), 3, 0.5).value(), 3 * 600);
-  EXPECT_DOUBLE_EQ(average_power(point, Watts(200), 3, 2).value(), 3 * 1000) << "no more than flat out";
+grid::Profile flat_steps() {
+  grid::Profile profile;
+  profile.prefill_tokens_per_s = 10'000;
+  profile.points = {{1, Milliseconds(20), Watts(500)}, {9, Milliseconds(20), Watts(900)}};
+  return profile;
+}
+
+Mix mix_of(double prefill_ms, double output_tokens, double rate_per_s) {
+  Mix mix;
+  mix.add({.prefill_ms = prefill_ms, .output_tokens = output_tokens}, rate_per_s);
+  return mix;
+}
+
+TEST(Power, IdleWithoutRequestsAndFlatOutWhenOverloaded) {
+  const grid::Profile profile = flat_steps();
+  EXPECT_DOUBLE_EQ(average_power(profile, profile.points[1], Watts(200), 3, {}).value(), 600);
+  EXPECT_DOUBLE_EQ(average_power(profile, profile.points[1], Watts(200), 3, mix_of(2'000, 5, 2)).value(), 3 * 900);
+}
+
+// Steps that do not lengthen make one replica an M/G/∞ queue: it has nothing to decode e^−b of the time.
+TEST(Power, OfOneReplicaThatOnlyDecodes) {
+  const grid::Profile profile = flat_steps();
+  const double batch = 2.5, rate = batch / (100 * 0.020), busy = 1 - std::exp(-batch);
+  const double decoding_w = 500 + (batch / busy - 1) * 50, joined = 1 - std::exp(-rate * 0.020);
+  EXPECT_NEAR(average_power(profile, profile.points[1], Watts(200), 1, mix_of(0, 101, rate)).value(),
+              200 * (1 - busy) + busy * (decoding_w + joined * (900 - decoding_w)), 1e-9);
+}
+
+TEST(Power, HalfABatchDrawsFarMoreThanHalf) {
+  const grid::Profile profile = flat_steps();
+  const auto active_w = [&](double rate) {
+    return average_power(profile, profile.points[1], Watts(200), 4, mix_of(50, 101, rate)).value() - 800;
+  };
+  EXPECT_GT(active_w(6), 0.6 * active_w(12));
+  double before = active_w(0.25), slope = 1e300;
+  for (double rate = 0.5; rate < 12; rate += 0.25) {
+    const double now = active_w(rate);
+    EXPECT_GT(now, before);
+    EXPECT_LT(now - before, slope * 1.01) << "at " << rate;
+    slope = now - before;
+    before = now;
+  }
+}
+
+// A price for each request that never asks more than the deployment draws, and comes near it where batches are full.
+TEST(Power, IsNeverUnderItsFloor) {
+  Random random(5);
+  double nearest = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    grid::Profile profile;
+    const double idle_w = 200 * random.uniform();
+    double step_ms = 5 + 20 * random.uniform(), watts = idle_w + 300 * random.uniform();
+    uint32_t batch = 1 + static_cast<uint32_t>(random.below(3));
+    for (uint64_t points = 1 + random.below(5); points-- > 0;) {
+      profile.points.push_back({batch, Milliseconds(step_ms), Watts(watts)});
+      batch *= static_cast<uint32_t>(2 + random.below(3));
+      step_ms *= 0.95 + random.uniform();
+      watts *= 0.95 + 0.3 * random.uniform();
+    }
+    const grid::OperatingPoint& point = profile.points[random.below(profile.points.size())];
+    const auto replicas = static_cast<uint32_t>(1 + random.below(6));
+    const EnergyFloor floor = energy_floor(profile, point, Watts(idle_w), 0.95);
+    Mix mix;
+    double floor_w = 0;
+    for (int demand = 0; demand < 2; ++demand) {
+      const RequestSizes sizes{.prefill_ms = 200 * random.uniform(), .output_tokens = 1 + 300 * random.uniform()};
+      const double rate = random.uniform();
+      mix.add(sizes, rate);
+      floor_w += floor.watts(sizes, rate);
+    }
+    const double times = 0.95 * replicas / mix.work(point) * (random.chance(0.3) ? 1 : random.uniform());
+    const double active_w =
+        average_power(profile, point, Watts(idle_w), replicas, mix.scaled(times)).value() - replicas * idle_w;
+    ASSERT_LE(floor_w * times, active_w * (1 + 1e-12) + 1e-9) << i;
+    if (active_w > 0) nearest = std::max(nearest, floor_w * times / active_w);
+  }
+  EXPECT_GT(nearest, 0.98);
 }
 
 // ---- Against measured figures: Splitwise's profiling of real GPUs -------------------------------------------------

@@ -293,10 +293,30 @@ uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint
 // above where a wait is given. Increases with the share, falls with replicas. Infinite at 1.
 double prefill_wait(uint32_t replicas, double prefill_share);
 
-// IT watts of a deployment: all its accelerators idle at least, the rest in proportion to utilisation up to the
-// operating point's (Fan, Weber, Barroso, ISCA 2007: power is close to linear in utilisation). `idle` is of one
-// replica.
-Watts average_power(const grid::OperatingPoint& point, Watts idle, double replicas, double utilization);
+// Mean IT watts of a deployment under a mix. A replica draws what its step does: `idle` (of one replica) between steps,
+// the profile's P(b) along its points while b requests decode, and the most of any point, P*, in steps that prefill (a
+// prompt fills the arithmetic units whatever the batch: measured, its peak is the accelerator's limit where decoding
+// takes 0.44 to 0.79 of it, nearly the same for one request as for sixteen; Splitwise, Patel et al., ISCA 2024). So
+//
+//   P = ρ · P* + (1 − ρ) · (ε · idle + (1 − ε) · (P(y) + g · (P* − P(y)))),   y = b / (1 − ε)
+//
+// with ρ and the batch b as Serving has them; ε the part of the replicas with nothing to decode when as many requests
+// as a Poisson number of that mean are spread evenly (e^−b for one replica), y the batch of the others, and g = 1 −
+// e^(−λd / (1 − ρ)) the steps that a prompt joins. Concave in the load: half a batch draws far more than half. Fails by
+// up to 3 %, high where a batch is one or two requests; src/replay/twin_agreement_test.cc measures it.
+Watts average_power(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle, uint32_t replicas,
+                    const Mix& mix);
+
+// What average_power is above idle at the least, whatever else the replicas serve: so much for each second of prefills,
+// and for each decode step of each request (the first token of an answer comes of its prefill). Holds for batches up to
+// the point's and up to that utilisation, (0, 1]: what bounds energy from below by a price for each request.
+struct EnergyFloor {
+  double prefill_w = 0;
+  double step_j = 0;
+  double watts(const RequestSizes& sizes, double requests_per_s) const;
+};
+EnergyFloor energy_floor(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle,
+                         double utilization_max);
 
 // ---- Load, verdicts ----------------------------------------------------------------------------------------------
 

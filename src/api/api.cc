@@ -14,6 +14,7 @@
 #include "api/replay_desk.h"
 #include "api/routes.h"
 #include "api/schedule_desk.h"
+#include "api/te_desk.h"
 #include "api/usage_desk.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
@@ -109,6 +110,7 @@ struct Api::Routes {
         queries(parts.clock),
         schedules(parts.clock),
         whatifs(parts.clock),
+        engineering(parts.clock),
         usage(parts.core, parts.activity, aside),
         branches(parts.core, aside),
         webhooks(parts.core, parts.webhooks) {
@@ -126,6 +128,7 @@ struct Api::Routes {
   ReplayDesk replays;
   ScheduleDesk schedules;
   WhatIfDesk whatifs;
+  TeDesk engineering;
   UsageDesk usage;
   BranchRoutes branches;
   WebhookRoutes webhooks;
@@ -332,6 +335,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     case Operation::post_query: co_await routes_->queries.answer(call, writer); co_return;
     case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
     case Operation::post_schedule: co_await routes_->schedules.answer(call, writer); co_return;
+    case Operation::post_te: co_await routes_->engineering.answer(call, writer); co_return;
     case Operation::post_whatif: co_await routes_->whatifs.answer(call, writer); co_return;
     case Operation::get_usage: co_await routes_->usage.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;

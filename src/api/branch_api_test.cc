@@ -104,18 +104,6 @@ TEST(BranchApi, WhatIsWrongIsNamed) {
   EXPECT_EQ(inventory.ask("DELETE", "/api/v1/branches/b1", {}, foreign).status, 403);
 }
 
-// What the planner's job would answer to the plan that is asked for.
-void accept_a_plan(Inventory& inventory) {
-  ASSERT_TRUE(inventory.core->state().pending);
-  const control::PendingPlan pending = *inventory.core->state().pending;
-  log::Event event;
-  event.set_actor("job:planner");
-  *event.mutable_plan_proposed()->mutable_plan() =
-      planner::plan(*inventory.core->state().grid, nullptr, pending.plan_id, pending.seed, {1'000}, {});
-  inventory.core->record({event});
-  ASSERT_TRUE(inventory.core->state().plan);
-}
-
 TEST(BranchApi, TheTwinSaysWhatABranchWouldBreakAndMend) {
   Inventory inventory(4);
   EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);

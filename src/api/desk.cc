@@ -2,11 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 #include "api/call.h"
 
 namespace tandem::api {
+
+boost::asio::steady_timer limited(const boost::asio::any_io_executor& executor, Duration limit, std::stop_source stop) {
+  boost::asio::steady_timer timer(executor, std::chrono::nanoseconds(limit.ns));
+  timer.async_wait([stop = std::move(stop)](const boost::system::error_code& error) mutable {
+    if (!error) stop.request_stop();
+  });
+  return timer;
+}
 
 Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t least, int64_t most) {
   const Json& value = body[name];

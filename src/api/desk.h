@@ -2,12 +2,16 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "http/http.h"
 
 namespace tandem::api {
@@ -25,6 +29,9 @@ class DeskPlace {
   std::atomic<int>& held_;
   bool is_free_;
 };
+
+// Asks the work to stop once the limit is over, for as long as it lives.
+boost::asio::steady_timer limited(const boost::asio::any_io_executor& executor, Duration limit, std::stop_source stop);
 
 // A field of a question's body; `fallback` where it is null or absent. Errors: invalid_argument, naming it.
 Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback, int64_t least, int64_t most);

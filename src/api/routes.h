@@ -66,6 +66,7 @@ enum class Operation : uint8_t {
   get_branch_verdict,
   post_replay,
   post_schedule,
+  post_te,
 };
 
 struct Route {

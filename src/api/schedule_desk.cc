@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <chrono>
 
 #include "api/desk.h"
 #include "api/desk_stream.h"
@@ -21,15 +19,6 @@ constexpr int64_t kScheduleDefaultMs = 60'000;
 constexpr int64_t kScheduleMaxMs = 600'000;
 constexpr int64_t kScheduleWork = 2'000, kScheduleWorkMax = 10'000;
 constexpr size_t kScheduledDemandsMax = 24'000;  // of all plans together, with their reasons: 50 MB
-
-// Asks the work to stop once the limit is over, for as long as it lives.
-asio::steady_timer limited(const asio::any_io_executor& executor, Duration limit, std::stop_source stop) {
-  asio::steady_timer timer(executor, std::chrono::nanoseconds(limit.ns));
-  timer.async_wait([stop = std::move(stop)](const boost::system::error_code& error) mutable {
-    if (!error) stop.request_stop();
-  });
-  return timer;
-}
 
 }  // namespace
 

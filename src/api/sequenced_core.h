@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/testing.h"
+#include "planner/planner.h"
 #include "support/small_world.h"
 
 namespace tandem::api {
@@ -65,5 +66,17 @@ struct Inventory : LateCore, TestSurface {
     search.rebuild(core->state().inventory);
   }
 };
+
+// What the planner's job would answer to the plan that is asked for.
+inline void accept_a_plan(Inventory& inventory) {
+  ASSERT_TRUE(inventory.core->state().pending);
+  const control::PendingPlan pending = *inventory.core->state().pending;
+  log::Event event;
+  event.set_actor("job:planner");
+  *event.mutable_plan_proposed()->mutable_plan() =
+      planner::plan(*inventory.core->state().grid, nullptr, pending.plan_id, pending.seed, {1'000}, {});
+  inventory.core->record({event});
+  ASSERT_TRUE(inventory.core->state().plan);
+}
 
 }  // namespace tandem::api

@@ -2,8 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
-#include <map>
 #include <set>
 
 #include "app/commands.h"
@@ -23,36 +21,10 @@ namespace {
 
 double te_milliseconds(Duration from, Duration to) { return (to - from).seconds() * 1e3; }
 
-// By demand, how much later than under the plan its first token may come: what its promise leaves the round trip.
-// Worked out from what is deployed, whatever the plan says that it comes to.
-std::vector<double> slack_of(const grid::Snapshot& grid, const v1::Plan& plan) {
-  std::vector<double> slack_us(grid.demands.size(), 0);
-  twin::Networks networks(grid);
-  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches;
-  for (const auto& [demand, watch] : planner::watched_promises(grid, plan)) {
-    const std::pair from(watch.region, watch.flex_algo);
-    if (!reaches.contains(from))
-      reaches.emplace(from, twin::reach_from(grid, networks.of(watch.flex_algo), watch.region));
-    double least_us = std::numeric_limits<double>::infinity();
-    for (const auto& part : watch.parts)
-      least_us = std::min(least_us, (part.round_trip_max - twin::round_trip(reaches.at(from), part.node)).value());
-    slack_us[demand.value] = std::max(0.0, least_us);
-  }
-  return slack_us;
-}
-
 // What the plan turns away loads no link, and is named with the rest that is not carried.
 void block_rejected(const grid::Snapshot& grid, const v1::Plan& plan, te::Problem& problem) {
-  for (const v1::DemandPlan& planned : plan.demands()) {
-    if (planned.rejected() <= 0) continue;
-    const grid::Demand& demand = grid.demands[grid.demands.find(planned.demand())];
-    const double bytes_per_s = demand.rate_per_s * planned.rejected() * (demand.upload_bytes + demand.download_bytes);
-    problem.blocked.push_back({planned.demand(),
-                               bytes_per_s * 8e-9,
-                               fmt::format("the plan turns {:.0f} % of it away: {}", 100 * planned.rejected(),
-                                           planned.reason().empty() ? planned.blocked_by() : planned.reason()),
-                               {}});
-  }
+  for (planner::RejectedTraffic& rejected : planner::rejected_traffic(grid, plan))
+    problem.blocked.push_back({std::move(rejected.demand), rejected.rate_gbps, std::move(rejected.reason), {}});
 }
 
 // Of a file, where it holds in this grid; else made.
@@ -88,7 +60,8 @@ std::optional<te::Problem> read_problem(const TeOptions& options) {
     if (!grid) return std::nullopt;
     const auto plan = plan_of(*grid, options);
     if (!plan) return report(plan.error()), std::nullopt;
-    problem = te::make_problem(*grid, {planner::assignment_of(*grid, *plan), slack_of(*grid, *plan)}, diagnostics);
+    problem =
+        te::make_problem(*grid, {planner::assignment_of(*grid, *plan), planner::slack_us(*grid, *plan)}, diagnostics);
     block_rejected(*grid, *plan, problem);
   } else {
     const auto graph = read_file(options.graph, ingest::kTopologyBytesMax);
@@ -112,8 +85,7 @@ struct FailureRow {
   uint32_t arc = 0;
   te::Repair repair;
   double time_ms = 0;
-  size_t cut_off = 0;  // demands without any path left
-  Json changes;
+  Json json;
 };
 
 // Every link, both its directions, one after the other.
@@ -121,17 +93,13 @@ std::vector<FailureRow> repair_each(const te::Problem& problem, const te::Soluti
                                     const Clock& clock) {
   std::vector<FailureRow> rows;
   const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
-  for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
-    const uint32_t opposite = problem.arcs[a].opposite;
-    if (opposite < a || problem.row(a) != a) continue;
-    std::vector<uint32_t> failed{a};
-    if (opposite != te::kNoArc) failed.push_back(opposite);
+  for (const std::vector<uint32_t>& link : te::links_of(problem)) {
     const Duration start = clock.monotonic();
-    const te::Survivors survivors = te::survivors_of(problem, solution.policies, failed);
+    const te::Survivors survivors = te::survivors_of(problem, solution.policies, link);
     te::Repair repair = te::repair(survivors, {.changes_max = options.changes_max});
     const double time_ms = te_milliseconds(start, clock.monotonic());
-    Json changes = te::policies_to_json(survivors.problem, repair.changes);
-    rows.push_back({a, std::move(repair), time_ms, survivors.problem.blocked.size(), std::move(changes)});
+    Json json = te::repair_to_json(survivors, link.front(), repair);
+    rows.push_back({link.front(), std::move(repair), time_ms, std::move(json)});
     if (progress) fmt::print(stderr, "\rfailures: {}", rows.size());
   }
   if (progress) fmt::print(stderr, "\r\033[K");
@@ -150,19 +118,12 @@ Json quantiles(const std::vector<FailureRow>& rows, Field field) {
   return Json::Object{{"p50", at(0.5)}, {"p95", at(0.95)}, {"max", at(1)}};
 }
 
-Json failures_json(const te::Problem& problem, const std::vector<FailureRow>& rows) {
+Json failures_json(const std::vector<FailureRow>& rows) {
   Json::Array list;
   for (const FailureRow& row : rows) {
-    const te::Arc& arc = problem.arcs[row.arc];
-    list.push_back(Json::Object{{"link", arc.label},
-                                {"from", problem.nodes[arc.from]},
-                                {"to", problem.nodes[arc.to]},
-                                {"mlu_failed", row.repair.mlu_failed},
-                                {"mlu", row.repair.mlu},
-                                {"changed_demands", row.repair.changed},
-                                {"changes", row.changes},
-                                {"cut_off_demands", static_cast<int64_t>(row.cut_off)},
-                                {"time_ms", row.time_ms}});
+    Json::Object one = row.json.object();
+    one["time_ms"] = row.time_ms;
+    list.push_back(std::move(one));
   }
   return Json::Object{{"scenarios", static_cast<int64_t>(rows.size())},
                       {"time_ms", quantiles(rows, [](const FailureRow& row) { return row.time_ms; })},
@@ -219,7 +180,8 @@ void print_failures(const te::Problem& problem, const std::vector<FailureRow>& r
     const te::Arc& arc = problem.arcs[row->arc];
     table.add({fmt::format("{} – {}", problem.nodes[arc.from], problem.nodes[arc.to]),
                fmt::format("{:.1f}%", 100 * row->repair.mlu_failed), fmt::format("{:.1f}%", 100 * row->repair.mlu),
-               std::to_string(row->repair.changed), std::to_string(row->cut_off), fmt::format("{:.1f}", row->time_ms)});
+               std::to_string(row->repair.changed), std::to_string(row->json["cut_off_demands"].integer()),
+               fmt::format("{:.1f}", row->time_ms)});
   }
   fmt::print("\n{}", table.text(terminal_width()));
 }
@@ -283,7 +245,7 @@ int run_te(const TeOptions& options) {
   const Json solved = te::to_json(*problem, solution);
   Json::Object document = solved.object();
   document["time_ms"] = time_ms;
-  if (options.failures) document["failures"] = failures_json(*problem, failures);
+  if (options.failures) document["failures"] = failures_json(failures);
   const std::string json = to_json_pretty(document) + "\n";
   if (!options.output.empty()) {
     if (const auto written = write_file_durably(options.output, json); !written) return report(written.error());

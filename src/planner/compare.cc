@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "planner/planner.h"
@@ -297,6 +298,36 @@ void find_worst_link(const grid::Snapshot& snapshot, const twin::Assignment& ass
 
 std::vector<WatchedPromise> watched_promises(const grid::Snapshot& snapshot, const v1::Plan& plan) {
   return Outcome(snapshot, plan).watched();
+}
+
+std::vector<double> slack_us(const grid::Snapshot& snapshot, const v1::Plan& plan) {
+  std::vector<double> slack(snapshot.demands.size(), 0);
+  twin::Networks networks(snapshot);
+  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches;
+  for (const auto& [demand, watch] : watched_promises(snapshot, plan)) {
+    const std::pair from(watch.region, watch.flex_algo);
+    if (!reaches.contains(from))
+      reaches.emplace(from, twin::reach_from(snapshot, networks.of(watch.flex_algo), watch.region));
+    double least_us = std::numeric_limits<double>::infinity();
+    for (const auto& part : watch.parts)
+      least_us = std::min(least_us, (part.round_trip_max - twin::round_trip(reaches.at(from), part.node)).value());
+    slack[demand.value] = std::max(0.0, least_us);
+  }
+  return slack;
+}
+
+std::vector<RejectedTraffic> rejected_traffic(const grid::Snapshot& snapshot, const v1::Plan& plan) {
+  std::vector<RejectedTraffic> all;
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    const auto index = snapshot.demands.find(planned.demand());
+    if (planned.rejected() <= 0 || !index.valid()) continue;
+    const grid::Demand& demand = snapshot.demands[index];
+    const double bytes_per_s = demand.rate_per_s * planned.rejected() * (demand.upload_bytes + demand.download_bytes);
+    all.push_back({planned.demand(), bytes_per_s * 8e-9,
+                   fmt::format("the plan turns {:.0f} % of it away: {}", 100 * planned.rejected(),
+                               planned.reason().empty() ? planned.blocked_by() : planned.reason())});
+  }
+  return all;
 }
 
 Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {

@@ -199,6 +199,34 @@ Json::Object day_cost_json(const DayCost& day) {
           {"replicas_max", day.replicas_max}};
 }
 
+// What a person compares between periods; the whole plan has the rest.
+void add_brief(const grid::Snapshot& s, const v1::Plan& plan, Json::Object& period) {
+  uint32_t replicas = 0;
+  Json::Array deployments, missed;
+  for (const v1::PlannedDeployment& row : plan.deployments()) {
+    replicas += row.replicas();
+    deployments.push_back(Json::Object{{"id", row.id()},
+                                       {"model", row.model()},
+                                       {"pool", row.pool()},
+                                       {"site", site_of_pool(s, row.pool())},
+                                       {"replicas", row.replicas()}});
+  }
+  int64_t demands_missed = 0;
+  for (const v1::DemandPlan& planned : plan.demands()) {
+    if (planned.rejected() <= 0) continue;
+    if (++demands_missed > static_cast<int64_t>(kMissedNamedMax)) continue;
+    missed.push_back(Json::Object{
+        {"demand", planned.demand()}, {"rejected", rounded(planned.rejected())}, {"blocked_by", planned.blocked_by()}});
+  }
+  period["cost_eur_per_hour"] = rounded(plan.cost_eur_per_hour());
+  period["bound_eur_per_hour"] = rounded_down(plan.bound_eur_per_hour());
+  period["replicas"] = replicas;
+  period["deployments"] = std::move(deployments);
+  period["demands"] = static_cast<int64_t>(plan.demands_size());
+  period["demands_missed"] = demands_missed;
+  period["missed"] = std::move(missed);
+}
+
 }  // namespace
 
 Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, bool plans) {
@@ -212,11 +240,12 @@ Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, 
   Json::Array periods;
   for (const PlannedPeriod& planned : schedule.periods) {
     const auto [from_hour, hours] = planned.period;
-    uint32_t replicas = 0;
-    for (const v1::PlannedDeployment& row : planned.plan.deployments()) replicas += row.replicas();
-    Json::Object period{{"from_hour", from_hour}, {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
-                        {"hours", hours},         {"moves", planned.moves},
-                        {"replicas", replicas},   {"power_kw", rounded(planned.power_kw)}};
+    Json::Object period{{"from_hour", from_hour},
+                        {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
+                        {"hours", hours},
+                        {"moves", planned.moves},
+                        {"power_kw", rounded(planned.power_kw)}};
+    add_brief(snapshot, planned.plan, period);
     if (plans) period["plan"] = plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices);
     periods.push_back(std::move(period));
   }

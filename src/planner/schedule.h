@@ -90,7 +90,11 @@ struct ScheduleProgress {
 Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
                   const std::function<void(const ScheduleProgress&)>& progress = {});
 
-// {"periods":[{"from_hour","to_hour","hours","moves","replicas","power_kw","plan":{…}}],"cost_eur_per_day",
+inline constexpr size_t kMissedNamedMax = 200;  // demands of one period: what a person reads
+
+// {"periods":[{"from_hour","to_hour","hours","moves","replicas","power_kw","cost_eur_per_hour","bound_eur_per_hour",
+// "deployments":[{"id","model","pool","site","replicas"}],"demands","demands_missed" (in part or whole, at most
+// kMissedNamedMax of them in "missed"),"plan":{…}}],"cost_eur_per_day",
 // "bound_eur_per_day","gap","moves","energy_kwh","replicas_max","peak_all_day":{…},"kept_all_day":{…},"ignoring_moves":{…}}:
 // each plan as plan_to_json has it, with the prices that prove its bound, for the grid of its hours.
 // Without `plans` the periods have all but theirs.

@@ -243,6 +243,13 @@ void expect_sound_day(const grid::Snapshot& s, const Schedule& made) {
   const auto checked = check_schedule(*document, s);
   ASSERT_TRUE(checked.has_value());
   EXPECT_THAT(checked->faults, testing::IsEmpty());
+  for (const Json& period : (*document)["periods"].array()) {
+    int64_t replicas = 0;
+    for (const Json& deployment : period["deployments"].array()) replicas += deployment["replicas"].integer();
+    EXPECT_EQ(period["replicas"].integer(), replicas);
+    EXPECT_EQ(period["demands_missed"].integer(), static_cast<int64_t>(period["missed"].array().size()));
+    EXPECT_EQ(period["cost_eur_per_hour"], period["plan"]["cost_eur_per_hour"]);
+  }
 }
 
 TEST(Schedule, WhereNothingVariesItIsThePlan) {

@@ -25,6 +25,18 @@ struct WatchedPromise {
 };
 std::vector<WatchedPromise> watched_promises(const grid::Snapshot& snapshot, const v1::Plan& plan);
 
+// By demand, how much later than under the plan its first token may come, in µs, ≥ 0: what its promise leaves the round
+// trip. Worked out from what is deployed, whatever the plan says that it comes to; 0 of what is not served so.
+std::vector<double> slack_us(const grid::Snapshot& snapshot, const v1::Plan& plan);
+
+// What the plan turns away loads no link.
+struct RejectedTraffic {
+  std::string demand;
+  double rate_gbps = 0;  // both ways together, > 0
+  std::string reason;
+};
+std::vector<RejectedTraffic> rejected_traffic(const grid::Snapshot& snapshot, const v1::Plan& plan);
+
 // Which traffic the links carry, beside the demands as planned.
 enum class TrafficChoice : uint8_t {
   automatic,  // the grid's background traffic; where it has none, gravity

@@ -30,52 +30,75 @@ void add_towards(const Problem& problem, uint32_t target, const ArcIndex& by_fro
   }
 }
 
+// The traffic of every leg over shortest paths, by where it ends and where it begins.
+class Legs {
+ public:
+  explicit Legs(const Problem& problem) : problem_(problem), legs_(problem.nodes.size()) {}
+
+  // Of a demand, over the segments of a list; what they name of links loads those at once.
+  void add(const Demand& demand, std::span<const uint32_t> segments, double rate, std::vector<double>& loads) {
+    uint32_t at = demand.from;
+    for (const uint32_t segment : segments) {
+      add_leg(at, problem_.start_of(segment), rate);
+      if (problem_.names_link(segment)) loads[problem_.row(problem_.link_of(segment))] += rate;
+      at = problem_.end_of(segment);
+    }
+    add_leg(at, demand.to, rate);
+  }
+
+  void spread(std::span<const uint8_t> down, std::vector<double>& loads) && {
+    const ArcIndex by_from(problem_, ArcIndex::By::from), by_to(problem_, ArcIndex::By::to);
+    std::vector<double> metric;
+    for (size_t a = 0; a < problem_.arcs.size(); ++a)
+      metric.push_back(!down.empty() && down[a] ? kUnreachable : problem_.arcs[a].metric);
+    std::vector<double> distance;
+    std::vector<uint32_t> order;
+    ShortestDistances distances;
+    for (uint32_t to = 0; to < legs_.size(); ++to) {
+      if (legs_[to].empty()) continue;
+      distances.find(problem_, by_to, metric, to, distance, &order);
+      for (uint32_t from = 0; from < legs_.size(); ++from) CHECK(legs_[to][from] == 0 || distance[from] < kUnreachable);
+      add_towards(problem_, to, by_from, distance, metric, order, std::move(legs_[to]), loads);
+    }
+  }
+
+ private:
+  void add_leg(uint32_t from, uint32_t to, double rate) {
+    if (from == to) return;
+    if (legs_[to].empty()) legs_[to].assign(legs_.size(), 0);
+    legs_[to][from] += rate;
+  }
+
+  const Problem& problem_;
+  std::vector<std::vector<double>> legs_;
+};
+
 }  // namespace
 
 std::vector<double> loads_of(const Problem& problem, std::span<const Policy> policies, std::span<const uint8_t> down) {
-  const size_t nodes = problem.nodes.size();
   std::vector<double> loads(problem.arcs.size(), 0);
-  // The traffic of every leg, by where it ends and where it begins.
-  std::vector<std::vector<double>> legs(nodes);
-  const auto add_leg = [&](uint32_t from, uint32_t to, double rate) {
-    if (from == to) return;
-    if (legs[to].empty()) legs[to].assign(nodes, 0);
-    legs[to][from] += rate;
-  };
+  Legs legs(problem);
   std::vector<uint8_t> steered(problem.demands.size(), 0);
   for (const Policy& policy : policies) {
     const Demand& demand = problem.demands[policy.demand];
     steered[policy.demand] = 1;
-    uint32_t at = demand.from;
-    for (const uint32_t segment : policy.segments) {
-      add_leg(at, problem.start_of(segment), demand.rate_gbps * policy.fraction);
-      if (problem.names_link(segment))
-        loads[problem.row(problem.link_of(segment))] += demand.rate_gbps * policy.fraction;
-      at = problem.end_of(segment);
-    }
-    add_leg(at, demand.to, demand.rate_gbps * policy.fraction);
+    legs.add(demand, policy.segments, demand.rate_gbps * policy.fraction, loads);
   }
   for (size_t d = 0; d < steered.size(); ++d) {
-    if (!steered[d]) add_leg(problem.demands[d].from, problem.demands[d].to, problem.demands[d].rate_gbps);
+    if (!steered[d]) legs.add(problem.demands[d], {}, problem.demands[d].rate_gbps, loads);
   }
-
   for (const Steered& each : problem.steered)
     for (const uint32_t arc : each.primary) loads[arc] += each.demand.rate_gbps;
-
-  const ArcIndex by_from(problem, ArcIndex::By::from), by_to(problem, ArcIndex::By::to);
-  std::vector<double> metric;
-  for (size_t a = 0; a < problem.arcs.size(); ++a)
-    metric.push_back(!down.empty() && down[a] ? kUnreachable : problem.arcs[a].metric);
-  std::vector<double> distance;
-  std::vector<uint32_t> order;
-  ShortestDistances distances;
-  for (uint32_t to = 0; to < nodes; ++to) {
-    if (legs[to].empty()) continue;
-    distances.find(problem, by_to, metric, to, distance, &order);
-    for (uint32_t from = 0; from < nodes; ++from) CHECK(legs[to][from] == 0 || distance[from] < kUnreachable);
-    add_towards(problem, to, by_from, distance, metric, order, std::move(legs[to]), loads);
-  }
+  std::move(legs).spread(down, loads);
   return loads;
+}
+
+std::vector<double> way_of(const Problem& problem, const Policy& policy) {
+  std::vector<double> parts(problem.arcs.size(), 0);
+  Legs legs(problem);
+  legs.add(problem.demands[policy.demand], policy.segments, 1, parts);
+  std::move(legs).spread({}, parts);
+  return parts;
 }
 
 namespace {

@@ -42,10 +42,11 @@ Bound find_bound(const Problem& problem, std::span<const Pair> pairs, double sca
 
 class SegmentSearch {
  public:
-  SegmentSearch(const Problem& problem, std::span<const Pair> pairs, const Options& options,
+  SegmentSearch(const Problem& problem, std::span<const Pair> pairs, double scale, const Options& options,
                 const std::stop_token& stop, std::vector<GroupedSimplex::Column> plain)
       : problem_(problem),
         pairs_(pairs),
+        scale_(scale),
         options_(options),
         limits_{options.tolerance, options.pivots_max, stop},
         simplex_(problem.arcs.size(), std::move(plain)) {
@@ -102,11 +103,13 @@ class SegmentSearch {
     level_ = simplex_.level();
     loads_.assign(simplex_.loads().begin(), simplex_.loads().end());
     kept_ = std::move(steerings);
+    if (options_.found) options_.found(level_ * scale_);
     return true;
   }
 
   const Problem& problem_;
   std::span<const Pair> pairs_;
+  double scale_;  // what levels are parts of
   const Options& options_;
   GenerationLimits limits_;
   GroupedSimplex simplex_;
@@ -155,7 +158,7 @@ Solution optimise(const Problem& problem, const Options& options, std::stop_toke
   Bound bound;
   std::thread bounding(
       [&, columns = plain]() mutable { bound = find_bound(problem, pairs, scale, std::move(columns), options, stop); });
-  SegmentSearch search(problem, pairs, options, stop, std::move(plain));
+  SegmentSearch search(problem, pairs, scale, options, stop, std::move(plain));
   search.run(two_segments);
   bounding.join();
   if (!bound.prices.empty()) solution.prices = std::move(bound.prices);

@@ -171,13 +171,12 @@ class RepairSearch {
   }
 
   void write(const Shared& shared, Repair& repair) const {
-    repair.mlu = std::min(repair.mlu, shared.level);
     repair.changed = static_cast<uint32_t>(shared.demands.size());
     for (size_t i = 0; i < shared.demands.size(); ++i) {
-      double sum = 0;
-      for (const Route& route : shared.routes[i]) sum += route.fraction;
-      for (const Route& route : shared.routes[i])
-        repair.changes.push_back({shared.demands[i], SegmentRoutes::waypoints(route.tag), route.fraction / sum});
+      std::vector<Route> routes = shared.routes[i];
+      normalise(routes);
+      for (const Route& route : routes)
+        repair.changes.push_back({shared.demands[i], SegmentRoutes::waypoints(route.tag), route.fraction});
     }
   }
 
@@ -247,8 +246,33 @@ Survivors survivors_of(const Problem& problem, std::span<const Policy> policies,
   return left;
 }
 
+std::vector<std::vector<uint32_t>> links_of(const Problem& problem) {
+  std::vector<std::vector<uint32_t>> links;
+  for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
+    const uint32_t opposite = problem.arcs[a].opposite;
+    if (problem.row(a) != a || opposite < a) continue;
+    links.push_back({a});
+    if (opposite != kNoArc) links.back().push_back(opposite);
+  }
+  return links;
+}
+
+std::vector<Policy> repaired(const Survivors& survivors, const Repair& repair) {
+  std::vector<uint8_t> changed(survivors.problem.demands.size(), 0);
+  for (const Policy& change : repair.changes) changed[change.demand] = 1;
+  std::vector<Policy> policies;
+  for (const Policy& policy : survivors.policies)
+    if (!changed[policy.demand]) policies.push_back(policy);
+  policies.insert(policies.end(), repair.changes.begin(), repair.changes.end());
+  return policies;
+}
+
 Repair repair(const Survivors& survivors, const RepairOptions& options) {
-  return RepairSearch(survivors, options).run();
+  Repair made = RepairSearch(survivors, options).run();
+  // As it is written down, which is not quite as the program shared it.
+  if (!made.changes.empty())
+    made.mlu = mlu_of(survivors.problem, loads_of(survivors.problem, repaired(survivors, made), survivors.down));
+  return made;
 }
 
 }  // namespace tandem::te

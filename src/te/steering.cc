@@ -9,15 +9,6 @@ namespace {
 
 constexpr double kFractionMin = 1e-4;  // a router's weights are integers; below this a list is not worth its place
 
-// Scales fractions so that they sum to 1; what is too small goes away.
-void normalise(std::vector<Route>& routes) {
-  const auto too_small = [](const Route& route) { return route.fraction < kFractionMin; };
-  routes.erase(std::remove_if(routes.begin(), routes.end(), too_small), routes.end());
-  double sum = 0;
-  for (const Route& route : routes) sum += route.fraction;
-  for (Route& route : routes) route.fraction /= sum;
-}
-
 class Thinning {
  public:
   Thinning(const SegmentRoutes& routes, std::span<const Pair> pairs, std::vector<double> loads, double level_max)
@@ -57,6 +48,14 @@ class Thinning {
 };
 
 }  // namespace
+
+void normalise(std::vector<Route>& routes) {
+  const auto too_small = [](const Route& route) { return route.fraction < kFractionMin; };
+  routes.erase(std::remove_if(routes.begin(), routes.end(), too_small), routes.end());
+  double sum = 0;
+  for (const Route& route : routes) sum += route.fraction;
+  for (Route& route : routes) route.fraction /= sum;
+}
 
 std::vector<Steering> steerings_of(const GroupedSimplex& simplex) {
   std::vector<Steering> steerings;

@@ -15,6 +15,9 @@ struct Route {
   double fraction = 0;  // (0, 1]; of a group they sum to 1
 };
 
+// Scales fractions so that they sum to 1; what is too small for a router's integer weights goes away.
+void normalise(std::vector<Route>& routes);
+
 struct Steering {
   uint32_t group = 0;
   std::vector<Route> routes;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <stop_token>
@@ -120,6 +121,7 @@ struct Options {
   uint32_t policies_max = UINT32_MAX;  // demands that leave the plain shortest paths
   double tolerance = 0.002;            // how far above the least it may end: the more, the fewer policies
   uint64_t pivots_max = 200'000;       // of each linear program: the limit on work
+  std::function<void(double mlu)> found = {};  // told what the fullest link falls to, on the caller's thread
 };
 inline constexpr double kThirdSegmentGap = 0.01;  // above the bound
 
@@ -158,6 +160,9 @@ std::vector<double> loads_of(const Problem& problem, std::span<const Policy> pol
                              std::span<const uint8_t> down = {});
 double mlu_of(const Problem& problem, std::span<const double> loads_gbps);
 
+// What part of a policy's traffic each arc carries, 0 to 1; of a plane's those they share, as above.
+std::vector<double> way_of(const Problem& problem, const Policy& policy);
+
 // For any lengths l ≥ 0 of arcs, every routing has MLU ≥ Σ_d rate_d · dist_l(d) / Σ_a capacity_a · l_a: the sum of
 // l_a · load_a is at least the numerator and at most MLU · the denominator (Shahrokhi, Matula, "The maximum concurrent
 // flow problem", 1990). A distance is within the demand's plane; along its way for what has one, and along its plain
@@ -169,6 +174,7 @@ double bound_of(const Problem& problem, std::span<const double> prices);
 Json to_json(const Problem& problem, const Solution& solution);
 Json policies_to_json(const Problem& problem, std::span<const Policy> policies);
 Json blocked_to_json(const Problem& problem);
+Json arc_to_json(const Problem& problem, uint32_t arc);  // {"link","from","to"}
 
 // ---- After a failure -----------------------------------------------------------------------------------------------
 
@@ -180,6 +186,9 @@ struct Survivors {
   std::vector<uint8_t> down;     // by arc
 };
 Survivors survivors_of(const Problem& problem, std::span<const Policy> policies, std::span<const uint32_t> failed_arcs);
+
+// Every link, as what fails with it: its one or two arcs in the IGP's plane. In the order of the first.
+std::vector<std::vector<uint32_t>> links_of(const Problem& problem);
 
 struct RepairOptions {
   uint32_t changes_max = 5;      // demands whose policy is added, changed or removed
@@ -195,5 +204,11 @@ struct Repair {
 // Of demands that are not planned; greedy: the one that helps most, one after the other, all chosen so far shared anew
 // over their routes at each step by the same linear program. Stops where the next would help by less than a thousandth.
 Repair repair(const Survivors& survivors, const RepairOptions& options);
+
+// The policies that hold once those of changed demands have taken the place of theirs.
+std::vector<Policy> repaired(const Survivors& survivors, const Repair& repair);
+
+// {"link","from","to","mlu_failed","mlu","changed_demands","changes","cut_off_demands"} of the link whose arc it is.
+Json repair_to_json(const Survivors& survivors, uint32_t arc, const Repair& repair);
 
 }  // namespace tandem::te

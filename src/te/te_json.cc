@@ -3,12 +3,13 @@
 #include "te/te.h"
 
 namespace tandem::te {
-namespace {
 
-Json arc_json(const Problem& problem, uint32_t arc) {
+Json arc_to_json(const Problem& problem, uint32_t arc) {
   const Arc& a = problem.arcs[arc];
   return Json::Object{{"link", a.label}, {"from", problem.nodes[a.from]}, {"to", problem.nodes[a.to]}};
 }
+
+namespace {
 
 // The traffic that no file states: what demands under a plan add up to.
 Json planned_to_json(const Problem& problem) {
@@ -41,7 +42,7 @@ Json policies_to_json(const Problem& problem, std::span<const Policy> policies) 
   for (const Policy& policy : policies) {
     Json::Array segments;
     for (const uint32_t segment : policy.segments)
-      segments.push_back(problem.names_link(segment) ? arc_json(problem, problem.link_of(segment))
+      segments.push_back(problem.names_link(segment) ? arc_to_json(problem, problem.link_of(segment))
                                                      : Json(problem.nodes[segment]));
     Json::Object row{{"demand", problem.demands[policy.demand].label},
                      {"segments", std::move(segments)},
@@ -67,7 +68,7 @@ Json to_json(const Problem& problem, const Solution& solution) {
   Json::Array prices;
   for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
     if (solution.prices[a] == 0 || problem.row(a) != a) continue;
-    Json::Object row = arc_json(problem, a).object();
+    Json::Object row = arc_to_json(problem, a).object();
     row["price"] = solution.prices[a];
     prices.push_back(std::move(row));
   }
@@ -97,6 +98,16 @@ Json to_json(const Problem& problem, const Solution& solution) {
             "directions of capacity × price"}}},
       {"pivots", solution.pivots},
       {"stopped", solution.stopped}};
+}
+
+Json repair_to_json(const Survivors& survivors, uint32_t arc, const Repair& repair) {
+  Json::Object row = arc_to_json(survivors.problem, arc).object();
+  row["mlu_failed"] = repair.mlu_failed;
+  row["mlu"] = repair.mlu;
+  row["changed_demands"] = repair.changed;
+  row["changes"] = policies_to_json(survivors.problem, repair.changes);
+  row["cut_off_demands"] = static_cast<int64_t>(survivors.problem.blocked.size());
+  return row;
 }
 
 }  // namespace tandem::te

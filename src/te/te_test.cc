@@ -108,6 +108,34 @@ TEST(Optimise, TwoPathsShareWhatOneCannotCarry) {
   EXPECT_EQ(json["policies"].array()[0]["demand"].text(), "a-b");
 }
 
+TEST(Optimise, TellsWhatTheFullestLinkFallsTo) {
+  const Problem problem = random_problem(3);
+  std::vector<double> told;
+  const Solution solution = optimise(problem, {.found = [&](double mlu) { told.push_back(mlu); }}, {});
+  ASSERT_FALSE(told.empty());
+  EXPECT_TRUE(std::is_sorted(told.rbegin(), told.rend()));
+  EXPECT_NEAR(told.back(), solution.mlu, 0.003 * solution.mlu);
+}
+
+TEST(Loads, OfAPolicyAloneAreTheWaysItTakes) {
+  const Problem problem = drawn_problem(R"(
+    a b 10 1
+    b d 10 1
+    a c 10 1
+    c d 10 1
+    demand a d 4)");
+  const auto way = [&](std::vector<uint32_t> segments) {
+    std::map<std::string, double> links;
+    const std::vector<double> parts = way_of(problem, {0, std::move(segments), 0.25});
+    for (size_t a = 0; a < parts.size(); ++a)
+      if (parts[a] > 0) links[problem.arcs[a].label] = parts[a];
+    return links;
+  };
+  using Links = std::map<std::string, double>;
+  EXPECT_EQ(way({}), (Links{{"a>b", 0.5}, {"b>d", 0.5}, {"a>c", 0.5}, {"c>d", 0.5}}));
+  EXPECT_EQ(way({3}), (Links{{"a>c", 1}, {"c>d", 1}}));
+}
+
 // The direct link a-b is long, so nothing takes it unless it is told to; three segments are needed to stay off both
 // ends.
 TEST(Optimise, ThreeSegmentsWhereTwoAreNotEnough) {
@@ -525,24 +553,27 @@ TEST(Repair, ChangesFewAndHelps) {
     SCOPED_TRACE(seed);
     const Problem problem = random_problem(seed);
     const Solution solution = optimise(problem, {}, {});
-    for (uint32_t a = 0; a < problem.arcs.size(); ++a) {
-      if (problem.arcs[a].opposite < a) continue;
-      const std::vector<uint32_t> failed{a, problem.arcs[a].opposite};
-      const Survivors survivors = survivors_of(problem, solution.policies, failed);
-      const Repair repaired = repair(survivors, {});
-      EXPECT_LE(repaired.changed, 5u);
-      EXPECT_LE(repaired.mlu, repaired.mlu_failed);
+    const std::vector<std::vector<uint32_t>> links = links_of(problem);
+    EXPECT_EQ(2 * links.size(), problem.arcs.size());
+    for (const std::vector<uint32_t>& link : links) {
+      const Survivors survivors = survivors_of(problem, solution.policies, link);
+      const Repair made = repair(survivors, {});
+      EXPECT_LE(made.changed, 5u);
+      EXPECT_LE(made.mlu, made.mlu_failed);
       std::set<uint32_t> changed;
-      for (const Policy& policy : repaired.changes) changed.insert(policy.demand);
-      EXPECT_EQ(changed.size(), repaired.changed);
-      std::vector<Policy> policies = repaired.changes;
-      for (const Policy& policy : survivors.policies)
-        if (!changed.contains(policy.demand)) policies.push_back(policy);
-      const std::vector<double> loads = loads_of(survivors.problem, policies, survivors.down);
-      EXPECT_NEAR(mlu_of(survivors.problem, loads), repaired.mlu, 1e-5);
-      EXPECT_EQ(loads[a], 0);
-      failed_sum += repaired.mlu_failed;
-      repaired_sum += repaired.mlu;
+      std::map<uint32_t, double> sums;
+      for (const Policy& policy : made.changes) {
+        changed.insert(policy.demand);
+        sums[policy.demand] += policy.fraction;
+        EXPECT_GE(policy.fraction, 1e-4) << "no list that a router could not weigh";
+      }
+      EXPECT_EQ(changed.size(), made.changed);
+      for (const auto& [demand, sum] : sums) EXPECT_NEAR(sum, 1, 1e-9);
+      const std::vector<double> loads = loads_of(survivors.problem, repaired(survivors, made), survivors.down);
+      EXPECT_NEAR(mlu_of(survivors.problem, loads), made.mlu, 1e-5);
+      for (const uint32_t arc : link) EXPECT_EQ(loads[arc], 0);
+      failed_sum += made.mlu_failed;
+      repaired_sum += made.mlu;
     }
   }
   EXPECT_LT(repaired_sum, 0.98 * failed_sum);

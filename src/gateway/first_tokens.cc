@@ -22,6 +22,10 @@ void FirstTokens::note(Duration time) {
     count.store(static_cast<uint16_t>(count.load(std::memory_order_relaxed) / 2), std::memory_order_relaxed);
 }
 
+void FirstTokens::forget() {
+  for (auto& count : counts_) count.store(0, std::memory_order_relaxed);
+}
+
 std::optional<Duration> FirstTokens::quantile(double quantile) const {
   uint32_t all = 0;
   for (const auto& count : counts_) all += count.load(std::memory_order_relaxed);

@@ -18,6 +18,7 @@ class FirstTokens {
   static constexpr uint32_t kOfLate = 512;  // then all count half: some minutes of a busy engine
 
   void note(Duration time);
+  void forget();
   // The time within which a fraction `quantile` ∈ (0, 1) of them came, to a fifth; nothing before there were kLeast.
   std::optional<Duration> quantile(double quantile) const;
 

@@ -42,6 +42,18 @@ std::optional<Duration> TurnRate::time_for(size_t ahead, Duration now) const {
   return nanoseconds(static_cast<int64_t>(std::max(interval_s_, since_s) * 1e9 * static_cast<double>(ahead)));
 }
 
+void Lateness::note(Duration late, Duration now) {
+  if (now - since_ > kRemembered) {
+    times_.forget();
+    since_ = now;
+  }
+  times_.note(late);
+}
+
+std::optional<Duration> Lateness::quantile(double quantile, Duration now) const {
+  return now - since_ > kRemembered ? std::nullopt : times_.quantile(quantile);
+}
+
 namespace {
 constexpr size_t kLooksMax = 64;  // at those who wait, each a decision: a hundred microseconds at most
 constexpr auto kQueueWatch = std::chrono::milliseconds(5);

@@ -54,6 +54,20 @@ class TurnRate {
   double interval_s_ = 0;  // smoothed; 0: not known
 };
 
+// How much longer the first tokens of a model's streams took than they would have at an idle engine.
+class Lateness {
+ public:
+  static constexpr Duration kRemembered = minutes(1);  // a load that has passed makes nobody hurry
+
+  void note(Duration late, Duration now);
+  // As FirstTokens::quantile.
+  std::optional<Duration> quantile(double quantile, Duration now) const;
+
+ private:
+  FirstTokens times_;
+  Duration since_;
+};
+
 struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   GatewayCore(boost::asio::io_context& io_context, LiveBoard& live_board, http::Client& http_client, Metrics& registry,
               const Clock& time, RecordSink& record_sink, GatewayOptions gateway_options)
@@ -116,8 +130,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   DecisionRing ring;
   FairQueue queue;
   std::unordered_map<uint64_t, TurnRate> turn_rates;  // by group of those who wait; looked up only
-  // Likewise: how much longer first tokens took of late than at an idle engine. No more groups than models.
-  std::unordered_map<uint64_t, FirstTokens> lateness;
+  std::unordered_map<uint64_t, Lateness> lateness;    // likewise
   boost::asio::steady_timer queue_timer;
   bool watching_queue = false;
   SilenceWatch silence;

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "gateway/first_tokens.h"
+#include "gateway/gateway_core.h"
 #include "gateway/test_world.h"
 
 namespace tandem::gateway {
@@ -154,7 +154,8 @@ TEST(Queue, WhatFirstTokensTakeAtBusyEnginesIsLeftOfAPromise) {
   for (int i = 0; i < 2; ++i) world.begin("acme");
   EXPECT_EQ(world.ask(ask_as("bank", "250")).error_code(), "capacity");
   EXPECT_EQ(world.last().queued.value(), 0);
-  EXPECT_EQ(world.ask(ask_as("bank", "600")).error_code(), "queue_timeout");
+  world.clock.skipped = world.clock.skipped + Lateness::kRemembered;
+  EXPECT_EQ(world.ask(ask_as("bank", "250")).error_code(), "queue_timeout") << "that was another time";
 }
 
 TEST(Queue, IsBounded) {

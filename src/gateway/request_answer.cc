@@ -210,10 +210,13 @@ void RequestRun::note_sent(const StreamReader::Step& step) {
 }
 
 void RequestRun::note_lateness() {
-  const Microseconds alone = routing::predict_ttft(*bound_->table, facts_, *target_, 0);
+  routing::RequestFacts served = facts_;
+  served.model = bound_->table->targets()[*target_].model;
+  served.paths = bound_->table->paths_of(served.tenant, served.region, served.model);
+  const Microseconds alone = routing::predict_ttft(*bound_->table, served, *target_, 0);
   const Microseconds late = microseconds_of(turn_->age()) - alone;
-  core_.lateness[group_of(bound_->table->targets()[*target_].model)].note(
-      nanoseconds(static_cast<int64_t>(late.value() * 1e3)));
+  core_.lateness[group_of(served.model)].note(nanoseconds(static_cast<int64_t>(late.value() * 1e3)),
+                                              core_.clock.monotonic());
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error error) {

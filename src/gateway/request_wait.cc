@@ -21,7 +21,9 @@ std::optional<Duration> RequestRun::time_at_engine() const {
   const auto soonest = routing::soonest_ttft(*bound_->table, facts_);
   if (!soonest) return std::nullopt;
   const auto late = core_.lateness.find(waiting_.group);
-  const auto longer = late != core_.lateness.end() ? late->second.quantile(usual_promise().quantile) : std::nullopt;
+  const auto longer = late == core_.lateness.end()
+                          ? std::nullopt
+                          : late->second.quantile(usual_promise().quantile, core_.clock.monotonic());
   return nanoseconds(static_cast<int64_t>(soonest->value() * 1e3)) + longer.value_or(Duration{});
 }
 

@@ -318,14 +318,16 @@ class Search {
   Choice fastest_;
 };
 
-// The gate that stopped the target which came furthest; where none may be chosen, none came further than `capacity`.
+// The gate that stopped the target which came furthest, where none was chosen: none came further than `capacity`. One
+// that does now has got room since it was looked at, or is not yet shown to have it (room.h).
 template <class Live>
 Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live live,
                    std::span<const uint32_t> excluded) {
   Gate furthest = Gate::model;
   for (const Candidate& candidate : table.candidates(request.model).rows) {
-    furthest = std::max(furthest, assess(table, request, candidate, live, excluded).gate);
-    if (furthest >= Gate::capacity) break;
+    const Gate gate = assess(table, request, candidate, live, excluded).gate;
+    if (gate == Gate::none || gate >= Gate::capacity) return Gate::capacity;
+    furthest = std::max(furthest, gate);
   }
   return furthest;
 }

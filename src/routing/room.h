@@ -3,7 +3,8 @@
 // Problem: under overload a decision would read the live state of every target of the model to find the few that have
 // room, or that none has: hundreds of cache lines that other threads write to.
 // Method: who changes a live state, and by that comes to have room or no more, says so here: two words for 64
-// candidates, so that a thousand take four cache lines. A bit that is not set is certain; one that is set is looked at.
+// candidates, so that a thousand take four cache lines. One that is set is looked at; one that is not set is believed,
+// and may for a moment be of before: right in the end, not at every instant.
 // Internal to routing and to who keeps live states.
 #pragma once
 

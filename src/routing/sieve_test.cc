@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/random.h"
+#include "routing/drawn_table.h"
 #include "routing/room.h"
 #include "routing/routing.h"
 
@@ -123,6 +124,33 @@ TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
   }
   for (const Reason reason : {Reason::cheapest, Reason::promise_at_risk, Reason::rejected})
     EXPECT_GT(reasons[static_cast<size_t>(reason)], 300);
+}
+
+// Who shows that a place is free does so after it is.
+TEST(Room, WhatIsNotYetShownToHaveRoomIsFull) {
+  const RoutingTable table(draw_table(R"(
+    jurisdiction DE
+    region north 192.0.2.0/24
+    site ber DE
+    model small
+    tenant acme
+    target a ber small concurrency=1 prefill=1000
+    leg north ber rtt=1
+  )"));
+  const TargetLive idle;
+  const std::array<const TargetLive*, 1> live{&idle};
+  RoomBits room(table, kQueuePerConcurrency);
+  RequestFacts request;
+  request.prompt_tokens = 100;
+  for (const double promised_ms : {0.0, 50.0, 1'000.0}) {
+    request.ttft = Milliseconds(promised_ms);
+    room.set(table.lane_of(0), false, false);
+    const Decision decision = decide(table, request, LivePointers{live, &room}, {}, 0.5);
+    EXPECT_FALSE(decision.target);
+    EXPECT_EQ(decision.blocking, Gate::capacity);
+    room.set(table.lane_of(0), true, true);
+    EXPECT_TRUE(decide(table, request, LivePointers{live, &room}, {}, 0.5).target);
+  }
 }
 
 }  // namespace

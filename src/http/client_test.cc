@@ -186,12 +186,9 @@ TEST(Client, SeesABrokenStream) {
 TEST(Client, LeavingAnExchangeReachesTheServer) {
   std::promise<void> told;
   RunningServer server([&](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
-    asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
-    writer.on_disconnect([&] { work.cancel(); });
     auto sent = co_await writer.start(200, Headers());
     EXPECT_TRUE(sent);
-    boost::system::error_code error;
-    co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await work_until_left(writer);
     told.set_value();
   });
   asio::io_context context;
@@ -206,14 +203,11 @@ TEST(Client, LeavingAnExchangeReachesTheServer) {
 
 TEST(Client, CanBeCancelledAtEveryStage) {
   RunningServer server([](const Request& request, ResponseWriter& writer) -> asio::awaitable<void> {
-    asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
-    writer.on_disconnect([&] { work.cancel(); });
     if (request.target == "/streams") {
       auto sent = co_await writer.start(200, Headers());
       EXPECT_TRUE(sent);
     }
-    boost::system::error_code error;
-    co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await work_until_left(writer);
   });
   asio::io_context context;
   Client client(context);
@@ -238,15 +232,12 @@ TEST(Client, CanBeCancelledAtEveryStage) {
 
 TEST(Client, EveryWaitHasItsTimeout) {
   RunningServer server([](const Request& request, ResponseWriter& writer) -> asio::awaitable<void> {
-    asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
-    writer.on_disconnect([&] { work.cancel(); });
     if (request.target == "/stalls") {
       auto sent = co_await writer.start(200, Headers());
       sent = co_await writer.write("part");
       EXPECT_TRUE(sent);
     }
-    boost::system::error_code error;
-    co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await work_until_left(writer);
   });
   asio::io_context context;
   Client client(context);
@@ -484,12 +475,8 @@ TEST(Client, LeavesNothingToWaitForOnceItIsClosed) {
 }
 
 TEST(Client, LeavesNothingBehindWhenTheContextIsDestroyedUnderIt) {
-  RunningServer server([](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
-    asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
-    writer.on_disconnect([&] { work.cancel(); });
-    boost::system::error_code error;
-    co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
-  });
+  RunningServer server(
+      [](const Request&, ResponseWriter& writer) -> asio::awaitable<void> { co_await work_until_left(writer); });
   auto context = std::make_unique<asio::io_context>();
   auto client = std::make_unique<Client>(*context);
   asio::co_spawn(*context, fetch(*client, server.port(), ClientRequest()),

@@ -230,14 +230,14 @@ TEST(Server, TellsTheHandlerThatItsClientHasGone) {
   std::promise<void> told;
   std::promise<bool> saw_closed;
   RunningServer server([&](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
-    auto sent = co_await writer.start(200, Headers());
-    EXPECT_TRUE(sent);
     asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
     writer.on_disconnect([&] {
       told.set_value();
       work.cancel();
     });
     EXPECT_FALSE(writer.peer_closed());
+    auto sent = co_await writer.start(200, Headers());  // which lets the client go
+    EXPECT_TRUE(sent);
     boost::system::error_code error;
     co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
     saw_closed.set_value(writer.peer_closed() && error == asio::error::operation_aborted);
@@ -254,10 +254,7 @@ TEST(Server, SeesAClientLeaveBehindPipelinedRequests) {
   std::promise<void> told;
   RunningServer server([&](const Request& request, ResponseWriter& writer) -> asio::awaitable<void> {
     if (request.target != "/wait") co_return;
-    asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
-    writer.on_disconnect([&] { work.cancel(); });
-    boost::system::error_code error;
-    co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await work_until_left(writer);
     told.set_value();
   });
   RawClient client(server.port());
@@ -386,11 +383,8 @@ TEST(Server, ClosesInGrace) {
 TEST(Server, EndsWhatIsLeftAfterTheGrace) {
   std::promise<void> entered;
   RunningServer server([&](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
-    asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
-    writer.on_disconnect([&] { work.cancel(); });
     entered.set_value();
-    boost::system::error_code error;
-    co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_await work_until_left(writer);
   });
   RawClient client(server.port());
   client.send(kGet);

@@ -164,6 +164,15 @@ inline asio::awaitable<void> sleep_ms(int ms) {
   co_await timer.async_wait(asio::use_awaitable);
 }
 
+// Works for longer than a test lasts, or until the client has gone: it may have by now.
+inline asio::awaitable<void> work_until_left(ResponseWriter& writer) {
+  asio::steady_timer work(co_await asio::this_coro::executor, std::chrono::seconds(20));
+  writer.on_disconnect([&work] { work.expires_after({}); });
+  boost::system::error_code error;
+  co_await work.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  writer.on_disconnect({});
+}
+
 // Answers with what it understood: method, target, query, the body.
 inline asio::awaitable<void> echo(const Request& request, ResponseWriter& writer) {
   std::string text = request.method + " " + request.target + " " + request.query + " " + request.body;

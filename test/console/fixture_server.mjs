@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeGrid } from './fixture_grid.mjs';
 import { FixtureInventory } from './fixture_inventory.mjs';
+import { engineerTraffic, planDay } from './fixture_planning.mjs';
 
 const dist = fileURLToPath(new URL('../../console/dist/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
@@ -320,6 +321,11 @@ class Fixture {
     if (what === 'predictive-models') return this.broken ? { status: 503, body: { error: { message: 'the grid is still being read; try again in a moment' } } } : { body: this.predictive() };
     if (what === 'replay' && method === 'POST') return { body: this.replay(JSON.parse(body)) };
     if (what === 'whatif' && method === 'POST') return { events: this.whatif(JSON.parse(body)) };
+    if ((what === 'te' || what === 'schedule') && method === 'POST') {
+      if (this.broken) return { status: 503, body: { error: { message: 'no plan is accepted yet; try again in a moment' } } };
+      const events = (what === 'te' ? engineerTraffic : planDay)(this, JSON.parse(body), this.planning ?? 'usual');
+      return this.planning === 'endless' ? { events: events.slice(0, 1), endless: true } : { events };
+    }
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
       const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));
@@ -381,7 +387,8 @@ export async function serveFixture(options = {}) {
           response.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
           await new Promise((resolve) => setTimeout(resolve, 60));
         }
-        response.end();
+        if (answer.endless) response.on('close', () => (fixture.left = (fixture.left ?? 0) + 1));
+        else response.end();
         return;
       }
       response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });

@@ -105,6 +105,7 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('serving-rejection').first().waitFor();
     await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
     assert.equal(await page.getByTestId('serving-site').count(), 12);
+    await page.getByTestId('serving-emulated').getByText('9 of 12 engines emulated').waitFor();
     const all = await page.getByTestId('serving-total').innerText();
     await picture(page, `serving-${colorScheme}`);
     await page.getByTestId('serving-site').first().getByRole('link').click();

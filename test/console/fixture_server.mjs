@@ -231,6 +231,7 @@ class Fixture {
     const wave = (i) => 1 + 0.3 * Math.sin(i / 7) + 0.05 * Math.sin(i * 2.3);
     const all = (key, names) => names.map((name, i) => ({ [key]: name, ...cell(0.4 / (i + 1), 1 + 0.04 * i) }));
     return {
+      engines: { all: 12, emulated: 9 },
       from: new Date(first).toISOString(), to: new Date(now).toISOString(), total: { ...cell(of ? 0.4 : 1, 1), cost_eur: of ? 5 : 12.6, rejected: of ? 9 : 143 },
       minutes: Array.from({ length: known }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...(this.young && i !== Math.min(2, known - 1) ? none : cell(of ? 0.4 : 1, wave(i))) })),
       sites: all('site', this.grid.sites.filter((s) => s.accelerators > 0).slice(0, 12).map((s) => s.id)), tenants: all('tenant', this.grid.tenants),

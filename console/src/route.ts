@@ -1,10 +1,10 @@
 // Where the reader is, in the address after `#`, so that every view can be linked to and the back button works:
-// #/map, #/map/site/ID, #/map/link/ID, #/map/region/ID, #/map/decision/ID, #/plan, #/plan/DEMAND, #/whatif, #/replay, #/serving,
+// #/map, #/map/site/ID, #/map/link/ID, #/map/region/ID, #/map/decision/ID, #/plan, #/plan/DEMAND, #/day, #/whatif, #/te, #/replay, #/serving,
 // #/serving/site/ID, #/serving/tenant/ID, #/trials, #/predictions, #/predictions/MODEL/VERSION, #/log, #/log/OFFSET,
 // #/inventory, #/inventory/KIND, #/inventory/KIND/ID, #/discrepancies, #/branches, #/branches/NAME, #/query,
 // #/ontology, #/ontology/KIND. After `?` stands what is looked at: a branch, a time, a filter.
 
-export const pageNames = ['map', 'plan', 'whatif', 'replay', 'serving', 'trials', 'predictions', 'inventory', 'discrepancies', 'branches', 'query', 'ontology', 'log'] as const;
+export const pageNames = ['map', 'plan', 'day', 'whatif', 'te', 'replay', 'serving', 'trials', 'predictions', 'inventory', 'discrepancies', 'branches', 'query', 'ontology', 'log'] as const;
 export type Page = (typeof pageNames)[number];
 export type Focus = { kind: 'site' | 'link' | 'region' | 'decision'; id: string };
 export type Query = Readonly<Record<string, string>>;

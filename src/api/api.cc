@@ -101,6 +101,18 @@ Result<std::vector<log::Event>> fact_events(const Call& call) {
   return events;
 }
 
+// What is emulated says so, wherever its figures are shown.
+Json engines_json(const routing::RoutingTable* table) {
+  int64_t all = 0, emulated = 0;
+  if (table != nullptr) {
+    for (const routing::Target& target : table->targets()) {
+      ++all;
+      emulated += target.emulated ? 1 : 0;
+    }
+  }
+  return Json::Object{{"all", all}, {"emulated", emulated}};
+}
+
 }  // namespace
 
 struct Api::Routes {
@@ -179,7 +191,9 @@ Result<Json> Api::Routes::serving(const Call& call) const {
   question.tenant = http::query_value(call.request.query, "tenant").value_or("");
   if (!question.site.empty() && !question.tenant.empty())
     return fail(ErrorCode::invalid_argument, "name a 'site' or a 'tenant', not both", "tenant");
-  return parts.activity.serving(question);
+  Json::Object hour = parts.activity.serving(question).object();
+  hour["engines"] = engines_json(call.published->table.get());
+  return Json(std::move(hour));
 }
 
 // How old the table is that requests are served on, as of this look.

@@ -212,5 +212,20 @@ TEST(Api, ServingIsOfASiteOrATenant) {
   EXPECT_EQ(surface.ask("GET", "/api/v1/serving?site=ber&tenant=acme").status, 400);
 }
 
+TEST(Api, ServingSaysWhichEnginesAreEmulated) {
+  Surface surface;
+  EXPECT_EQ(surface.ask("GET", "/api/v1/serving").json["engines"]["all"].integer(), 0) << "no table yet";
+  surface.core.publish(R"(
+    jurisdiction DE
+    site   ber DE
+    site   ham DE
+    model  llama
+    target llama-ber ber llama emulated
+    target llama-ham ham llama)");
+  const Json engines = surface.ask("GET", "/api/v1/serving").json["engines"];
+  EXPECT_EQ(engines["all"].integer(), 2);
+  EXPECT_EQ(engines["emulated"].integer(), 1);
+}
+
 }  // namespace
 }  // namespace tandem::api

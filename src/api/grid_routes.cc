@@ -170,7 +170,9 @@ constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{
     "serving_on_last_table":{"type":"boolean","description":"the core should have renewed it by now"},
     "residency_assured":{"type":"boolean","description":"false after table_valid_until: requests bound to a jurisdiction are refused"},
     "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"}}})";
-constexpr std::string_view kServing = R"({"type":"object","properties":{"from":{"type":"string","format":"date-time"},
+constexpr std::string_view kServing = R"({"type":"object","properties":{
+    "engines":{"type":"object","description":"that the routing table in force leads to: all, and how many of them are emulated"},
+    "from":{"type":"string","format":"date-time"},
     "to":{"type":"string","format":"date-time"},"total":{"$ref":"#/components/schemas/Serving"},
     "minutes":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"ascending, each with `at`; the last is open"},
     "sites":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"of all, each with `site`, the busiest first; at most 101, beyond which they are summed as `other`"},

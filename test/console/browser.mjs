@@ -1,8 +1,10 @@
 // A headless Chromium that can draw the map in software.
+import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { picture } from './steps.mjs';
 
 export const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
@@ -35,3 +37,19 @@ export async function openBrowser({ width = 1440, height = 900, colorScheme = 'd
     },
   };
 }
+
+// Runs `steps` on a fresh browser, and holds that nothing went wrong in the page meanwhile. `refusals`: answers that the
+// steps provoke, which a browser reports as errors.
+export const inBrowser = ({ refusals = /^$/, ...options }, steps) => async () => {
+  const browser = await openBrowser(options);
+  try {
+    await steps(browser.page);
+    assert.deepEqual(browser.problems.filter((problem) => !refusals.test(problem)), []);
+  } catch (error) {
+    await picture(browser.page, `failed-${failures++}`);
+    throw error;
+  } finally {
+    await browser.close();
+  }
+};
+let failures = 0;

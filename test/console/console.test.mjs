@@ -4,27 +4,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { openBrowser } from './browser.mjs';
+import { inBrowser, openBrowser } from './browser.mjs';
 import { serveFixture } from './fixture_server.mjs';
-import { cutLinkByClicking, drawn, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
+import { cutLinkByClicking, drawn, fits, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
 
 let server;
 before(async () => (server = await serveFixture()));
 after(() => server.close());
-
-// Runs `steps` on a fresh browser, and holds that nothing went wrong in the page meanwhile.
-const inBrowser = (options, steps) => async () => {
-  const browser = await openBrowser(options);
-  try {
-    await steps(browser.page);
-    assert.deepEqual(browser.problems, []);
-  } catch (error) {
-    await picture(browser.page, 'failed');
-    throw error;
-  } finally {
-    await browser.close();
-  }
-};
 
 for (const colorScheme of ['dark', 'light'])
   test(`find, look, act and read why, ${colorScheme}`, inBrowser({ colorScheme }, async (page) => {
@@ -119,6 +105,7 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('serving-rejection').first().waitFor();
     await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
     assert.equal(await page.getByTestId('serving-site').count(), 12);
+    await page.getByTestId('serving-emulated').getByText('9 of 12 engines emulated').waitFor();
     const all = await page.getByTestId('serving-total').innerText();
     await picture(page, `serving-${colorScheme}`);
     await page.getByTestId('serving-site').first().getByRole('link').click();
@@ -170,8 +157,6 @@ test('a young process tells of its own time alone, and a minute between gaps sho
   }
 }));
 
-const fits = (page, id) => page.waitForFunction((testid) => document.querySelector(`[data-testid="${testid}"]`).scrollWidth <= window.innerWidth, id);
-
 for (const colorScheme of ['dark', 'light'])
   test(`trials are compared, and changed in a branch, ${colorScheme}`, inBrowser({ colorScheme, reducedMotion: 'reduce' }, async (page) => {
     await openMap(page, server.url);
@@ -180,7 +165,7 @@ for (const colorScheme of ['dark', 'light'])
     assert.equal(await page.getByTestId('trial').count(), 2);
     const verdicts = (id) => page.locator(`[data-testid="trial"][data-id="${id}"]`).getByTestId('trial-verdict').allInnerTexts();
     assert.deepEqual(await verdicts('next-8b'), ['fails more', 'slower', 'cannot be told from noise', 'faster', 'cannot be told from noise', 'shorter', 'cheaper']);
-    assert.deepEqual(await verdicts('to-the-edge'), ['cannot be told from noise', 'cannot be told from noise', 'too few requests', 'not measured']);
+    assert.deepEqual(await verdicts('to-the-edge'), ['cannot be told from noise', 'cannot be told from noise', 'too few requests', 'not measured: no streamed answers']);
     await page.getByText('12 not sent for want of a free place').waitFor();
     await picture(page, `trials-${colorScheme}`);
     const edit = page.getByTestId('trial-edit').first();
@@ -269,7 +254,7 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('whatif-row').nth(3).click();
     assert.notEqual(await page.getByTestId('whatif-chosen').innerText(), first);
     await page.getByTestId('whatif-upgrade').nth(1).click();
-    await page.locator('[data-testid="whatif-map"] line.upgrade').waitFor();
+    await page.locator('[data-testid="whatif-map"] line.chosen').waitFor();
     await page.getByText('add 35 Gbit/s').waitFor();
     await picture(page, `whatif-upgrade-${colorScheme}`);
 

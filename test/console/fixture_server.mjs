@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeGrid } from './fixture_grid.mjs';
 import { FixtureInventory } from './fixture_inventory.mjs';
+import { engineerTraffic, planDay } from './fixture_planning.mjs';
 
 const dist = fileURLToPath(new URL('../../console/dist/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
@@ -230,6 +231,7 @@ class Fixture {
     const wave = (i) => 1 + 0.3 * Math.sin(i / 7) + 0.05 * Math.sin(i * 2.3);
     const all = (key, names) => names.map((name, i) => ({ [key]: name, ...cell(0.4 / (i + 1), 1 + 0.04 * i) }));
     return {
+      engines: { all: 12, emulated: 9 },
       from: new Date(first).toISOString(), to: new Date(now).toISOString(), total: { ...cell(of ? 0.4 : 1, 1), cost_eur: of ? 5 : 12.6, rejected: of ? 9 : 143 },
       minutes: Array.from({ length: known }, (_, i) => ({ at: new Date(first + i * 60_000).toISOString(), ...(this.young && i !== Math.min(2, known - 1) ? none : cell(of ? 0.4 : 1, wave(i))) })),
       sites: all('site', this.grid.sites.filter((s) => s.accelerators > 0).slice(0, 12).map((s) => s.id)), tenants: all('tenant', this.grid.tenants),
@@ -320,6 +322,11 @@ class Fixture {
     if (what === 'predictive-models') return this.broken ? { status: 503, body: { error: { message: 'the grid is still being read; try again in a moment' } } } : { body: this.predictive() };
     if (what === 'replay' && method === 'POST') return { body: this.replay(JSON.parse(body)) };
     if (what === 'whatif' && method === 'POST') return { events: this.whatif(JSON.parse(body)) };
+    if ((what === 'te' || what === 'schedule') && method === 'POST') {
+      if (this.broken) return { status: 503, body: { error: { message: 'no plan is accepted yet; try again in a moment' } } };
+      const events = (what === 'te' ? engineerTraffic : planDay)(this, JSON.parse(body), this.planning ?? 'usual');
+      return this.planning === 'endless' ? { events: events.slice(0, 1), endless: true } : { events };
+    }
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
       const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));
@@ -381,7 +388,8 @@ export async function serveFixture(options = {}) {
           response.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
           await new Promise((resolve) => setTimeout(resolve, 60));
         }
-        response.end();
+        if (answer.endless) response.on('close', () => (fixture.left = (fixture.left ?? 0) + 1));
+        else response.end();
         return;
       }
       response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });

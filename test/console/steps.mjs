@@ -140,6 +140,10 @@ export const framesPerSecond = (page, seconds = 3) =>
     seconds,
   );
 
+// Nothing of the page is wider than the window: what may be scrolls by itself.
+export const fits = (page, id) =>
+  page.waitForFunction((testid) => document.querySelector(`[data-testid="${testid}"]`).scrollWidth <= window.innerWidth, id);
+
 // A picture for someone to look at, where SCREENSHOTS names a folder.
 export async function picture(page, name) {
   if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });

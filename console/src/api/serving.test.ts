@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readServingHour, servingPath } from './serving';
+import { readServingHour, rejectionName, servingPath } from './serving';
 
 test('an hour is read, the most frequent rejection first', () => {
   const read = readServingHour({
@@ -23,6 +23,11 @@ test('an hour is read, the most frequent rejection first', () => {
   expect(read.sites[0]?.name).toBe('ber');
   expect(read.tenants[0]?.rejected).toBe(1);
   expect(read.rejections.map((r) => r.code)).toEqual(['residency', 'capacity']);
+});
+
+test('a rejection says why, in words', () => {
+  expect(rejectionName('path_residency')).toBe('no path within the residency');
+  expect(rejectionName('something_new')).toBe('something new');
 });
 
 test('what is not there reads as nothing', () => {

@@ -25,6 +25,7 @@ export interface ServingHour {
   minutes: Serving[];
   sites: NamedServing[]; // the busiest first, as the next
   tenants: NamedServing[];
+  engines: { all: number; emulated: number }; // that requests are led to now
   rejections: { code: string; requests: number }[]; // the most frequent first
 }
 
@@ -61,11 +62,31 @@ export function readServingHour(value: unknown): ServingHour {
     minutes: list(of.minutes).map(readServing),
     sites: list(of.sites).map(readNamed('site')),
     tenants: list(of.tenants).map(readNamed('tenant')),
+    engines: { all: number(fields(of.engines).all), emulated: number(fields(of.engines).emulated) },
     rejections: list(of.rejections)
       .map((one) => ({ code: text(fields(one).code), requests: number(fields(one).requests) }))
       .sort((a, b) => b.requests - a.requests || a.code.localeCompare(b.code)),
   };
 }
+
+const rejectionNames: Record<string, string> = {
+  model: 'no site runs the model',
+  unsupported_model: 'a model that is not there',
+  tenant_model: 'the tenant may not use the model',
+  residency: 'no site within the residency',
+  path_residency: 'no path within the residency',
+  down: 'what runs the model is down',
+  unreachable: 'no path from the region',
+  unhealthy: 'engines keep failing',
+  promise: 'the promise cannot be kept',
+  capacity: 'no place free, nor in the queue',
+  queue_full: 'the queue is full',
+  queue_timeout: 'waited too long in the queue',
+  rate_limit_exceeded: "over the tenant's rate",
+  engine_failed: 'the engine failed',
+  connections: 'the gateway is out of connections',
+};
+export const rejectionName = (code: string): string => rejectionNames[code] ?? code.replace(/_/g, ' ');
 
 export const servingPath = (scope: Scope): string =>
   scope ? `serving?${scope.kind}=${encodeURIComponent(scope.name)}` : 'serving';

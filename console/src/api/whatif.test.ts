@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EventReader, hurtByTenant, readReport } from './whatif';
+import { hurtByTenant, readReport } from './whatif';
 
 const row = (tenant: string, demand: string) => ({ tenant, demand, region: 'r', model: 'm', rate_per_s: 2 });
 
@@ -45,18 +45,4 @@ test('who breaks at once and who stays broken are told apart, each demand once',
 test('what is not there reads as nothing', () => {
   expect(readReport(null).worst).toEqual([]);
   expect(readReport({ worst: [null], upgrades: [7] }).upgrades[0]?.link).toBe('');
-});
-
-test('events come whole out of any pieces', () => {
-  const stream = 'event: progress\ndata: {"done":1}\n\nevent: report\ndata: {"offset":2}\n\n';
-  for (const size of [1, 2, 7, 1000]) {
-    const reader = new EventReader();
-    const events = [];
-    for (let at = 0; at < stream.length; at += size) events.push(...reader.feed(stream.slice(at, at + size)));
-    expect(events).toEqual([
-      { name: 'progress', data: { done: 1 } },
-      { name: 'report', data: { offset: 2 } },
-    ]);
-  }
-  expect(new EventReader().feed(': alive\n\n')).toEqual([]);
 });

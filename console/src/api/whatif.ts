@@ -1,5 +1,5 @@
 // POST /api/v1/whatif: what failures do to the grid as it is, with word of how far it is while it is worked out.
-import { ApiError, send } from './client';
+import { askDesk } from './desk';
 import { fields, list, number, text, texts, type Fields } from './fields';
 
 export const failureClasses: Record<string, string> = {
@@ -196,49 +196,10 @@ export function hurtByTenant(scenarios: Scenario[]): TenantHurt[] {
     .sort((a, b) => b.failures - a.failures || b.demands - a.demands || a.tenant.localeCompare(b.tenant));
 }
 
-export interface ServerEvent {
-  name: string;
-  data: unknown;
-}
+const readProgress = (value: unknown): Progress => {
+  const of = fields(value);
+  return { done: number(of.done), all: number(of.all), breaking: number(of.breaking) };
+};
 
-// Server-sent events out of text that comes in pieces. The server's data is one line of JSON.
-export class EventReader {
-  private rest = '';
-
-  feed(piece: string): ServerEvent[] {
-    const blocks = (this.rest + piece).split('\n\n');
-    this.rest = blocks.pop() ?? '';
-    return blocks.flatMap((block): ServerEvent[] => {
-      let name = 'message';
-      let data = '';
-      for (const line of block.split('\n')) {
-        if (line.startsWith('event: ')) name = line.slice(7);
-        else if (line.startsWith('data: ')) data += line.slice(6);
-      }
-      return data === '' ? [] : [{ name, data: JSON.parse(data) as unknown }];
-    });
-  }
-}
-
-export async function askWhatIf(
-  question: WhatIfQuestion,
-  tell: (progress: Progress) => void,
-  signal: AbortSignal,
-): Promise<WhatIfReport> {
-  const response = await send('whatif', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...question, stream: true }),
-    signal,
-  });
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  const events = new EventReader();
-  for (let read = await reader?.read(); read && !read.done; read = await reader?.read())
-    for (const { name, data } of events.feed(read.value)) {
-      if (name === 'report') return readReport(data);
-      const of = fields(data);
-      if (name === 'error') throw new ApiError(0, text(fields(of.error).message) || 'The server could not say.');
-      if (name === 'progress') tell({ done: number(of.done), all: number(of.all), breaking: number(of.breaking) });
-    }
-  throw new ApiError(0, 'The server stopped before its answer was whole.');
-}
+export const askWhatIf = async (question: WhatIfQuestion, tell: (progress: Progress) => void, signal: AbortSignal): Promise<WhatIfReport> =>
+  readReport(await askDesk('whatif', question, (progress) => tell(readProgress(progress)), signal));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absolute, fromGbps, fromMs, fromUs, fromWatts, joined, parseTime, percent, plural, relative, signed, significant, whole } from './format';
+import { absolute, fromGbps, fromMs, fromUs, fromWatts, fullness, joined, parseTime, percent, plural, relative, signed, significant, whole } from './format';
 
 describe('significant', () => {
   it.each([
@@ -51,6 +51,7 @@ describe('quantities', () => {
     expect(percent(0.9934)).toBe('99.3 %');
     expect(percent(0)).toBe('0 %');
     expect(percent(null)).toBe('–');
+    expect([0, 1e-6, 0.001, 1.25].map(fullness)).toEqual(['0 %', '< 0.1 %', '0.100 %', '125 %']);
   });
 
   it('shows the sign of a change', () => {

@@ -85,6 +85,9 @@ export function percent(fraction: number | null | undefined): string {
   return `${significant(shown)} %`;
 }
 
+// How full something is: what is hardly used needs no digits.
+export const fullness = (fraction: number): string => (fraction > 0 && fraction < 0.0005 ? '< 0.1 %' : percent(fraction));
+
 // A change with its sign, for what an action would cost or save.
 export function signed(value: number): string {
   const text = significant(value);

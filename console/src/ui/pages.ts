@@ -17,7 +17,9 @@ const page = (name: string, to: Page, key: string, icon: string, more: Partial<R
 export const railPages: RailPage[] = [
   page('Map', 'map', 'm', 'M2.5 5l4-2 5 2 4-2v10l-4 2-5-2-4 2zM6.5 3v10M11.5 5v10'),
   page('Plan', 'plan', 'p', 'M3 4.5h12M3 9h7M3 13.5h9M13 7.2L15 9l-2 1.8'),
+  page('Day', 'day', 'y', 'M9 2.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 0 0 0-13zM9 5.5V9l2.5 1.5'),
   page('What-if', 'whatif', 'w', 'M10.2 2.5L4.5 10h4l-1 5.5L13.5 8h-4z'),
+  page('Traffic', 'te', 'e', 'M2.5 9h4l3-4.5h5M6.5 9l3 4.5h5M12.7 2.7l1.8 1.8-1.8 1.8M12.7 11.7l1.8 1.8-1.8 1.8'),
   page('Serving', 'serving', 's', 'M2.5 9.5h3l2-5.5 3.5 10 2-4.5h2.5'),
   page('Trials', 'trials', 't', 'M6.5 2.5h5M7.5 2.5v5L3.5 14a1 1 0 0 0 1 1.5h9a1 1 0 0 0 1-1.5l-4-6.5v-5M5.5 11h7'),
   page('Predictions', 'predictions', 'd', 'M2.5 13.5l4-4.5 3 2.5 5-6.5M11 5h3.5v3.5M2.5 15.5h13'),

@@ -30,7 +30,8 @@ class DeskPlace {
   bool is_free_;
 };
 
-// Asks the work to stop once the limit is over, for as long as it lives.
+// Asks the work to stop once the limit is over, for as long as it lives: made where the work begins, on the desk's
+// thread, so that a wait for it takes nothing of the limit.
 boost::asio::steady_timer limited(const boost::asio::any_io_executor& executor, Duration limit, std::stop_source stop);
 
 // A field of a question's body; `fallback` where it is null or absent. Errors: invalid_argument, naming it.

@@ -68,8 +68,8 @@ asio::awaitable<void> ScheduleDesk::answer_in_pieces(std::shared_ptr<const Quest
                                                      http::ResponseWriter& writer) {
   const auto executor = co_await asio::this_coro::executor;
   const auto stream = std::make_shared<DeskStream>(executor);
-  const auto timer = limited(executor, question->limit, stream->stop());
-  asio::post(thread_, [this, stream, question] {
+  asio::post(thread_, [this, stream, question, executor] {
+    const auto timer = limited(executor, question->limit, stream->stop());
     uint64_t plans = 0;
     Duration next;
     const auto tell = [&](const planner::ScheduleProgress& progress) {
@@ -96,9 +96,13 @@ asio::awaitable<void> ScheduleDesk::answer(const Call& call, http::ResponseWrite
       co_return;
     }
     if (question) {
+      const auto executor = co_await asio::this_coro::executor;
       const std::stop_source stop;
-      const auto timer = limited(co_await asio::this_coro::executor, question->limit, stop);
-      answer = co_await run_aside(thread_, [&] { return work(*question, stop, {}); });
+      writer.on_disconnect([stop]() mutable { stop.request_stop(); });
+      answer = co_await run_aside(thread_, [&] {
+        const auto timer = limited(executor, question->limit, stop);
+        return work(*question, stop, {});
+      });
     } else {
       answer = tl::unexpected(question.error());
     }

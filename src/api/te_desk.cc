@@ -254,8 +254,8 @@ asio::awaitable<void> TeDesk::answer_in_pieces(std::shared_ptr<const Question> q
   const auto executor = co_await asio::this_coro::executor;
   const auto stream = std::make_shared<DeskStream>(executor);
   const std::stop_source over;
-  const auto timer = limited(executor, question->limit, over);
-  asio::post(thread_, [this, stream, question, over] {
+  asio::post(thread_, [this, stream, question, over, executor] {
+    const auto timer = limited(executor, question->limit, over);
     Duration next;
     const auto tell = [&](const Json& progress) {
       const Duration now = clock_.monotonic();
@@ -280,9 +280,13 @@ asio::awaitable<void> TeDesk::answer(const Call& call, http::ResponseWriter& wri
       co_return;
     }
     if (question) {
-      const std::stop_source over;
-      const auto timer = limited(co_await asio::this_coro::executor, question->limit, over);
-      answer = co_await run_aside(thread_, [&] { return work(*question, over, {}, {}); });
+      const auto executor = co_await asio::this_coro::executor;
+      const std::stop_source over, left;
+      writer.on_disconnect([left]() mutable { left.request_stop(); });
+      answer = co_await run_aside(thread_, [&] {
+        const auto timer = limited(executor, question->limit, over);
+        return work(*question, over, left.get_token(), {});
+      });
     } else {
       answer = tl::unexpected(question.error());
     }

@@ -95,7 +95,10 @@ Report Simulation::run() {
   for (;;) {
     if (more && (heap_.empty() || arrival.at_ns <= heap_.top().at_ns)) {
       last_ns = arrival.at_ns;
-      if (report_.simulated % kStopEvery == 0 && options_.stop.stop_requested()) break;
+      if (report_.simulated % kStopEvery == 0) {
+        if (options_.stop.stop_requested()) break;
+        tell(last_ns);
+      }
       arrive(arrival);
       more = arrivals.next(arrival);
       continue;
@@ -123,6 +126,14 @@ Report Simulation::run() {
   count_links();
   count_demands();
   return std::move(report_);
+}
+
+void Simulation::tell(int64_t now_ns) const {
+  if (!options_.progress) return;
+  const Workload& workload = options_.workload;
+  const double of_time = static_cast<double>(now_ns) * 1e-9 / workload.duration_s;
+  const double of_requests = static_cast<double>(report_.simulated) / static_cast<double>(workload.requests_max);
+  options_.progress({options_.policy, std::clamp(std::max(of_time, of_requests), 0.0, 1.0)});
 }
 
 void Simulation::arrive(const Arrival& arrival) {

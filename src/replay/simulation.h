@@ -39,6 +39,7 @@ class Simulation {
 
   Simulation(const grid::Snapshot& snapshot, const v1::Plan& plan, const Options& options);
   Result<void> start_engines();
+  void tell(int64_t now_ns) const;
   void arrive(const Arrival& arrival);
   void deliver(const SimulatedEvent& event);
   void drain(uint32_t target, int64_t now_ns);

@@ -302,6 +302,7 @@ asio::awaitable<void> refuse(const http::Request& request, const std::string& al
   }
   headers.set("allow", allowed);
   if (request.method == "OPTIONS") {
+    headers.remove("content-type");
     co_await writer.respond(204, std::move(headers), std::string());
     co_return;
   }

@@ -4,6 +4,8 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/progress.h"
+#include "app/terminal.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "ingest/ingest.h"
@@ -34,7 +36,9 @@ std::string counts(const grid::Rows& rows) {
 int run_check(const CheckOptions& options) {
   const auto bytes = read_file(options.grid, ingest::kGridFileBytesMax);
   if (!bytes) return report(bytes.error());
+  Progress progress(fmt::format("reading {}", options.grid.string()));
   const ingest::GridFile parsed = ingest::parse_grid_file(*bytes, options.grid.string());
+  progress.end();
   const auto errors =
       std::count_if(parsed.diagnostics.begin(), parsed.diagnostics.end(),
                     [](const Diagnostic& diagnostic) { return diagnostic.severity == Diagnostic::Severity::error; });
@@ -47,8 +51,8 @@ int run_check(const CheckOptions& options) {
     for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print("{}\n", to_string(diagnostic));
     const auto warnings = static_cast<ptrdiff_t>(parsed.diagnostics.size()) - errors;
     if (errors == 0)
-      fmt::print("{}: good: {}{}\n", options.grid.string(), counts(parsed.rows),
-                 warnings > 0 ? fmt::format("; {} warning{}", warnings, warnings == 1 ? "" : "s") : "");
+      print_wrapped(fmt::format("{}: good: {}{}", options.grid.string(), counts(parsed.rows),
+                                warnings > 0 ? fmt::format("; {} warning{}", warnings, warnings == 1 ? "" : "s") : ""));
     else
       fmt::print("{}: {} error{}, {} warning{}\n", options.grid.string(), errors, errors == 1 ? "" : "s", warnings,
                  warnings == 1 ? "" : "s");

@@ -4,7 +4,9 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
-#include "base/file.h"
+#include "app/output.h"
+#include "app/progress.h"
+#include "app/terminal.h"
 #include "base/json.h"
 #include "generate/generate.h"
 #include "ingest/ingest.h"
@@ -13,15 +15,14 @@ namespace tandem::app {
 namespace {
 
 Result<void> generate_file(const GenerateOptions& options) {
+  Progress progress("making it up");
   TANDEM_ASSIGN(const std::vector<grid::Entity> entities,
                 generate::generate_grid(
                     {options.sites, options.demands, options.models, options.seed, options.load, options.days}));
   const std::string text = ingest::write_grid_file(entities);
-  if (options.output.empty()) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    return {};
-  }
-  TANDEM_TRY(write_file_durably(options.output, text));
+  progress.end();
+  TANDEM_TRY(write_output(options.output.empty() ? "-" : options.output, text));
+  if (options.output.empty() || options.output == "-") return {};
   Json::Object report{{"output", options.output.string()}};
   std::string counts;
   for (const std::string_view kind :
@@ -34,8 +35,8 @@ Result<void> generate_file(const GenerateOptions& options) {
   if (options.json)
     fmt::print("{}\n", to_json_pretty(report));
   else
-    fmt::print("{}: {}; plan it with: tandem plan --grid {}\n", options.output.string(), counts,
-               options.output.string());
+    print_wrapped(fmt::format("{}: {}; plan it with: tandem plan --grid {}", options.output.string(), counts,
+                              options.output.string()));
   return {};
 }
 

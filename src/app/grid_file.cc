@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "app/progress.h"
 #include "base/diagnostics.h"
 #include "base/file.h"
 #include "ingest/ingest.h"
@@ -11,12 +12,15 @@
 namespace tandem::app {
 
 std::optional<grid::Snapshot> load_grid(const std::filesystem::path& file) {
+  Progress progress(fmt::format("reading {}", file.string()));
   const auto bytes = read_file(file, ingest::kGridFileBytesMax);
   if (!bytes) {
+    progress.end();
     report(bytes.error());
     return std::nullopt;
   }
   ingest::GridSnapshot read = ingest::read_grid(*bytes, file.string());
+  progress.end();
   for (const Diagnostic& diagnostic : read.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
   return std::move(read.snapshot);
 }

@@ -5,6 +5,8 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/output.h"
+#include "app/terminal.h"
 #include "base/diagnostics.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -69,7 +71,8 @@ Result<void> import_file(const ImportOptions& options) {
   for (const Diagnostic& diagnostic : imported.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
   for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);
   if (has_errors(imported.diagnostics)) return fail(ErrorCode::invalid_argument, "nothing was imported");
-  TANDEM_TRY(write_file_durably(options.output, ingest::write_grid_file(imported.entities)));
+  TANDEM_TRY(write_output(options.output, ingest::write_grid_file(imported.entities)));
+  if (options.output == "-") return {};
   const auto count = [&](std::string_view kind) {
     return std::count_if(imported.entities.begin(), imported.entities.end(),
                          [&](const grid::Entity& e) { return e.kind == kind; });
@@ -84,9 +87,10 @@ Result<void> import_file(const ImportOptions& options) {
                               {"warnings", static_cast<int64_t>(imported.diagnostics.size())}};
     fmt::print("{}\n", to_json_pretty(report));
   } else {
-    fmt::print("{}: {} sites, {} links, {} regions, {} pools, {} demands; run it with: tandem up --grid {}\n",
-               options.output.string(), count("site"), count("link"), count("region"), count("pool"), count("demand"),
-               options.output.string());
+    print_wrapped(
+        fmt::format("{}: {} sites, {} links, {} regions, {} pools, {} demands; run it with: tandem up --grid {}",
+                    options.output.string(), count("site"), count("link"), count("region"), count("pool"),
+                    count("demand"), options.output.string()));
   }
   return {};
 }

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -106,7 +104,7 @@ void make_groups(inventory::Upsert& upsert, ImportOf import, BoundedQueue<Import
 }
 
 // Records what the feed has come to. The next groups are made while those before them are recorded.
-Result<Recorded> record(inventory::Upsert& upsert, control::Core& core, ImportOf import, FeedProgress& progress) {
+Result<Recorded> record(inventory::Upsert& upsert, control::Core& core, ImportOf import, Progress& progress) {
   const SystemClock clock;
   BoundedQueue<ImportGroup> made(kImportGroupsAhead);
   const std::jthread maker([&] { make_groups(upsert, std::move(import), made); });
@@ -127,7 +125,7 @@ Result<Recorded> record(inventory::Upsert& upsert, control::Core& core, ImportOf
         failed = outcome.error();
       }
     }
-    progress.tell("recorded", recorded.events);
+    progress.tell(fmt::format("recorded {} events", recorded.events));
   };
   while (!failed) {
     std::vector<ImportGroup> groups = made.take_all();
@@ -139,7 +137,6 @@ Result<Recorded> record(inventory::Upsert& upsert, control::Core& core, ImportOf
     submit(all.last(alone));
   }
   made.close();
-  progress.end();
   if (!failed) return recorded;
   return fail(
       failed->code,
@@ -271,11 +268,10 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
   const std::string source = upsert_options.source;
   inventory::Upsert upsert(believed, std::move(upsert_options));
   IntoUpsert taker(upsert);
-  FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
+  Progress progress("reading");
   Feed feed(std::move(files), taker, progress);
   TANDEM_TRY(feed.read());
   taker.finish();
-  progress.end();
 
   const std::optional<log::Offset> open = open_import(believed, source);
   std::vector<std::string> notes = all_notes(feed, &upsert);
@@ -297,6 +293,7 @@ Result<bool> import_into_log(const InventoryImportOptions& options, FeedOfFiles 
     if (imported.events + imported.seen > 0)
       TANDEM_TRY(control::write_checkpoint(opened.core->state(), *opened.checkpoints));
   }
+  progress.end();
   if (options.dry_run && !options.json) print_changes(upsert, believed);
   tell(feed, imported, options);
   return imported.problem_count == 0;
@@ -321,7 +318,7 @@ class IntoGrid final : public RowTaker {
   }
 
   // Sends what could be read, a request's worth at a time; true when it was taken in.
-  Result<bool> send(const RemoteOptions& options, bool full, FeedProgress& progress) {
+  Result<bool> send(const RemoteOptions& options, bool full, Progress& progress) {
     bool good = all_readable_;
     const bool partial = options.upsert.partial;
     const ImportOf import{options.upsert.source, {}, rows_.size()};
@@ -332,7 +329,7 @@ class IntoGrid final : public RowTaker {
     for (size_t first = 0; first < rows_.size() && (good || partial); first += kRemoteRowsMax) {
       TANDEM_ASSIGN(const bool taken, post(first, std::min(kRemoteRowsMax, rows_.size() - first), options));
       good = good && taken;
-      progress.tell("sent", first);
+      progress.tell(fmt::format("sent {} rows", first));
     }
     if (full && good) TANDEM_TRY(list(options));
     if ((several || open) && (good || partial)) TANDEM_TRY(post_mark(import_ends(import), options));
@@ -398,7 +395,7 @@ class IntoGrid final : public RowTaker {
 Result<bool> import_into_grid(const InventoryImportOptions& options, FeedOfFiles files,
                               inventory::UpsertOptions upsert_options) {
   IntoGrid taker;
-  FeedProgress progress(!options.json && isatty(STDERR_FILENO) == 1);
+  Progress progress("reading");
   Feed feed(std::move(files), taker, progress);
   TANDEM_TRY(feed.read());
   TANDEM_ASSIGN(const bool accepted,

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/file.h"
 
@@ -16,21 +15,6 @@ constexpr size_t kTellEveryRows = 10'000;
 constexpr size_t kFilesMax = 10'000;
 
 }  // namespace
-
-void FeedProgress::tell(std::string_view doing, size_t count) {
-  constexpr Duration kEvery = milliseconds(200);
-  if (!shown_) return;
-  const Duration now = clock_.monotonic();
-  if (told_ && (now - last_).ns < kEvery.ns) return;
-  told_ = true;
-  last_ = now;
-  fmt::print(stderr, "\r{:<10} {:>12}", doing, count);
-  std::fflush(stderr);
-}
-
-void FeedProgress::end() {
-  if (std::exchange(told_, false)) fmt::print(stderr, "\r{:24}\r", "");
-}
 
 Result<ingest::FeedFormat> format_of_files(const std::string& name, const std::vector<std::filesystem::path>& files) {
   if (files.size() > kFilesMax)
@@ -59,7 +43,7 @@ Result<ingest::FeedFormat> format_of_files(const std::string& name, const std::v
   return *format;
 }
 
-Feed::Feed(FeedOfFiles files, RowTaker& taker, FeedProgress& progress)
+Feed::Feed(FeedOfFiles files, RowTaker& taker, Progress& progress)
     : files_(std::move(files)), taker_(taker), progress_(progress) {
   std::stable_sort(files_.files.begin(), files_.files.end(), [&](const auto& a, const auto& b) {
     return ingest::feed_file_rank(files_.format, a.string()) < ingest::feed_file_rank(files_.format, b.string());
@@ -84,7 +68,7 @@ Result<void> Feed::read() {
 void Feed::row(inventory::Row row, const ingest::FeedPlace& place) {
   places_.push_back({place, static_cast<uint16_t>(readers_.size() - 1)});
   taker_.add(std::move(row));
-  if (places_.size() % kTellEveryRows == 0) progress_.tell("read", places_.size());
+  if (places_.size() % kTellEveryRows == 0) progress_.tell(fmt::format("read {} rows", places_.size()));
 }
 
 void Feed::fault(ingest::FeedFault fault, bool first) {

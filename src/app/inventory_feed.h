@@ -9,28 +9,14 @@
 #include <string_view>
 #include <vector>
 
+#include "app/progress.h"
 #include "base/diagnostics.h"
 #include "base/json.h"
 #include "base/result.h"
-#include "base/time.h"
 #include "ingest/feed.h"
 #include "inventory/upsert.h"
 
 namespace tandem::app {
-
-// How far it is, in one line of a terminal, a few times a second.
-class FeedProgress {
- public:
-  explicit FeedProgress(bool shown) : shown_(shown) {}
-  void tell(std::string_view doing, size_t count);
-  void end();  // takes the line away
-
- private:
-  bool shown_;
-  bool told_ = false;
-  SystemClock clock_;
-  Duration last_;
-};
 
 struct FeedOfFiles {
   std::vector<std::filesystem::path> files;
@@ -66,7 +52,7 @@ struct Imported {
 class Feed final : public ingest::FeedSink {
  public:
   // Both must outlive the feed.
-  Feed(FeedOfFiles files, RowTaker& taker, FeedProgress& progress);
+  Feed(FeedOfFiles files, RowTaker& taker, Progress& progress);
 
   Result<void> read();  // errors: not_found, io
   size_t rows() const { return places_.size(); }
@@ -91,7 +77,7 @@ class Feed final : public ingest::FeedSink {
 
   FeedOfFiles files_;
   RowTaker& taker_;
-  FeedProgress& progress_;
+  Progress& progress_;
   std::vector<std::unique_ptr<ingest::FeedReader>> readers_;  // one a file
   std::deque<Place> places_;                                  // of each row
 };

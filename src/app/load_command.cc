@@ -1,10 +1,12 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/interrupt.h"
+#include "app/progress.h"
+#include "app/terminal.h"
 #include "app/trace_file.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -28,10 +30,6 @@ Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
   result.url = options.url;
   result.key = options.key;
   result.authorities = options.authorities;
-  for (const std::string& name : options.models) result.models.push_back({name, 1});
-  if (result.models.empty()) {
-    TANDEM_ASSIGN(result.models, load::server_models(result));
-  }
   for (const std::string& region : options.regions) result.regions.push_back({region, 1});
   TANDEM_ASSIGN(result.process, process_of(options));
   if (result.process == load::Process::trace) {
@@ -49,11 +47,17 @@ Result<load::LoadOptions> load_options(const LoadCommandOptions& options) {
   if (options.ttft_ms > 0) result.slo_ttft = Milliseconds(options.ttft_ms);
   if (options.tpot_ms > 0) result.slo_tpot = Milliseconds(options.tpot_ms);
   result.seed = options.seed;
+  for (const std::string& name : options.models) result.models.push_back({name, 1});
+  if (result.models.empty()) {  // asked for last: what is wrong with the rest is told without a server
+    TANDEM_ASSIGN(result.models, load::server_models(result));
+  }
   return result;
 }
 
-// Whether the load came to what was expected of it: something was answered, and every goal was met.
-Result<bool> run(const LoadCommandOptions& options) {
+// As expected: something was answered, and every goal was met.
+enum class LoadOutcome : uint8_t { as_expected, missed, interrupted };
+
+Result<LoadOutcome> run(const LoadCommandOptions& options) {
   std::vector<load::Goal> goals;
   for (const std::string& text : options.expected) {
     TANDEM_ASSIGN(load::Goal goal, load::parse_goal(text));
@@ -61,24 +65,29 @@ Result<bool> run(const LoadCommandOptions& options) {
   }
   TANDEM_ASSIGN(const load::LoadOptions load, load_options(options));
   const SystemClock clock;
-  const bool terminal = isatty(STDERR_FILENO) == 1;
-  const auto progress = [&](const load::LoadProgress& now) {
-    if (terminal) fmt::print(stderr, "\r\x1b[K{}", load::progress_line(now));
-  };
-  TANDEM_ASSIGN(const load::LoadReport report, load::run_load(load, clock, progress, {}));
-  if (terminal) fmt::print(stderr, "\r\x1b[K");
+  const Interrupt interrupt;
+  Progress progress("sending");
+  const auto tell = [&](const load::LoadProgress& now) { progress.tell(load::progress_line(now)); };
+  TANDEM_ASSIGN(const load::LoadReport report, load::run_load(load, clock, tell, interrupt.token()));
+  progress.end();
   fmt::print("{}\n", options.json ? to_json_pretty(load::to_json_report(load, report, goals))
-                                  : load::to_table(load, report, goals));
+                                  : load::to_table(load, report, goals, terminal_width()));
+  if (interrupt.asked()) {
+    fmt::print(stderr, "interrupted: these are the answers until then\n");
+    return LoadOutcome::interrupted;
+  }
   if (report.ok == 0) fmt::print(stderr, "nothing was answered\n");
-  return report.ok > 0 && std::ranges::all_of(goals, [&](const load::Goal& goal) { return goal.judge(report).met; });
+  const bool met = std::ranges::all_of(goals, [&](const load::Goal& goal) { return goal.judge(report).met; });
+  return report.ok > 0 && met ? LoadOutcome::as_expected : LoadOutcome::missed;
 }
 
 }  // namespace
 
 int run_load(const LoadCommandOptions& options) {
-  const auto came_to_it = run(options);
-  if (!came_to_it) return report(came_to_it.error());
-  return *came_to_it ? 0 : 1;
+  const auto outcome = run(options);
+  if (!outcome) return report(outcome.error());
+  if (*outcome == LoadOutcome::interrupted) return kInterrupted;
+  return *outcome == LoadOutcome::as_expected ? 0 : 1;
 }
 
 }  // namespace tandem::app

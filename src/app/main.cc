@@ -1,13 +1,16 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <span>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 #include "app/commands.h"
-#include "app/terminal.h"
+#include "app/grid_file.h"
+#include "app/help.h"
+#include "app/output.h"
 #include "app/unknown_name.h"
-#include "base/text_table.h"
+#include "app/wrong_usage.h"
 #ifdef TANDEM_MIMALLOC
 #include <mimalloc.h>
 #endif
@@ -15,43 +18,6 @@
 namespace {
 
 using namespace tandem::app;
-
-// The library's help, in lines as wide as the terminal, and without what only repeats: that options exclude each other
-// is said where they are given together.
-class HelpFormatter final : public CLI::Formatter {
- public:
-  std::string make_description(const CLI::App* command) const override {
-    return tandem::wrapped(command->get_description(), width()) + "\n";
-  }
-  std::string make_option(const CLI::Option* option, bool positional) const override {
-    constexpr size_t kMargin = 26;
-    const std::string names = "  " + make_option_name(option, positional) + make_option_opts(option);
-    const std::string gap =
-        names.size() + 2 <= kMargin ? std::string(kMargin - names.size(), ' ') : "\n" + std::string(kMargin, ' ');
-    return names + gap + tandem::wrapped(make_option_desc(option), width(), kMargin) + "\n";
-  }
-  std::string make_subcommand(const CLI::App* command) const override {
-    constexpr size_t kMargin = 14;
-    const std::string name = "  " + command->get_name();
-    return name + std::string(kMargin - std::min(name.size(), kMargin - 1), ' ') +
-           tandem::wrapped(command->get_description(), width(), kMargin) + "\n";
-  }
-  std::string make_option_opts(const CLI::Option* option) const override {
-    if (option->get_type_size() == 0) return {};       // a flag
-    const std::string type = option->get_type_name();  // "UINT:INT in [1 - 24]" where a range is checked
-    std::string text = " " + type.substr(0, type.find(':'));
-    if (!option->get_default_str().empty()) text += "=" + option->get_default_str();
-    if (const size_t range = type.find('['); range != std::string::npos) text += " " + type.substr(range);
-    if (option->get_required()) text += " (required)";
-    return text;
-  }
-
- private:
-  static size_t width() {
-    constexpr size_t kReadable = 100;  // where standard output is no terminal: a pager's
-    return terminal_width() == 0 ? kReadable : std::max<size_t>(terminal_width(), 40);
-  }
-};
 
 // Runs when the command line named this command; its status is the program's.
 template <class Options>
@@ -115,7 +81,7 @@ void add_import(CLI::App& app, int& status) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = app.add_subcommand("import", "Make a grid file of a public or foreign topology");
   command->add_option("path", options->input, "File to import")->required();
-  command->add_option("-o,--output", options->output, "Grid file to write")->required();
+  command->add_option("-o,--output", options->output, "Grid file to write; -: standard output")->required();
   command->add_option("--format", options->format, "auto, topology-zoo, sndlib, repetita or site-list")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")
@@ -150,8 +116,9 @@ void add_generate(CLI::App& app, int& status) {
                    "How full the demands make the accelerators: 1 is all they could serve, a pilot is 0.02")
       ->capture_default_str();
   command->add_flag("--days", options->days, "Demands rise and fall over the day; all else is as without");
-  command->add_option("-o,--output", options->output, "Grid file to write; standard output when not given");
-  command->add_flag("--json", options->json, "Report as JSON");
+  auto* output =
+      command->add_option("-o,--output", options->output, "Grid file to write; standard output when not given");
+  command->add_flag("--json", options->json, "Report as JSON")->needs(output);
   command->footer(
       "Example:\n  tandem generate --sites 1000 --demands 10000 --models 50 --seed 1 -o large.yaml && tandem check "
       "large.yaml");
@@ -165,9 +132,11 @@ void add_plan(CLI::App& app, int& status) {
   command->add_option("--seed", options->seed, "Of the search")->capture_default_str();
   command
       ->add_option("--work", options->work,
-                   "Iterations of improvement for each 1,000 demands, and for each plan of a model by itself")
+                   "How hard it is searched: iterations of improvement for each 1,000 demands, and as many again for "
+                   "each plan of a model by itself. No total: the bound takes its own time, and --time-limit ends all")
       ->capture_default_str();
-  command->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then")
+  command
+      ->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then. Ctrl-C asks for it too")
       ->check(CLI::Range(0.0, 86'400.0));
   command
       ->add_option("--periods", options->periods,
@@ -213,9 +182,11 @@ void add_replay(CLI::App& app, int& status) {
       ->capture_default_str();
   command->add_option("--requests", options->requests_max, "Arrivals end after so many")->capture_default_str();
   command->add_option("--seed", options->seed, "The same gives the same bytes")->capture_default_str();
-  command->add_option("--work", options->work, "Iterations of the plans that are made")->capture_default_str();
+  command->add_option("--work", options->work, "Of the plans that are made, as `tandem plan --work`")
+      ->capture_default_str();
   command->add_flag("--json", options->json, "As JSON");
-  command->add_option("-o,--output", options->output, "File for the JSON")->needs("--json");
+  command->add_option("-o,--output", options->output, "File for the JSON, in place of standard output")
+      ->needs("--json");
   command->footer(
       "Examples:\n  tandem replay --grid examples/national.yaml --policy all\n"
       "  tandem replay --grid examples/national.yaml --trace azure-llm-2023-conv.csv --policy tandem --json");
@@ -267,7 +238,7 @@ void add_whatif(CLI::App& app, int& status) {
       ->check(CLI::Range(0, 100'000));
   command->add_option("--seed", options->seed, "Of the plan, and of which scenarios are verified")
       ->capture_default_str();
-  command->add_option("--work", options->work, "Iterations of improvement of the plan")->capture_default_str();
+  command->add_option("--work", options->work, "Of the plan, as `tandem plan --work`")->capture_default_str();
   command->add_option("--threads", options->threads, "0: one a core")->capture_default_str();
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
@@ -316,17 +287,16 @@ void add_te(CLI::App& app, int& status) {
   command->add_option("--seed", options->seed, "Of the plan of a grid's demands")
       ->capture_default_str()
       ->excludes(plan);
-  command->add_option("--work", options->work, "Iterations of improvement of that plan")
+  command->add_option("--work", options->work, "Of that plan, as `tandem plan --work`")
       ->capture_default_str()
       ->excludes(plan);
-  command->add_option("-o,--output", options->output, "File to write the JSON to");
+  command->add_option("-o,--output", options->output, "File to write the JSON to as well");
   command->add_flag("--json", options->json, "JSON instead of a table");
   command->footer(
-      "Examples:\n  tandem te --graph rf1221_real_hard.graph --demands rf1221_real_hard.demands\n"
-      "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
-      "  tandem te --grid examples/national.yaml --policies-max 5\n  tandem te --grid examples/planes.yaml\n"
+      "Examples:\n  tandem te --grid examples/national.yaml --policies-max 5\n  tandem te --grid examples/planes.yaml\n"
       "  tandem plan --grid examples/national.yaml --json > plan.json && tandem te --grid examples/national.yaml "
       "--plan plan.json\n"
+      "  tandem te --graph Abilene.graph --demands Abilene.0000.demands --failures --json\n"
       "docs/TRAFFIC_ENGINEERING.md says what the figures mean. Exit status 2 when the input is wrong.");
   run_with(command, options, run_te, status);
 }
@@ -512,7 +482,7 @@ void add_load(CLI::App& app, int& status) {
   command->add_option("--speed-up", options->speed_up, "Replay the trace this much faster")->capture_default_str();
   command->add_option("--rate", options->rate_per_s, "Requests a second, mean")->capture_default_str();
   command->add_option("--duration", options->duration_s, "Seconds")->capture_default_str();
-  command->add_option("--requests", options->requests_max, "Stop after so many");
+  command->add_option("--requests", options->requests_max, "Stop after so many, if the duration is not over first");
   command->add_option("--concurrency", options->concurrency, "Closed loop with so many at once, instead of --rate")
       ->check(CLI::Range(1u, 1'000'000u));
   command->add_option(
@@ -532,7 +502,8 @@ void add_load(CLI::App& app, int& status) {
   command->footer(
       "Rates of the report are over the time in which requests were sent; how much longer the last answers took is "
       "stated beside it.\n\n"
-      "Exit status: 0; 1 where nothing was answered or an expectation was missed; 2 where it could not be run.\n\n"
+      "Exit status: 0; 1 where no server is reached, nothing was answered or an expectation was missed; 2 where an "
+      "option is wrong.\n\n"
       "Examples:\n"
       "  tandem load --rate 20 --duration 30\n"
       "  tandem load --trace azure-llm-2023-conv.csv --speed-up 4\n"
@@ -540,6 +511,15 @@ void add_load(CLI::App& app, int& status) {
       "  tandem load --rate 50 --ttft-ms 400 --expect goodput=0.99 --expect ttft_ms_p95=400 --expect failed=0\n"
       "  tandem load --url https://ai.example.net --authorities ca.pem --key \"$KEY\"");
   run_with(command, options, run_load, status);
+}
+
+// "tandem help plan" is "tandem plan --help".
+std::vector<const char*> with_help_as_option(std::span<char* const> line) {
+  std::vector<const char*> arguments(line.begin(), line.end());
+  if (arguments.size() < 2 || std::string_view(arguments[1]) != "help") return arguments;
+  arguments.erase(arguments.begin() + 1);
+  arguments.push_back("--help");
+  return arguments;
 }
 
 }  // namespace
@@ -551,7 +531,8 @@ int main(int argc, char** argv) {
 #endif
   CLI::App app("Tandem: the AI-grid control plane for telecom operators.\nCompute and connectivity, decided in tandem.",
                "tandem");
-  app.formatter(std::make_shared<HelpFormatter>());
+  app.formatter(help_formatter());
+  app.failure_message([&app](const CLI::App*, const CLI::Error& error) { return wrong_usage(app, error); });
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("tandem ") + TANDEM_VERSION);
   int status = 0;
@@ -569,15 +550,24 @@ int main(int argc, char** argv) {
   add_query(app, status);
   add_engine(app, status);
   add_load(app, status);
-  if (const auto unknown = unknown_name(app, std::span(argv, static_cast<size_t>(argc)).subspan(argc > 0 ? 1 : 0))) {
-    std::fprintf(stderr, "tandem: %s\nRun with --help for more information.\n", unknown->c_str());
+  app.footer(
+      "`tandem COMMAND --help` has the options of a command, and examples.\n"
+      "Exit status: 0 done; 1 the answer is no, or it failed; 2 the command line, or a file that it names, is wrong; "
+      "130 ended by Ctrl-C.");
+  check_numbers(app);
+  const std::vector<const char*> line = with_help_as_option({argv, static_cast<size_t>(argc)});
+  if (const auto unknown = unknown_name(app, std::span(line).subspan(line.empty() ? 0 : 1))) {
+    std::fprintf(stderr, "tandem: %s\n`tandem --help` lists the commands, `tandem COMMAND --help` their options.\n",
+                 unknown->c_str());
     return 2;
   }
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(line.size()), line.data());
   } catch (const CLI::ParseError& error) {  // the library's way to say --help, --version and wrong usage
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
+    status = app.exit(error) == 0 ? 0 : 2;
+  } catch (const std::system_error& error) {  // how fmt says that nothing more can be printed
+    return tandem::app::report({tandem::ErrorCode::io, error.what()});
   }
+  if (const auto printed = flush_standard_output(); !printed) return tandem::app::report(printed.error());
   return status;
 }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "app/commands.h"
+#include "app/terminal.h"
 #include "ontology/ontology.h"
 
 namespace tandem::app {
@@ -42,14 +43,20 @@ std::string type_of(const Json& attribute) {
   return text;
 }
 
+// A name, and beside it what is to be said of it.
+void print_row(std::string_view name, const std::string& text) {
+  constexpr size_t kMargin = 25;
+  print_wrapped(fmt::format("  {:<22} {}", name, text), kMargin);
+}
+
 void print_attributes(const Json& kind) {
   fmt::print("\nattributes\n");
   for (const Json& attribute : kind["attributes"].array()) {
     if (attribute["type"].text() == "reference") continue;
-    fmt::print("  {:<22} {}\n  {:<22} {}\n", attribute["name"].text(), type_of(attribute), "",
-               attribute["description"].text());
+    print_row(attribute["name"].text(), type_of(attribute));
+    print_row("", std::string(attribute["description"].text()));
     for (const Json& field : attribute["fields"].array())
-      fmt::print("  {:<22}   {}: {}. {}\n", "", field["name"].text(), type_of(field), field["description"].text());
+      print_row("", fmt::format("  {}: {}. {}", field["name"].text(), type_of(field), field["description"].text()));
   }
 }
 
@@ -67,33 +74,35 @@ void print_relations(const Ontology& all, const Kind& kind) {
   for (const Relation& relation : kind.relations) {
     const std::string attribute = relation.field.empty() ? std::string(relation.attribute)
                                                          : fmt::format("{}.{}", relation.attribute, relation.field);
-    fmt::print("  {:<22} {} {}{}{}{}\n  {:<22} {}\n", attribute, relation.name, relation.many ? "several " : "one ",
-               relation.any_target ? "of any kind" : joined(relation.targets, ", "),
-               relation.required ? ", required" : "", what_follows(relation), "", relation.description);
+    print_row(attribute, fmt::format("{} {}{}{}{}", relation.name, relation.many ? "several " : "one ",
+                                     relation.any_target ? "of any kind" : joined(relation.targets, ", "),
+                                     relation.required ? ", required" : "", what_follows(relation)));
+    print_row("", std::string(relation.description));
   }
   if (!all.incoming(kind.name).empty()) fmt::print("\nnamed by\n");
   for (const ontology::Incoming& incoming : all.incoming(kind.name))
-    fmt::print("  {:<22} {} ({}.{})\n", incoming.relation->inverse, incoming.kind->name, incoming.kind->name,
-               incoming.relation->attribute);
+    print_row(incoming.relation->inverse,
+              fmt::format("{} ({}.{})", incoming.kind->name, incoming.kind->name, incoming.relation->attribute));
 }
 
 void print_mapping(const ontology::Mapping& mapping) {
   if (mapping.sid.empty() && mapping.tmf_api.empty() && mapping.netbox.empty() && mapping.yang.empty()) return;
   fmt::print("\nelsewhere\n");
-  if (!mapping.sid.empty()) fmt::print("  {:<22} {}\n", "TM Forum SID", mapping.sid);
-  if (!mapping.tmf_api.empty()) fmt::print("  {:<22} {}\n", mapping.tmf_api, mapping.tmf_type);
-  if (!mapping.netbox.empty()) fmt::print("  {:<22} {}\n", "NetBox", mapping.netbox);
-  for (const std::string_view path : mapping.yang) fmt::print("  {:<22} {}\n", "YANG", path);
+  if (!mapping.sid.empty()) print_row("TM Forum SID", std::string(mapping.sid));
+  if (!mapping.tmf_api.empty()) print_row(mapping.tmf_api, std::string(mapping.tmf_type));
+  if (!mapping.netbox.empty()) print_row("NetBox", std::string(mapping.netbox));
+  for (const std::string_view path : mapping.yang) print_row("YANG", std::string(path));
 }
 
 void print_kind(const Ontology& all, const Kind& kind) {
-  fmt::print("{}: {}\n", kind.name, kind.description);
+  print_wrapped(fmt::format("{}: {}", kind.name, kind.description));
   if (kind.noun) fmt::print("A noun: plans are made from it.\n");
   if (kind.retain_past_days) fmt::print("Its past is kept for {} days.\n", *kind.retain_past_days);
   print_attributes(to_json(all, kind));
   print_relations(all, kind);
   if (!kind.constraints.empty()) fmt::print("\nconstraints\n");
-  for (const ontology::Constraint& constraint : kind.constraints) fmt::print("  {}\n", describe(constraint, kind));
+  for (const ontology::Constraint& constraint : kind.constraints)
+    print_wrapped(fmt::format("  {}", describe(constraint, kind)), 4);
   print_mapping(kind.mapping);
 }
 
@@ -102,7 +111,7 @@ void print_all(const Ontology& all) {
   for (const Kind& kind : all.kinds()) groups[kind.group].push_back(&kind);
   for (const auto& [group, kinds] : groups) {
     fmt::print("{}\n", group);
-    for (const Kind* kind : kinds) fmt::print("  {:<22} {}\n", kind->name, kind->description);
+    for (const Kind* kind : kinds) print_row(kind->name, std::string(kind->description));
   }
   fmt::print("\ntandem ontology KIND shows one of these {} kinds.\n", all.kinds().size());
 }
@@ -113,7 +122,7 @@ int run_ontology(const OntologyOptions& options) {
   const Ontology& all = Ontology::built_in();
   const Kind* kind = options.kind.empty() ? nullptr : all.find(options.kind);
   if (!options.kind.empty() && !kind) {
-    fmt::print(stderr, "{}\n", all.unknown_kind(options.kind));
+    fmt::print(stderr, "tandem: {}; `tandem ontology` lists them\n", all.unknown_kind(options.kind));
     return 2;
   }
   if (options.json)

@@ -5,6 +5,8 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/interrupt.h"
+#include "app/progress.h"
 #include "app/terminal.h"
 #include "app/time_limit.h"
 #include "base/json.h"
@@ -117,17 +119,43 @@ void print_schedule(const planner::Schedule& schedule, const grid::Snapshot& gri
   fmt::print("\n{}", others.text(terminal_width()));
 }
 
+// Planning, as it is seen and ended from outside: by a limit, or by a person who has waited long enough.
+class Planning {
+ public:
+  explicit Planning(const PlanOptions& options)
+      : lines_(options.time_limit_s > 0), limit_(options.time_limit_s, interrupt_.token()) {}
+
+  std::stop_token stop() const { return limit_.token(); }
+  double elapsed_ms() const { return (clock_.monotonic() - start_).seconds() * 1e3; }
+  // Where no terminal shows how far it is, each step of limited work is a line.
+  void tell(std::string doing) {
+    if (lines_ && !progress_.shown())
+      fmt::print(stderr, "{:8.0f} ms  {}\n", elapsed_ms(), doing);
+    else
+      progress_.tell(std::move(doing));
+  }
+  void end() {
+    progress_.end();
+    if (interrupt_.asked()) fmt::print(stderr, "interrupted: this is the best plan until then\n");
+  }
+
+ private:
+  const bool lines_;
+  const SystemClock clock_;
+  const Duration start_ = clock_.monotonic();
+  Interrupt interrupt_;
+  TimeLimit limit_;
+  Progress progress_{"planning"};
+};
+
 int run_schedule(const grid::Snapshot& grid, const PlanOptions& options) {
-  const SystemClock clock;
-  const Duration start = clock.monotonic();
-  const TimeLimit limit(options.time_limit_s);
+  Planning planning(options);
   const planner::Schedule schedule = planner::schedule(
-      grid, {options.periods, options.seed, {options.work}}, limit.token(), [&](const planner::ScheduleProgress& at) {
-        if (options.time_limit_s > 0)
-          fmt::print(stderr, "{:8.0f} ms  {:<44} best day {:.2f} EUR\n", (clock.monotonic() - start).seconds() * 1e3,
-                     at.doing, at.eur_per_day);
+      grid, {options.periods, options.seed, {options.work}}, planning.stop(), [&](const planner::ScheduleProgress& at) {
+        planning.tell(fmt::format("{}, best day {:.2f} EUR", at.doing, at.eur_per_day));
       });
-  const double solve_ms = (clock.monotonic() - start).seconds() * 1e3;
+  const double solve_ms = planning.elapsed_ms();
+  planning.end();
   if (options.json) {
     const Json planned = planner::schedule_to_json(schedule, grid);
     Json::Object document = planned.object();
@@ -147,19 +175,15 @@ int run_plan(const PlanOptions& options) {
   if (!grid) return 2;
   if (!options.check.empty()) return check_certificate(*grid, options);
   if (options.periods > 0) return run_schedule(*grid, options);
-  const SystemClock clock;
-  const Duration start = clock.monotonic();
-  const auto elapsed_ms = [&] { return (clock.monotonic() - start).seconds() * 1e3; };
-  const TimeLimit limit(options.time_limit_s);
+  Planning planning(options);
   planner::Planner planner;
   const v1::Plan plan = planner.plan(
-      *grid, nullptr, "plan-0", options.seed, {options.work}, limit.token(), [&](const planner::Progress& at) {
-        if (options.time_limit_s > 0)
-          fmt::print(stderr, "{:8.0f} ms  {:<25} cost {:.2f}, no plan less than {:.2f}, gap {:.2f}%\n", elapsed_ms(),
-                     at.doing, at.cost_eur_per_hour, at.bound_eur_per_hour,
-                     gap_percent(at.cost_eur_per_hour, at.bound_eur_per_hour));
+      *grid, nullptr, "plan-0", options.seed, {options.work}, planning.stop(), [&](const planner::Progress& at) {
+        planning.tell(fmt::format("{}: cost {:.2f}, none less than {:.2f}, gap {:.2f}%", at.doing, at.cost_eur_per_hour,
+                                  at.bound_eur_per_hour, gap_percent(at.cost_eur_per_hour, at.bound_eur_per_hour)));
       });
-  const double solve_ms = elapsed_ms();
+  const double solve_ms = planning.elapsed_ms();
+  planning.end();
   if (options.json) {
     const Json planned = planner::plan_to_json(plan, *grid, &planner.prices());
     Json::Object document = planned.object();

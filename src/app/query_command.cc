@@ -48,7 +48,12 @@ Result<inventory::Snapshot> snapshot_of_data(const QueryOptions& options, Instan
   log::SqliteLogOptions log_options;
   log_options.directory = options.data / "log";
   log_options.read_only = true;
-  TANDEM_ASSIGN(const std::unique_ptr<log::Log> log, log::open_sqlite_log(log_options));
+  auto opened = log::open_sqlite_log(log_options);
+  if (!opened && opened.error().code == ErrorCode::not_found)
+    return fail(ErrorCode::not_found, opened.error().message +
+                                          "; --data names the directory of a grid that ran, --grid a "
+                                          "grid file");
+  TANDEM_ASSIGN(const std::unique_ptr<log::Log> log, std::move(opened));
   TANDEM_ASSIGN(const log::Head head, log->head());
   TANDEM_ASSIGN(const inventory::AsOf point, point_asked_for(options.as_of, head.last, now));
   const auto checkpoints = control::directory_checkpoints(options.data / "checkpoints");

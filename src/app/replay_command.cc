@@ -4,9 +4,10 @@
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/output.h"
+#include "app/progress.h"
 #include "app/terminal.h"
 #include "app/trace_file.h"
-#include "base/file.h"
 #include "base/time.h"
 #include "replay/replay.h"
 
@@ -41,7 +42,7 @@ Result<void> print_reports(const std::vector<replay::Report>& reports, const Rep
     document = Json::Object{{"policies", std::move(list)}, {"verdict", replay::verdict(reports)}};
   }
   const std::string text = to_json_pretty(document) + "\n";
-  if (!options.output.empty()) return write_file_durably(options.output, text);
+  if (!options.output.empty()) return write_output(options.output, text);
   fmt::print("{}", text);
   return {};
 }
@@ -64,10 +65,16 @@ Result<void> replay_file(const grid::Snapshot& grid, const ReplayCommandOptions&
   replay_options.seed = options.seed;
   replay_options.warm_up_s = options.warm_up_s;
   replay_options.plan_work = options.work;
+  Progress progress("planning");
+  replay_options.progress = [&](const replay::Progress& at) {
+    progress.tell(at.simulated ? fmt::format("{}: {:.0f} % simulated", to_string(at.policy), 100 * *at.simulated)
+                               : fmt::format("{}: planning", to_string(at.policy)));
+  };
   const SystemClock clock;
   const Duration start = clock.monotonic();
   TANDEM_ASSIGN(const std::vector<replay::Report> reports, replay::compare(grid, replay_options, policies));
   const double seconds = (clock.monotonic() - start).seconds();
+  progress.end();
   TANDEM_TRY(print_reports(reports, options));
   uint64_t requests = 0;
   for (const replay::Report& report : reports) requests += report.simulated;

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <set>
 
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/interrupt.h"
+#include "app/output.h"
+#include "app/progress.h"
 #include "app/terminal.h"
 #include "app/time_limit.h"
 #include "base/file.h"
@@ -28,7 +29,7 @@ void block_rejected(const grid::Snapshot& grid, const v1::Plan& plan, te::Proble
 }
 
 // Of a file, where it holds in this grid; else made.
-Result<v1::Plan> plan_of(const grid::Snapshot& grid, const TeOptions& options) {
+Result<v1::Plan> plan_of(const grid::Snapshot& grid, const TeOptions& options, std::stop_token stop) {
   if (!options.plan.empty()) {
     TANDEM_ASSIGN(const Json document, read_plan_file(options.plan));
     if (!document["periods"].is_null())
@@ -43,22 +44,19 @@ Result<v1::Plan> plan_of(const grid::Snapshot& grid, const TeOptions& options) {
                               options.plan.string(), broken.size(), broken.front(), options.grid.string()));
     return std::move(priced.plan);
   }
-  const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
-  if (progress) fmt::print(stderr, "planning first; --plan takes one that is there");
-  const TimeLimit limit(0.4 * options.time_limit_s);  // the better part is the search's
-  v1::Plan plan = planner::plan(grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
-  if (progress) fmt::print(stderr, "\r\033[K");
-  return plan;
+  const Progress progress("planning first; --plan takes one that is there");
+  const TimeLimit limit(0.4 * options.time_limit_s, std::move(stop));  // the better part is the search's
+  return planner::plan(grid, nullptr, "plan-0", options.seed, {options.work}, limit.token());
 }
 
 // Everything that could be read; prints what is wrong with it, and is empty when one is an error.
-std::optional<te::Problem> read_problem(const TeOptions& options) {
+std::optional<te::Problem> read_problem(const TeOptions& options, const std::stop_token& stop) {
   std::vector<Diagnostic> diagnostics;
   te::Problem problem;
   if (!options.grid.empty()) {
     const auto grid = load_grid(options.grid);
     if (!grid) return std::nullopt;
-    const auto plan = plan_of(*grid, options);
+    const auto plan = plan_of(*grid, options, stop);
     if (!plan) return report(plan.error()), std::nullopt;
     problem =
         te::make_problem(*grid, {planner::assignment_of(*grid, *plan), planner::slack_us(*grid, *plan)}, diagnostics);
@@ -88,21 +86,21 @@ struct FailureRow {
   Json json;
 };
 
-// Every link, both its directions, one after the other.
+// Every link, both its directions, one after the other; those until a stop.
 std::vector<FailureRow> repair_each(const te::Problem& problem, const te::Solution& solution, const TeOptions& options,
-                                    const Clock& clock) {
+                                    const Clock& clock, const std::stop_token& stop) {
   std::vector<FailureRow> rows;
-  const bool progress = !options.json && isatty(STDERR_FILENO) == 1;
+  Progress progress("failing each link");
   for (const std::vector<uint32_t>& link : te::links_of(problem)) {
+    if (stop.stop_requested()) break;
     const Duration start = clock.monotonic();
     const te::Survivors survivors = te::survivors_of(problem, solution.policies, link);
     te::Repair repair = te::repair(survivors, {.changes_max = options.changes_max});
     const double time_ms = te_milliseconds(start, clock.monotonic());
     Json json = te::repair_to_json(survivors, link.front(), repair);
     rows.push_back({link.front(), std::move(repair), time_ms, std::move(json)});
-    if (progress) fmt::print(stderr, "\rfailures: {}", rows.size());
+    progress.tell(fmt::format("failed and repaired {} links", rows.size()));
   }
-  if (progress) fmt::print(stderr, "\r\033[K");
   return rows;
 }
 
@@ -134,6 +132,13 @@ Json failures_json(const std::vector<FailureRow>& rows) {
                       {"each", std::move(list)}};
 }
 
+constexpr double kHardlyAny = 0.01;  // of a link: what no policy is worth moving
+
+// Of a link's capacity; what is there is never shown as nothing.
+std::string fullness(double part) {
+  return part > 0 && part < 0.0005 ? std::string("<0.1%") : fmt::format("{:.1f}%", 100 * part);
+}
+
 // A bar of at most `width` cells, in eighths.
 std::string bar(double part, size_t width) {
   static constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
@@ -160,8 +165,8 @@ void print_links(const te::Problem& problem, const te::Solution& solution) {
   });
   arcs.resize(std::min(arcs.size(), kRows));
   TextTable table({{"FULLEST LINKS", TextTable::Align::left}, {"SHORTEST PATHS"}, {"WITH POLICIES"}});
-  const double full = std::max(solution.mlu_before, 1e-9);
-  const auto shown = [&](double part) { return fmt::format("{} {:>5.1f}%", bar(part / full, kWidth), 100 * part); };
+  const double full = std::max(solution.mlu_before, kHardlyAny);  // of what is next to nothing no bar makes much
+  const auto shown = [&](double part) { return fmt::format("{} {:>6}", bar(part / full, kWidth), fullness(part)); };
   for (const uint32_t a : arcs)
     table.add({fmt::format("{} → {}", problem.nodes[problem.arcs[a].from], problem.nodes[problem.arcs[a].to]),
                shown(fill(before, a)), shown(fill(after, a))});
@@ -204,6 +209,10 @@ void print_summary(const te::Problem& problem, const te::Solution& solution, dou
   if (solution.segment_bound > 0 && solution.gap() > te::kThirdSegmentGap)
     print_wrapped(
         fmt::format("no routing over so few segments can have less than {:.2f}%", 100 * solution.segment_bound));
+  if (solution.mlu_before < kHardlyAny)
+    print_wrapped(
+        "no link is 1 % full even on shortest paths: nothing here asks for policies (streams of tokens are small; "
+        "what fills links is background traffic, and what is sent with requests)");
   print_wrapped(fmt::format("{} of {} demands steered over {} segment lists, {:.0f} ms{}", steered.size(),
                             problem.demands.size(), solution.policies.size(), time_ms,
                             solution.stopped ? ", stopped by its limit" : ""));
@@ -224,14 +233,16 @@ int run_te(const TeOptions& options) {
   const SystemClock clock;
   const Duration start = clock.monotonic();
   // What follows the search (thinning, loads, writing) takes its share of the limit.
-  const TimeLimit limit(0.85 * options.time_limit_s);
-  auto problem = read_problem(options);
+  const Interrupt interrupt;
+  const TimeLimit limit(0.85 * options.time_limit_s, interrupt.token());
+  auto problem = read_problem(options, interrupt.token());
   if (!problem) return 2;
   if (const size_t named = problem->nodes.size() + problem->arcs.size(); options.adjacency && named > te::kAdjacencyMax)
     return report(
         {ErrorCode::too_large, fmt::format("--adjacency takes at most {} routers and directions of links, here "
                                            "are {}: leave it out",
                                            te::kAdjacencyMax, named)});
+  Progress progress(fmt::format("routing {} demands over {} links", problem->demands.size(), problem->arcs.size() / 2));
   const te::Solution solution = te::optimise_within_promises(*problem,
                                                              {.segments_max = options.segments_max,
                                                               .adjacency = options.adjacency,
@@ -239,8 +250,10 @@ int run_te(const TeOptions& options) {
                                                               .tolerance = options.tolerance},
                                                              limit.token());
   const double time_ms = te_milliseconds(start, clock.monotonic());
+  progress.end();
   std::vector<FailureRow> failures;
-  if (options.failures) failures = repair_each(*problem, solution, options, clock);
+  if (options.failures) failures = repair_each(*problem, solution, options, clock, interrupt.token());
+  if (interrupt.asked()) fmt::print(stderr, "interrupted: this is the best until then\n");
 
   const Json solved = te::to_json(*problem, solution);
   Json::Object document = solved.object();
@@ -248,7 +261,7 @@ int run_te(const TeOptions& options) {
   if (options.failures) document["failures"] = failures_json(failures);
   const std::string json = to_json_pretty(document) + "\n";
   if (!options.output.empty()) {
-    if (const auto written = write_file_durably(options.output, json); !written) return report(written.error());
+    if (const auto written = write_output(options.output, json); !written) return report(written.error());
   }
   if (options.json) {
     fmt::print("{}", json);

@@ -104,5 +104,28 @@ TEST(TeCommand, RefusesAPlanThatDoesNotHoldInTheGrid) {
   EXPECT_THAT(te_prints(options, 2), HasSubstr("is no plan"));
 }
 
+// A grid whose links carry next to nothing is not drawn as one whose links are full.
+TEST(TeCommand, NextToNothingIsNoFullBar) {
+  const test_support::TemporaryDirectory directory;
+  TeOptions options;
+  options.graph = directory.path() / "two.graph";
+  options.demands = directory.path() / "two.demands";
+  ASSERT_TRUE(write_file_durably(options.graph,
+                                 "NODES 2\nlabel x y\na 0 0\nb 1 1\n\nEDGES 2\nlabel src dest weight bw delay\n"
+                                 "ab 0 1 1 1000000 1\nba 1 0 1 1000000 1\n"));
+  const auto prints = [&](const char* rate) {
+    EXPECT_TRUE(write_file_durably(options.demands, std::string("DEMANDS 1\nlabel src dest bw\nd 0 1 ") + rate + "\n"));
+    return te_prints(options);
+  };
+  const std::string little = prints("200");
+  EXPECT_THAT(little, HasSubstr("<0.1%"));
+  EXPECT_THAT(little, HasSubstr("no link is 1 % full"));
+  EXPECT_EQ(little.find("█"), std::string::npos) << little;
+  const std::string much = prints("200000");
+  EXPECT_THAT(much, HasSubstr("█"));
+  EXPECT_THAT(much, HasSubstr("20.0%"));
+  EXPECT_EQ(much.find("no link is"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tandem::app

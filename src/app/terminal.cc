@@ -10,9 +10,9 @@
 
 namespace tandem::app {
 
-size_t terminal_width() {
+size_t terminal_width(int descriptor) {
   winsize size{};
-  if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  if (isatty(descriptor) == 0 || ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
   return size.ws_col;
 }
 

@@ -3,16 +3,18 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <stop_token>
 #include <thread>
 
 namespace tandem::app {
 
-// Asks for a stop after so many seconds; 0 never does.
+// Asks for a stop after so many seconds; 0 never does. And where another is asked for.
 class TimeLimit {
  public:
-  explicit TimeLimit(double seconds) {
+  explicit TimeLimit(double seconds, std::stop_token other = {})
+      : on_other_(std::move(other), [this] { stop_.request_stop(); }) {
     if (seconds <= 0) return;
     thread_ = std::jthread([this, seconds](const std::stop_token& over) {
       std::mutex mutex;
@@ -26,6 +28,7 @@ class TimeLimit {
 
  private:
   std::stop_source stop_;
+  std::stop_callback<std::function<void()>> on_other_;
   std::jthread thread_;
 };
 

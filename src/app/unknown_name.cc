@@ -41,8 +41,6 @@ std::vector<std::string> options_of(const CLI::App& command) {
 }  // namespace
 
 std::optional<std::string> unknown_name(const CLI::App& program, std::span<const char* const> arguments) {
-  if (!arguments.empty() && std::string_view(arguments[0]) == "help")
-    return "no command 'help'; did you mean '--help'?";
   const CLI::App* command = &program;
   int values = 0;  // that may follow, of the option before
   for (const std::string_view argument : arguments) {

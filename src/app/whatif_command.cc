@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -7,6 +6,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/inventory_remote.h"
+#include "app/progress.h"
 #include "app/terminal.h"
 #include "base/json.h"
 #include "base/text_table.h"
@@ -19,7 +19,6 @@ namespace {
 
 using Align = TextTable::Align;
 
-constexpr Duration kProgressEvery = milliseconds(200);
 constexpr int64_t kAskedLimitMs = 60'000;  // what a running grid takes at most
 
 Result<planner::FailureSweep> read_sweep(const WhatIfOptions& options) {
@@ -206,7 +205,9 @@ int end_scenario(const WhatIfOptions& options, const Json& answer) {
 }
 
 int ask_running_grid(const WhatIfOptions& options) {
+  Progress progress("asking the grid");
   const auto answer = ask_grid(options.url, "POST", "/api/v1/whatif", to_json(question_of(options)));
+  progress.end();
   if (!answer) return report(answer.error());
   if (const Json& error = (*answer)["error"]; !error.is_null())
     return report({ErrorCode::invalid_argument, std::string(error["message"].text("no answer")), options.url});
@@ -230,17 +231,17 @@ int run_whatif(const WhatIfOptions& options) {
   const auto grid = load_grid(options.grid);
   if (!grid) return 2;
   const SystemClock clock;
+  Progress progress("planning first: a failure breaks what a plan promises");
   const v1::Plan plan = planner::plan(*grid, nullptr, "plan-0", options.seed, {options.work}, {});
-  if (names_failures(options)) return run_scenario(options, *grid, plan);
-  Duration told = clock.monotonic();
-  const bool tells = !options.json && isatty(STDERR_FILENO) != 0;
-  const auto progress = [&](const planner::SweepProgress& done) {
-    if (!tells || clock.monotonic() - told < kProgressEvery) return;
-    told = clock.monotonic();
-    fmt::print(stderr, "\r{} of {} scenarios", done.done, done.all);
+  if (names_failures(options)) {
+    progress.end();
+    return run_scenario(options, *grid, plan);
+  }
+  const auto tell = [&](const planner::SweepProgress& done) {
+    progress.tell(fmt::format("{} of {} scenarios", done.done, done.all));
   };
-  const auto swept = planner::sweep_failures(*grid, plan, *asked, clock, progress, {});
-  if (tells) fmt::print(stderr, "\r{:<40}\r", "");
+  const auto swept = planner::sweep_failures(*grid, plan, *asked, clock, tell, {});
+  progress.end();
   if (!swept) return report(swept.error());
   Json::Object document = swept->object();
   document["fail"] = options.fail;

@@ -16,10 +16,19 @@ namespace tandem {
 namespace {
 
 tl::unexpected<Error> system_failure(std::string_view doing, int error) {
-  const ErrorCode code = error == ENOENT                      ? ErrorCode::not_found
-                         : error == ENOSPC || error == EDQUOT ? ErrorCode::resource_exhausted
-                                                              : ErrorCode::io;
-  return fail(code, fmt::format("{}: {}", doing, std::generic_category().message(error)));
+  const auto code_of = [error] {
+    switch (error) {
+      case ENOENT: return ErrorCode::not_found;
+      case EACCES:
+      case EPERM: return ErrorCode::permission_denied;
+      case EISDIR:
+      case ENOTDIR: return ErrorCode::invalid_argument;
+      case ENOSPC:
+      case EDQUOT: return ErrorCode::resource_exhausted;
+      default: return ErrorCode::io;
+    }
+  };
+  return fail(code_of(), fmt::format("{}: {}", doing, std::generic_category().message(error)));
 }
 
 }  // namespace
@@ -95,7 +104,21 @@ Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_
   if (size > bytes_max) {
     return fail(ErrorCode::too_large, fmt::format("a file of {} bytes; at most {}", size, bytes_max), path.string());
   }
-  return file.read_at(0, size);
+  // A pipe, and what /proc has, say nothing of their size: what counts is where they end.
+  constexpr size_t kStep = 1u << 20;
+  std::string content(size + 1, '\0');
+  for (size_t done = 0;;) {
+    if (done == content.size()) content.resize(done + kStep);
+    const ssize_t n = ::read(file.descriptor(), content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_failure("reading " + path.string(), errno);
+    done += static_cast<size_t>(n);
+    if (done > bytes_max)
+      return fail(ErrorCode::too_large, fmt::format("more than the {} bytes there may be", bytes_max), path.string());
+    if (n > 0) continue;
+    content.resize(done);
+    return content;
+  }
 }
 
 namespace {

@@ -11,7 +11,8 @@
 
 namespace tandem {
 
-// An open file. Errors of every function: not_found, resource_exhausted (the disk is full), io.
+// An open file. Errors of every function: not_found, permission_denied, invalid_argument (it is a directory),
+// resource_exhausted (the disk is full), io.
 class File {
  public:
   File() = default;
@@ -37,7 +38,7 @@ class File {
 // Makes the names in a directory durable.
 Result<void> sync_directory(const std::filesystem::path& directory);
 
-// The whole of a file; too_large when it is over `bytes_max`.
+// The whole of a file, or of what a pipe or device gives until it ends; too_large when it is over `bytes_max`.
 Result<std::string> read_file(const std::filesystem::path& path, uint64_t bytes_max);
 
 // A file written in pieces beside its place, which it takes once it is whole and durable. Makes no directory. One that

@@ -47,6 +47,10 @@ size_t display_width(std::string_view text) {
   return columns;
 }
 
+std::string_view first_columns(std::string_view text, size_t columns) {
+  return text.substr(0, byte_after(text, columns));
+}
+
 std::string wrapped(std::string_view text, size_t width, size_t indent) {
   std::string out;
   const std::string margin(indent, ' ');

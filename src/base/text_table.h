@@ -9,6 +9,8 @@
 namespace tandem {
 
 size_t display_width(std::string_view text);
+// As much of it, from its beginning, as so many columns hold.
+std::string_view first_columns(std::string_view text, size_t columns);
 
 // The text with line ends in place of spaces, so that no line is longer than `width` unless one word is; 0: no limit.
 // Its own line ends stay. Every line but the first begins with `indent` spaces, which count.

@@ -171,6 +171,7 @@ asio::awaitable<void> Gateway::Impl::refuse_method(const http::Request& request,
   http::Headers headers = http::json_headers();
   headers.add("allow", allowed);
   if (request.method == "OPTIONS") {
+    headers.remove("content-type");
     const Result<void> sent = co_await writer.respond(204, std::move(headers), std::string());
     static_cast<void>(sent);
     co_return;

@@ -153,8 +153,10 @@ Result<Goal> parse_goal(std::string_view text);
 // at. Errors: those of the connection; invalid_argument (the URL, or it may use none).
 Result<std::vector<Weighted>> server_models(const LoadOptions& options);
 
-std::string progress_line(const LoadProgress& progress);  // for a terminal, without line break
+std::string progress_line(const LoadProgress& progress);  // what has come of it, without line break
 Json to_json_report(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals = {});
-std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals = {});
+// For people; sentences fit the `width` of the terminal, 0: each is one line.
+std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals = {},
+                     size_t width = 0);
 
 }  // namespace tandem::load

@@ -8,6 +8,8 @@
 #include <future>
 #include <thread>
 
+#include "base/text.h"
+#include "base/text_table.h"
 #include "runtime/emulator.h"
 
 namespace tandem::load {
@@ -238,6 +240,13 @@ TEST_F(Load, ReportsAsTableAndAsJson) {
        {"goodput 100.00 %", "first token", "per token", "emulator", "ber", "EUR per million tokens", "(as asked for)"})
     EXPECT_NE(table.find(word), std::string::npos) << table;
   EXPECT_NE(progress_line({}).find("sent 0"), std::string::npos);
+  LoadReport refused;
+  refused.requests = refused.rejected = 7;
+  refused.promises[{1'000, 50, LoadPromise::Source::server}] = 7;
+  refused.reasons["429 rate_limit_error"] = 7;
+  refused.errors["429 rate_limit_error: this tenant has asked for more than it may, and is told so at some length"] = 7;
+  const std::string narrow = to_table({}, refused, {}, 60);
+  for (const std::string_view line : split(narrow, '\n')) EXPECT_LE(display_width(line), 60) << narrow;
 }
 
 TEST(LoadOptions, BadOnesAreRefusedBeforeAnythingIsSent) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text_table.h"
 #include "load/load.h"
 
 namespace tandem::load {
@@ -62,17 +63,17 @@ std::vector<std::pair<std::string, uint64_t>> by_count(const std::map<std::strin
   return order;
 }
 
-std::string promises_table(const LoadReport& report) {
-  std::string out;
+std::vector<std::string> promises_told(const LoadReport& report) {
+  std::vector<std::string> told;
   for (const auto& [promise, answers] : report.promises) {
     const std::string_view who = promise.source == LoadPromise::Source::server ? "as the server promises"
                                  : promise.source == LoadPromise::Source::stated
                                      ? "as asked for"
                                      : "the usual: the server names no promise";
-    out += fmt::format("    {} answers by first token within {:g} ms, then {:g} ms a token ({})\n", answers,
-                       promise.ttft_ms, promise.tpot_ms, who);
+    told.push_back(fmt::format("{} answers by first token within {:g} ms, then {:g} ms a token ({})", answers,
+                               promise.ttft_ms, promise.tpot_ms, who));
   }
-  return out;
+  return told;
 }
 
 std::string goals_table(const LoadReport& report, const std::vector<Goal>& goals) {
@@ -105,10 +106,9 @@ double LoadReport::output_tokens_per_s() const {
 
 std::string progress_line(const LoadProgress& p) {
   const uint64_t ended = p.ok + p.rejected + p.failed;
-  return fmt::format(
-      "{:>5.0f} s  sent {}  under way {}  ok {}  rejected {}  failed {}  kept promise {:.1f} %  {:.0f} tokens/s",
-      p.elapsed.seconds(), p.sent, p.outstanding, p.ok, p.rejected, p.failed, 100 * share(p.good, ended),
-      p.elapsed.ns > 0 ? static_cast<double>(p.output_tokens) / p.elapsed.seconds() : 0.0);
+  return fmt::format("sent {}, under way {}, ok {}, failed {}, goodput {:.1f} %, {:.0f} tokens/s", p.sent,
+                     p.outstanding, p.ok, p.rejected + p.failed, 100 * share(p.good, ended),
+                     p.elapsed.ns > 0 ? static_cast<double>(p.output_tokens) / p.elapsed.seconds() : 0.0);
 }
 
 Json to_json_report(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals) {
@@ -167,31 +167,34 @@ Json to_json_report(const LoadOptions& options, const LoadReport& report, const 
   return object;
 }
 
-std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals) {
-  std::string out =
-      fmt::format("\n  {} requests in {:.1f} s, answers {:.1f} s more: {} ok, {} rejected, {} failed\n",
-                  report.requests, report.sending_s, report.drain_s, report.ok, report.rejected, report.failed);
-  out += fmt::format("  goodput {:.2f} % ({:.1f}/s): kept their promise; a rejection is a miss\n",
-                     100 * report.goodput_fraction(), report.goodput_per_s());
-  out += promises_table(report);
-  out += fmt::format("  {} prompt tokens, {} output tokens ({:.0f}/s)\n", report.prompt_tokens, report.output_tokens,
-                     report.output_tokens_per_s());
+std::string to_table(const LoadOptions& options, const LoadReport& report, const std::vector<Goal>& goals,
+                     size_t width) {
+  std::string out = "\n";
+  const auto say = [&](const std::string& sentence) { out += wrapped(sentence, width, 4) + "\n"; };
+  const auto count = [&](uint64_t answers, const std::string& what) {
+    out += wrapped(fmt::format("  {:>10}  {}", answers, what), width, 14) + "\n";
+  };
+  say(fmt::format("  {} requests in {:.1f} s, answers {:.1f} s more: {} ok, {} rejected, {} failed", report.requests,
+                  report.sending_s, report.drain_s, report.ok, report.rejected, report.failed));
+  say(fmt::format("  goodput {:.2f} % ({:.1f}/s): kept their promise; a rejection is a miss",
+                  100 * report.goodput_fraction(), report.goodput_per_s()));
+  for (const std::string& promise : promises_told(report)) say("    " + promise);
+  say(fmt::format("  {} prompt tokens, {} output tokens ({:.0f}/s)", report.prompt_tokens, report.output_tokens,
+                  report.output_tokens_per_s()));
   if (report.cost_eur)
-    out += fmt::format("  cost {:.4f} EUR, {:.3f} EUR per million tokens\n", *report.cost_eur,
-                       *report.cost_eur * 1e6 / static_cast<double>(std::max<uint64_t>(1, report.cost_tokens)));
-  if (report.emulated > 0) out += fmt::format("  {} of the answers came from an emulator\n", report.emulated);
+    say(fmt::format("  cost {:.4f} EUR, {:.3f} EUR per million tokens", *report.cost_eur,
+                    *report.cost_eur * 1e6 / static_cast<double>(std::max<uint64_t>(1, report.cost_tokens))));
+  if (report.emulated > 0) say(fmt::format("  {} of the answers came from an emulator", report.emulated));
   if (report.ok > 0) out += times_table(options, report);
   if (report.send_lag_max > milliseconds(10))
-    out +=
-        fmt::format("  the generator was up to {:.1f} ms late in sending; the times count from when it should have\n",
-                    report.send_lag_max.seconds() * 1e3);
+    say(fmt::format("  the generator was up to {:.1f} ms late in sending; the times count from when it should have",
+                    report.send_lag_max.seconds() * 1e3));
   if (!report.sites.empty()) out += sites_table(report);
   if (!report.reasons.empty()) out += "\n  not answered\n";
-  for (const auto& [reason, count] : by_count(report.reasons)) out += fmt::format("  {:>10}  {}\n", count, reason);
+  for (const auto& [reason, answers] : by_count(report.reasons)) count(answers, reason);
   if (!report.errors.empty()) out += "\n  in the server's words\n";
-  for (const auto& [error, count] : by_count(report.errors)) out += fmt::format("  {:>10}  {}\n", count, error);
-  out += goals_table(report, goals);
-  return out;
+  for (const auto& [error, answers] : by_count(report.errors)) count(answers, error);
+  return out + goals_table(report, goals);
 }
 
 }  // namespace tandem::load

@@ -97,6 +97,7 @@ Result<std::vector<Report>> compare(const grid::Snapshot& snapshot, const Option
                                     const std::vector<Policy>& policies, const v1::Plan* joint) {
   TANDEM_TRY(check_options(snapshot, options));
   const auto made = [&](Policy policy) {
+    if (options.progress) options.progress({policy, std::nullopt});
     return placement(snapshot, policy, options.seed, options.plan_work, options.stop);
   };
   const v1::Plan shared = joint != nullptr ? *joint : made(Policy::tandem);

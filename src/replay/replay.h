@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -47,6 +48,11 @@ struct Workload {
   uint64_t requests_max = 10'000'000;    // arrivals end there if sooner
 };
 
+struct Progress {
+  Policy policy = Policy::tandem;
+  std::optional<double> simulated;  // of the arrivals, [0, 1]; nothing: its plan is being made
+};
+
 struct Options {
   Policy policy = Policy::tandem;
   Workload workload;
@@ -54,6 +60,7 @@ struct Options {
   double warm_up_s = 30;        // arrivals before it are served and not counted
   uint64_t plan_work = 10'000;  // iterations of the plans that are made
   std::stop_token stop;         // ends plans with the best so far, and a simulation with `unavailable`
+  std::function<void(const Progress&)> progress = {};  // told now and then, on the thread that simulates
 };
 
 // Of all requests, of a tenant or of a site.

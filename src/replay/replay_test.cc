@@ -431,6 +431,21 @@ TEST(Replay, StopsWhenAskedTo) {
   EXPECT_EQ(report.error().code, ErrorCode::unavailable);
 }
 
+TEST(Replay, TellsHowFarItIs) {
+  Options options = short_run(Policy::tandem);
+  std::vector<Policy> planned;
+  std::map<Policy, double> simulated;
+  options.progress = [&](const Progress& at) {
+    if (!at.simulated) return planned.push_back(at.policy);
+    EXPECT_GE(*at.simulated, simulated[at.policy]);
+    EXPECT_LE(*at.simulated, 1);
+    simulated[at.policy] = *at.simulated;
+  };
+  ASSERT_TRUE(compare(drawn_grid(kTwoSites), options, {Policy::tandem, Policy::nearest, Policy::least_load}));
+  EXPECT_EQ(planned, (std::vector{Policy::tandem, Policy::nearest})) << "the rest share the joint plan";
+  EXPECT_EQ(simulated.size(), 3u);
+}
+
 TEST(Replay, NamesItsPolicies) {
   for (const Policy policy : all_policies()) EXPECT_EQ(policy_named(to_string(policy)), policy);
   EXPECT_FALSE(policy_named("best"));

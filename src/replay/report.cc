@@ -213,11 +213,11 @@ std::string to_table(const std::vector<Report>& reports, size_t width) {
                    {"TTFT\nP95 MS"},
                    {"TPOT\nP95 MS"},
                    {"J PER\nTOKEN"},
-                   {"OUT OF\nRESIDENCY"},
+                   {"OUT OF\nRESID."},
                    {"BUSY\nLINK"}});
   for (const Report& report : reports)
     table.add({std::string(to_string(report.policy)), fmt::format("{:.2f}%", 100 * report.goodput()),
-               fmt::format("{}/{}", report.demands_kept, report.demands_kept + report.demands_broken),
+               fmt::format("{:.1f}%", 100 * fraction(report.demands_kept, report.demands_kept + report.demands_broken)),
                fmt::format("{:.2f}", report.eur_per_hour()),
                fmt::format("{:.3f}", report.eur_per_million_good_tokens()),
                fmt::format("{:.1f}", static_cast<double>(report.all.ttft_us.percentile(0.95)) * 1e-3),

@@ -88,11 +88,14 @@ Report Simulation::run() {
   for (;;) {
     if (more && (heap_.empty() || arrival.at_ns <= heap_.top().at_ns)) {
       last_ns = arrival.at_ns;
+      if (report_.simulated % kStopEvery == 0) {
+        if (options_.stop.stop_requested()) break;
+        tell(last_ns);
+      }
       if (!metering_ && static_cast<double>(last_ns) * 1e-9 >= options_.warm_up_s) {
         metering_ = true;
         read_meters(last_ns, -1);
       }
-      if (report_.simulated % kStopEvery == 0 && options_.stop.stop_requested()) break;
       arrive(arrival);
       more = arrivals.next(arrival);
       if (!more && metering_) read_meters(last_ns, 1);
@@ -121,6 +124,14 @@ Report Simulation::run() {
   count_links();
   count_demands();
   return std::move(report_);
+}
+
+void Simulation::tell(int64_t now_ns) const {
+  if (!options_.progress) return;
+  const Workload& workload = options_.workload;
+  const double of_time = static_cast<double>(now_ns) * 1e-9 / workload.duration_s;
+  const double of_requests = static_cast<double>(report_.simulated) / static_cast<double>(workload.requests_max);
+  options_.progress({options_.policy, std::clamp(std::max(of_time, of_requests), 0.0, 1.0)});
 }
 
 void Simulation::arrive(const Arrival& arrival) {
@@ -240,7 +251,6 @@ void Simulation::release(uint32_t slot) {
 
 // Adds what engines have drawn so far, or takes it off.
 void Simulation::read_meters(int64_t now_ns, int sign) {
-  metered_s_ += sign * static_cast<double>(now_ns) * 1e-9;
   for (uint32_t target = 0; target < engines_.size(); ++target) {
     Engine& engine = engines_[target];
     if (engine.model == nullptr) continue;
@@ -250,16 +260,16 @@ void Simulation::read_meters(int64_t now_ns, int sign) {
   }
 }
 
-// Energy of the time in which requests that count arrived: neither of the empty engines before nor of those that run
-// empty after. (Steps under way at either end count with the time in which they end.)
+// Energy from the end of the warm-up to the last request's arrival: not of engines that run empty after. (Steps under
+// way at either end count with the time in which they end.)
 void Simulation::count_costs() {
-  if (metered_s_ <= 0) return;
+  const double seconds = report_.measured_s;
   double energy_eur = 0;
   for (const Engine& engine : engines_) {
     if (engine.model == nullptr) continue;
     const grid::Pool& pool = snapshot_.pools[size_t{engine.pool}];
     const grid::Site& site = snapshot_.sites[pool.site];
-    const double idle_s = std::max(0.0, engine.model->replicas() * metered_s_ - engine.busy_s);
+    const double idle_s = std::max(0.0, engine.model->replicas() * seconds - engine.busy_s);
     const double joules = engine.joules + idle_s * engine.idle.value();
     const double kwh = joules / 3.6e6 * site.pue;
     energy_eur += kwh * site.power_price.value();
@@ -271,8 +281,9 @@ void Simulation::count_costs() {
       report_.central_accelerators += engine.accelerators;
     report_.accelerators_eur_per_hour += engine.accelerators * snapshot_.accelerators[pool.accelerator].price.value();
   }
-  report_.energy_eur_per_hour = energy_eur / metered_s_ * 3600;
-  report_.transport_eur_per_hour = report_.measured_s > 0 ? transport_eur_ / report_.measured_s * 3600 : 0;
+  if (seconds <= 0) return;
+  report_.energy_eur_per_hour = energy_eur / seconds * 3600;
+  report_.transport_eur_per_hour = transport_eur_ / seconds * 3600;
 }
 
 void Simulation::count_links() {

@@ -40,6 +40,7 @@ class Simulation {
 
   Simulation(const grid::Snapshot& snapshot, const v1::Plan& plan, const Options& options);
   Result<void> start_engines();
+  void tell(int64_t now_ns) const;
   void arrive(const Arrival& arrival);
   void deliver(const SimulatedEvent& event);
   void drain(uint32_t target, int64_t now_ns);
@@ -71,7 +72,6 @@ class Simulation {
   std::vector<Tally> tenants_, sites_tally_;
   std::map<std::string, uint64_t, std::less<>> rejected_;
   bool metering_ = false;
-  double metered_s_ = 0;
   double transport_eur_ = 0;
   Report report_;
 };

@@ -96,8 +96,7 @@ Result<void> check_sampling(const Json& body) {
     if (value.is_null()) continue;
     const double number = value.number();
     if (!value.is_number() || number < low || (above_low && number == low) || number > high)
-      return invalid(
-          fmt::format("'{}' must be a number {} {} and at most {}", field, above_low ? "above" : "from", low, high));
+      return invalid(fmt::format("'{}' must be a number {} {} to {}", field, above_low ? "above" : "from", low, high));
   }
   if (!body["seed"].is_null() && !body["seed"].is_integer()) return invalid("'seed' must be an integer");
   const Json& stop = body["stop"];

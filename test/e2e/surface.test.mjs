@@ -160,4 +160,27 @@ describe('a grid with its access log, traces and TLS', () => {
     assert.match(metrics, /tandem_gateway_table_stale 0/);
     assert.match(metrics, /tandem_trace_spans_exported_total [1-9]/);
   });
+
+  test("what is wrong reaches the client as its own errors, with an id to quote", async () => {
+    const messages = [{ role: 'user', content: 'hi' }];
+    const ask = (more, by = client) => by.chat.completions.create({ model, max_tokens: 2, messages, ...more });
+    const stranger = new OpenAI({ apiKey: 'sk-none', baseURL: `${grid.url}/v1`, maxRetries: 0 });
+    for (const [asked, kind, about] of [
+      [() => ask({ model: 'none-such' }), OpenAI.NotFoundError, /none-such/],
+      [() => ask({ max_tokens: 0 }), OpenAI.BadRequestError, /max_tokens/],
+      [() => ask({ temperature: 9 }), OpenAI.BadRequestError, /temperature/],  // by the engine, as real ones do
+      [() => ask({ messages: [{ role: 'robot', content: 'hi' }] }), OpenAI.BadRequestError, /robot/],
+      [() => ask({}, stranger), OpenAI.AuthenticationError, /key/],
+      [() => client.models.retrieve('none-such'), OpenAI.NotFoundError, /model/],
+    ])
+      await assert.rejects(asked, (error) => {
+        assert.ok(error instanceof kind, `${error}`);
+        assert.match(error.error.message, about);
+        assert.ok(error.type && error.code, `${error}`);
+        assert.match(error.request_id, /^d-/);
+        return true;
+      });
+    const answer = await ask({ some_extension: { of: 'an engine' }, temperature: 0, seed: 7, stop: ['.'] });
+    assert.match(answer._request_id, /^d-/);
+  });
 });

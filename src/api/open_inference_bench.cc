@@ -21,7 +21,7 @@ namespace asio = boost::asio;
 constexpr int kClients = 32;
 
 class NoRecords final : public gateway::RecordSink {
-  void on_request(const gateway::RequestRecord&) override {}
+  void on_request(const gateway::SharedRecord&) override {}
 };
 
 http::ClientRequest prediction(int64_t rows, bool binary) {

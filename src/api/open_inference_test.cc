@@ -27,7 +27,7 @@ struct Inferred {
 
 class InferenceRecords final : public gateway::RecordSink {
  public:
-  void on_request(const gateway::RequestRecord& record) override { all.push_back(record); }
+  void on_request(const gateway::SharedRecord& record) override { all.push_back(*record); }
   std::vector<gateway::RequestRecord> all;
 };
 

@@ -10,7 +10,6 @@ namespace {
 
 constexpr Duration kSealDelay = seconds(5);
 constexpr Duration kKeep = hours(24 * 30);  // samples and usage; their totals are on the log for good
-constexpr size_t kRecordsKept = 8'192;      // to be written over: a round's at 80,000 requests/s, 5 MB
 constexpr auto kRound = std::chrono::milliseconds(100);
 
 series::Outcome outcome_of(gateway::Outcome outcome) {
@@ -83,16 +82,13 @@ ActivityMonitor::~ActivityMonitor() {
   thread_.join();
 }
 
-void ActivityMonitor::on_request(const gateway::RequestRecord& record) {
-  // A full queue counts what it loses; the request itself must not wait for it.
-  if (auto stored = store_.append(usage_of(record)); !stored) dropped_.add();
+// The request itself must not wait for what becomes of its record.
+void ActivityMonitor::on_request(const gateway::SharedRecord& record) {
   const std::lock_guard lock(mutex_);
-  if (waiting_count_ == kRecordsMax) return;
-  if (waiting_count_ == waiting_.size())
+  if (waiting_.size() < kRecordsMax)
     waiting_.push_back(record);
   else
-    waiting_[waiting_count_] = record;
-  ++waiting_count_;
+    dropped_.add();
 }
 
 api::Activity::Deployment ActivityMonitor::deployment(std::string_view id) const {
@@ -109,19 +105,17 @@ api::Activity::Deployment ActivityMonitor::deployment(std::string_view id) const
 
 void ActivityMonitor::run() {
   Duration second_ends = clock_.monotonic() + seconds(1);
-  std::vector<gateway::RequestRecord> records;
+  std::vector<gateway::SharedRecord> records;
   for (;;) {
-    size_t count = 0;
     bool stopping = false;
     {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, kRound, [this] { return stopping_; });
       records.swap(waiting_);
-      count = std::exchange(waiting_count_, 0);
       stopping = stopping_;
     }
-    take_in({records.data(), count});
-    if (records.size() > kRecordsKept) records = {};
+    take_in(records);
+    records.clear();
     if (stopping || clock_.monotonic() >= second_ends) {
       const Instant now = clock_.now();
       // What is open when it stops is closed before its time, so that all of it is on the log: rows that still come in
@@ -133,13 +127,23 @@ void ActivityMonitor::run() {
   }
 }
 
-void ActivityMonitor::take_in(std::span<const gateway::RequestRecord> records) {
+// Where its queue is full the store takes in what is there first.
+void ActivityMonitor::store(const gateway::RequestRecord& record) {
+  auto stored = store_.append(usage_of(record));
+  if (!stored && stored.error().code == ErrorCode::resource_exhausted && store_.flush())
+    stored = store_.append(usage_of(record));
+  if (!stored) dropped_.add();
+}
+
+void ActivityMonitor::take_in(std::span<const gateway::SharedRecord> records) {
   {
     const Instant now = clock_.now();
     const std::lock_guard lock(window_mutex_);
-    for (const gateway::RequestRecord& record : records) hour_.add(record, now);
+    for (const gateway::SharedRecord& record : records) hour_.add(*record, now);
   }
-  for (const gateway::RequestRecord& record : records) {
+  for (const gateway::SharedRecord& shared : records) {
+    const gateway::RequestRecord& record = *shared;
+    store(record);
     ++open_.requests;
     if (record.promise_kept) ++open_.kept;
     if (record.ttft) open_.ttft_us.record(static_cast<uint64_t>(record.ttft->value()));

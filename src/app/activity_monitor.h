@@ -22,8 +22,8 @@ namespace tandem::app {
 
 class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
  public:
-  // Records waiting to be taken in: 10 s at 10,000 requests/s. Beyond it the console misses
-  // some; the series store has its own queue and misses none of these.
+  // Records waiting to be taken in: a second of sealing at 100,000 requests/s, 80 MB. What comes beyond them is counted
+  // as lost.
   static constexpr size_t kRecordsMax = 100'000;
   static constexpr size_t kDecisionsPerSecond = 20;  // shown live: more than an eye can follow
 
@@ -34,7 +34,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
                   std::function<bool(const std::vector<v1::WindowSealed>&)> sealed);
   ~ActivityMonitor() override;  // closes the open window: all that was used is on the log
 
-  void on_request(const gateway::RequestRecord& record) override;
+  void on_request(const gateway::SharedRecord& record) override;
   Deployment deployment(std::string_view id) const override;
   std::vector<v1::WindowSealed> open_usage() const override;
   Json serving(const api::ServingQuestion& question) const override;
@@ -50,7 +50,8 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   static constexpr size_t kWindowSeconds = 5;  // what the console's rates are averaged over
 
   void run();
-  void take_in(std::span<const gateway::RequestRecord> records);
+  void store(const gateway::RequestRecord& record);
+  void take_in(std::span<const gateway::SharedRecord> records);
   void close_second(Instant now, Instant seal_before);
   Json flows_json() const;
   Json goodput_json() const;
@@ -63,10 +64,9 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   std::function<bool(const std::vector<v1::WindowSealed>&)> sealed_;
   Counter& dropped_;
 
-  std::mutex mutex_;  // guards the next three
+  std::mutex mutex_;  // guards the next two
   std::condition_variable wake_;
-  std::vector<gateway::RequestRecord> waiting_;  // those beyond the count are there to be written over
-  size_t waiting_count_ = 0;
+  std::vector<gateway::SharedRecord> waiting_;
   bool stopping_ = false;
 
   mutable std::mutex window_mutex_;  // guards the next two; shared with the API's readers only

@@ -65,7 +65,7 @@ Result<void> check_port_is_free(const std::string& address, uint16_t port) {
 class RecordFan final : public gateway::RecordSink {
  public:
   void add(gateway::RecordSink& sink) { sinks_.push_back(&sink); }
-  void on_request(const gateway::RequestRecord& record) override {
+  void on_request(const gateway::SharedRecord& record) override {
     for (gateway::RecordSink* sink : sinks_) sink->on_request(record);
   }
 

@@ -5,7 +5,7 @@
 
 namespace tandem::gateway {
 
-uint64_t DecisionRing::keep(std::shared_ptr<const RequestRecord> record, std::shared_ptr<const KeptDecision> decision,
+uint64_t DecisionRing::keep(SharedRecord record, std::shared_ptr<const KeptDecision> decision,
                             const std::shared_ptr<const BoundTable>& bound) {
   Entry dropped;  // let go outside the lock
   std::shared_ptr<const BoundTable> dropped_table;
@@ -28,13 +28,13 @@ uint64_t DecisionRing::keep(std::shared_ptr<const RequestRecord> record, std::sh
   return position;
 }
 
-void DecisionRing::settle(uint64_t position, std::shared_ptr<const RequestRecord> record) {
+void DecisionRing::settle(uint64_t position, SharedRecord record) {
   const std::lock_guard lock(mutex_);
   if (position >= first_position_) entries_[position - first_position_].record.swap(record);
 }
 
 std::vector<RequestRecord> DecisionRing::recent(size_t count_max) const {
-  std::vector<std::shared_ptr<const RequestRecord>> latest;
+  std::vector<SharedRecord> latest;
   {
     const std::lock_guard lock(mutex_);
     const size_t count = std::min(count_max, entries_.size());

@@ -33,15 +33,15 @@ class DecisionRing {
 
   // Keeps a decision with its record as it will be if the answer's last bytes reach the client; `settle` replaces the
   // record by what came of it, if it is still kept.
-  uint64_t keep(std::shared_ptr<const RequestRecord> record, std::shared_ptr<const KeptDecision> decision,
+  uint64_t keep(SharedRecord record, std::shared_ptr<const KeptDecision> decision,
                 const std::shared_ptr<const BoundTable>& bound);
-  void settle(uint64_t position, std::shared_ptr<const RequestRecord> record);
+  void settle(uint64_t position, SharedRecord record);
   std::vector<RequestRecord> recent(size_t count_max) const;
   std::optional<DecisionStory> explain(std::string_view id) const;
 
  private:
   struct Entry {
-    std::shared_ptr<const RequestRecord> record;
+    SharedRecord record;
     std::shared_ptr<const KeptDecision> decision;
   };
   const size_t decisions_max_;

@@ -16,7 +16,8 @@ EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, D
 
 EngineTurn::~EngineTurn() {
   end_reading();
-  const Duration now = core_.clock.monotonic();
+  // A good one ended with what came last.
+  const Duration now = how_ == AttemptEnd::success ? last_sign_ : core_.clock.monotonic();
   const auto returns_at = engine_->end(given_up_ ? AttemptEnd::neutral : how_, now);
   core_.serve_queue();
   if (!returns_at) return;
@@ -33,13 +34,14 @@ void EngineTurn::note_ejection(Duration returns_at) {
 void EngineTurn::give_up(bool is_silent, double pace_of_others) {
   constexpr double kFarSlower = 2;
   if (std::exchange(given_up_, true)) return;
-  give_up_first_token();
-  engine_->note_given_up(core_.clock.monotonic());
+  const Duration now = core_.clock.monotonic();
+  end_first_token(now);
+  engine_->note_given_up(now);
   if (may_be_reading()) return;
   const bool is_slow = engine_->pace() >= kFarSlower * pace_of_others;  // as the requests before this one found it
-  note_pace();
+  note_pace(now);
   if (!is_silent && !is_slow) return;
-  if (const auto returns_at = engine_->fail(core_.clock.monotonic())) note_ejection(*returns_at);
+  if (const auto returns_at = engine_->fail(now)) note_ejection(*returns_at);
 }
 
 void EngineTurn::end_reading() {
@@ -47,21 +49,20 @@ void EngineTurn::end_reading() {
 }
 
 // Patience is this many times what is expected.
-void EngineTurn::note_pace() {
-  if (!given_up_) note_sign(core_.clock.monotonic());
-  engine_->note_pace(core_.options.patience_factor * age().seconds() / patience_.seconds());
+void EngineTurn::note_pace(Duration now) {
+  engine_->note_pace(core_.options.patience_factor * (now - began_).seconds() / patience_.seconds());
 }
 
 void EngineTurn::note_first_token() {
   if (noted_) return;
-  give_up_first_token();
-  note_pace();
+  end_first_token(last_sign_);
+  note_pace(last_sign_);
   engine_->ramp_up();
 }
 
-void EngineTurn::give_up_first_token() {
+void EngineTurn::end_first_token(Duration now) {
   end_reading();
-  if (!std::exchange(noted_, true)) engine_->first_tokens().note(core_.clock.monotonic() - began_);
+  if (!std::exchange(noted_, true)) engine_->first_tokens().note(now - began_);
 }
 
 }  // namespace tandem::gateway

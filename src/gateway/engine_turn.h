@@ -22,7 +22,10 @@ class EngineTurn {
   Duration patience() const { return patience_; }
   Duration age() const { return core_.clock.monotonic() - began_; }
   // The engine has sent something.
-  void note_sign(Duration now) { engine_->note_sign(now); }
+  void note_sign(Duration now) {
+    last_sign_ = now;
+    engine_->note_sign(now);
+  }
   // For how long, of the turn, it has sent nothing to anybody.
   Duration silence() const { return core_.clock.monotonic() - std::max(began_, engine_->last_sign()); }
   // The engine may be silent over somebody's long prompt, and not ill.
@@ -31,14 +34,16 @@ class EngineTurn {
   // that may be reading, or is only late (not `is_silent`) and was not of late: up to twice `pace_of_others`.
   void give_up(bool is_silent = true, double pace_of_others = 1);
   bool given_up() const { return given_up_; }
-  // Its first token has come. Later calls change nothing.
+  // Its first token has come with the last sign. Later calls change nothing.
   void note_first_token();
-  void note_whole_answer() { note_pace(); }
+  // Likewise.
+  void note_whole_answer() { note_pace(last_sign_); }
   // It has not come up to now, and is no longer waited for: it took longer than this.
-  void give_up_first_token();
+  void give_up_first_token() { end_first_token(core_.clock.monotonic()); }
 
  private:
-  void note_pace();
+  void note_pace(Duration now);
+  void end_first_token(Duration now);
   void end_reading();
   void note_ejection(Duration returns_at);
 
@@ -46,6 +51,7 @@ class EngineTurn {
   std::shared_ptr<EngineState> engine_;
   const Duration patience_;
   const Duration began_;
+  Duration last_sign_ = began_;
   Duration reading_;  // 0: not long, or over
   bool given_up_ = false;
   bool noted_ = false;

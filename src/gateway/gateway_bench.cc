@@ -114,8 +114,8 @@ BENCHMARK(publish_to_50000_tenants)->Unit(benchmark::kMillisecond);
 
 class Overheads final : public RecordSink {
  public:
-  void on_request(const RequestRecord& record) override {
-    overhead_ns.record(static_cast<uint64_t>(record.overhead.value() * 1e3));
+  void on_request(const SharedRecord& record) override {
+    overhead_ns.record(static_cast<uint64_t>(record->overhead.value() * 1e3));
   }
   Histogram overhead_ns;
 };

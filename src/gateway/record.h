@@ -92,11 +92,14 @@ struct RequestRecord {
 
 Json to_json(const RequestRecord& record);
 
-// Where records go. Called on the gateway's thread when a request has ended: it must not block.
+// Of a request that has ended: nothing of it changes any more, and whoever needs it longer keeps it.
+using SharedRecord = std::shared_ptr<const RequestRecord>;
+
+// Where records go. Called on the gateway's thread when a request has ended, never with null: it must not block.
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
-  virtual void on_request(const RequestRecord& record) = 0;
+  virtual void on_request(const SharedRecord& record) = 0;
 };
 
 // A decision with all it weighed, the chosen target first, then by cost.

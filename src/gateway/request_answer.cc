@@ -85,9 +85,10 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::Exchange& exchange) {
-  const Duration read_from = core_.clock.monotonic();
+  const Duration read_from = looked_at_;
   Result<std::string> body = co_await exchange.read_all(core_.options.answer_bytes_max);
-  waited_ = waited_ + (core_.clock.monotonic() - read_from);
+  waited_ = waited_ + (look() - read_from);
+  if (body) turn.note_sign(looked_at_);
   silence_.stop();
   if (writer_.peer_closed()) co_return leave(turn);
   if (!body) co_return fail_turn(turn, body.error());
@@ -157,11 +158,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
 }
 
 asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchange, StreamReader& reader) {
-  const Duration read_from = core_.clock.monotonic();
+  const Duration read_from = looked_at_;
   if (writer_.started()) core_.silence.watch(silence_, core_.options.stall_max);
   Result<std::optional<std::string>> piece = co_await exchange.read_some();
   if (writer_.started()) silence_.stop();
-  const Duration now = core_.clock.monotonic();
+  const Duration now = look();
   if (piece && *piece && turn_ != nullptr) turn_->note_sign(now);
   if (!writer_.started()) waited_ = waited_ + (now - read_from);
   StreamReader::Step step;
@@ -203,6 +204,7 @@ void RequestRun::note_sent(const StreamReader::Step& step) {
   bytes_down_ += step.forward.size();
   if (step.tokens == 0) return;
   if (turn_ != nullptr) turn_->note_first_token();
+  look();
   last_token_at_ = elapsed();
   if (first_token_at_) return;
   first_token_at_ = last_token_at_;
@@ -278,7 +280,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
 }
 
 http::Headers RequestRun::answer_headers(std::string_view content_type) {
-  record_.overhead = microseconds_of(core_.clock.monotonic() - arrived_ - waited_);
+  record_.overhead = microseconds_of(look() - arrived_ - waited_);
   http::Headers headers = http::content_type(content_type);
   headers.add("x-request-id", request_id_);
   if (meter_ != nullptr) {

@@ -9,7 +9,7 @@ namespace asio = boost::asio;
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t target, double quantile) {
   core_.hedges.note_request();
-  const Duration began = core_.clock.monotonic();
+  const Duration began = look();
   Race race(core_.context);
   writer_.on_disconnect([&race] { race.stop(); });
   watch_engine(*turn_, [this, &race] {
@@ -27,7 +27,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
       const uint32_t other = *second->target;
       excluded_.push_back(other);
       record_.hedge = HedgeRecord{record_.deployment, bound_->table->targets()[other].deployment,
-                                  microseconds_of(core_.clock.monotonic() - began), false};
+                                  microseconds_of(look() - began), false};
       auto turn = turn_at(*second);
       note_prefix(*second);
       begin_attempt(bound_->table->targets()[other]);
@@ -36,7 +36,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_hedged_turn(uint32_t targe
     }
     co_await race.wait(std::nullopt);
   }
-  waited_ = waited_ + (core_.clock.monotonic() - began);
+  waited_ = waited_ + (look() - began);
   const std::shared_ptr<Attempt> winner = race.winner();
   writer_.on_disconnect({});
   silence_.stop();

@@ -131,7 +131,8 @@ void RequestRun::settle_limits() {
   const uint64_t used = record_.was_served() ? record_.prompt_tokens + record_.output_tokens : 0;
   if (tokens_taken_ > 0) meter_->tokens.settle(limits.tokens_per_minute, tokens_taken_, used);
   if (record_.cost.value() > 0)
-    meter_->spend(static_cast<uint64_t>(std::llround(record_.cost.value() * 1e9)), core_.clock.now());
+    meter_->spend(static_cast<uint64_t>(std::llround(record_.cost.value() * 1e9)),
+                  record_.at + (looked_at_ - arrived_));
 }
 
 Checked<std::monostate> RequestRun::find_model() {
@@ -241,7 +242,7 @@ routing::Decision RequestRun::weigh(const routing::RequestFacts& facts, const st
 }
 
 routing::Decision RequestRun::decide() {
-  core_.board.readmit_due(core_.clock.monotonic());
+  core_.board.readmit_due(looked_at_);
   const routing::Decision decision = weigh(facts_, excluded_);
   if (kept_ == nullptr) {
     kept_ = std::make_shared<KeptDecision>();
@@ -373,12 +374,12 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_posit
   writer_.on_disconnect([this] { sending_->cancel(); });
   watch_engine(turn, [this] { sending_->cancel(); });
 
-  const Duration sent_at = core_.clock.monotonic();
+  const Duration sent_at = look();
   http::Endpoint endpoint{target.host, target.port};
   http::ClientRequest request = request_for(target);
   Result<http::Exchange> exchange =
       co_await core_.client.send(std::move(endpoint), std::move(request), core_.options.timeouts, *sending_);
-  waited_ = waited_ + (core_.clock.monotonic() - sent_at);
+  waited_ = waited_ + (look() - sent_at);
   if (writer_.peer_closed()) co_return leave(turn);
   if (!exchange) co_return fail_turn(turn, exchange.error());
   co_return co_await answer(turn, *exchange);
@@ -435,7 +436,7 @@ RequestRun::TurnEnd RequestRun::leave() {
   return std::nullopt;
 }
 
-Microseconds RequestRun::elapsed() const { return microseconds_of(core_.clock.monotonic() - arrived_); }
+Duration RequestRun::look() { return looked_at_ = core_.clock.monotonic(); }
 
 // Everything that follows from what is known of the request so far and from its outcome.
 void RequestRun::conclude() {
@@ -484,6 +485,7 @@ void RequestRun::keep_decision(Outcome outcome) {
 
 void RequestRun::finish() {
   keep_decision(record_.outcome);
+  look();
   conclude();
   if (charged_) {
     const bool served = record_.was_served();
@@ -492,8 +494,8 @@ void RequestRun::finish() {
   }
   note_trials();
   core_.metrics.record(record_);
-  core_.sink.on_request(record_);
-  if (kept_at_) core_.ring.settle(*kept_at_, std::make_shared<const RequestRecord>(std::move(record_)));
+  core_.sink.on_request(shared_record_);
+  if (kept_at_) core_.ring.settle(*kept_at_, shared_record_);
 }
 
 }  // namespace tandem::gateway

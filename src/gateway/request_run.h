@@ -126,7 +126,8 @@ class RequestRun {
   void note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen);
   Usage usage() const;  // as noted
   ResponsesReply& responses_reply();
-  Microseconds elapsed() const;
+  Duration look();  // at the clock: `looked_at_` is now
+  Microseconds elapsed() const { return microseconds_of(looked_at_ - arrived_); }
   void conclude();
   void keep_decision(Outcome outcome);
   void finish();
@@ -137,6 +138,7 @@ class RequestRun {
   const http::Request& request_;
   http::ResponseWriter& writer_;
   const Duration arrived_;
+  Duration looked_at_ = arrived_;  // the clock, last: each look is 25 ns or more
   std::shared_ptr<const BoundTable> bound_;
   CompletionRequest completion_;
   std::optional<ResponsesRequest> responses_;  // where that was asked: what the engine gets is its chat completion
@@ -151,7 +153,8 @@ class RequestRun {
   TenantMeter* meter_ = nullptr;     // null: the tenant has no limits
   uint64_t tokens_taken_ = 0;        // of the tenant's limit, until the answer tells how many it were
   std::optional<RateMeter::Standing> requests_standing_, tokens_standing_;
-  RequestRecord record_;
+  const std::shared_ptr<RequestRecord> shared_record_ = std::make_shared<RequestRecord>();
+  RequestRecord& record_ = *shared_record_;  // this run's alone until it has ended
   routing::RequestFacts facts_;
   routing::PrefixHasher prefix_;
   routing::RequestFacts asked_facts_;            // without what a canary changes; where the grid has trials

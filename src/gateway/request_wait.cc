@@ -92,7 +92,7 @@ asio::awaitable<Checked<uint32_t>> RequestRun::wait_for_room(bool has_room) {
     core_.queue.leave(waiting_);
   }
   writer_.on_disconnect({});
-  const Duration waited = core_.clock.monotonic() - began;
+  const Duration waited = look() - began;
   record_.queued = record_.queued + microseconds_of(waited);
   waited_ = waited_ + waited;
   if (target) co_return *target;

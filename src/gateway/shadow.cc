@@ -34,8 +34,8 @@ asio::awaitable<bool> measure(Shadow& shadow, http::Exchange& exchange, EngineTu
       last = clock.monotonic();
       if (step.error || last - began > shadow.core->options.stream_duration_max) co_return false;
       if (step.tokens > 0 && !first) first = last;
-      if (step.tokens > 0) turn.note_first_token();
       turn.note_sign(last);
+      if (step.tokens > 0) turn.note_first_token();
     }
     if (reader.engine_error()) co_return false;
     usage = reader.usage();

@@ -134,7 +134,7 @@ void TenantGate::conclude(Visit visit) {
           "tandem_predictive_requests_total", "Requests to predictive models by how they ended",
           {{"tenant", record.tenant}, {"model", record.model}, {"outcome", std::string(to_string(record.outcome))}})
       .add();
-  sink_.on_request(record);
+  sink_.on_request(std::make_shared<const RequestRecord>(std::move(record)));
 }
 
 }  // namespace tandem::gateway

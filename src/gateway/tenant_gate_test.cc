@@ -9,7 +9,7 @@ namespace {
 
 class GateRecords final : public RecordSink {
  public:
-  void on_request(const RequestRecord& record) override { all.push_back(record); }
+  void on_request(const SharedRecord& record) override { all.push_back(*record); }
   std::vector<RequestRecord> all;
 };
 

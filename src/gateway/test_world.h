@@ -178,7 +178,7 @@ class TestClock final : public Clock {
 
 class Records final : public RecordSink {
  public:
-  void on_request(const RequestRecord& record) override { all.push_back(record); }
+  void on_request(const SharedRecord& record) override { all.push_back(*record); }
   std::vector<RequestRecord> all;
 };
 

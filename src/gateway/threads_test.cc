@@ -15,7 +15,7 @@ namespace {
 
 class CountingSink final : public RecordSink {
  public:
-  void on_request(const RequestRecord& record) override { ok += record.outcome == Outcome::ok; }
+  void on_request(const SharedRecord& record) override { ok += record->outcome == Outcome::ok; }
   std::atomic<int> ok = 0;
 };
 

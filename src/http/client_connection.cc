@@ -353,7 +353,7 @@ void ClientPool::give(std::unique_ptr<ClientConnection> connection) {
   connection->detach();
   std::vector<Idle>& kept = idle_[connection->endpoint()];
   if (closed_ || idle_count_ >= options_->idle_max || kept.size() >= options_->idle_per_endpoint_max) return;
-  kept.push_back({std::move(connection), std::chrono::steady_clock::now()});
+  kept.push_back({std::move(connection), reactor_.now()});
   if (++idle_count_ == 1) sweep_.set(options_->idle_timeout);
 }
 

@@ -53,7 +53,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::unordered_set<Connection*> connections_;  // each removes itself
   uint16_t port_ = 0;
   bool closing_ = false;
-  std::time_t date_second_ = 0;
+  Reactor::TimePoint date_until_ = Reactor::TimePoint::min();
   std::string date_;
 };
 

@@ -28,7 +28,8 @@ Reactor::Reactor(asio::io_context& context)
     : service(context),
       context_(context),
       epoll_(context),
-      buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)) {
+      buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)),
+      gathered_(std::make_unique_for_overwrite<char[]>(kGatherBytes)) {
   const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);
   CHECK(descriptor >= 0);  // as Asio's own
   epoll_.assign(descriptor);
@@ -166,12 +167,20 @@ Socket::Moved Socket::write(std::span<asio::const_buffer> pieces) {
   }
   if (wanted == 0) return {};
   if (!can_write_) return {0, asio::error::would_block};
+  if (count > 1 && wanted <= Reactor::kGatherBytes) {
+    char* to = reactor_.gathered_.get();
+    for (const iovec& part : std::span(parts).first(count))
+      to = std::copy_n(static_cast<char*>(part.iov_base), part.iov_len, to);
+    parts[0] = {reactor_.gathered_.get(), wanted};
+    count = 1;
+  }
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = count;
   ssize_t sent = 0;
   do {
-    sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+    sent = count == 1 ? ::send(descriptor_, parts[0].iov_base, wanted, MSG_NOSIGNAL)
+                      : ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {0, last_error()};
   auto taken = static_cast<size_t>(std::max<ssize_t>(sent, 0));

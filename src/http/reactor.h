@@ -36,6 +36,9 @@ class Reactor final : public boost::asio::execution_context::service {
 
   // Where all sockets read to: valid until whoever reads next, so that connections that wait hold no buffer.
   std::span<char> read_buffer() { return {buffer_.get(), kReadBytes}; }
+  // Where a message in pieces is put together. The kernel takes longer to be told of several pieces than it takes to
+  // copy that much.
+  static constexpr size_t kGatherBytes = 8 * 1024;
 
   boost::asio::io_context& context() { return context_; }
 
@@ -60,6 +63,7 @@ class Reactor final : public boost::asio::execution_context::service {
   boost::asio::io_context& context_;
   boost::asio::posix::stream_descriptor epoll_;
   std::unique_ptr<char[]> buffer_;
+  std::unique_ptr<char[]> gathered_;
   Sockets sockets_;
   std::array<epoll_event, kEventsMax> events_{};
   size_t events_begin_ = 0;  // those not handled yet are [begin, end)
@@ -103,7 +107,8 @@ class Socket : public SocketHook {
     boost::system::error_code error;
   };
   Moved read(std::span<char> into);
-  // In one call. Where it took but a part, without an error, the pieces are what is left, and it is to be waited for.
+  // In one call, up to 8 pieces. Where it took but a part, without an error, the pieces are what is left, and it is to
+  // be waited for.
   Moved write(std::span<boost::asio::const_buffer> pieces);
 
   // Returns when it can be read or written, is closed, or was woken: whoever waits looks again.

@@ -140,11 +140,14 @@ void ServerState::close_now() {
 }
 
 std::string_view ServerState::date() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  if (now != date_second_) {
-    date_second_ = now;
+  const Reactor::TimePoint now = reactor_.now();
+  if (now >= date_until_) {
+    const auto time = std::chrono::system_clock::now();
+    const auto second = std::chrono::floor<std::chrono::seconds>(time);
+    date_until_ = now + (second + std::chrono::seconds(1) - time);
+    const std::time_t at = std::chrono::system_clock::to_time_t(second);
     std::tm utc{};
-    gmtime_r(&now, &utc);
+    gmtime_r(&at, &utc);
     std::array<char, 40> text{};
     const size_t size =
         std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);  // in the "C" locale

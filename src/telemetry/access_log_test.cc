@@ -82,24 +82,24 @@ TEST_F(AccessLogFile, ALineForEachRequestOfEachLane) {
   auto log = open();
   gateway::RecordSink& one = log->lane();
   gateway::RecordSink& two = log->lane();
-  for (int i = 0; i < 3; ++i) one.on_request(served_record("one"));
-  two.on_request(served_record("two"));
+  for (int i = 0; i < 3; ++i) one.on_request(shared_record("one"));
+  two.on_request(shared_record("two"));
   log.reset();  // writes what waits
   EXPECT_EQ(lines("access.log").size(), 4u);
   EXPECT_EQ(lines("access.log").at(3)["tenant"].text(), "two");
   EXPECT_EQ(written(), 4u);
-  open()->lane().on_request(served_record());
+  open()->lane().on_request(shared_record());
   EXPECT_EQ(lines("access.log").size(), 5u) << "a later start appends";
 }
 
 TEST_F(AccessLogFile, ReopensWhereTheOldOneWasMovedAway) {
   auto log = open();
   gateway::RecordSink& lane = log->lane();
-  lane.on_request(served_record("before"));
+  lane.on_request(shared_record("before"));
   while (written() < 1) std::this_thread::yield();
   std::filesystem::rename(directory / "access.log", directory / "access.log.1");
   log->reopen();
-  lane.on_request(served_record("after"));
+  lane.on_request(shared_record("after"));
   log.reset();
   EXPECT_EQ(lines("access.log.1").size(), 1u);
   ASSERT_EQ(lines("access.log").size(), 1u);
@@ -116,11 +116,11 @@ TEST(RecordLane, AFullOneDropsAndCounts) {
   Metrics metrics;
   Counter& dropped = metrics.counter("dropped", "");
   RecordLane lane(2, dropped, false);
-  for (const char* tenant : {"a", "b", "c"}) lane.on_request(served_record(tenant));
+  for (const char* tenant : {"a", "b", "c"}) lane.on_request(shared_record(tenant));
   EXPECT_EQ(dropped.value(), 1u);
   std::string drained;
   EXPECT_EQ(lane.drain(1, [&](const gateway::RequestRecord& record) { drained += record.tenant; }), 1u);
-  lane.on_request(served_record("d"));
+  lane.on_request(shared_record("d"));
   lane.drain(9, [&](const gateway::RequestRecord& record) { drained += record.tenant; });
   EXPECT_EQ(drained, "abd");
 }
@@ -132,8 +132,11 @@ TEST(RecordLane, KeepsTheOrderBetweenTwoThreads) {
   RecordLane lane(64, dropped, false);
   std::atomic<bool> ended = false;
   std::thread producer([&] {
-    gateway::RequestRecord record;
-    for (record.offset = 1; record.offset <= kRecords; ++record.offset) lane.on_request(record);
+    for (uint64_t offset = 1; offset <= kRecords; ++offset) {
+      auto record = std::make_shared<gateway::RequestRecord>();
+      record->offset = offset;
+      lane.on_request(std::move(record));
+    }
     ended = true;
   });
   uint64_t last = 0;

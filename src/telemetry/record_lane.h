@@ -11,16 +11,16 @@
 
 namespace tandem::telemetry {
 
-// A ring of slots whose strings are used again, so that a record costs a copy, no lock and, once warm, no allocation.
-// One thread calls `on_request`, one `drain`.
+// A ring of slots, so that a record costs no copy, no lock and no allocation. One thread calls `on_request`, one
+// `drain`.
 class RecordLane final : public gateway::RecordSink {
  public:
   // `dropped` counts what came while all slots were full. `traced_only`: others are let go by.
   RecordLane(size_t slots, Counter& dropped, bool traced_only)
       : slots_(slots), dropped_(dropped), traced_only_(traced_only) {}
 
-  void on_request(const gateway::RequestRecord& record) override {
-    if (traced_only_ && record.trace == nullptr) return;
+  void on_request(const gateway::SharedRecord& record) override {
+    if (traced_only_ && record->trace == nullptr) return;
     const size_t put = put_.load(std::memory_order_relaxed);
     if (put - taken_.load(std::memory_order_acquire) == slots_.size()) return dropped_.add();
     slots_[put % slots_.size()] = record;
@@ -32,13 +32,17 @@ class RecordLane final : public gateway::RecordSink {
   size_t drain(size_t records_max, Take take) {
     const size_t from = taken_.load(std::memory_order_relaxed);
     const size_t count = std::min(put_.load(std::memory_order_acquire) - from, records_max);
-    for (size_t i = 0; i < count; ++i) take(slots_[(from + i) % slots_.size()]);
+    for (size_t i = 0; i < count; ++i) {
+      gateway::SharedRecord& slot = slots_[(from + i) % slots_.size()];
+      take(*slot);
+      slot.reset();
+    }
     taken_.store(from + count, std::memory_order_release);
     return count;
   }
 
  private:
-  std::vector<gateway::RequestRecord> slots_;
+  std::vector<gateway::SharedRecord> slots_;  // null: free
   Counter& dropped_;
   const bool traced_only_;
   alignas(64) std::atomic<size_t> put_{0};

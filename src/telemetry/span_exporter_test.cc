@@ -165,7 +165,7 @@ TEST(SpanExporter, ARequestIsAServersSpanWithAClientsForEachAttempt) {
   Metrics metrics;
   {
     SpanExporter exporter(receiver.options(), metrics);
-    exporter.lane().on_request(served_record());
+    exporter.lane().on_request(shared_record());
     receiver.wait_for(1);
     while (metrics.counter("tandem_trace_spans_exported_total", "").value() == 0) std::this_thread::yield();
   }
@@ -209,7 +209,7 @@ TEST(SpanExporter, ABusyReceiverIsAskedAgainWithTheSameSpans) {
   Receiver receiver({503, 429});
   Metrics metrics;
   SpanExporter exporter(receiver.options(), metrics);
-  exporter.lane().on_request(served_record());
+  exporter.lane().on_request(shared_record());
   receiver.wait_for(3);
   EXPECT_EQ(receiver.request(2).body, receiver.request(0).body);
 }
@@ -219,11 +219,11 @@ TEST(SpanExporter, WhatIsRefusedIsDroppedAndCounted) {
   Metrics metrics;
   SpanExporter exporter(receiver.options(), metrics);
   gateway::RecordSink& lane = exporter.lane();
-  lane.on_request(served_record());
+  lane.on_request(shared_record());
   Counter& dropped = metrics.counter("tandem_trace_spans_dropped_total", "");
   while (dropped.value() < 3) std::this_thread::yield();
   EXPECT_EQ(receiver.received, 1u);
-  lane.on_request(served_record());
+  lane.on_request(shared_record());
   receiver.wait_for(2);
 }
 
@@ -236,7 +236,7 @@ TEST(SpanExporter, AnAbsentReceiverCostsBatchesNotRequests) {
   options.attempts_max = 2;
   Metrics metrics;
   SpanExporter exporter(options, metrics);
-  exporter.lane().on_request(served_record());
+  exporter.lane().on_request(shared_record());
   Counter& dropped = metrics.counter("tandem_trace_spans_dropped_total", "");
   while (dropped.value() < 3) std::this_thread::yield();
 }
@@ -250,10 +250,10 @@ TEST(SpanExporter, RequestsGoInBatchesAndTheLastWithTheExporter) {
   {
     SpanExporter exporter(options, metrics);
     gateway::RecordSink& lane = exporter.lane();
-    gateway::RequestRecord not_sampled = served_record();
-    not_sampled.trace = nullptr;
-    lane.on_request(not_sampled);
-    for (int i = 0; i < 4; ++i) lane.on_request(served_record());
+    auto not_sampled = std::make_shared<gateway::RequestRecord>(served_record());
+    not_sampled->trace = nullptr;
+    lane.on_request(std::move(not_sampled));
+    for (int i = 0; i < 4; ++i) lane.on_request(shared_record());
   }
   ASSERT_EQ(receiver.received, 1u);
   EXPECT_EQ(read_export(receiver.request(0).body).spans.size(), 12u);
@@ -270,7 +270,7 @@ TEST(SpanExporter, AtTheEndEverySpanIsSentOrCounted) {
     {
       SpanExporter exporter(options, metrics);
       gateway::RecordSink& lane = exporter.lane();
-      for (int i = 0; i < 35; ++i) lane.on_request(served_record());
+      for (int i = 0; i < 35; ++i) lane.on_request(shared_record());
     }
     EXPECT_EQ(metrics.counter("tandem_trace_spans_exported_total", "").value(), is_there ? 105u : 0u);
     EXPECT_EQ(metrics.counter("tandem_trace_spans_dropped_total", "").value(), is_there ? 0u : 105u);

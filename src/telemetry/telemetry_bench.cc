@@ -9,11 +9,11 @@
 namespace tandem::telemetry {
 namespace {
 
-// On the gateway's thread: a copy into a slot that was used before.
+// On the gateway's thread.
 void hand_over(benchmark::State& state) {
   Metrics metrics;
   RecordLane lane(8'192, metrics.counter("dropped", ""), false);
-  const gateway::RequestRecord record = served_record();
+  const gateway::SharedRecord record = shared_record();
   size_t waiting = 0;
   for (auto _ : state) {
     lane.on_request(record);

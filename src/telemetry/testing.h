@@ -54,4 +54,8 @@ inline gateway::RequestRecord served_record(std::string tenant = "acme") {
   return record;
 }
 
+inline gateway::SharedRecord shared_record(std::string tenant = "acme") {
+  return std::make_shared<const gateway::RequestRecord>(served_record(std::move(tenant)));
+}
+
 }  // namespace tandem::telemetry

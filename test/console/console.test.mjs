@@ -263,6 +263,29 @@ for (const colorScheme of ['dark', 'light'])
     await page.locator('[data-testid="whatif-map"] .cross').waitFor();
   }));
 
+test('what was chosen in a search stays chosen when answers come late', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await openMap(page, server.url);
+  const site = server.fixture.grid.sites[0];
+  let answer;
+  const late = new Promise((resolve) => (answer = resolve));
+  await page.route('**/api/v1/search?*', async (route) => {
+    await late;
+    await route.fulfill({ json: { results: [{ kind: 'site', id: 'late', name: `${site.name} that came late`, matched: 'name' }] } });
+  });
+  await page.keyboard.press('/');
+  await page.getByTestId('search-input').fill(site.name);
+  const chosen = page.locator('[data-testid="search-hit"][aria-selected="true"]');
+  await chosen.getByText(site.name).first().waitFor();
+  const sites = page.locator('[data-testid="search-group"][data-kind="Site"] [data-testid="search-hit"]');
+  const before = await sites.count();
+  for (let i = 0; i < before; ++i) await page.keyboard.press('ArrowDown');
+  const wanted = await chosen.innerText();
+  answer();
+  await page.getByText('that came late').waitFor();
+  assert.equal(await sites.count(), before + 1);
+  assert.equal(await chosen.innerText(), wanted);
+}));
+
 test('the stream is lost and comes back', inBrowser({ reducedMotion: 'reduce', width: 900, height: 600 }, async (page) => {
   await openMap(page, server.url);
   server.fixture.deaf = true;

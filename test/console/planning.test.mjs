@@ -170,6 +170,12 @@ test('what the server refuses is told in its words', inBrowser({ reducedMotion: 
 test('every page fits a narrow window', inBrowser({ reducedMotion: 'reduce', ...narrow }, async (page) => {
   await openMap(page, server.url);
   await picture(page, 'map-narrow');
+  await page.getByTestId('feed-open').click();
+  await page.getByTestId('decision').first().click();
+  await page.getByTestId('why-panel').waitFor();
+  await page.getByTestId('decision-feed').waitFor({ state: 'detached' });
+  await picture(page, 'why-narrow');
+  await page.getByTestId('panel-close').click();
   for (const name of ['plan', 'whatif', 'replay', 'serving', 'branches', 'discrepancies', 'query', 'log', 'ontology', 'inventory']) {
     await page.goto(`${server.url}/#/${name}`);
     await page.getByTestId(`${name}-page`).waitFor();

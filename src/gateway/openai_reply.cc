@@ -208,28 +208,34 @@ StreamReader::StreamReader(bool strip_usage, std::shared_ptr<ReplyParser> parser
 
 StreamReader::Step StreamReader::feed(std::string_view bytes) {
   Step step;
-  pending_.append(bytes);
+  const bool is_continued = !pending_.empty();
+  if (is_continued) bytes = pending_.append(bytes);
   size_t begin = 0;
+  size_t forwarded = 0;  // of the bytes: handed on, or never to be
   while (!ended_ && !failed_) {
-    const size_t end = event_end(pending_, std::max(begin, searched_));
-    if ((end == std::string_view::npos ? pending_.size() : end) - begin > kEventBytesMax)
+    const size_t end = event_end(bytes, std::max(begin, searched_));
+    if ((end == std::string_view::npos ? bytes.size() : end) - begin > kEventBytesMax)
       step.error = Error{
           ErrorCode::too_large, fmt::format("an event of the engine's stream is over {} bytes", kEventBytesMax), {}};
     if (end == std::string_view::npos || step.error) break;
-    const std::string_view event = std::string_view(pending_).substr(begin, end - begin);
-    begin = end;
     Result<bool> hand_on = true;
     std::string joined;
-    if (const auto data = event_data(event, joined)) hand_on = take_data(*data, step);
-    if (!hand_on)
-      step.error = std::move(hand_on.error());
-    else if (*hand_on)
-      step.forward.append(event);
+    if (const auto data = event_data(bytes.substr(begin, end - begin), joined)) hand_on = take_data(*data, step);
+    if (!hand_on) step.error = std::move(hand_on.error());
+    if (!hand_on || !*hand_on) {
+      step.forward.append(bytes.substr(forwarded, begin - forwarded));
+      forwarded = end;
+    }
+    begin = end;
     failed_ = step.error.has_value();
   }
+  step.forward.append(bytes.substr(forwarded, begin - forwarded));
   failed_ = failed_ || step.error;
-  if (ended_ || failed_) begin = pending_.size();
-  pending_.erase(0, begin);
+  if (ended_ || failed_) begin = bytes.size();
+  if (is_continued)
+    pending_.erase(0, begin);
+  else
+    pending_ = bytes.substr(begin);
   searched_ = pending_.size() > 2 ? pending_.size() - 2 : 0;  // a blank line may lack its last two bytes
   return step;
 }
@@ -258,16 +264,16 @@ void StreamReader::remember(std::string_view data) {
 }
 
 Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
-  if (trim(data) == "[DONE]") {
-    ended_ = true;
-    step.has_data = true;
-    return false;
-  }
   if (is_like_last(data)) {
     step.has_data = true;
     ++step.tokens;
     ++tokens_;
     return true;
+  }
+  if (trim(data) == "[DONE]") {
+    ended_ = true;
+    step.has_data = true;
+    return false;
   }
   TANDEM_ASSIGN(const element root, parser_->parse(data));
   const ReplyMembers chunk(root);

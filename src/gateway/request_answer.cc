@@ -292,8 +292,11 @@ http::Headers RequestRun::answer_headers(std::string_view content_type) {
   headers.add("x-tandem-decision", record_.id);
   headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
   headers.add("x-tandem-region-source", to_string(region_source_));
-  const auto add_promise = [&](const char* name, Milliseconds promise) {
-    if (promise.value() > 0) headers.add(name, fmt::format("{:g}", promise.value()));
+  const auto add_promise = [&](std::string_view name, Milliseconds promise) {
+    const double ms = promise.value();
+    if (ms <= 0) return;
+    const bool is_whole = ms < 1e9 && ms == std::floor(ms);  // as most are, and those are made in a tenth of the time
+    headers.add(name, is_whole ? std::to_string(std::llround(ms)) : fmt::format("{:g}", ms));
   };
   add_promise("x-tandem-promise-ttft-ms", record_.promise_ttft);
   add_promise("x-tandem-promise-tpot-ms", record_.promise_tpot);

@@ -275,6 +275,7 @@ asio::awaitable<void> ClientConnection::read_tls() {
 
 // The data among the bytes that have come.
 void ClientConnection::take_decoded(std::string& body) {
+  body.reserve(body.size() + unread().size());  // once, and not with each chunk
   while (!unread().empty() && !decoder_.done() && !decoder_.malformed()) {
     const BodyDecoder::Step step = decoder_.next(unread());
     body.append(step.data);

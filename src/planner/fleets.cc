@@ -14,6 +14,7 @@ constexpr uint32_t kPatience = 4;                 // of them without gain before
 constexpr double kStep = 0.7, kStepLeast = 0.05;  // of Polyak's
 constexpr double kBeyond = 1.05;                  // what is aimed at, over what is spent
 constexpr double kDeflection = 0.4;
+constexpr double kRaise = 2;
 
 class FleetsOfModel {
  public:
@@ -108,27 +109,45 @@ class FleetsOfModel {
     prices_.push_back(std::move(v));
   }
 
+  double value(const Numbers& of, const std::vector<double>& v) {
+    double eur = set(v);
+    for (const std::vector<double>& adds : relaxation_.evaluate_numbers(model_, now_, of)) eur += adds.back();
+    return eur;
+  }
+
+  // Where a fleet lacks a little room for all, that little must be dear: prices grow alike as long as that proves more.
+  double raise(const Numbers& of, std::vector<double>& v) {
+    double best = value(of, v);
+    for (std::vector<double> higher = v; best < spent_; v = higher) {
+      for (size_t i = 0; i < v.size(); ++i)
+        higher[i] = std::min(kRaise * v[i], problem_.demands[demands_[i]].penalty_eur_per_hour);
+      const double eur = value(of, higher);
+      if (eur <= best) break;
+      best = eur;
+    }
+    return best;
+  }
+
   // The most that is found to be proven of a fleet, up to what is spent, and by what.
   std::pair<double, std::vector<double>> climb(const Numbers& of, std::vector<double> v, const std::stop_token& stop) {
-    double best = -std::numeric_limits<double>::infinity(), step = kStep;
-    std::vector<double> best_v, last(v.size());
+    double best = raise(of, v), step = kStep;
+    std::vector<double> best_v = v, last(v.size());
     uint32_t without_gain = 0;
     for (uint32_t round = 0; round < kRounds && step >= kStepLeast && best < spent_ && !stop.stop_requested();
          ++round) {
-      double value = set(v);
-      for (const std::vector<double>& adds : relaxation_.evaluate_numbers(model_, now_, of)) value += adds.back();
-      if (value > best) {
-        best = value;
+      const double eur = value(of, v);
+      if (eur > best) {
+        best = eur;
         best_v = v;
         without_gain = 0;
-      } else if (++without_gain >= kPatience) {
+      } else if (round > 0 && ++without_gain >= kPatience) {
         step /= 2;
         without_gain = 0;
         v = best_v;
         std::fill(last.begin(), last.end(), 0);
         continue;
       }
-      move(v, last, step * (kBeyond * spent_ - value));
+      move(v, last, step * (kBeyond * spent_ - eur));
     }
     return {best, best_v};
   }

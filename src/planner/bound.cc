@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "planner/fleets.h"
 #include "planner/relaxation.h"
 
 namespace tandem::planner {
@@ -60,6 +61,18 @@ class Bound::Climb {
   }
   const Prices& best() const { return best_; }
   const std::vector<float>& expected() const { return expected_; }
+
+  // What the plan known spends on a model, at those prices of resources.
+  double spent(size_t model, const Known& known, const Prices& prices) const {
+    double eur = 0;
+    for (const uint32_t d : relaxation_.demands_of_model()[model]) eur += known.eur_of_demand[d];
+    for (const uint32_t c : problem_.candidates_of_model[model]) {
+      const Candidate& candidate = problem_.candidates[c];
+      eur += known.replicas[c] *
+             (prices.pool[candidate.pool] * candidate.accelerators + prices.site[candidate.site] * candidate.worst_kw);
+    }
+    return eur;
+  }
 
   void run(uint32_t rounds, uint32_t of_models, const Known& known, const std::stop_token& stop) {
     aim_at(known);
@@ -276,8 +289,11 @@ class Bound::Climb {
 namespace {
 
 Prices no_prices(const Problem& problem) {
-  return {std::vector<double>(problem.demands.size()), std::vector<double>(problem.pool_spare.size()),
-          std::vector<double>(problem.site_kw.size()), std::vector<double>(problem.arc_spare_gbps.size())};
+  return {std::vector<double>(problem.demands.size()),
+          std::vector<double>(problem.pool_spare.size()),
+          std::vector<double>(problem.site_kw.size()),
+          std::vector<double>(problem.arc_spare_gbps.size()),
+          {}};
 }
 
 }  // namespace
@@ -288,6 +304,7 @@ Bound::Bound(const Problem& problem, Prices learnt)
       climb_(std::make_unique<Climb>(problem, *relaxation_)),
       proven_prices_(no_prices(problem)),
       large_(problem.columns() > kOptionsInFull) {
+  learnt.fleets.clear();
   for (size_t d = 0; d < learnt.demand.size(); ++d)
     learnt.demand[d] = std::clamp(learnt.demand[d], 0.0, problem.demands[d].penalty_eur_per_hour);
   climb_->start(std::move(learnt));
@@ -310,14 +327,15 @@ Bound::~Bound() = default;
 
 const std::vector<float>& Bound::expected() const { return climb_->expected(); }
 
-void Bound::price_all(const Prices& prices) {
-  const double value = relaxation_->evaluate(prices);
+void Bound::price_all(const Prices& prices) { take(relaxation_->evaluate(prices), prices); }
+
+bool Bound::take(double value, Prices prices) {
   // Sums of millions of products carry a relative error far below this; the bound gives it away to stay below.
   const double proven = value - 1e-9 * std::abs(value);
-  if (proven > value_) {
-    value_ = proven;
-    proven_prices_ = prices;
-  }
+  if (proven <= value_) return false;
+  value_ = proven;
+  proven_prices_ = std::move(prices);
+  return true;
 }
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
@@ -326,7 +344,32 @@ void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& st
   price_all(climb_->best());
 }
 
-double Bound::value_of_model(uint32_t model) const { return relaxation_->value_of_model(model); }
+void Bound::prove_by_fleets(const Known& known, const std::stop_token& stop) {
+  Prices prices = climb_->best();
+  double value = relaxation_->evaluate(prices);
+  const size_t models = relaxation_->demands_of_model().size();
+  std::vector<uint8_t> pinned(models, 0);
+  for (const Candidate& candidate : problem_.candidates) pinned[candidate.model] |= candidate.pinned > 0;
+  std::vector<Prices::Fleets> fleets(models);
+  Prices trial = prices;
+  for_each_on_two_threads(models, [&](size_t m) {
+    if (pinned[m] != 0 || relaxation_->demands_of_model()[m].empty() || stop.stop_requested()) return;
+    fleets[m] = planner::prove_by_fleets(problem_, *relaxation_, static_cast<uint32_t>(m), trial,
+                                         climb_->spent(m, known, prices), known.eur_of_demand, stop);
+  });
+  std::vector<double> more(models, 0);
+  for (size_t m = 0; m < models; ++m) {
+    more[m] = std::max(0.0, fleets[m].eur_per_hour - relaxation_->value_of_model(static_cast<uint32_t>(m)));
+    value += more[m];
+    if (more[m] > 0) prices.fleets.push_back(std::move(fleets[m]));
+  }
+  if (!take(value, std::move(prices))) return;
+  by_fleets_ = std::move(more);
+}
+
+double Bound::value_of_model(uint32_t model) const {
+  return relaxation_->value_of_model(model) + (by_fleets_.empty() ? 0 : by_fleets_[model]);
+}
 
 void Bound::set_fractions(Option& option) const { relaxation_->set_fractions(option); }
 

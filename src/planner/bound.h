@@ -65,6 +65,8 @@ class Bound {
   double value() const { return value_; }                  // that bound, €/h; valid: all columns priced
   double value_of_model(uint32_t model) const;             // its part of about that, resources' prices included
   void climb(uint32_t rounds, const Known& known, const std::stop_token& stop);
+  // Proves more of the models of few replicas, beside the best prices the climb has found (fleets.h).
+  void prove_by_fleets(const Known& known, const std::stop_token& stop);
 
   // Replicas the relaxation buys of each candidate, averaged over the latest rounds.
   const std::vector<float>& expected() const;
@@ -78,13 +80,15 @@ class Bound {
  private:
   class Climb;
   void price_all(const Prices& prices);
+  bool take(double value, Prices prices);  // where they prove more
 
   const Problem& problem_;
   std::unique_ptr<Relaxation> relaxation_;
   std::unique_ptr<Climb> climb_;
   Prices proven_prices_;  // of value_
   double value_ = 0;
-  bool large_ = false;  // resources take few steps of their own: each costs a pass over all columns
+  std::vector<double> by_fleets_;  // what they prove more, by model
+  bool large_ = false;             // resources take few steps of their own: each costs a pass over all columns
 };
 
 }  // namespace tandem::planner

@@ -18,6 +18,7 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 
 // What serving one demand at one operating point of a deployment would earn and take, at the prices.
 struct Column {
+  uint32_t demand = 0;
   double gain = 0;                // €/h
   double prefill = 0, steps = 0;  // of one replica: seconds a second, of decoding a ms
   double slack_ms = 0;
@@ -232,39 +233,39 @@ class Certificate {
   }
 
   double bound() {
+    std::vector<double> of_model(s_.models.size(), 0);
+    for (size_t d = 0; d < demand_.size(); ++d) of_model[s_.demands[d].model.value] += demand_[d];
+    for (const grid::Profile& profile : s_.profiles) read_prefills(profile);
+    for (size_t p = 0; p < s_.pools.size(); ++p)
+      for (size_t f = 0; f < s_.profiles.size(); ++f)
+        if (may_stand(p, f)) of_model[s_.profiles[f].model.value] += deployment(p, f);
+    for (const Prices::Fleets& fleets : fleets_)
+      of_model[fleets.model] = std::max(of_model[fleets.model], cheapest_fleet(fleets));
     double sum = 0;
-    for (const double v : demand_) sum += v;
+    for (const double eur : of_model) sum += eur;
     for (size_t p = 0; p < pool_.size(); ++p) sum -= pool_[p] * spare_[p];
     for (size_t i = 0; i < site_.size(); ++i) sum -= site_[i] * std::max(0.0, kw_[i]);
     for (const auto& [arc, price] : arc_) sum -= price * std::max(0.0, arc_spare_[arc]);
-    for (const grid::Profile& profile : s_.profiles) read_prefills(profile);
-    for (size_t p = 0; p < s_.pools.size(); ++p) {
-      std::vector<std::pair<uint32_t, uint32_t>> seen;  // of two profiles for one deployment the first counts
-      for (size_t f = 0; f < s_.profiles.size(); ++f) {
-        const grid::Profile& profile = s_.profiles[f];
-        const std::pair key(profile.model.value, profile.tensor_parallel);
-        if (profile.accelerator != s_.pools[p].accelerator || std::find(seen.begin(), seen.end(), key) != seen.end())
-          continue;
-        seen.push_back(key);
-        sum += deployment(p, f);
-      }
-    }
     return sum - 1e-9 * std::abs(sum);
   }
 
  private:
-  static constexpr double kPriceMax = 1e9;  // €/h: beyond any penalty
+  static constexpr double kPriceMax = 1e9;       // €/h: beyond any penalty
+  static constexpr double kFleetsMax = 200'000;  // of a model: more than any plan's proof tells apart
+  static constexpr size_t kPricesMax = 64;       // sets of them for a model's fleets, likewise
   static double in_range(double price, double most) { return price > 0 ? std::min(price, most) : 0; }
+
+  double penalty(size_t d) const { return s_.demands[d].rate_per_s * 3600 * s_.policy.rejection_penalty.value(); }
 
   void read_prices(const Prices& prices) {
     const auto at = [](const std::vector<double>& values, size_t i) { return i < values.size() ? values[i] : 0; };
-    for (size_t d = 0; d < s_.demands.size(); ++d)
-      demand_.push_back(
-          in_range(at(prices.demand, d), s_.demands[d].rate_per_s * 3600 * s_.policy.rejection_penalty.value()));
+    for (size_t d = 0; d < s_.demands.size(); ++d) demand_.push_back(in_range(at(prices.demand, d), penalty(d)));
     for (size_t p = 0; p < s_.pools.size(); ++p) pool_.push_back(in_range(at(prices.pool, p), kPriceMax));
     for (size_t i = 0; i < s_.sites.size(); ++i) site_.push_back(in_range(at(prices.site, i), kPriceMax));
     for (uint32_t a = 0; a < 2 * s_.links.size(); ++a)
       if (const double price = in_range(at(prices.arc, a), kPriceMax); price > 0) arc_[a] = price;
+    for (const Prices::Fleets& fleets : prices.fleets)
+      if (fleets.model < s_.models.size() && fleets.eur_per_hour > 0) fleets_.push_back(fleets);
   }
 
   void read_capacities() {
@@ -351,35 +352,61 @@ class Certificate {
     ranges_.push_back(std::move(range));
   }
 
-  double deployment(size_t p, size_t f) {
+  // Of two profiles for one deployment the first counts.
+  bool may_stand(size_t p, size_t f) const {
+    const grid::Profile& profile = s_.profiles[f];
+    if (profile.accelerator != s_.pools[p].accelerator) return false;
+    for (size_t before = 0; before < f; ++before)
+      if (const grid::Profile& other = s_.profiles[before]; other.accelerator == profile.accelerator &&
+                                                            other.model == profile.model &&
+                                                            other.tensor_parallel == profile.tensor_parallel)
+        return false;
+    return true;
+  }
+
+  // What a profile in a pool takes and costs.
+  struct Place {
+    double replica = 0, eur_per_wh = 0, idle_w = 0;
+    uint32_t there = 0;   // replicas that there is room for
+    uint32_t pinned = 0;  // of them
+    bool serves = false;
+  };
+  Place place(size_t p, size_t f) const {
     const grid::Profile& profile = s_.profiles[f];
     const grid::Pool& pool = s_.pools[p];
     const grid::Site& site = s_.sites[pool.site];
     const grid::Accelerator& accelerator = s_.accelerators[pool.accelerator];
     const uint32_t each = std::max(1u, profile.tensor_parallel);
     const bool up = site.state == grid::State::up && s_.usable(pool.node);
-    const uint32_t there = spare_[p] / each;
+    Place at;
+    at.there = spare_[p] / each;
     uint64_t pinned = 0;
     for (const grid::Deployment& pin : s_.deployments)
       if (up && pin.pool.value == p && pin.model == profile.model && pin.tensor_parallel == profile.tensor_parallel)
         pinned += pin.replicas;
-    pinned = std::min<uint64_t>(pinned, there);
-    const double eur_per_wh = site.pue * site.power_price.value() * 1e-3,
-                 idle_w = accelerator.idle_power.value() * each;
+    at.pinned = static_cast<uint32_t>(std::min<uint64_t>(pinned, at.there));
+    at.eur_per_wh = site.pue * site.power_price.value() * 1e-3;
+    at.idle_w = accelerator.idle_power.value() * each;
     const double kw = accelerator.peak_power.value() * each * 1e-3;
-    const double replica =
-        accelerator.price.value() * each + idle_w * eur_per_wh + pool_[p] * each + site_[pool.site.value] * kw;
-    double best = static_cast<double>(pinned) * replica;
+    at.replica =
+        accelerator.price.value() * each + at.idle_w * at.eur_per_wh + pool_[p] * each + site_[pool.site.value] * kw;
     const bool fits = s_.models[profile.model].weights + profile.kv_memory <= accelerator.memory * each;
-    if (!up || there == 0 || kw > kw_[pool.site.value] || !fits) return best;
+    at.serves = up && at.there > 0 && kw <= kw_[pool.site.value] && fits;
+    return at;
+  }
+
+  double deployment(size_t p, size_t f) {
+    const grid::Profile& profile = s_.profiles[f];
+    const Place at = place(p, f);
+    double best = at.pinned * at.replica;
+    if (!at.serves) return best;
     for (size_t point = 0; point < std::min(profile.points.size(), kPointsMax); ++point) {
-      const std::vector<Column> columns = columns_at(pool, profile, point, eur_per_wh, idle_w);
+      const std::vector<Column> columns = columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w);
       double hoped = 0;
       for (const Column& c : columns) hoped += c.gain;
-      const uint32_t first = std::max<uint32_t>(1, static_cast<uint32_t>(pinned));
-      for (uint32_t n = first; n <= there && n * replica - hoped < best; ++n) {
+      for (uint32_t n = std::max(1u, at.pinned); n <= at.there && n * at.replica - hoped < best; ++n) {
         const std::vector<Column> usable = usable_at(columns, f, point, n);
-        best = std::min(best, n * replica - most_earned(profile, point, usable, n));
+        best = std::min(best, n * at.replica - most_earned(profile, point, usable, n));
         double needed = 0;  // replicas that hold all of them: more earn no more
         for (const Column& c : usable)
           for (size_t measure = 0; measure < c.most.size(); ++measure)
@@ -388,6 +415,125 @@ class Certificate {
       }
     }
     return best;
+  }
+
+  // Likewise by the number of its replicas, up to so many: no more than it adds. For one of which none is pinned.
+  std::vector<double> deployment_by_number(size_t p, size_t f, uint32_t most) {
+    const grid::Profile& profile = s_.profiles[f];
+    const Place at = place(p, f);
+    std::vector<double> adds(at.serves ? std::min(most, at.there) + 1 : 1);
+    for (uint32_t n = 0; n < adds.size(); ++n) adds[n] = n * at.replica;
+    for (size_t point = 0; at.serves && point < std::min(profile.points.size(), kPointsMax); ++point) {
+      const std::vector<Column> columns = columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w);
+      double hoped = 0;
+      for (const Column& c : columns) hoped += c.gain;
+      for (uint32_t n = 1; n < adds.size(); ++n) {
+        const bool may_earn = n * at.replica < hoped;
+        const double earned = may_earn ? most_earned(profile, point, usable_at(columns, f, point, n), n) : hoped;
+        adds[n] = std::min(adds[n], n * at.replica - earned);
+      }
+    }
+    return adds;
+  }
+
+  // What a profile's deployments add together, by how many replicas run in all of them.
+  std::vector<double> profile_by_number(size_t f, uint32_t most) {
+    std::vector<double> adds{0};
+    for (size_t p = 0; p < s_.pools.size(); ++p) {
+      if (!may_stand(p, f)) continue;
+      const std::vector<double> one = deployment_by_number(p, f, most);
+      std::vector<double> with(std::min<size_t>(adds.size() + one.size() - 1, most + 1), kNone);
+      for (size_t i = 0; i < adds.size(); ++i)
+        for (size_t n = 0; n < one.size() && i + n < with.size(); ++n)
+          with[i + n] = std::min(with[i + n], adds[i] + one[n]);
+      adds = std::move(with);
+    }
+    return adds;
+  }
+
+  // What the demands of a model cost at the least, replicas left out: served somewhere, or rejected.
+  double paid_beside(uint32_t model) {
+    const std::vector<double> given = demand_;
+    std::map<uint32_t, double> least;
+    for (const uint32_t d : demands_of_model_[model]) least[d] = demand_[d] = penalty(d);
+    for (size_t p = 0; p < s_.pools.size(); ++p)
+      for (size_t f = 0; f < s_.profiles.size(); ++f) {
+        const grid::Profile& profile = s_.profiles[f];
+        if (profile.model.value != model || !may_stand(p, f)) continue;
+        const Place at = place(p, f);
+        for (size_t point = 0; at.serves && point < std::min(profile.points.size(), kPointsMax); ++point)
+          for (const Column& c : columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w))
+            least[c.demand] = std::min(least[c.demand], penalty(c.demand) - c.gain);
+      }
+    demand_ = given;
+    double sum = 0;
+    for (const auto& [d, eur] : least) sum += eur;
+    return sum;
+  }
+
+  // Of a model's profiles the cost of a replica, at the least; none where replicas are pinned.
+  std::map<size_t, double> replicas_of(uint32_t model) const {
+    std::map<size_t, double> least;
+    for (size_t f = 0; f < s_.profiles.size(); ++f) {
+      if (s_.profiles[f].model.value != model) continue;
+      least[f] = kNone;
+      for (size_t p = 0; p < s_.pools.size(); ++p) {
+        if (!may_stand(p, f)) continue;
+        const Place at = place(p, f);
+        if (at.pinned > 0) return {};
+        if (at.serves) least[f] = std::min(least[f], at.replica);
+      }
+    }
+    return least;
+  }
+
+  // By fleet, the first profile's number fastest: a sum that begins with `sum` and adds for each profile what its
+  // number says.
+  static std::vector<double> by_fleet(double sum, const std::vector<std::vector<double>>& of_profiles) {
+    std::vector<double> eur{sum};
+    for (const std::vector<double>& adds : of_profiles) {
+      const std::vector<double> before = std::move(eur);
+      eur.clear();
+      for (const double add : adds)
+        for (const double other : before) eur.push_back(other + add);
+    }
+    return eur;
+  }
+
+  // fleets.h: of every fleet that its replicas and what is paid beside them do not make dearer than is said, what any
+  // of the prices proves; the least of them, at most what is said. 0 where replicas are pinned or fleets are too many.
+  double cheapest_fleet(const Prices::Fleets& said) {
+    const std::map<size_t, double> replicas = replicas_of(said.model);
+    const double beside = paid_beside(said.model);
+    std::vector<std::vector<double>> adds;
+    double count = 1;
+    for (const auto& [f, replica] : replicas) {
+      const double most = std::max(0.0, said.eur_per_hour - beside) / replica;
+      if (count *= std::floor(most) + 1; count > kFleetsMax) return 0;
+      std::vector<double>& of = adds.emplace_back();
+      for (uint32_t n = 0; n <= most; ++n) of.push_back(n > 0 ? n * replica : 0);
+    }
+    if (adds.empty()) return 0;
+    std::vector<double> proven = by_fleet(beside, adds);
+    const std::vector<uint32_t>& demands = demands_of_model_[said.model];
+    const std::vector<double> given = demand_;
+    for (size_t set = 0; set <= std::min(said.demand.size(), kPricesMax); ++set) {
+      double sum = 0;
+      for (size_t i = 0; i < demands.size(); ++i) {
+        double& v = demand_[demands[i]];
+        if (set > 0) v = i < said.demand[set - 1].size() ? in_range(said.demand[set - 1][i], penalty(demands[i])) : 0;
+        sum += v;
+      }
+      for (size_t i = 0; const auto& [f, replica] : replicas) {
+        const size_t numbers = adds[i].size();
+        adds[i] = profile_by_number(f, static_cast<uint32_t>(numbers - 1));
+        adds[i++].resize(numbers, kNone);
+      }
+      const std::vector<double> eur = by_fleet(sum, adds);
+      for (size_t i = 0; i < proven.size(); ++i) proven[i] = std::max(proven[i], eur[i]);
+    }
+    demand_ = given;
+    return std::min(said.eur_per_hour, *std::min_element(proven.begin(), proven.end()));
   }
 
   std::vector<Column> columns_at(const grid::Pool& pool, const grid::Profile& profile, size_t point, double eur_per_wh,
@@ -413,6 +559,7 @@ class Certificate {
       if (ways != nullptr) delay = std::max({delay, ways->primary.delay, ways->second.delay});
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
       Column c;
+      c.demand = d;
       c.slack_ms = demand.promise.ttft.value() - 2e-3 * (anchor.access_delay + anchor.backhaul_delay + delay).value() -
                    twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
@@ -501,7 +648,8 @@ class Certificate {
   const grid::Snapshot& s_;
   twin::Networks networks_;
   std::vector<double> demand_, pool_, site_;  // prices
-  std::map<uint32_t, double> arc_;            // by 2 × link, + 1 in reverse
+  std::vector<Prices::Fleets> fleets_;
+  std::map<uint32_t, double> arc_;  // by 2 × link, + 1 in reverse
   std::vector<uint32_t> spare_;
   std::vector<double> kw_, arc_spare_;
   std::vector<std::optional<grid::Anchor>> anchors_;

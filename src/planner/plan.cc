@@ -77,6 +77,8 @@ class Making {
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
     }
+    bound_->prove_by_fleets(search_.known(), stop_);
+    tell("proven by fleets");
   }
 
   // Whether the plan before was only mended where it was torn.
@@ -123,6 +125,7 @@ class Making {
     for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
       const double gap = search_.cost() - bound_->value();
       bound_->climb(kRoundsOfLarge, search_.known(), stop_);
+      bound_->prove_by_fleets(search_.known(), stop_);
       tell("priced further");
       each_alone(kStarts);
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;

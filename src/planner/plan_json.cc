@@ -146,6 +146,13 @@ Json::Object demand_json(const grid::Snapshot& s, const v1::DemandPlan& planned,
   return json;
 }
 
+std::vector<uint32_t> demands_of(const grid::Snapshot& s, uint32_t model) {
+  std::vector<uint32_t> demands;
+  for (uint32_t d = 0; d < s.demands.size(); ++d)
+    if (s.demands[size_t{d}].model.value == model) demands.push_back(d);
+  return demands;
+}
+
 // Those above 0, by the ids of what they price.
 Json prices_json(const grid::Snapshot& s, const Prices& prices) {
   const auto rows_of = [](const std::vector<double>& values, const auto& id_of) {
@@ -154,11 +161,21 @@ Json prices_json(const grid::Snapshot& s, const Prices& prices) {
       if (values[i] > 0) rows.push_back(Json::Object{{"id", id_of(i)}, {"eur_per_hour", values[i]}});
     return rows;
   };
+  Json::Array fleets;
+  for (const Prices::Fleets& of : prices.fleets) {
+    const std::vector<uint32_t> demands = demands_of(s, of.model);
+    Json::Array sets;
+    for (const std::vector<double>& set : of.demand)
+      sets.push_back(rows_of(set, [&](size_t i) { return s.demands[size_t{demands[i]}].id; }));
+    fleets.push_back(Json::Object{
+        {"model", s.models[size_t{of.model}].id}, {"eur_per_hour", of.eur_per_hour}, {"prices", std::move(sets)}});
+  }
   return Json::Object{
       {"demands", rows_of(prices.demand, [&](size_t i) { return s.demands[i].id; })},
       {"pools", rows_of(prices.pool, [&](size_t i) { return s.pools[i].id; })},
       {"sites", rows_of(prices.site, [&](size_t i) { return s.sites[i].id; })},
-      {"links", rows_of(prices.arc, [&](size_t i) { return s.links[i / 2].id + (i % 2 == 0 ? "" : kReverse); })}};
+      {"links", rows_of(prices.arc, [&](size_t i) { return s.links[i / 2].id + (i % 2 == 0 ? "" : kReverse); })},
+      {"fleets", std::move(fleets)}};
 }
 
 }  // namespace
@@ -257,6 +274,7 @@ Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, 
 
 namespace {
 
+constexpr size_t kPriceSetsMax = 64;          // of a model's fleets; a plan has a few
 constexpr uint32_t kReplicasMax = 1'000'000;  // a deployment; more accelerators than any pool
 
 class PlanReader {
@@ -332,15 +350,7 @@ class PlanReader {
   void read_prices(const Json& from, Prices* to) {
     const auto read_rows = [&](std::string_view key, size_t size, std::vector<double>& values,
                                const auto& position_of) {
-      values.assign(size, 0);
-      for (const Json& row : rows(from, key, "prices")) {
-        const std::string id = text(row, "id", "prices");
-        const double eur = number(row, "eur_per_hour", id);
-        if (const size_t at = position_of(id); at < size)
-          values[at] = eur;
-        else
-          say("prices", id, "of this grid");
-      }
+      read_values(rows(from, key, "prices"), size, values, position_of);
     };
     const auto in = [](const auto& table) {
       return [&table](std::string_view id) {
@@ -357,6 +367,42 @@ class PlanReader {
       const auto found = s_.links.find(id);
       return found.valid() ? 2 * size_t{found.value} + reverse : SIZE_MAX;
     });
+    if (from["fleets"].is_null()) return;
+    for (const Json& row : rows(from, "fleets", "prices")) read_fleets(row, to);
+  }
+
+  template <class PositionOf>
+  void read_values(const Json::Array& from, size_t size, std::vector<double>& values, const PositionOf& position_of) {
+    values.assign(size, 0);
+    for (const Json& row : from) {
+      const std::string id = text(row, "id", "prices");
+      const double eur = number(row, "eur_per_hour", id);
+      if (const size_t at = position_of(id); at < size)
+        values[at] = eur;
+      else
+        say("prices", id, "of this grid");
+    }
+  }
+
+  void read_fleets(const Json& from, Prices* to) {
+    const std::string id = text(from, "model", "fleets");
+    const auto model = s_.models.find(id);
+    if (!model.valid()) return say("fleets", id, "a model of this grid");
+    if (!to->fleets.empty() && to->fleets.back().model >= model.value) return say("fleets", id, "after the one before");
+    Prices::Fleets& fleets = to->fleets.emplace_back();
+    fleets.model = model.value;
+    fleets.eur_per_hour = number(from, "eur_per_hour", id);
+    const std::vector<uint32_t> demands = demands_of(s_, model.value);
+    const Json::Array& sets = rows(from, "prices", id);
+    if (sets.size() > kPriceSetsMax) return say(id, "prices", "at most 64");
+    for (const Json& set : sets) {
+      if (!set.is_array()) return say(id, "prices", "lists");
+      read_values(set.array(), demands.size(), fleets.demand.emplace_back(), [&](std::string_view demand) {
+        const auto found = s_.demands.find(demand);
+        const auto at = std::ranges::lower_bound(demands, found.valid() ? found.value : UINT32_MAX);
+        return at != demands.end() && *at == found.value ? static_cast<size_t>(at - demands.begin()) : SIZE_MAX;
+      });
+    }
   }
 
   const grid::Snapshot& s_;

@@ -32,6 +32,16 @@ struct Prices {
   std::vector<double> pool;    // €/h an accelerator
   std::vector<double> site;    // €/h a kW at worst case
   std::vector<double> arc;     // €/h a Gbit/s; by 2 × link, + 1 from link.b to link.a
+
+  // Of a model further prices of its demands, which together prove that these cost no less than `eur_per_hour`, since
+  // replicas are whole numbers (fleets.h).
+  struct Fleets {
+    uint32_t model = 0;
+    double eur_per_hour = 0;
+    std::vector<std::vector<double>> demand;  // each of the model's demands, in the snapshot's order
+    bool operator==(const Fleets&) const = default;
+  };
+  std::vector<Fleets> fleets;  // ascending by model; those of which they prove more
   bool operator==(const Prices&) const = default;
 };
 

@@ -411,7 +411,8 @@ bool Relaxation::collect(uint32_t c, uint32_t p, uint32_t step, Scratch& scratch
 template <class Visit>
 bool Relaxation::any_step(uint32_t c, double replica, const Scratch& scratch, const Visit& visit) const {
   const Candidate& candidate = problem_.candidates[c];
-  const uint32_t first = std::max(1u, candidate.pinned), most = std::max(candidate.replicas_max, first);
+  const uint32_t first = std::max(scratch.fewest, candidate.pinned),
+                 most = std::min(scratch.most, std::max(candidate.replicas_max, candidate.pinned));
   double hoped = 0;
   for (const Hope& hope : scratch.hopes) hoped += hope.gain;
   for (uint32_t step = 0; step <= kReplicaSteps.size(); ++step) {
@@ -481,11 +482,12 @@ void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& 
   scratch.best.value = candidate.pinned * replica;
   scratch.best.replicas = candidate.pinned;
   scratch.best.items.clear();
+  scratch.hoped = 0;
   if (candidate.pinned == 0 && !may_earn(model, row, replica)) return;
   scratch.hopes.clear();
   const Matrix& matrix = matrices_[model];
   const float* eur = &matrix.eur[row * matrix.width];
-  double sum = 0;
+  double& sum = scratch.hoped;
   for (size_t i = 0; i < matrix.width; ++i) {
     if (matrix.price[i] <= eur[i]) continue;
     const uint32_t d = demands_of_model_[model][i];
@@ -531,16 +533,32 @@ void Relaxation::rank_points(const Candidate& candidate, double replica, Scratch
 
 // ---- All of them --------------------------------------------------------------------------------------------------
 
-double Relaxation::evaluate_model(size_t m, const Prices& prices) {
-  Scratch scratch;
-  double sum = 0;
+double Relaxation::set_prices(size_t m, const Prices& prices) {
   Matrix& matrix = matrices_[m];
+  double sum = 0;
   for (size_t i = 0; i < matrix.width; ++i) {
     const uint32_t d = demands_of_model_[m][i];
     served[d] = 0;
     sum += prices.demand[d];
     matrix.price[i] = static_cast<float>(prices.demand[d] * (1 + 1e-6));
   }
+  return sum;
+}
+
+void Relaxation::take_served(const Solution& solution, std::vector<Used>* used) {
+  double left = solution.replicas;
+  for (const Packed& item : solution.items) {
+    const double fraction = item.weight > left ? left / item.weight : 1;
+    if (used != nullptr) used->push_back({item.demand, static_cast<float>(fraction)});
+    served[item.demand] += fraction;
+    left -= fraction * item.weight;
+    if (left <= 0) break;
+  }
+}
+
+double Relaxation::evaluate_model(size_t m, const Prices& prices) {
+  Scratch scratch;
+  double sum = set_prices(m, prices);
   const std::vector<uint32_t>& candidates = problem_.candidates_of_model[m];
   for (size_t row = 0; row < candidates.size(); ++row) {
     const uint32_t c = candidates[row];
@@ -549,16 +567,70 @@ double Relaxation::evaluate_model(size_t m, const Prices& prices) {
     value_[c] = scratch.best.value;
     replicas_[c] = scratch.best.replicas;
     sum += scratch.best.value;
-    double left = scratch.best.replicas;
-    for (const Packed& item : scratch.best.items) {
-      const double fraction = item.weight > left ? left / item.weight : 1;
-      used_[c].push_back({item.demand, static_cast<float>(fraction)});
-      served[item.demand] += fraction;
-      left -= fraction * item.weight;
-      if (left <= 0) break;
-    }
+    take_served(scratch.best, &used_[c]);
   }
   value_of_model_[m] = sum;
+  return sum;
+}
+
+std::vector<std::vector<double>> Relaxation::evaluate_numbers(size_t m, const Prices& prices,
+                                                              std::span<const uint32_t> most) {
+  Scratch scratch;
+  set_prices(m, prices);
+  const std::vector<uint32_t>& candidates = problem_.candidates_of_model[m];
+  struct Fill {  // of replicas in order of their number, and the deployments that earn most with them
+    double value = 0;
+    std::vector<size_t> chosen;  // positions in `solved`
+  };
+  std::vector<Solution> solved;
+  std::vector<std::vector<Fill>> best(most.size());
+  for (size_t slot = 0; slot < most.size(); ++slot) best[slot].resize(most[slot] + 1);
+  for (size_t row = 0; row < candidates.size(); ++row) {
+    const Candidate& candidate = problem_.candidates[candidates[row]];
+    std::vector<Fill>& fills = best[candidate.slot];
+    const std::vector<Fill> before = fills;
+    const double replica = replica_eur(candidates[row], prices);
+    for (uint32_t n = 1; n <= std::min(most[candidate.slot], candidate.replicas_max); ++n) {
+      scratch.fewest = scratch.most = n;
+      solve(m, row, prices, scratch);
+      if (scratch.hoped <= n * replica) break;
+      if (scratch.best.items.empty()) continue;
+      bool taken = false;
+      for (size_t all = n; all < fills.size(); ++all) {
+        const double value = before[all - n].value + scratch.best.value;
+        if (value >= fills[all].value) continue;
+        fills[all] = {value, before[all - n].chosen};
+        fills[all].chosen.push_back(solved.size());
+        taken = true;
+      }
+      if (taken) solved.push_back(std::move(scratch.best));
+    }
+  }
+  std::vector<std::vector<double>> values(most.size());
+  for (size_t slot = 0; slot < most.size(); ++slot) {
+    for (const Fill& fill : best[slot]) values[slot].push_back(fill.value);
+    for (const size_t i : best[slot].back().chosen) take_served(solved[i], nullptr);
+  }
+  return values;
+}
+
+std::vector<double> Relaxation::least_replica_eur(size_t model, const Prices& prices) const {
+  std::vector<double> least(problem_.profiles_of_model(static_cast<uint32_t>(model)).size(), kForever);
+  for (const uint32_t c : problem_.candidates_of_model[model])
+    if (const Candidate& at = problem_.candidates[c]; at.servable)
+      least[at.slot] = std::min(least[at.slot], replica_eur(c, prices));
+  return least;
+}
+
+double Relaxation::least_beside_replicas(size_t model) const {
+  const Matrix& matrix = matrices_[model];
+  double sum = 0;
+  for (size_t i = 0; i < matrix.width; ++i) {
+    double least = problem_.demands[demands_of_model_[model][i]].penalty_eur_per_hour;
+    for (size_t at = i; at < matrix.eur.size(); at += matrix.width)
+      least = std::min(least, matrix.eur[at] * (1 - 1e-6));
+    sum += least;
+  }
   return sum;
 }
 

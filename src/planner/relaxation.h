@@ -32,6 +32,15 @@ class Relaxation {
   double evaluate_model(size_t model, const Prices& prices);
   double collect_resources(const Prices& prices);
 
+  // What all deployments of a model add at the least, as evaluate_model, with up to so many replicas of each profile in
+  // all: by slot, then number from none to most[slot]; at most 0, never more with more. `served` is of the last
+  // numbers. For models of which no replica is pinned.
+  std::vector<std::vector<double>> evaluate_numbers(size_t model, const Prices& prices, std::span<const uint32_t> most);
+  // What a replica of each slot costs at the least, resources' prices included; what the demands of a model cost at the
+  // least beside replicas, served somewhere or rejected.
+  std::vector<double> least_replica_eur(size_t model, const Prices& prices) const;
+  double least_beside_replicas(size_t model) const;
+
   // Of the last evaluation, the part of a model: Σ v of its demands + Σ φ of its deployments.
   double value_of_model(size_t model) const { return value_of_model_[model]; }
   const std::vector<std::vector<uint32_t>>& demands_of_model() const { return demands_of_model_; }
@@ -119,6 +128,8 @@ class Relaxation {
     std::vector<Packed> items;  // in the order they fill
   };
   struct Scratch {
+    uint32_t fewest = 1, most = UINT32_MAX;  // replicas that are looked at
+    double hoped = 0;                        // of the deployment solved last: the gains of all
     std::vector<Hope> hopes;
     std::vector<Worth> worth;
     std::vector<Item> items, allowed;
@@ -131,6 +142,8 @@ class Relaxation {
     float share = 0;
   };
 
+  double set_prices(size_t model, const Prices& prices);  // their sum
+  void take_served(const Solution& solution, std::vector<Used>* used);
   void add_classes();
   void add_points();
   void choose_measures();

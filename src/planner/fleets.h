@@ -1,0 +1,40 @@
+// What one model costs at the least, because its replicas are whole numbers.
+//
+// Prices let a model buy parts of deployments (bound.h): a half here and a half there of replicas that it needs two of.
+// But how many replicas of each profile run in all, its fleet n, is a whole number. For any prices v of its demands and
+// any fleet,
+//
+//   L_v(n) = Σ_d v_d + Σ_profiles min { Σ_c φ_c(n_c) : n_c replicas in deployment c, Σ_c n_c ≤ n }
+//
+// is at most what any plan of the model with that fleet costs, where φ_c(n_c) is what bound.h's deployment adds with
+// n_c replicas; and Σ_d e_d + Σ_profiles n · R is too, e_d what serving a demand costs beside replicas or rejecting it,
+// whichever is less. So the model costs at least what the cheapest fleet does, each by whichever of some v proves most
+// of it. One v tells fleets apart well that another does not: those that lack room for one kind of demands, or for all.
+//
+// The prices. The fleet of which least is proven is taken, and v climbs for it alone by subgradients with Polyak steps
+// towards what the plan known spends. Where it gets there, it mostly has shown of many fleets at once that they are too
+// small. Ends where the cheapest fleet does not get there: it may be large enough, or the bound of a deployment too
+// lenient. O(fleets) beside the deployments; a model of which the plan known leaves more than kFleetsMax fleets to be
+// looked at is left out.
+#pragma once
+
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "planner/problem.h"
+#include "planner/relaxation.h"
+
+namespace tandem::planner {
+
+inline constexpr size_t kFleetsMax = 20'000;   // of a model that are told apart
+inline constexpr size_t kFleetPricesMax = 24;  // sets of prices of a model
+
+// `now`: prices of resources, and of the model's demands those that prove most so far, which are taken over; changed
+// while it works. `spent`: what the best plan known spends on the model, with the prices of what it takes, and by
+// demand. The relaxation's arcs are priced already. Not more is proven than by `now` alone where `demand` is empty.
+Prices::Fleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
+                               double spent_eur, std::span<const double> spent_eur_of_demand,
+                               const std::stop_token& stop);
+
+}  // namespace tandem::planner

@@ -15,6 +15,8 @@ namespace tandem::planner {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::infinity();
+constexpr int kShareSteps = 200;  // parts of a replica's time that are told apart
+constexpr int kShareStepMax = static_cast<int>(kUtilizationMax * kShareSteps + 1e-9);
 
 // What serving one demand at one operating point of a deployment would earn and take, at the prices.
 struct Column {
@@ -62,16 +64,17 @@ struct Range {
   }
 };
 
-// The largest prefill share, in steps of 1/200 rounded up, at which prefills ahead take no more than that on average.
+// The largest prefill share, in steps rounded up, at which prefills ahead take no more than that on average.
 class Shares {
  public:
   double most(uint32_t replicas, double waits) {
     const auto [entry, fresh] = rows_.try_emplace(replicas);
     if (fresh)
-      for (int step = 0; step <= 190; ++step) entry->second.push_back(twin::prefill_wait(replicas, step / 200.0));
+      for (int step = 0; step <= kShareStepMax; ++step)
+        entry->second.push_back(twin::prefill_wait(replicas, step / double{kShareSteps}));
     const std::vector<double>& row = entry->second;
     const auto beyond = std::find_if(row.begin(), row.end(), [&](double wait) { return wait > waits; });
-    return beyond == row.end() ? kUtilizationMax : static_cast<double>(beyond - row.begin()) / 200;
+    return beyond == row.end() ? kUtilizationMax : static_cast<double>(beyond - row.begin()) / kShareSteps;
   }
 
  private:
@@ -97,8 +100,8 @@ std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, do
   batches.push_back({batch, step_ms, 0});
   std::vector<double> most(p + 2, 0.0);
   size_t last = batches.size() - 1;  // the batch is between this and the one before
-  for (int i = 0; i <= 190; ++i) {
-    const double share = i / 200.0, rest = 1 - share;
+  for (int i = 0; i <= kShareStepMax; ++i) {
+    const double share = i / double{kShareSteps}, rest = 1 - share;
     const auto kept = [&] {
       const auto& [low, low_ms, slope] = batches[last - 1];
       const double high_ms = batches[last][1];
@@ -112,7 +115,7 @@ std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, do
     if (last == 0) break;
     double held = 0;
     for (size_t b = 1; b <= last; ++b) held = std::max(held, batches[b][0] / batches[b][1]);
-    most[0] = std::min(kUtilizationMax, (i + 1) / 200.0);
+    most[0] = std::min(kUtilizationMax, (i + 1) / double{kShareSteps});
     const double steps = std::min(held * rest, (kUtilizationMax - share) * at.batch / full_ms);
     for (size_t q = 0; q <= p; ++q)
       most[1 + q] =
@@ -146,8 +149,8 @@ std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, doubl
       const double at_high = step_ms + (next_ms - step_ms) / 16 * (part + 1);
       const double fast = std::min(at_low, at_high), slow = std::max(at_low, at_high);
       const double slope = (next_ms - step_ms) / (next - batch);
-      for (int i = 0; i <= 190; ++i) {
-        const double from = i / 200.0, to = std::min(kUtilizationMax, (i + 1) / 200.0);
+      for (int i = 0; i <= kShareStepMax; ++i) {
+        const double from = i / double{kShareSteps}, to = std::min(kUtilizationMax, (i + 1) / double{kShareSteps});
         const bool in_range = range.prefills.empty() || (high / fast * (1 - from) >= range.steps_min * from &&
                                                          low / slow * (1 - to) <= range.steps_max * to);
         const double mean_ms = fast / (1 - from);

@@ -45,9 +45,10 @@ std::string_view to_string(Gate gate);
 inline constexpr uint32_t kWhole = 1 << 16;
 inline constexpr size_t kPointsMax = 32;  // operating points read of a profile: a set of them is one machine word
 
-// No plan fills replicas beyond this: above it the wait grows so fast with small errors of the forecast that no promise
-// is worth much. (At 0.95 a demand 5 % above its forecast meets the edge of what there is.)
-inline constexpr double kUtilizationMax = 0.95;
+// No plan fills replicas beyond this, whatever the promises would bear: a demand 3 % above its forecast meets the edge
+// of what there is, and from there on what is more is turned away. Less costs all plans as much more as it leaves free,
+// and of requests as planned it keeps no more (docs/BENCHMARKS.md has 0.95 and 0.98 beside it).
+inline constexpr double kUtilizationMax = 0.97;
 
 // Where not all can be served, turning away a demand of one priority counts as turning away this many of the next
 // lower.

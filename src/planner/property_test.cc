@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "planner/planner.h"
+#include "planner/problem.h"
 #include "support/small_planning_grid.h"
 
 namespace tandem::planner {
@@ -113,7 +114,7 @@ class Enumeration {
     for (const grid::OperatingPoint& point : profile->points) {
       for (uint32_t n = 1; n <= pool.count; ++n) {
         const twin::Serving serving = twin::serve(*profile, point, n, mix);
-        if (serving.utilization > 0.95) continue;
+        if (serving.utilization > kUtilizationMax) continue;
         const bool kept = std::all_of(members.begin(), members.end(), [&](const grid::Demand* demand) {
           const double way_ms = twin::round_trip(reaches_[demand->region.value], pool.node).value() * 1e-3;
           return point.decode_per_token <= demand->promise.tpot &&

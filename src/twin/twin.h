@@ -295,8 +295,8 @@ double prefill_wait(uint32_t replicas, double prefill_share);
 
 // Mean IT watts of a deployment under a mix. A replica draws what its step does: `idle` (of one replica) between steps,
 // the profile's P(b) along its points while b requests decode, and the most of any point, P*, in steps that prefill (a
-// prompt fills the arithmetic units whatever the batch: measured, its peak is the accelerator's limit where decoding
-// takes 0.44 to 0.79 of it, nearly the same for one request as for sixteen; Splitwise, Patel et al., ISCA 2024). So
+// prompt fills the arithmetic units whatever the batch: measured, it peaks at the accelerator's limit where an answer of
+// 128 tokens averages 0.43 to 0.79 of it, for one request nearly as for sixteen; Splitwise, Patel et al., ISCA 2024). So
 //
 //   P = ρ · P* + (1 − ρ) · (ε · idle + (1 − ε) · (P(y) + g · (P* − P(y)))),   y = b / (1 − ε)
 //

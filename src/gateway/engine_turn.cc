@@ -16,6 +16,7 @@ EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, D
 
 EngineTurn::~EngineTurn() {
   end_reading();
+  end_prefill();
   const Duration now = core_.clock.monotonic();
   const auto returns_at = engine_->end(given_up_ ? AttemptEnd::neutral : how_, now);
   core_.serve_queue();
@@ -46,6 +47,15 @@ void EngineTurn::end_reading() {
   if (reading_.ns > 0) engine_->end_long_prompt(began_, std::exchange(reading_, {}));
 }
 
+void EngineTurn::begin_prefill(uint32_t tokens) {
+  prefill_tokens_ = tokens;
+  engine_->begin_prefill(tokens);
+}
+
+void EngineTurn::end_prefill() {
+  if (prefill_tokens_) engine_->end_prefill(*std::exchange(prefill_tokens_, std::nullopt));
+}
+
 // Patience is this many times what is expected.
 void EngineTurn::note_pace() {
   if (!given_up_) note_sign(core_.clock.monotonic());
@@ -61,6 +71,7 @@ void EngineTurn::note_first_token() {
 
 void EngineTurn::give_up_first_token() {
   end_reading();
+  end_prefill();
   if (!std::exchange(noted_, true)) engine_->first_tokens().note(core_.clock.monotonic() - began_);
 }
 

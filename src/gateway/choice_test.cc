@@ -72,6 +72,35 @@ TEST(Baseline, IsFollowedWhereItIsToldToAndSaidSo) {
   EXPECT_EQ(served.size(), 3u);
 }
 
+TEST(Choice, APromptThatAnEngineStillReadsIsWaitedForOrPassedBy) {
+  TestWorld world(R"(
+  jurisdiction DE FR
+  region north
+  site ber DE
+  site par FR
+  model small
+  tenant acme key=sk-acme
+  target a ber small port=$a prompt_cost=1 output_cost=1 prefill=100
+  target c par small port=$c prompt_cost=2 output_cost=2 prefill=100
+  leg north ber rtt=2
+  leg north par rtt=2
+)",
+                  {"a", "c"});
+  const std::string prompt(80, 'x');  // 20 tokens, 200 ms
+  const std::string messages = R"("messages":[{"role":"user","content":")" + prompt + R"("}]})";
+  const std::string whole = R"({"model":"small",)" + messages;
+  EXPECT_EQ(world.ask(promised(whole, "290")).header("x-tandem-site"), "ber");
+  world.engine("a").behaviour = Behaviour::hangs;
+  Reply reply;
+  http::Cancellation reading = world.start(chat(R"({"model":"small","stream":true,)" + messages), reply);
+  world.wait_until([&] { return world.engine("a").requests.size() == 2; });
+  EXPECT_EQ(world.ask(promised(whole, "290")).header("x-tandem-site"), "par");
+  reading.cancel();
+  world.wait_until([&] { return world.engine("a").left == 1; });
+  world.engine("a").behaviour = Behaviour::answers;
+  EXPECT_EQ(world.ask(promised(whole, "290")).header("x-tandem-site"), "ber");
+}
+
 TEST(Fallback, IsForTenantsThatAllowItAndNotForVectors) {
   TestWorld world(kWithFallback, {"a", "c"});
   EXPECT_EQ(world.ask(promised(kWholeBody, "50", "sk-plain")).header("x-tandem-model"), "small");

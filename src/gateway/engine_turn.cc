@@ -16,6 +16,7 @@ EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, D
 
 EngineTurn::~EngineTurn() {
   end_reading();
+  end_prefill();
   // A good one ended with what came last.
   const Duration now = how_ == AttemptEnd::success ? last_sign_ : core_.clock.monotonic();
   const auto returns_at = engine_->end(given_up_ ? AttemptEnd::neutral : how_, now);
@@ -48,6 +49,15 @@ void EngineTurn::end_reading() {
   if (reading_.ns > 0) engine_->end_long_prompt(began_, std::exchange(reading_, {}));
 }
 
+void EngineTurn::begin_prefill(uint32_t tokens) {
+  prefill_tokens_ = tokens;
+  engine_->begin_prefill(tokens);
+}
+
+void EngineTurn::end_prefill() {
+  if (prefill_tokens_) engine_->end_prefill(*std::exchange(prefill_tokens_, std::nullopt));
+}
+
 // Patience is this many times what is expected.
 void EngineTurn::note_pace(Duration now) {
   engine_->note_pace(core_.options.patience_factor * (now - began_).seconds() / patience_.seconds());
@@ -62,6 +72,7 @@ void EngineTurn::note_first_token() {
 
 void EngineTurn::end_first_token(Duration now) {
   end_reading();
+  end_prefill();
   if (!std::exchange(noted_, true)) engine_->first_tokens().note(now - began_);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "gateway/gateway_core.h"
 
@@ -18,6 +19,8 @@ class EngineTurn {
   EngineTurn(const EngineTurn&) = delete;
   EngineTurn& operator=(const EngineTurn&) = delete;
 
+  // Until its first token, or its end, it counts as a prompt of which so many tokens are to be prefilled. Once.
+  void begin_prefill(uint32_t tokens);
   void end_as(AttemptEnd how) { how_ = how; }
   Duration patience() const { return patience_; }
   Duration age() const { return core_.clock.monotonic() - began_; }
@@ -38,6 +41,8 @@ class EngineTurn {
   void note_first_token();
   // Likewise.
   void note_whole_answer() { note_pace(last_sign_); }
+  // It has answered what was asked.
+  void note_served(Surface surface) { engine_->note_served(surface); }
   // It has not come up to now, and is no longer waited for: it took longer than this.
   void give_up_first_token() { end_first_token(core_.clock.monotonic()); }
 
@@ -45,6 +50,7 @@ class EngineTurn {
   void note_pace(Duration now);
   void end_first_token(Duration now);
   void end_reading();
+  void end_prefill();
   void note_ejection(Duration returns_at);
 
   GatewayCore& core_;
@@ -52,7 +58,8 @@ class EngineTurn {
   const Duration patience_;
   const Duration began_;
   Duration last_sign_ = began_;
-  Duration reading_;  // 0: not long, or over
+  Duration reading_;                        // 0: not long, or over
+  std::optional<uint32_t> prefill_tokens_;  // nothing: not counted, or over
   bool given_up_ = false;
   bool noted_ = false;
   AttemptEnd how_ = AttemptEnd::neutral;

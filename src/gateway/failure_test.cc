@@ -113,6 +113,45 @@ TEST(GatewayFailure, BusyEnginesAreToldAsSuchAndNotEjected) {
   for (const DeploymentStatus& status : world.shared.deployments()) EXPECT_TRUE(status.healthy);
 }
 
+http::ClientRequest embeddings() {
+  http::ClientRequest request = chat(R"({"model":"small","input":"one"})");
+  request.target = "/v1/embeddings";
+  return request;
+}
+
+// What a client asks of the wrong model is its own error, however often it does.
+TEST(GatewayFailure, AnEngineIsNotBrokenForWhatItsModelCannotDo) {
+  for (const bool writes : {false, true}) {
+    TestWorld world(kThreeEngines, three_engines());
+    for (const char* name : {"a", "b", "far"}) {
+      world.engine(name).writes = writes;
+      world.engine(name).embeds = !writes;
+    }
+    const http::ClientRequest can = writes ? chat(kWholeBody) : embeddings();
+    EXPECT_EQ(world.ask(can).header("x-tandem-site"), "iad");
+    for (int i = 0; i < 5; ++i) {
+      const Reply reply = world.ask(writes ? embeddings() : chat(kWholeBody));
+      EXPECT_EQ(reply.status, 400);
+      EXPECT_EQ(reply.error_code(), "unsupported_model");
+      EXPECT_EQ(world.last().attempts, 1u);
+    }
+    EXPECT_EQ(world.ask(can).header("x-tandem-site"), "iad");
+  }
+}
+
+TEST(GatewayFailure, AnEngineThatKnowsNothingOfWhatItsModelCanIsLeft) {
+  for (const bool served_before : {false, true}) {
+    TestWorld world(kThreeEngines, three_engines(), impatient());
+    if (served_before) {
+      EXPECT_EQ(world.ask(chat(kWholeBody)).header("x-tandem-site"), "iad");
+    }
+    world.engine("far").writes = false;
+    const size_t before = world.engine("far").requests.size();
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(world.ask(chat(kWholeBody)).header("x-tandem-site"), "par");
+    EXPECT_EQ(world.engine("far").requests.size() - before, 3u) << "then it was ejected";
+  }
+}
+
 TEST(GatewayFailure, RetriesAreBoundedByABudget) {
   GatewayOptions options;
   options.retry_fraction = 0;

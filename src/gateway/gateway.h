@@ -110,7 +110,7 @@ struct GatewayOptions {
   // Peers whose `x-forwarded-for` is believed; the last address in it that is not such a peer is the client's.
   std::vector<grid::Prefix> trusted_proxies = {};
   // Decisions kept to be explained, and the last tables kept for them. With live counts of up to `sampled_targets_max`
-  // targets each (of models with more, every 64th decision is sampled), 4,096 take at most 8 MB.
+  // targets each (of models with more, every 64th decision is sampled), 4,096 take at most 12 MB.
   size_t decisions_kept = 4'096;
   size_t tables_kept = 8;
   size_t sampled_targets_max = 128;

@@ -58,6 +58,27 @@ void take_of_a_limit(benchmark::State& state) {
 }
 BENCHMARK(take_of_a_limit)->Threads(1)->Threads(2);
 
+// A request counted in and out at an engine that has so many in flight already: far from full; where each that comes
+// fills it and each that goes makes room, which is shown to decisions.
+void begin_and_end(benchmark::State& state) {
+  static LiveBoard board({});
+  static const auto publish = [] {
+    board.publish(std::make_shared<routing::RoutingTable>(
+        routing::draw_table("jurisdiction DE\nsite s DE\nmodel m\ntarget a s m concurrency=64")));
+    return board.current()->engines[0];
+  };
+  static const std::shared_ptr<EngineState> engine = publish();
+  if (state.thread_index() == 0)
+    for (int64_t i = 0; i < state.range(0); ++i) engine->begin();
+  for (auto _ : state) {
+    engine->begin();
+    engine->end(AttemptEnd::success, {});
+  }
+  if (state.thread_index() == 0)
+    for (int64_t i = 0; i < state.range(0); ++i) engine->end(AttemptEnd::success, {});
+}
+BENCHMARK(begin_and_end)->Arg(0)->Arg(71)->ThreadRange(1, 2);
+
 void arrive_and_be_charged(benchmark::State& state) {
   FairQueue queue(1'024);
   std::vector<std::string> tenants;

@@ -15,6 +15,8 @@ namespace asio = boost::asio;
 
 bool is_clients_fault(int status) { return status == 400 || status == 413 || status == 422; }
 
+bool is_unknown_surface(int status) { return status == 404 || status == 405 || status == 501; }
+
 bool is_event_stream(const http::Headers& headers) {
   return iequals(trim(split(headers.value_or("content-type", ""), ';').front()), "text/event-stream");
 }
@@ -89,12 +91,13 @@ bool Attempt::answers() const {
 
 namespace {
 
-// What has failed by itself counts against its engine.
+// What has failed by itself counts against its engine. That it knows no such requests may be the model's nature: who
+// answers its client finds out.
 void end_one(Attempt& attempt) {
   if (attempt.settled() && !attempt.answers()) {
     const Result<http::Exchange> exchange = attempt.take_exchange();
-    const bool is_engines_fault =
-        exchange ? exchange->status() != 429 : exchange.error().code != ErrorCode::resource_exhausted;
+    const bool is_engines_fault = exchange ? exchange->status() != 429 && !is_unknown_surface(exchange->status())
+                                           : exchange.error().code != ErrorCode::resource_exhausted;
     if (const auto turn = attempt.take_turn(); turn != nullptr && is_engines_fault) turn->end_as(AttemptEnd::failure);
   }
   attempt.cancel();

@@ -57,6 +57,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
 // A status that is about the request and not about the engine: 400, 413, 422.
 bool is_clients_fault(int status);
+// A status of who answers no such requests at all: 404, 405, 501.
+bool is_unknown_surface(int status);
 bool is_event_stream(const http::Headers& headers);
 
 class Race {

@@ -12,6 +12,7 @@
 
 #include "gateway/first_tokens.h"
 #include "gateway/gateway.h"
+#include "gateway/openai_request.h"
 #include "gateway/prefix_board.h"
 #include "gateway/tenant_meter.h"
 #include "routing/room.h"
@@ -44,12 +45,30 @@ class EngineState {
   }
   // It is new while others serve its model: it is given requests a few at a time first. Before anything began.
   void start_slowly();
+  // A prompt of which it must prefill so many tokens is on its way there; that is over.
+  void begin_prefill(uint32_t tokens) {
+    live_.prefill_tokens.atomic().fetch_add(tokens, std::memory_order_relaxed);
+    live_.prefills.atomic().fetch_add(1, std::memory_order_relaxed);
+  }
+  void end_prefill(uint32_t tokens) {
+    live_.prefills.atomic().fetch_sub(1, std::memory_order_relaxed);
+    live_.prefill_tokens.atomic().fetch_sub(tokens, std::memory_order_relaxed);
+  }
   // A first token has come: one that starts slowly is let do more.
   void ramp_up();
   // Returns when it has become ejected by this: the time of its return; else nothing.
   std::optional<Duration> end(AttemptEnd how, Duration now);
   // The same of an attempt that goes on, or whose end says no more.
   std::optional<Duration> fail(Duration now);
+  // It has answered such a request; whether it ever did.
+  void note_served(Surface surface) {
+    const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(surface));
+    if ((served_.load(std::memory_order_relaxed) & bit) == 0) served_.fetch_or(bit, std::memory_order_relaxed);
+  }
+  bool has_served(Surface surface) const {
+    return (served_.load(std::memory_order_relaxed) >> static_cast<unsigned>(surface) & 1) != 0;
+  }
+  bool has_served_any() const { return served_.load(std::memory_order_relaxed) != 0; }
   // When it last sent anything that was asked for, to a few milliseconds.
   Duration last_sign() const { return {last_sign_ns_.load(std::memory_order_relaxed)}; }
   // A long prompt, for which it may send nothing to anybody for so long after; the same again once that is over.
@@ -89,6 +108,7 @@ class EngineState {
   FirstTokens first_tokens_;
   std::atomic<int64_t> last_sign_ns_{INT64_MIN};
   std::atomic<float> pace_{1};
+  std::atomic<uint8_t> served_{0};     // a bit each surface
   std::atomic<bool> is_steady_{true};  // read without the lock: nothing to do for most
   const HealthOptions options_;
   std::string deployment_;

@@ -43,11 +43,13 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer(Turn& turn, http::Exchan
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_failure(Turn& turn, http::Exchange& exchange) {
   const int status = exchange.status();
   if (is_clients_fault(status)) co_return co_await answer_refusal(turn, exchange);
-  if (surface_ == Surface::embeddings && (status == 404 || status == 405 || status == 501)) {
-    turn.end_as(AttemptEnd::neutral);  // a model that writes text: nothing is wrong with its engine
+  if (is_unknown_surface(status) && lacks_surface()) {
+    turn.end_as(AttemptEnd::neutral);
     ApiError error;
     error.code = ErrorCode::invalid_argument;
-    error.message = fmt::format("The model '{}' makes no embeddings.", record_.model);
+    error.message = surface_ == Surface::embeddings
+                        ? fmt::format("The model '{}' makes no embeddings.", record_.model)
+                        : fmt::format("The model '{}' does not answer at {}.", record_.model, path_of(surface_));
     error.param = "model";
     error.reason = "unsupported_model";
     silence_.stop();
@@ -61,6 +63,19 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_failure(Turn& turn, http
     co_return busy;
   }
   co_return fail_turn(turn, engine_error(status));
+}
+
+// Nothing is wrong with an engine that does not know such requests where none of its model's ever answered one, but
+// others: it writes text, or makes vectors. Where nothing is known of the model yet, it is taken to write text.
+bool RequestRun::lacks_surface() const {
+  const BoundTable& bound = *bound_;
+  const auto any_engine = [&](auto has) {
+    const auto targets = bound.table->targets_of_model(bound.table->targets()[*target_].model);
+    return std::ranges::any_of(targets, [&](uint32_t target) { return has(*bound.engines[target]); });
+  };
+  if (any_engine([&](const EngineState& engine) { return engine.has_served(engine_surface()); })) return false;
+  return surface_ == Surface::embeddings ||
+         any_engine([](const EngineState& engine) { return engine.has_served_any(); });
 }
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http::Exchange& exchange) {
@@ -104,6 +119,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   }
   turn.end_as(AttemptEnd::success);
   turn.note_whole_answer();
+  turn.note_served(engine_surface());
   bytes_down_ = body->size();
   record_.status = 200;
   http::Headers headers = answer_headers("application/json");
@@ -243,6 +259,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::break_off(Turn& turn, Error err
 asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const StreamReader& reader,
                                                             StreamReader::Step held) {
   turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
+  if (!reader.engine_error()) turn.note_served(engine_surface());
   note_usage(reader.usage(), reader.tokens());
   note_sent(held);
   std::string last;

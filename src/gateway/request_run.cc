@@ -389,7 +389,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   http::ClientRequest request;
   request.method = "POST";
   request.target = target.base_path;
-  request.target += path_of(responses_ ? Surface::chat_completions : surface_);
+  request.target += path_of(engine_surface());
   request.headers.add("content-type", "application/json");
   add_trace(request.headers);
   request.headers.add("x-request-id", request_id_);

@@ -81,7 +81,11 @@ class RequestRun {
   // How long the first sign of the target that was decided for is waited for.
   Duration patience(const routing::Decision& decision) const;
   std::unique_ptr<Turn> turn_at(const routing::Decision& decision) const;
+  Surface engine_surface() const { return responses_ ? Surface::chat_completions : surface_; }
+  bool lacks_surface() const;
+  bool counts_prefill(const routing::Target& target, double tokens) const;
   Duration reading(const routing::Decision& decision) const;
+  double first_sign_ms(uint32_t target) const;
   double prefill_ms(const routing::Target& target) const;
   std::optional<double> tokens_to_sign() const;
   std::optional<Duration> promised_sign() const;

@@ -12,14 +12,21 @@ Duration RequestRun::patience(const routing::Decision& decision) const {
   const routing::Target& target = bound_->table->targets()[*decision.target];
   const std::optional<double> tokens = tokens_to_sign();
   if (!tokens || !completion_.is_text) return options.timeouts.first_byte;
-  const double expected_ms =
-      decision.predicted_ttft.value() * 1e-3 + *tokens * target.tpot.value() + prefill_ms(target);
+  const double expected_ms = first_sign_ms(*decision.target) + *tokens * target.tpot.value();
   Duration least = options.patience_usual;
   if (const auto promised = promised_sign())
     least = std::clamp(nanoseconds(promised->ns / 2), options.patience_min, options.patience_usual);
   const double most_ms = options.timeouts.first_byte.seconds() * 1e3;
   return std::max(least,
                   nanoseconds(static_cast<int64_t>(std::min(options.patience_factor * expected_ms, most_ms) * 1e6)));
+}
+
+// As predicted, without a wait for prompts sent there before: at an engine that hangs there are ever more of them.
+double RequestRun::first_sign_ms(uint32_t target) const {
+  routing::TargetLive live = *bound_->live[target];
+  live.prefills = 0;
+  return routing::predict_ttft(*bound_->table, facts_, target, live).value() * 1e-3 +
+         prefill_ms(bound_->table->targets()[target]);
 }
 
 // All of the body's.
@@ -30,15 +37,27 @@ double RequestRun::prefill_ms(const routing::Target& target) const {
 
 // An engine that reads a prompt in one piece sends nothing to anybody meanwhile.
 Duration RequestRun::reading(const routing::Decision& decision) const {
-  const double expected_ms =
-      decision.predicted_ttft.value() * 1e-3 + prefill_ms(bound_->table->targets()[*decision.target]);
+  const double expected_ms = first_sign_ms(*decision.target);
   return nanoseconds(static_cast<int64_t>(std::min(core_.options.patience_factor * expected_ms, 1e9) * 1e6));
 }
 
 std::unique_ptr<RequestRun::Turn> RequestRun::turn_at(const routing::Decision& decision) const {
   const Duration waited_for = patience(decision);
-  return std::make_unique<Turn>(core_, bound_->engines[*decision.target], waited_for,
-                                std::min(waited_for, reading(decision)));
+  auto turn = std::make_unique<Turn>(core_, bound_->engines[*decision.target], waited_for,
+                                     std::min(waited_for, reading(decision)));
+  const double computed = std::max(0.0, facts_.prompt_tokens - decision.cached_tokens);
+  if (counts_prefill(bound_->table->targets()[*decision.target], computed))
+    turn->begin_prefill(static_cast<uint32_t>(computed));
+  return turn;
+}
+
+// Of a whole answer the first token is not seen: as many of them count to their end as are in their prefill at a time.
+bool RequestRun::counts_prefill(const routing::Target& target, double tokens) const {
+  if (target.prefill_tokens_per_s <= 0) return false;
+  if (tokens_to_sign() == 0.0) return true;
+  const double prefill_ms = target.prefill_overhead.value() + tokens / target.prefill_tokens_per_s * 1e3;
+  const double stay_ms = prefill_ms + facts_.output_tokens * target.tpot.value();
+  return core_.random.uniform() * stay_ms < prefill_ms;
 }
 
 // How many tokens are made before anything can be seen of them, at most; nothing: it cannot be told.

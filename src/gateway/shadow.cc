@@ -68,7 +68,9 @@ asio::awaitable<void> run_shadow(Shadow shadow) {
       co_await core.client.send(std::move(endpoint), std::move(request), core.options.timeouts, cancellation);
   const bool answered = exchange && exchange->status() == 200;
   if (answered) sample.ok = co_await measure(shadow, *exchange, turn, sample);
-  const bool neutral = exchange && !answered && (exchange->status() == 429 || is_clients_fault(exchange->status()));
+  const bool neutral =
+      exchange && !answered &&
+      (exchange->status() == 429 || is_clients_fault(exchange->status()) || is_unknown_surface(exchange->status()));
   const bool is_engines_fault =
       !neutral && !cancellation.cancelled() && (exchange || exchange.error().code != ErrorCode::resource_exhausted);
   turn.end_as(sample.ok ? AttemptEnd::success : is_engines_fault ? AttemptEnd::failure : AttemptEnd::neutral);

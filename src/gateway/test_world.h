@@ -69,6 +69,7 @@ class FakeEngine {
   std::vector<http::Request> requests;
   int turns = 0;  // requests let through, in the order in which they came
   bool embeds = true;
+  bool writes = true;  // else it knows no completions
   int left = 0;  // clients that went before the end
 
  private:
@@ -95,6 +96,8 @@ class FakeEngine {
     }
     if (request.target.ends_with("/v1/embeddings"))
       co_await answer(writer, embeds ? 200 : 404, kEmbedding);
+    else if (!writes)
+      co_await answer(writer, 404, R"({"detail":"Not Found"})");
     else if (body && (*body)["stream"].boolean())
       co_await stream(writer, (*body)["stream_options"]["include_usage"].boolean(), gone);
     else

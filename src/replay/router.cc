@@ -82,7 +82,9 @@ Router::Choice Router::decided(const Arrival& arrival, std::span<const routing::
   const routing::Target& target = table_.targets()[*decision.target];
   prefixes_.note(points, {*decision.target, target.replicas, target.kv_tokens},
                  arrival.prompt_tokens - decision.cached_tokens + arrival.output_tokens, now);
-  return {decision.target};
+  const double hit = arrival.prefix_blocks.empty() ? snapshot_.demands[size_t{arrival.demand}].prefix_hit : 0;
+  return {decision.target, Gate::none,
+          std::max(decision.cached_tokens, static_cast<uint32_t>(hit * arrival.prompt_tokens))};
 }
 
 // The plan's shares and nothing else: a plan that knows no network has no reason to look at it.

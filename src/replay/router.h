@@ -23,6 +23,7 @@ class Router {
   struct Choice {
     std::optional<uint32_t> target;
     routing::Gate blocking = routing::Gate::none;  // when there is none
+    uint32_t cached_tokens = 0;                    // of the prompt, that are most likely in its cache
   };
   // `live` is what the policy sees of the targets now.
   Choice choose(const Arrival& arrival, std::span<const routing::TargetLive> live);

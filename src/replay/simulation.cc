@@ -151,8 +151,11 @@ void Simulation::arrive(const Arrival& arrival) {
   const Router::Choice choice = router_.choose(arrival, live_);
   if (!choice.target) return turn_away(request, routing::to_string(choice.blocking));
   request.target = *choice.target;
-  auto& in_flight = live_[request.target].in_flight;
-  in_flight = in_flight.load() + 1;
+  request.prefill_tokens = arrival.prompt_tokens - choice.cached_tokens;
+  routing::TargetLive& live = live_[request.target];
+  live.in_flight = live.in_flight + 1;
+  live.prefills = live.prefills + 1;
+  live.prefill_tokens = live.prefill_tokens + request.prefill_tokens;
   if (request.counted) {
     ++sites_tally_[engines_[request.target].site].requests;
     report_.residency_violations += !router_.resident(arrival.demand, request.target);
@@ -185,6 +188,7 @@ void Simulation::deliver(const SimulatedEvent& event) {
       engine.submit({event.slot, request.prompt_tokens, request.output_tokens, request.prefix_blocks}, {event.at_ns});
   if (submission.admission != runtime::Admission::accepted) {
     turn_away(request, submission.admission == runtime::Admission::too_large ? "kv_memory" : "queue_full");
+    end_prefill(request);
     release(event.slot);
   }
   drain(event.target, event.at_ns);
@@ -194,9 +198,10 @@ void Simulation::deliver(const SimulatedEvent& event) {
 void Simulation::drain(uint32_t target, int64_t now_ns) {
   Engine& engine = engines_[target];
   for (const runtime::EngineEvent& event : engine.model->advance({now_ns})) {
-    if (event.kind == runtime::EngineEvent::Kind::first_token)
+    if (event.kind == runtime::EngineEvent::Kind::first_token) {
       in_flight_[event.tag].first_token_ns = event.at.ns;
-    else if (event.kind == runtime::EngineEvent::Kind::finish)
+      end_prefill(in_flight_[event.tag]);
+    } else if (event.kind == runtime::EngineEvent::Kind::finish)
       finish(static_cast<uint32_t>(event.tag), event.at.ns);
   }
   const auto next = engine.model->next_event_at();
@@ -247,6 +252,12 @@ void Simulation::release(uint32_t slot) {
   auto& in_flight = live_[in_flight_[slot].target].in_flight;
   in_flight = in_flight.load() - 1;
   free_slots_.push_back(slot);
+}
+
+void Simulation::end_prefill(const InFlight& request) {
+  routing::TargetLive& live = live_[request.target];
+  live.prefills = live.prefills - 1;
+  live.prefill_tokens = live.prefill_tokens - request.prefill_tokens;
 }
 
 // Adds what engines have drawn so far, or takes it off.

@@ -22,6 +22,7 @@ class Simulation {
     int64_t sent_ns = 0, first_token_ns = 0;
     uint32_t demand = 0, target = 0;
     uint32_t prompt_tokens = 0, output_tokens = 0;
+    uint32_t prefill_tokens = 0;  // of the prompt, as far as the router knows
     std::span<const uint64_t> prefix_blocks;
     bool counted = false;
   };
@@ -46,6 +47,7 @@ class Simulation {
   void drain(uint32_t target, int64_t now_ns);
   void finish(uint32_t slot, int64_t at_ns);
   void release(uint32_t slot);
+  void end_prefill(const InFlight& request);  // as the router sees it
   void turn_away(const InFlight& request, std::string_view why);
   int64_t one_way_ns(uint32_t demand, uint32_t target) const {
     return one_way_ns_[leg_row_[demand] * sites_ + engines_[target].site];

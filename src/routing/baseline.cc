@@ -143,7 +143,7 @@ Decision BaselineRouter::choose_among(const RequestFacts& request, Live live, st
   }
   if (!chosen)
     return {Reason::rejected, std::nullopt, group.targets.empty() ? Gate::model : Gate::capacity, Microseconds()};
-  return {Reason::baseline, chosen, Gate::none, predict_ttft(table_, request, *chosen, state(*chosen).in_flight)};
+  return {Reason::baseline, chosen, Gate::none, predict_ttft(table_, request, *chosen, state(*chosen))};
 }
 
 Decision BaselineRouter::choose(const RequestFacts& request, std::span<const TargetLive> live,

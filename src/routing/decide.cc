@@ -67,10 +67,22 @@ double prefill_us(const Candidate& candidate, const RequestFacts& request, doubl
   return candidate.prefill_overhead_us + (request.prompt_tokens - cached_tokens) * candidate.prefill_us_per_token;
 }
 
-double wait_us(const Candidate& candidate, const RequestFacts& request, uint32_t in_flight) {
+double wait_for_place_us(const Candidate& candidate, const RequestFacts& request, uint32_t in_flight) {
   if (in_flight < candidate.concurrency_max || candidate.concurrency_max == 0) return 0;
   const double service_us = prefill_us(candidate, request) + request.output_tokens * candidate.tpot_ms * 1e3;
   return service_us * (in_flight - candidate.concurrency_max + 1) / candidate.concurrency_max;
+}
+
+double wait_for_prefills_us(const Candidate& candidate, const TargetLive& live) {
+  const double prefills = live.prefills, replicas = candidate.replicas;
+  if (prefills < replicas) return 0;
+  const double work_us =
+      prefills * candidate.prefill_overhead_us + live.prefill_tokens * candidate.prefill_us_per_token;
+  return work_us / prefills * ((prefills - replicas) / replicas + 1 / (replicas + 1));
+}
+
+double wait_us(const Candidate& candidate, const RequestFacts& request, const TargetLive& live) {
+  return std::max(wait_for_place_us(candidate, request, live.in_flight), wait_for_prefills_us(candidate, live));
 }
 
 uint32_t cached_at(const RequestFacts& request, uint32_t target) {
@@ -82,6 +94,7 @@ uint32_t cached_at(const RequestFacts& request, uint32_t target) {
 struct Assessment {
   Gate gate = Gate::none;
   double ttft_us = 0;
+  double wait_us = 0;  // of it
 };
 
 // `cached_tokens`: of the prompt, taken to be in its cache.
@@ -91,9 +104,9 @@ Assessment assess(const RoutingTable& table, const RequestFacts& request, const 
   const Leg& leg = table.leg(request.region, candidate.site, request.paths);
   const TargetLive& state = at(table, live, candidate);
   Assessment result;
+  result.wait_us = wait_us(candidate, request, state);
   if (leg.reachable)
-    result.ttft_us = leg.round_trip.value() + prefill_us(candidate, request, cached_tokens) +
-                     wait_us(candidate, request, state.in_flight);
+    result.ttft_us = leg.round_trip.value() + prefill_us(candidate, request, cached_tokens) + result.wait_us;
   result.gate = tenant_gate(table, request);
   if (result.gate == Gate::none) result.gate = place_gate(candidate, leg, request.allowed);
   if (result.gate == Gate::none) result.gate = live_gate(request, candidate, state, excluded);
@@ -112,8 +125,10 @@ bool counted_as_late(const TableRows::DemandSplit& planned, const RequestFacts& 
          (request.tpot.value() <= 0 || candidate.tpot_ms <= request.tpot.value());
 }
 
-// A share of the plan among those open, in proportion. `planned`: those that are too late count as open where the plan
-// has counted with it; null: they do not.
+// A share of the plan among those open, in proportion; where a request waits there, of two drawn the one where it waits
+// less (M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 2001), so that long prompts
+// do not pile up by chance. What one draw leaves of its share is a fair draw again. `planned`: those that are too late
+// count as open where the plan has counted with it; null: they do not.
 template <class Live>
 Decision follow_plan(const RoutingTable& table, const RequestFacts& request, Live live,
                      std::span<const uint32_t> excluded, double draw, const TableRows::DemandSplit* planned) {
@@ -131,14 +146,26 @@ Decision follow_plan(const RoutingTable& table, const RequestFacts& request, Liv
   }
   if (open == 0) return {};
   Decision decision;
-  double left = draw * open;
-  for (const RoutingTable::Share& share : shares) {
-    const Candidate& candidate = table.candidate_at(share.candidate);
-    const Assessment found = assess(table, request, candidate, live, excluded);
-    if (gate_of(candidate, found) != Gate::none) continue;
-    decision = {Reason::plan_split, candidate.target, Gate::none, Microseconds(found.ttft_us)};
-    left -= share.fraction;
-    if (left < 0) break;
+  double least_wait_us = kInfinity;
+  for (int draws = 0; draws < 2 && least_wait_us > 0; ++draws) {
+    Decision drawn;
+    double drawn_wait_us = 0;
+    double left = draw * open;
+    for (const RoutingTable::Share& share : shares) {
+      const Candidate& candidate = table.candidate_at(share.candidate);
+      const Assessment found = assess(table, request, candidate, live, excluded);
+      if (gate_of(candidate, found) != Gate::none) continue;
+      drawn = {Reason::plan_split, candidate.target, Gate::none, Microseconds(found.ttft_us)};
+      drawn_wait_us = found.wait_us;
+      if (left < share.fraction) {
+        draw = left / share.fraction;
+        break;
+      }
+      left -= share.fraction;
+    }
+    if (drawn_wait_us >= least_wait_us) break;
+    decision = drawn;
+    least_wait_us = drawn_wait_us;
   }
   return decision;
 }
@@ -188,6 +215,7 @@ class Search {
   static constexpr size_t kRows = Sieve::Bounds::kRows;
   static constexpr size_t kBlocksAtOnce = 64;  // 4,096 candidates, on the stack
   static constexpr size_t kPlain = 8;          // of a block: what it costs in a sieve, weighed one by one
+  static constexpr size_t kAhead = 2;          // blocks: what memory takes for one is more than the work on one
   static constexpr double kNever = -1;
 
   bool kept() const { return cheapest_.candidate != nullptr; }
@@ -232,11 +260,10 @@ class Search {
   void sift(size_t begin, size_t end) {
     Sieve sieve(table_, request_);
     std::array<float, kBlocksAtOnce> soonest_us;
-    uint64_t next_open = open_in(begin);
     for (size_t block = begin; block < end; ++block) {
       if (none_cheaper_from(block * kRows)) return;
-      const uint64_t open = next_open;
-      if (block + 1 < end) prefetch(block + 1, next_open = open_in(block + 1));
+      const uint64_t open = open_in(block);
+      if (block + kAhead < end) prefetch(block + kAhead, open_in(block + kAhead));
       float& soonest = soonest_us[block - begin] = static_cast<float>(kInfinity);
       if (is_plain(open)) {
         weigh_few(block, open);
@@ -295,7 +322,7 @@ class Search {
     if (!can_keep && fastest_.candidate != nullptr && !is_faster(choice, fastest_)) return;
     const TargetLive& state = at(table_, live_, candidate);
     if (live_gate(request_, candidate, state, excluded_) != Gate::none) return;
-    choice.ttft_us += wait_us(candidate, request_, state.in_flight);
+    choice.ttft_us += wait_us(candidate, request_, state);
     const bool keeps = can_keep && promise_gate(request_, choice.ttft_us, candidate.tpot_ms) == Gate::none;
     if (keeps && (!kept() || is_cheaper(choice, cheapest_))) cheapest_ = choice;
     if (!keeps && (fastest_.candidate == nullptr || is_faster(choice, fastest_))) fastest_ = choice;
@@ -332,18 +359,7 @@ Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live 
   return furthest;
 }
 
-// The prefills that a request finds before its own at a replica. Of `in_flight` requests like this one each is in its
-// prefill for that part of its stay, and then it is all to come: what is left of one under way is taken to make up for
-// those that are cached.
-double prefills_before_us(const RoutingTable& table, const RequestFacts& request, const Candidate& candidate,
-                          uint32_t in_flight) {
-  const double alone_us = prefill_us(candidate, request);
-  const double stay_us = alone_us + request.output_tokens * candidate.tpot_ms * 1e3;
-  const uint32_t replicas = std::max(1u, table.targets()[candidate.target].replicas);
-  return stay_us <= 0 ? 0 : in_flight * alone_us / replicas * alone_us / stay_us;
-}
-
-// The target with the earliest first token, prefills before it counted, among those that hold the beginning of the
+// The target with the earliest first token among those that hold the beginning of the
 // prompt, where that is no later than at `cold`, which was decided without a look at caches. So a prefix that many
 // share stays at one engine until that is loaded, and then spreads. The plan's shares come first here too.
 template <class Live>
@@ -358,18 +374,14 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
   };
   const Candidate& chosen = table.candidate(*cold.target);
   const double cold_euros = euros_of(chosen, table.leg(request.region, chosen.site, request.paths), request);
-  const auto expected_us = [&](const Candidate& candidate, double ttft_us) {
-    return ttft_us + prefills_before_us(table, request, candidate, at(table, live, candidate).in_flight);
-  };
   Decision warm = cold;
-  double earliest_us = expected_us(chosen, cold.predicted_ttft.value());
+  double earliest_us = cold.predicted_ttft.value();
   for (const PrefixHit& hit : request.hits.all()) {
     const Candidate& candidate = table.candidate(hit.target);
     if (table.targets()[hit.target].model != request.model) continue;
     const uint32_t cached = cached_at(request, hit.target);
     const Assessment found = assess(table, request, candidate, live, excluded, cached);
-    const double expected = expected_us(candidate, found.ttft_us);
-    if (expected > earliest_us) continue;
+    if (found.ttft_us > earliest_us) continue;
     const bool same = hit.target == *cold.target;
     const bool at_risk = cold.reason == Reason::promise_at_risk && found.gate == Gate::promise_ttft;
     if (found.gate != Gate::none && !at_risk && !same) continue;
@@ -380,7 +392,7 @@ Decision prefer_warm(const RoutingTable& table, const RequestFacts& request, Liv
     const bool stays = found.gate != Gate::none || (same && cold.reason != Reason::promise_at_risk);
     const Reason reason = stays ? cold.reason : Reason::warm_prefix;
     warm = {reason, hit.target, Gate::none, Microseconds(found.ttft_us), cached};
-    earliest_us = expected;
+    earliest_us = found.ttft_us;
   }
   return warm;
 }
@@ -459,10 +471,11 @@ Decision decide_model(const RoutingTable& table, const RequestFacts& request, Li
 
 }  // namespace
 
-Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight) {
+Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target,
+                          const TargetLive& live) {
   const Candidate& candidate = table.candidate(target);
   return table.leg(request.region, candidate.site, request.paths).round_trip +
-         Microseconds(prefill_us(candidate, request) + wait_us(candidate, request, in_flight));
+         Microseconds(prefill_us(candidate, request) + wait_us(candidate, request, live));
 }
 
 std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const RequestFacts& request) {

@@ -133,6 +133,42 @@ TEST(Decide, ATargetTakesNoMoreThanItKeepsPromisesWith) {
   EXPECT_TRUE(world.decide().target.has_value());
 }
 
+TEST(Decide, APromptWaitsForThoseThatAreToBePrefilled) {
+  World world;
+  world.live[kIad].prefills = 1;
+  world.live[kIad].prefill_tokens = 1'000;
+  EXPECT_DOUBLE_EQ(world.decide().predicted_ttft.value(), 195'000 + 105'000 / 2.0) << "half done, most likely";
+  world.live[kIad].prefills = 2;
+  world.live[kIad].prefill_tokens = 2'000;
+  EXPECT_DOUBLE_EQ(world.decide().predicted_ttft.value(), 195'000 + 105'000 * 1.5);
+  world.request.ttft = Milliseconds(300);
+  EXPECT_EQ(world.decide().target, kPar);
+  EXPECT_EQ(world.gate_of(kIad), Gate::promise_ttft);
+  TableRows rows = world.table.rows();
+  rows.targets[kIad].replicas = 3;
+  world.table = RoutingTable(rows);
+  EXPECT_DOUBLE_EQ(world.decide().predicted_ttft.value(), 195'000) << "one of three replicas prefills nothing";
+}
+
+// So prefills do not pile up by chance; without them the plan's fractions are kept.
+TEST(Decide, OfTwoSharesDrawnTakesTheOneWithTheShorterWait) {
+  World world("  split acme north small ber-small=0.5 par-small=0.5\n");
+  const auto to_berlin = [&] {
+    int count = 0;
+    for (int i = 0; i < 1'000; ++i) count += world.decide((i + 0.5) / 1'000).target == kBer;
+    return count;
+  };
+  EXPECT_EQ(to_berlin(), 500);
+  world.live[kBer].prefills = 1;
+  world.live[kBer].prefill_tokens = 5'000;
+  EXPECT_EQ(to_berlin(), 250) << "where both draws fall on it";
+  world.live[kPar].prefills = 2;
+  world.live[kPar].prefill_tokens = 10'000;
+  EXPECT_EQ(to_berlin(), 750);
+  world.request.ttft = Milliseconds(500);
+  EXPECT_EQ(to_berlin(), 1'000) << "too late in Paris";
+}
+
 TEST(Decide, KnowsTheSoonestFirstToken) {
   World world;
   EXPECT_DOUBLE_EQ(soonest_ttft(world.table, world.request)->value(), 2'000 + 5'000 + 100'000);

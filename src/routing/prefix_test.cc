@@ -185,12 +185,12 @@ TEST(WarmPrefix, AnEngineThatHoldsThePromptTakesIt) {
 TEST(WarmPrefix, ALoadedEngineIsLeftForAColdOne) {
   Twins twins;
   twins.request.hits.offer({1, 3'000});  // 300 ms less
-  // A request is prefilled for 0.4 s of the 2.4 s it stays: each of them in flight stands for 67 ms.
-  twins.live[1].in_flight = 4;
+  twins.live[1].prefills = 1;
+  twins.live[1].prefill_tokens = 5'900;  // half of them still to come, most likely: 295 ms
   EXPECT_EQ(twins.decide().target, 1u);
-  twins.live[1].in_flight = 5;
+  twins.live[1].prefill_tokens = 6'100;
   EXPECT_EQ(twins.decide().target, 0u) << "it would wait for longer than the cache saves";
-  twins.live[0].in_flight = 5;
+  twins.live[0] = twins.live[1];
   EXPECT_EQ(twins.decide().target, 1u) << "so it would at the other";
   twins.live[1].in_flight = twins.live[0].in_flight = 10;
   EXPECT_EQ(twins.decide().target, 1u) << "both are full";

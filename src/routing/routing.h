@@ -151,6 +151,7 @@ class RoutingTable {
     float prefill_overhead_us = 0;
     uint32_t concurrency_max = 0;
     uint32_t in_flight_kept = 0;
+    uint16_t replicas = 1;  // ≥ 1; more count as 65,535
     bool up = false;
   };
   // A share of the plan, as the decision reads it.
@@ -172,6 +173,7 @@ class RoutingTable {
     Column<float> prefill_overhead_us{};  // infinite: it is not up, or there is no candidate
     Column<float> prefill_us_per_token{}, tpot_ms{};
     Column<float> places{}, kept{};  // requests at once; kept is infinite where it is not known
+    Column<float> replicas{};
   };
   // The legs of a region over some paths, by site, likewise; infinitely long where there is no way.
   struct Reach {
@@ -345,6 +347,8 @@ struct TargetLive {
   Relaxed<uint32_t> in_flight = 0;
   Relaxed<bool> healthy = true;                  // not ejected
   Relaxed<uint32_t> in_flight_max = UINT32_MAX;  // less while it starts slowly
+  Relaxed<uint32_t> prefills = 0;                // of those in flight, requests whose first token is still to come
+  Relaxed<uint32_t> prefill_tokens = 0;          // of their prompts, what is most likely not in its cache
 };
 
 // In the order in which a target is put through them; none: it passed all.
@@ -395,12 +399,16 @@ struct CandidateVerdict {
   double plan_fraction = 0;
 };
 
-// The time until the first token, as the client sees it: round trip + wait in the target's queue + prefill.
-// The wait is that of a request which finds n in flight at c servers: nothing while n < c, else (n − c + 1) departures,
-// c / S of them a second, S being the service time (exact for exponential service: Gross et al., Fundamentals of
-// Queueing Theory, 4th ed., 2.3). S is taken from this request, prefill + output tokens × tpot, since the mix in flight
-// is not known here; where others are longer, the wait is underestimated.
-Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target, uint32_t in_flight);
+// The time until the first token, as the client sees it: round trip + wait + prefill. The wait is the longer of two.
+// For a place: a request which finds n in flight at c servers waits not at all while n < c, else for (n − c + 1)
+// departures, c / S of them a second, S being the service time (exact for exponential service: Gross et al.,
+// Fundamentals of Queueing Theory, 4th ed., 2.3). S is taken from this request, prefill + output tokens × tpot, since
+// the mix in flight is not known here; where others are longer, the wait is underestimated.
+// For a replica that prefills nothing: not at all while fewer prompts than replicas are to be prefilled, else until the
+// next replica is done, 1 / (replicas + 1) of a prompt where those under way are so far by chance, and as often as
+// there are more of them than replicas; prompts are taken as their mean, steps of decoding in between are not counted.
+Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request, uint32_t target,
+                          const TargetLive& live);
 
 // The least time to the first token at any target that may serve the request, were nothing waiting there; nothing where
 // none may or has a slot. How many are taken, health and promise are not asked.
@@ -415,14 +423,14 @@ struct LivePointers {
 };
 
 // `live` has one entry per target, or says where each is kept. `excluded` are targets already tried for this
-// request. `draw` ∈ [0, 1) picks among the plan's shares, and what the plan turns away where that is refused; not of a
-// request that has been tried somewhere: it was admitted. It is the caller's own random number. Of equal costs the
-// faster wins. A target that holds the beginning of the prompt takes it where the plan has a share there, or it costs
-// no more than the cheapest, and its first token comes no later than from where the request would go else. Where what
-// was asked cannot keep the promise, the first of its fallbacks that can serves it, for whom that is allowed; where
-// none can, what was asked for; where that cannot at all, the first fallback that can. O(shares of the demand) where
-// the plan's are open, else O(targets of the model), less what cannot be cheaper than the best so far and, beyond the
-// first few, what bounds rule out in passing; allocates nothing.
+// request. `draw` ∈ [0, 1) picks among the plan's shares, of two where the first makes it wait, and what the plan turns
+// away where that is refused; not of a request that has been tried somewhere: it was admitted. It is the caller's own
+// random number. Of equal costs the faster wins. A target that holds the beginning of the prompt takes it where the
+// plan has a share there, or it costs no more than the cheapest, and its first token comes no later than from where the
+// request would go else. Where what was asked cannot keep the promise, the first of its fallbacks that can serves it,
+// for whom that is allowed; where none can, what was asked for; where that cannot at all, the first fallback that can.
+// O(shares of the demand) where the plan's are open, else O(targets of the model), less what cannot be cheaper than the
+// best so far and, beyond the first few, what bounds rule out in passing; allocates nothing.
 Decision decide(const RoutingTable& table, const RequestFacts& request, std::span<const TargetLive> live,
                 std::span<const uint32_t> excluded, double draw);
 Decision decide(const RoutingTable& table, const RequestFacts& request, LivePointers live,

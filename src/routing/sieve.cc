@@ -76,7 +76,13 @@ void Sieve::add_waits() {
     const Floats queue_max = lesser(places, greater(all(1), places * queue_));
     const Floats most = lesser(places + queue_max, greater(load(&block_->kept[i]), all(kept_least_)));
     const Floats service_us = load(&prefill_us_[i]) + output_us_per_ms_ * load(&block_->tpot_ms[i]);
-    const Floats wait_us = service_us * greater(all(0), in_flight - places + 1) / places;
+    const Floats for_place_us = service_us * greater(all(0), in_flight - places + 1) / places;
+    const Floats prefills = load(&prefills_[i]), replicas = load(&block_->replicas[i]);
+    const Floats work_us = prefills * load(&block_->prefill_overhead_us[i]) +
+                           load(&prefill_tokens_[i]) * load(&block_->prefill_us_per_token[i]);
+    const Floats turns = (prefills - replicas) / replicas + 1 / (replicas + 1);
+    const Floats for_prefills_us = prefills < replicas ? all(0) : work_us / greater(all(1), prefills) * turns;
+    const Floats wait_us = greater(for_place_us, for_prefills_us);
     store(in_flight < most ? load(&ttft_us_[i]) + wait_us : all(kNever), &ttft_us_[i]);
   }
 }

@@ -43,6 +43,8 @@ class Sieve {
       const uint32_t in_flight = live.in_flight;
       const bool open = static_cast<int>(live.healthy) & static_cast<int>(in_flight < live.in_flight_max);
       in_flight_[i] = open ? static_cast<float>(in_flight) : kNever;
+      prefills_[i] = static_cast<float>(live.prefills);
+      prefill_tokens_[i] = static_cast<float>(live.prefill_tokens);
     }
     add_waits();
     return narrow(keeps_us, any_us);
@@ -86,6 +88,7 @@ class Sieve {
   alignas(64) Bounds::Column<float> ttft_us_;
   alignas(64) Bounds::Column<float> prefill_us_;
   alignas(64) Bounds::Column<float> in_flight_;
+  alignas(64) Bounds::Column<float> prefills_{}, prefill_tokens_{};
   std::array<float, RoutingTable::kZonesMax + 1> detours_us_;  // by zone: never, where it may not be passed
 };
 

@@ -34,6 +34,7 @@ TableRows many_targets(Random& random) {
     target.jurisdiction = {uint64_t{1} << target.site_position % 3};
     target.up = random.chance(0.95);
     target.concurrency_max = static_cast<uint32_t>(random.below(40));
+    target.replicas = static_cast<uint32_t>(random.below(4));
     if (random.chance(0.5)) target.in_flight_kept = static_cast<uint32_t>(1 + random.below(40));
     target.prefill_tokens_per_s = 1'000 * of(speeds, 1);
     target.prefill_overhead = Milliseconds(of(3, 10));
@@ -98,6 +99,8 @@ TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
         const double most = busy * table.targets()[i].concurrency_max;
         live[i].in_flight = static_cast<uint32_t>(most * (random.chance(0.5) ? 1 : random.uniform()));
         live[i].healthy = random.chance(0.9);
+        live[i].prefills = static_cast<uint32_t>(random.below(1 + live[i].in_flight));
+        live[i].prefill_tokens = static_cast<uint32_t>(live[i].prefills * random.below(2'000));
         if (random.chance(0.05)) live[i].in_flight_max = static_cast<uint32_t>(random.below(4));
         if (random.chance(0.02)) excluded.push_back(i);
         pointers[table.position_of(i)] = &live[i];

@@ -168,6 +168,7 @@ void RoutingTable::index_targets() {
                       static_cast<float>(to_microseconds(target.prefill_overhead).value()),
                       target.concurrency_max,
                       target.in_flight_kept,
+                      static_cast<uint16_t>(std::clamp<uint32_t>(target.replicas, 1, UINT16_MAX)),
                       target.up};
   }
   for (size_t model = 0; model < rows_.models.size(); ++model) {
@@ -187,12 +188,14 @@ void RoutingTable::index_bounds() {
     for (uint32_t first = model_first_[model]; first < model_first_[model + 1]; first += Bounds::kRows) {
       Bounds& block = bounds_.emplace_back();
       block.prefill_overhead_us.fill(kInfinite);
+      block.replicas.fill(1);
       for (uint32_t i = 0; i < std::min<uint32_t>(Bounds::kRows, model_first_[model + 1] - first); ++i) {
         const Candidate& candidate = candidates_[first + i];
         block.site[i] = candidate.site;
         if (candidate.up) block.prefill_overhead_us[i] = candidate.prefill_overhead_us;
         block.prefill_us_per_token[i] = static_cast<float>(candidate.prefill_us_per_token);
         block.tpot_ms[i] = static_cast<float>(candidate.tpot_ms);
+        block.replicas[i] = candidate.replicas;
         block.places[i] = static_cast<float>(candidate.concurrency_max);
         block.kept[i] = candidate.in_flight_kept > 0 ? static_cast<float>(candidate.in_flight_kept) : kInfinite;
       }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "http/head.h"
 
 namespace tandem::http {
 namespace {
@@ -16,6 +17,21 @@ TEST(Headers, FindsWithoutRegardToCase) {
   EXPECT_EQ(headers.size(), 2u);
   EXPECT_EQ(headers.value_or("x", ""), "3");
   EXPECT_EQ(headers.value_or("y", "none"), "none");
+}
+
+TEST(Headers, LinesAreThoseThatAreSentBesideTheSendersOwn) {
+  Headers headers{{"a", "1"}, {"Content-Length", "7"}, {"b", ""}, {"date", "never"}, {"connection", "close"}};
+  EXPECT_EQ(headers.lines(), "a: 1\r\nContent-Length: 7\r\nb: \r\ndate: never\r\nconnection: close\r\n");
+  std::string head = "GET\r\n";
+  ASSERT_TRUE(append_fields(headers, "date", head));
+  EXPECT_EQ(head, "GET\r\na: 1\r\nb: \r\n");
+  headers.add("c", "1\r\nd: 2");
+  EXPECT_FALSE(append_fields(headers, "date", head)) << "one value must not become two fields";
+  headers.clear();
+  EXPECT_EQ(headers.lines(), "");
+  headers.add("e", std::string(10'000, 'x'));
+  EXPECT_EQ(headers.lines(), "e: " + std::string(10'000, 'x') + "\r\n") << "what was there before is overwritten";
+  EXPECT_NE(headers, Headers());
 }
 
 TEST(Headers, TakesNoMoreThanItsLimit) {

@@ -147,10 +147,9 @@ class FewProgram::Tree {
         use.busy = use.prefill + demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch;
         const double step_min_ms = at.profile->points.front().decode_per_token.value();
         use.prefill_share_max = 1 - step_min_ms / demand.row->promise.tpot.value();
-        const double active_w =
-            problem_.active_w_min(demand, problem_.uses[option.use], at.profile_position, run.point);
-        use.column =
-            add_column(option.transport_eur_per_hour + active_w * at.eur_per_watt_hour, few_.demands[d].amount);
+        const double active_w = std::max(0.0, point.power.value() - at.idle_w);
+        use.column = add_column(option.transport_eur_per_hour + use.busy * active_w * at.eur_per_watt_hour,
+                                few_.demands[d].amount);
         add_entry(covers[d], use.column, 1);
         add_entry(work, use.column, use.busy);
         add_entry(run.work_cap, use.column, use.busy);

@@ -123,8 +123,9 @@ double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, ui
                             const grid::OperatingPoint* point) const {
   double eur = replicas * candidate.replica_eur_per_hour;
   if (point != nullptr) {
-    const Watts power = twin::average_power(*candidate.profile, *point, Watts(candidate.idle_w), replicas, mix);
-    eur += (power.value() - replicas * candidate.idle_w) * candidate.eur_per_watt_hour;
+    // As if batches were full: of what engines draw, which is concave in the load, moves one by one find worse plans.
+    const double active_w = std::max(0.0, point->power.value() - candidate.idle_w);
+    eur += mix.work(*point) * active_w * candidate.eur_per_watt_hour;
   }
   if (problem_.has_incumbent) {
     const double moved = std::abs(static_cast<double>(replicas) - static_cast<double>(candidate.incumbent));

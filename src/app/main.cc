@@ -247,7 +247,7 @@ void add_whatif(CLI::App& app, int& status) {
       "  tandem whatif --grid examples/national.yaml --links ham-kie,kie-fle\n"
       "  tandem whatif --url http://127.0.0.1:8080 --fail nodes:1\n"
       "  tandem import Cogentco.gml -o cogentco.yaml && tandem whatif --grid cogentco.yaml --fail links:2 --verify "
-      "1000");
+      "100");
   run_with(command, options, run_whatif, status);
 }
 

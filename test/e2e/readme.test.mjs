@@ -78,7 +78,8 @@ describe('the README', () => {
     for (const line of examples) {
       const command = line.trim().replace(/ && tandem up .*/, '').replace(' -f', '').replace('big/*.csv --data data', 'big/*.csv --data big-data')
         .replaceAll('http://127.0.0.1:8080', grid.url).replace(/tandem load (?!.*--url)/, `tandem load --url ${grid.url} `)
-        .replace(/(tandem load .*?)( --duration \d+)?$/, '$1 --duration 2');
+        .replace(/(tandem load .*?)( --duration \d+)?$/, '$1 --duration 2')
+        .replace(/tandem (plan|te|whatif|replay) (?=--grid)(?!.*--plan)/g, 'tandem $1 --work 100 ');
       const ran = spawnSync('bash', ['-c', command], { cwd: place, env: { ...process.env, PATH }, encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28 });
       const good = line.includes('--expect') ? [0, 1] : [0];  // what this machine serves in time is not asked here
       assert.ok(good.includes(ran.status), `${command}\n${ran.stderr.slice(-2_000)}`);

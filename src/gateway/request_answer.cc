@@ -231,7 +231,7 @@ void RequestRun::note_lateness() {
   routing::RequestFacts served = facts_;
   served.model = bound_->table->targets()[*target_].model;
   served.paths = bound_->table->paths_of(served.tenant, served.region, served.model);
-  const Microseconds alone = routing::predict_ttft(*bound_->table, served, *target_, 0);
+  const Microseconds alone = routing::predict_ttft(*bound_->table, served, *target_, routing::TargetLive());
   const Microseconds late = microseconds_of(turn_->age()) - alone;
   core_.lateness[group_of(served.model)].note(nanoseconds(static_cast<int64_t>(late.value() * 1e3)),
                                               core_.clock.monotonic());

@@ -70,7 +70,7 @@ class FakeEngine {
   int turns = 0;  // requests let through, in the order in which they came
   bool embeds = true;
   bool writes = true;  // else it knows no completions
-  int left = 0;  // clients that went before the end
+  int left = 0;        // clients that went before the end
 
  private:
   asio::awaitable<void> handle(const http::Request& request, http::ResponseWriter& writer) {

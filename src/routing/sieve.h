@@ -88,7 +88,7 @@ class Sieve {
   alignas(64) Bounds::Column<float> ttft_us_;
   alignas(64) Bounds::Column<float> prefill_us_;
   alignas(64) Bounds::Column<float> in_flight_;
-  alignas(64) Bounds::Column<float> prefills_{}, prefill_tokens_{};
+  alignas(64) Bounds::Column<float> prefills_, prefill_tokens_;  // of those that passed
   std::array<float, RoutingTable::kZonesMax + 1> detours_us_;  // by zone: never, where it may not be passed
 };
 

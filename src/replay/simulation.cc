@@ -85,17 +85,19 @@ Report Simulation::run() {
   Arrival arrival;
   bool more = arrivals.next(arrival);
   int64_t last_ns = 0;
+  const int64_t warm_ns = std::llround(options_.warm_up_s * 1e9);
+  bool metering = false;
   for (;;) {
+    if (more && !metering && arrival.at_ns >= warm_ns && (heap_.empty() || heap_.top().at_ns >= warm_ns)) {
+      metering = true;
+      read_meters(warm_ns, -1);
+    }
     if (more && (heap_.empty() || arrival.at_ns <= heap_.top().at_ns)) {
       last_ns = arrival.at_ns;
-      if (!metering_ && static_cast<double>(last_ns) * 1e-9 >= options_.warm_up_s) {
-        metering_ = true;
-        read_meters(last_ns, -1);
-      }
       if (report_.simulated % kStopEvery == 0 && options_.stop.stop_requested()) break;
       arrive(arrival);
       more = arrivals.next(arrival);
-      if (!more && metering_) read_meters(last_ns, 1);
+      if (!more && metering) read_meters(last_ns, 1);
       continue;
     }
     if (heap_.empty() || heap_.top().at_ns > last_ns + kDrainNs) break;
@@ -253,7 +255,6 @@ void Simulation::read_meters(int64_t now_ns, int sign) {
 // Energy of the time in which requests that count arrived: neither of the empty engines before nor of those that run
 // empty after. (Steps under way at either end count with the time in which they end.)
 void Simulation::count_costs() {
-  if (metered_s_ <= 0) return;
   double energy_eur = 0;
   for (const Engine& engine : engines_) {
     if (engine.model == nullptr) continue;
@@ -271,7 +272,7 @@ void Simulation::count_costs() {
       report_.central_accelerators += engine.accelerators;
     report_.accelerators_eur_per_hour += engine.accelerators * snapshot_.accelerators[pool.accelerator].price.value();
   }
-  report_.energy_eur_per_hour = energy_eur / metered_s_ * 3600;
+  report_.energy_eur_per_hour = metered_s_ > 0 ? energy_eur / metered_s_ * 3600 : 0;
   report_.transport_eur_per_hour = report_.measured_s > 0 ? transport_eur_ / report_.measured_s * 3600 : 0;
 }
 

@@ -85,20 +85,22 @@ Report Simulation::run() {
   Arrival arrival;
   bool more = arrivals.next(arrival);
   int64_t last_ns = 0;
+  const int64_t warm_ns = std::llround(options_.warm_up_s * 1e9);
+  bool metering = false;
   for (;;) {
+    if (more && !metering && arrival.at_ns >= warm_ns && (heap_.empty() || heap_.top().at_ns >= warm_ns)) {
+      metering = true;
+      read_meters(warm_ns, -1);
+    }
     if (more && (heap_.empty() || arrival.at_ns <= heap_.top().at_ns)) {
       last_ns = arrival.at_ns;
       if (report_.simulated % kStopEvery == 0) {
         if (options_.stop.stop_requested()) break;
         tell(last_ns);
       }
-      if (!metering_ && static_cast<double>(last_ns) * 1e-9 >= options_.warm_up_s) {
-        metering_ = true;
-        read_meters(last_ns, -1);
-      }
       arrive(arrival);
       more = arrivals.next(arrival);
-      if (!more && metering_) read_meters(last_ns, 1);
+      if (!more && metering) read_meters(last_ns, 1);
       continue;
     }
     if (heap_.empty() || heap_.top().at_ns > last_ns + kDrainNs) break;
@@ -274,13 +276,12 @@ void Simulation::read_meters(int64_t now_ns, int sign) {
 // Energy from the end of the warm-up to the last request's arrival: not of engines that run empty after. (Steps under
 // way at either end count with the time in which they end.)
 void Simulation::count_costs() {
-  const double seconds = report_.measured_s;
   double energy_eur = 0;
   for (const Engine& engine : engines_) {
     if (engine.model == nullptr) continue;
     const grid::Pool& pool = snapshot_.pools[size_t{engine.pool}];
     const grid::Site& site = snapshot_.sites[pool.site];
-    const double idle_s = std::max(0.0, engine.model->replicas() * seconds - engine.busy_s);
+    const double idle_s = std::max(0.0, engine.model->replicas() * metered_s_ - engine.busy_s);
     const double joules = engine.joules + idle_s * engine.idle.value();
     const double kwh = joules / 3.6e6 * site.pue;
     energy_eur += kwh * site.power_price.value();
@@ -292,9 +293,8 @@ void Simulation::count_costs() {
       report_.central_accelerators += engine.accelerators;
     report_.accelerators_eur_per_hour += engine.accelerators * snapshot_.accelerators[pool.accelerator].price.value();
   }
-  if (seconds <= 0) return;
-  report_.energy_eur_per_hour = energy_eur / seconds * 3600;
-  report_.transport_eur_per_hour = transport_eur_ / seconds * 3600;
+  report_.energy_eur_per_hour = metered_s_ > 0 ? energy_eur / metered_s_ * 3600 : 0;
+  report_.transport_eur_per_hour = report_.measured_s > 0 ? transport_eur_ / report_.measured_s * 3600 : 0;
 }
 
 void Simulation::count_links() {

@@ -73,7 +73,7 @@ class Simulation {
   std::vector<DemandCount> demands_;
   std::vector<Tally> tenants_, sites_tally_;
   std::map<std::string, uint64_t, std::less<>> rejected_;
-  bool metering_ = false;
+  double metered_s_ = 0;
   double transport_eur_ = 0;
   Report report_;
 };

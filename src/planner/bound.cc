@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "planner/fleets.h"
@@ -350,11 +351,20 @@ void Bound::prove_by_fleets(const Known& known, const std::stop_token& stop) {
   const size_t models = relaxation_->demands_of_model().size();
   std::vector<uint8_t> pinned(models, 0);
   for (const Candidate& candidate : problem_.candidates) pinned[candidate.model] |= candidate.pinned > 0;
+  std::vector<double> missing;
+  std::vector<size_t> order(models);  // where there may be most to gain first, should it be stopped
+  for (size_t m = 0; m < models; ++m)
+    missing.push_back(climb_->spent(m, known, prices) - relaxation_->value_of_model(m));
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t m) { return missing[m]; });
   std::vector<Prices::Fleets> fleets(models);
   Prices trial = prices;
-  for_each_on_two_threads(models, [&](size_t m) {
+  for_each_on_two_threads(models, [&](size_t i) {
+    const size_t m = order[i];
     if (pinned[m] != 0 || relaxation_->demands_of_model()[m].empty() || stop.stop_requested()) return;
+    const auto learnt = std::ranges::find(proven_prices_.fleets, m, &Prices::Fleets::model);
     fleets[m] = planner::prove_by_fleets(problem_, *relaxation_, static_cast<uint32_t>(m), trial,
+                                         learnt != proven_prices_.fleets.end() ? &*learnt : nullptr,
                                          climb_->spent(m, known, prices), known.eur_of_demand, stop);
   });
   std::vector<double> more(models, 0);

@@ -33,7 +33,8 @@
 // undone and halved where the bound did not follow. Every value is over all columns: those of one model are a matrix in
 // single precision, and a pass over a row, all roundings against it, says of most deployments that they earn nothing.
 // O(columns) for a pass and, for each deployment that may earn, O(points · levels · its columns · log). Fails by being
-// loose where a model needs few replicas in all: prices let it buy parts of deployments.
+// loose where a model needs few replicas in all: prices let it buy parts of deployments. Of such models fleets.h proves
+// more.
 #pragma once
 
 #include <memory>

@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kClosed = 2e-3;                  // as near to what is spent as a bound need come
 constexpr double kWorthPrices = 1e-3;             // of what is spent: what a set of prices must prove more of its fleet
-constexpr uint32_t kRounds = 40;                  // of a climb
-constexpr uint32_t kPatience = 4;                 // of them without gain before the step is halved
+constexpr uint32_t kRounds = 12;                  // of a climb
+constexpr uint32_t kPatience = 3;                 // of them without gain before the step is halved
 constexpr double kStep = 0.7, kStepLeast = 0.05;  // of Polyak's
 constexpr double kBeyond = 1.05;                  // what is aimed at, over what is spent
 constexpr double kDeflection = 0.4;
@@ -33,10 +33,11 @@ class FleetsOfModel {
     }
   }
 
-  Prices::Fleets prove(const std::stop_token& stop) {
+  Prices::Fleets prove(const Prices::Fleets* learnt, const std::stop_token& stop) {
     Prices::Fleets proven{model_, 0, {}};
     if (!list_fleets()) return proven;
     add(v_of(now_));
+    for (size_t i = 0; learnt != nullptr && i < learnt->demand.size(); ++i) add(learnt->demand[i]);
     while (prices_.size() <= kFleetPricesMax && !stop.stop_requested()) {
       const size_t cheapest = cheapest_fleet();
       if (eur_[cheapest] >= spent_ * (1 - kClosed)) break;
@@ -185,9 +186,9 @@ class FleetsOfModel {
 }  // namespace
 
 Prices::Fleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
-                               double spent_eur, std::span<const double> spent_eur_of_demand,
-                               const std::stop_token& stop) {
-  return FleetsOfModel(problem, relaxation, model, now, spent_eur, spent_eur_of_demand).prove(stop);
+                               const Prices::Fleets* learnt, double spent_eur,
+                               std::span<const double> spent_eur_of_demand, const std::stop_token& stop) {
+  return FleetsOfModel(problem, relaxation, model, now, spent_eur, spent_eur_of_demand).prove(learnt, stop);
 }
 
 }  // namespace tandem::planner

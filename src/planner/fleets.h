@@ -31,10 +31,11 @@ inline constexpr size_t kFleetsMax = 20'000;   // of a model that are told apart
 inline constexpr size_t kFleetPricesMax = 24;  // sets of prices of a model
 
 // `now`: prices of resources, and of the model's demands those that prove most so far, which are taken over; changed
-// while it works. `spent`: what the best plan known spends on the model, with the prices of what it takes, and by
-// demand. The relaxation's arcs are priced already. Not more is proven than by `now` alone where `demand` is empty.
+// while it works. `learnt`: of this model at about those prices, may be null. `spent`: what the best plan known spends
+// on the model, with the prices of what it takes, and by demand. The relaxation's arcs are priced already. Not more is
+// proven than by `now` alone where `demand` is empty.
 Prices::Fleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
-                               double spent_eur, std::span<const double> spent_eur_of_demand,
-                               const std::stop_token& stop);
+                               const Prices::Fleets* learnt, double spent_eur,
+                               std::span<const double> spent_eur_of_demand, const std::stop_token& stop);
 
 }  // namespace tandem::planner

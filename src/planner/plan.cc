@@ -122,12 +122,15 @@ class Making {
     each_alone(0);
     build("built along better prices");
     improve();
+    bound_->prove_by_fleets(search_.known(), stop_);
+    tell("proven by fleets");
     for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
       const double gap = search_.cost() - bound_->value();
       bound_->climb(kRoundsOfLarge, search_.known(), stop_);
-      bound_->prove_by_fleets(search_.known(), stop_);
       tell("priced further");
       each_alone(kStarts);
+      bound_->prove_by_fleets(search_.known(), stop_);
+      tell("proven by fleets");
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
     }
   }

@@ -119,27 +119,33 @@ Result<void> hash(const LogOptions& options) {
   return {};
 }
 
+int report_of_log(Error error) {
+  if (error.code == ErrorCode::not_found && error.message.starts_with("there is no log"))
+    error.message += "; --data names the directory of a grid that ran";
+  return report(error);
+}
+
 }  // namespace
 
 int run_log_tail(const LogOptions& options) {
   const auto done = tail(options);
-  return done ? 0 : report(done.error());
+  return done ? 0 : report_of_log(done.error());
 }
 
 int run_log_show(const LogOptions& options) {
   const auto done = show(options);
-  return done ? 0 : report(done.error());
+  return done ? 0 : report_of_log(done.error());
 }
 
 int run_log_verify(const LogOptions& options) {
   const auto clean = verify(options);
-  if (!clean) return report(clean.error());
+  if (!clean) return report_of_log(clean.error());
   return *clean ? 0 : 1;
 }
 
 int run_log_hash(const LogOptions& options) {
   const auto done = hash(options);
-  return done ? 0 : report(done.error());
+  return done ? 0 : report_of_log(done.error());
 }
 
 }  // namespace tandem::app

@@ -264,6 +264,7 @@ void Simulation::end_prefill(const InFlight& request) {
 
 // Adds what engines have drawn so far, or takes it off.
 void Simulation::read_meters(int64_t now_ns, int sign) {
+  metered_s_ += sign * static_cast<double>(now_ns) * 1e-9;
   for (uint32_t target = 0; target < engines_.size(); ++target) {
     Engine& engine = engines_[target];
     if (engine.model == nullptr) continue;

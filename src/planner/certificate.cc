@@ -455,7 +455,7 @@ class Certificate {
   }
 
   // What the demands of a model cost at the least, replicas left out: served somewhere, or rejected.
-  double paid_beside(uint32_t model) {
+  std::map<uint32_t, double> paid_beside(uint32_t model) {
     const std::vector<double> given = demand_;
     std::map<uint32_t, double> least;
     for (const uint32_t d : demands_of_model_[model]) least[d] = demand_[d] = penalty(d);
@@ -469,9 +469,39 @@ class Certificate {
             least[c.demand] = std::min(least[c.demand], penalty(c.demand) - c.gain);
       }
     demand_ = given;
-    double sum = 0;
-    for (const auto& [d, eur] : least) sum += eur;
-    return sum;
+    return least;
+  }
+
+  // fleets.h: whether a single replica of a profile may serve its model's demands, but for what costs so much more
+  // rejected than `beside` says.
+  bool may_be_one(size_t f, const std::map<uint32_t, double>& beside, double rejecting) {
+    const grid::Profile& profile = s_.profiles[f];
+    const std::vector<double> given = demand_;
+    for (const auto& [d, eur] : beside) demand_[d] = penalty(d);
+    bool may = false;
+    for (size_t p = 0; p < s_.pools.size() && !may; ++p) {
+      if (!may_stand(p, f)) continue;
+      const Place at = place(p, f);
+      for (size_t point = 0; at.serves && point < std::min(profile.points.size(), kPointsMax) && !may; ++point) {
+        std::map<uint32_t, double> missing = beside;
+        std::vector<twin::Part> parts;
+        for (const Column& c : columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w)) {
+          const grid::Demand& demand = s_.demands[size_t{c.demand}];
+          const grid::Promise& promise = demand.promise;
+          const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
+          const double ttft_ms = c.slack_ms + twin::ttft_alone(sizes, promise.quantile).value();
+          parts.push_back({{sizes, ttft_ms, promise.tpot.value(), promise.quantile},
+                           demand.rate_per_s,
+                           penalty(c.demand) - beside.at(c.demand)});
+          missing.erase(c.demand);
+        }
+        double lost = 0;
+        for (const auto& [d, eur] : missing) lost += penalty(d) - eur;
+        may = lost <= rejecting * (1 + 1e-9) && twin::may_keep(profile, profile.points[point], 1, parts, rejecting);
+      }
+    }
+    demand_ = given;
+    return may;
   }
 
   // Of a model's profiles the cost of a replica, at the least; none where replicas are pinned.
@@ -507,7 +537,9 @@ class Certificate {
   // of the prices proves; the least of them, at most what is said. 0 where replicas are pinned or fleets are too many.
   double cheapest_fleet(const Prices::Fleets& said) {
     const std::map<size_t, double> replicas = replicas_of(said.model);
-    const double beside = paid_beside(said.model);
+    const std::map<uint32_t, double> beside_of = paid_beside(said.model);
+    double beside = 0;
+    for (const auto& [d, eur] : beside_of) beside += eur;
     std::vector<std::vector<double>> adds;
     double count = 1;
     for (const auto& [f, replica] : replicas) {
@@ -518,6 +550,13 @@ class Certificate {
     }
     if (adds.empty()) return 0;
     std::vector<double> proven = by_fleet(beside, adds);
+    size_t single = 1, profile = 0;  // the fleet of one replica of a profile
+    for (const auto& [f, replica] : replicas) {
+      if (single < proven.size() && adds[profile].size() > 1 &&
+          !may_be_one(f, beside_of, said.eur_per_hour - beside - replica))
+        proven[single] = said.eur_per_hour;
+      single *= adds[profile++].size();
+    }
     const std::vector<uint32_t>& demands = demands_of_model_[said.model];
     const std::vector<double> given = demand_;
     for (size_t set = 0; set <= std::min(said.demand.size(), kPricesMax); ++set) {

@@ -26,7 +26,9 @@ class FleetsOfModel {
         now_(now),
         demands_(relaxation.demands_of_model()[model]),
         spent_(spent_eur),
-        replica_(relaxation.least_replica_eur(model, now)) {
+        replica_(relaxation.least_replica_eur(model, now)),
+        beside_of_(relaxation.least_beside_replicas(model)),
+        beside_(std::accumulate(beside_of_.begin(), beside_of_.end(), 0.0)) {
     for (const uint32_t d : demands_) {
       const double most = problem.demands[d].penalty_eur_per_hour;
       scale_.push_back(std::sqrt(std::clamp(spent_eur_of_demand[d], 1e-4 * most, most)));
@@ -36,6 +38,7 @@ class FleetsOfModel {
   Prices::Fleets prove(const Prices::Fleets* learnt, const std::stop_token& stop) {
     Prices::Fleets proven{model_, 0, {}};
     if (!list_fleets()) return proven;
+    leave_out_single();
     add(v_of(now_));
     for (size_t i = 0; learnt != nullptr && i < learnt->demand.size(); ++i) add(learnt->demand[i]);
     while (prices_.size() <= kFleetPricesMax && !stop.stop_requested()) {
@@ -57,15 +60,14 @@ class FleetsOfModel {
   // Those that may cost less than is spent, by what their replicas cost and what is paid beside them. False where there
   // are too many.
   bool list_fleets() {
-    const double beside = relaxation_.least_beside_replicas(model_);
     size_t count = 1;
     for (const double replica : replica_) {
-      most_.push_back(static_cast<uint32_t>(std::clamp((spent_ - beside) / replica, 0.0, double{kFleetsMax})));
+      most_.push_back(static_cast<uint32_t>(std::clamp((spent_ - beside_) / replica, 0.0, double{kFleetsMax})));
       count *= most_.back() + 1;
       if (count > kFleetsMax) return false;
     }
     for (size_t i = 0; i < count; ++i) {
-      double eur = beside;
+      double eur = beside_;
       const Numbers of = fleet(i);
       for (size_t slot = 0; slot < of.size(); ++slot)
         if (of[slot] > 0) eur += of[slot] * replica_[slot];
@@ -73,6 +75,43 @@ class FleetsOfModel {
     }
     by_.assign(count, 0);
     return true;
+  }
+
+  // Those of one replica that breaks promises unless it rejects so much that all costs what is spent.
+  void leave_out_single() {
+    size_t position = 1;
+    for (size_t slot = 0; slot < most_.size(); position *= most_[slot++] + 1)
+      if (most_[slot] > 0 && std::ranges::none_of(problem_.candidates_of_model[model_], [&](uint32_t c) {
+            return problem_.candidates[c].slot == slot && may_serve(c, spent_ - beside_ - replica_[slot]);
+          }))
+        eur_[position] = spent_;
+  }
+
+  // Whether one replica may serve all demands, but for what costs `rejecting` more than serving it.
+  bool may_serve(uint32_t c, double rejecting_eur) const {
+    const Candidate& at = problem_.candidates[c];
+    if (!at.servable) return false;
+    std::vector<twin::Part> parts;
+    uint32_t points = UINT32_MAX;
+    double lost = 0;  // of what cannot be served there
+    for (size_t i = 0; i < demands_.size(); ++i) {
+      const DemandRow& demand = problem_.demands[demands_[i]];
+      const double loss = demand.penalty_eur_per_hour - beside_of_[i];
+      const Use& use = problem_.uses[demand.use_first + at.slot];
+      if (!problem_.passes(demands_[i], c)) {
+        lost += loss;
+        continue;
+      }
+      if (loss > rejecting_eur * (1 + 1e-9)) points &= use.points;
+      parts.push_back({{use.sizes, problem_.ttft_left_ms(demand, *problem_.leg_of(demand, at.pool)),
+                        demand.row->promise.tpot.value(), demand.row->promise.quantile},
+                       demand.row->rate_per_s,
+                       loss});
+    }
+    for (uint32_t p = 0; lost <= rejecting_eur * (1 + 1e-9) && p < std::min(at.profile->points.size(), kPointsMax); ++p)
+      if ((points >> p & 1) != 0 && twin::may_keep(*at.profile, at.profile->points[p], 1, parts, rejecting_eur))
+        return true;
+    return false;
   }
 
   // Mixed radix: most_[slot] + 1 numbers each.
@@ -175,8 +214,10 @@ class FleetsOfModel {
   Prices& now_;
   const std::vector<uint32_t>& demands_;
   const double spent_;
-  const std::vector<double> replica_;  // €/h at the least, by slot
-  std::vector<double> scale_;          // of steps, by demand
+  const std::vector<double> replica_;    // €/h at the least, by slot
+  const std::vector<double> beside_of_;  // likewise beside replicas, by demand
+  const double beside_;                  // of all
+  std::vector<double> scale_;            // of steps, by demand
   Numbers most_;
   std::vector<double> eur_;  // proven, by fleet
   std::vector<uint8_t> by_;  // into prices_

@@ -622,16 +622,16 @@ std::vector<double> Relaxation::least_replica_eur(size_t model, const Prices& pr
   return least;
 }
 
-double Relaxation::least_beside_replicas(size_t model) const {
+std::vector<double> Relaxation::least_beside_replicas(size_t model) const {
   const Matrix& matrix = matrices_[model];
-  double sum = 0;
+  std::vector<double> beside;
   for (size_t i = 0; i < matrix.width; ++i) {
     double least = problem_.demands[demands_of_model_[model][i]].penalty_eur_per_hour;
     for (size_t at = i; at < matrix.eur.size(); at += matrix.width)
       least = std::min(least, matrix.eur[at] * (1 - 1e-6));
-    sum += least;
+    beside.push_back(least);
   }
-  return sum;
+  return beside;
 }
 
 double Relaxation::collect_resources(const Prices& prices) {

@@ -36,10 +36,10 @@ class Relaxation {
   // all: by slot, then number from none to most[slot]; at most 0, never more with more. `served` is of the last
   // numbers. For models of which no replica is pinned.
   std::vector<std::vector<double>> evaluate_numbers(size_t model, const Prices& prices, std::span<const uint32_t> most);
-  // What a replica of each slot costs at the least, resources' prices included; what the demands of a model cost at the
-  // least beside replicas, served somewhere or rejected.
+  // What a replica of each slot costs at the least, resources' prices included; what the demands of a model, as in
+  // demands_of_model, cost at the least beside replicas, served somewhere or rejected.
   std::vector<double> least_replica_eur(size_t model, const Prices& prices) const;
-  double least_beside_replicas(size_t model) const;
+  std::vector<double> least_beside_replicas(size_t model) const;
 
   // Of the last evaluation, the part of a model: Σ v of its demands + Σ φ of its deployments.
   double value_of_model(size_t model) const { return value_of_model_[model]; }

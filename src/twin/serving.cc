@@ -217,6 +217,9 @@ void set_tpot(const Load& load, Serving& serving) {
   serving.tpot_drift = time.drift;
 }
 
+// Of the rest of a step and a step, 1 + U of them, or nothing of either, in steps². Concave.
+double step_variance(double decoding) { return decoding * (7.0 / 3 - 2.25 * decoding); }
+
 // All but the place. Returns what prefills of others take of it.
 double set_wait(const Load& load, double decoding, Serving& serving) {
   const double share = load.share, own_step_ms = load.at.step_ms * decoding;
@@ -225,8 +228,7 @@ double set_wait(const Load& load, double decoding, Serving& serving) {
   const double prefills_ms =
       ((0.5 + share) * seen_ms - own_step_ms / 2) * std::pow(in_hand, pooling(load.replicas) - 2) / load.replicas;
   serving.wait_ms = 1.5 * own_step_ms + prefills_ms;
-  // The rest of a step and a step, 1 + U of them, or nothing of either.
-  serving.wait_variance = load.at.step_ms * load.at.step_ms * decoding * (7.0 / 3 - 2.25 * decoding) +
+  serving.wait_variance = load.at.step_ms * load.at.step_ms * step_variance(decoding) +
                           prefills_ms * ((share > 0 ? load.square_ms / share : 0) + prefills_ms);
   return prefills_ms;
 }
@@ -312,6 +314,95 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
   if (all(&Serving::keeps_ttft)) return true;  // were there never one
   set_full(load, profile, point.batch, prefills_ms, serving);
   return all(&Serving::keeps_ttft);
+}
+
+namespace {
+
+// At the least of any mix that has no component under `least`'s or over `most`'s; full is left out.
+Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
+                    const Mix& least, const Mix& most) {
+  const double per_ms = 1e-3 / replicas, pool = pooling(replicas);
+  const double share = least.prefill_s_per_s / replicas, share_most = std::min(1.0, most.prefill_s_per_s / replicas);
+  const double arrivals = least.requests_per_s * per_ms, square_ms = least.prefill_square * 1e6 * per_ms;
+  const double steps = std::max(0.0, least.tokens_per_s - most.requests_per_s) * per_ms;
+  const double steps_most = std::max(0.0, most.tokens_per_s - least.requests_per_s) * per_ms;
+  const Balance low = balance(profile, point.batch, steps / (1 - share));
+  const Balance high = balance(profile, point.batch, steps_most / std::max(1e-6, 1 - share_most));
+  double step_ms = std::min(low.step_ms, high.step_ms), step_most_ms = std::max(low.step_ms, high.step_ms);
+  double slope_ms = std::max(0.0, std::min(low.slope_ms, high.slope_ms));  // none known where they differ in more
+  for (const grid::OperatingPoint& between : profile.points) {
+    if (between.batch <= low.batch || between.batch >= high.batch) continue;
+    step_ms = std::min(step_ms, between.decode_per_token.value());
+    step_most_ms = std::max(step_most_ms, between.decode_per_token.value());
+    slope_ms = 0;
+  }
+  if (low.batch * slope_ms > step_ms) slope_ms = 0;  // there, a larger batch takes less of a longer step back
+
+  const double alone_ms = share_most * share_most / arrivals * (1 - 1.0 / replicas);
+  const TokenTime time =
+      token_time({.replicas = static_cast<double>(replicas),
+                  .share = share,
+                  .spread_ms = std::max(square_ms / replicas, square_ms - alone_ms),
+                  .batch = low.batch,
+                  .step_ms = step_ms,
+                  .slope_ms = slope_ms,
+                  .full_step_ms = std::max(0.0, point.decode_per_token.value() - step_most_ms) + step_ms});
+  Serving serving;
+  serving.tpot = Milliseconds(time.mean_ms);
+  serving.tpot_variance = time.variance;
+  serving.tpot_drift = slope_ms > 0 ? time.drift : 0;
+
+  const double decoding = all_decode(replicas, low.batch), decoding_most = all_decode(replicas, high.batch);
+  const double own_step_ms = step_ms * decoding;
+  const double seen_ms = own_step_ms / (1 - share) + square_ms / (1 - share * share);
+  const double in_hand = std::min(1.0, share + 1.5 * arrivals * own_step_ms);
+  const double prefills_ms = ((0.5 + share) * seen_ms - own_step_ms / 2) * std::pow(in_hand, pool - 2) / replicas;
+  serving.wait_ms = 1.5 * own_step_ms + prefills_ms;
+  serving.wait_variance = step_ms * step_ms * std::min(step_variance(decoding), step_variance(decoding_most)) +
+                          prefills_ms * (square_ms / share_most + prefills_ms);
+  return serving;
+}
+
+// Each component of a mix, less the most of it that can be left out.
+Mix less(const Mix& mix, const Mix& out) {
+  const auto rest = [](double all, double part) { return std::max(0.0, all - part); };
+  return {rest(mix.requests_per_s, out.requests_per_s),   rest(mix.prefill_s_per_s, out.prefill_s_per_s),
+          rest(mix.tokens_per_s, out.tokens_per_s),       rest(mix.prefill_square, out.prefill_square),
+          rest(mix.prefill_token_s, out.prefill_token_s), rest(mix.tokens_square, out.tokens_square)};
+}
+Mix larger(const Mix& a, const Mix& b) {
+  return {std::max(a.requests_per_s, b.requests_per_s),   std::max(a.prefill_s_per_s, b.prefill_s_per_s),
+          std::max(a.tokens_per_s, b.tokens_per_s),       std::max(a.prefill_square, b.prefill_square),
+          std::max(a.prefill_token_s, b.prefill_token_s), std::max(a.tokens_square, b.tokens_square)};
+}
+
+}  // namespace
+
+bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
+              std::span<const Part> parts, double loss_max) {
+  constexpr double kLenient = 1 + 1e-9;  // so that rounding breaks no promise
+  if (loss_max < 0) return false;
+  Mix all, dear, out;  // dear: what cannot be left out for nothing; out: the most of each component that may be
+  for (const Part& part : parts) {
+    all.add(part.asked.sizes, part.requests_per_s);
+    if (part.loss <= 0) continue;
+    dear.add(part.asked.sizes, part.requests_per_s);
+    Mix of;
+    of.add(part.asked.sizes, part.requests_per_s * loss_max * kLenient / part.loss);
+    out = larger(out, of);
+  }
+  const Mix least = less(dear, out);
+  if (replicas == 0 || least.requests_per_s <= 0 || least.prefill_s_per_s <= 0) return true;
+  if (least.work(point) >= replicas) return false;
+  Serving serving = serve_least(profile, point, replicas, least, all);
+  serving.utilization = 0;
+  return std::ranges::all_of(parts, [&](const Part& part) {
+    if (part.loss <= loss_max * kLenient) return true;  // none of it need be served
+    Asked asked = part.asked;
+    asked.ttft_ms *= kLenient;
+    asked.tpot_ms *= kLenient;
+    return serving.keeps(asked);
+  });
 }
 
 uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,

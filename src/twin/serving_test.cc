@@ -267,6 +267,62 @@ TEST(Power, IdleWithoutRequestsAndFlatOutWhenOverloaded) {
 }
 
 // Steps that do not lengthen make one replica an M/G/∞ queue: it has nothing to decode e^−b of the time.
+// Drawn deployments at drawn parts of what they are asked for.
+TEST(MayKeep, IsTrueOfAllThatKeepsItsPromises) {
+  Random random(11);
+  size_t kept = 0, refuted = 0, broken = 0;
+  for (int i = 0; i < 60'000; ++i) {
+    grid::Profile profile;
+    double step_ms = 5 + 20 * random.uniform();
+    uint32_t batch = 1 + static_cast<uint32_t>(random.below(3));
+    for (uint64_t points = 1 + random.below(5); points-- > 0;) {
+      profile.points.push_back({batch, Milliseconds(step_ms), Watts(100)});
+      batch *= static_cast<uint32_t>(2 + random.below(3));
+      step_ms *= 0.95 + random.uniform();
+    }
+    const grid::OperatingPoint& point = profile.points[random.below(profile.points.size())];
+    const auto replicas = static_cast<uint32_t>(1 + random.below(4));
+    std::vector<Part> parts(1 + random.below(4));
+    Mix all;
+    for (Part& part : parts) {
+      const double prefill_ms = 5 + 200 * random.uniform(), tokens = 1 + 300 * random.uniform();
+      const double unevenness = random.uniform();
+      part.asked.sizes = {prefill_ms, unevenness * prefill_ms * prefill_ms, tokens, tokens * tokens, 1 / tokens};
+      part.asked.ttft_ms = prefill_ms * (1 + 10 * random.uniform());
+      part.asked.tpot_ms = point.decode_per_token.value() * (0.8 + 2 * random.uniform());
+      part.asked.quantile = random.chance(0.5) ? 0.95 : 0.5 + 0.49 * random.uniform();
+      part.requests_per_s = random.uniform();
+      part.loss = random.chance(0.1) ? 0 : random.uniform();
+      all.add(part.asked.sizes, part.requests_per_s);
+    }
+    const double times = replicas / all.work(point) * random.uniform();
+    Mix served;
+    std::vector<Asked> asked;
+    double loss = 0;
+    const bool whole = random.chance(0.3);
+    for (Part& part : parts) {
+      part.requests_per_s *= times;
+      const double share = whole ? 1 : random.chance(0.1) ? 0 : 1 - 0.2 * random.uniform() * random.uniform();
+      loss += (1 - share) * part.loss;
+      if (share == 0) continue;
+      served.add(part.asked.sizes, part.requests_per_s * share);
+      asked.push_back(part.asked);
+    }
+    const bool keeps = keeps_all(profile, point, replicas, served, asked);
+    const bool may = may_keep(profile, point, replicas, parts, loss);
+    ASSERT_TRUE(may || !keeps) << i;
+    kept += keeps;
+    const bool all_count = whole && std::ranges::all_of(parts, [](const Part& part) { return part.loss > 0; });
+    Serving serving = serve(profile, point, replicas, served);
+    serving.full = 0;  // as it leaves out
+    broken += all_count && std::ranges::any_of(asked, [&](const Asked& one) { return !serving.keeps(one); });
+    refuted += all_count && !may;
+  }
+  EXPECT_GT(kept, 3000u);
+  EXPECT_GT(broken, 3000u);
+  EXPECT_GT(static_cast<double>(refuted), 0.95 * static_cast<double>(broken));
+}
+
 TEST(Power, OfOneReplicaThatOnlyDecodes) {
   const grid::Profile profile = flat_steps();
   const double batch = 2.5, rate = batch / (100 * 0.020), busy = 1 - std::exp(-batch);

@@ -281,6 +281,17 @@ Serving serve(const grid::Profile& profile, const grid::OperatingPoint& point, u
 bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix,
                std::span<const Asked> asked);
 
+// What a deployment may serve of a demand: all of it or a part.
+struct Part {
+  Asked asked;
+  double requests_per_s = 0;
+  double loss = 0;  // without any of it; in proportion, where only a part is left out
+};
+// False only where no parts at all keep their promises and lose at most that together: of all such mixes each part of
+// the form is taken at its least, waits for a place left out. Tells little where much may be lost.
+bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
+              std::span<const Part> parts, double loss_max);
+
 // How many requests a deployment holds at once, in prefill and waiting too, when it is asked for as much more of the
 // mix as these promises bear, at least for the mix: the mean by Little's law, and as many more as a Poisson number
 // exceeds about once in a hundred.

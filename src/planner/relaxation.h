@@ -66,9 +66,11 @@ class Relaxation {
   void ascend(Prices& prices, std::vector<float>& expected);
 
  private:
-  struct Point {          // of a demand's use, by position among the profile's
-    double energy_w = 0;  // above idle, of the whole demand, at the least
-    double work = 0;      // replicas it fills, in fractions, by the measure that fills most of all demands
+  static constexpr double kForever = std::numeric_limits<double>::infinity();
+  static constexpr size_t kFirstMeasures = 3;  // directions by which a deployment is judged before all are tried
+  struct Point {                               // of a demand's use, by position among the profile's
+    double energy_w = 0;                       // above idle, of the whole demand, at the least
+    double work = 0;  // replicas it fills, in fractions, by the measure that fills most of all demands
   };
   struct Least {  // over the points of a use
     double work = 0, energy_w = 0;

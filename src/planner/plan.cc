@@ -77,7 +77,7 @@ class Making {
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
     }
-    bound_->prove_by_fleets(search_.known(), stop_);
+    bound_->prove_by_fleets(search_.drawn(), stop_);
     tell("proven by fleets");
   }
 
@@ -122,14 +122,14 @@ class Making {
     each_alone(0);
     build("built along better prices");
     improve();
-    bound_->prove_by_fleets(search_.known(), stop_);
+    bound_->prove_by_fleets(search_.drawn(), stop_);
     tell("proven by fleets");
     for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
       const double gap = search_.cost() - bound_->value();
       bound_->climb(kRoundsOfLarge, search_.known(), stop_);
       tell("priced further");
       each_alone(kStarts);
-      bound_->prove_by_fleets(search_.known(), stop_);
+      bound_->prove_by_fleets(search_.drawn(), stop_);
       tell("proven by fleets");
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
     }
@@ -229,10 +229,10 @@ class Making {
     if (search_.objective() < best_->objective) best_ = search_.state();
   }
 
-  bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
+  bool closed() const { return search_.drawn().eur_per_hour <= bound_->value() * (1 + 1e-6); }
 
   void tell(const char* doing) {
-    if (progress_) progress_({search_.cost(), bound_ ? bound_->value() : 0, doing});
+    if (progress_) progress_({search_.drawn().eur_per_hour, bound_ ? bound_->value() : 0, doing});
   }
 
   void take_options() {

@@ -107,8 +107,9 @@ class Search {
   };
   State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_}; }
   void set_state(State state);
-  Known known() const;
-  double cost() const;  // as the policy counts: without precedence, moves included
+  Known known() const;  // energy by work, as plans are searched
+  Known drawn() const;  // energy as engines draw it, as a plan is priced
+  double cost() const;  // as the policy counts, of what is `known`: without precedence, moves included
 
   uint64_t iterations() const { return iterations_; }
   bool at_limit() const { return iterations_ >= iterations_max_ || stop_.stop_requested(); }
@@ -150,6 +151,9 @@ class Search {
   // Whether so many replicas at that point would keep what is asked, with that mix to serve.
   static bool keeps_promises(const Requirements& requirements, const twin::Mix& mix, const grid::Profile& profile,
                              const grid::OperatingPoint& point, uint32_t replicas);
+  template <class Beyond>
+  Known known_with(Beyond beyond_eur) const;
+  double beyond_work_eur(uint32_t candidate) const;
   double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
                       const grid::OperatingPoint* point) const;
   uint32_t links_allow(const Option& option, uint32_t share, uint32_t* narrowest = nullptr);

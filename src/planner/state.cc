@@ -89,7 +89,23 @@ void Search::set_state(State state) {
 }
 
 Known Search::known() const {
+  return known_with([](uint32_t) { return 0.0; });
+}
+
+Known Search::drawn() const {
+  return known_with([this](uint32_t c) { return beyond_work_eur(c); });
+}
+
+template <class Beyond>
+Known Search::known_with(Beyond beyond_eur) const {
   Known known{cost(), {}, {}};
+  std::vector<double> running;  // by candidate
+  for (uint32_t c = 0; c < deployed_.size(); ++c) {
+    const double beyond = beyond_eur(c);
+    known.eur_per_hour += beyond;
+    running.push_back(deployed_[c].fit.eur_per_hour + beyond);
+    known.replicas.push_back(deployed_[c].fit.replicas);
+  }
   for (uint32_t d = 0; d < placements_.size(); ++d) {
     double eur = problem_.demands[d].penalty_eur_per_hour * placements_[d].unserved / kWhole;
     for (const Member& member : placements_[d].members) {
@@ -97,12 +113,26 @@ Known Search::known() const {
       const Deployed& deployed = deployed_[option.candidate];
       const double part = static_cast<double>(member.share) / kWhole;
       eur += part * option.transport_eur_per_hour;
-      if (deployed.work > 0) eur += part * option.replicas_in_fractions / deployed.work * deployed.fit.eur_per_hour;
+      if (deployed.work > 0) eur += part * option.replicas_in_fractions / deployed.work * running[option.candidate];
     }
     known.eur_of_demand.push_back(eur);
   }
-  for (const Deployed& deployed : deployed_) known.replicas.push_back(deployed.fit.replicas);
   return known;
+}
+
+// What a deployment draws beyond what its work says.
+double Search::beyond_work_eur(uint32_t c) const {
+  const Deployed& deployed = deployed_[c];
+  const Candidate& candidate = problem_.candidates[c];
+  const uint32_t replicas = deployed.fit.replicas;
+  const twin::Mix& mix = deployed.requirements.mix;
+  if (replicas == 0 || mix.requests_per_s <= 0) return 0;
+  const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
+  const double drawn_w =
+      twin::average_power(*candidate.profile, point, Watts(candidate.idle_w), replicas, mix).value() -
+      replicas * candidate.idle_w;
+  const double by_work_w = mix.work(point) * std::max(0.0, point.power.value() - candidate.idle_w);
+  return (std::max(0.0, drawn_w) - by_work_w) * candidate.eur_per_watt_hour;
 }
 
 double Search::cost() const {

@@ -11,14 +11,11 @@
 #include "api/inventory_routes.h"
 #include "api/open_inference.h"
 #include "api/query_desk.h"
-#include "api/replay_desk.h"
+#include "api/questions.h"
 #include "api/routes.h"
-#include "api/schedule_desk.h"
-#include "api/te_desk.h"
 #include "api/usage_desk.h"
 #include "api/views.h"
 #include "api/webhook_routes.h"
-#include "api/whatif_desk.h"
 #include "base/text.h"
 #include "inventory/inventory.h"
 #include "routing/freshness.h"
@@ -29,6 +26,8 @@ namespace asio = boost::asio;
 
 namespace {
 
+// Of each desk's questions one runs; more than these would wait longer than a caller does.
+constexpr int kWhatIfsHeldMax = 4, kReplaysHeldMax = 4, kSchedulesHeldMax = 2, kSearchesHeldMax = 2;
 constexpr size_t kThreadsAside = 2;        // long reads: as many at once as leave the request path its cores
 constexpr size_t kDecisionsMax = 1'000;    // a page of them is ~1 MB
 constexpr size_t kEventsMax = 1'000;       // of the log, a page
@@ -120,9 +119,10 @@ struct Api::Routes {
       : parts(its_parts),
         inventory(parts.core, parts.search, parts.clock, aside),
         queries(parts.clock),
-        schedules(parts.clock),
-        whatifs(parts.clock),
-        engineering(parts.clock),
+        replays(parts.clock, kReplaysHeldMax, "too many simulations wait already; try again in a moment"),
+        schedules(parts.clock, kSchedulesHeldMax, "too many schedules wait already; try again in a minute"),
+        whatifs(parts.clock, kWhatIfsHeldMax, "too many what-ifs wait already; try again in a moment"),
+        engineering(parts.clock, kSearchesHeldMax, "traffic engineering is asked for too often; try again in a minute"),
         usage(parts.core, parts.activity, aside),
         branches(parts.core, aside),
         webhooks(parts.core, parts.webhooks) {
@@ -137,10 +137,7 @@ struct Api::Routes {
   boost::asio::thread_pool aside{kThreadsAside};
   InventoryRoutes inventory;
   QueryDesk queries;
-  ReplayDesk replays;
-  ScheduleDesk schedules;
-  WhatIfDesk whatifs;
-  TeDesk engineering;
+  Desk replays, schedules, whatifs, engineering;
   UsageDesk usage;
   BranchRoutes branches;
   WebhookRoutes webhooks;
@@ -348,10 +345,10 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
   }
   switch (operation) {
     case Operation::post_query: co_await routes_->queries.answer(call, writer); co_return;
-    case Operation::post_replay: co_await routes_->replays.answer(call, writer); co_return;
-    case Operation::post_schedule: co_await routes_->schedules.answer(call, writer); co_return;
-    case Operation::post_te: co_await routes_->engineering.answer(call, writer); co_return;
-    case Operation::post_whatif: co_await routes_->whatifs.answer(call, writer); co_return;
+    case Operation::post_replay: co_await routes_->replays.answer(read_replay(call), writer); co_return;
+    case Operation::post_schedule: co_await routes_->schedules.answer(read_schedule(call), writer); co_return;
+    case Operation::post_te: co_await routes_->engineering.answer(read_te(call), writer); co_return;
+    case Operation::post_whatif: co_await routes_->whatifs.answer(read_whatif(call), writer); co_return;
     case Operation::get_usage: co_await routes_->usage.answer(call, writer); co_return;
     case Operation::get_stream: co_await routes_->parts.feed.serve(writer); co_return;
     case Operation::get_changes:

@@ -1,20 +1,14 @@
-#include "api/replay_desk.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
-#include "api/desk.h"
+#include "api/questions.h"
 #include "replay/replay.h"
 
 namespace tandem::api {
 
-namespace asio = boost::asio;
-
 namespace {
 
-constexpr int kReplaysHeldMax = 4;                // more would wait longer than a person does
 constexpr uint64_t kReplayRequestsMax = 300'000;  // half a second of a core for each policy
 constexpr uint64_t kReplayPlanWork = 2'000;       // of the plans that policies of their own need
 constexpr double kReplayDurationMax_s = 3'600;
@@ -50,19 +44,16 @@ Result<replay::Options> read_replay_options(const Json& body) {
   return options;
 }
 
-}  // namespace
-
-ReplayDesk::~ReplayDesk() {
-  closing_.request_stop();
-  threads_.join();
-}
-
-Result<Json> ReplayDesk::work(const Call& call) const {
-  TANDEM_ASSIGN(const Json body, read_object(call.request, {"policies", "duration_s", "rate_factor", "sizes", "seed"}));
-  TANDEM_ASSIGN(const std::vector<replay::Policy> policies, read_policies(body));
-  TANDEM_ASSIGN(replay::Options options, read_replay_options(body));
-  options.stop = closing_.get_token();
-  const control::State& state = call.published->state;
+Result<Json> simulate(const Published& published, replay::Options options, const std::vector<replay::Policy>& policies,
+                      DeskTask& task) {
+  const control::State& state = published.state;
+  options.stop = task.left;
+  options.progress = [&](const replay::Progress& progress) {
+    task.tell([&] {
+      return Json::Object{{"policy", replay::to_string(progress.policy)},
+                          {"simulated", progress.simulated ? Json(*progress.simulated) : Json()}};
+    });
+  };
   TANDEM_ASSIGN(const std::vector<replay::Report> reports,
                 replay::compare(*state.grid, options, policies, state.plan.get()));
   Json::Array list;
@@ -71,11 +62,18 @@ Result<Json> ReplayDesk::work(const Call& call) const {
       {"offset", state.head.last()}, {"policies", std::move(list)}, {"verdict", replay::verdict(reports)}});
 }
 
-asio::awaitable<void> ReplayDesk::answer(const Call& call, http::ResponseWriter& writer) {
-  Result<Json> answer = fail(ErrorCode::resource_exhausted, "too many simulations wait already; try again in a moment");
-  const DeskPlace place(held_, kReplaysHeldMax);
-  if (place.is_free()) answer = co_await run_aside(threads_, [&] { return work(call); });
-  co_await respond_result(std::move(answer), writer);
+}  // namespace
+
+Result<DeskQuestion> read_replay(const Call& call) {
+  TANDEM_ASSIGN(const Json body,
+                read_object(call.request, {"policies", "duration_s", "rate_factor", "sizes", "seed", "stream"}));
+  TANDEM_ASSIGN(const std::vector<replay::Policy> policies, read_policies(body));
+  TANDEM_ASSIGN(const replay::Options options, read_replay_options(body));
+  TANDEM_ASSIGN(const bool stream, read_flag(body, "stream", false));
+  const auto work = [published = call.published, options, policies](DeskTask& task) {
+    return simulate(*published, options, policies, task);
+  };
+  return DeskQuestion{work, {}, stream};
 }
 
 }  // namespace tandem::api

@@ -1,25 +1,18 @@
-#include "api/te_desk.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <map>
 
-#include "api/desk.h"
-#include "api/desk_stream.h"
+#include "api/questions.h"
 #include "planner/planner.h"
 #include "planner/whatif.h"
+#include "te/te.h"
 
 namespace tandem::api {
 
-namespace asio = boost::asio;
-
 namespace {
 
-constexpr int kSearchesHeldMax = 2;  // one runs; a third would wait longer than a caller does
 constexpr int64_t kSearchDefaultMs = 20'000;
 constexpr int64_t kSearchMaxMs = 60'000;
 constexpr int64_t kChangesMax = 20;   // after a failure: each takes a step of its own, and a person carries them out
@@ -154,62 +147,48 @@ Json fullest_json(const te::Survivors& survivors, const te::Repair& repair) {
   return rows;
 }
 
-}  // namespace
+struct Engineering {
+  te::Options search;
+  bool failures = false;
+  te::RepairOptions repair;
+  Duration limit;  // of the search, and again of the failures
+};
 
-TeDesk::~TeDesk() {
-  closing_.request_stop();
-  thread_.join();
-}
-
-Result<TeDesk::Question> TeDesk::read_question(const Call& call) {
-  TANDEM_ASSIGN(const Json body, read_object(call.request, {"segments_max", "adjacency", "policies_max", "tolerance",
-                                                            "failures", "changes_max", "time_limit_ms", "stream"}));
-  Question question;
-  question.published = call.published;
-  TANDEM_ASSIGN(const int64_t segments, read_whole(body, "segments_max", question.search.segments_max, 2, 3));
-  TANDEM_ASSIGN(question.search.adjacency, read_flag(body, "adjacency", false));
+Result<Engineering> read_engineering(const Json& body) {
+  Engineering asked;
+  TANDEM_ASSIGN(const int64_t segments, read_whole(body, "segments_max", asked.search.segments_max, 2, 3));
+  TANDEM_ASSIGN(asked.search.adjacency, read_flag(body, "adjacency", false));
   TANDEM_ASSIGN(const int64_t policies, read_whole(body, "policies_max", UINT32_MAX, 0, UINT32_MAX));
-  TANDEM_ASSIGN(question.search.tolerance, read_positive(body, "tolerance", question.search.tolerance, kToleranceMax));
-  TANDEM_ASSIGN(question.failures, read_flag(body, "failures", false));
-  TANDEM_ASSIGN(const int64_t changes, read_whole(body, "changes_max", question.repair.changes_max, 0, kChangesMax));
+  TANDEM_ASSIGN(asked.search.tolerance, read_positive(body, "tolerance", asked.search.tolerance, kToleranceMax));
+  TANDEM_ASSIGN(asked.failures, read_flag(body, "failures", false));
+  TANDEM_ASSIGN(const int64_t changes, read_whole(body, "changes_max", asked.repair.changes_max, 0, kChangesMax));
   TANDEM_ASSIGN(const int64_t limit_ms, read_whole(body, "time_limit_ms", kSearchDefaultMs, 0, kSearchMaxMs));
-  TANDEM_ASSIGN(question.stream, read_flag(body, "stream", false));
-  question.search.segments_max = static_cast<uint32_t>(segments);
-  question.search.policies_max = static_cast<uint32_t>(policies);
-  question.repair.changes_max = static_cast<uint32_t>(changes);
-  question.limit = milliseconds(limit_ms);
-  if (!call.published->state.plan)
-    return fail(ErrorCode::unavailable,
-                "no plan is accepted yet, so what the demands send is not known; try again in a moment");
-  return question;
+  asked.search.segments_max = static_cast<uint32_t>(segments);
+  asked.search.policies_max = static_cast<uint32_t>(policies);
+  asked.repair.changes_max = static_cast<uint32_t>(changes);
+  asked.limit = milliseconds(limit_ms);
+  return asked;
 }
 
-Json TeDesk::fail_each(const Question& question, const te::Problem& problem, const te::Solution& solution,
-                       const std::stop_token& left, const Tell& tell) const {
+Json fail_each(const Engineering& asked, const te::Problem& problem, const te::Solution& solution, DeskTask& task) {
   const std::vector<std::vector<uint32_t>> links = te::links_of(problem);
-  const Duration end = clock_.monotonic() + question.limit;
+  const Duration end = task.clock.monotonic() + asked.limit;
   Json::Array each;
   for (const std::vector<uint32_t>& link : links) {
-    if (left.stop_requested() || closing_.stop_requested() || clock_.monotonic() >= end) break;
+    if (task.left.stop_requested() || task.clock.monotonic() >= end) break;
     const te::Survivors survivors = te::survivors_of(problem, solution.policies, link);
-    const te::Repair repair = te::repair(survivors, question.repair);
+    const te::Repair repair = te::repair(survivors, asked.repair);
     Json::Object row = te::repair_to_json(survivors, link.front(), repair).object();
     row["fullest"] = fullest_json(survivors, repair);
     each.push_back(std::move(row));
-    if (tell)
-      tell(Json::Object{{"doing", "failures"},
-                        {"done", static_cast<int64_t>(each.size())},
-                        {"all", static_cast<int64_t>(links.size())}});
+    task.tell([&] { return Json::Object{{"doing", "failures"}, {"done", each.size()}, {"all", links.size()}}; });
   }
   const bool complete = each.size() == links.size();
   return Json::Object{{"complete", complete}, {"links", static_cast<int64_t>(links.size())}, {"each", std::move(each)}};
 }
 
-Result<Json> TeDesk::work(const Question& question, std::stop_source over, std::stop_token left,
-                          const Tell& tell) const {
-  const std::stop_callback close(closing_.get_token(), [&] { over.request_stop(); });
-  const std::stop_callback leave(left, [&] { over.request_stop(); });
-  const control::State& state = question.published->state;
+Result<Json> engineer(const Published& published, const Engineering& asked, DeskTask& task) {
+  const control::State& state = published.state;
   const grid::Snapshot& grid = *state.grid;
   const v1::Plan& plan = *state.plan;
 
@@ -225,15 +204,15 @@ Result<Json> TeDesk::work(const Question& question, std::stop_source over, std::
   for (planner::RejectedTraffic& rejected : planner::rejected_traffic(grid, plan))
     problem.blocked.push_back({std::move(rejected.demand), rejected.rate_gbps, std::move(rejected.reason), {}});
   if (const size_t named = problem.nodes.size() + problem.arcs.size();
-      question.search.adjacency && named > te::kAdjacencyMax)
+      asked.search.adjacency && named > te::kAdjacencyMax)
     return fail(ErrorCode::too_large,
                 fmt::format("'adjacency' takes at most {} routers and directions of links, here are {}: leave it out",
                             te::kAdjacencyMax, named),
                 "adjacency");
 
-  te::Options search = question.search;
-  if (tell) search.found = [&](double mlu) { tell(Json::Object{{"doing", "search"}, {"mlu", mlu}}); };
-  const te::Solution solution = te::optimise_within_promises(problem, search, over.get_token());
+  te::Options search = asked.search;
+  search.found = [&](double mlu) { task.tell([&] { return Json::Object{{"doing", "search"}, {"mlu", mlu}}; }); };
+  const te::Solution solution = te::optimise_within_promises(problem, search, task.over);
   Json::Object answer = te::to_json(problem, solution).object();
   answer["offset"] = state.head.last();
   answer["complete"] = !solution.stopped;
@@ -242,56 +221,25 @@ Result<Json> TeDesk::work(const Question& question, std::stop_source over, std::
   answer["links"] = loads_json(problem, solution.policies);
   answer["planes"] = planes_json(grid, problem);
   answer["ways"] = ways_json(problem, solution.policies);
-  if (question.failures) {
-    answer["failures"] = fail_each(question, problem, solution, left, tell);
+  if (asked.failures) {
+    answer["failures"] = fail_each(asked, problem, solution, task);
     answer["complete"] = !solution.stopped && answer["failures"]["complete"].boolean();
   }
   return Json(std::move(answer));
 }
 
-// The work goes on until it has ended, whoever leaves: it is told so, and uses what stands here.
-asio::awaitable<void> TeDesk::answer_in_pieces(std::shared_ptr<const Question> question, http::ResponseWriter& writer) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto stream = std::make_shared<DeskStream>(executor);
-  const std::stop_source over;
-  asio::post(thread_, [this, stream, question, over, executor] {
-    const auto timer = limited(executor, question->limit, over);
-    Duration next;
-    const auto tell = [&](const Json& progress) {
-      const Duration now = clock_.monotonic();
-      if (now < next) return;
-      next = now + kToldEvery;
-      stream->say_progress(progress);
-    };
-    stream->end(work(*question, over, stream->stop().get_token(), tell));
-  });
-  co_await DeskStream::send(stream, writer);
-}
+}  // namespace
 
-asio::awaitable<void> TeDesk::answer(const Call& call, http::ResponseWriter& writer) {
-  const DeskPlace place(held_, kSearchesHeldMax);
-  Result<Json> answer =
-      fail(ErrorCode::resource_exhausted, "traffic engineering is asked for too often; try again in a minute");
-  if (place.is_free()) {
-    auto question = read_question(call);
-    if (question && question->stream) {
-      auto asked = std::make_shared<const Question>(std::move(*question));
-      co_await answer_in_pieces(std::move(asked), writer);
-      co_return;
-    }
-    if (question) {
-      const auto executor = co_await asio::this_coro::executor;
-      const std::stop_source over, left;
-      writer.on_disconnect([left]() mutable { left.request_stop(); });
-      answer = co_await run_aside(thread_, [&] {
-        const auto timer = limited(executor, question->limit, over);
-        return work(*question, over, left.get_token(), {});
-      });
-    } else {
-      answer = tl::unexpected(question.error());
-    }
-  }
-  co_await respond_result(std::move(answer), writer);
+Result<DeskQuestion> read_te(const Call& call) {
+  TANDEM_ASSIGN(const Json body, read_object(call.request, {"segments_max", "adjacency", "policies_max", "tolerance",
+                                                            "failures", "changes_max", "time_limit_ms", "stream"}));
+  TANDEM_ASSIGN(const Engineering asked, read_engineering(body));
+  TANDEM_ASSIGN(const bool stream, read_flag(body, "stream", false));
+  if (!call.published->state.plan)
+    return fail(ErrorCode::unavailable,
+                "no plan is accepted yet, so what the demands send is not known; try again in a moment");
+  const auto work = [published = call.published, asked](DeskTask& task) { return engineer(*published, asked, task); };
+  return DeskQuestion{work, asked.limit, stream};
 }
 
 }  // namespace tandem::api

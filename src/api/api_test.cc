@@ -106,6 +106,28 @@ TEST(Api, APageOfAnotherOriginChangesNothing) {
   http::Headers foreign;
   foreign.set("origin", "http://elsewhere.example");
   EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})", foreign).status, 403);
+  http::Headers rebound;  // a page whose name leads to this machine by now
+  rebound.set("origin", "http://elsewhere.example:8080");
+  rebound.set("host", "elsewhere.example:8080");
+  EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})", rebound).status, 403);
+  EXPECT_TRUE(surface.core.submitted.empty());
+  for (const char* host : {"localhost:8080", "127.0.0.1", "[::1]:8080"}) {
+    http::Headers own;
+    own.set("origin", std::string("http://") + host);
+    own.set("host", host);
+    EXPECT_EQ(surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})", own).status, 200) << host;
+  }
+}
+
+TEST(Api, WhatAProxyPassesOnChangesNothing) {
+  Surface surface;
+  for (const char* name : {"x-forwarded-for", "forwarded"}) {
+    http::Headers headers;
+    headers.set(name, "192.0.2.7");
+    const Answer answer = surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})", headers);
+    EXPECT_EQ(answer.status, 403);
+    EXPECT_NE(answer.text.find("not through a proxy"), std::string::npos) << answer.text;
+  }
   EXPECT_TRUE(surface.core.submitted.empty());
 }
 

@@ -96,7 +96,9 @@ constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperti
     "duration_s":{"type":"number","exclusiveMinimum":0,"maximum":3600,"default":60,"description":"of simulated arrivals, at most 300000 of them"},
     "rate_factor":{"type":"number","exclusiveMinimum":0,"maximum":100,"default":1,"description":"of what the demands ask"},
     "sizes":{"enum":["exponential","fixed"],"default":"exponential","description":"of prompts and outputs about their means"},
-    "seed":{"type":"integer","minimum":0,"default":1,"description":"the same gives the same answer"}}})";
+    "seed":{"type":"integer","minimum":0,"default":1,"description":"the same gives the same answer"},
+    "stream":{"type":"boolean","default":false,
+      "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
 constexpr std::string_view kReplay = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "verdict":{"type":"string"},"policies":{"type":"array","items":{"type":"object","properties":{"policy":{"type":"string"},
     "requests":{"type":"integer"},"goodput":{"type":"number"},"cost_eur_per_good_mtok":{"type":"number"},"joules_per_token":{"type":"number"},

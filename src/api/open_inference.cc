@@ -21,9 +21,13 @@ struct OpenInference::Target {
   uint64_t version = 0;  // 0: the latest
 
   static Target parse(std::string_view path);
+  std::string_view allowed() const {
+    if (kind == Kind::infer) return "POST";
+    return kind == Kind::index ? "GET, HEAD, POST" : "GET, HEAD";
+  }
   bool allows(std::string_view method) const {
-    if (kind == Kind::infer) return method == "POST";
-    return method == "GET" || (kind == Kind::index && method == "POST");
+    if (method == "POST") return kind == Kind::infer || kind == Kind::index;
+    return (method == "GET" || method == "HEAD") && kind != Kind::infer;
   }
 };
 
@@ -193,26 +197,22 @@ asio::awaitable<void> OpenInference::handle(const http::Request& request, http::
                                             gateway::TenantGate& gate) const {
   using Kind = Target::Kind;
   Target target = Target::parse(request.target);
-  if (target.kind == Kind::nothing || !target.allows(request.method)) {
-    const bool known = target.kind != Kind::nothing;
-    http::Headers headers;
-    if (known)
-      headers.set("allow", target.kind == Kind::infer ? "POST" : target.kind == Kind::index ? "GET, POST" : "GET");
-    std::string body = to_json(Json::Object{
-        {"error", fmt::format("there is nothing at {} {}", request.method, request.target.substr(0, 256))}});
-    co_await respond(writer, known ? 405 : 404, std::move(headers), std::move(body));
+  if (target.kind == Kind::infer && target.allows(request.method)) {
+    co_await infer(std::move(target), request, writer, gate);
     co_return;
   }
-  if (target.kind == Kind::infer) {
-    co_await infer(std::move(target), request, writer, gate);
+  http::Headers headers;
+  headers.set("x-request-id", gate.request_id(request));
+  if (target.kind == Kind::nothing || !target.allows(request.method)) {
+    co_await refuse(target, request, std::move(headers), writer);
     co_return;
   }
   std::string tenant;
   if (target.kind != Kind::server && target.kind != Kind::live && target.kind != Kind::ready) {
     auto known = gate.identify(request);
     if (!known) {
-      gateway::TenantGate::Refusal refusal = std::move(known.error());
-      co_await respond_error(writer, std::move(refusal.headers), std::move(refusal.error));
+      Error error = std::move(known.error());
+      co_await respond_error(writer, std::move(headers), std::move(error));
       co_return;
     }
     tenant = std::move(*known);
@@ -220,13 +220,29 @@ asio::awaitable<void> OpenInference::handle(const http::Request& request, http::
   Result<Json> answer = read(target, tenant);
   if (!answer) {
     Error error = std::move(answer.error());
-    co_await respond_error(writer, http::Headers(), std::move(error));
+    co_await respond_error(writer, std::move(headers), std::move(error));
     co_return;
   }
   // Readiness is in the status, as the protocol has it: 200 or a 4xx.
   const bool is_ready = (*answer)["ready"].boolean(true);
   std::string body = to_json(*answer);
-  co_await respond(writer, is_ready ? 200 : 400, http::Headers(), std::move(body));
+  co_await respond(writer, is_ready ? 200 : 400, std::move(headers), std::move(body));
+}
+
+// There is nothing at this path, or not by this method.
+asio::awaitable<void> OpenInference::refuse(const Target& target, const http::Request& request, http::Headers headers,
+                                            http::ResponseWriter& writer) const {
+  const bool known = target.kind != Target::Kind::nothing;
+  if (known) headers.set("allow", target.allowed());
+  if (known && request.method == "OPTIONS") {
+    const Result<void> sent = co_await writer.respond(204, std::move(headers), std::string());
+    static_cast<void>(sent);  // the client has gone: nobody is left to tell
+    co_return;
+  }
+  std::string body =
+      error_body(known ? fmt::format("{} is not allowed at this path; use {}", request.method, target.allowed())
+                       : fmt::format("there is nothing at {} {}", request.method, request.target.substr(0, 256)));
+  co_await respond(writer, known ? 405 : 404, std::move(headers), std::move(body));
 }
 
 Result<Json> OpenInference::read(const Target& target, std::string_view tenant) const {

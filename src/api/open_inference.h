@@ -54,6 +54,8 @@ class OpenInference {
                                      gateway::TenantGate& gate) const;
   boost::asio::awaitable<Result<InferenceReply>> answer(const Target& target, const http::Request& request,
                                                         gateway::RequestRecord& record) const;
+  boost::asio::awaitable<void> refuse(const Target& target, const http::Request& request, http::Headers headers,
+                                      http::ResponseWriter& writer) const;
   Result<InferenceRequest> decode(const http::Request& request) const;
   Result<Json> read(const Target& target, std::string_view tenant) const;
   Result<Json> model_view(const Target& target, std::string_view tenant) const;

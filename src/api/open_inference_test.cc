@@ -136,6 +136,28 @@ TEST_F(OpenInferenceTest, TakesAndGivesBinaryTensors) {
   EXPECT_EQ(outputs[1], -6.f);
 }
 
+TEST_F(OpenInferenceTest, EveryAnswerHasAnIdAndItsRecordHasItToo) {
+  http::Headers named;
+  named.add("x-request-id", "mine-1");
+  EXPECT_EQ(ask("GET", "/v2/health/live", {}, named).headers.value_or("x-request-id", ""), "mine-1");
+  for (const char* path : {"/v2", "/v2/models/m", "/v2/nothing", "/v2/models/n"})
+    EXPECT_NE(ask("GET", path).headers.value_or("x-request-id", ""), "") << path;
+  EXPECT_NE(ask("GET", "/v2").headers.value_or("x-request-id", ""),
+            ask("GET", "/v2").headers.value_or("x-request-id", ""));
+  for (const char* key : {"sk-acme", "sk-nobody"}) {
+    const Inferred answer = infer(kRequest, "/v2/models/m/infer", key);
+    EXPECT_EQ(answer.headers.value_or("x-request-id", ""), records_.all.back().request_id) << key;
+  }
+}
+
+TEST_F(OpenInferenceTest, SaysByWhichMethodsAPathIsThere) {
+  const Inferred asked = ask("OPTIONS", "/v2/models/m/infer");
+  EXPECT_EQ(asked.status, 204);
+  EXPECT_EQ(asked.headers.value_or("allow", ""), "POST");
+  EXPECT_EQ(ask("HEAD", "/v2/health/live").status, 200);
+  EXPECT_EQ(ask("DELETE", "/v2/repository/index").headers.value_or("allow", ""), "GET, HEAD, POST");
+}
+
 TEST_F(OpenInferenceTest, ErrorsHaveTheProtocolsShapeAndAStatus) {
   const Inferred wrong = infer(R"({"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]})");
   EXPECT_EQ(wrong.status, 400);

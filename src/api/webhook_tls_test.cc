@@ -100,6 +100,7 @@ TEST_F(Tls, ArrivesWhereTheCertificateIsOfAKnownAuthorityAndForTheName) {
     EXPECT_EQ(last_error(receiver.url(host)), "");
   }
   EXPECT_EQ(receiver.taken(), 4u);
+  world.sender.reset();  // closes the connection it keeps, which the receiver waits on
 }
 
 TEST_F(Tls, AnUnknownAuthorityIsRefusedWithTheRemedy) {

@@ -21,14 +21,15 @@ struct UpOptions {
   std::filesystem::path onnxruntime;                        // its library; empty: where the build has put it
   unsigned prediction_threads = 1;
   uint64_t prediction_memory_mb = 1'024;
-  std::string site;                  // of the grid, where predictions are made; empty: not said
-  std::string tls_listen;            // address and port for clients that speak TLS; empty: none do
-  std::filesystem::path tls_cert;    // PEM: the certificate and what leads to its authority
-  std::filesystem::path tls_key;     // PEM
-  std::filesystem::path access_log;  // "-": standard output; empty: none
-  std::string otlp_endpoint;         // empty: requests are not traced
-  double trace_ratio = 0.01;         // of traces that begin here
-  std::string policy = "tandem";     // where requests go, or a baseline's name
+  std::string site;                          // of the grid, where predictions are made; empty: not said
+  std::vector<std::string> trusted_proxies;  // addresses or prefixes: their `x-forwarded-for` is believed
+  std::string tls_listen;                    // address and port for clients that speak TLS; empty: none do
+  std::filesystem::path tls_cert;            // PEM: the certificate and what leads to its authority
+  std::filesystem::path tls_key;             // PEM
+  std::filesystem::path access_log;          // "-": standard output; empty: none
+  std::string otlp_endpoint;                 // empty: requests are not traced
+  double trace_ratio = 0.01;                 // of traces that begin here
+  std::string policy = "tandem";             // where requests go, or a baseline's name
 };
 int run_up(const UpOptions& options);
 

@@ -301,14 +301,16 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     gateway_options.seed = static_cast<uint64_t>(clock_.now().ns) + i;
     if (exporter_) gateway_options.trace_ratio = options.trace_ratio;
     gateway_options.baseline = options.baseline;
+    gateway_options.trusted_proxies = options.trusted_proxies;
     if (options.baseline) gateway_options.waiting_max = 0;
     front->records.add(*activity_);
     if (access_log_) front->records.add(access_log_->lane());
     if (exporter_) front->records.add(exporter_->lane());
     front->gateway = std::make_unique<gateway::Gateway>(front->context, gateways_, front->client, metrics_, clock_,
                                                         front->records, gateway_options);
-    front->gate = std::make_unique<gateway::TenantGate>(gateways_, metrics_, clock_, front->records,
-                                                        gateway::TenantGateOptions{.site = options.site});
+    front->gate = std::make_unique<gateway::TenantGate>(
+        gateways_, metrics_, clock_, front->records,
+        gateway::TenantGateOptions{.site = options.site, .trusted_proxies = options.trusted_proxies, .number = i});
     http::ServerOptions server_options;
     server_options.address = options.address;
     server_options.port = port;

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "grid/nouns.h"
 #include "routing/baseline.h"
 
 namespace tandem::app {
@@ -21,6 +23,7 @@ struct GridServerOptions {
   unsigned prediction_threads = 1;            // cores given to predictions
   uint64_t prediction_memory_mb = 1'024;      // of the models that are loaded
   std::string site;                           // of the grid, where this process stands; empty: not said
+  std::vector<grid::Prefix> trusted_proxies;  // as gateway::GatewayOptions has them
   std::string tls_address;                    // of a second listener, which speaks TLS; empty: none
   uint16_t tls_port = 0;                      // 0: any free one
   std::filesystem::path tls_certificate;      // PEM, as the next

@@ -48,6 +48,10 @@ void add_up(CLI::App& app, int& status) {
       ->check(CLI::Range(1u, 1u << 20));
   command->add_option("--site", options->site,
                       "Of the grid, where this process stands: for predictions of tenants bound to jurisdictions");
+  command
+      ->add_option("--trusted-proxy", options->trusted_proxies,
+                   "Address or prefix of proxies in front: clients are where their x-forwarded-for says")
+      ->delimiter(',');
   auto* tls_listen = command->add_option("--tls-listen", options->tls_listen,
                                          "Address and port of a second listener, for clients that speak TLS");
   auto* tls_cert = command->add_option("--tls-cert", options->tls_cert,

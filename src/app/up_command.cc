@@ -10,6 +10,7 @@
 #include "app/grid_file.h"
 #include "app/grid_server.h"
 #include "app/listen.h"
+#include "grid/prefix.h"
 
 namespace tandem::app {
 namespace {
@@ -42,6 +43,15 @@ Result<std::optional<routing::Baseline>> baseline_of(const std::string& policy) 
       fmt::format("no policy '{}'; one of tandem, nearest, cheapest, least-load, round-robin, prefix-hash", policy));
 }
 
+// "10.0.0.0/8", or one address.
+Result<grid::Prefix> parse_proxy(const std::string& text) {
+  const bool is_address = text.find('/') == std::string::npos;
+  const bool is_ipv6 = text.find(':') != std::string::npos;
+  auto prefix = grid::parse_prefix(is_address ? text + (is_ipv6 ? "/128" : "/32") : text);
+  if (!prefix) return fail(ErrorCode::invalid_argument, "--trusted-proxy: " + prefix.error().message);
+  return *prefix;
+}
+
 Result<void> up(const UpOptions& options) {
   TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const sigset_t signals = block_signals();
@@ -60,6 +70,10 @@ Result<void> up(const UpOptions& options) {
   server_options.prediction_threads = options.prediction_threads;
   server_options.prediction_memory_mb = options.prediction_memory_mb;
   server_options.site = options.site;
+  for (const std::string& proxy : options.trusted_proxies) {
+    TANDEM_ASSIGN(const grid::Prefix prefix, parse_proxy(proxy));
+    server_options.trusted_proxies.push_back(prefix);
+  }
   if (!options.tls_listen.empty()) {
     TANDEM_ASSIGN(const http::Endpoint tls, parse_listen(options.tls_listen));
     server_options.tls_address = tls.host;

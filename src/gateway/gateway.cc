@@ -1,8 +1,6 @@
 #include "gateway/gateway.h"
 
-#include <array>
 #include <boost/asio/post.hpp>
-#include <charconv>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -15,17 +13,6 @@
 namespace tandem::gateway {
 
 namespace asio = boost::asio;
-
-std::string GatewayCore::next_id() {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.begin(), digits.end(), ++sequence, 16).ptr;
-  return id_prefix + std::string(digits.data(), static_cast<size_t>(end - digits.data()));
-}
-
-std::string GatewayCore::request_id_of(const http::Request& request) {
-  auto own = request_id(request.headers);
-  return own ? std::move(*own) : next_id();
-}
 
 void TurnRate::note(Duration now) {
   constexpr double kSmoothing = 0.1;  // of ten or so
@@ -186,7 +173,7 @@ asio::awaitable<void> Gateway::Impl::refuse_method(const http::Request& request,
 
 asio::awaitable<void> Gateway::Impl::send_error(const http::Request& request, http::ResponseWriter& writer,
                                                 http::Headers headers, ApiError error) {
-  headers.add("x-request-id", core->request_id_of(request));
+  headers.add("x-request-id", core->ids.of(request));
   std::string body = body_of(error);
   const Result<void> sent = co_await writer.respond(status_of(error), std::move(headers), std::move(body));
   static_cast<void>(sent);  // the client has gone: nobody is left to tell
@@ -203,7 +190,7 @@ asio::awaitable<void> Gateway::Impl::list_models(const http::Request& request, h
     co_return;
   }
   http::Headers headers = http::json_headers();
-  headers.add("x-request-id", core->request_id_of(request));
+  headers.add("x-request-id", core->ids.of(request));
   const Result<void> sent = co_await writer.respond(200, std::move(headers), std::move(*json));
   static_cast<void>(sent);
 }

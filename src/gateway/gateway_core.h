@@ -18,6 +18,7 @@
 #include "gateway/live_board.h"
 #include "gateway/openai_reply.h"
 #include "gateway/openai_request.h"
+#include "gateway/request_ids.h"
 #include "gateway/request_metrics.h"
 #include "gateway/silence.h"
 #include "gateway/trial_board.h"
@@ -87,7 +88,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         queue(options.waiting_max),
         queue_timer(io_context),
         silence(io_context),
-        id_prefix(fmt::format("d-{:x}-{:x}-", time.now().ns / 1'000'000, options.number)) {}
+        ids(fmt::format("d-{:x}-{:x}-", time.now().ns / 1'000'000, options.number)) {}
 
   // The table in force; null before the first.
   const std::shared_ptr<const BoundTable>& table() {
@@ -107,9 +108,6 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
     return *baseline;
   }
 
-  std::string next_id();
-  // By which client and operator speak of a request: the client's own, where it has one.
-  std::string request_id_of(const http::Request& request);
   // An engine may have room: lets those who wait look for it, not now but next.
   void serve_queue();
   // Room that other gateways make, or a recovered engine, is told to nobody: somebody looks while any wait.
@@ -140,8 +138,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   const std::shared_ptr<ReplyParser> replies = make_reply_parser();
   size_t body_bytes_in_flight = 0;
   size_t shadows_in_flight = 0;
-  uint64_t sequence = 0;
-  const std::string id_prefix;  // of its decisions
+  RequestIds ids;
   std::shared_ptr<const BoundTable> bound;
   uint64_t table_version = 0;
   std::shared_ptr<const BoundTable> baseline_table;  // that `baseline` knows

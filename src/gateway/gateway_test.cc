@@ -121,6 +121,7 @@ TEST(Gateway, ForwardsTheClientsBytesAndNeverItsKey) {
   headers.add("x-gateway-destination-endpoint", "192.0.2.1:22");
   const Reply reply = world.ask(chat(kWholeBody, headers));
   EXPECT_EQ(reply.header("x-request-id"), "mine-1");
+  EXPECT_EQ(world.last().request_id, "mine-1");
   ASSERT_EQ(world.engine("far").requests.size(), 1u);
   const http::Request& seen = world.engine("far").requests[0];
   EXPECT_EQ(seen.body, kWholeBody);
@@ -256,6 +257,8 @@ TEST(Gateway, EveryAnswerHasARequestId) {
     const std::string id = world.ask(request).header("x-request-id");
     EXPECT_THAT(id, StartsWith("d-"));
     EXPECT_TRUE(ids.insert(id).second) << "its own";
+    if (request.method != "POST") continue;
+    EXPECT_EQ(world.last().request_id, id) << "why it was refused is found by it";
   }
   nothing.headers.set("x-request-id", "mine-2");
   EXPECT_EQ(world.ask(nothing).header("x-request-id"), "mine-2");

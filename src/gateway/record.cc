@@ -52,6 +52,7 @@ std::string_view to_string(Outcome outcome) {
 
 Json to_json(const RequestRecord& record) {
   return Json::Object{{"id", record.id},
+                      {"request_id", record.request_id},
                       {"at", format_rfc3339(record.at)},
                       {"offset", record.offset},
                       {"tenant", record.tenant},

@@ -41,9 +41,10 @@ struct TrialPart {
 
 // A field that was never known is empty or nothing.
 struct RequestRecord {
-  std::string id;       // of the decision: `x-tandem-decision`
-  Instant at;           // of arrival
-  uint64_t offset = 0;  // of the routing table it was decided on
+  std::string request_id;  // the client's own or ours, as its answer's `x-request-id` has it
+  std::string id;          // of the decision: `x-tandem-decision`; empty where it was refused before one
+  Instant at;              // of arrival
+  uint64_t offset = 0;     // of the routing table it was decided on
   std::string tenant;
   std::string region;
   std::string asked_model;  // its id, never an alias

@@ -299,7 +299,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
 http::Headers RequestRun::answer_headers(std::string_view content_type) {
   record_.overhead = microseconds_of(look() - arrived_ - waited_);
   http::Headers headers = http::content_type(content_type);
-  headers.add("x-request-id", request_id_);
+  headers.add("x-request-id", record_.request_id);
   if (meter_ != nullptr) {
     const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
     if (requests_standing_) add_standing(headers, kRequestHeaders, limits.requests_per_minute, *requests_standing_);

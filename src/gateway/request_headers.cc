@@ -89,10 +89,6 @@ bool covers(const grid::Prefix& prefix, const Address& address) {
   return true;
 }
 
-bool is_local(const http::Request& request) {
-  return request.peer_is_loopback && !request.headers.find("x-forwarded-for") && !request.headers.find("forwarded");
-}
-
 Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::Request& request) {
   const auto header = single(request.headers, "authorization");
   if (!header) return tl::unexpected(header.error());
@@ -104,7 +100,7 @@ Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::R
   constexpr std::string_view kScheme = "bearer ";
   std::optional<uint32_t> tenant;
   if (value.size() > kScheme.size() && iequals(value.substr(0, kScheme.size()), kScheme))
-    tenant = table.find_tenant(sha256(trim(value.substr(kScheme.size()))), is_local(request));
+    tenant = table.find_tenant(sha256(trim(value.substr(kScheme.size()))), http::is_from_this_machine(request));
   if (!tenant) return refuse(ErrorCode::unauthenticated, "The API key is not known here.", {}, "invalid_api_key");
   return *tenant;
 }
@@ -138,7 +134,8 @@ Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http
   if (const auto address = client_address(request, trusted_proxies))
     if (const auto region = table.find_region_by_address(*address)) return ClientRegion{*region, RegionSource::address};
   // A plain OpenAI client on the machine itself has no address in any region.
-  if (is_local(request) && !table.rows().regions.empty()) return ClientRegion{0, RegionSource::fallback};
+  if (http::is_from_this_machine(request) && !table.rows().regions.empty())
+    return ClientRegion{0, RegionSource::fallback};
   return refuse(
       ErrorCode::invalid_argument,
       fmt::format("No region has the address {}; name yours in the header 'x-tandem-region'.", request.peer_address),

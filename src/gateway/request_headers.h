@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "gateway/api_error.h"
@@ -20,9 +21,6 @@ using Address = std::array<uint8_t, 16>;
 // An IPv4 or IPv6 literal; IPv4 becomes ::ffff:a.b.c.d.
 std::optional<Address> parse_address(std::string_view text);
 bool covers(const grid::Prefix& prefix, const Address& address);
-
-// From this machine itself: a loopback peer that speaks for nobody else.
-bool is_local(const http::Request& request);
 
 // Any of these headers twice is refused: two readers could take different ones.
 Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::Request& request);

@@ -54,7 +54,7 @@ asio::awaitable<void> RequestRun::run(std::shared_ptr<GatewayCore> core, Surface
 }
 
 Checked<std::monostate> RequestRun::prepare() {
-  request_id_ = core_.request_id_of(request_);
+  record_.request_id = core_.ids.of(request_);
   begin_trace();
   bound_ = core_.table();
   if (bound_ == nullptr) return refuse(ErrorCode::unavailable, "The gateway has no routing table yet.");
@@ -246,7 +246,7 @@ routing::Decision RequestRun::decide() {
   const routing::Decision decision = weigh(facts_, excluded_);
   if (kept_ == nullptr) {
     kept_ = std::make_shared<KeptDecision>();
-    record_.id = request_id(request_.headers) ? core_.next_id() : request_id_;
+    record_.id = request_id(request_.headers) ? core_.ids.next() : record_.request_id;
   }
   // Where an earlier attempt failed and nothing is left, the decision that was carried out stays on the record.
   if (!decision.target && record_.attempts > 0) return decision;
@@ -314,7 +314,8 @@ void RequestRun::keep_seen() {
   constexpr uint64_t kSampledEvery = 64;
   const routing::RoutingTable& table = *bound_->table;
   std::optional<uint32_t> model = facts_.model;
-  if (table.targets_of_model(*model).size() > core_.options.sampled_targets_max && core_.sequence % kSampledEvery != 0)
+  if (table.targets_of_model(*model).size() > core_.options.sampled_targets_max &&
+      core_.ids.given() % kSampledEvery != 0)
     return;
   kept_->seen.clear();
   for (; model; model = facts_.fallbacks ? table.traits(*model).fallback : std::nullopt)
@@ -392,7 +393,7 @@ http::ClientRequest RequestRun::request_for(const routing::Target& target) const
   request.target += path_of(engine_surface());
   request.headers.add("content-type", "application/json");
   add_trace(request.headers);
-  request.headers.add("x-request-id", request_id_);
+  request.headers.add("x-request-id", record_.request_id);
   add_inference_extension(request_.headers, record_.tenant, request.headers);
   if (target.emulated) {
     const Microseconds round_trip = leg_to(target).round_trip;

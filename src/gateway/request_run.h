@@ -150,7 +150,6 @@ class RequestRun {
   std::optional<TraceContext> span_;     // the request's own; nothing where requests are not traced
   std::shared_ptr<RequestTrace> trace_;  // the record's; null: not sampled
   size_t attempt_ = 0;                   // in it, that is under way
-  std::string request_id_;
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;
   std::optional<uint64_t> kept_at_;  // in the ring

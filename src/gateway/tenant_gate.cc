@@ -7,16 +7,13 @@
 
 #include "gateway/live_board.h"
 #include "gateway/request_headers.h"
+#include "gateway/request_ids.h"
 #include "gateway/tenant_limits.h"
 
 namespace tandem::gateway {
 namespace {
 
 constexpr size_t kPathBytesMax = 512;  // of a record: models have shorter names than that
-
-void add_request_id(const http::Request& request, http::Headers& headers) {
-  if (auto id = request_id(request.headers)) headers.add("x-request-id", *id);
-}
 
 // This site, and every way there from where the request comes from, must lie where its data may be.
 Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint32_t tenant,
@@ -50,7 +47,12 @@ Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint
 
 TenantGate::TenantGate(SharedState& shared, Metrics& metrics, const Clock& clock, RecordSink& sink,
                        TenantGateOptions options)
-    : shared_(shared), metrics_(metrics), clock_(clock), sink_(sink), options_(std::move(options)) {}
+    : shared_(shared),
+      metrics_(metrics),
+      clock_(clock),
+      sink_(sink),
+      options_(std::move(options)),
+      ids_(std::make_unique<RequestIds>(fmt::format("p-{:x}-{:x}-", clock.now().ns / 1'000'000, options_.number))) {}
 TenantGate::~TenantGate() = default;
 
 const std::shared_ptr<const BoundTable>& TenantGate::table() {
@@ -63,13 +65,12 @@ Checked<uint32_t> TenantGate::find_tenant(const http::Request& request) {
   return authenticate(*bound_->table, request);
 }
 
-tl::expected<std::string, TenantGate::Refusal> TenantGate::identify(const http::Request& request) {
+std::string TenantGate::request_id(const http::Request& request) { return ids_->of(request); }
+
+Result<std::string> TenantGate::identify(const http::Request& request) {
   auto tenant = find_tenant(request);
-  if (tenant) return bound_->table->rows().tenants[*tenant].id;
-  Refusal refusal;
-  add_request_id(request, refusal.headers);
-  refusal.error = {tenant.error().code, std::move(tenant.error().message)};
-  return tl::unexpected(std::move(refusal));
+  if (!tenant) return fail(tenant.error().code, std::move(tenant.error().message));
+  return bound_->table->rows().tenants[*tenant].id;
 }
 
 Checked<std::monostate> TenantGate::enter(const http::Request& request, Visit& visit) {
@@ -103,7 +104,8 @@ TenantGate::Visit TenantGate::admit(const http::Request& request, std::string mo
   visit.record.request_bytes = request.body.size();
   visit.record.asked_model = model;
   visit.record.model = std::move(model);
-  add_request_id(request, visit.headers);
+  visit.record.request_id = ids_->of(request);
+  visit.headers.add("x-request-id", visit.record.request_id);
   auto entered = enter(request, visit);
   if (entered) {
     visit.record.site = options_.site;

@@ -15,6 +15,7 @@
 
 namespace tandem::gateway {
 
+class RequestIds;
 class TenantMeter;
 struct ApiError;
 struct BoundTable;
@@ -23,6 +24,7 @@ struct TenantGateOptions {
   // Of the grid, where this process stands. Empty: not known, so that only tenants whose data may go anywhere get in.
   std::string site;
   std::vector<grid::Prefix> trusted_proxies = {};  // as GatewayOptions has them
+  uint32_t number = 0;                             // of this gate in its process, for ids
 };
 
 // Runs on one thread, as a Gateway does, and shares with it what tenants have used of their limits.
@@ -34,15 +36,11 @@ class TenantGate {
   TenantGate(const TenantGate&) = delete;
   TenantGate& operator=(const TenantGate&) = delete;
 
-  struct Refusal {
-    Error error;
-    http::Headers headers;  // for its answer: x-request-id, retry-after
-  };
   // A request from when it came until `conclude`.
   struct Visit {
     // Where it is let in, model, outcome, status, refused and cost are the caller's to fill in; answer_bytes always.
     RequestRecord record;
-    http::Headers headers;  // for its answer: limits' standing, and those of a refusal
+    http::Headers headers;  // for its answer: x-request-id, limits' standing, and those of a refusal
     Duration arrived;
     std::shared_ptr<TenantMeter> meter;  // null: the tenant has no limits
     std::optional<Error> refused;        // it may not come in; the record says so
@@ -53,7 +51,9 @@ class TenantGate {
   // (residency), quota_exceeded; the record's `refused` has the code that /v1 would have answered with.
   Visit admit(const http::Request& request, std::string model = {});
   // The tenant's id, for what costs nothing. Errors: the same, without the last two.
-  tl::expected<std::string, Refusal> identify(const http::Request& request);
+  Result<std::string> identify(const http::Request& request);
+  // For the `x-request-id` of answers to what costs nothing; a visit's headers have its own.
+  std::string request_id(const http::Request& request);
   // The tenant pays, the sink and the metrics are told; refused or not. `outcome` ok: it was served. What costs less
   // than half a nano-euro counts against its budget once the minute's sum is on the log.
   void conclude(Visit visit);
@@ -68,6 +68,7 @@ class TenantGate {
   const Clock& clock_;
   RecordSink& sink_;
   const TenantGateOptions options_;
+  const std::unique_ptr<RequestIds> ids_;
   std::shared_ptr<const BoundTable> bound_;
   uint64_t table_version_ = 0;
 };

@@ -103,6 +103,10 @@ std::string to_string(const Endpoint& endpoint) {
   return (is_ipv6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + std::to_string(endpoint.port);
 }
 
+bool is_from_this_machine(const Request& request) {
+  return request.peer_is_loopback && !request.headers.find("x-forwarded-for") && !request.headers.find("forwarded");
+}
+
 Result<Endpoint> parse_endpoint(std::string_view text) {
   const std::string whole(text);
   const auto wrong = [&] {

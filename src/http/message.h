@@ -116,6 +116,10 @@ struct Request {
   bool peer_is_loopback = false;
 };
 
+// A request of this machine itself, as far as can be told: a loopback peer that passes nothing on for another, as a
+// proxy beside this program does.
+bool is_from_this_machine(const Request& request);
+
 // Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.
 struct Endpoint {
   Endpoint() = default;

@@ -43,6 +43,7 @@ class Line {
 std::string access_line(const gateway::RequestRecord& record) {
   Line line;
   line.text("time", format_rfc3339(record.at))
+      .text("request_id", record.request_id)
       .text("id", record.id)
       .text("tenant", record.tenant)
       .text("path", record.path)

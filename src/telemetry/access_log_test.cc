@@ -58,6 +58,8 @@ TEST(AccessLine, SaysWhatTheRequestWasAndNothingOfItsText) {
   const std::string line = access_line(served_record());
   const Json json = parse_json(line).value_or(Json());
   EXPECT_EQ(json["time"].text(), "1970-01-01T00:16:40.000000000Z");
+  EXPECT_EQ(json["request_id"].text(), "mine-1");
+  EXPECT_EQ(json["id"].text(), "d-1");
   EXPECT_EQ(json["tenant"].text(), "acme");
   EXPECT_EQ(json["path"].text(), "/v1/chat/completions");
   EXPECT_EQ(json["status"].integer(), 200);

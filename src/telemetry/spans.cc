@@ -123,6 +123,7 @@ std::string server_span(const RequestRecord& record) {
   attributes.text("http.request.method", "POST");
   attributes.text("url.path", record.path);
   attributes.count("http.response.status_code", static_cast<uint64_t>(std::max(record.status, 0)));
+  attributes.text("tandem.request_id", record.request_id);
   attributes.text("tandem.decision", record.id);
   if (!record.id.empty()) attributes.text("tandem.reason", routing::to_string(record.reason));
   attributes.text("tandem.tenant", record.tenant);

@@ -10,6 +10,7 @@ namespace tandem::telemetry {
 
 inline gateway::RequestRecord served_record(std::string tenant = "acme") {
   gateway::RequestRecord record;
+  record.request_id = "mine-1";
   record.id = "d-1";
   record.at = Instant{seconds(1'000).ns};
   record.tenant = std::move(tenant);

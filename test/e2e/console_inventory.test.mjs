@@ -63,6 +63,7 @@ test('find by typing, read, go back in time', { skip, timeout: 300_000 }, inBrow
   await picture(page, 'example-inventory');
   await findByTyping(page, 'TEST-ber-core-a', 'Device', 'ber-core-a');
   assert.match(await believed(page, 'position_u'), /^12\s*U$/);
+  await page.getByTestId('rack-device').nth(5).waitFor();
   assert.equal(await page.getByTestId('rack-device').count(), 6, 'three devices, seen from both sides');
   await page.getByTestId('timeline-stop').nth(1).waitFor();
   await picture(page, 'example-device');

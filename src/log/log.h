@@ -21,8 +21,8 @@ using Offset = uint64_t;  // of an event: 1 for the first, then without gaps; 0 
 using Epoch = uint64_t;   // of a writer: a larger one fences every smaller
 
 inline constexpr size_t kBatchEventsMax = 4'096;     // a few ms of commit; one batch folds without starving readers
-inline constexpr size_t kBatchBytesMax = 16u << 20;  // one blob of SQLite stays far under its limit of 1 GB
-inline constexpr size_t kEventBytesMax = 4u << 20;   // a plan for 10⁴ demands is ~2 MB
+inline constexpr size_t kBatchBytesMax = 64u << 20;  // one blob of SQLite stays far under its limit of 1 GB
+inline constexpr size_t kEventBytesMax = 16u << 20;  // a plan for 10⁴ demands, each with its reasons, is ~6 MB
 
 struct BatchHeader {
   Epoch epoch = 0;

@@ -53,7 +53,7 @@ class Outcome {
       auto& of_region = reaches_[demand.region.value];
       of_region.resize(1 + snapshot.flex_algos.size());
       auto& of_algo = of_region[position_of(demand.flex_algo)];
-      if (!of_algo) of_algo = twin::reach_from(snapshot, networks.of(demand.flex_algo), demand.region);
+      if (!of_algo) of_algo = networks.reach(demand.flex_algo, demand.region);
     }
     for (const v1::PlannedDeployment& row : plan.deployments()) add_standing(row);
     demands_.resize(snapshot.demands.size());
@@ -303,14 +303,11 @@ std::vector<WatchedPromise> watched_promises(const grid::Snapshot& snapshot, con
 std::vector<double> slack_us(const grid::Snapshot& snapshot, const v1::Plan& plan) {
   std::vector<double> slack(snapshot.demands.size(), 0);
   twin::Networks networks(snapshot);
-  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, twin::RegionReach> reaches;
   for (const auto& [demand, watch] : watched_promises(snapshot, plan)) {
-    const std::pair from(watch.region, watch.flex_algo);
-    if (!reaches.contains(from))
-      reaches.emplace(from, twin::reach_from(snapshot, networks.of(watch.flex_algo), watch.region));
+    const twin::RegionReach reach = networks.reach(watch.flex_algo, watch.region);
     double least_us = std::numeric_limits<double>::infinity();
     for (const auto& part : watch.parts)
-      least_us = std::min(least_us, (part.round_trip_max - twin::round_trip(reaches.at(from), part.node)).value());
+      least_us = std::min(least_us, (part.round_trip_max - twin::round_trip(reach, part.node)).value());
     slack[demand.value] = std::max(0.0, least_us);
   }
   return slack;
@@ -330,8 +327,18 @@ std::vector<RejectedTraffic> rejected_traffic(const grid::Snapshot& snapshot, co
   return all;
 }
 
+Comparison::Comparison(const grid::Snapshot& before, const v1::Plan& plan) : before_(before), plan_(plan) {
+  const Outcome then(before, plan);
+  for (const DemandOutcome& outcome : then.demands()) kept_.push_back(outcome.kept());
+  eur_per_hour_ = then.running_eur_per_hour();
+}
+
 Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {
-  const Outcome then(before, plan), now(after, plan);
+  return Comparison(before, plan).with(after);
+}
+
+Verdict Comparison::with(const grid::Snapshot& after) const {
+  const Outcome now(after, plan_);
   Verdict verdict;
   for (size_t d = 0; d < after.demands.size(); ++d) {
     const grid::Demand& demand = after.demands[d];
@@ -340,8 +347,8 @@ Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::
       ++verdict.promises_kept;
       continue;
     }
-    const auto earlier = before.demands.find(demand.id);
-    if (!earlier.valid() || !then.demands()[earlier.value].kept()) continue;
+    const auto earlier = before_.demands.find(demand.id);
+    if (!earlier.valid() || !kept_[earlier.value]) continue;
     Verdict::Broken broken{demand.id,
                            after.tenants[demand.tenant].id,
                            after.regions[demand.region].id,
@@ -353,7 +360,7 @@ Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::
     verdict.promises_broken.push_back(std::move(broken));
   }
   find_worst_link(after, now.assignment(), verdict);
-  verdict.cost_delta_eur_per_hour = now.running_eur_per_hour() - then.running_eur_per_hour();
+  verdict.cost_delta_eur_per_hour = now.running_eur_per_hour() - eur_per_hour_;
   return verdict;
 }
 

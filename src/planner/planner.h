@@ -122,6 +122,19 @@ struct Verdict {
 };
 Verdict compare(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after);
 
+// The same of one world with many, what it was before worked out once. Both arguments must outlive it.
+class Comparison {
+ public:
+  Comparison(const grid::Snapshot& before, const v1::Plan& plan);
+  Verdict with(const grid::Snapshot& after) const;
+
+ private:
+  const grid::Snapshot& before_;
+  const v1::Plan& plan_;
+  std::vector<bool> kept_;   // by demand, before
+  double eur_per_hour_ = 0;  // transport, load-dependent energy and penalties, before
+};
+
 // The links of a planned way; none where the grid no longer has one of them.
 std::vector<grid::LinkIndex> links_of(const grid::Snapshot& snapshot, const v1::PlannedWay& way);
 

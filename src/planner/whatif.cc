@@ -91,8 +91,7 @@ Json::Array sites_down(const grid::Snapshot& before, const grid::Snapshot& after
 }
 
 // What stays broken when the shares of the plan have moved to what is left.
-Json after_failover(const grid::Snapshot& before, const v1::Plan& plan, const grid::Snapshot& after) {
-  const Verdict verdict = compare(before, plan, after);
+Json after_failover(const grid::Snapshot& before, const Verdict& verdict) {
   Json::Array broken;
   for (const Verdict::Broken& one : verdict.promises_broken)
     broken.push_back(Json::Object{{"demand", one.demand},
@@ -183,6 +182,7 @@ class SweepReport {
 
   // Each of the worst, with its busiest link, and what becomes of the promises once the shares have moved.
   Json::Array worst(const twin::FailureStudy& study, const twin::Sweep& sweep) const {
+    const Comparison comparison(snapshot_, plan_);
     Json::Array all;
     for (const twin::FailureOutcome& outcome : sweep.worst) {
       const twin::KeptScenario plain = study.plain(outcome.failed);
@@ -192,7 +192,7 @@ class SweepReport {
       Json::Object row = outcome_json(snapshot_, study.failures(), outcome).object();
       row["broken_at_once"] = demands_of(plain.promises);
       row["left_residency"] = demands_of(plain.left);
-      row["after_failover"] = after_failover(snapshot_, plan_, after);
+      row["after_failover"] = after_failover(snapshot_, comparison.with(after));
       row["worst_link"] = busiest_link(after, plain.gbps);
       row["fullest_links"] = fullest_links(after, plain.gbps);
       row["links_down"] = links_down(snapshot_, after);
@@ -432,7 +432,7 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
       {"promises", watched},
       {"promises_broken", broken},
       {"left_residency", std::move(left)},
-      {"after_failover", after_failover(snapshot, plan, after)},
+      {"after_failover", after_failover(snapshot, compare(snapshot, plan, after))},
       {"undisturbed", phase(snapshot, plain_loads(snapshot, matrix))},
       {"repair", phase(after, repair_loads(snapshot, matrix, scenario.failures))},
       {"shared_fairly", shared_fairly(after, matrix)},

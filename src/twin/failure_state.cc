@@ -232,7 +232,7 @@ std::optional<Microseconds> delay_over(const grid::Snapshot& snapshot, const Pro
 }  // namespace
 
 bool is_broken(const grid::Snapshot& snapshot, Networks& networks, const PromiseWatch& watch) {
-  const RegionReach reach = reach_from(snapshot, networks.of(watch.flex_algo), watch.region);
+  const RegionReach reach = networks.reach(watch.flex_algo, watch.region);
   return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
     if (!reach.anchor || !snapshot.usable(part.node)) return true;
     const auto too_long = [&](Microseconds round_trip) {
@@ -266,16 +266,17 @@ bool leaves_residency(const grid::Snapshot& before, Networks& then, const grid::
     }
     return false;
   };
-  const RegionReach first = reach_from(before, then.of(watch.flex_algo), watch.region);
-  const RegionReach last = reach_from(after, now.of(watch.flex_algo), watch.region);
+  if (watch.allowed.contains(grid::JurisdictionSet::all())) return false;
+  const RegionReach first = then.reach(watch.flex_algo, watch.region);
+  const RegionReach last = now.reach(watch.flex_algo, watch.region);
   return std::any_of(watch.parts.begin(), watch.parts.end(), [&](const PromiseWatch::Part& part) {
     if (last.anchor && !delay_over(after, part, last.anchor->node) && after.usable(part.node) &&
         outside(*last.tree, part.node))
       return true;
     if (!first.reachable(part.node) || delay_over(before, part, first.anchor->node)) return false;
     const grid::NodeIndex anchor = first.anchor->node;
-    return repaired(first.tree->shares_to(part.node), anchor, PathTree(now.of(watch.flex_algo), part.node)) ||
-           repaired(first.tree->shares_back(part.node), part.node, PathTree(now.of(watch.flex_algo), anchor));
+    return repaired(first.tree->shares_to(part.node), anchor, *now.tree(watch.flex_algo, part.node)) ||
+           repaired(first.tree->shares_back(part.node), part.node, *now.tree(watch.flex_algo, anchor));
   });
 }
 

@@ -1,5 +1,3 @@
-#include <map>
-
 #include "twin/twin.h"
 
 namespace tandem::twin {
@@ -13,19 +11,16 @@ class Loads {
       : snapshot_(snapshot), networks_(snapshot), ab_(snapshot.links.size()), ba_(snapshot.links.size()) {}
 
   void add_background() {
-    std::map<uint32_t, PathTree> trees;
     for (const grid::Traffic& traffic : snapshot_.traffic) {
-      const auto tree = trees.try_emplace(traffic.from.value, networks_.of({}), traffic.from).first;
-      if (!tree->second.reachable(traffic.to)) {
+      const auto tree = networks_.tree({}, traffic.from);
+      if (tree->reachable(traffic.to))
+        add(tree->shares_to(traffic.to), traffic.rate.value());
+      else
         undelivered_gbps_ += traffic.rate.value();
-        continue;
-      }
-      add(tree->second.shares_to(traffic.to), traffic.rate.value());
     }
   }
 
   void add_demands(const Assignment& assignment) {
-    std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, RegionReach> reaches;
     for (const Assignment::Share& share : assignment.shares) {
       const grid::Demand& demand = snapshot_.demands[share.demand];
       const grid::NodeIndex node = snapshot_.pools[share.pool].node;
@@ -33,16 +28,13 @@ class Loads {
       const double back = demand.rate_per_s * share.fraction * demand.download_bytes * 8 * kGigabit;
       if (add_along(demand.region, share.primary, node, up, back)) continue;
       if (add_along(demand.region, share.second, node, up, back)) continue;
-      const std::pair key(demand.region.value, demand.flex_algo);
-      auto reach = reaches.find(key);
-      if (reach == reaches.end())
-        reach = reaches.emplace(key, reach_from(snapshot_, networks_.of(demand.flex_algo), demand.region)).first;
-      if (!reach->second.reachable(node)) {
+      const RegionReach reach = networks_.reach(demand.flex_algo, demand.region);
+      if (!reach.reachable(node)) {
         undelivered_gbps_ += up + back;
         continue;
       }
-      add(reach->second.tree->shares_to(node), up);
-      add(reach->second.tree->shares_back(node), back);
+      add(reach.tree->shares_to(node), up);
+      add(reach.tree->shares_back(node), back);
     }
   }
 

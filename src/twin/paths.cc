@@ -44,6 +44,20 @@ const std::shared_ptr<const Network>& Networks::of(grid::FlexAlgoIndex algo) {
   return network;
 }
 
+std::shared_ptr<const PathTree> Networks::tree(grid::FlexAlgoIndex algo, grid::NodeIndex source) {
+  if (trees_.size() >= kTreesMax) trees_.clear();
+  std::shared_ptr<const PathTree>& tree = trees_[{algo.value, source.value}];
+  if (!tree) tree = std::make_shared<const PathTree>(of(algo), source);
+  return tree;
+}
+
+RegionReach Networks::reach(grid::FlexAlgoIndex algo, grid::RegionIndex region) {
+  RegionReach reach;
+  reach.anchor = active_anchor(snapshot_, region);
+  if (reach.anchor) reach.tree = tree(algo, reach.anchor->node);
+  return reach;
+}
+
 std::string in_algorithm(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo) {
   return algo.valid() ? " in flex algorithm " + snapshot.flex_algos[algo].id : "";
 }
@@ -223,7 +237,7 @@ RegionReach reach_from(const grid::Snapshot& snapshot, const std::shared_ptr<con
                        grid::RegionIndex region) {
   RegionReach reach;
   reach.anchor = active_anchor(snapshot, region);
-  if (reach.anchor) reach.tree.emplace(network, reach.anchor->node);
+  if (reach.anchor) reach.tree = std::make_shared<const PathTree>(network, reach.anchor->node);
   return reach;
 }
 

@@ -1,10 +1,12 @@
 // What would happen on a snapshot. Pure functions over dense arrays.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grid/snapshot.h"
@@ -41,15 +43,24 @@ std::shared_ptr<const Network> make_network(const grid::Snapshot& snapshot, grid
 // Delay is that in whole microseconds, as it is announced, at least one.
 std::optional<double> metric_in(const grid::Snapshot& snapshot, grid::FlexAlgoIndex algo, grid::LinkIndex link);
 
-// The networks of one snapshot by algorithm, each made when it is first asked for. For one thread.
+class PathTree;
+struct RegionReach;
+
+// The networks of one snapshot by algorithm, and the paths in them, each made when it is first asked for. For one
+// thread.
 class Networks {
  public:
   explicit Networks(const grid::Snapshot& snapshot) : snapshot_(snapshot), made_(1 + snapshot.flex_algos.size()) {}
   const std::shared_ptr<const Network>& of(grid::FlexAlgoIndex algo);
+  std::shared_ptr<const PathTree> tree(grid::FlexAlgoIndex algo, grid::NodeIndex source);
+  RegionReach reach(grid::FlexAlgoIndex algo, grid::RegionIndex region);
 
  private:
-  const grid::Snapshot snapshot_;                     // O(1) copy
-  std::vector<std::shared_ptr<const Network>> made_;  // the IGP's, then by algorithm
+  // As many as a nation has anchors and pools; beyond it all are made anew. 48 bytes a node each.
+  static constexpr size_t kTreesMax = 2'048;
+  const grid::Snapshot snapshot_;                                                   // O(1) copy
+  std::vector<std::shared_ptr<const Network>> made_;                                // the IGP's, then by algorithm
+  std::map<std::pair<uint32_t, uint32_t>, std::shared_ptr<const PathTree>> trees_;  // by algorithm and source
 };
 
 // "" of the IGP's own; else " in flex algorithm 128", to stand behind "no path".
@@ -123,8 +134,8 @@ std::optional<grid::Anchor> active_anchor(const grid::Snapshot& snapshot, grid::
 
 // From a region through its anchor to every site's nodes, out and back over the same metric.
 struct RegionReach {
-  std::optional<grid::Anchor> anchor;  // empty when all are down
-  std::optional<PathTree> tree;        // from the anchor's node; empty when there is none
+  std::optional<grid::Anchor> anchor;    // empty when all are down
+  std::shared_ptr<const PathTree> tree;  // from the anchor's node; null when there is none
 
   bool reachable(grid::NodeIndex node) const { return tree && tree->reachable(node); }
 };
@@ -306,8 +317,9 @@ double prefill_wait(uint32_t replicas, double prefill_share);
 
 // Mean IT watts of a deployment under a mix. A replica draws what its step does: `idle` (of one replica) between steps,
 // the profile's P(b) along its points while b requests decode, and the most of any point, P*, in steps that prefill (a
-// prompt fills the arithmetic units whatever the batch: measured, it peaks at the accelerator's limit where an answer of
-// 128 tokens averages 0.43 to 0.79 of it, for one request nearly as for sixteen; Splitwise, Patel et al., ISCA 2024). So
+// prompt fills the arithmetic units whatever the batch: measured, it peaks at the accelerator's limit where an answer
+// of 128 tokens averages 0.43 to 0.79 of it, for one request nearly as for sixteen; Splitwise, Patel et al., ISCA
+// 2024). So
 //
 //   P = ρ · P* + (1 − ρ) · (ε · idle + (1 − ε) · (P(y) + g · (P* − P(y)))),   y = b / (1 − ε)
 //

@@ -18,7 +18,7 @@
 
 namespace tandem::te {
 
-inline constexpr size_t kNodesMax = 1'000;      // shares of every ordered pair are held: ~100 MB there
+inline constexpr size_t kNodesMax = 2'000;      // shares of every ordered pair are held: ~400 MB there
 inline constexpr size_t kAdjacencyMax = 2'000;  // nodes and arcs where links may be named: ten seconds of pricing there
 inline constexpr uint32_t kNoArc = UINT32_MAX;
 

@@ -137,7 +137,8 @@ void add_plan(CLI::App& app, int& status) {
   command
       ->add_option("--work", options->work,
                    "How hard it is searched: iterations of improvement for each 1,000 demands, and as many again for "
-                   "each plan of a model by itself. No total: the bound takes its own time, and --time-limit ends all")
+                   "each plan of a model by itself. No total: the bound takes its own time, and --time-limit ends all. "
+                   "0: a draft, with no bound")
       ->capture_default_str();
   command
       ->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then. Ctrl-C asks for it too")

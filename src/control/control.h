@@ -64,7 +64,8 @@ Result<State> replay(const log::Log& log);
 Digest state_hash(const State& state);
 
 // What is due in a state whatever comes in: a plan is asked for when something has changed since the last one and none
-// is pending, and asked for again when one is overdue.
+// is pending, and asked for again when one is overdue. Of a large grid the first is a draft (planner::WorkLimit); the
+// whole plan that follows it gives way to changes, which mend the draft at once.
 std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit);
 
 // Where checkpoints are kept. A checkpoint is a convenience: deleting every one loses nothing but time.

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "control/replay.h"
 #include "log/simulated_log.h"
+#include "planner/planner.h"
 #include "support/small_world.h"
 
 namespace tandem::control {
@@ -286,6 +287,43 @@ TEST(Core, AnOverduePlanIsAskedForAgain) {
   world.now = world.now + minutes(5);
   ASSERT_TRUE(world.core->tick(world.now));
   EXPECT_NE(world.core->state().pending->plan_id, first);
+}
+
+TEST(Core, ALargeGridHasADraftUntilItsWholePlanIsThere) {
+  World world;
+  std::vector<log::Event> grid = small_grid();
+  const log::Event demand = grid.back();
+  for (int i = 0; i < 2'000; ++i) {
+    grid.push_back(demand);
+    grid.back().mutable_facts_recorded()->set_id("d" + std::to_string(i));
+  }
+  ASSERT_TRUE(world.submit(std::move(grid)));
+  const auto pending = [&] { return world.core->state().pending.value_or(PendingPlan{}); };
+  const auto propose = [&] {
+    log::Event proposal;
+    *proposal.mutable_plan_proposed()->mutable_plan() =
+        planner::plan(*world.core->state().grid, world.core->state().plan.get(), pending().plan_id, pending().seed,
+                      {.iterations = std::min<uint64_t>(pending().work_limit, 1)}, {});
+    ASSERT_TRUE(world.submit({std::move(proposal)}));
+  };
+  EXPECT_EQ(pending().work_limit, 0u) << "a draft";
+  propose();
+  ASSERT_TRUE(world.core->state().plan);
+  EXPECT_EQ(world.core->state().plan->work(), 0u);
+  const PendingPlan whole = pending();
+  EXPECT_EQ(whole.work_limit, 10'000u);
+
+  ASSERT_TRUE(world.submit({fact("demand", "d7", {{"rate_per_s", 2}})}));
+  EXPECT_NE(pending().plan_id, whole.plan_id);
+  EXPECT_EQ(pending().work_limit, 0u) << "the change does not wait for the whole plan";
+  propose();
+  EXPECT_EQ(pending().work_limit, 10'000u);
+  propose();
+  EXPECT_GT(world.core->state().plan->work(), 0u);
+  EXPECT_FALSE(world.core->state().pending);
+
+  ASSERT_TRUE(world.submit({fact("demand", "d7", {{"rate_per_s", 1}})}));
+  EXPECT_EQ(pending().work_limit, 10'000u) << "of a whole plan, mended, no draft is made";
 }
 
 TEST(Core, TimeOnTheLogNeverGoesBack) {

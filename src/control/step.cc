@@ -356,12 +356,31 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
 }
 
 std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit) {
-  // A job that has not come back after this long is lost: plans take well under a second.
-  constexpr Duration kPlanOverdue = seconds(60);
-  const bool overdue = state.pending && now - state.pending->requested_at > kPlanOverdue;
-  const bool wanted = !state.pending && state.replan_after > 0 && now >= state.plan_not_before;
-  if (!overdue && !wanted) return {};
-  if (state.inventory.size("pool") == 0 || state.inventory.size("demand") == 0) return {};
+  constexpr size_t kWholeAtOnce = 2'000;  // demands: a whole plan of more takes too long to be without one meanwhile
+  const size_t demands = state.inventory.size("demand");
+  if (state.inventory.size("pool") == 0 || demands == 0) return {};
+  // A job that has not come back after this long is lost. Plans take a second, and of nations minutes on a busy
+  // machine.
+  const Duration overdue_after = seconds(60) + milliseconds(60 * static_cast<int64_t>(demands));
+  const bool is_overdue = state.pending && now - state.pending->requested_at > overdue_after;
+  const bool has_draft = state.plan && state.plan->work() == 0;
+  const bool drafts = state.plan ? has_draft : demands > kWholeAtOnce;
+  const bool makes_whole = state.pending && state.pending->work_limit > 0;
+  const bool may_ask = now >= state.plan_not_before;
+
+  uint64_t work_limit = plan_work_limit;
+  std::string reason;
+  if (is_overdue) {
+    work_limit = state.pending->work_limit;
+    reason = fmt::format("{} has not come back", state.pending->plan_id);
+  } else if (state.replan_after > 0 && may_ask && (!state.pending || (has_draft && makes_whole))) {
+    if (drafts) work_limit = 0;
+    reason = fmt::format("the grid changed at offset {}", state.replan_after);
+  } else if (has_draft && may_ask && !state.pending && plan_work_limit > 0) {
+    reason = fmt::format("{} is a draft", state.plan->id());
+  } else {
+    return {};
+  }
   const log::Offset base = state.inventory.offset();
   log::Event event;
   event.set_actor("core");
@@ -369,9 +388,8 @@ std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_
   requested.set_plan_id(fmt::format("plan-{}", base + 1));
   requested.set_base_offset(base);
   requested.set_seed(base);
-  requested.set_work_limit(plan_work_limit);
-  requested.set_reason(overdue ? fmt::format("{} has not come back", state.pending->plan_id)
-                               : fmt::format("the grid changed at offset {}", state.replan_after));
+  requested.set_work_limit(work_limit);
+  requested.set_reason(std::move(reason));
   return {std::move(event)};
 }
 

@@ -81,6 +81,13 @@ class Making {
     tell("proven by fleets");
   }
 
+  // A first plan at once, or the one before mended.
+  void draft(bool from_before) {
+    if (from_before) return mend();
+    bound_.emplace(problem_);
+    build("built along prices");
+  }
+
   // Whether the plan before was only mended where it was torn.
   bool mended() const { return mended_; }
 
@@ -413,7 +420,10 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   terrain_ = std::make_shared<const Terrain>(snapshot, terrain_.get());
   Problem problem(snapshot, terrain_, incumbent);
   Making making(problem, seed, limit.iterations, stop, progress);
-  if (incumbent != nullptr)
+  const bool is_draft = limit.iterations == 0;
+  if (is_draft)
+    making.draft(incumbent != nullptr);
+  else if (incumbent != nullptr)
     making.from_incumbent(prices_);
   else
     making.from_nothing();
@@ -424,7 +434,7 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   plan.set_id(std::move(plan_id));
   plan.set_base_offset(snapshot.offset);
   plan.set_seed(seed);
-  plan.set_work(making.iterations());
+  plan.set_work(is_draft ? 0 : std::max<uint64_t>(1, making.iterations()));
   const Costs costs = write_deployments(problem, search, &plan);
   std::vector<uint32_t> order(problem.demands.size());
   for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;

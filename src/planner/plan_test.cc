@@ -212,7 +212,7 @@ TEST(Plan, EmptyGridAndStopRequest) {
   stop.request_stop();
   const v1::Plan p = plan(s, nullptr, "p", 1, {}, stop.get_token());
   expect_sound(s, p);
-  EXPECT_EQ(p.work(), 0u);
+  EXPECT_EQ(p.work(), 1u) << "a whole plan was asked for, and nothing was searched";
 }
 
 // ---- After a failure ----------------------------------------------------------------------------------------------
@@ -269,6 +269,20 @@ TEST(Replan, WhatWasServedIsNotGivenUpForCost) {
   EXPECT_EQ(demand_of(planned(after), "d1").rejected(), 1);
   const v1::Plan second = planned(after, &first);
   for (const auto& demand : second.demands()) EXPECT_EQ(demand.rejected(), 0) << demand.demand();
+}
+
+TEST(Draft, IsSoundAndSaysWhatItIs) {
+  const auto s = drawn_grid(kThreeSites);
+  const v1::Plan draft = plan(s, nullptr, "p", 1, {.iterations = 0}, {});
+  expect_sound(s, draft);
+  EXPECT_EQ(draft.work(), 0u);
+  const v1::Plan whole = planned(s);
+  EXPECT_GT(whole.work(), 0u);
+  EXPECT_GE(draft.cost_eur_per_hour(), whole.cost_eur_per_hour() * (1 - 1e-9));
+  const v1::Plan mended = plan(s, &draft, "q", 1, {.iterations = 0}, {});
+  expect_sound(s, mended);
+  EXPECT_EQ(mended.work(), 0u);
+  EXPECT_EQ(mended.moves(), 0u) << "nothing was torn";
 }
 
 TEST(Replan, IncumbentOfAnotherGridIsHarmless) {

@@ -19,7 +19,13 @@ before(async () => {
   const made = tandem('generate', '--sites', '1000', '--demands', '10000', '--models', '50', '--seed', '2', '--load', '0.05', '-o', file);
   assert.equal(made.status, 0, made.err);
   grid = await Grid.start({ grid: file, data, waitForPlan: false });
-  plan = await planned(grid);
+  const draft = await planned(grid);
+  assert.equal(draft.work, 0, 'a draft at once');
+  plan = await grid.until(async () => {
+    const { body } = await grid.get('/api/v1/plan');
+    return body.work > 0 && body;
+  }, 'the whole plan', patienceMs);
+  assert.ok(plan.cost_eur_per_hour <= draft.cost_eur_per_hour);
 });
 after(() => grid?.stop());
 

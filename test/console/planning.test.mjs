@@ -143,7 +143,7 @@ test('what is stopped, or left, is ended on the server', inBrowser({ reducedMoti
   await page.getByTestId('te-run').click();
   await page.getByTestId('te-progress').getByText('fullest link 71.0 % so far').waitFor();
   assert.equal(await page.getByTestId('te-run').isDisabled(), true, 'one at a time');
-  await page.getByTestId('te-progress-stop').click();
+  await page.getByTestId('te-stop').click();
   await page.getByTestId('te-progress').waitFor({ state: 'detached' });
   assert.equal(await count(page, 'te-failure'), 0, 'stopping is no failure');
   await left(1);

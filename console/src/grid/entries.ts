@@ -47,13 +47,13 @@ export function gridEntries(model: GridModel | undefined, kinds: readonly KindSp
   const links = model.links.map(
     (l): Entry => ({
       kind: 'Link',
-      name: model.linkName(l),
+      name: model.linkName(l.id),
       detail: `${l.id} · ${joined(fromGbps(l.capacity_gbps))}`,
       href: href('link', l.id),
       rank: 2,
       down: l.state === 'down',
       entity: { kind: 'link', id: l.id },
-      text: folded(`${model.linkName(l)} ${l.id} ${l.srlgs.join(' ')}${down(l.state)}`),
+      text: folded(`${model.linkName(l.id)} ${l.id} ${l.srlgs.join(' ')}${down(l.state)}`),
     }),
   );
   const regions = model.regions.map(

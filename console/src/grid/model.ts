@@ -57,7 +57,9 @@ export class GridModel {
     return this.regions[this.regionIndex.get(id) ?? -1]?.name ?? id;
   }
 
-  linkName(link: { id: string; a_site: string; b_site: string }): string {
+  linkName(id: string): string {
+    const link = this.link(id);
+    if (!link) return id;
     if (link.a_site === link.b_site) return `${this.siteName(link.a_site)}, ${link.id}`;
     return `${this.siteName(link.a_site)} – ${this.siteName(link.b_site)}`;
   }

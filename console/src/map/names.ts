@@ -51,7 +51,7 @@ function linkNames(model: GridModel, loads: boolean): Label[] {
     if (!at) return [];
     const place = { x: mercatorX(at[0]), y: mercatorY(at[1]) };
     return down
-      ? [{ ...place, text: model.linkName(link), rank: -5, gap_px: 12, style: 'site', pin: 'bad' }]
+      ? [{ ...place, text: model.linkName(link.id), rank: -5, gap_px: 12, style: 'site', pin: 'bad' }]
       : [{ ...place, text: loadText(model, link), rank: 40, gap_px: 0, style: 'number' }];
   });
 }

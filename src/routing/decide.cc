@@ -517,11 +517,19 @@ Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request
 std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const RequestFacts& request) {
   std::optional<Microseconds> soonest;
   if (tenant_gate(table, request) != Gate::none) return soonest;
-  for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
-    if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) continue;
-    const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
-    soonest = std::min(soonest.value_or(alone), alone);
+  const auto rows = table.candidates(request.model).rows;
+  const Sieve sieve(table, request);
+  for (const uint32_t site : sieve.nearest()) {
+    const uint32_t way = sieve.way(site);
+    if (soonest && sieve.least_alone_us(way) > soonest->value() * Sieve::kSlack) break;
+    if (!sieve.is_allowed(way)) continue;
+    sieve.for_each_at(site, [&](uint32_t row) {
+      const Candidate& candidate = rows[row];
+      const Leg& leg = table.leg(request.region, site, request.paths);
+      if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) return;
+      const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
+      soonest = std::min(soonest.value_or(alone), alone);
+    });
   }
   return soonest;
 }

@@ -91,7 +91,8 @@ void SieveIndex::add_ways(const TableRows& rows) {
   nearest_.resize(rows.legs.size());
   std::unordered_map<uint64_t, uint32_t> known;  // looked up, never iterated
   std::vector<uint32_t> scratch;
-  for (size_t first = 0; first < rows.legs.size(); first += sites_) {
+  for (size_t row = 0; row < rows.paths * regions_; ++row) {
+    const size_t first = row * sites_;
     size_t count = 0;
     for (uint32_t site = 0; site < sites_; ++site) {
       const Leg& leg = rows.legs[first + site];
@@ -102,7 +103,7 @@ void SieveIndex::add_ways(const TableRows& rows) {
       ways_[first + site] = (us & ~uint32_t{0xFF}) | zone->second;
       nearest_[first + count++] = site;
     }
-    sort_by_order(std::span(nearest_).subspan(first, count), &ways_[first], scratch);
+    sort_by_order(std::span(nearest_).subspan(first, count), ways_.data() + first, scratch);
     nearest_count_.push_back(static_cast<uint32_t>(count));
   }
 }

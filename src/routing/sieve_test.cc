@@ -87,6 +87,19 @@ Decision weigh_all(const RoutingTable& table, const RequestFacts& request, const
   return {Reason::rejected, std::nullopt, furthest, {}};
 }
 
+std::optional<double> soonest_of_all(const RoutingTable& table, const RequestFacts& request) {
+  std::optional<double> soonest;
+  for (const uint32_t target : table.targets_of_model(request.model)) {
+    const Target& row = table.targets()[target];
+    const Leg& leg = table.leg(request.region, row.site_position);
+    const bool may = row.up && row.concurrency_max > 0 && leg.reachable && request.allowed.contains(row.jurisdiction) &&
+                     request.allowed.contains(leg.jurisdictions);
+    const double ttft_us = predict_ttft(table, request, target, TargetLive{}).value();
+    if (may && (!soonest || ttft_us < *soonest)) soonest = ttft_us;
+  }
+  return soonest;
+}
+
 TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
   Random random(15);
   std::array<int, 4> reasons{};
@@ -115,6 +128,8 @@ TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
         room.set(table.lane_of(table.position_of(i)), is_in && live[i].in_flight < most.any,
                  is_in && live[i].in_flight < most.promised);
       }
+      const auto soonest = soonest_ttft(table, request);
+      EXPECT_EQ(soonest ? std::optional(soonest->value()) : std::nullopt, soonest_of_all(table, request));
       const Decision expected = weigh_all(table, request, live, excluded);
       for (const Decision& found :
            {decide(table, request, live, excluded, 0), decide(table, request, LivePointers{pointers}, excluded, 0),

@@ -40,6 +40,11 @@ Gate place_gate(const Candidate& candidate, const Leg& leg, grid::JurisdictionSe
   return Gate::none;
 }
 
+bool is_allowed_anywhere(const RoutingTable& table, const RequestFacts& request) {
+  return std::ranges::any_of(table.sieve_index().model(request.model).jurisdictions,
+                             [&](grid::JurisdictionSet site) { return request.allowed.contains(site); });
+}
+
 Gate live_gate(const RequestFacts& request, const Candidate& candidate, const TargetLive& live,
                std::span<const uint32_t> excluded) {
   if (!live.healthy) return Gate::unhealthy;
@@ -195,8 +200,9 @@ class Search {
         candidates_(table.candidates(request.model)),
         least_transport_(request.bytes * table.least_euros_per_byte(request.region, request.paths)) {}
 
-  // Candidates come in the order of a usual request's cost. Most searches end among the first; where they do not, a
-  // sieve passes over the rest. Those that have no room are not looked at.
+  // Candidates come in the order of a usual request's cost. Most searches end among the first. Where they do not, those
+  // that can keep the promise are weighed: found by their sites where these are few, else block by block. Where none
+  // keeps it, sites are gone through from the nearest on until none can answer sooner than the best so far.
   Decision run() {
     if (request_.only_site) return run_at(*request_.only_site);
     const size_t count = candidates_.rows.size();
@@ -205,24 +211,25 @@ class Search {
       if (none_cheaper_from(i)) return best();
       if ((open >> i & 1) != 0) weigh(candidates_.rows[i]);
     }
-    const size_t blocks = count > kPlain ? candidates_.bounds.size() : 0;
-    for (size_t block = 0; block < blocks && !none_cheaper_from(block * kRows); block += kBlocksAtOnce)
-      sift(block, std::min(blocks, block + kBlocksAtOnce));
+    if (count <= kPlain || !is_any_open() || !is_allowed_anywhere(table_, request_)) return best();
+    Sieve sieve(table_, request_);
+    const bool at_few_sites = blocks() <= kFewBlocks;
+    if (at_few_sites || !weigh_near(sieve)) weigh_by_cost(sieve);
+    if (!kept()) at_few_sites ? weigh_by_time(sieve) : weigh_by_distance(sieve);
     return best();
   }
 
  private:
-  static constexpr size_t kRows = Sieve::Bounds::kRows;
-  static constexpr size_t kBlocksAtOnce = 64;  // 4,096 candidates, on the stack
-  static constexpr size_t kPlain = 8;          // of a block: what it costs in a sieve, weighed one by one
-  static constexpr size_t kAhead = 2;          // blocks: what memory takes for one is more than the work on one
-  static constexpr double kNever = -1;
+  static constexpr size_t kRows = Sieve::kRows;
+  static constexpr size_t kPlain = 8;              // weighed one by one at once: what a look at a block costs
+  static constexpr size_t kNear = 128, kFew = 32;  // sites and candidates: what a look at a thousand candidates costs
+  static constexpr size_t kFewBlocks = 2;  // that cost less than to find their sites among all, from the nearest on
+  static constexpr size_t kAhead = 2;      // blocks: what memory takes for one is more than the work on one
 
   bool kept() const { return cheapest_.candidate != nullptr; }
 
   Decision run_at(uint32_t site) {
-    for (size_t i = 0; i < candidates_.rows.size(); ++i)
-      if (candidates_.bounds[i / kRows].site[i % kRows] == site) weigh(candidates_.rows[i]);
+    table_.sieve_index().model(request_.model).for_each_at(site, [&](uint32_t row) { weigh(candidates_.rows[row]); });
     return best();
   }
 
@@ -235,79 +242,103 @@ class Search {
                          cheapest_.euros;
   }
 
-  // How soon a first token must come to matter where the time per token keeps the promise.
-  double keeps_us(double any_us) const {
-    return std::max(request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity, any_us);
-  }
-
   // Of a block, those that may have room.
   uint64_t open_in(size_t block) const {
     const size_t count = candidates_.rows.size() - block * kRows;
     const uint64_t rows = count < kRows ? (uint64_t{1} << count) - 1 : UINT64_MAX;
     return rows & open_at(live_, candidates_.first_block + block, request_);
   }
-  static bool is_plain(uint64_t open) { return static_cast<size_t>(std::popcount(open)) <= kPlain; }
-
-  // What is first read of a block is asked for from memory.
-  void prefetch(size_t block, uint64_t open) const {
-    if (!is_plain(open)) return Sieve::prefetch(candidates_.bounds[block]);
-    for (uint64_t left = open; left != 0; left &= left - 1)
-      __builtin_prefetch(&candidates_.rows[block * kRows + static_cast<size_t>(std::countr_zero(left))]);
+  bool is_open(uint32_t row) const { return (open_in(row / kRows) >> row % kRows & 1) != 0; }
+  size_t blocks() const { return (candidates_.rows.size() + kRows - 1) / kRows; }
+  bool is_any_open() const {
+    for (size_t block = 0; block < blocks(); ++block)
+      if (open_in(block) != 0) return true;
+    return false;
   }
 
-  // Blocks are passed over in order of cost for one that keeps the promise. Where none does, those with the soonest
-  // first token come first, until no other can be sooner. Of blocks with room at a few these are all weighed at once.
-  void sift(size_t begin, size_t end) {
-    Sieve sieve(table_, request_);
-    std::array<float, kBlocksAtOnce> soonest_us;
-    for (size_t block = begin; block < end; ++block) {
-      if (none_cheaper_from(block * kRows)) return;
-      const uint64_t open = open_in(block);
-      if (block + kAhead < end) prefetch(block + kAhead, open_in(block + kAhead));
-      float& soonest = soonest_us[block - begin] = static_cast<float>(kInfinity);
-      if (is_plain(open)) {
-        weigh_few(block, open);
-        continue;
-      }
-      if (sieve.take(candidates_.bounds[block], open, keeps_us(kNever), kNever) && wait(sieve, block, kNever))
-        weigh_all(block, sieve.passed());
-      soonest = sieve.soonest_us();
+  // All that can keep the promise, where they are few, and at a few sites; else false.
+  bool weigh_near(const Sieve& sieve) {
+    const auto nearest = sieve.nearest();
+    if (nearest.size() > kNear && !sieve.none_can_keep(sieve.way(nearest[kNear]))) return false;
+    std::array<uint32_t, kFew> rows;
+    size_t count = 0;
+    for (const uint32_t site : nearest) {
+      const uint32_t way = sieve.way(site);
+      if (sieve.none_can_keep(way)) break;
+      if (!sieve.is_allowed(way)) continue;
+      sieve.for_each_at(site, [&](uint32_t row) {
+        if (!sieve.can_keep(row, way) || !is_open(row)) return;
+        if (count < kFew) rows[count] = row;
+        ++count;
+      });
+      if (count > kFew) return false;
     }
-    while (!kept()) {
-      const auto next = std::min_element(soonest_us.begin(), soonest_us.begin() + (end - begin));
-      if (*next > fastest_.ttft_us * Sieve::kSlack || *next == kInfinity) return;
-      const size_t block = begin + static_cast<size_t>(next - soonest_us.begin());
-      *next = static_cast<float>(kInfinity);
-      const double any_us = fastest_.ttft_us;
-      if (!sieve.take(candidates_.bounds[block], open_in(block), keeps_us(any_us), any_us)) continue;
-      // The soonest first: most others are then too late.
-      weigh(candidates_.rows[block * kRows + sieve.soonest()]);
-      if (sieve.narrow(keeps_us(fastest_.ttft_us), fastest_.ttft_us) && wait(sieve, block, fastest_.ttft_us))
-        weigh_all(block, sieve.passed());
+    // In the order of cost.
+    const auto heap = std::span(rows).first(count);
+    std::ranges::make_heap(heap, std::greater());
+    for (; count > 0 && !none_cheaper_from(rows.front()); --count) {
+      weigh(candidates_.rows[rows.front()]);
+      std::ranges::pop_heap(heap.first(count), std::greater());
+    }
+    return true;
+  }
+
+  // All that can keep the promise, but what is dearer than one that does.
+  void weigh_by_cost(Sieve& sieve) {
+    for (size_t block = 0; block < blocks() && !none_cheaper_from(block * kRows); ++block) {
+      if (block + kAhead < blocks()) sieve.prefetch(block + kAhead);
+      uint64_t lanes = open_in(block);
+      if (kept()) lanes = sieve.that_cost(cheapest_.euros, least_transport_, block, lanes);
+      if (lanes != 0) lanes = sieve.that_can_keep(block, lanes);
+      if (!kept() && static_cast<size_t>(std::popcount(lanes)) > kPlain) lanes = after_waits(sieve, block, lanes);
+      weigh_lanes(sieve, block, lanes);
     }
   }
 
-  // `any_us`: how soon a first token matters that comes with a promise broken.
-  bool wait(Sieve& sieve, size_t block, double any_us) const {
-    return sieve.wait(keeps_us(any_us), any_us, [&](size_t i) -> const TargetLive& {
+  // Those which what waits there leaves to be weighed. The soonest is weighed first: most others are then too late.
+  uint64_t after_waits(Sieve& sieve, size_t block, uint64_t lanes) {
+    sieve.wait(block, lanes, [&](size_t i) -> const TargetLive& {
       return live_at(table_, live_, static_cast<uint32_t>(candidates_.first + block * kRows + i));
     });
+    const double promise_us = request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity;
+    const auto left = [&] { return sieve.within(std::max(promise_us, fastest_.ttft_us)); };
+    if (left() == 0) return 0;
+    weigh(candidates_.rows[block * kRows + sieve.soonest()]);
+    return left();
   }
 
-  void weigh_few(size_t block, uint64_t open) {
-    for (uint64_t left = open; left != 0; left &= left - 1) {
-      const Candidate& candidate = candidates_.rows[block * kRows + static_cast<size_t>(std::countr_zero(left))];
-      __builtin_prefetch(&table_.leg(request_.region, candidate.site, request_.paths));
-      __builtin_prefetch(&at(table_, live_, candidate));
-    }
-    weigh_all(block, open);
-  }
-
-  void weigh_all(size_t block, uint64_t lanes) {
+  void weigh_lanes(const Sieve& sieve, size_t block, uint64_t lanes) {
     for (uint64_t left = lanes; left != 0; left &= left - 1) {
-      const size_t i = block * kRows + static_cast<size_t>(std::countr_zero(left));
-      if (none_cheaper_from(i)) return;
-      weigh(candidates_.rows[i]);
+      const size_t row = block * kRows + static_cast<size_t>(std::countr_zero(left));
+      __builtin_prefetch(&candidates_.rows[row]);
+      __builtin_prefetch(&table_.leg(request_.region, sieve.site(row), request_.paths));
+      __builtin_prefetch(&live_at(table_, live_, static_cast<uint32_t>(candidates_.first + row)));
+    }
+    for (uint64_t left = lanes; left != 0; left &= left - 1) {
+      const size_t row = block * kRows + static_cast<size_t>(std::countr_zero(left));
+      if (none_cheaper_from(row)) return;
+      weigh(candidates_.rows[row]);
+    }
+  }
+
+  // All that come sooner than the best so far.
+  void weigh_by_time(Sieve& sieve) {
+    for (size_t block = 0; block < blocks(); ++block)
+      weigh_lanes(sieve, block, after_waits(sieve, block, open_in(block)));
+  }
+
+  // The same of many, where none keeps the promise and those that could have been weighed.
+  void weigh_by_distance(const Sieve& sieve) {
+    const auto nearest = sieve.nearest();
+    for (size_t i = sieve.count_that_all_keep(); i < nearest.size(); ++i) {
+      const uint32_t way = sieve.way(nearest[i]);
+      const float soon_us = static_cast<float>(fastest_.ttft_us) * Sieve::kSlack;
+      if (sieve.least_alone_us(way) > soon_us) return;
+      if (!sieve.is_allowed(way)) continue;
+      sieve.for_each_at(nearest[i], [&](uint32_t row) {
+        if (!sieve.can_keep(row, way) && sieve.alone_us(row, way) <= soon_us && is_open(row))
+          weigh(candidates_.rows[row]);
+      });
     }
   }
 
@@ -350,10 +381,15 @@ class Search {
 template <class Live>
 Gate furthest_gate(const RoutingTable& table, const RequestFacts& request, Live live,
                    std::span<const uint32_t> excluded) {
-  Gate furthest = Gate::model;
-  for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Gate gate = assess(table, request, candidate, live, excluded).gate;
-    if (gate == Gate::none || gate >= Gate::capacity) return Gate::capacity;
+  const auto rows = table.candidates(request.model).rows;
+  if (rows.empty()) return Gate::model;
+  if (const Gate gate = tenant_gate(table, request); gate != Gate::none) return gate;
+  if (!is_allowed_anywhere(table, request)) return Gate::residency;
+  Gate furthest = Gate::residency;
+  for (const Candidate& candidate : rows) {
+    Gate gate = place_gate(candidate, table.leg(request.region, candidate.site, request.paths), request.allowed);
+    if (gate == Gate::none) gate = live_gate(request, candidate, at(table, live, candidate), excluded);
+    if (gate == Gate::none || gate == Gate::capacity) return Gate::capacity;
     furthest = std::max(furthest, gate);
   }
   return furthest;
@@ -481,11 +517,19 @@ Microseconds predict_ttft(const RoutingTable& table, const RequestFacts& request
 std::optional<Microseconds> soonest_ttft(const RoutingTable& table, const RequestFacts& request) {
   std::optional<Microseconds> soonest;
   if (tenant_gate(table, request) != Gate::none) return soonest;
-  for (const Candidate& candidate : table.candidates(request.model).rows) {
-    const Leg& leg = table.leg(request.region, candidate.site, request.paths);
-    if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) continue;
-    const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
-    soonest = std::min(soonest.value_or(alone), alone);
+  const auto rows = table.candidates(request.model).rows;
+  const Sieve sieve(table, request);
+  for (const uint32_t site : sieve.nearest()) {
+    const uint32_t way = sieve.way(site);
+    if (soonest && sieve.least_alone_us(way) > soonest->value() * Sieve::kSlack) break;
+    if (!sieve.is_allowed(way)) continue;
+    sieve.for_each_at(site, [&](uint32_t row) {
+      const Candidate& candidate = rows[row];
+      const Leg& leg = table.leg(request.region, site, request.paths);
+      if (candidate.concurrency_max == 0 || place_gate(candidate, leg, request.allowed) != Gate::none) return;
+      const Microseconds alone = leg.round_trip + Microseconds(prefill_us(candidate, request));
+      soonest = std::min(soonest.value_or(alone), alone);
+    });
   }
   return soonest;
 }

@@ -51,7 +51,7 @@ class RoomBits {
   }
 
  private:
-  static constexpr uint32_t kLanes = RoutingTable::Bounds::kRows;
+  static constexpr uint32_t kLanes = RoutingTable::kBlockRows;
   struct Words {
     Relaxed<uint64_t> any = UINT64_MAX, promised = UINT64_MAX;
   };

@@ -137,6 +137,8 @@ struct TableRows {
   std::vector<Trial> trials;       // at most grid::kTrialsMax
 };
 
+class SieveIndex;
+
 class RoutingTable {
  public:
   // What a decision reads of a target, one cache line, kept by model in the order of a usual request's cost.
@@ -164,29 +166,12 @@ class RoutingTable {
     double euros_per_prompt_token = 0;
     double euros_per_output_token = 0;
   };
-  // What a search rules most candidates out by, a block of them side by side.
-  struct Bounds {
-    static constexpr size_t kRows = 64;
-    template <class T>
-    using Column = std::array<T, kRows>;
-    Column<uint32_t> site{};
-    Column<float> prefill_overhead_us{};  // infinite: it is not up, or there is no candidate
-    Column<float> prefill_us_per_token{}, tpot_ms{};
-    Column<float> places{}, kept{};  // requests at once; kept is infinite where it is not known
-    Column<float> replicas{};
-  };
-  // The legs of a region over some paths, by site, likewise; infinitely long where there is no way.
-  struct Reach {
-    const float* round_trip_us = nullptr;
-    const uint8_t* zone = nullptr;  // which of `zones` it touches; kZonesMax: one that is not among them
-  };
-  static constexpr size_t kZonesMax = UINT8_MAX;
+  static constexpr size_t kBlockRows = 64;  // candidates of a model that a search looks at side by side
   struct Candidates {
     std::span<const Candidate> rows;
     std::span<const LeastPrices> least;  // of rows[i] and all after it
-    std::span<const Bounds> bounds;      // of rows, the last block filled up
     uint32_t first = 0;                  // position of rows[0]
-    uint32_t first_block = 0;            // of bounds[0], among those of all models
+    uint32_t first_block = 0;            // among those of all models
   };
 
   // Rows that contradict each other (a position out of range, a negative price, a share of another model's target) are
@@ -222,14 +207,10 @@ class RoutingTable {
   uint32_t position_of(uint32_t target) const { return candidate_positions_[target]; }
   const Candidate& candidate(uint32_t target) const { return candidates_[position_of(target)]; }
   const Candidate& candidate_at(uint32_t position) const { return candidates_[position]; }
-  size_t blocks() const { return bounds_.size(); }  // of Bounds::kRows candidates of one model, the last of each less
-  uint32_t lane_of(uint32_t position) const;        // block × Bounds::kRows + place in it
-  Reach reach(uint32_t region, uint32_t paths) const {
-    const size_t first = (size_t{paths} * rows_.regions.size() + region) * rows_.sites.size();
-    return {round_trip_us_.data() + first, leg_zones_.data() + first};
-  }
-  std::span<const grid::JurisdictionSet> zones() const { return zones_; }  // that legs touch, at most kZonesMax
-  double least_euros_per_byte(uint32_t region, uint32_t paths) const {     // of its reachable legs
+  size_t blocks() const { return model_first_block_.back(); }  // of all models, the last of each less
+  uint32_t lane_of(uint32_t position) const;                   // block × kBlockRows + place in it
+  const SieveIndex& sieve_index() const { return *sieve_index_; }
+  double least_euros_per_byte(uint32_t region, uint32_t paths) const {  // of its reachable legs
     return least_euros_per_byte_[paths * rows_.regions.size() + region];
   }
 
@@ -252,7 +233,6 @@ class RoutingTable {
   void index_names();
   void index_prefixes();
   void index_targets();
-  void index_bounds();
   void index_legs();
   void index_splits();
 
@@ -262,11 +242,8 @@ class RoutingTable {
   std::vector<Candidate> candidates_;
   std::vector<LeastPrices> least_prices_;
   std::vector<uint32_t> candidate_positions_;  // by target
-  std::vector<Bounds> bounds_;
-  std::vector<uint32_t> model_first_bounds_;  // CSR: bounds_ by model
-  std::vector<float> round_trip_us_;          // as rows_.legs
-  std::vector<uint8_t> leg_zones_;            // likewise
-  std::vector<grid::JurisdictionSet> zones_;
+  std::vector<uint32_t> model_first_block_;    // CSR by model
+  std::shared_ptr<const SieveIndex> sieve_index_;
   std::vector<double> least_euros_per_byte_;  // by paths, then region
   std::unordered_map<Digest, uint32_t, DigestHash> key_positions_;
   Positions model_positions_;

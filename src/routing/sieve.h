@@ -1,95 +1,119 @@
-// Which candidates of a block a search must weigh.
+// Which candidates a search must weigh.
 //
 // Problem: where nothing keeps a promise, or little does, a search would weigh every target of the model, and for each
 // read a row, a leg and a live state from somewhere in memory: 20 ns, 20 µs for a thousand.
-// Method: bounds on 64 candidates at once, over columns that lie side by side. The first token comes no sooner than by
-// way, prefill and wait, in single precision and taken sooner rather than later; room and ways are judged as by
-// `live_gate` and `place_gate`. What is left is weighed exactly, so that a choice is never the sieve's.
-// Complexity: O(candidates), some 1 ns and 12 bytes each; live states, some 3 ns each, are read only of those that
-// would be soon enough. Fails by: where ways touch more than kZonesMax different sets of jurisdictions, or millions of
-// requests are in flight at one target, more is weighed than need be. Internal.
+// Method: of each speed at which engines read, how long a way leaves the promise kept is worked out once; that a target
+// cannot keep it is then one comparison of whole numbers. Price, and what waits at each where many are left, are
+// bounded over columns that lie side by side. All in single precision, taken sooner and cheaper rather than later and
+// dearer; room and ways are judged as by `live_gate` and `place_gate`. What is left is weighed exactly, so that a
+// choice is never the sieve's.
+// Complexity: O(candidates), some 0.6 ns and 4 bytes each, as much again for the price; live states, some 4 ns each,
+// are read only of those that would be soon enough. From the nearest site on it is a few ns a site. Fails by: where
+// ways touch more than kZonesMax different sets of jurisdictions, engines read and write in more than kSpeedsMax ways,
+// or millions of requests are in flight at one target, more is weighed than need be. Internal.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "routing/routing.h"
+#include "routing/sieve_index.h"
 
 namespace tandem::routing {
 
 class Sieve {
  public:
-  using Bounds = RoutingTable::Bounds;
+  static constexpr size_t kRows = SieveIndex::kRows;
   // Limits are taken this much later, for what single precision loses in a few products and sums.
   static constexpr float kSlack = 1 + 1e-5F;
 
   Sieve(const RoutingTable& table, const RequestFacts& request);
 
-  // Takes a block of candidates, of which those `open` are asked for. One passes whose first token comes within
-  // `keeps_us` where its time per token keeps the promise, within `any_us` where it does not, were nothing waiting
-  // there. Whether any does.
-  bool take(const Bounds& block, uint64_t open, double keeps_us, double any_us);
-  // With what waits there, of those that passed; `live_at` gives the live state of each.
+  // Sites there is a way to, the nearest first, and the way to each.
+  std::span<const uint32_t> nearest() const { return region_.nearest; }
+  uint32_t way(uint32_t site) const { return region_.ways[site]; }
+  bool is_allowed(uint32_t way) const { return zone_allowed_[SieveIndex::zone_of(way)] != 0; }
+  // Visits the rows of candidates at a site.
+  template <class Visit>
+  void for_each_at(uint32_t site, Visit visit) const {
+    model_.for_each_at(site, visit);
+  }
+
+  // Whether the engine of that row, at the end of that way, keeps the promise where nothing waits there; and how soon
+  // the first token comes then, at the earliest.
+  bool can_keep(uint32_t row, uint32_t way) const { return way <= limits_[speed_at(row)]; }
+  float alone_us(uint32_t row, uint32_t way) const {
+    return SieveIndex::round_trip_us(way) + prefill_us_[speed_at(row)];
+  }
+  // Of no site from that way on does a first token come sooner.
+  float least_alone_us(uint32_t way) const {
+    return SieveIndex::least_round_trip_us(SieveIndex::order_of(way)) + least_prefill_us_;
+  }
+  // Whether none from that way on can keep the promise.
+  bool none_can_keep(uint32_t way) const { return SieveIndex::order_of(way) > SieveIndex::order_of(longest_); }
+  // Of the nearest, how many keep the promise at any engine that is there, were nothing waiting; a few less, maybe.
+  size_t count_that_all_keep() const;
+
+  // The lanes of a block, the first candidate lowest, that can keep the promise.
+  uint64_t that_can_keep(size_t block, uint64_t lanes) const;
+  // Those that may cost no more than that, were transport the cheapest there is.
+  uint64_t that_cost(double euros_max, double transport_euros, size_t block, uint64_t lanes) const;
+  // With what waits there, of some lanes; `live_at` gives the live state of each.
   template <class LiveAt>
-  bool wait(double keeps_us, double any_us, LiveAt live_at) {
+  void wait(size_t block, uint64_t lanes, LiveAt live_at) {
+    waiting_ = lanes;
     in_flight_.fill(kNever);
-    for (uint64_t left = passed_; left != 0; left &= left - 1) {
+    for (uint64_t left = lanes; left != 0; left &= left - 1) {
       const auto i = static_cast<size_t>(std::countr_zero(left));
+      const uint32_t engine = model_.blocks[block].engines[i], speed = SieveIndex::speed_of(engine);
+      const uint32_t way = this->way(SieveIndex::site_of(engine));
       const TargetLive& live = live_at(i);
       const uint32_t in_flight = live.in_flight;
-      const bool open = static_cast<int>(live.healthy) & static_cast<int>(in_flight < live.in_flight_max);
+      const auto prefills = static_cast<float>(live.prefills), tokens = static_cast<float>(live.prefill_tokens);
+      const bool open = (way != SieveIndex::kNoWay) & is_allowed(way) & live.healthy & (in_flight < live.in_flight_max);
       in_flight_[i] = open ? static_cast<float>(in_flight) : kNever;
-      prefills_[i] = static_cast<float>(live.prefills);
-      prefill_tokens_[i] = static_cast<float>(live.prefill_tokens);
+      prefills_[i] = prefills;
+      work_us_[i] =
+          prefills * model_.speeds[speed].prefill_overhead_us + tokens * model_.speeds[speed].prefill_us_per_token;
+      service_us_[i] = prefill_us_[speed] + output_us_per_ms_ * model_.speeds[speed].tpot_ms;
+      ttft_us_[i] = SieveIndex::round_trip_us(way) + prefill_us_[speed];
     }
-    add_waits();
-    return narrow(keeps_us, any_us);
+    add_waits(model_.blocks[block]);
   }
-  // The block is about to be taken: what is first read of it is asked for from memory.
-  static void prefetch(const Bounds& block) {
-    for (size_t byte = 0; byte < offsetof(Bounds, tpot_ms); byte += 64)
-      __builtin_prefetch(reinterpret_cast<const char*>(&block) + byte);
+  size_t soonest() const;            // of those, of which there is one
+  uint64_t within(double us) const;  // of those, whose first token may come so soon
+  // The block is about to be looked at.
+  void prefetch(size_t block) const {
+    const uint32_t* engines = model_.blocks[block].engines.data();
+    for (size_t row = 0; row < kRows; row += 16) __builtin_prefetch(engines + row);
   }
-  // The same block by other limits.
-  bool narrow(double keeps_us, double any_us);
-
-  uint64_t passed() const { return passed_; }       // of the block, the first candidate lowest
-  size_t soonest() const;                           // of those that passed, of which there is one
-  float soonest_us() const { return soonest_us_; }  // no first token of the block comes sooner, by way and prefill
+  uint32_t site(size_t row) const { return SieveIndex::site_of(model_.engine(row)); }
 
  private:
+  using Column = SieveIndex::Column<float>;
   static constexpr float kNever = std::numeric_limits<float>::infinity();
 
-  struct Limits {
-    Limits(double keeps, double any) : keeps_us(rounded(keeps)), any_us(rounded(any)) {}
-    static float rounded(double us) {
-      constexpr double kEver = 1e30;  // later than anything, sooner than never
-      return static_cast<float>(std::min(us, kEver)) * kSlack;
-    }
-    float keeps_us, any_us;
-  };
+  uint32_t speed_at(uint32_t row) const { return SieveIndex::speed_of(model_.engine(row)); }
+  void add_waits(const SieveIndex::Block& block);
 
-  void approach(uint64_t open);
-  void add_waits();
-
-  const RoutingTable::Reach reach_;
-  const float prompt_tokens_;
+  const SieveIndex::Model model_;
+  const SieveIndex::Region region_;
+  const float prompt_tokens_, output_tokens_;
   const float output_us_per_ms_;  // of time per token
   const float queue_;
   const float kept_least_;  // 0: a target holds back what it cannot keep its promises with
-  const float tpot_ms_max_;
-  const Bounds* block_ = nullptr;
-  uint64_t passed_ = 0;
-  float soonest_us_ = 0;
-  alignas(64) Bounds::Column<float> ttft_us_;
-  alignas(64) Bounds::Column<float> prefill_us_;
-  alignas(64) Bounds::Column<float> in_flight_;
-  alignas(64) Bounds::Column<float> prefills_, prefill_tokens_;  // of those that passed
-  std::array<float, RoutingTable::kZonesMax + 1> detours_us_;  // by zone: never, where it may not be passed
+  float least_prefill_us_ = kNever;
+  uint32_t longest_ = 0, shortest_ = UINT32_MAX;                 // of limits_
+  std::array<float, SieveIndex::kSpeedsMax> prefill_us_;         // by speed, as many as there are
+  std::array<uint32_t, SieveIndex::kSpeedsMax> limits_;          // likewise: the longest way that keeps the promise
+  std::array<uint8_t, SieveIndex::kZonesMax + 1> zone_allowed_;  // by zone, likewise
+  uint64_t waiting_ = 0;
+  float soonest_us_ = 0;                                                      // of those waiting
+  alignas(64) Column ttft_us_, service_us_, in_flight_, prefills_, work_us_;  // of those waiting
 };
 
 }  // namespace tandem::routing

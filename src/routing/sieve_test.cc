@@ -26,7 +26,9 @@ TableRows many_targets(Random& random) {
   for (uint32_t i = 0; i < kSites; ++i) rows.sites.push_back("s" + std::to_string(i));
   const auto of = [&](uint64_t values, double unit) { return static_cast<double>(random.below(values)) * unit; };
   const uint64_t speeds = 1 + random.below(20);
-  for (uint32_t i = 0; i < 400; ++i) {
+  const bool alike = random.chance(0.8);  // else no two engines are, and more of them than a sieve tells apart
+  const uint32_t count = alike ? 400 : 700;
+  for (uint32_t i = 0; i < count; ++i) {
     Target target;
     target.deployment = "d" + std::to_string(i);
     target.site_position = static_cast<uint32_t>(random.below(kSites));
@@ -36,7 +38,7 @@ TableRows many_targets(Random& random) {
     target.concurrency_max = static_cast<uint32_t>(random.below(40));
     target.replicas = static_cast<uint32_t>(random.below(4));
     if (random.chance(0.5)) target.in_flight_kept = static_cast<uint32_t>(1 + random.below(40));
-    target.prefill_tokens_per_s = 1'000 * of(speeds, 1);
+    target.prefill_tokens_per_s = alike ? 1'000 * of(speeds, 1) : 20'000 * random.uniform();
     target.prefill_overhead = Milliseconds(of(3, 10));
     target.tpot = Milliseconds(1 + of(4, 10));
     target.euros_per_prompt_token = of(7, 1e-6);
@@ -85,6 +87,19 @@ Decision weigh_all(const RoutingTable& table, const RequestFacts& request, const
   return {Reason::rejected, std::nullopt, furthest, {}};
 }
 
+std::optional<double> soonest_of_all(const RoutingTable& table, const RequestFacts& request) {
+  std::optional<double> soonest;
+  for (const uint32_t target : table.targets_of_model(request.model)) {
+    const Target& row = table.targets()[target];
+    const Leg& leg = table.leg(request.region, row.site_position);
+    const bool may = row.up && row.concurrency_max > 0 && leg.reachable && request.allowed.contains(row.jurisdiction) &&
+                     request.allowed.contains(leg.jurisdictions);
+    const double ttft_us = predict_ttft(table, request, target, TargetLive{}).value();
+    if (may && (!soonest || ttft_us < *soonest)) soonest = ttft_us;
+  }
+  return soonest;
+}
+
 TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
   Random random(15);
   std::array<int, 4> reasons{};
@@ -113,6 +128,8 @@ TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
         room.set(table.lane_of(table.position_of(i)), is_in && live[i].in_flight < most.any,
                  is_in && live[i].in_flight < most.promised);
       }
+      const auto soonest = soonest_ttft(table, request);
+      EXPECT_EQ(soonest ? std::optional(soonest->value()) : std::nullopt, soonest_of_all(table, request));
       const Decision expected = weigh_all(table, request, live, excluded);
       for (const Decision& found :
            {decide(table, request, live, excluded, 0), decide(table, request, LivePointers{pointers}, excluded, 0),

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "routing/routing.h"
+#include "routing/sieve_index.h"
 
 namespace tandem::routing {
 namespace {
@@ -75,9 +76,9 @@ RoutingTable::RoutingTable(TableRows rows) : rows_(std::move(rows)) {
   index_names();
   index_prefixes();
   index_targets();
-  index_bounds();
   index_legs();
   index_splits();
+  sieve_index_ = std::make_shared<const SieveIndex>(*this);
 }
 
 void RoutingTable::check_rows() const {
@@ -152,6 +153,12 @@ void RoutingTable::index_targets() {
     std::stable_sort(order.begin() + model_first_[model], order.begin() + model_first_[model + 1],
                      [&](uint32_t a, uint32_t b) { return usual_euros(a) < usual_euros(b); });
 
+  model_first_block_.assign(1, 0);
+  for (size_t model = 0; model < rows_.models.size(); ++model) {
+    const size_t rows = model_first_[model + 1] - model_first_[model];
+    model_first_block_.push_back(model_first_block_.back() +
+                                 static_cast<uint32_t>((rows + kBlockRows - 1) / kBlockRows));
+  }
   candidates_.resize(count);
   least_prices_.resize(count);
   candidate_positions_.resize(count);
@@ -181,43 +188,11 @@ void RoutingTable::index_targets() {
   }
 }
 
-void RoutingTable::index_bounds() {
-  constexpr float kInfinite = std::numeric_limits<float>::infinity();
-  for (size_t model = 0; model < rows_.models.size(); ++model) {
-    model_first_bounds_.push_back(static_cast<uint32_t>(bounds_.size()));
-    for (uint32_t first = model_first_[model]; first < model_first_[model + 1]; first += Bounds::kRows) {
-      Bounds& block = bounds_.emplace_back();
-      block.prefill_overhead_us.fill(kInfinite);
-      block.replicas.fill(1);
-      for (uint32_t i = 0; i < std::min<uint32_t>(Bounds::kRows, model_first_[model + 1] - first); ++i) {
-        const Candidate& candidate = candidates_[first + i];
-        block.site[i] = candidate.site;
-        if (candidate.up) block.prefill_overhead_us[i] = candidate.prefill_overhead_us;
-        block.prefill_us_per_token[i] = static_cast<float>(candidate.prefill_us_per_token);
-        block.tpot_ms[i] = static_cast<float>(candidate.tpot_ms);
-        block.replicas[i] = candidate.replicas;
-        block.places[i] = static_cast<float>(candidate.concurrency_max);
-        block.kept[i] = candidate.in_flight_kept > 0 ? static_cast<float>(candidate.in_flight_kept) : kInfinite;
-      }
-    }
-  }
-  model_first_bounds_.push_back(static_cast<uint32_t>(bounds_.size()));
-}
-
 void RoutingTable::index_legs() {
   least_euros_per_byte_.assign(rows_.paths * rows_.regions.size(), std::numeric_limits<double>::infinity());
-  round_trip_us_.assign(rows_.legs.size(), std::numeric_limits<float>::infinity());
-  leg_zones_.assign(rows_.legs.size(), kZonesMax);
-  std::unordered_map<uint64_t, uint8_t> known;  // looked up, never iterated
   for (size_t i = 0; i < rows_.legs.size(); ++i) {
-    const Leg& leg = rows_.legs[i];
-    if (!leg.reachable) continue;
     double& least = least_euros_per_byte_[i / rows_.sites.size()];
-    least = std::min(least, leg.euros_per_byte);
-    round_trip_us_[i] = static_cast<float>(leg.round_trip.value());
-    const auto [zone, fresh] = known.try_emplace(leg.jurisdictions.bits, static_cast<uint8_t>(zones_.size()));
-    if (fresh && zones_.size() < kZonesMax) zones_.push_back(leg.jurisdictions);
-    leg_zones_[i] = zone->second;
+    if (rows_.legs[i].reachable) least = std::min(least, rows_.legs[i].euros_per_byte);
   }
 }
 
@@ -315,15 +290,13 @@ RoutingTable::Candidates RoutingTable::candidates(uint32_t model) const {
   CHECK(model < rows_.models.size());
   const size_t first = model_first_[model];
   const size_t count = model_first_[model + 1] - first;
-  const size_t first_bounds = model_first_bounds_[model];
   return {std::span(candidates_).subspan(first, count), std::span(least_prices_).subspan(first, count),
-          std::span(bounds_).subspan(first_bounds, model_first_bounds_[model + 1] - first_bounds),
-          static_cast<uint32_t>(first), static_cast<uint32_t>(first_bounds)};
+          static_cast<uint32_t>(first), model_first_block_[model]};
 }
 
 uint32_t RoutingTable::lane_of(uint32_t position) const {
   const uint32_t model = rows_.targets[candidates_[position].target].model;
-  return static_cast<uint32_t>(model_first_bounds_[model] * Bounds::kRows) + position - model_first_[model];
+  return static_cast<uint32_t>(model_first_block_[model] * kBlockRows) + position - model_first_[model];
 }
 
 uint32_t RoutingTable::paths_of(uint32_t tenant, uint32_t region, uint32_t model) const {

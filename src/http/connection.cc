@@ -257,9 +257,9 @@ Result<void> Connection::make_head(int status, const Headers& headers, std::stri
 
 asio::awaitable<Result<void>> Connection::respond(int status, Headers headers, std::string body) {
   if (stage_ != Stage::waiting) co_return fail(ErrorCode::invalid_argument, "the request is already answered");
-  std::string framing;
-  if (!has_no_body(status)) framing.append("content-length: ").append(std::to_string(body.size())).append("\r\n");
-  auto head = make_head(status, headers, framing);
+  std::array<char, 40> framing;
+  const auto framed = fmt::format_to_n(framing.data(), framing.size(), "content-length: {}\r\n", body.size());
+  auto head = make_head(status, headers, {framing.data(), has_no_body(status) ? 0 : framed.size});
   if (!head) co_return head;
   stage_ = Stage::answered;
   const bool with_body = !head_only_ && !has_no_body(status);

@@ -19,7 +19,9 @@ namespace asio = boost::asio;
 std::string GatewayCore::next_id() {
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.begin(), digits.end(), ++sequence, 16).ptr;
-  return id_prefix + std::string(digits.data(), static_cast<size_t>(end - digits.data()));
+  std::string id;
+  id.reserve(id_prefix.size() + digits.size());
+  return id.append(id_prefix).append(digits.begin(), end);
 }
 
 std::string GatewayCore::request_id_of(const http::Request& request) {

@@ -1,6 +1,7 @@
 // The last decisions of one gateway, with what is needed to explain them. Internal.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -23,7 +24,8 @@ struct KeptDecision {
   routing::RequestFacts facts;
   std::vector<uint32_t> excluded;
   double draw = 0;
-  std::vector<Seen> seen;  // the targets it weighed as they were; empty when not sampled
+  // The targets it weighed as they were, most often a few; empty when not sampled.
+  boost::container::small_vector<Seen, 4> seen;
 };
 
 // Written by the gateway's thread, read by any. The lock is held for pointer copies only.
@@ -31,8 +33,8 @@ class DecisionRing {
  public:
   DecisionRing(size_t decisions_max, size_t tables_max) : decisions_max_(decisions_max), tables_max_(tables_max) {}
 
-  // Keeps a decision with its record as it will be if the answer's last bytes reach the client; `settle` replaces the
-  // record by what came of it, if it is still kept.
+  // Keeps a decision with its record as it will be if the answer's last bytes reach the client at once; `settle`
+  // replaces the record by what came of it, if it is still kept.
   uint64_t keep(SharedRecord record, std::shared_ptr<const KeptDecision> decision,
                 const std::shared_ptr<const BoundTable>& bound);
   void settle(uint64_t position, SharedRecord record);

@@ -95,7 +95,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
   bytes_down_ = body->size();
   keep_decision(Outcome::client_error);
   const Result<void> sent = co_await writer_.respond(record_.status, std::move(headers), std::move(*body));
-  if (!sent) record_.outcome = Outcome::cancelled;
+  is_lost_ = !sent;
   co_return std::nullopt;
 }
 
@@ -125,7 +125,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   http::Headers headers = answer_headers("application/json");
   keep_decision(Outcome::ok);
   const Result<void> sent = co_await writer_.respond(200, std::move(headers), std::move(*body));
-  if (!sent) record_.outcome = Outcome::cancelled;
+  is_lost_ = !sent;
   co_return std::nullopt;
 }
 
@@ -280,7 +280,7 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
   held.forward += last;
   const Result<void> finished = co_await writer_.finish(held.forward);
-  if (!finished && !reader.engine_error()) record_.outcome = Outcome::cancelled;
+  is_lost_ = !finished && !reader.engine_error();
   co_return std::nullopt;
 }
 
@@ -293,7 +293,7 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
   bytes_down_ = body.size();
   keep_decision(writer_.peer_closed() ? Outcome::cancelled : outcome);
   const Result<void> sent = co_await writer_.respond(status_of(error), std::move(headers), std::move(body));
-  if (!sent) record_.outcome = Outcome::cancelled;
+  is_lost_ = !sent;
 }
 
 http::Headers RequestRun::answer_headers(std::string_view content_type) {

@@ -10,7 +10,9 @@ namespace tandem::gateway {
 std::string RequestIds::next() {
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.begin(), digits.end(), ++given_, 16).ptr;
-  return prefix_ + std::string(digits.data(), static_cast<size_t>(end - digits.data()));
+  std::string id;
+  id.reserve(prefix_.size() + digits.size());
+  return id.append(prefix_).append(digits.begin(), end);
 }
 
 std::string RequestIds::of(const http::Request& request) {

@@ -29,12 +29,11 @@ RequestMetrics::RequestMetrics(Metrics& metrics)
                                kTtftSeconds)) {}
 
 RequestMetrics::Series& RequestMetrics::series_of(const RequestRecord& record) {
-  std::string key;
-  key.reserve(128);
-  for (const std::string* part : {&record.tenant, &record.model, &record.site}) key.append(*part).push_back('\n');
-  key.push_back(static_cast<char>('0' + static_cast<int>(record.outcome)));
-  key.push_back(record.promise_kept ? '1' : '0');
-  if (const auto found = series_.find(key); found != series_.end()) return found->second;
+  key_.clear();
+  for (const std::string* part : {&record.tenant, &record.model, &record.site}) key_.append(*part).push_back('\n');
+  key_.push_back(static_cast<char>('0' + static_cast<int>(record.outcome)));
+  key_.push_back(record.promise_kept ? '1' : '0');
+  if (const auto found = series_.find(key_); found != series_.end()) return found->second;
   if (series_.size() >= kSeriesKept) series_.clear();
   Series series;
   series.requests = &metrics_.counter("tandem_gateway_requests_total", "Completion requests by how they ended",
@@ -58,7 +57,7 @@ RequestMetrics::Series& RequestMetrics::series_of(const RequestRecord& record) {
   if (!record.site.empty())
     series.ttft = &metrics_.histogram("tandem_gateway_ttft_seconds", "Time to first token of streamed answers",
                                       {{"model", record.model}, {"site", record.site}}, kTtftSeconds);
-  return series_.emplace(std::move(key), series).first->second;
+  return series_.emplace(key_, series).first->second;
 }
 
 void RequestMetrics::record(const RequestRecord& record) {

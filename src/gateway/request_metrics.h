@@ -38,6 +38,7 @@ class RequestMetrics {
 
   Metrics& metrics_;
   std::unordered_map<std::string, Series> series_;  // looked up, never iterated
+  std::string key_;                                 // that is looked up; kept for its capacity
   std::map<std::pair<routing::Reason, routing::Gate>, Counter*> decisions_;
   Counter& failovers_;
   Counter& hedges_won_;

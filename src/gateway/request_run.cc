@@ -440,63 +440,76 @@ RequestRun::TurnEnd RequestRun::leave() {
 Duration RequestRun::look() { return looked_at_ = core_.clock.monotonic(); }
 
 // Everything that follows from what is known of the request so far and from its outcome.
-void RequestRun::conclude() {
-  record_.duration = elapsed();
-  record_.answer_bytes = bytes_down_;
-  const auto tokens = static_cast<double>(record_.output_tokens);
-  if (record_.streamed && first_token_at_) {
-    record_.ttft = first_token_at_;
-    if (tokens > 1) record_.tpot = (last_token_at_ - *first_token_at_) / (tokens - 1);
+void RequestRun::conclude(RequestRecord& record) const {
+  record.duration = elapsed();
+  record.answer_bytes = bytes_down_;
+  const auto tokens = static_cast<double>(record.output_tokens);
+  if (record.streamed && first_token_at_) {
+    record.ttft = first_token_at_;
+    if (tokens > 1) record.tpot = (last_token_at_ - *first_token_at_) / (tokens - 1);
   }
-  record_.cost = {};
-  if (target_ && record_.was_served()) {
+  record.cost = {};
+  if (target_ && record.was_served()) {
     const routing::Target& target = bound_->table->targets()[*target_];
     const routing::Leg& leg = leg_to(target);
-    const auto computed = static_cast<double>(record_.prompt_tokens - record_.cached_tokens);
-    record_.cost = Euros(computed * target.euros_per_prompt_token + tokens * target.euros_per_output_token +
-                         (facts_.bytes + static_cast<double>(bytes_down_)) * leg.euros_per_byte);
-    record_.energy_j = computed * target.joules_per_prompt_token + tokens * target.joules_per_output_token;
-    record_.carbon_g = record_.energy_j * target.carbon_g_per_joule;
+    const auto computed = static_cast<double>(record.prompt_tokens - record.cached_tokens);
+    record.cost = Euros(computed * target.euros_per_prompt_token + tokens * target.euros_per_output_token +
+                        (facts_.bytes + static_cast<double>(bytes_down_)) * leg.euros_per_byte);
+    record.energy_j = computed * target.joules_per_prompt_token + tokens * target.joules_per_output_token;
+    record.carbon_g = record.energy_j * target.carbon_g_per_joule;
   }
   const auto within = [](Microseconds value, Milliseconds promise) {
     return promise.value() <= 0 || value <= to_microseconds(promise);
   };
-  record_.promise_kept = false;
-  if (record_.outcome == Outcome::ok) {
-    if (record_.streamed)
-      record_.promise_kept = within(record_.ttft.value_or(record_.duration), record_.promise_ttft) &&
-                             within(record_.tpot.value_or(Microseconds()), record_.promise_tpot);
+  record.promise_kept = false;
+  if (record.outcome == Outcome::ok) {
+    if (record.streamed)
+      record.promise_kept = within(record.ttft.value_or(record.duration), record.promise_ttft) &&
+                            within(record.tpot.value_or(Microseconds()), record.promise_tpot);
     else
-      record_.promise_kept =
-          record_.promise_ttft.value() <= 0 || record_.promise_tpot.value() <= 0 ||
-          within(record_.duration, record_.promise_ttft + record_.promise_tpot * std::max(tokens - 1, 0.0));
+      record.promise_kept =
+          record.promise_ttft.value() <= 0 || record.promise_tpot.value() <= 0 ||
+          within(record.duration, record.promise_ttft + record.promise_tpot * std::max(tokens - 1, 0.0));
   }
 }
 
-// Before the answer's last bytes: whoever has read them finds the decision, and their limits as it left them.
+// Before the answer's last bytes: whoever has read them finds the decision, and their limits as it left them. The
+// record is others' to read from here on.
 void RequestRun::keep_decision(Outcome outcome) {
+  if (kept_at_) return;
   record_.outcome = outcome;
-  if (kept_ == nullptr || kept_at_) return;
-  conclude();
+  if (kept_ == nullptr) return;
+  conclude(record_);
+  concluded_at_ = looked_at_;
   settle_limits();
   kept_->facts = facts_;
   kept_->bound = bound_;
-  kept_at_ = core_.ring.keep(std::make_shared<const RequestRecord>(record_), std::move(kept_), bound_);
+  kept_at_ = core_.ring.keep(shared_record_, std::move(kept_), bound_);
+}
+
+// The record, as it was kept where its last bytes were taken at once.
+SharedRecord RequestRun::ended_record() {
+  constexpr Duration kAtOnce = nanoseconds(100'000);
+  if (kept_at_ && !is_lost_ && look() - concluded_at_ <= kAtOnce) return shared_record_;
+  look();
+  const auto ended = kept_at_ ? std::make_shared<RequestRecord>(record_) : shared_record_;
+  if (is_lost_) ended->outcome = Outcome::cancelled;
+  conclude(*ended);
+  if (kept_at_) core_.ring.settle(*kept_at_, ended);
+  return ended;
 }
 
 void RequestRun::finish() {
   keep_decision(record_.outcome);
-  look();
-  conclude();
+  const SharedRecord record = ended_record();
   if (charged_) {
-    const bool served = record_.was_served();
-    core_.queue.charge(record_.tenant, (served ? static_cast<double>(record_.prompt_tokens) : 0) - facts_.prompt_tokens,
-                       (served ? static_cast<double>(record_.output_tokens) : 0) - facts_.output_tokens);
+    const bool served = record->was_served();
+    core_.queue.charge(record->tenant, (served ? static_cast<double>(record->prompt_tokens) : 0) - facts_.prompt_tokens,
+                       (served ? static_cast<double>(record->output_tokens) : 0) - facts_.output_tokens);
   }
-  note_trials();
-  core_.metrics.record(record_);
-  core_.sink.on_request(shared_record_);
-  if (kept_at_) core_.ring.settle(*kept_at_, shared_record_);
+  note_trials(*record);
+  core_.metrics.record(*record);
+  core_.sink.on_request(record);
 }
 
 }  // namespace tandem::gateway

@@ -107,7 +107,7 @@ class RequestRun {
   void leave_canary();
   void fail_canary();
   void start_shadows();
-  void note_trials();
+  void note_trials(const RequestRecord& record);
   http::ClientRequest request_for(const routing::Target& target) const;
   boost::asio::awaitable<TurnEnd> answer(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_failure(Turn& turn, http::Exchange& exchange);
@@ -132,8 +132,9 @@ class RequestRun {
   ResponsesReply& responses_reply();
   Duration look();  // at the clock: `looked_at_` is now
   Microseconds elapsed() const { return microseconds_of(looked_at_ - arrived_); }
-  void conclude();
+  void conclude(RequestRecord& record) const;
   void keep_decision(Outcome outcome);
+  SharedRecord ended_record();
   void finish();
 
   const std::shared_ptr<GatewayCore> held_;  // a request may outlive its gateway: until its coroutine is dropped
@@ -153,11 +154,13 @@ class RequestRun {
   RegionSource region_source_ = RegionSource::header;
   std::shared_ptr<KeptDecision> kept_;
   std::optional<uint64_t> kept_at_;  // in the ring
+  Duration concluded_at_;            // the record, when it was kept
+  bool is_lost_ = false;             // its answer: the client left before the last bytes of it
   TenantMeter* meter_ = nullptr;     // null: the tenant has no limits
   uint64_t tokens_taken_ = 0;        // of the tenant's limit, until the answer tells how many it were
   std::optional<RateMeter::Standing> requests_standing_, tokens_standing_;
   const std::shared_ptr<RequestRecord> shared_record_ = std::make_shared<RequestRecord>();
-  RequestRecord& record_ = *shared_record_;  // this run's alone until it has ended
+  RequestRecord& record_ = *shared_record_;  // this run's alone until it is kept
   routing::RequestFacts facts_;
   routing::PrefixHasher prefix_;
   routing::RequestFacts asked_facts_;            // without what a canary changes; where the grid has trials

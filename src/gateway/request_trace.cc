@@ -62,7 +62,8 @@ void RequestRun::end_attempt() {
   AttemptSpan& attempt = this->attempt();
   attempt.took = record_.at + (core_.clock.monotonic() - arrived_) - attempt.began;
   if (attempt.error_type.empty() && attempt.status >= 400) attempt.error_type = fmt::format("{}", attempt.status);
-  if (attempt.error_type.empty() && record_.outcome == Outcome::cancelled) attempt.error_type = "cancelled";
+  const bool cancelled = is_lost_ || record_.outcome == Outcome::cancelled;
+  if (attempt.error_type.empty() && cancelled) attempt.error_type = "cancelled";
 }
 
 // The two attempts of a race are one after the other in the list; the one that is not `won` is over.

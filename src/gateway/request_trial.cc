@@ -71,16 +71,16 @@ void RequestRun::start_shadows() {
   }
 }
 
-void RequestRun::note_trials() {
-  if (record_.outcome == Outcome::client_error || record_.outcome == Outcome::cancelled) return;  // of neither's making
+void RequestRun::note_trials(const RequestRecord& record) {
+  if (record.outcome == Outcome::client_error || record.outcome == Outcome::cancelled) return;  // of neither's making
   TrialSample sample;
-  sample.ok = record_.outcome == Outcome::ok;
-  sample.ttft = record_.ttft;
-  sample.tpot = record_.tpot;
-  sample.prompt_tokens = record_.prompt_tokens;
-  sample.output_tokens = record_.output_tokens;
-  sample.cached_tokens = record_.cached_tokens;
-  sample.cost = record_.cost;
+  sample.ok = record.outcome == Outcome::ok;
+  sample.ttft = record.ttft;
+  sample.tpot = record.tpot;
+  sample.prompt_tokens = record.prompt_tokens;
+  sample.output_tokens = record.output_tokens;
+  sample.cached_tokens = record.cached_tokens;
+  sample.cost = record.cost;
   for (const routing::Trial* trial : trials_.compared)
     core_.trials.note(*bound_->table, *trial, TrialSide::base, sample);
   for (const routing::Trial* trial : compared_) core_.trials.note(*bound_->table, *trial, TrialSide::base, sample);

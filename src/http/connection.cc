@@ -77,7 +77,10 @@ asio::awaitable<void> Connection::run() {
       co_await answer();
     }
   }
-  if (stage_ != Stage::broken) co_await drain();
+  if (stage_ != Stage::broken) {
+    const auto settled = co_await settle();
+    if (settled) co_await drain();
+  }
   close_now();
 }
 
@@ -103,7 +106,13 @@ asio::awaitable<Connection::Received> Connection::receive() {
     if (wait_ == Wait::idle && server_->closing()) co_return Received::nothing;
     const Input input = timed_out_ ? Input::ended : take_input();
     if (input == Input::ended) co_return timed_out_&& wait_ != Wait::idle ? Received::refused : Received::nothing;
-    if (input == Input::none) co_await socket_.readable();
+    if (input == Input::none && wait_ == Wait::idle && socket_.is_behind()) {
+      const auto settled = co_await settle();
+      if (!settled) co_return Received::nothing;
+      wait_for(Wait::idle, server_->options().idle_timeout);
+    } else if (input == Input::none) {
+      co_await socket_.readable();
+    }
   }
   deadline_.clear();
   wait_ = Wait::handler;
@@ -175,7 +184,7 @@ void Connection::on_deadline() {
 }
 
 void Connection::close_if_idle() {
-  if (wait_ == Wait::idle && !has_unread()) close_now();
+  if (wait_ == Wait::idle && !has_unread() && !socket_.is_behind()) close_now();
 }
 
 asio::awaitable<void> Connection::answer() {
@@ -248,9 +257,9 @@ Result<void> Connection::make_head(int status, const Headers& headers, std::stri
 
 asio::awaitable<Result<void>> Connection::respond(int status, Headers headers, std::string body) {
   if (stage_ != Stage::waiting) co_return fail(ErrorCode::invalid_argument, "the request is already answered");
-  std::string framing;
-  if (!has_no_body(status)) framing.append("content-length: ").append(std::to_string(body.size())).append("\r\n");
-  auto head = make_head(status, headers, framing);
+  std::array<char, 40> framing;
+  const auto framed = fmt::format_to_n(framing.data(), framing.size(), "content-length: {}\r\n", body.size());
+  auto head = make_head(status, headers, {framing.data(), has_no_body(status) ? 0 : framed.size});
   if (!head) co_return head;
   stage_ = Stage::answered;
   const bool with_body = !head_only_ && !has_no_body(status);
@@ -335,6 +344,9 @@ asio::awaitable<Result<void>> Connection::send(std::span<asio::const_buffer> pie
     co_await socket_.writable();
   }
 }
+
+// Waits until the kernel has taken all that was written.
+asio::awaitable<Result<void>> Connection::settle() { return send({}); }
 
 // The client has gone, or was given up.
 Result<void> Connection::break_off() {

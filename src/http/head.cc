@@ -50,37 +50,34 @@ bool all_in(std::string_view text, const CharacterSet& set) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return set[static_cast<unsigned char>(c)]; });
 }
 
-constexpr uint64_t kOnes = 0x0101010101010101;
-constexpr uint64_t kHighs = 0x80 * kOnes;
-
-// Eight bytes at once: true only where all are such characters; false says nothing. Objects, not functions: they become
-// part of the loop they are given to.
-constexpr auto kAreWordCharacters = [](uint64_t bytes) {  // a-z, 0-9 and '-', as most names have them
-  const auto within = [bytes](uint64_t low, uint64_t high) {
-    return (bytes + (0x80 - low) * kOnes) & ~(bytes + (0x7F - high) * kOnes);
-  };
-  const uint64_t in_one = within('a', 'z') | within('0', '9') | within('-', '-');
-  return (bytes & kHighs) == 0 && (in_one & kHighs) == kHighs;
-};
-
-constexpr auto kAreValueCharacters = [](uint64_t bytes) {  // no control character and no DEL
-  const uint64_t below_space = (bytes - 0x20 * kOnes) & ~bytes;
-  const uint64_t from_del = bytes ^ (0x7F * kOnes);
-  return ((below_space | ((from_del - kOnes) & ~from_del)) & kHighs) == 0;
-};
-
-// The last eight bytes overlap those before them: nothing is left over but short texts.
-template <class Test>
-bool all_in_eights(std::string_view text, Test test, const CharacterSet& set) {
-  constexpr size_t kEight = sizeof(uint64_t);
-  if (text.size() < kEight) return all_in(text, set);
-  for (size_t at = 0; at < text.size(); at += kEight) {
-    const char* const part = text.data() + std::min(at, text.size() - kEight);
-    uint64_t bytes = 0;
-    std::memcpy(&bytes, part, kEight);
-    if (!test(bytes) && !all_in({part, kEight}, set)) return false;
+// How many of the bytes no value may have, but for tabs: control characters and DEL.
+size_t count_controls(std::string_view text) {
+  constexpr size_t kBlock = 240;  // as many as a byte counts, in whole vectors
+  size_t count = 0;
+  while (!text.empty()) {
+    const std::string_view block = text.substr(0, kBlock);
+    uint8_t found = 0;
+    for (const char c : block) found += static_cast<uint8_t>(static_cast<uint8_t>(c) < ' ' || c == 127);
+    count += found;
+    text.remove_prefix(block.size());
   }
-  return true;
+  return count;
+}
+
+// Of the lines of that many fields: no value has a control character, for all there are end a line.
+bool have_plain_values(std::string_view lines, size_t fields) { return count_controls(lines) == 2 * fields; }
+
+// Up to 16 bytes, no less than 8: true only where all are a-z, 0-9 or '-', as most names are; false says nothing.
+bool are_word_characters(std::string_view text) {
+  using Bytes = uint8_t __attribute__((vector_size(16)));
+  constexpr size_t kHalf = sizeof(Bytes) / 2;
+  Bytes bytes;  // the halves overlap
+  std::memcpy(&bytes, text.data(), kHalf);
+  std::memcpy(reinterpret_cast<char*>(&bytes) + kHalf, text.data() + text.size() - kHalf, kHalf);
+  const auto outside = (bytes - 'a' > 'z' - 'a') & (bytes - '0' > '9' - '0') & (bytes != '-');
+  uint64_t halves[2];
+  std::memcpy(halves, &outside, sizeof halves);
+  return (halves[0] | halves[1]) == 0;
 }
 
 tl::unexpected<Refusal> bad(std::string_view message) { return tl::unexpected(Refusal{400, "bad_request", message}); }
@@ -105,12 +102,17 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 }  // namespace
 
 bool is_token(std::string_view text) {
-  return !text.empty() && all_in_eights(text, kAreWordCharacters, kTokenCharacters);
+  constexpr size_t kLeast = 8, kMost = 16;
+  const size_t last = text.size() - std::min(text.size(), kMost);  // where the last bytes begin that go at once
+  if (text.size() >= kLeast && text.size() <= 2 * kMost && are_word_characters(text.substr(0, kMost)) &&
+      (last == 0 || are_word_characters(text.substr(last))))
+    return true;
+  return !text.empty() && all_in(text, kTokenCharacters);
 }
 bool is_target(std::string_view text) { return all_in(text, kTargetCharacters); }
 bool is_host(std::string_view text) { return all_in(text, kHostCharacters); }
 
-bool is_field_value(std::string_view text) { return all_in_eights(text, kAreValueCharacters, kValueCharacters); }
+bool is_field_value(std::string_view text) { return all_in(text, kValueCharacters); }
 
 bool is_framing_field(const Header& field) {
   switch (field.name.size()) {
@@ -123,6 +125,7 @@ bool is_framing_field(const Header& field) {
 
 Result<void> append_fields(const Headers& headers, std::string_view own, std::string& head) {
   const std::string_view lines = headers.lines();
+  const bool are_plain = have_plain_values(lines, headers.size());
   size_t sent = 0;  // of them, up to a field that is left out
   size_t at = 0;
   for (const Header& field : headers) {
@@ -130,7 +133,7 @@ Result<void> append_fields(const Headers& headers, std::string_view own, std::st
     if (is_framing_field(field) || is_named(field, own)) {
       head.append(lines.substr(sent, at - sent));
       sent = end;
-    } else if (!is_token(field.name) || !is_field_value(field.value)) {
+    } else if (!is_token(field.name) || (!are_plain && !is_field_value(field.value))) {
       return fail(ErrorCode::invalid_argument, "the header '" + std::string(field.name) + "' cannot be sent");
     }
     at = end;
@@ -158,28 +161,47 @@ Parsed<std::optional<size_t>> find_head_end(std::string_view bytes, size_t& chec
   return std::optional<size_t>();
 }
 
-Parsed<Header> parse_field_line(std::string_view line) {
+namespace {
+
+// Of one line: its name, checked, and its value, which is to be.
+Parsed<Header> split_field_line(std::string_view line) {
   if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) return bad("a header line is folded");
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return bad("a header line has no colon");
   const Header field{line.substr(0, colon), trim_blanks(line.substr(colon + 1))};
   if (!is_token(field.name)) return bad("a header's name has a character that no name may have");
-  if (!is_field_value(field.value)) return bad("a header's value has a control character");
+  return field;
+}
+
+tl::unexpected<Refusal> bad_value() { return bad("a header's value has a control character"); }
+
+}  // namespace
+
+Parsed<Header> parse_field_line(std::string_view line) {
+  const auto field = split_field_line(line);
+  if (field && !is_field_value(field->value)) return bad_value();
   return field;
 }
 
 Parsed<void> parse_fields(std::string_view lines, const HeadLimits& limits, Headers& headers) {
-  for (;;) {
-    const size_t end = lines.find("\r\n");
+  std::string_view rest = lines;
+  for (size_t fields = 0;; ++fields) {
+    const size_t end = rest.find("\r\n");
     if (end == std::string_view::npos) return bad("the headers have no end");
-    if (end == 0) return {};
-    const auto field = parse_field_line(lines.substr(0, end));
+    if (end == 0) {
+      if (have_plain_values(lines.substr(0, lines.size() - rest.size()), fields)) return {};
+      break;
+    }
+    const auto field = split_field_line(rest.substr(0, end));
     if (!field) return tl::unexpected(field.error());
     if (headers.size() >= limits.fields_max || !headers.add(field->name, field->value)) {
       return tl::unexpected(Refusal{431, "headers_too_large", "there are more headers than this server takes"});
     }
-    lines.remove_prefix(end + 2);
+    rest.remove_prefix(end + 2);
   }
+  for (const Header& field : headers)
+    if (!is_field_value(field.value)) return bad_value();
+  return {};
 }
 
 Parsed<BodyFraming> parse_framing(const Headers& headers, bool is_http_1_0) {

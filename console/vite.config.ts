@@ -6,7 +6,7 @@ const server = process.env.TANDEM_URL ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [svelte({ preprocess: vitePreprocess() })],
-  server: { proxy: { '/api': server } },
+  server: { proxy: { '/api': server, '/v2': server } },
   build: {
     target: 'es2022',
     // MapLibre is one large file by nature; our own code has the budget, which the test of the bundle checks.

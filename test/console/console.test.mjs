@@ -59,6 +59,8 @@ test('the script is small: under 400 KB compressed without the map library', () 
 test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await openMap(page, server.url);
   await page.keyboard.press('p');
+  await page.getByTestId('plan-parts').getByText('Turned away').waitFor();
+  assert.match(await page.getByTestId('plan-offset').innerText(), /^offset [\d,]+$/);
   await page.getByTestId('plan-demand').first().click();
   await page.getByTestId('plan-reason').waitFor();
   assert.ok((await page.getByTestId('plan-alternative').count()) > 0);
@@ -95,6 +97,32 @@ test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMo
   await page.getByRole('heading', { name: 'Nearest, by tenant' }).waitFor();
   assert.ok((await page.getByTestId('replay-tenants').locator('tbody tr').count()) > 0);
   assert.ok((await page.getByTestId('replay-sites').locator('tbody tr').count()) > 0);
+  await page.getByTestId('replay-rejections').getByText('Nearest turned away 100 requests: no place free, nor in the queue 100').waitFor();
+
+  // Points of the plot are chosen by keyboard too, and the report is there again when one comes back.
+  await page.getByTestId('replay-plot').getByRole('button', { name: /^Cheapest/ }).focus();
+  await page.keyboard.press('Space');
+  await page.getByRole('heading', { name: 'Cheapest, by tenant' }).waitFor();
+  await page.getByTestId('nav-plan').click();
+  await page.getByTestId('plan-page').waitFor();
+  await page.getByTestId('nav-replay').click();
+  await page.getByTestId('replay-verdict').waitFor();
+  assert.equal(await page.getByTestId('replay-duration').inputValue(), '300');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForFunction(() => document.querySelector('[data-testid="replay-plot"]').clientWidth <= window.innerWidth);
+  await picture(page, 'replay-narrow-dark');
+}));
+
+test('a tenant is shown with its promise, before the first plan there is none', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await page.route('**/api/v1/inventory/tenant/*', (route) => route.fulfill({ json: { offset: 1, kind: 'tenant', id: 'fixture', etag: '"1"', attributes: { ttft_ms: 750 } } }));
+  await page.goto(`${server.url}/#/serving`);
+  await page.getByTestId('serving-tenant').first().getByRole('link').click();
+  await page.getByTestId('serving-plot-ttft').getByText('Promised 750 ms').waitFor();
+  await picture(page, 'serving-tenant');
+  await page.route('**/api/v1/plan', (route) => route.fulfill({ json: { offset: 1, plan_id: null, deployments: [], demands: [] } }));
+  await page.getByTestId('nav-plan').click();
+  await page.getByTestId('plan-none').waitFor();
+  assert.equal(await page.getByTestId('plan-demands').count(), 0);
 }));
 
 for (const colorScheme of ['dark', 'light'])

@@ -17,6 +17,12 @@ const gateways = { health: 'unhealthy', residency: 'residency', model: 'model', 
 const policy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'";
 
+// A fifth of it is what the policy holds against turning requests away.
+const planTotals = (cost) => ({
+  accelerators_eur_per_hour: cost * 0.7, energy_eur_per_hour: cost * 0.08, transport_eur_per_hour: cost * 0.01, penalties_eur_per_hour: cost * 0.2,
+  moves_eur_per_hour: cost * 0.01, cost_eur_per_mtok: 0.55, joules_per_token: 1.2, power_kw: 160, carbon_kg_per_hour: 50,
+});
+
 class Fixture {
   constructor(options) {
     this.grid = options.grid ? { ...makeGrid(options), ...options.grid } : makeGrid(options);
@@ -108,8 +114,8 @@ class Fixture {
     });
     const cost = [...deployments.values()].reduce((sum, d) => sum + d.replicas * 2.9, 0);
     this.plan = {
-      offset: this.offset, plan_id: `plan-${this.offset}`, at: new Date().toISOString(), cost_eur_per_hour: cost, bound_eur_per_hour: cost * 0.987,
-      gap: 0.013, solve_ms: 20 + next() * 30, deployments: [...deployments.values()], demands,
+      offset: this.offset, plan_id: `plan-${this.offset}`, accepted_at_offset: this.offset, cost_eur_per_hour: cost, bound_eur_per_hour: cost * 0.987,
+      gap: 0.013, totals: planTotals(cost), deployments: [...deployments.values()], demands,
     };
     const before = new Set(previous?.deployments.map((d) => d.id));
     const moves = previous ? [...deployments.keys()].filter((d) => !before.has(d)).length : 0;

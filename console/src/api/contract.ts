@@ -149,15 +149,28 @@ export interface PlanDemand {
   alternatives: Alternative[];
 }
 
+// What a plan costs and draws, part by part.
+export interface PlanTotals {
+  accelerators_eur_per_hour: number;
+  energy_eur_per_hour: number;
+  transport_eur_per_hour: number;
+  penalties_eur_per_hour: number; // for what is turned away: not spent, but what the policy says that it is worth
+  moves_eur_per_hour: number;
+  cost_eur_per_mtok: number; // without penalties
+  joules_per_token: number;
+  power_kw: number;
+  carbon_kg_per_hour: number;
+}
+
 export interface Plan {
   offset: number;
   plan_id: string | null; // null before the first plan; then only the lists are there, and they are empty
-  at?: string;
+  accepted_at_offset?: number;
   cost_eur_per_hour?: number;
   bound_eur_per_hour?: number;
   gap?: number;
-  solve_ms?: number;
   moves?: number;
+  totals?: PlanTotals;
   replanning?: string; // the plan that is being made
   deployments: PlanDeployment[];
   demands: PlanDemand[];

@@ -24,6 +24,7 @@ test('a comparison is read, the largest tenant first', () => {
   const [tandem] = read.policies;
   expect(tandem?.demands).toBe(4);
   expect(tandem?.rejected).toBe(3);
+  expect(tandem?.reasons).toEqual([{ code: 'capacity', requests: 2 }, { code: 'residency', requests: 1 }]);
   expect(tandem?.tenants.map((t) => t.name)).toEqual(['large', 'small']);
   expect(tandem?.tenants[0]?.ttft_ms.p99).toBe(3);
   expect(tandem?.tenants[0]?.promise).toBeUndefined();

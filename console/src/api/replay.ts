@@ -43,6 +43,7 @@ export interface PolicyReport extends Tally {
   residency_violations: number;
   moves: number;
   rejected: number;
+  reasons: { code: string; requests: number }[]; // of the rejected, the most frequent first
   late: number; // served, the first token after its promise
   slow: number; // served, tokens slower than promised
   tenants: Tally[]; // most requests first
@@ -81,6 +82,9 @@ const readTallies = (value: unknown): Tally[] =>
 function readPolicy(value: unknown): PolicyReport {
   const of = fields(value);
   const demands = fields(of.demands);
+  const reasons = Object.entries(fields(of.rejected))
+    .map(([code, requests]) => ({ code, requests: number(requests) }))
+    .sort((a, b) => b.requests - a.requests || a.code.localeCompare(b.code));
   return {
     ...readTally(typeof of.policy === 'string' ? of.policy : '', value),
     eur_per_hour: number(fields(of.cost_eur_per_hour).total),
@@ -90,7 +94,8 @@ function readPolicy(value: unknown): PolicyReport {
     demands: number(demands.kept) + number(demands.broken),
     residency_violations: number(of.residency_violations),
     moves: number(of.moves),
-    rejected: Object.values(fields(of.rejected)).reduce<number>((sum, count) => sum + number(count), 0),
+    rejected: reasons.reduce((sum, one) => sum + one.requests, 0),
+    reasons,
     late: number(of.late_first_token),
     slow: number(of.slow_tokens),
     tenants: readTallies(of.tenants),

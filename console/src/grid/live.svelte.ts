@@ -118,7 +118,6 @@ class Live {
         this.plan = { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves: moves ?? 0 };
       this.failure = '';
       this.beat++;
-      document.title = `${grid.name} · Tandem`;
     } catch (error) {
       this.failure = error instanceof Error ? error.message : String(error);
       // What was shown stays; the next opening of the stream or this timer reads again.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absolute, fromGbps, fromMs, fromUs, fromWatts, fullness, joined, parseTime, percent, plural, relative, signed, significant, whole } from './format';
+import { absolute, fromGbps, fromMs, fromUs, fromWatts, fullness, joined, parseTime, percent, plural, relative, signed, significant, whole, withoutFractions } from './format';
 
 describe('significant', () => {
   it.each([
@@ -83,4 +83,8 @@ describe('times', () => {
     expect(absolute(now + 7)).toMatch(/^2026-11-2[0-2] \d\d:\d\d:00\.007 UTC[+−]\d\d:\d\d$/);
     expect(absolute(NaN)).toBe('unknown time');
   });
+});
+
+it('times in a text are told to the second', () => {
+  expect(withoutFractions('from 2026-11-22T20:13:00.000000000Z to 2026-11-22T20:14:00.5Z, 1.25 s')).toBe('from 2026-11-22T20:13:00Z to 2026-11-22T20:14:00Z, 1.25 s');
 });

@@ -125,6 +125,9 @@ export function absolute(at_ms: number): string {
   );
 }
 
+// A text with its times to the second: nobody reads the nanoseconds that the log keeps.
+export const withoutFractions = (text: string): string => text.replace(/(T\d\d:\d\d:\d\d)\.\d+Z/g, '$1Z');
+
 // RFC 3339 with any number of fraction digits to milliseconds since 1970; NaN when it is not one.
 export const parseTime = (text: string): number => Date.parse(text.replace(/(\.\d{3})\d+/, '$1'));
 

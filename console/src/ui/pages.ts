@@ -14,6 +14,9 @@ const page = (name: string, to: Page, key: string, icon: string, more: Partial<R
   page: to, name, key, icon, keepsView: false, apart: false, ...more,
 });
 
+// Those of the map, which no page may have: its own would be hidden by the page's.
+export const mapKeys = { fit: 'f', decisions: 'c' };
+
 export const railPages: RailPage[] = [
   page('Map', 'map', 'm', 'M2.5 5l4-2 5 2 4-2v10l-4 2-5-2-4 2zM6.5 3v10M11.5 5v10'),
   page('Plan', 'plan', 'p', 'M3 4.5h12M3 9h7M3 13.5h9M13 7.2L15 9l-2 1.8'),

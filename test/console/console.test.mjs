@@ -1,12 +1,13 @@
-// The console in a headless browser against the fixture. Needs console/dist (npm run build in console/).
+// The console in a headless browser against the fixture, as it was built into the program.
 // SCREENSHOTS=DIR leaves pictures there for someone to look at.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { inBrowser, openBrowser } from './browser.mjs';
-import { serveFixture } from './fixture_server.mjs';
-import { cutLinkByClicking, drawn, fits, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
+import { dist, serveFixture } from './fixture_server.mjs';
+import { cutLinkByClicking, drawn, fits, hasCount, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
 
 let server;
 before(async () => (server = await serveFixture()));
@@ -49,10 +50,10 @@ for (const colorScheme of ['dark', 'light'])
   }));
 
 test('the script is small: under 400 KB compressed without the map library', () => {
-  const folder = new URL('../../console/dist/assets/', import.meta.url);
+  const folder = path.join(dist, 'assets');
   const bytes = readdirSync(folder)
     .filter((name) => name.endsWith('.js') && !name.startsWith('maplibre'))
-    .reduce((sum, name) => sum + gzipSync(readFileSync(new URL(name, folder))).length, 0);
+    .reduce((sum, name) => sum + gzipSync(readFileSync(path.join(folder, name))).length, 0);
   assert.ok(bytes > 0 && bytes < 400 * 1024, `${bytes} bytes`);
 });
 
@@ -63,7 +64,7 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   assert.match(await page.getByTestId('plan-offset').innerText(), /^offset [\d,]+$/);
   await page.getByTestId('plan-demand').first().click();
   await page.getByTestId('plan-reason').waitFor();
-  assert.ok((await page.getByTestId('plan-alternative').count()) > 0);
+  await page.getByTestId('plan-alternative').first().waitFor();
   await picture(page, 'plan-dark');
   await page.getByTestId('plan-filter').fill('fixture-70b');
   await page.waitForFunction(() => [...document.querySelectorAll('[data-testid="plan-demand"]')].every((r) => r.innerText.includes('fixture-70b')));
@@ -90,13 +91,13 @@ test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMo
   await page.getByTestId('replay-duration').selectOption('300');
   await page.getByTestId('replay-run').click();
   await page.getByTestId('replay-verdict').waitFor();
-  assert.equal(await page.getByTestId('replay-policy').count(), 7);
-  assert.equal(await page.getByTestId('replay-plot').locator('circle').count(), 7);
+  await hasCount(page.getByTestId('replay-policy'), 7);
+  await hasCount(page.getByTestId('replay-plot').locator('circle'), 7);
   await picture(page, 'replay-dark');
   await page.getByTestId('replay-policy').nth(1).click();
   await page.getByRole('heading', { name: 'Nearest, by tenant' }).waitFor();
-  assert.ok((await page.getByTestId('replay-tenants').locator('tbody tr').count()) > 0);
-  assert.ok((await page.getByTestId('replay-sites').locator('tbody tr').count()) > 0);
+  await page.getByTestId('replay-tenants').locator('tbody tr').first().waitFor();
+  await page.getByTestId('replay-sites').locator('tbody tr').first().waitFor();
   await page.getByTestId('replay-rejections').getByText('Nearest turned away 100 requests: no place free, nor in the queue 100').waitFor();
 
   // Points of the plot are chosen by keyboard too, and the report is there again when one comes back.
@@ -122,7 +123,7 @@ test('a tenant is shown with its promise, before the first plan there is none', 
   await page.route('**/api/v1/plan', (route) => route.fulfill({ json: { offset: 1, plan_id: null, deployments: [], demands: [] } }));
   await page.getByTestId('nav-plan').click();
   await page.getByTestId('plan-none').waitFor();
-  assert.equal(await page.getByTestId('plan-demands').count(), 0);
+  await hasCount(page.getByTestId('plan-demands'), 0);
 }));
 
 for (const colorScheme of ['dark', 'light'])
@@ -132,14 +133,14 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('serving-page').waitFor();
     await page.getByTestId('serving-rejection').first().waitFor();
     await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
-    assert.equal(await page.getByTestId('serving-site').count(), 12);
+    await hasCount(page.getByTestId('serving-site'), 12);
     await page.getByTestId('serving-emulated').getByText('9 of 12 engines emulated').waitFor();
     const all = await page.getByTestId('serving-total').innerText();
     await picture(page, `serving-${colorScheme}`);
     await page.getByTestId('serving-site').first().getByRole('link').click();
     await page.getByTestId('serving-scope').waitFor();
     await page.waitForFunction((before) => document.querySelector('[data-testid="serving-total"]').innerText !== before, all);
-    assert.equal(await page.getByTestId('serving-site').count(), 12, 'the lists stay');
+    await hasCount(page.getByTestId('serving-site'), 12, 'the lists stay');
     await page.setViewportSize({ width: 390, height: 844 });
     await page.waitForFunction(() => document.querySelector('[data-testid="serving-page"]').scrollWidth <= window.innerWidth);
     await picture(page, `serving-narrow-${colorScheme}`);
@@ -190,7 +191,7 @@ for (const colorScheme of ['dark', 'light'])
     await openMap(page, server.url);
     await page.keyboard.press('t');
     await page.getByTestId('trial').first().waitFor();
-    assert.equal(await page.getByTestId('trial').count(), 2);
+    await hasCount(page.getByTestId('trial'), 2);
     const verdicts = (id) => page.locator(`[data-testid="trial"][data-id="${id}"]`).getByTestId('trial-verdict').allInnerTexts();
     assert.deepEqual(await verdicts('next-8b'), ['fails more', 'slower', 'cannot be told from noise', 'faster', 'cannot be told from noise', 'shorter', 'cheaper']);
     assert.deepEqual(await verdicts('to-the-edge'), ['cannot be told from noise', 'cannot be told from noise', 'too few requests', 'not measured: no streamed answers']);
@@ -214,7 +215,7 @@ for (const colorScheme of ['dark', 'light'])
     await openMap(page, server.url);
     await page.keyboard.press('d');
     await page.getByTestId('prediction-model').first().waitFor();
-    assert.equal(await page.getByTestId('prediction-model').count(), 4);
+    await hasCount(page.getByTestId('prediction-model'), 4);
     await page.getByTestId('predictions-memory').getByText('640 MiB of 1.00 GiB').waitFor();
     await page.getByTestId('prediction-model').nth(3).getByRole('link').click();
     await page.getByTestId('prediction-reason').getByText('Protobuf parsing failed').waitFor();
@@ -254,7 +255,7 @@ test('what the server cannot say is told, and read again when it can', async () 
     }
     server.fixture.broken = false;
     await browser.page.getByTestId('prediction-model').first().waitFor();
-    assert.equal(await browser.page.getByTestId('predictions-error').count(), 0);
+    await hasCount(browser.page.getByTestId('predictions-error'), 0);
     assert.deepEqual(browser.problems.filter((p) => !p.includes('503')), []);
   } finally {
     server.fixture.broken = false;
@@ -271,11 +272,11 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('whatif-progress').waitFor();
     await page.getByTestId('whatif-verdict').waitFor();
     assert.ok((await page.getByTestId('whatif-row').count()) >= 15);
-    assert.equal(await page.locator('[data-testid="whatif-map"] line.down').count(), 1);
-    assert.ok((await page.locator('[data-testid="whatif-map"] line.used').count()) > 0);
-    assert.ok((await page.getByTestId('whatif-region').count()) > 0);
-    assert.ok((await page.getByTestId('whatif-hurt').locator('tbody tr').count()) > 0);
-    assert.ok((await page.getByTestId('whatif-tenants').locator('tbody tr').count()) > 0);
+    await hasCount(page.locator('[data-testid="whatif-map"] line.down'), 1);
+    await page.locator('[data-testid="whatif-map"] line.used').first().waitFor();
+    await page.getByTestId('whatif-region').first().waitFor();
+    await page.getByTestId('whatif-hurt').locator('tbody tr').first().waitFor();
+    await page.getByTestId('whatif-tenants').locator('tbody tr').first().waitFor();
     await picture(page, `whatif-${colorScheme}`);
 
     const first = await page.getByTestId('whatif-chosen').innerText();
@@ -310,7 +311,7 @@ test('what was chosen in a search stays chosen when answers come late', inBrowse
   const wanted = await chosen.innerText();
   answer();
   await page.getByText('that came late').waitFor();
-  assert.equal(await sites.count(), before + 1);
+  await hasCount(sites, before + 1);
   assert.equal(await chosen.innerText(), wanted);
 }));
 

@@ -9,7 +9,8 @@ import { makeGrid } from './fixture_grid.mjs';
 import { FixtureInventory } from './fixture_inventory.mjs';
 import { engineerTraffic, planDay } from './fixture_planning.mjs';
 
-const dist = fileURLToPath(new URL('../../console/dist/', import.meta.url));
+// What is tested: the console as the program has it.
+export const dist = process.env.CONSOLE_DIST ?? fileURLToPath(new URL('../../build/console-dist/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
 
 const gateways = { health: 'unhealthy', residency: 'residency', model: 'model', promise: 'promise_ttft' };

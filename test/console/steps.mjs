@@ -2,6 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 
+// That there come to be so many, which a page may take a moment to draw.
+export async function hasCount(locator, wanted, why) {
+  await (wanted > 0 ? locator.nth(wanted - 1).waitFor({ state: 'attached' }) : locator.first().waitFor({ state: 'detached' }));
+  assert.equal(await locator.count(), wanted, why);
+}
+
 const byTestId = (page, id) => page.getByTestId(id);
 
 // Opens the console and waits until the map is drawn and live.

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { executablePath, openBrowser } from '../console/browser.mjs';
 import { believed, dragTime, editIntoBranch, findByTyping, mergeBranch, mergeVerdict, openBranch, openPage } from '../console/inventory_steps.mjs';
-import { picture } from '../console/steps.mjs';
+import { hasCount, picture } from '../console/steps.mjs';
 import { Grid, example, temporaryDirectory } from './tandem.mjs';
 
 const skip = executablePath && existsSync(executablePath) ? false : 'skipped: no Chromium; install the package chromium';
@@ -63,8 +63,7 @@ test('find by typing, read, go back in time', { skip, timeout: 300_000 }, inBrow
   await picture(page, 'example-inventory');
   await findByTyping(page, 'TEST-ber-core-a', 'Device', 'ber-core-a');
   assert.match(await believed(page, 'position_u'), /^12\s*U$/);
-  await page.getByTestId('rack-device').nth(5).waitFor();
-  assert.equal(await page.getByTestId('rack-device').count(), 6, 'three devices, seen from both sides');
+  await hasCount(page.getByTestId('rack-device'), 6, 'three devices, seen from both sides');
   await page.getByTestId('timeline-stop').nth(1).waitFor();
   await picture(page, 'example-device');
   await dragTime(page, 0);

@@ -58,6 +58,7 @@ test('the script is small: under 400 KB compressed without the map library', () 
 });
 
 test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  server.fixture.record('window_sealed', 'fixture: 7 rows from 2026-11-22T20:13:00.000000000Z to 2026-11-22T20:14:00.000000000Z', {});
   await openMap(page, server.url);
   await page.keyboard.press('p');
   await page.getByTestId('plan-parts').getByText('Turned away').waitFor();
@@ -71,7 +72,8 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
 
   await page.keyboard.press('Escape');
   await page.getByTestId('nav-log').click();
-  await page.getByTestId('log-event').first().waitFor();
+  await page.getByText('7 rows from 2026-11-22T20:13:00Z to 2026-11-22T20:14:00Z').waitFor();
+  assert.match(await page.title(), /^Log · /);
   await page.getByTestId('log-open').first().click();
   await page.getByTestId('log-body').waitFor();
   await picture(page, 'log-dark');

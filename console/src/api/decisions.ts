@@ -40,6 +40,7 @@ const gates: Record<string, { name: string; detail: string }> = {
   promise: { name: 'Promise', detail: 'the answer would be late' },
   promise_ttft: { name: 'Promise', detail: 'the first token would be late' },
   promise_tpot: { name: 'Promise', detail: 'tokens would come too slowly' },
+  plan: { name: 'Plan', detail: 'the plan turns this share of the requests away' },
 };
 
 export const gateName = (gate: string): string => gates[gate]?.name ?? gate.replace(/_/g, ' ');

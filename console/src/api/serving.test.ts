@@ -27,6 +27,7 @@ test('an hour is read, the most frequent rejection first', () => {
 
 test('a rejection says why, in words', () => {
   expect(rejectionName('path_residency')).toBe('no path within the residency');
+  expect(rejectionName('plan')).toBe('the plan turns this share away');
   expect(rejectionName('something_new')).toBe('something new');
 });
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/json.h"
@@ -71,6 +72,22 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
   std::thread sender([&] { EXPECT_TRUE(client.send(requests)); });
   for (int i = 0; i < kRequests; ++i) ASSERT_EQ(body_of(client.read_response()), "/" + std::to_string(i));
   sender.join();
+}
+
+// Each answer is taken at once, until the kernel has no room; the connection ends only behind the last.
+TEST(Server, AReaderThatLagsGetsAllBeforeTheEnd) {
+  constexpr size_t kAnswers = 400, kBytes = 7'000;  // more than both ends hold before anything is read
+  RunningServer server([](const Request&, ResponseWriter& writer) -> asio::awaitable<void> {
+    auto sent = co_await writer.respond(200, Headers(), std::string(kBytes, 'x'));
+    EXPECT_TRUE(sent);
+  });
+  RawClient client(server.port());
+  std::string requests;
+  for (size_t i = 1; i < kAnswers; ++i) requests += kGet;
+  EXPECT_TRUE(client.send(requests + "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  const std::string answers = client.read_to_end();
+  EXPECT_EQ(std::ranges::count(answers, 'x'), static_cast<long>(kAnswers * kBytes));
+  EXPECT_FALSE(client.was_reset());
 }
 
 TEST(Server, TakesABodyInAnyPieces) {

@@ -56,11 +56,12 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   Search search(problem, seed, iterations * plans, stop);
   std::optional<Search::State> best;
   for (size_t i = 0; i < plans && !(best && stop.stop_requested()); ++i) {
+    search.count(Energy::full_batches);
     if (starts > 0)
       search.construct_at_random();
     else
       search.construct(kFirstPlans[i].first, kFirstPlans[i].second);
-    search.improve();
+    search.improve_in_turns();
     if (!best || search.objective() < best->objective) best = search.state();
   }
   search.set_state(*best);

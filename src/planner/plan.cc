@@ -24,6 +24,8 @@ constexpr uint32_t kRoundsWarm = 12;      // after a plan before: its loss of ti
 constexpr uint64_t kStretch = 400;        // ruins between them
 constexpr uint64_t kRuinsWarm = 16;       // where a plan leaves out what the one before served: a network waits for it
 constexpr uint64_t kRuinsRestored = 200;  // after what a failure would overfill was taken off
+constexpr size_t kSearches = 4;           // from one plan at most, fewer of grids with more demands
+constexpr size_t kDemandsApart = 1'000;   // than this by their number
 constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not planned again
 constexpr uint32_t kStarts = 3;           // of a model, in each pass over them
 constexpr uint32_t kPasses = 20;          // at most
@@ -52,7 +54,7 @@ class Making {
         search_(problem, seed, iterations * std::max<uint64_t>(1, problem.demands.size() / 1000), stop) {}
 
   Search& search() { return search_; }
-  uint64_t iterations() const { return search_.iterations() + iterations_alone_; }
+  uint64_t iterations() const { return search_.iterations() + iterations_apart_; }
   // Empty when none was proven.
   const std::optional<Bound>& bound() const { return bound_; }
 
@@ -65,6 +67,7 @@ class Making {
     build("built along better prices");
     improve();
     decide_whole();
+    search_apart();
     bool done = false;
     while (!done && !stop_.stop_requested() && !closed()) {
       done = search_.improve_further(kStretch);
@@ -77,7 +80,7 @@ class Making {
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
     }
-    bound_->prove_by_fleets(search_.drawn(), stop_);
+    bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
   }
 
@@ -95,6 +98,7 @@ class Making {
   void from_incumbent(const Prices& learnt) {
     if (problem_.columns() > kOptionsInFull) return mend();
     take_options();
+    search_.count(Energy::drawn);
     search_.adopt();
     search_.improve();
     search_.improve_further(kRuinsWarm);
@@ -129,14 +133,14 @@ class Making {
     each_alone(0);
     build("built along better prices");
     improve();
-    bound_->prove_by_fleets(search_.drawn(), stop_);
+    bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
     for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
       const double gap = search_.cost() - bound_->value();
       bound_->climb(kRoundsOfLarge, search_.known(), stop_);
       tell("priced further");
       each_alone(kStarts);
-      bound_->prove_by_fleets(search_.drawn(), stop_);
+      bound_->prove_by_fleets(search_.known(), stop_);
       tell("proven by fleets");
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
     }
@@ -158,6 +162,7 @@ class Making {
     mended_ = true;
     for (uint32_t d = 0; d < problem_.demands.size(); ++d)
       for (const DemandRow::Share& share : problem_.demands[d].shares_before) problem_.add_option(d, share.candidate);
+    search_.count(Energy::drawn);
     search_.adopt();
     find_room();
     tell("mended");
@@ -199,9 +204,35 @@ class Making {
   }
 
   void improve() {
-    search_.improve();
+    search_.improve_in_turns();
     if (search_.objective() < best_->objective) best_ = search_.state();
     tell("improved");
+  }
+
+  // From the plan so far several times, with other draws each: which of many plans near by a search ends at is
+  // chance. As if batches were full, then as they are.
+  void search_apart() {
+    const size_t searches =
+        std::clamp<size_t>(kDemandsApart / std::max<size_t>(1, problem_.demands.size()), 2, kSearches);
+    const Search::State from = search_.state();
+    std::vector<std::pair<Search::State, uint64_t>> found(searches);
+    for_each_on_two_threads(searches, [&](size_t k) {
+      Search search(problem_, seed_ + k, search_.iterations_max(), stop_);
+      search.set_state(from);
+      search.count(Energy::full_batches);
+      search.improve_further(search_.iterations_max());
+      search.count(Energy::drawn);
+      search.improve();
+      search.improve_further(search_.iterations_max());
+      found[k] = {search.state(), search.iterations()};
+    });
+    seed_ += searches;
+    for (auto& [state, iterations] : found) {
+      iterations_apart_ += iterations;
+      if (state.objective < search_.objective()) search_.set_state(std::move(state));
+    }
+    best_ = search_.state();
+    tell("searched apart");
   }
 
   // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
@@ -226,7 +257,7 @@ class Making {
       });
       seed_ += both.size();
       for (size_t k = 0; k < both.size(); ++k) {
-        iterations_alone_ += planned[k].iterations;
+        iterations_apart_ += planned[k].iterations;
         for (const Search::Share& share : planned[k].shares)
           if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
         search_.replace(both[k], planned[k].shares);
@@ -236,10 +267,10 @@ class Making {
     if (search_.objective() < best_->objective) best_ = search_.state();
   }
 
-  bool closed() const { return search_.drawn().eur_per_hour <= bound_->value() * (1 + 1e-6); }
+  bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
 
   void tell(const char* doing) {
-    if (progress_) progress_({search_.drawn().eur_per_hour, bound_ ? bound_->value() : 0, doing});
+    if (progress_) progress_({search_.cost(), bound_ ? bound_->value() : 0, doing});
   }
 
   void take_options() {
@@ -270,7 +301,9 @@ class Making {
   void construct() {
     for (const auto& [weight, heed_doubts] : kConstructions) {
       if (best_ && stop_.stop_requested()) break;
+      search_.count(Energy::full_batches);
       search_.construct(weight, heed_doubts);
+      search_.count(Energy::drawn);
       if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
     }
     search_.set_state(*best_);
@@ -295,7 +328,7 @@ class Making {
   }
 
   Problem& problem_;
-  uint64_t iterations_, iterations_alone_ = 0;
+  uint64_t iterations_, iterations_apart_ = 0;
   const std::stop_token& stop_;
   const std::function<void(const Progress&)>& progress_;
   uint64_t seed_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include "base/check.h"
 
@@ -14,6 +15,7 @@ constexpr uint32_t kNobody = UINT32_MAX;
 // Below these a gain is rounding: of a sum, and of sums of that size.
 constexpr double kGainMin = 1e-6;  // €/h
 constexpr double kGainMinRelative = 1e-11;
+constexpr double kWithAPool = 0.7;  // of the times that a model is placed anew
 
 // The largest share from `least` to `most` that is taken, to within kLeastPart: what is taken of any is of less too. 0
 // where none is.
@@ -138,17 +140,27 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
   }
 }
 
-// Places the part of a demand that is cheapest for its size; false when no option takes any, or none is worth it.
+// Places the part of a demand that is cheapest for its size; false when no option takes any, or none is worth it. How
+// much an option takes is dear to find: those that promise most are asked first, and the others only where they might
+// do better.
 bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidden) {
-  const DemandRow& row = problem_.demands[demand];
   const uint32_t unserved = placements_[demand].unserved;
+  const auto runs = [&](const Option& option) { return deployed_[option.candidate].fit.replicas > 0; };
+  std::vector<std::pair<double, uint32_t>> by_least;  // €/h for each of kWhole at about the least, option
+  for (const uint32_t o : problem_.demands[demand].options) {
+    const Option& option = problem_.options[o];
+    if (option.candidate == forbidden) continue;
+    const double replicas_eur =
+        option.replicas_in_fractions * problem_.candidates[option.candidate].replica_eur_per_hour;
+    by_least.emplace_back((option.fractional_eur_per_hour - (runs(option) ? replicas_eur : 0)) / kWhole, o);
+  }
+  std::ranges::sort(by_least);
   double best_score = penalty(demand) / kWhole;
   uint32_t best = kNobody, best_share = 0;
   Fit best_fit;
-  for (const uint32_t o : row.options) {
+  for (const auto& [least, o] : by_least) {
+    if (least >= best_score) break;
     const Option& option = problem_.options[o];
-    if (option.candidate == forbidden) continue;
-    if (option.transport_eur_per_hour / kWhole >= best_score) continue;
     Quote offer;
     const uint32_t fits = largest_share(links_allow(option, unserved), std::min(kLeastPart, unserved), [&](uint32_t n) {
       const Quote trial = quote(o, n);
@@ -157,8 +169,7 @@ bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidd
       return true;
     });
     if (fits == 0) continue;
-    const bool alone = deployed_[option.candidate].fit.replicas == 0;
-    const double weight = alone ? opening_weight_at(option.candidate, opening_weight) : 1;
+    const double weight = runs(option) ? 1 : opening_weight_at(option.candidate, opening_weight);
     const double score =
         weight * offer.added_eur_per_hour / fits + (1 - weight) * option.fractional_eur_per_hour / kWhole;
     if (score >= best_score) continue;
@@ -541,19 +552,25 @@ bool Search::ruin_and_recreate() {
   return keep_if(better, mark);
 }
 
-// Places those demands patient ones first or hasty ones, large ones or in any order, for which of them share
+// Places those demands hasty ones first or patient ones, large ones or in any order, for which of them share
 // deployments is what decides how full those may be. As place_all.
 bool Search::place_at_random(std::vector<uint32_t>& demands, double below) {
   for (size_t i = demands.size(); i > 1; --i) std::swap(demands[i - 1], demands[random_.below(i)]);
-  const uint64_t order = random_.below(4);
-  std::stable_sort(demands.begin(), demands.end(), [&](uint32_t a, uint32_t b) {
-    const grid::Demand &x = *problem_.demands[a].row, &y = *problem_.demands[b].row;
-    if (x.priority != y.priority) return x.priority > y.priority;
-    if (order == 0 && x.promise.tpot != y.promise.tpot) return x.promise.tpot < y.promise.tpot;
-    if (order <= 1 && x.promise.ttft != y.promise.ttft) return x.promise.ttft < y.promise.ttft;
-    if (order == 2 && x.promise.ttft != y.promise.ttft) return x.promise.ttft > y.promise.ttft;
-    return false;
-  });
+  const uint64_t order = random_.below(6);
+  const auto turn = [&](uint32_t d) -> std::tuple<uint32_t, double, double> {
+    const grid::Demand& row = *problem_.demands[d].row;
+    const double ttft_ms = row.promise.ttft.value(), tpot_ms = row.promise.tpot.value();
+    const uint32_t last = UINT32_MAX - row.priority;
+    switch (order) {
+      case 0: return {last, tpot_ms, ttft_ms};
+      case 1: return {last, ttft_ms, 0};
+      case 2: return {last, -ttft_ms, 0};
+      case 3: return {last, -tpot_ms, 0};
+      case 4: return {last, -row.rate_per_s, 0};
+      default: return {last, 0, 0};
+    }
+  };
+  std::ranges::stable_sort(demands, {}, turn);
   constexpr double kOpeningWeights[] = {1, 0.5, 0.2, 0.1, 0.02};
   const double weight = kOpeningWeights[random_.below(std::size(kOpeningWeights))];
   blink_ = 0.01;
@@ -562,13 +579,24 @@ bool Search::place_at_random(std::vector<uint32_t>& demands, double below) {
   return better;
 }
 
-// Takes all demands of one model out and places them anew.
+// Takes all demands of one model out, mostly with what others have in a pool that it could use, and places them anew:
+// what serves one model well may be worth more to another, which no move of either alone can tell.
 bool Search::rebuild_model() {
   const uint32_t d0 = static_cast<uint32_t>(random_.below(placements_.size()));
   const uint32_t model = problem_.demands[d0].row->model.value;
+  std::vector<uint8_t> out(placements_.size(), 0);
+  for (uint32_t d = 0; d < placements_.size(); ++d)
+    out[d] = problem_.demands[d].row->model.value == model || placements_[d].unserved > 0;
+  const std::vector<uint32_t>& options = problem_.demands[d0].options;
+  if (!options.empty() && random_.chance(kWithAPool)) {
+    const uint32_t pool = problem_.candidates[problem_.options[options[random_.below(options.size())]].candidate].pool;
+    for (uint32_t c = 0; c < deployed_.size(); ++c)
+      if (problem_.candidates[c].pool == pool)
+        for (const uint32_t d : demands_on(c)) out[d] = 1;
+  }
   std::vector<uint32_t> homeless;
   for (uint32_t d = 0; d < placements_.size(); ++d)
-    if (problem_.demands[d].row->model.value == model && !problem_.demands[d].options.empty()) homeless.push_back(d);
+    if (out[d] != 0 && !problem_.demands[d].options.empty()) homeless.push_back(d);
   const Mark mark = begin();
   if (!take_out(homeless)) return keep_if(false, mark);
   return keep_if(place_at_random(homeless, to_beat(mark)), mark);
@@ -603,11 +631,18 @@ void Search::improve() {
   }
 }
 
+void Search::improve_in_turns() {
+  for (const Energy energy : {Energy::full_batches, Energy::drawn}) {
+    count(energy);
+    improve();
+  }
+}
+
 bool Search::improve_further(uint64_t iterations) {
   // A plan in service is mended, not searched for anew, unless that leaves out what was served and might yet be.
   if (warm_ && !more_left_out()) return true;
-  // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid; later
-  // where there is somebody to place yet.
+  // Gives up where nothing better has been found for a while, so that a larger limit costs nothing on a small grid;
+  // later where there is somebody to place yet.
   const uint32_t patience = (300 + static_cast<uint32_t>(placements_.size() / 4)) * (more_left_out() ? 4 : 1);
   for (; iterations > 0 && since_best_ < patience; --iterations) {
     if (!may_go_on()) return false;

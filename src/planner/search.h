@@ -45,6 +45,13 @@ struct Fit {
   double eur_per_hour = 0;  // accelerators, energy and moves
 };
 
+// How a search counts what engines draw above idle. What they draw is concave in the load: a part of a demand saves
+// nothing where it leaves and costs much where it comes, so that a search which counts it from the start is soon stuck.
+enum class Energy : uint8_t {
+  full_batches,  // by work, as if batches were full
+  drawn,         // as plans are priced (twin::average_power)
+};
+
 struct Member {
   uint32_t option = 0;
   uint32_t share = 0;  // 1 … kWhole
@@ -76,6 +83,7 @@ class Search {
   // Into an empty plan: what of the incumbent still passes every gate; then the rest is placed.
   void adopt();
   void improve();
+  void improve_in_turns();  // as if batches were full, then as what is drawn says, which counts from then on
   // Ruin and recreate, until nothing better is found for a while. True when it gave up, false at a limit.
   bool improve_further(uint64_t iterations);
   // The demands of those deployments, and what is left out of others they could serve, decided anew as a program of
@@ -104,14 +112,18 @@ class Search {
     std::vector<uint32_t> pool_used;
     std::vector<double> site_kw_used, arc_gbps;
     double objective = 0;
+    Energy energy = Energy::full_batches;
   };
-  State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_}; }
+  State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_, energy_}; }
   void set_state(State state);
-  Known known() const;  // energy by work, as plans are searched
-  Known drawn() const;  // energy as engines draw it, as a plan is priced
-  double cost() const;  // as the policy counts, of what is `known`: without precedence, moves included
+  Known known() const;  // energy as the plan is priced
+  double cost() const;  // as the policy counts and the plan is priced: without precedence, moves included
+
+  // From now on, the plan as it stands too. At first as if batches were full.
+  void count(Energy energy);
 
   uint64_t iterations() const { return iterations_; }
+  uint64_t iterations_max() const { return iterations_max_; }
   bool at_limit() const { return iterations_ >= iterations_max_ || stop_.stop_requested(); }
 
   double objective() const { return objective_; }
@@ -151,11 +163,9 @@ class Search {
   // Whether so many replicas at that point would keep what is asked, with that mix to serve.
   static bool keeps_promises(const Requirements& requirements, const twin::Mix& mix, const grid::Profile& profile,
                              const grid::OperatingPoint& point, uint32_t replicas);
-  template <class Beyond>
-  Known known_with(Beyond beyond_eur) const;
-  double beyond_work_eur(uint32_t candidate) const;
   double running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
-                      const grid::OperatingPoint* point) const;
+                      const grid::OperatingPoint* point, Energy energy) const;
+  double running_cost(uint32_t candidate, Energy energy) const;  // of what stands
   uint32_t links_allow(const Option& option, uint32_t share, uint32_t* narrowest = nullptr);
   void set_fit(uint32_t candidate, const Fit& fit);
   void add_arcs(const Option& option, double share);
@@ -213,6 +223,7 @@ class Search {
   Random random_;
   uint64_t iterations_ = 0, iterations_max_;
   std::stop_token stop_;
+  Energy energy_ = Energy::full_batches;
   bool warm_ = false;
   uint32_t since_best_ = 0;  // ruins since the last that paid
   bool heeds_doubts_ = false;

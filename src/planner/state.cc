@@ -31,6 +31,14 @@ twin::Asked stricter_than(const twin::Asked& a, const twin::Asked& b) {
   return both;
 }
 
+// Watts above idle.
+double active_power(Energy energy, const Candidate& candidate, const grid::OperatingPoint& point, const twin::Mix& mix,
+                    uint32_t replicas) {
+  if (energy == Energy::full_batches) return mix.work(point) * std::max(0.0, point.power.value() - candidate.idle_w);
+  const Watts drawn = twin::average_power(*candidate.profile, point, Watts(candidate.idle_w), replicas, mix);
+  return std::max(0.0, drawn.value() - replicas * candidate.idle_w);
+}
+
 }  // namespace
 
 void Requirements::add(const Problem& problem, const Option& option, uint32_t share) {
@@ -86,24 +94,26 @@ void Search::set_state(State state) {
   site_kw_used_ = std::move(state.site_kw_used);
   arc_gbps_ = std::move(state.arc_gbps);
   objective_ = state.objective;
+  energy_ = state.energy;
+}
+
+void Search::count(Energy energy) {
+  for (uint32_t c = 0; c < deployed_.size() && energy != energy_; ++c) {
+    if (deployed_[c].members.empty()) continue;
+    Fit fit = deployed_[c].fit;
+    fit.eur_per_hour = running_cost(c, energy);
+    set_fit(c, fit);
+  }
+  energy_ = energy;
+  since_best_ = 0;
+  commit();
 }
 
 Known Search::known() const {
-  return known_with([](uint32_t) { return 0.0; });
-}
-
-Known Search::drawn() const {
-  return known_with([this](uint32_t c) { return beyond_work_eur(c); });
-}
-
-template <class Beyond>
-Known Search::known_with(Beyond beyond_eur) const {
   Known known{cost(), {}, {}};
   std::vector<double> running;  // by candidate
   for (uint32_t c = 0; c < deployed_.size(); ++c) {
-    const double beyond = beyond_eur(c);
-    known.eur_per_hour += beyond;
-    running.push_back(deployed_[c].fit.eur_per_hour + beyond);
+    running.push_back(running_cost(c, Energy::drawn));
     known.replicas.push_back(deployed_[c].fit.replicas);
   }
   for (uint32_t d = 0; d < placements_.size(); ++d) {
@@ -120,25 +130,12 @@ Known Search::known_with(Beyond beyond_eur) const {
   return known;
 }
 
-// What a deployment draws beyond what its work says.
-double Search::beyond_work_eur(uint32_t c) const {
-  const Deployed& deployed = deployed_[c];
-  const Candidate& candidate = problem_.candidates[c];
-  const uint32_t replicas = deployed.fit.replicas;
-  const twin::Mix& mix = deployed.requirements.mix;
-  if (replicas == 0 || mix.requests_per_s <= 0) return 0;
-  const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-  const double drawn_w =
-      twin::average_power(*candidate.profile, point, Watts(candidate.idle_w), replicas, mix).value() -
-      replicas * candidate.idle_w;
-  const double by_work_w = mix.work(point) * std::max(0.0, point.power.value() - candidate.idle_w);
-  return (std::max(0.0, drawn_w) - by_work_w) * candidate.eur_per_watt_hour;
-}
-
 double Search::cost() const {
   double eur = objective_;
   for (uint32_t d = 0; d < placements_.size(); ++d)
     eur += (problem_.demands[d].penalty_eur_per_hour - penalty(d)) * placements_[d].unserved / kWhole;
+  for (uint32_t c = 0; c < deployed_.size() && energy_ != Energy::drawn; ++c)
+    eur += running_cost(c, Energy::drawn) - deployed_[c].fit.eur_per_hour;
   return eur;
 }
 
@@ -149,14 +146,17 @@ double Search::penalty(uint32_t demand) const {
   return row.penalty_eur_per_hour * row.precedence * (row.served_before ? 1e4 : 1);
 }
 
+double Search::running_cost(uint32_t c, Energy energy) const {
+  const auto& [members, requirements, fit, work] = deployed_[c];
+  if (members.empty() || energy == energy_) return fit.eur_per_hour;
+  const Candidate& candidate = problem_.candidates[c];
+  return running_cost(candidate, requirements.mix, fit.replicas, &candidate.profile->points[fit.point], energy);
+}
+
 double Search::running_cost(const Candidate& candidate, const twin::Mix& mix, uint32_t replicas,
-                            const grid::OperatingPoint* point) const {
+                            const grid::OperatingPoint* point, Energy energy) const {
   double eur = replicas * candidate.replica_eur_per_hour;
-  if (point != nullptr) {
-    // As if batches were full: of what engines draw, which is concave in the load, moves one by one find worse plans.
-    const double active_w = std::max(0.0, point->power.value() - candidate.idle_w);
-    eur += mix.work(*point) * active_w * candidate.eur_per_watt_hour;
-  }
+  if (point != nullptr) eur += active_power(energy, candidate, *point, mix, replicas) * candidate.eur_per_watt_hour;
   if (problem_.has_incumbent) {
     const double moved = std::abs(static_cast<double>(replicas) - static_cast<double>(candidate.incumbent));
     eur += moved * problem_.snapshot.policy.move_penalty.value();
@@ -203,7 +203,7 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   if (requirements.mix.requests_per_s <= 0 && requirements.asked_count == 0) {
     const uint32_t kept = std::min(candidate.pinned, most);
     return {Gate::none, kept, static_cast<uint32_t>(std::min(points.size(), kPointsMax) - 1),
-            running_cost(candidate, {}, kept, nullptr)};
+            running_cost(candidate, {}, kept, nullptr, energy_)};
   }
   Fit best{scarce, 0, 0, std::numeric_limits<double>::infinity()};
   if (requirements.points == 0) best.blocked = Gate::promise_tpot;  // no one point suits all that share it
@@ -213,16 +213,19 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
     const double least =
         std::max(replicas_min(requirements, *candidate.profile, points[p]), static_cast<double>(candidate.pinned));
     if (least > most) continue;
-    const auto cost = [&](uint32_t n) { return running_cost(candidate, requirements.mix, n, &points[p]); };
+    const auto cost = [&](uint32_t n, Energy energy) {
+      return running_cost(candidate, requirements.mix, n, &points[p], energy);
+    };
     const auto keeps = [&](uint32_t n) {
       return keeps_promises(requirements, requirements.mix, *candidate.profile, points[p], n);
     };
     // Replicas cost more by number from the incumbent's on, and keep what fewer keep. Of those that are cheaper than
-    // the best so far: the fewest that keep what is asked, or the incumbent's number where taking some away costs more.
+    // the best so far, were batches full, which is soon known: the fewest that keep what is asked, or the incumbent's
+    // number where taking some away costs more.
     const auto first = static_cast<uint32_t>(least), rising = std::clamp(candidate.incumbent, first, most);
     const auto numbers = std::views::iota(first, most + 1);
-    const uint32_t end =
-        *std::ranges::partition_point(numbers, [&](uint32_t n) { return n < rising || cost(n) < best.eur_per_hour; });
+    const uint32_t end = *std::ranges::partition_point(
+        numbers, [&](uint32_t n) { return n < rising || cost(n, Energy::full_batches) < best.eur_per_hour; });
     if (end == first) continue;
     uint32_t fewest = first;
     if (!keeps(first)) {
@@ -230,8 +233,8 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
       fewest = *std::ranges::partition_point(std::views::iota(first, end - 1), [&](uint32_t n) { return !keeps(n); });
     }
     const uint32_t standing = std::clamp(rising, fewest, end - 1);
-    const uint32_t n = cost(standing) < cost(fewest) ? standing : fewest;
-    if (cost(n) < best.eur_per_hour) best = {Gate::none, n, p, cost(n)};
+    for (const uint32_t n : {fewest, standing})
+      if (const double eur = cost(n, energy_); eur < best.eur_per_hour) best = {Gate::none, n, p, eur};
   }
   return best;
 }

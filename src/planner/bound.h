@@ -15,7 +15,8 @@
 //
 // R_c: a replica's price, idle energy in it, and λ, μ of what it takes. energy_d: what a demand's requests draw above
 // idle at the least at that point, whatever is served beside them; what a deployment draws is concave in its load, and
-// the sum of these never more (twin::energy_floor). Work is measured by prefills alone, as if batches were full at the
+// the sum of these never more (twin::energy_floor, in batches as large as all of its model's demands
+// together make one replica's). Work is measured by prefills alone, as if batches were full at the
 // point in use, and in directions that count decoding and how unevenly prefills come more or less beside (fill.h); W_d
 // is the most of it at which each of n replicas could keep d's promises, whatever else they serve: in a plan that holds
 // for every d served. Each choice of the strictest d among those served is tried, in a few groups where there are many,

@@ -51,6 +51,10 @@ struct Range {
   double least_ms = kNone;                       // of both together
   double steps_min = kNone, steps_max = 0;
   double time = 0, time_mean = 0, time_unevenness = 0;
+  double steps = 0;  // of all, a ms
+
+  // Of decoding: no replica is asked for more, as it prefills too.
+  double steps_beside_prefills() const { return time < 1 ? steps / (1 - time) * (1 + 1e-9) : kNone; }
 
   double mean_spread(double n) const { return time > 0 ? (time_unevenness + time_mean / n) / time : 1; }
   std::pair<double, double> spreads(double n) const {
@@ -338,6 +342,8 @@ class Certificate {
       if (!may_use(demand) || !runs) continue;
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
       const double time = demand.rate_per_s * sizes.prefill_ms * 1e-3;
+      const double steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3;
+      range.steps += steps;
       if (time <= 0) {
         range.steps_max = kNone;
         continue;
@@ -348,9 +354,8 @@ class Certificate {
       range.time += time;
       range.time_mean += time * sizes.prefill_ms;
       range.time_unevenness += time * unevenness_ms;
-      const double steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3 / time;
-      range.steps_min = std::min(range.steps_min, steps);
-      range.steps_max = std::max(range.steps_max, steps);
+      range.steps_min = std::min(range.steps_min, steps / time);
+      range.steps_max = std::max(range.steps_max, steps / time);
     }
     ranges_.push_back(std::move(range));
   }
@@ -404,7 +409,7 @@ class Certificate {
     double best = at.pinned * at.replica;
     if (!at.serves) return best;
     for (size_t point = 0; point < std::min(profile.points.size(), kPointsMax); ++point) {
-      const std::vector<Column> columns = columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w);
+      const std::vector<Column> columns = columns_at(p, f, point, at);
       double hoped = 0;
       for (const Column& c : columns) hoped += c.gain;
       for (uint32_t n = std::max(1u, at.pinned); n <= at.there && n * at.replica - hoped < best; ++n) {
@@ -427,7 +432,7 @@ class Certificate {
     std::vector<double> adds(at.serves ? std::min(most, at.there) + 1 : 1);
     for (uint32_t n = 0; n < adds.size(); ++n) adds[n] = n * at.replica;
     for (size_t point = 0; at.serves && point < std::min(profile.points.size(), kPointsMax); ++point) {
-      const std::vector<Column> columns = columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w);
+      const std::vector<Column> columns = columns_at(p, f, point, at);
       double hoped = 0;
       for (const Column& c : columns) hoped += c.gain;
       for (uint32_t n = 1; n < adds.size(); ++n) {
@@ -454,22 +459,42 @@ class Certificate {
     return adds;
   }
 
-  // What the demands of a model cost at the least, replicas left out: served somewhere, or rejected.
-  std::map<uint32_t, double> paid_beside(uint32_t model) {
+  // What the demands of a model cost at the least, replicas left out, on each of its profiles: served or rejected.
+  using Beside = std::map<uint32_t, double>;  // by demand
+  std::map<size_t, Beside> paid_beside(uint32_t model) {
     const std::vector<double> given = demand_;
-    std::map<uint32_t, double> least;
-    for (const uint32_t d : demands_of_model_[model]) least[d] = demand_[d] = penalty(d);
-    for (size_t p = 0; p < s_.pools.size(); ++p)
-      for (size_t f = 0; f < s_.profiles.size(); ++f) {
-        const grid::Profile& profile = s_.profiles[f];
-        if (profile.model.value != model || !may_stand(p, f)) continue;
+    for (const uint32_t d : demands_of_model_[model]) demand_[d] = penalty(d);
+    std::map<size_t, Beside> on;
+    for (size_t f = 0; f < s_.profiles.size(); ++f) {
+      const grid::Profile& profile = s_.profiles[f];
+      if (profile.model.value != model) continue;
+      Beside& least = on[f];
+      for (const uint32_t d : demands_of_model_[model]) least[d] = penalty(d);
+      for (size_t p = 0; p < s_.pools.size(); ++p) {
+        if (!may_stand(p, f)) continue;
         const Place at = place(p, f);
         for (size_t point = 0; at.serves && point < std::min(profile.points.size(), kPointsMax); ++point)
-          for (const Column& c : columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w))
+          for (const Column& c : columns_at(p, f, point, at))
             least[c.demand] = std::min(least[c.demand], penalty(c.demand) - c.gain);
       }
+    }
     demand_ = given;
+    return on;
+  }
+
+  // Where only some profiles run.
+  Beside paid_where(const std::map<size_t, Beside>& on, uint32_t model, const std::vector<bool>& runs) const {
+    Beside least;
+    for (const uint32_t d : demands_of_model_[model]) least[d] = penalty(d);
+    for (size_t i = 0; const auto& [f, beside] : on)
+      if (runs[i++])
+        for (const auto& [d, eur] : beside) least[d] = std::min(least[d], eur);
     return least;
+  }
+  static double sum_of(const Beside& beside) {
+    double sum = 0;
+    for (const auto& [d, eur] : beside) sum += eur;
+    return sum;
   }
 
   // fleets.h: whether a single replica of a profile may serve its model's demands, but for what costs so much more
@@ -485,7 +510,7 @@ class Certificate {
       for (size_t point = 0; at.serves && point < std::min(profile.points.size(), kPointsMax) && !may; ++point) {
         std::map<uint32_t, double> missing = beside;
         std::vector<twin::Part> parts;
-        for (const Column& c : columns_at(s_.pools[p], profile, point, at.eur_per_wh, at.idle_w)) {
+        for (const Column& c : columns_at(p, f, point, at)) {
           const grid::Demand& demand = s_.demands[size_t{c.demand}];
           const grid::Promise& promise = demand.promise;
           const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
@@ -537,9 +562,9 @@ class Certificate {
   // of the prices proves; the least of them, at most what is said. 0 where replicas are pinned or fleets are too many.
   double cheapest_fleet(const Prices::Fleets& said) {
     const std::map<size_t, double> replicas = replicas_of(said.model);
-    const std::map<uint32_t, double> beside_of = paid_beside(said.model);
-    double beside = 0;
-    for (const auto& [d, eur] : beside_of) beside += eur;
+    const std::map<size_t, Beside> beside_on = paid_beside(said.model);
+    const Beside beside_of = paid_where(beside_on, said.model, std::vector<bool>(replicas.size(), true));
+    const double beside = sum_of(beside_of);
     std::vector<std::vector<double>> adds;
     double count = 1;
     for (const auto& [f, replica] : replicas) {
@@ -549,7 +574,16 @@ class Certificate {
       for (uint32_t n = 0; n <= most; ++n) of.push_back(n > 0 ? n * replica : 0);
     }
     if (adds.empty()) return 0;
-    std::vector<double> proven = by_fleet(beside, adds);
+    std::vector<double> proven = by_fleet(0, adds);
+    std::map<std::vector<bool>, double> beside_where;
+    for (size_t i = 0; i < proven.size(); ++i) {
+      std::vector<bool> runs;
+      for (size_t rest = i, profile = 0; profile < adds.size(); rest /= adds[profile++].size())
+        runs.push_back(rest % adds[profile].size() > 0);
+      const auto [entry, fresh] = beside_where.try_emplace(runs);
+      if (fresh) entry->second = sum_of(paid_where(beside_on, said.model, runs));
+      proven[i] += entry->second;
+    }
     size_t single = 1, profile = 0;  // the fleet of one replica of a profile
     for (const auto& [f, replica] : replicas) {
       if (single < proven.size() && adds[profile].size() > 1 &&
@@ -578,10 +612,14 @@ class Certificate {
     return std::min(said.eur_per_hour, *std::min_element(proven.begin(), proven.end()));
   }
 
-  std::vector<Column> columns_at(const grid::Pool& pool, const grid::Profile& profile, size_t point, double eur_per_wh,
-                                 double idle_w) {
+  std::vector<Column> columns_at(size_t p, size_t f, size_t point, const Place& at) {
+    const grid::Pool& pool = s_.pools[p];
+    const grid::Profile& profile = s_.profiles[f];
+    const grid::OperatingPoint& running = profile.points[point];
     std::vector<Column> columns;
-    const twin::EnergyFloor energy = twin::energy_floor(profile, profile.points[point], Watts(idle_w), kUtilizationMax);
+    const double steps_max = std::min(kUtilizationMax * running.batch / running.decode_per_token.value(),
+                                      ranges_[f].steps_beside_prefills());
+    const twin::EnergyFloor energy = twin::energy_floor(profile, running, Watts(at.idle_w), steps_max);
     for (const uint32_t d : demands_of_model_[profile.model.value]) {
       const grid::Demand& demand = s_.demands[size_t{d}];
       if (demand_[d] <= 0 || !may_use(demand) || !may_run(profile, point, demand)) continue;
@@ -620,7 +658,7 @@ class Certificate {
         arcs = demand.rate_per_s * 8e-9 *
                (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
       }
-      c.gain = demand_[d] - transport - arcs - energy.watts(sizes, demand.rate_per_s) * eur_per_wh;
+      c.gain = demand_[d] - transport - arcs - energy.watts(sizes, demand.rate_per_s) * at.eur_per_wh;
       if (c.gain > 0) columns.push_back(c);
     }
     return columns;

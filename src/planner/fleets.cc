@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 namespace tandem::planner {
@@ -17,6 +18,8 @@ constexpr double kDeflection = 0.4;
 constexpr double kRaise = 2;
 
 class FleetsOfModel {
+  using Numbers = std::vector<uint32_t>;  // of replicas, by slot
+
  public:
   FleetsOfModel(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now, double spent_eur,
                 std::span<const double> spent_eur_of_demand)
@@ -27,7 +30,8 @@ class FleetsOfModel {
         demands_(relaxation.demands_of_model()[model]),
         spent_(spent_eur),
         replica_(relaxation.least_replica_eur(model, now)),
-        beside_of_(relaxation.least_beside_replicas(model)),
+        beside_on_(relaxation.least_beside_replicas(model)),
+        beside_of_(paid_where(Numbers(replica_.size(), 1))),
         beside_(std::accumulate(beside_of_.begin(), beside_of_.end(), 0.0)) {
     for (const uint32_t d : demands_) {
       const double most = problem.demands[d].penalty_eur_per_hour;
@@ -55,7 +59,14 @@ class FleetsOfModel {
   }
 
  private:
-  using Numbers = std::vector<uint32_t>;  // of replicas, by slot
+  // What demands cost beside replicas at the least where a fleet has any.
+  std::vector<double> paid_where(const Numbers& of) const {
+    std::vector<double> least;
+    for (const uint32_t d : demands_) least.push_back(problem_.demands[d].penalty_eur_per_hour);
+    for (size_t slot = 0; slot < of.size(); ++slot)
+      for (size_t i = 0; of[slot] > 0 && i < least.size(); ++i) least[i] = std::min(least[i], beside_on_[slot][i]);
+    return least;
+  }
 
   // Those that may cost less than is spent, by what their replicas cost and what is paid beside them. False where there
   // are too many.
@@ -66,9 +77,15 @@ class FleetsOfModel {
       count *= most_.back() + 1;
       if (count > kFleetsMax) return false;
     }
+    std::map<std::vector<bool>, double> beside;  // by which have any
     for (size_t i = 0; i < count; ++i) {
-      double eur = beside_;
       const Numbers of = fleet(i);
+      const auto [entry, fresh] = beside.try_emplace({of.begin(), of.end()});
+      if (fresh) {
+        const std::vector<double> paid = paid_where(of);
+        entry->second = std::accumulate(paid.begin(), paid.end(), 0.0);
+      }
+      double eur = entry->second;
       for (size_t slot = 0; slot < of.size(); ++slot)
         if (of[slot] > 0) eur += of[slot] * replica_[slot];
       eur_.push_back(eur);
@@ -214,10 +231,11 @@ class FleetsOfModel {
   Prices& now_;
   const std::vector<uint32_t>& demands_;
   const double spent_;
-  const std::vector<double> replica_;    // €/h at the least, by slot
-  const std::vector<double> beside_of_;  // likewise beside replicas, by demand
-  const double beside_;                  // of all
-  std::vector<double> scale_;            // of steps, by demand
+  const std::vector<double> replica_;                 // €/h at the least, by slot
+  const std::vector<std::vector<double>> beside_on_;  // likewise beside replicas, by slot and demand
+  const std::vector<double> beside_of_;               // wherever it is least, by demand
+  const double beside_;                               // of all
+  std::vector<double> scale_;                         // of steps, by demand
   Numbers most_;
   std::vector<double> eur_;  // proven, by fleet
   std::vector<uint8_t> by_;  // into prices_

@@ -7,14 +7,15 @@
 //   L_v(n) = Σ_d v_d + Σ_profiles min { Σ_c φ_c(n_c) : n_c replicas in deployment c, Σ_c n_c ≤ n }
 //
 // is at most what any plan of the model with that fleet costs, where φ_c(n_c) is what bound.h's deployment adds with
-// n_c replicas; and Σ_d e_d + Σ_profiles n · R is too, e_d what serving a demand costs beside replicas or rejecting it,
-// whichever is less. So the model costs at least what the cheapest fleet does, each by whichever of some v proves most
-// of it. One v tells fleets apart well that another does not: those that lack room for one kind of demands, or for all.
+// n_c replicas; and Σ_d e_d + Σ_profiles n · R is too, e_d what serving a demand costs beside replicas where the fleet
+// has any, or rejecting it, whichever is less. So the model costs at least what the cheapest fleet does, each by
+// whichever of some v proves most of it. One v tells fleets apart well that another does not: those that lack room for
+// one kind of demands, or for all.
 //
 // A fleet of a single replica serves all that is not rejected, so that nothing need be priced to see whether it can: a
 // plan that costs less than the one known rejects less than what its replica leaves of that, and of all mixes in that
-// narrow range the twin tells whether any keeps the promises (twin::may_keep), first tokens' whole waits included. Where
-// none does in any pool and at any point, the fleet costs what is spent.
+// narrow range the twin tells whether any keeps the promises (twin::may_keep), first tokens' whole waits included.
+// Where none does in any pool and at any point, the fleet costs what is spent.
 //
 // The prices. The fleet of which least is proven is taken, and v climbs for it alone by subgradients with Polyak steps
 // towards what the plan known spends. Where it gets there, it mostly has shown of many fleets at once that they are too

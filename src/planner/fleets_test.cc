@@ -92,7 +92,8 @@ TEST(Fleets, OfNoPricesProveMoreThanAPlanCosts) {
 
 TEST(Fleets, ProveNoMoreThanTheirPricesDo) {
   Planned made = planned();
-  made.priced.prices.fleets.front().demand.clear();  // what is said of them stays
+  made.priced.prices.fleets.front().eur_per_hour *= 1.1;  // said, not proven
+  made.priced.plan.set_bound_eur_per_hour(made.priced.plan.bound_eur_per_hour() * 1.05);
   EXPECT_THAT(check_plan(grid_of_two_replicas(), made.priced).faults, Contains(HasSubstr("its prices prove")));
 }
 

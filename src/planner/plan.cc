@@ -80,8 +80,7 @@ class Making {
       if (done && bound_->value() > before * (1 + 1e-3)) done = false;
       if (search_.at_limit()) break;
     }
-    bound_->prove_by_fleets(search_.known(), stop_);
-    tell("proven by fleets");
+    prove_by_fleets();
   }
 
   // A first plan at once, or the one before mended.
@@ -130,20 +129,23 @@ class Making {
     improve();
     bound_->climb(kRoundsOfLarge, search_.known(), stop_);
     tell("priced");
+    prove_by_fleets();
     each_alone(0);
     build("built along better prices");
     improve();
-    bound_->prove_by_fleets(search_.known(), stop_);
-    tell("proven by fleets");
     for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
       const double gap = search_.cost() - bound_->value();
       bound_->climb(kRoundsOfLarge, search_.known(), stop_);
       tell("priced further");
       each_alone(kStarts);
-      bound_->prove_by_fleets(search_.known(), stop_);
-      tell("proven by fleets");
+      prove_by_fleets();
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
     }
+  }
+
+  void prove_by_fleets() {
+    bound_->prove_by_fleets(search_.known(), stop_);
+    tell("proven by fleets");
   }
 
   void place_again() {

@@ -62,6 +62,7 @@ Problem::Problem(const grid::Snapshot& s, std::shared_ptr<const Terrain> of, con
   add_candidates();
   if (incumbent != nullptr) read_incumbent(*incumbent);
   add_demands();
+  add_energy_floors();
   add_repairs();
   add_diverse_legs();
 }
@@ -92,7 +93,6 @@ void Problem::add_candidates() {
     std::vector<uint32_t>& of_model = profiles_of_model_[snapshot.profiles[size_t{i}].model.value];
     slots.push_back(static_cast<uint32_t>(of_model.size()));
     of_model.push_back(i);
-    add_energy_floors(snapshot.profiles[size_t{i}]);
   }
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, uint64_t> pinned;
   for (const grid::Deployment& pin : snapshot.deployments)
@@ -135,13 +135,6 @@ void Problem::add_candidates() {
   }
   candidates_of_pool_.push_back(static_cast<uint32_t>(candidates.size()));
   options_of_candidate.resize(candidates.size());
-}
-
-void Problem::add_energy_floors(const grid::Profile& profile) {
-  const Watts idle = snapshot.accelerators[profile.accelerator].idle_power * std::max(1u, profile.tensor_parallel);
-  std::vector<twin::EnergyFloor>& floors = energy_floors_.emplace_back();
-  for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p)
-    floors.push_back(twin::energy_floor(profile, profile.points[p], idle, kUtilizationMax));
 }
 
 std::optional<uint32_t> Problem::candidate_of(const v1::PlannedDeployment& deployment) const {
@@ -254,6 +247,37 @@ void Problem::add_uses(uint32_t d) {
     }
     if (demand.blocked != Gate::none) use.points = 0;
     uses.push_back(use);
+  }
+}
+
+namespace {
+
+// Decode steps a ms of decoding that a replica at the point is asked for at most, of all that so much work may be.
+double most_steps(const grid::OperatingPoint& point, double steps_per_ms, double prefill_s) {
+  const double full = kUtilizationMax * point.batch / point.decode_per_token.value();
+  return prefill_s < 1 ? std::min(full, steps_per_ms / (1 - prefill_s) * (1 + 1e-9)) : full;
+}
+
+}  // namespace
+
+// No replica is asked for more than all that may run on its profile together ask for.
+void Problem::add_energy_floors() {
+  std::vector<double> steps_per_ms(snapshot.profiles.size()), prefill_s(snapshot.profiles.size());
+  for (const DemandRow& demand : demands) {
+    for (size_t i = 0; const uint32_t f : profiles_of_model_[demand.row->model.value]) {
+      const Use& use = uses[demand.use_first + i++];
+      if (use.points == 0) continue;
+      steps_per_ms[f] += demand.steps_per_ms();
+      prefill_s[f] += demand.prefill_s(use);
+    }
+  }
+  for (size_t f = 0; f < snapshot.profiles.size(); ++f) {
+    const grid::Profile& profile = snapshot.profiles[f];
+    const Watts idle = snapshot.accelerators[profile.accelerator].idle_power * std::max(1u, profile.tensor_parallel);
+    std::vector<twin::EnergyFloor>& floors = energy_floors_.emplace_back();
+    for (size_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p)
+      floors.push_back(twin::energy_floor(profile, profile.points[p], idle,
+                                          most_steps(profile.points[p], steps_per_ms[f], prefill_s[f])));
   }
 }
 

@@ -226,11 +226,11 @@ class Problem {
  private:
   std::optional<uint32_t> candidate_of(const v1::PlannedDeployment& deployment) const;
   void add_candidates();
-  void add_energy_floors(const grid::Profile& profile);
   void add_capacities();
   void add_demands();
   void add_uses(uint32_t demand);
   bool copy_uses(uint32_t from, uint32_t to);
+  void add_energy_floors();
   void add_repairs();
   void add_diverse_legs();
   void read_incumbent(const v1::Plan& incumbent);

@@ -358,15 +358,13 @@ std::vector<double> Relaxation::least_replica_eur(size_t model, const Prices& pr
   return least;
 }
 
-std::vector<double> Relaxation::least_beside_replicas(size_t model) const {
+std::vector<std::vector<double>> Relaxation::least_beside_replicas(size_t model) const {
   const Matrix& matrix = matrices_[model];
-  std::vector<double> beside;
-  for (size_t i = 0; i < matrix.width; ++i) {
-    double least = problem_.demands[demands_of_model_[model][i]].penalty_eur_per_hour;
-    for (size_t at = i; at < matrix.eur.size(); at += matrix.width)
-      least = std::min(least, matrix.eur[at] * (1 - 1e-6));
-    beside.push_back(least);
-  }
+  std::vector<double> rejected;
+  for (const uint32_t d : demands_of_model_[model]) rejected.push_back(problem_.demands[d].penalty_eur_per_hour);
+  std::vector<std::vector<double>> beside(problem_.profiles_of_model(static_cast<uint32_t>(model)).size(), rejected);
+  for (size_t at = 0; const uint32_t c : problem_.candidates_of_model[model])
+    for (double& least : beside[problem_.candidates[c].slot]) least = std::min(least, matrix.eur[at++] * (1 - 1e-6));
   return beside;
 }
 

@@ -37,9 +37,9 @@ class Relaxation {
   // numbers. For models of which no replica is pinned.
   std::vector<std::vector<double>> evaluate_numbers(size_t model, const Prices& prices, std::span<const uint32_t> most);
   // What a replica of each slot costs at the least, resources' prices included; what the demands of a model, as in
-  // demands_of_model, cost at the least beside replicas, served somewhere or rejected.
+  // demands_of_model, cost at the least beside replicas, by slot: served there or rejected.
   std::vector<double> least_replica_eur(size_t model, const Prices& prices) const;
-  std::vector<double> least_beside_replicas(size_t model) const;
+  std::vector<std::vector<double>> least_beside_replicas(size_t model) const;
 
   // Of the last evaluation, the part of a model: Σ v of its demands + Σ φ of its deployments.
   double value_of_model(size_t model) const { return value_of_model_[model]; }
@@ -127,7 +127,17 @@ class Relaxation {
   };
   struct Solution {
     double value = 0, replicas = 0;
-    std::vector<Packed> items;  // in the order they fill
+    std::vector<Packed> items;  // those that are in whole first, then the one in part
+  };
+  struct Filling {    // of replicas with items, each in whole
+    size_t next = 0;  // the first that is not in
+    double room = 0;  // replicas that are left
+    double gain = 0;
+    void take(const Packed& item) {
+      ++next;
+      room -= item.weight;
+      gain += item.gain;
+    }
   };
   struct Scratch {
     uint32_t fewest = 1, most = UINT32_MAX;  // replicas that are looked at
@@ -169,6 +179,7 @@ class Relaxation {
   bool any_step(uint32_t candidate, double replica, const Scratch& scratch, const Visit& visit) const;
   void solve_point(uint32_t candidate, uint32_t p, double replica, Scratch& scratch) const;
   bool collect(uint32_t candidate, uint32_t p, uint32_t step, Scratch& scratch) const;
+  static void fill(std::vector<Packed>& items, Filling& filling);
   static void pack(double replica, uint32_t first, uint32_t most, Solution& solution);
   static double allowed(const Item& item, Measure measure);
   void pack_measures(uint32_t candidate, uint32_t point, double replica, uint32_t first, uint32_t most,

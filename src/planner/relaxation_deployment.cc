@@ -6,8 +6,33 @@
 #include "planner/relaxation.h"
 
 namespace tandem::planner {
-// min over first ≤ n ≤ most of n · replica − the gain of the items that fill n: concave in n but for whole numbers, so
-// one pass over the items by gain per weight.
+// Of the items from `next` on those of most gain per weight, as many as fit whole; the next best is then there. By
+// partitions about a pivot, of which only the part that has the last to fit is looked at further: O(items).
+void Relaxation::fill(std::vector<Packed>& items, Filling& filling) {
+  const auto better = [](const Packed& a, const Packed& b) {
+    return a.gain_per_weight != b.gain_per_weight ? a.gain_per_weight > b.gain_per_weight : a.demand < b.demand;
+  };
+  const auto at = [&](size_t i) { return items.begin() + static_cast<std::ptrdiff_t>(i); };
+  for (size_t end = items.size(); filling.next < end;) {
+    std::swap(items[filling.next + (end - filling.next) / 2], items[end - 1]);
+    const Packed pivot = items[end - 1];
+    const auto worse =
+        std::partition(at(filling.next), at(end - 1), [&](const Packed& item) { return better(item, pivot); });
+    const size_t middle = static_cast<size_t>(worse - items.begin());
+    std::swap(items[middle], items[end - 1]);
+    double weight = 0, gain = 0;
+    for (size_t i = filling.next; i < middle; ++i) weight += items[i].weight, gain += items[i].gain;
+    if (weight > filling.room) {
+      end = middle;
+      continue;
+    }
+    filling = {middle, filling.room - weight, filling.gain + gain};
+    if (pivot.weight > filling.room) return;
+    filling.take(pivot);
+  }
+}
+
+// min over first ≤ n ≤ most of n · replica − the gain of the items that fill n: concave in n but for whole numbers.
 void Relaxation::pack(double replica, uint32_t first, uint32_t most, Solution& solution) {
   std::vector<Packed>& items = solution.items;
   double weight = 0, all = 0;
@@ -17,30 +42,21 @@ void Relaxation::pack(double replica, uint32_t first, uint32_t most, Solution& s
     solution.replicas = first;
     return;
   }
-  std::sort(items.begin(), items.end(), [](const Packed& a, const Packed& b) {
-    return a.gain_per_weight != b.gain_per_weight ? a.gain_per_weight > b.gain_per_weight : a.demand < b.demand;
-  });
   solution.value = kForever;
-  double gain = 0, filled = 0, taken = 0;  // taken: fraction of items[i] that is in
-  size_t i = 0;
-  for (double n = first; n <= most; ++n) {
-    const double before = gain;
-    while (i < items.size() && filled < n) {
-      const Packed& item = items[i];
-      const double room = n - filled, whole = item.weight * (1 - taken);
-      if (whole <= room) {
-        gain += item.gain * (1 - taken);
-        filled += whole;
-        taken = 0;
-        ++i;
-      } else {
-        gain += item.gain * room / item.weight;
-        taken += room / item.weight;
-        filled = n;
-      }
+  Filling filling{.room = static_cast<double>(first)};
+  fill(items, filling);
+  double before = 0;
+  for (uint32_t n = first;; filling.room += 1, ++n) {
+    if (n > first && filling.next < items.size() && items[filling.next].weight <= filling.room) {
+      filling.take(items[filling.next]);
+      fill(items, filling);
     }
+    const bool whole = filling.next == items.size();
+    const double part = whole ? 0 : filling.room / items[filling.next].weight;
+    const double gain = filling.gain + (whole ? 0 : part * items[filling.next].gain);
     if (const double value = n * replica - gain; value < solution.value) solution.value = value, solution.replicas = n;
-    if (i == items.size() || (n > first && gain - before <= replica)) break;  // no better from here
+    if (whole || n >= most || (n > first && gain - before <= replica)) return;  // no better from here
+    before = gain;
   }
 }
 

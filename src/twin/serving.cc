@@ -501,10 +501,9 @@ double EnergyFloor::watts(const RequestSizes& sizes, double requests_per_s) cons
 // A step of a request takes d(b) · (P(y) − idle) / y joules, b ≤ y ≤ b / (1 − e^−b). Of each of many narrow ranges of
 // b, the least of every factor.
 EnergyFloor energy_floor(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle,
-                         double utilization_max) {
+                         double steps_per_ms_max) {
   constexpr int kParts = 64;
-  const double step_ms = point.decode_per_token.value();
-  const double most = balance(profile, point.batch, utilization_max * point.batch / step_ms).batch;
+  const double most = balance(profile, point.batch, steps_per_ms_max).batch;
   double least_j = 1e300, low = 0;
   for (const grid::OperatingPoint& next : profile.points) {
     const double wide = (std::min<double>(next.batch, most) - low) / kParts;

@@ -331,15 +331,16 @@ Watts average_power(const grid::Profile& profile, const grid::OperatingPoint& po
                     const Mix& mix);
 
 // What average_power is above idle at the least, whatever else the replicas serve: so much for each second of prefills,
-// and for each decode step of each request (the first token of an answer comes of its prefill). Holds for batches up to
-// the point's and up to that utilisation, (0, 1]: what bounds energy from below by a price for each request.
+// and for each decode step of each request (the first token of an answer comes of its prefill): what bounds energy from
+// below by a price for each request. Holds for batches up to the point's, and up to that of a replica that is asked for
+// so many decode steps a ms of decoding: a step of a small batch takes more for each request than one of a large.
 struct EnergyFloor {
   double prefill_w = 0;
   double step_j = 0;
   double watts(const RequestSizes& sizes, double requests_per_s) const;
 };
 EnergyFloor energy_floor(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle,
-                         double utilization_max);
+                         double steps_per_ms_max);
 
 // ---- Load, verdicts ----------------------------------------------------------------------------------------------
 

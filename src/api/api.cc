@@ -8,6 +8,7 @@
 #include "api/branch_routes.h"
 #include "api/call.h"
 #include "api/change_feed.h"
+#include "api/desk.h"
 #include "api/inventory_routes.h"
 #include "api/open_inference.h"
 #include "api/query_desk.h"
@@ -31,7 +32,7 @@ constexpr int kWhatIfsHeldMax = 4, kReplaysHeldMax = 4, kSchedulesHeldMax = 2, k
 constexpr size_t kThreadsAside = 2;        // long reads: as many at once as leave the request path its cores
 constexpr size_t kDecisionsMax = 1'000;    // a page of them is ~1 MB
 constexpr size_t kEventsMax = 1'000;       // of the log, a page
-constexpr size_t kLogBytesMax = 4u << 20;  // read from disk for one page
+constexpr size_t kLogBytesMax = 4u << 20;  // read from disk for one page, a batch at the least
 constexpr size_t kFactsMax = 4'096;        // as a batch of the log holds
 
 Result<grid::State> read_state(std::string_view text) {
@@ -373,6 +374,19 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
       Result<Json> answer = offset ? Result<Json>(Json::Object{{"offset", *offset}})
                                    : Result<Json>(tl::unexpected(std::move(offset.error())));
       co_await respond_result(std::move(answer), writer);
+      co_return;
+    }
+    case Operation::get_grid:
+    case Operation::get_plan:
+    case Operation::get_log:
+    case Operation::preview_site:
+    case Operation::preview_link: {  // of a nation these are megabytes, and a second to judge
+      const Api::Routes& routes = *routes_;
+      auto text = co_await run_aside(routes_->aside, [&]() -> Result<std::string> {
+        TANDEM_ASSIGN(const Json answer, routes.read(operation, call));
+        return to_json(answer);
+      });
+      co_await respond_table(std::move(text), false, writer);
       co_return;
     }
     default: {

@@ -41,9 +41,6 @@ void PlanWorker::run() {
     }
     const Duration start = clock_.monotonic();
     Result result;
-    // What comes after a draft is made from nothing, not from what was merely quick.
-    const bool is_whole = job->wanted.work_limit > 0;
-    if (is_whole && job->incumbent && job->incumbent->work() == 0) job->incumbent.reset();
     result.plan = planner.plan(*job->grid, job->incumbent.get(), job->wanted.plan_id, job->wanted.seed,
                                planner::WorkLimit{job->wanted.work_limit}, job->stop.get_token());
     result.solve_ms = (clock_.monotonic() - start).seconds() * 1e3;

@@ -363,7 +363,7 @@ std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_
   // machine.
   const Duration overdue_after = seconds(60) + milliseconds(60 * static_cast<int64_t>(demands));
   const bool is_overdue = state.pending && now - state.pending->requested_at > overdue_after;
-  const bool has_draft = state.plan && state.plan->work() == 0;
+  const bool has_draft = state.plan && state.plan->draft();
   const bool drafts = state.plan ? has_draft : demands > kWholeAtOnce;
   const bool makes_whole = state.pending && state.pending->work_limit > 0;
   const bool may_ask = now >= state.plan_not_before;

@@ -36,7 +36,7 @@ size_t requests_of(TestWorld& world) {
   return count;
 }
 
-const std::string kHead = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-acme\r\n";
+const std::string kHead = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sk-acme\r\n";
 
 std::string post(const std::string& body, const std::string& more_headers = {}) {
   return kHead + more_headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
@@ -63,7 +63,7 @@ TEST(GatewayEdges, WhatTwoParsersCouldReadDifferentlyReachesNoEngine) {
            std::string("Content-Length: 5\r\r\n"),
        }) {
     const std::string answer =
-        send_raw(world, kHead + fields + "\r\n" + kWholeBody + "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n");
+        send_raw(world, kHead + fields + "\r\n" + kWholeBody + "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_THAT(answer, testing::StartsWith("HTTP/1.1 400 ")) << fields;
     EXPECT_THAT(answer, HasSubstr("\r\nconnection: close\r\n")) << fields;
     EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << "only one answer: " << fields;

@@ -266,8 +266,11 @@ std::shared_ptr<const BoundTable> LiveBoard::current() const {
 void LiveBoard::refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& version) const {
   const uint64_t newest = version_.load(std::memory_order_acquire);
   if (newest == version) return;
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return;  // the next request takes it
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (cached == nullptr)
+    lock.lock();  // it has none to serve on
+  else if (!lock.try_lock())
+    return;  // the next request takes it
   cached = current_;
   version = version_.load(std::memory_order_relaxed);
 }

@@ -152,7 +152,7 @@ class LiveBoard {
   std::shared_ptr<const BoundTable> current() const;
   void note_spending(Instant month_begin, const std::vector<Spending>& spending);
 
-  // Takes the newer table if there is one and nobody is publishing at this moment; never waits.
+  // Takes the newer table if there is one and nobody is publishing at this moment. Waits only for the first.
   void refresh(std::shared_ptr<const BoundTable>& cached, uint64_t& version) const;
 
   PrefixBoard& prefixes() { return prefixes_; }

@@ -77,10 +77,7 @@ asio::awaitable<void> Connection::run() {
       co_await answer();
     }
   }
-  if (stage_ != Stage::broken) {
-    const auto settled = co_await settle();
-    if (settled) co_await drain();
-  }
+  if (stage_ != Stage::broken) co_await drain();
   close_now();
 }
 
@@ -106,13 +103,7 @@ asio::awaitable<Connection::Received> Connection::receive() {
     if (wait_ == Wait::idle && server_->closing()) co_return Received::nothing;
     const Input input = timed_out_ ? Input::ended : take_input();
     if (input == Input::ended) co_return timed_out_&& wait_ != Wait::idle ? Received::refused : Received::nothing;
-    if (input == Input::none && wait_ == Wait::idle && socket_.is_behind()) {
-      const auto settled = co_await settle();
-      if (!settled) co_return Received::nothing;
-      wait_for(Wait::idle, server_->options().idle_timeout);
-    } else if (input == Input::none) {
-      co_await socket_.readable();
-    }
+    if (input == Input::none) co_await socket_.readable();
   }
   deadline_.clear();
   wait_ = Wait::handler;
@@ -184,7 +175,7 @@ void Connection::on_deadline() {
 }
 
 void Connection::close_if_idle() {
-  if (wait_ == Wait::idle && !has_unread() && !socket_.is_behind()) close_now();
+  if (wait_ == Wait::idle && !has_unread()) close_now();
 }
 
 asio::awaitable<void> Connection::answer() {
@@ -344,9 +335,6 @@ asio::awaitable<Result<void>> Connection::send(std::span<asio::const_buffer> pie
     co_await socket_.writable();
   }
 }
-
-// Waits until the kernel has taken all that was written.
-asio::awaitable<Result<void>> Connection::settle() { return send({}); }
 
 // The client has gone, or was given up.
 Result<void> Connection::break_off() {

@@ -110,7 +110,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Result<void> make_head(int status, const Headers& headers, std::string_view framing);
   void frame(std::string_view piece, Chunk& chunk) const;
   boost::asio::awaitable<Result<void>> send(std::span<boost::asio::const_buffer> pieces);
-  boost::asio::awaitable<Result<void>> settle();
   Result<void> break_off();
 
   std::shared_ptr<ServerState> server_;

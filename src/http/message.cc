@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -16,6 +17,16 @@ int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+bool names_loopback(std::string_view host) {
+  const size_t name_end = host.starts_with('[') ? host.find(']') : host.find(':');
+  std::string_view name = host.substr(0, name_end);
+  if (name == "127.0.0.1" || iequals(name, "localhost")) return true;
+  if (name.starts_with('[')) name.remove_prefix(1);
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(name, error);
+  return !error && address.is_loopback();
 }
 
 // Percent-decoding, with `plus` as a space where it is one.
@@ -104,7 +115,8 @@ std::string to_string(const Endpoint& endpoint) {
 }
 
 bool is_from_this_machine(const Request& request) {
-  return request.peer_is_loopback && !request.headers.find("x-forwarded-for") && !request.headers.find("forwarded");
+  return request.peer_is_loopback && !request.headers.find("x-forwarded-for") && !request.headers.find("forwarded") &&
+         names_loopback(request.headers.value_or("host", "localhost"));
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text) {

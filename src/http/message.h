@@ -117,7 +117,8 @@ struct Request {
 };
 
 // A request of this machine itself, as far as can be told: a loopback peer that passes nothing on for another, as a
-// proxy beside this program does.
+// proxy beside this program does, and asks for this machine by a loopback name or address. (A page of another site
+// whose name leads here for once asks for it by that name.)
 bool is_from_this_machine(const Request& request);
 
 // Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.

@@ -8,6 +8,27 @@
 namespace tandem::http {
 namespace {
 
+TEST(Request, IsFromThisMachineWhereItsPeerAndTheNameItAsksForAre) {
+  Request request;
+  request.peer_is_loopback = true;
+  EXPECT_TRUE(is_from_this_machine(request)) << "HTTP/1.0 names no host";
+  for (const char* host : {"localhost", "LocalHost:8080", "127.0.0.1:1", "127.0.0.9", "[::1]:8080", "[::1]"}) {
+    request.headers.set("host", host);
+    EXPECT_TRUE(is_from_this_machine(request)) << host;
+  }
+  for (const char* host :
+       {"evil.example:8080", "localhost.evil.example", "192.0.2.1", "[2001:db8::1]:80", "", ":80", "["}) {
+    request.headers.set("host", host);
+    EXPECT_FALSE(is_from_this_machine(request)) << host;
+  }
+  request.headers.set("host", "localhost");
+  request.headers.set("forwarded", "for=192.0.2.7");
+  EXPECT_FALSE(is_from_this_machine(request));
+  request.headers.remove("forwarded");
+  request.peer_is_loopback = false;
+  EXPECT_FALSE(is_from_this_machine(request));
+}
+
 TEST(Headers, FindsWithoutRegardToCase) {
   Headers headers{{"Content-Type", "a"}, {"x", "1"}, {"X", "2"}};
   EXPECT_EQ(headers.find("content-type"), "a");

@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
 
@@ -30,7 +29,7 @@ Reactor::Reactor(asio::io_context& context)
       context_(context),
       epoll_(context),
       buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)),
-      round_(std::make_unique_for_overwrite<char[]>(kRoundBytes)) {
+      gathered_(std::make_unique_for_overwrite<char[]>(kGatherBytes)) {
   const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);
   CHECK(descriptor >= 0);  // as Asio's own
   epoll_.assign(descriptor);
@@ -90,30 +89,9 @@ void Reactor::handle_events() {
       const epoll_event& event = events_[events_begin_++];
       if (event.data.ptr != nullptr) static_cast<Socket*>(event.data.ptr)->handle(event.events);
     }
-    send_messages();
     if (count <= 1) break;  // little to do: let the context wait for more
   }
   handling_ = false;
-}
-
-// The pieces, which it takes whole, are up to kMessageBytes.
-void Reactor::add_message(Socket& from, std::span<asio::const_buffer> pieces) {
-  const size_t bytes = asio::buffer_size(pieces);
-  if (round_bytes_ + bytes > kRoundBytes) send_messages();
-  messages_.push_back({&from, round_bytes_, bytes});
-  for (asio::const_buffer& piece : pieces) {
-    std::memcpy(round_.get() + round_bytes_, piece.data(), piece.size());
-    round_bytes_ += piece.size();
-    piece += piece.size();
-  }
-  if (!handling_) send_messages();
-}
-
-// Runs nobody's code but this file's, so that no message is added meanwhile.
-void Reactor::send_messages() {
-  for (const Message& message : messages_) message.from->send_message({round_.get() + message.begin, message.bytes});
-  messages_.clear();
-  round_bytes_ = 0;
 }
 
 // --- a socket ---
@@ -122,7 +100,6 @@ boost::system::error_code Socket::open(int descriptor) {
   CHECK(descriptor_ < 0);
   can_read_ = can_write_ = true;
   hung_up_ = false;
-  error_ = {};
   if (!reactor_.add(descriptor, *this)) {
     const auto error = last_error();
     ::close(descriptor);
@@ -134,9 +111,7 @@ boost::system::error_code Socket::open(int descriptor) {
 
 void Socket::close() {
   if (descriptor_ < 0) return;
-  if (has_message_) reactor_.send_messages();
   ::close(std::exchange(descriptor_, -1));
-  unsent_.clear();
   reactor_.forget(*this);
   unlink();
   set_in_use(false);
@@ -145,7 +120,6 @@ void Socket::close() {
 }
 
 void Socket::end_sending() {
-  if (has_message_) reactor_.send_messages();
   if (is_open()) ::shutdown(descriptor_, SHUT_WR);
 }
 
@@ -176,7 +150,6 @@ Socket::Moved Socket::read(std::span<char> into) {
   if (count == 0) return {0, asio::error::eof};
   if (errno != EAGAIN && errno != EWOULDBLOCK) return {0, last_error()};
   can_read_ = false;
-  if (error_) return {0, error_};  // what was asked was never sent: there will be no answer
   return {0, asio::error::would_block};
 }
 
@@ -184,63 +157,41 @@ Socket::Moved Socket::write(std::span<asio::const_buffer> pieces) {
   constexpr size_t kPiecesMax = 8;
   CHECK(pieces.size() <= kPiecesMax);
   if (!is_open()) return {0, asio::error::bad_descriptor};
-  const size_t wanted = asio::buffer_size(pieces);
-  const bool is_message = wanted > 0 && wanted <= Reactor::kMessageBytes;
-  if (has_message_ && !is_message) reactor_.send_messages();  // which come first
-  if (error_) return {0, error_};
-  if (is_behind() || (wanted > 0 && !can_write_)) return {0, asio::error::would_block};
-  if (wanted == 0) return {};
-  if (is_message) {
-    has_message_ = true;
-    reactor_.add_message(*this, pieces);
-    return {wanted, error_};
-  }
   std::array<iovec, kPiecesMax> parts;
+  size_t wanted = 0;
   size_t count = 0;
-  for (const asio::const_buffer& piece : pieces) parts[count++] = {const_cast<void*>(piece.data()), piece.size()};
-  const Moved moved = send(std::span(parts).first(count), wanted);
-  size_t taken = moved.bytes;
+  for (const asio::const_buffer& piece : pieces) {
+    if (piece.size() == 0) continue;
+    parts[count++] = {const_cast<void*>(piece.data()), piece.size()};
+    wanted += piece.size();
+  }
+  if (wanted == 0) return {};
+  if (!can_write_) return {0, asio::error::would_block};
+  if (count > 1 && wanted <= Reactor::kGatherBytes) {
+    char* to = reactor_.gathered_.get();
+    for (const iovec& part : std::span(parts).first(count))
+      to = std::copy_n(static_cast<char*>(part.iov_base), part.iov_len, to);
+    parts[0] = {reactor_.gathered_.get(), wanted};
+    count = 1;
+  }
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = count;
+  ssize_t sent = 0;
+  do {
+    sent = count == 1 ? ::send(descriptor_, parts[0].iov_base, wanted, MSG_NOSIGNAL)
+                      : ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {0, last_error()};
+  auto taken = static_cast<size_t>(std::max<ssize_t>(sent, 0));
+  const Moved moved{taken, taken == wanted ? boost::system::error_code() : asio::error::would_block};
+  if (taken < wanted) can_write_ = false;
   for (asio::const_buffer& piece : pieces) {
     const size_t part = std::min(taken, piece.size());
     piece += part;
     taken -= part;
   }
   return moved;
-}
-
-// In one call; would_block where the kernel takes less than the bytes that the parts have, which may be none.
-Socket::Moved Socket::send(std::span<iovec> parts, size_t bytes) {
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  ssize_t sent = 0;
-  do {
-    sent = parts.size() == 1 ? ::send(descriptor_, parts[0].iov_base, bytes, MSG_NOSIGNAL)
-                             : ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {0, last_error()};
-  const auto taken = static_cast<size_t>(std::max<ssize_t>(sent, 0));
-  can_write_ = taken == bytes;
-  return {taken, can_write_ ? boost::system::error_code() : asio::error::would_block};
-}
-
-void Socket::send_message(std::string_view bytes) {
-  has_message_ = false;
-  if (error_) return;
-  if (!is_behind()) bytes.remove_prefix(send_now(bytes));
-  unsent_.append(bytes);
-}
-
-// How many of the bytes are done with; whoever waits is told where that is not simply all.
-size_t Socket::send_now(std::string_view bytes) {
-  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  const Moved moved = send({&part, 1}, bytes.size());
-  if (!moved.error) return bytes.size();
-  wake();
-  if (moved.error == asio::error::would_block) return moved.bytes;
-  error_ = moved.error;
-  can_read_ = true;  // a read tells of it
-  return bytes.size();
 }
 
 asio::awaitable<void> Socket::wait(bool to_write) {
@@ -270,10 +221,7 @@ void Socket::handle(uint32_t events) {
   reads_in_turn_ = 0;
   const bool ends = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (ends || (events & EPOLLIN) != 0) can_read_ = true;
-  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
-    can_write_ = true;
-    if (is_behind()) unsent_.erase(0, send_now(unsent_));
-  }
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) can_write_ = true;
   if (ends) hang_up();
   if (waits_to_write_ ? can_write_ : can_read_) waiter_.notify();  // which may end this socket
 }

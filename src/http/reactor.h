@@ -4,7 +4,6 @@
 #pragma once
 
 #include <sys/epoll.h>
-#include <sys/uio.h>
 
 #include <array>
 #include <boost/asio/awaitable.hpp>
@@ -16,9 +15,6 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "http/signal.h"
 
@@ -40,12 +36,9 @@ class Reactor final : public boost::asio::execution_context::service {
 
   // Where all sockets read to: valid until whoever reads next, so that connections that wait hold no buffer.
   std::span<char> read_buffer() { return {buffer_.get(), kReadBytes}; }
-  // What is written while events are handled goes out when all that came at once have been: one after another, so that
-  // neither this program's instructions nor the kernel's drive the other's out of the caches with each message
-  // (docs/decisions/0027-a-round-sends-at-its-end.md). Messages of more than this go out at once: the kernel takes
-  // longer to be told of several pieces, or of one more, than it takes to copy that much, and no more.
-  static constexpr size_t kMessageBytes = 8 * 1024;
-  static constexpr size_t kRoundBytes = 64 * 1024;  // of messages; with more, those so far go out in between
+  // Where a message in pieces is put together. The kernel takes longer to be told of several pieces than it takes to
+  // copy that much.
+  static constexpr size_t kGatherBytes = 8 * 1024;
 
   boost::asio::io_context& context() { return context_; }
 
@@ -66,20 +59,11 @@ class Reactor final : public boost::asio::execution_context::service {
   void use(bool more);
   void arm();
   void handle_events();
-  void add_message(Socket& from, std::span<boost::asio::const_buffer> pieces);
-  void send_messages();
 
   boost::asio::io_context& context_;
   boost::asio::posix::stream_descriptor epoll_;
   std::unique_ptr<char[]> buffer_;
-  struct Message {
-    Socket* from = nullptr;
-    size_t begin = 0;  // in round_
-    size_t bytes = 0;
-  };
-  std::unique_ptr<char[]> round_;
-  std::vector<Message> messages_;  // of the round, in round_ one after another; their sockets are open
-  size_t round_bytes_ = 0;
+  std::unique_ptr<char[]> gathered_;
   Sockets sockets_;
   std::array<epoll_event, kEventsMax> events_{};
   size_t events_begin_ = 0;  // those not handled yet are [begin, end)
@@ -123,12 +107,9 @@ class Socket : public SocketHook {
     boost::system::error_code error;
   };
   Moved read(std::span<char> into);
-  // Up to 8 pieces. Where all of them are a message (see Reactor::kMessageBytes), it is taken whole and kept until it
-  // has been sent; an error of that comes with a later call. Where a part of more is taken, the pieces are what is
-  // left, and it is to be waited for. No pieces: would_block while something written before has not been sent.
+  // In one call, up to 8 pieces. Where it took but a part, without an error, the pieces are what is left, and it is to
+  // be waited for.
   Moved write(std::span<boost::asio::const_buffer> pieces);
-  // The kernel had no room for all that was written; the rest follows when it has.
-  bool is_behind() const { return !unsent_.empty(); }
 
   // Returns when it can be read or written, is closed, or was woken: whoever waits looks again.
   boost::asio::awaitable<void> readable() { return wait(false); }
@@ -143,9 +124,6 @@ class Socket : public SocketHook {
   boost::asio::awaitable<void> wait(bool to_write);
   void handle(uint32_t events);
   void hang_up();
-  void send_message(std::string_view bytes);
-  size_t send_now(std::string_view bytes);
-  Moved send(std::span<iovec> parts, size_t bytes);
 
   Reactor& reactor_;
   int descriptor_ = -1;
@@ -154,10 +132,7 @@ class Socket : public SocketHook {
   bool can_write_ = false;
   bool hung_up_ = false;
   bool waits_to_write_ = false;
-  bool has_message_ = false;  // in the round
   int reads_in_turn_ = 0;
-  boost::system::error_code error_;  // of sending
-  std::string unsent_;               // of a round's messages
   Signal waiter_;
   std::function<void()> on_hang_up_;
 };

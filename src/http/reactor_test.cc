@@ -31,23 +31,6 @@ class Pair {
   size_t send(std::string_view bytes) const {
     return static_cast<size_t>(std::max<ssize_t>(0, ::write(peer, bytes.data(), bytes.size())));
   }
-  Socket::Moved write(std::initializer_list<std::string_view> texts) {
-    std::vector<asio::const_buffer> pieces;
-    for (const std::string_view text : texts) pieces.emplace_back(text.data(), text.size());
-    return socket.write(pieces);
-  }
-  // What has come at the other end.
-  std::string received() const {
-    std::string bytes(1'000'000, ' ');
-    const ssize_t count = ::read(peer, bytes.data(), bytes.size());
-    bytes.resize(static_cast<size_t>(std::max<ssize_t>(0, count)));
-    return bytes;
-  }
-  // Whoever awaits it goes on while events are handled.
-  asio::awaitable<void> come() {
-    EXPECT_EQ(read().error, asio::error::would_block);
-    return socket.readable();
-  }
   Socket::Moved read() { return socket.read(Reactor::of(context).read_buffer()); }
   void start(asio::awaitable<void> work) { asio::co_spawn(context, std::move(work), asio::detached); }
 
@@ -123,68 +106,6 @@ TEST(Reactor, WakesAWriterWhenThereIsRoom) {
   }
   pair.context.poll();
   EXPECT_TRUE(done);
-}
-
-TEST(Reactor, WhatARoundWritesGoesOutAtItsEndInOrder) {
-  Pair pair;
-  std::string came_before;
-  pair.start([](Pair& p, std::string& before) -> asio::awaitable<void> {
-    co_await p.come();
-    EXPECT_FALSE(p.write({"fir", "st "}).error);
-    EXPECT_FALSE(p.write({"second"}).error);
-    before = p.received();
-    p.socket.set_in_use(false);
-  }(pair, came_before));
-  pair.context.poll();
-  pair.send("go");
-  pair.context.poll();
-  EXPECT_EQ(came_before, "");
-  EXPECT_EQ(pair.received(), "first second");
-}
-
-TEST(Reactor, ClosingSendsWhatTheRoundWrote) {
-  Pair pair;
-  pair.start([](Pair& p) -> asio::awaitable<void> {
-    co_await p.come();
-    EXPECT_FALSE(p.write({"last words"}).error);
-    p.socket.close();
-  }(pair));
-  pair.context.poll();
-  pair.send("go");
-  pair.context.poll();
-  EXPECT_EQ(pair.received(), "last words");
-}
-
-TEST(Reactor, WhatTheKernelHasNoRoomForFollowsWhenItHas) {
-  Pair pair;
-  std::string written, received;
-  bool settled = false;
-  pair.start([](Pair& p, std::string& all, bool& done) -> asio::awaitable<void> {
-    co_await p.come();
-    for (char c = 'a';; c = c == 'z' ? 'a' : static_cast<char>(c + 1)) {
-      const std::string message(Reactor::kMessageBytes, c);
-      if (p.write({message}).error) break;
-      all += message;
-    }
-    EXPECT_TRUE(p.socket.is_behind());
-    while (p.write({}).error == asio::error::would_block) co_await p.socket.writable();
-    done = true;
-    p.socket.set_in_use(false);
-  }(pair, written, settled));
-  pair.context.poll();
-  pair.send("go");
-  pair.context.poll();
-  EXPECT_FALSE(settled);
-  for (std::string piece; !(piece = pair.received()).empty(); pair.context.poll()) received += piece;
-  EXPECT_TRUE(settled);
-  EXPECT_EQ(received, written);
-}
-
-TEST(Reactor, OneThatCannotSendSaysSo) {
-  Pair pair;
-  pair.close_peer();
-  EXPECT_EQ(pair.write({"nobody", " there"}).error, asio::error::broken_pipe);
-  EXPECT_EQ(pair.write({"still"}).error, asio::error::broken_pipe);
 }
 
 TEST(Reactor, TellsOfTheEndWithoutARead) {

@@ -458,7 +458,7 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   const bool is_draft = limit.iterations == 0;
   if (is_draft)
     making.draft(incumbent != nullptr);
-  else if (incumbent != nullptr)
+  else if (incumbent != nullptr && !incumbent->draft())  // what follows a draft is not made from it, but pays its moves
     making.from_incumbent(prices_);
   else
     making.from_nothing();
@@ -469,7 +469,8 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   plan.set_id(std::move(plan_id));
   plan.set_base_offset(snapshot.offset);
   plan.set_seed(seed);
-  plan.set_work(is_draft ? 0 : std::max<uint64_t>(1, making.iterations()));
+  plan.set_work(making.iterations());
+  plan.set_draft(is_draft);
   const Costs costs = write_deployments(problem, search, &plan);
   std::vector<uint32_t> order(problem.demands.size());
   for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;

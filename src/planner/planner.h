@@ -23,7 +23,7 @@ struct WorkLimit {
   // Of local improvement for each 1,000 demands, in each of up to four searches apart and in the one that goes on from
   // the best of them; and for each plan of a model by itself, of which there are as many as gain by it. Never seconds,
   // so that a plan can be made again. None: a draft, the first plan that can be built, or the one before mended, with
-  // no bound proven; its `work` is 0.
+  // no bound proven, and marked `draft`.
   uint64_t iterations = 10'000;
 };
 

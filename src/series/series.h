@@ -28,7 +28,7 @@ inline constexpr size_t kTextBytesMax =
     128;  // of each name in a row: ids are short, and a window's totals must fit one event
 inline constexpr size_t kSeriesBytesMax = 512;    // of a sample's series: a metric's name with a handful of labels
 inline constexpr size_t kTotalsMax = 400'000;     // (tenant, model, site) in one window: 50,000 tenants at eight each
-inline constexpr size_t kTotalsPerEvent = 7'000;  // with the longest names, under the log's limit of 4 MB an event
+inline constexpr size_t kTotalsPerEvent = 7'000;  // with the longest names, 4 MB, under what the log takes of an event
 
 enum class Outcome : uint8_t {
   completed,

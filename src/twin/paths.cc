@@ -45,9 +45,11 @@ const std::shared_ptr<const Network>& Networks::of(grid::FlexAlgoIndex algo) {
 }
 
 std::shared_ptr<const PathTree> Networks::tree(grid::FlexAlgoIndex algo, grid::NodeIndex source) {
-  if (trees_.size() >= kTreesMax) trees_.clear();
-  std::shared_ptr<const PathTree>& tree = trees_[{algo.value, source.value}];
-  if (!tree) tree = std::make_shared<const PathTree>(of(algo), source);
+  constexpr size_t kBytesOfNode = 48;  // what a tree holds of each
+  const std::pair key(algo.value, source.value);
+  if (const auto known = trees_.find(key); known != trees_.end()) return known->second;
+  auto tree = std::make_shared<const PathTree>(of(algo), source);
+  if ((trees_.size() + 1) * snapshot_.nodes.size() * kBytesOfNode <= kTreeBytesMax) trees_.emplace(key, tree);
   return tree;
 }
 

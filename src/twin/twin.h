@@ -56,8 +56,8 @@ class Networks {
   RegionReach reach(grid::FlexAlgoIndex algo, grid::RegionIndex region);
 
  private:
-  // As many as a nation has anchors and pools; beyond it all are made anew. 48 bytes a node each.
-  static constexpr size_t kTreesMax = 2'048;
+  // Of all trees together; further ones are made anew each time. More than a nation of 1,000 sites has (50 MB).
+  static constexpr size_t kTreeBytesMax = size_t{256} << 20;
   const grid::Snapshot snapshot_;                                                   // O(1) copy
   std::vector<std::shared_ptr<const Network>> made_;                                // the IGP's, then by algorithm
   std::map<std::pair<uint32_t, uint32_t>, std::shared_ptr<const PathTree>> trees_;  // by algorithm and source

@@ -147,6 +147,8 @@ struct Api::Routes {
   Result<Json> read_log(const Call& call) const;
   Result<Json> preview(const Call& call, Thing thing) const;
   Result<std::vector<log::Event>> events(Operation operation, const Call& call) const;
+  asio::awaitable<void> read_aside(Operation operation, const Call& call, http::ResponseWriter& writer);
+  asio::awaitable<void> record(Operation operation, const Call& call, http::ResponseWriter& writer) const;
   Result<Json> ready(const Call& call) const;
   Result<Json> serving(const Call& call) const;
   void measure_table(const Published* published) const;
@@ -251,6 +253,27 @@ Result<std::vector<log::Event>> Api::Routes::events(Operation operation, const C
   if (operation == Operation::post_facts) return fact_events(call);
   TANDEM_ASSIGN(log::Event event, state_event(call, operation == Operation::set_site_state ? "site" : "link"));
   return std::vector<log::Event>{std::move(event)};
+}
+
+// What of a nation is megabytes, or takes a second to judge: the thread that serves others has its time.
+asio::awaitable<void> Api::Routes::read_aside(Operation operation, const Call& call, http::ResponseWriter& writer) {
+  auto text = co_await run_aside(aside, [&]() -> Result<std::string> {
+    TANDEM_ASSIGN(const Json answer, read(operation, call));
+    return to_json(answer);
+  });
+  co_await respond_text(std::move(text), false, writer);
+}
+
+asio::awaitable<void> Api::Routes::record(Operation operation, const Call& call, http::ResponseWriter& writer) const {
+  auto what = events(operation, call);
+  if (!what) {
+    co_await writer.respond_error(what.error());
+    co_return;
+  }
+  auto offset = co_await submit(parts.core, std::move(*what));
+  Result<Json> answer = offset ? Result<Json>(Json::Object{{"offset", *offset}})
+                               : Result<Json>(tl::unexpected(std::move(offset.error())));
+  co_await respond_result(std::move(answer), writer);
 }
 
 Api::Api(const ApiParts& parts) : routes_(new Routes(parts)) {}
@@ -364,31 +387,12 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     }
     case Operation::set_site_state:
     case Operation::set_link_state:
-    case Operation::post_facts: {
-      auto events = routes_->events(operation, call);
-      if (!events) {
-        co_await writer.respond_error(events.error());
-        co_return;
-      }
-      auto offset = co_await submit(routes_->parts.core, std::move(*events));
-      Result<Json> answer = offset ? Result<Json>(Json::Object{{"offset", *offset}})
-                                   : Result<Json>(tl::unexpected(std::move(offset.error())));
-      co_await respond_result(std::move(answer), writer);
-      co_return;
-    }
+    case Operation::post_facts: co_await routes_->record(operation, call, writer); co_return;
     case Operation::get_grid:
     case Operation::get_plan:
     case Operation::get_log:
     case Operation::preview_site:
-    case Operation::preview_link: {  // of a nation these are megabytes, and a second to judge
-      const Api::Routes& routes = *routes_;
-      auto text = co_await run_aside(routes_->aside, [&]() -> Result<std::string> {
-        TANDEM_ASSIGN(const Json answer, routes.read(operation, call));
-        return to_json(answer);
-      });
-      co_await respond_table(std::move(text), false, writer);
-      co_return;
-    }
+    case Operation::preview_link: co_await routes_->read_aside(operation, call, writer); co_return;
     default: {
       auto answer = routes_->read(operation, call);
       co_await respond_result(std::move(answer), writer);

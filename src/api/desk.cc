@@ -92,13 +92,13 @@ bool asks_for_csv(const http::Request& request) {
   return request.headers.value_or("accept", "").starts_with("text/csv");
 }
 
-boost::asio::awaitable<void> respond_table(Result<std::string> table, bool as_csv, http::ResponseWriter& writer) {
-  if (!table) {
-    co_await respond_failure(table.error(), writer);
+boost::asio::awaitable<void> respond_text(Result<std::string> made, bool as_csv, http::ResponseWriter& writer) {
+  if (!made) {
+    co_await respond_failure(made.error(), writer);
     co_return;
   }
   http::Headers headers = http::content_type(as_csv ? "text/csv; charset=utf-8" : "application/json");
-  std::string text = std::move(*table);
+  std::string text = std::move(*made);
   co_await writer.respond(200, std::move(headers), std::move(text));
 }
 

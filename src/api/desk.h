@@ -94,8 +94,8 @@ Result<int64_t> read_whole(const Json& body, const char* name, int64_t fallback,
 Result<bool> read_flag(const Json& body, const char* name, bool fallback);
 Result<double> read_positive(const Json& body, const char* name, double fallback, double most);
 
-// Tables go out as CSV where the client asks for it, else as JSON.
+// Tables go out as CSV where the client asks for it, else as JSON. `text` is either, as it goes out.
 bool asks_for_csv(const http::Request& request);
-boost::asio::awaitable<void> respond_table(Result<std::string> table, bool as_csv, http::ResponseWriter& writer);
+boost::asio::awaitable<void> respond_text(Result<std::string> text, bool as_csv, http::ResponseWriter& writer);
 
 }  // namespace tandem::api

@@ -65,7 +65,7 @@ asio::awaitable<void> QueryDesk::answer(const Call& call, http::ResponseWriter& 
       fail(ErrorCode::resource_exhausted, "too many queries wait already; try again in a moment");
   const DeskPlace place(held_, kHeldMax);
   if (place.is_free()) answer = co_await run_aside(threads_, [&] { return work(call, as_csv); });
-  co_await respond_table(std::move(answer), as_csv, writer);
+  co_await respond_text(std::move(answer), as_csv, writer);
 }
 
 }  // namespace tandem::api

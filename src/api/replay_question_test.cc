@@ -25,11 +25,7 @@ TEST(ReplayDesk, AnswersForEachPolicyOnTheSameRequests) {
 
 TEST(ReplayDesk, SaysWhatIsWrong) {
   Inventory inventory(3);
-  const auto parameter = [&](std::string body) {
-    const Answer answer = inventory.ask("POST", kReplayPath, std::move(body));
-    EXPECT_EQ(answer.status, 400) << answer.text;
-    return std::string(answer.json["error"]["param"].text());
-  };
+  const auto parameter = [&](std::string body) { return inventory.refused_for(kReplayPath, std::move(body)); };
   EXPECT_EQ(parameter(R"({"policies":["best"]})"), "policies");
   EXPECT_EQ(parameter(R"({"policies":[]})"), "policies");
   EXPECT_EQ(parameter(R"({"duration_s":1e9})"), "duration_s");

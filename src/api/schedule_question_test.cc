@@ -47,11 +47,7 @@ TEST(ScheduleDesk, ALimitOfNoTimeStillPlansEveryPeriod) {
 
 TEST(ScheduleDesk, SaysWhatIsWrong) {
   Inventory inventory(3);
-  const auto parameter = [&](std::string body) {
-    const Answer answer = inventory.ask("POST", kSchedulePath, std::move(body));
-    EXPECT_EQ(answer.status, 400) << answer.text;
-    return std::string(answer.json["error"]["param"].text());
-  };
+  const auto parameter = [&](std::string body) { return inventory.refused_for(kSchedulePath, std::move(body)); };
   EXPECT_EQ(parameter(R"({"periods":0})"), "periods");
   EXPECT_EQ(parameter(R"({"periods":25})"), "periods");
   EXPECT_EQ(parameter(R"({"work":0})"), "work");

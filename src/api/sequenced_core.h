@@ -65,6 +65,13 @@ struct Inventory : LateCore, TestSurface {
     if (sites > 0) core->record(test_support::small_world(sites));
     search.rebuild(core->state().inventory);
   }
+
+  // Which parameter a question is refused for.
+  std::string refused_for(const char* path, std::string body) {
+    const Answer answer = ask("POST", path, std::move(body));
+    EXPECT_EQ(answer.status, 400) << answer.text;
+    return std::string(answer.json["error"]["param"].text());
+  }
 };
 
 // What the planner's job would answer to the plan that is asked for.

@@ -87,11 +87,7 @@ TEST(TeDesk, KeepsToTheLimitOfPolicies) {
 
 TEST(TeDesk, SaysWhatIsWrong) {
   CrowdedRing inventory;
-  const auto parameter = [&](std::string body) {
-    const Answer answer = inventory.ask("POST", kTePath, std::move(body));
-    EXPECT_EQ(answer.status, 400) << answer.text;
-    return std::string(answer.json["error"]["param"].text());
-  };
+  const auto parameter = [&](std::string body) { return inventory.refused_for(kTePath, std::move(body)); };
   EXPECT_EQ(parameter(R"({"segments_max":1})"), "segments_max");
   EXPECT_EQ(parameter(R"({"segments_max":4})"), "segments_max");
   EXPECT_EQ(parameter(R"({"adjacency":"yes"})"), "adjacency");

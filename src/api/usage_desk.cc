@@ -225,7 +225,7 @@ Result<std::string> UsageDesk::work(const Call& call, bool as_csv) const {
 asio::awaitable<void> UsageDesk::answer(const Call& call, http::ResponseWriter& writer) {
   const bool as_csv = asks_for_csv(call.request);
   Result<std::string> answer = co_await run_aside(aside_, [&] { return work(call, as_csv); });
-  co_await respond_table(std::move(answer), as_csv, writer);
+  co_await respond_text(std::move(answer), as_csv, writer);
 }
 
 }  // namespace tandem::api

@@ -19,16 +19,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-bool names_loopback(std::string_view host) {
-  const size_t name_end = host.starts_with('[') ? host.find(']') : host.find(':');
-  std::string_view name = host.substr(0, name_end);
-  if (name == "127.0.0.1" || iequals(name, "localhost")) return true;
-  if (name.starts_with('[')) name.remove_prefix(1);
-  boost::system::error_code error;
-  const auto address = boost::asio::ip::make_address(name, error);
-  return !error && address.is_loopback();
-}
-
 // Percent-decoding, with `plus` as a space where it is one.
 std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
   std::string decoded;
@@ -113,6 +103,18 @@ std::string to_string(const Endpoint& endpoint) {
   const bool is_ipv6 = endpoint.host.find(':') != std::string::npos;
   return (is_ipv6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + std::to_string(endpoint.port);
 }
+
+namespace {
+
+bool names_loopback(std::string_view host) {
+  const Result<Endpoint> endpoint = parse_endpoint(host);
+  if (!endpoint) return false;
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(endpoint->host, error);
+  return error ? iequals(endpoint->host, "localhost") : address.is_loopback();
+}
+
+}  // namespace
 
 bool is_from_this_machine(const Request& request) {
   return request.peer_is_loopback && !request.headers.find("x-forwarded-for") && !request.headers.find("forwarded") &&

@@ -15,16 +15,15 @@
 //
 // R_c: a replica's price, idle energy in it, and λ, μ of what it takes. energy_d: what a demand's requests draw above
 // idle at the least at that point, whatever is served beside them; what a deployment draws is concave in its load, and
-// the sum of these never more (twin::energy_floor, in batches as large as all of its model's demands
-// together make one replica's). Work is measured by prefills alone, as if batches were full at the
-// point in use, and in directions that count decoding and how unevenly prefills come more or less beside (fill.h); W_d
-// is the most of it at which each of n replicas could keep d's promises, whatever else they serve: in a plan that holds
-// for every d served. Each choice of the strictest d among those served is tried, in a few groups where there are many,
-// once by time per token and once by time to the first. There what it allows by every measure holds at once, and the
-// measure by which least is earned counts: to take of each measure its own strictest proves much less. The plan's own n
-// and x are feasible in every φ_c, v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away;
-// moves only add. What up-going traffic pays on equal-cost branches is taken as the cheapest branch, which is never
-// more.
+// the sum of these never more (twin::energy_floor, in batches as large as all of its model's demands together make one
+// replica's). Work is measured by prefills alone, as if batches were full at the point in use, and in directions that
+// count decoding and how unevenly prefills come more or less beside (fill.h); W_d is the most of it at which each of n
+// replicas could keep d's promises, whatever else they serve: in a plan that holds for every d served. Each choice of
+// the strictest d among those served is tried, in a few groups where there are many, once by time per token and once by
+// time to the first. There what it allows by every measure holds at once, and the measure by which least is earned
+// counts: to take of each measure its own strictest proves much less. The plan's own n and x are feasible in every φ_c,
+// v cancels against Σ_c x_d + rejected_d = 1, and spare resources only take away; moves only add. What up-going traffic
+// pays on equal-cost branches is taken as the cheapest branch, which is never more.
 //
 // The prices. First those of resources, as if replicas were bought in fractions: subgradients towards a level that
 // comes down. Then v by dual ascent (relaxation.h), which costs a few passes over the columns and gives most of the

@@ -161,12 +161,6 @@ class Checker {
       if (!seen.contains(static_cast<uint32_t>(d))) say("demand {} is not in the plan", snapshot_.demands[d].id);
   }
 
-  const twin::RegionReach& reach(const grid::Demand& demand) {
-    auto& reach = reaches_[{demand.region, demand.flex_algo}];
-    if (!reach) reach = twin::reach_from(snapshot_, networks_.of(demand.flex_algo), demand.region);
-    return *reach;
-  }
-
   void check_split(const grid::Demand& demand, const v1::PlannedSplit& split) {
     const auto found = deployments_.find(split.deployment());
     if (found == deployments_.end())
@@ -184,7 +178,7 @@ class Checker {
       say("demand {}: the KV memory of {} does not hold a batch of {}", demand.id, split.deployment(), d.point.batch);
     if (!tenant.residency.contains(snapshot_.jurisdiction_of(pool.site)))
       say("demand {}: {} is outside the residency of {}", demand.id, snapshot_.sites[pool.site].id, tenant.id);
-    const twin::RegionReach& from = reach(demand);
+    const twin::RegionReach from = networks_.reach(demand.flex_algo, demand.region);
     const std::string in_algorithm = twin::in_algorithm(snapshot_, demand.flex_algo);
     if (!from.reachable(pool.node))
       return say("demand {}: no path from {} to {}{}", demand.id, snapshot_.regions[demand.region].id, pool.id,
@@ -205,7 +199,7 @@ class Checker {
     for (const auto& [demand, d, over_ways] : served_) {
       const twin::Serving serving = twin::serve(*d->profile, d->point, d->row->replicas(), d->mix);
       const twin::RequestSizes sizes = twin::sizes_of(*d->profile, *demand);
-      const twin::RegionReach& from = reach(*demand);
+      const twin::RegionReach from = networks_.reach(demand->flex_algo, demand->region);
       const Microseconds own = twin::round_trip(from, snapshot_.pools[d->pool].node);
       const Microseconds ways = over_ways + 2 * (from.anchor->access_delay + from.anchor->backhaul_delay);
       const double ttft_ms = std::max(own, ways).value() * 1e-3 + serving.ttft(sizes, demand->promise.quantile).value();
@@ -243,7 +237,6 @@ class Checker {
   const grid::Snapshot& snapshot_;
   const v1::Plan& plan_;
   twin::Networks networks_;
-  std::map<std::pair<grid::RegionIndex, grid::FlexAlgoIndex>, std::optional<twin::RegionReach>> reaches_;
   std::map<std::string, CheckedDeployment, std::less<>> deployments_;
   struct Served {
     const grid::Demand* demand = nullptr;

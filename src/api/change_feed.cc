@@ -164,17 +164,19 @@ asio::awaitable<void> ChangeFeed::stream(log::Offset next, std::vector<std::stri
       // An id alone moves on what the client will ask for after a cut, past events that were not for it.
       piece = fmt::format("id: {}\n\n", next - 1);
     } else {
+      const log::Offset end = signal_.last();  // no client is to name an offset that is not yet known of elsewhere
       const auto batches = log_.read(next, kReadBytes);
       if (!batches || batches->empty()) break;  // the client reconnects, and meets the reason there
       for (const log::Batch& batch : *batches) {
+        if (batch.header.first > end) break;
         for (size_t i = 0; i < batch.events.size(); ++i) {
           const log::Offset offset = batch.header.first + i;
           if (offset < next) continue;
           if (const auto change = change_json(batch.events[i], offset, batch.header.at, kinds))
             piece += http::format_sse("change", std::to_string(offset), to_json(*change));
         }
+        next = batch.header.last() + 1;
       }
-      next = batches->back().header.last() + 1;
     }
     sent = co_await writer.write(piece);
     co_await asio::post(asio::use_awaitable);  // others of this thread have their turn between two pieces

@@ -417,6 +417,24 @@ TEST(ChangeFeed, GivesEveryChangeInOrderFromAnyOffset) {
   EXPECT_EQ(event_ids(sites).size(), 8u);
 }
 
+// Readers of the log see a batch a moment before the core has published what it comes to. A listener that was sent it
+// and reconnects would ask for what comes after an offset that nothing else knows.
+TEST(ChangeFeed, GivesNothingThatIsNotYetPublished) {
+  Inventory inventory(4);
+  const log::Offset facts = test_support::small_world(4).size();
+  const log::BatchHeader head = inventory.log.head()->header;
+  ASSERT_TRUE(
+      inventory.log.append(log::encode_batch(head, head.epoch, head.at, {test_support::fact("site", "new", {})})));
+  const std::string seen = inventory.listen("/api/v1/changes?from=0", {},
+                                            [&](const std::string& text) { return count_events(text) >= facts; });
+  const std::vector<log::Offset> offsets = event_ids(seen);
+  ASSERT_EQ(offsets.size(), facts);
+  inventory.signal.grew(head.last() + 1);
+  const std::string rest = inventory.listen("/api/v1/changes", header("last-event-id", std::to_string(offsets.back())),
+                                            [&](const std::string& text) { return count_events(text) >= 1; });
+  EXPECT_EQ(event_ids(rest), std::vector<log::Offset>{head.last() + 1});
+}
+
 TEST(ChangeFeed, RefusesWhatItCannotGive) {
   Inventory inventory(4);
   EXPECT_EQ(inventory.ask("GET", "/api/v1/changes?from=100000").status, 400);

@@ -227,7 +227,10 @@ asio::awaitable<void> WebhookSender::run(std::shared_ptr<Delivery> delivery) {
       co_await signal_.wait(waiter, UINT64_MAX, kLogPause);
       continue;
     }
-    for (const log::Batch& batch : *batches) co_await deliver_batch(*delivery, batch);
+    for (const log::Batch& batch : *batches) {
+      if (batch.header.first > signal_.last()) break;  // in the log, and not yet known of
+      co_await deliver_batch(*delivery, batch);
+    }
     co_await asio::post(asio::use_awaitable);
   }
 }

@@ -177,7 +177,7 @@ describe('a grid with its access log, traces and TLS', () => {
         assert.ok(error instanceof kind, `${error}`);
         assert.match(error.error.message, about);
         assert.ok(error.type && error.code, `${error}`);
-        assert.match(error.request_id, /^d-/);
+        assert.match(error.requestID, /^d-/);
         return true;
       });
     const answer = await ask({ some_extension: { of: 'an engine' }, temperature: 0, seed: 7, stop: ['.'] });

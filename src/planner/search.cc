@@ -383,7 +383,7 @@ bool Search::open(uint32_t c) {
                            [](const Mover& a, const Mover& b) { return a.saving * b.work > b.saving * a.work; });
   const double room = std::max(0.0, deployed_[c].fit.replicas - deployed_[c].work);
   const uint32_t free = accelerators_free(problem_.candidates[c].pool) / problem_.candidates[c].accelerators;
-  for (const uint32_t more : {1u, 2u, 4u}) {
+  for (const uint32_t more : {1u, 2u, 4u, 8u, 16u}) {
     if (more > free) break;
     for (const double filled : {1.0, 0.7}) {
       double work = 0, saved = 0;

@@ -80,6 +80,10 @@ class Search {
   void construct(double opening_weight, bool heed_doubts);
   // Likewise, in an order and with an opening weight that are drawn.
   void construct_at_random();
+  // Likewise, of one model: its promises, from the strictest on, parted so that each part costs least on a profile of
+  // its own. One that is strict keeps whoever shares its replicas from full batches, and what is lenient moves away
+  // from it only where all of it does, which no demand by itself would pay for.
+  void construct_by_promise();
   // Into an empty plan: what of the incumbent still passes every gate; then the rest is placed.
   void adopt();
   void improve();
@@ -160,6 +164,7 @@ class Search {
 
   void reset();
   Fit fit(uint32_t candidate, const Requirements& requirements) const;
+  Fit fit_within(uint32_t candidate, const Requirements& requirements, uint32_t most, Gate scarce) const;
   // Whether so many replicas at that point would keep what is asked, with that mix to serve.
   static bool keeps_promises(const Requirements& requirements, const twin::Mix& mix, const grid::Profile& profile,
                              const grid::OperatingPoint& point, uint32_t replicas);
@@ -218,6 +223,12 @@ class Search {
     double gain_eur_per_hour = -std::numeric_limits<double>::infinity();  // estimated
   };
   Joining joining(uint32_t from, uint32_t to, std::vector<uint32_t>& shares) const;
+
+  struct Part;  // of a model's demands, by promise
+  std::vector<std::vector<uint32_t>> by_promise() const;
+  std::vector<uint32_t> typical_candidates() const;
+  std::vector<Part> part_by_promise() const;
+  bool join_most(const Part& part, std::vector<uint32_t>& demands);
 
   Problem& problem_;
   Random random_;

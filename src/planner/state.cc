@@ -188,7 +188,6 @@ bool Search::keeps_promises(const Requirements& requirements, const twin::Mix& m
 Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   const Candidate& candidate = problem_.candidates[c];
   const Fit& now = deployed_[c].fit;
-  const auto& points = candidate.profile->points;
   const uint32_t spare =
       problem_.pool_spare[candidate.pool] - pool_used_[candidate.pool] + now.replicas * candidate.accelerators;
   const double spare_kw =
@@ -198,8 +197,13 @@ Fit Search::fit(uint32_t c, const Requirements& requirements) const {
   if (candidate.worst_kw > 0)
     most = static_cast<uint32_t>(
         std::clamp(spare_kw / candidate.worst_kw + 1e-9, 0.0, static_cast<double>(by_accelerators)));
-  const Gate scarce = most < by_accelerators ? Gate::power : Gate::accelerators;
+  return fit_within(c, requirements, most, most < by_accelerators ? Gate::power : Gate::accelerators);
+}
 
+// With at most so many replicas; `scarce`: what blocks more.
+Fit Search::fit_within(uint32_t c, const Requirements& requirements, uint32_t most, Gate scarce) const {
+  const Candidate& candidate = problem_.candidates[c];
+  const auto& points = candidate.profile->points;
   if (requirements.mix.requests_per_s <= 0 && requirements.asked_count == 0) {
     const uint32_t kept = std::min(candidate.pinned, most);
     return {Gate::none, kept, static_cast<uint32_t>(std::min(points.size(), kPointsMax) - 1),

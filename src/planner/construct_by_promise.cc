@@ -19,19 +19,31 @@ constexpr size_t kPoolsTried = 12;   // of a profile for one part, those with th
 }  // namespace
 
 struct Search::Part {
+  struct Way {
+    double eur_per_hour = 0;
+    uint32_t slot = 0;  // of the profile
+    uint32_t accelerators = 0;
+  };
   std::vector<uint32_t> demands;  // largest first
-  uint32_t slot = 0;              // of the profile
+  uint32_t model = 0;
+  std::vector<Way> ways;  // the cheapest first
+
+  // What an accelerator of the cheapest way spares the part, against the next.
+  double regret() const {
+    if (ways.size() < 2) return std::numeric_limits<double>::infinity();
+    return (ways[1].eur_per_hour - ways[0].eur_per_hour) / ways[0].accelerators;
+  }
 };
 
-// The demands of each promise, the strictest first.
-std::vector<std::vector<uint32_t>> Search::by_promise() const {
+// The demands of each promise of a model, the strictest first.
+std::vector<std::vector<uint32_t>> Search::by_promise(uint32_t model) const {
   const auto strictness = [&](uint32_t d) {
     const grid::Promise& promise = problem_.demands[d].row->promise;
     return std::tuple(promise.tpot.value(), promise.ttft.value(), -promise.quantile);
   };
   std::vector<uint32_t> order;
   for (uint32_t d = 0; d < placements_.size(); ++d)
-    if (!problem_.demands[d].options.empty()) order.push_back(d);
+    if (problem_.demands[d].row->model.value == model && !problem_.demands[d].options.empty()) order.push_back(d);
   std::ranges::stable_sort(order, {}, strictness);
   std::vector<std::vector<uint32_t>> classes;
   for (const uint32_t d : order) {
@@ -44,12 +56,12 @@ std::vector<std::vector<uint32_t>> Search::by_promise() const {
 
 // By slot, the candidate that the most demands may be served by, and of such the one with the most room; UINT32_MAX
 // where there is none.
-std::vector<uint32_t> Search::typical_candidates() const {
+std::vector<uint32_t> Search::typical_candidates(uint32_t model) const {
   std::vector<uint32_t> typical;
   const auto rank = [&](uint32_t c) {
     return std::tuple(problem_.options_of_candidate[c].size(), problem_.candidates[c].replicas_max);
   };
-  for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
+  for (const uint32_t c : problem_.candidates_of_model[model]) {
     if (problem_.options_of_candidate[c].empty()) continue;
     const uint32_t slot = problem_.candidates[c].slot;
     if (typical.size() <= slot) typical.resize(slot + 1, UINT32_MAX);
@@ -58,22 +70,17 @@ std::vector<uint32_t> Search::typical_candidates() const {
   return typical;
 }
 
-std::vector<Search::Part> Search::part_by_promise() const {
-  const std::vector<std::vector<uint32_t>> classes = by_promise();
-  const std::vector<uint32_t> typical = typical_candidates();
-  struct Best {
-    double eur = std::numeric_limits<double>::infinity();
-    size_t from = 0;
-    uint32_t slot = 0;
-  };
-  std::vector<Best> best(classes.size() + 1);  // of the first classes, by how many they are
-  best[0].eur = 0;
-  for (size_t i = 0; i < classes.size(); ++i) {
+std::vector<Search::Part> Search::part_by_promise(uint32_t model) const {
+  const std::vector<std::vector<uint32_t>> classes = by_promise(model);
+  const std::vector<uint32_t> typical = typical_candidates(model);
+  const size_t count = classes.size();
+  std::vector<std::vector<Part::Way>> ways(count * count);  // of the classes from the first to the second
+  for (size_t i = 0; i < count; ++i) {
     for (uint32_t slot = 0; slot < typical.size(); ++slot) {
       if (typical[slot] == UINT32_MAX) continue;
       Requirements requirements;
       double beside = 0;
-      for (size_t j = i; j < classes.size(); ++j) {
+      for (size_t j = i; j < count; ++j) {
         for (const uint32_t d : classes[j]) {
           if (const auto o = problem_.find_option(d, typical[slot])) {
             requirements.add(problem_, problem_.options[*o], kWhole);
@@ -84,31 +91,44 @@ std::vector<Search::Part> Search::part_by_promise() const {
         }
         constexpr uint32_t kAny = 1 << 16;  // replicas: pools' room is looked at when they are filled
         const Fit fit = fit_within(typical[slot], requirements, kAny, Gate::accelerators);
-        if (fit.blocked != Gate::none) continue;
-        const double eur = best[i].eur + fit.eur_per_hour + beside;
-        if (eur < best[j + 1].eur) best[j + 1] = {eur, i, slot};
+        const uint32_t accelerators = problem_.candidates[typical[slot]].accelerators * fit.replicas;
+        if (fit.blocked == Gate::none && accelerators > 0)
+          ways[i * count + j].push_back({fit.eur_per_hour + beside, slot, accelerators});
       }
     }
   }
+  struct Best {
+    double eur_per_hour = std::numeric_limits<double>::infinity();
+    size_t from = 0;
+  };
+  std::vector<Best> best(count + 1);  // of the first classes, by how many they are
+  best[0].eur_per_hour = 0;
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t j = i; j < count; ++j) {
+      std::ranges::sort(ways[i * count + j], {}, &Part::Way::eur_per_hour);
+      if (ways[i * count + j].empty()) continue;
+      const double eur = best[i].eur_per_hour + ways[i * count + j].front().eur_per_hour;
+      if (eur < best[j + 1].eur_per_hour) best[j + 1] = {eur, i};
+    }
+  }
   std::vector<Part> parts;
-  for (size_t end = classes.size(); end > 0 && best[end].eur < std::numeric_limits<double>::infinity();
+  for (size_t end = count; end > 0 && best[end].eur_per_hour < std::numeric_limits<double>::infinity();
        end = best[end].from) {
-    Part part{{}, best[end].slot};
+    Part part{{}, model, std::move(ways[best[end].from * count + end - 1])};
     for (size_t i = best[end].from; i < end; ++i)
       part.demands.insert(part.demands.end(), classes[i].begin(), classes[i].end());
     sort_largest_first(part.demands);
     parts.push_back(std::move(part));
   }
-  std::ranges::reverse(parts);
   return parts;
 }
 
-// As many of the demands as one more pool of the part's profile takes, where they cost least for the work they are;
+// As many of the demands as one more pool of a profile takes, where they cost least for the work they are;
 // they leave the list. False where none takes any.
-bool Search::join_most(const Part& part, std::vector<uint32_t>& demands) {
+bool Search::join_most(uint32_t model, uint32_t slot, std::vector<uint32_t>& demands) {
   std::vector<uint32_t> pools;
-  for (uint32_t c = 0; c < deployed_.size(); ++c)
-    if (problem_.candidates[c].slot == part.slot && deployed_[c].members.empty() &&
+  for (const uint32_t c : problem_.candidates_of_model[model])
+    if (problem_.candidates[c].slot == slot && deployed_[c].members.empty() &&
         !problem_.options_of_candidate[c].empty())
       pools.push_back(c);
   const auto room = [&](uint32_t c) {
@@ -152,13 +172,17 @@ bool Search::join_most(const Part& part, std::vector<uint32_t>& demands) {
   return true;
 }
 
+// Whom the next best profile would cost most is placed first.
 void Search::construct_by_promise() {
   reset();
-  for (const Part& part : part_by_promise()) {
-    std::vector<uint32_t> demands = part.demands;
-    while (!demands.empty() && join_most(part, demands)) {
-    }
-  }
+  std::vector<Part> parts;
+  for (uint32_t m = 0; m < problem_.candidates_of_model.size(); ++m)
+    for (Part& part : part_by_promise(m)) parts.push_back(std::move(part));
+  std::ranges::stable_sort(parts, std::greater(), &Part::regret);
+  for (Part& part : parts)
+    for (const Part::Way& way : part.ways)
+      while (!part.demands.empty() && join_most(part.model, way.slot, part.demands)) {
+      }
   place_left_out();
 }
 

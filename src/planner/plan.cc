@@ -309,8 +309,17 @@ class Making {
       if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
     }
     search_.set_state(*best_);
-    if (problem_.columns() <= kOptionsInFull) return;
-    find_room();
+    take_if_better();
+    if (stop_.stop_requested()) return;
+    search_.count(Energy::full_batches);
+    search_.construct_by_promise();
+    search_.count(Energy::drawn);
+    take_if_better();
+    search_.set_state(*best_);
+  }
+
+  void take_if_better() {
+    if (problem_.columns() > kOptionsInFull) find_room();
     if (search_.objective() < best_->objective) best_ = search_.state();
   }
 

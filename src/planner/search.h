@@ -80,9 +80,9 @@ class Search {
   void construct(double opening_weight, bool heed_doubts);
   // Likewise, in an order and with an opening weight that are drawn.
   void construct_at_random();
-  // Likewise, of one model: its promises, from the strictest on, parted so that each part costs least on a profile of
-  // its own. One that is strict keeps whoever shares its replicas from full batches, and what is lenient moves away
-  // from it only where all of it does, which no demand by itself would pay for.
+  // From nothing: of each model its promises, from the strictest on, parted so that each part costs least on a
+  // profile of its own. One that is strict keeps whoever shares its replicas from full batches, and what is lenient
+  // moves away from it only where all of it does, which no demand by itself would pay for.
   void construct_by_promise();
   // Into an empty plan: what of the incumbent still passes every gate; then the rest is placed.
   void adopt();
@@ -225,10 +225,10 @@ class Search {
   Joining joining(uint32_t from, uint32_t to, std::vector<uint32_t>& shares) const;
 
   struct Part;  // of a model's demands, by promise
-  std::vector<std::vector<uint32_t>> by_promise() const;
-  std::vector<uint32_t> typical_candidates() const;
-  std::vector<Part> part_by_promise() const;
-  bool join_most(const Part& part, std::vector<uint32_t>& demands);
+  std::vector<std::vector<uint32_t>> by_promise(uint32_t model) const;
+  std::vector<uint32_t> typical_candidates(uint32_t model) const;
+  std::vector<Part> part_by_promise(uint32_t model) const;
+  bool join_most(uint32_t model, uint32_t slot, std::vector<uint32_t>& demands);
 
   Problem& problem_;
   Random random_;

@@ -309,6 +309,7 @@ class Making {
       if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
     }
     search_.set_state(*best_);
+    if (problem_.columns() <= kOptionsInFull) return;
     take_if_better();
     if (stop_.stop_requested()) return;
     search_.count(Energy::full_batches);

@@ -36,6 +36,7 @@ constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
 constexpr uint32_t kNodesAtOnce = 1'000;
+constexpr uint32_t kNodesScarce = 200;  // of the program of scarce pools
 
 // How much of a new replica counts against the first demand on it, from all to a tenth, and whether the relaxation says
 // where it counts less: which serves best depends on how demands share, so each is tried and the cheapest kept.
@@ -61,6 +62,7 @@ class Making {
   void from_nothing() {
     bound_.emplace(problem_);
     build("built along prices");
+    decide_scarce();
     if (problem_.columns() > kOptionsInFull) return model_by_model();
     bound_->climb(kRoundsFirst, search_.known(), stop_);
     tell("priced");
@@ -88,6 +90,7 @@ class Making {
     if (from_before) return mend();
     bound_.emplace(problem_);
     build("built along prices");
+    decide_scarce();
   }
 
   // Whether the plan before was only mended where it was torn.
@@ -146,6 +149,58 @@ class Making {
   void prove_by_fleets() {
     bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
+  }
+
+  std::vector<uint32_t> demands_of(uint32_t model) const {
+    std::vector<uint32_t> demands;
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      if (problem_.demands[d].row->model.value == model) demands.push_back(d);
+    return demands;
+  }
+
+  // Where demands find no room, all pools that they may use are decided together, and priced by what that says.
+  void decide_scarce() {
+    std::vector<uint32_t> pools, homeless;
+    std::vector<uint8_t> in(problem_.pool_spare.size(), 0);
+    const auto each_pool = [&](uint32_t d, const auto& look) {
+      for (const uint32_t c : problem_.candidates_of_model[problem_.demands[d].row->model.value])
+        if (problem_.passes(d, c)) look(problem_.candidates[c].pool);
+    };
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      if (search_.placement(d).unserved > 0) each_pool(d, [&](uint32_t pool) { in[pool] = 1; });
+    for (uint32_t p = 0; p < in.size(); ++p)
+      if (in[p] != 0) pools.push_back(p);
+    if (pools.empty()) return;
+    std::vector<ScarcePools::Demand> priced, counted;
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d) {
+      bool beside = false;
+      each_pool(d, [&](uint32_t pool) { beside |= in[pool] == 0; });
+      const double most = beside ? bound_->prices().demand[d] : problem_.demands[d].penalty_eur_per_hour;
+      priced.push_back({d, most});
+      counted.push_back({d, beside ? most : search_.rejection_eur_per_hour(d)});
+      const bool there = std::ranges::any_of(search_.placement(d).members, [&](const Member& member) {
+        return in[problem_.candidates[problem_.options[member.option].candidate].pool] != 0;
+      });
+      if (there || search_.placement(d).unserved > 0) homeless.push_back(d);
+    }
+    if (ScarcePools worth(problem_, pools, priced); worth.solve()) {
+      bound_->try_prices(pools, worth.pool_prices(), worth.demand_prices());
+      steer();
+    }
+    tell("priced where room is scarce");
+    if (ScarcePools decided(problem_, pools, counted); decided.solve()) {
+      std::vector<uint8_t> out(problem_.demands.size(), 0);
+      for (const uint32_t d : homeless) out[d] = 1;
+      std::vector<Search::Share> shares;
+      for (const auto& [d, c] : decided.decide(kNodesScarce)) {
+        if (out[d] == 0) continue;
+        if (problem_.add_option(d, c)) bound_->set_fractions(problem_.options.back());
+        shares.push_back({d, c, kWhole});
+      }
+      search_.replace(std::move(homeless), shares);
+      if (search_.objective() < best_->objective) best_ = search_.state();
+    }
+    tell("decided where room is scarce");
   }
 
   void place_again() {
@@ -262,7 +317,7 @@ class Making {
         iterations_apart_ += planned[k].iterations;
         for (const Search::Share& share : planned[k].shares)
           if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
-        search_.replace(both[k], planned[k].shares);
+        search_.replace(demands_of(both[k]), planned[k].shares);
       }
       tell("planned a model alone");
     }

@@ -1,5 +1,6 @@
 #include "planner/whatif.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "planner/planner.h"

@@ -151,13 +151,6 @@ class Making {
     tell("proven by fleets");
   }
 
-  std::vector<uint32_t> demands_of(uint32_t model) const {
-    std::vector<uint32_t> demands;
-    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
-      if (problem_.demands[d].row->model.value == model) demands.push_back(d);
-    return demands;
-  }
-
   // Where demands find no room, all pools that they may use are decided together, and priced by what that says.
   void decide_scarce() {
     std::vector<uint32_t> pools, homeless;
@@ -293,7 +286,7 @@ class Making {
   }
 
   // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
-  // their bound.
+  // their bound. Where both took the same, what is worth less than it was planned at has another turn after all others.
   void each_alone(uint32_t starts) {
     const Known known = search_.known();
     std::vector<double> spent(problem_.candidates_of_model.size(), 0);
@@ -304,24 +297,30 @@ class Making {
     for (uint32_t m = 0; m < spent.size(); ++m)
       if (above(m) > kWorthPlanning * spent[m]) models.push_back(m);
     std::ranges::stable_sort(models, std::greater(), above);
+    const size_t first_turns = models.size();
     for (size_t i = 0; i < models.size() && !stop_.stop_requested(); i += 2) {
-      const std::span<const uint32_t> both(&models[i], std::min<size_t>(2, models.size() - i));
+      const size_t both = std::min<size_t>(2, models.size() - i);
       std::array<PlannedAlone, 2> planned;
-      std::array<Search::Spare, 2> spare;
-      for (size_t k = 0; k < both.size(); ++k) spare[k] = search_.spare_beside(both[k]);
-      for_each_on_two_threads(both.size(), [&](size_t k) {
-        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], seed_ + k, starts, iterations_, stop_);
+      for_each_on_two_threads(both, [&](size_t k) {
+        const uint32_t m = models[i + k];
+        planned[k] = plan_alone(problem_, *bound_, m, search_.spare_beside(m), seed_ + k, starts, iterations_, stop_);
       });
-      seed_ += both.size();
-      for (size_t k = 0; k < both.size(); ++k) {
-        iterations_apart_ += planned[k].iterations;
-        for (const Search::Share& share : planned[k].shares)
-          if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
-        search_.replace(demands_of(both[k]), planned[k].shares);
-      }
+      seed_ += both;
+      for (size_t k = 0; k < both; ++k)
+        if (!take_planned(models[i + k], planned[k]) && i + k < first_turns) models.push_back(models[i + k]);
       tell("planned a model alone");
     }
     if (search_.objective() < best_->objective) best_ = search_.state();
+  }
+
+  // False where it gains less than was planned.
+  bool take_planned(uint32_t model, const PlannedAlone& planned) {
+    iterations_apart_ += planned.iterations;
+    for (const Search::Share& share : planned.shares)
+      if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
+    const double before = search_.objective(), hoped = search_.spent_on(model) - planned.eur_per_hour;
+    search_.replace(problem_.demands_of(model), planned.shares);
+    return hoped - (before - search_.objective()) <= kWorthPass * planned.eur_per_hour;
   }
 
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
@@ -356,13 +355,16 @@ class Making {
   }
 
   void construct() {
-    for (const auto& [weight, heed_doubts] : kConstructions) {
-      if (best_ && stop_.stop_requested()) break;
-      search_.count(Energy::full_batches);
-      search_.construct(weight, heed_doubts);
-      search_.count(Energy::drawn);
-      if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
-    }
+    std::array<std::optional<Search::State>, std::size(kConstructions)> built;
+    for_each_on_two_threads(built.size(), [&](size_t k) {
+      if ((k > 0 || best_) && stop_.stop_requested()) return;
+      Search search(problem_, seed_, search_.iterations_max(), stop_);
+      search.construct(kConstructions[k].first, kConstructions[k].second);
+      search.count(Energy::drawn);
+      built[k] = search.state();
+    });
+    for (auto& state : built)
+      if (state && (!best_ || state->objective < best_->objective)) best_ = std::move(*state);
     search_.set_state(*best_);
     if (problem_.columns() <= kOptionsInFull) return;
     find_room();

@@ -434,6 +434,17 @@ Search::Spare Search::spare_beside(uint32_t model) const {
   return spare;
 }
 
+double Search::spent_on(uint32_t model) const {
+  double eur = 0;
+  for (const uint32_t c : problem_.candidates_of_model[model]) {
+    eur += deployed_[c].fit.eur_per_hour;
+    for (const Member& member : deployed_[c].members)
+      eur += problem_.options[member.option].transport_eur_per_hour * member.share / kWhole;
+  }
+  for (const uint32_t d : problem_.demands_of(model)) eur += penalty(d) * placements_[d].unserved / kWhole;
+  return eur;
+}
+
 bool Search::replace(std::vector<uint32_t> demands, const std::vector<Share>& shares) {
   const Mark mark = begin();
   if (!take_out(demands)) return keep_if(false, mark);

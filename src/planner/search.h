@@ -117,7 +117,8 @@ class Search {
   };
   State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_, energy_}; }
   void set_state(State state);
-  Known known() const;  // energy as the plan is priced
+  double spent_on(uint32_t model) const;  // of the objective
+  Known known() const;                    // energy as the plan is priced
   double cost() const;  // as the policy counts and the plan is priced: without precedence, moves included
 
   // From now on, the plan as it stands too. At first as if batches were full.

@@ -3,55 +3,83 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/check.h"
+
 namespace tandem::planner {
 namespace {
 
 constexpr std::pair<double, bool> kFirstPlans[] = {
     {1, true}, {0.5, false}, {0.1, false}};  // plan.cc's, but one: there are many models
 
-grid::Snapshot only_model(const Problem& whole, const std::vector<uint32_t>& demands) {
+grid::Snapshot only_model(const Problem& whole, uint32_t model, const std::vector<uint32_t>& demands) {
   grid::Snapshot snapshot = whole.snapshot;
   std::vector<grid::Demand> rows;
   for (const uint32_t d : demands) rows.push_back(*whole.demands[d].row);
   snapshot.demands = grid::Table(std::move(rows));
+  std::vector<grid::Profile> profiles;
+  for (const uint32_t f : whole.profiles_of_model(model)) profiles.push_back(whole.snapshot.profiles[size_t{f}]);
+  snapshot.profiles = grid::Table(std::move(profiles));
   return snapshot;
 }
 
-// What the others leave, and what steers the search of the whole.
-void narrow(const Problem& whole, const Search::Spare& spare, uint32_t model, Problem& problem) {
-  problem.pool_spare = spare.accelerators;
-  problem.site_kw = spare.kilowatts;
-  problem.arc_spare_gbps = spare.arc_gbps;
-  for (uint32_t c = 0; c < problem.candidates.size(); ++c) {
-    Candidate& candidate = problem.candidates[c];
-    candidate.replicas_max = spare.accelerators[candidate.pool] / candidate.accelerators;
-    candidate.servable =
-        candidate.servable && candidate.replicas_max > 0 && candidate.worst_kw <= spare.kilowatts[candidate.site];
-    candidate.pinned = candidate.model == model ? std::min(candidate.pinned, candidate.replicas_max) : 0;
-    candidate.guide_eur_per_hour = whole.candidates[c].guide_eur_per_hour;
-    candidate.doubt = whole.candidates[c].doubt;
+// The problem of one model in what the others leave; demands and candidates in the order of the whole's.
+class Alone {
+ public:
+  Alone(const Problem& whole, std::vector<uint32_t> demands, uint32_t model, const Search::Spare& spare)
+      : demands_(std::move(demands)),
+        candidates_(whole.candidates_of_model[model]),
+        snapshot_(only_model(whole, model, demands_)),
+        problem_(snapshot_, whole.terrain, nullptr) {
+    CHECK(problem_.candidates.size() == candidates_.size());
+    problem_.pool_spare = spare.accelerators;
+    problem_.site_kw = spare.kilowatts;
+    problem_.arc_spare_gbps = spare.arc_gbps;
+    for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
+      Candidate& candidate = problem_.candidates[c];
+      candidate.replicas_max = spare.accelerators[candidate.pool] / candidate.accelerators;
+      candidate.servable =
+          candidate.servable && candidate.replicas_max > 0 && candidate.worst_kw <= spare.kilowatts[candidate.site];
+      candidate.pinned = std::min(candidate.pinned, candidate.replicas_max);
+      candidate.guide_eur_per_hour = whole.candidates[candidates_[c]].guide_eur_per_hour;
+      candidate.doubt = whole.candidates[candidates_[c]].doubt;
+    }
+    for (size_t i = 0; i < demands_.size(); ++i) problem_.demands[i].precedence = whole.demands[demands_[i]].precedence;
   }
-}
+
+  Problem& problem() { return problem_; }
+
+  // The option as the whole would have it.
+  void set_fractions(const Problem& whole, const Bound& bound, Option& option) const {
+    Option of_whole = option;
+    of_whole.candidate = candidates_[option.candidate];
+    of_whole.use = whole.demands[demands_[option.demand]].use_first + whole.candidates[of_whole.candidate].slot;
+    bound.set_fractions(of_whole);
+    option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
+    option.replicas_in_fractions = of_whole.replicas_in_fractions;
+  }
+
+  PlannedAlone planned(const Search& search) const {
+    PlannedAlone planned{{}, search.objective(), search.iterations()};
+    for (uint32_t i = 0; i < demands_.size(); ++i)
+      for (const Member& member : search.placement(i).members)
+        planned.shares.push_back({demands_[i], candidates_[problem_.options[member.option].candidate], member.share});
+    return planned;
+  }
+
+ private:
+  std::vector<uint32_t> demands_, candidates_;  // of the whole
+  grid::Snapshot snapshot_;
+  Problem problem_;
+};
 
 }  // namespace
 
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
                         uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop) {
-  std::vector<uint32_t> demands;
-  for (uint32_t d = 0; d < whole.demands.size(); ++d)
-    if (whole.demands[d].row->model.value == model) demands.push_back(d);
-  const grid::Snapshot snapshot = only_model(whole, demands);
-  Problem problem(snapshot, whole.terrain, nullptr);
-  narrow(whole, spare, model, problem);
-  for (size_t i = 0; i < demands.size(); ++i) problem.demands[i].precedence = whole.demands[demands[i]].precedence;
+  Alone alone(whole, whole.demands_of(model), model, spare);
+  Problem& problem = alone.problem();
   problem.add_all_options();
-  for (Option& option : problem.options) {
-    Option of_whole = option;
-    of_whole.use = whole.demands[demands[option.demand]].use_first + problem.candidates[option.candidate].slot;
-    bound.set_fractions(of_whole);
-    option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
-    option.replicas_in_fractions = of_whole.replicas_in_fractions;
-  }
+  for (Option& option : problem.options) alone.set_fractions(whole, bound, option);
   const size_t plans = starts > 0 ? starts : std::size(kFirstPlans);
   Search search(problem, seed, iterations * plans, stop);
   std::optional<Search::State> best;
@@ -65,11 +93,7 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
     if (!best || search.objective() < best->objective) best = search.state();
   }
   search.set_state(*best);
-  PlannedAlone planned{{}, search.objective(), search.iterations()};
-  for (uint32_t i = 0; i < demands.size(); ++i)
-    for (const Member& member : search.placement(i).members)
-      planned.shares.push_back({demands[i], problem.options[member.option].candidate, member.share});
-  return planned;
+  return alone.planned(search);
 }
 
 }  // namespace tandem::planner

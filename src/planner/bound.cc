@@ -56,6 +56,12 @@ class Bound::Climb {
     last_.assign(now_.demand.size(), 0);
     expected_.assign(problem_.candidates.size(), 0);
   }
+  void go_on_from(Prices prices, double value) {
+    now_ = best_ = std::move(prices);
+    best_value_ = value;
+    for (Model& model : models_) model = {};
+    std::fill(last_.begin(), last_.end(), 0);
+  }
   void ascend() {
     relaxation_.ascend(now_, expected_);
     best_ = now_;
@@ -343,6 +349,15 @@ void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& st
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
   climb_->run(rounds, large_ ? rounds - 1 : kRoundsOfModels, known, stop);
   price_all(climb_->best());
+}
+
+void Bound::try_prices(std::span<const uint32_t> pools, std::span<const double> of_pools,
+                       std::span<const ScarcePools::Demand> of_demands) {
+  Prices prices = climb_->best();
+  for (size_t i = 0; i < pools.size(); ++i) prices.pool[pools[i]] = of_pools[i];
+  for (const auto& [d, eur] : of_demands) prices.demand[d] = eur;
+  const double value = relaxation_->evaluate(prices);
+  if (take(value, prices)) climb_->go_on_from(std::move(prices), value);
 }
 
 void Bound::prove_by_fleets(const Known& known, const std::stop_token& stop) {

@@ -38,11 +38,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <vector>
 
 #include "planner/planner.h"
 #include "planner/problem.h"
+#include "planner/scarce.h"
 
 namespace tandem::planner {
 
@@ -66,6 +68,9 @@ class Bound {
   double value() const { return value_; }                  // that bound, €/h; valid: all columns priced
   double value_of_model(uint32_t model) const;             // its part of about that, resources' prices included
   void climb(uint32_t rounds, const Known& known, const std::stop_token& stop);
+  // Prices of some pools and demands in place of the best so far; the climb goes on from there where they prove more.
+  void try_prices(std::span<const uint32_t> pools, std::span<const double> of_pools,
+                  std::span<const ScarcePools::Demand> of_demands);
   // Proves more of the models of few replicas, beside the best prices the climb has found (fleets.h).
   void prove_by_fleets(const Known& known, const std::stop_token& stop);
 

@@ -36,6 +36,7 @@ constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
 constexpr uint32_t kNodesAtOnce = 1'000;
+constexpr uint32_t kNodesScarce = 200;  // of the program of scarce pools
 
 // How much of a new replica counts against the first demand on it, from all to a tenth, and whether the relaxation says
 // where it counts less: which serves best depends on how demands share, so each is tried and the cheapest kept.
@@ -61,6 +62,7 @@ class Making {
   void from_nothing() {
     bound_.emplace(problem_);
     build("built along prices");
+    decide_scarce();
     if (problem_.columns() > kOptionsInFull) return model_by_model();
     bound_->climb(kRoundsFirst, search_.known(), stop_);
     tell("priced");
@@ -88,6 +90,7 @@ class Making {
     if (from_before) return mend();
     bound_.emplace(problem_);
     build("built along prices");
+    decide_scarce();
   }
 
   // Whether the plan before was only mended where it was torn.
@@ -146,6 +149,51 @@ class Making {
   void prove_by_fleets() {
     bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
+  }
+
+  // Where demands find no room, all pools that they may use are decided together, and priced by what that says.
+  void decide_scarce() {
+    std::vector<uint32_t> pools, homeless;
+    std::vector<uint8_t> in(problem_.pool_spare.size(), 0);
+    const auto each_pool = [&](uint32_t d, const auto& look) {
+      for (const uint32_t c : problem_.candidates_of_model[problem_.demands[d].row->model.value])
+        if (problem_.passes(d, c)) look(problem_.candidates[c].pool);
+    };
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      if (search_.placement(d).unserved > 0) each_pool(d, [&](uint32_t pool) { in[pool] = 1; });
+    for (uint32_t p = 0; p < in.size(); ++p)
+      if (in[p] != 0) pools.push_back(p);
+    if (pools.empty()) return;
+    std::vector<ScarcePools::Demand> priced, counted;
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d) {
+      bool beside = false;
+      each_pool(d, [&](uint32_t pool) { beside |= in[pool] == 0; });
+      const double most = beside ? bound_->prices().demand[d] : problem_.demands[d].penalty_eur_per_hour;
+      priced.push_back({d, most});
+      counted.push_back({d, beside ? most : search_.rejection_eur_per_hour(d)});
+      const bool there = std::ranges::any_of(search_.placement(d).members, [&](const Member& member) {
+        return in[problem_.candidates[problem_.options[member.option].candidate].pool] != 0;
+      });
+      if (there || search_.placement(d).unserved > 0) homeless.push_back(d);
+    }
+    if (ScarcePools worth(problem_, pools, priced); worth.solve()) {
+      bound_->try_prices(pools, worth.pool_prices(), worth.demand_prices());
+      steer();
+    }
+    tell("priced where room is scarce");
+    if (ScarcePools decided(problem_, pools, counted); decided.solve()) {
+      std::vector<uint8_t> out(problem_.demands.size(), 0);
+      for (const uint32_t d : homeless) out[d] = 1;
+      std::vector<Search::Share> shares;
+      for (const auto& [d, c] : decided.decide(kNodesScarce)) {
+        if (out[d] == 0) continue;
+        if (problem_.add_option(d, c)) bound_->set_fractions(problem_.options.back());
+        shares.push_back({d, c, kWhole});
+      }
+      search_.replace(std::move(homeless), shares);
+      if (search_.objective() < best_->objective) best_ = search_.state();
+    }
+    tell("decided where room is scarce");
   }
 
   void place_again() {
@@ -238,7 +286,7 @@ class Making {
   }
 
   // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
-  // their bound.
+  // their bound. Where both took the same, what is worth less than it was planned at has another turn after all others.
   void each_alone(uint32_t starts) {
     const Known known = search_.known();
     std::vector<double> spent(problem_.candidates_of_model.size(), 0);
@@ -249,24 +297,30 @@ class Making {
     for (uint32_t m = 0; m < spent.size(); ++m)
       if (above(m) > kWorthPlanning * spent[m]) models.push_back(m);
     std::ranges::stable_sort(models, std::greater(), above);
+    const size_t first_turns = models.size();
     for (size_t i = 0; i < models.size() && !stop_.stop_requested(); i += 2) {
-      const std::span<const uint32_t> both(&models[i], std::min<size_t>(2, models.size() - i));
+      const size_t both = std::min<size_t>(2, models.size() - i);
       std::array<PlannedAlone, 2> planned;
-      std::array<Search::Spare, 2> spare;
-      for (size_t k = 0; k < both.size(); ++k) spare[k] = search_.spare_beside(both[k]);
-      for_each_on_two_threads(both.size(), [&](size_t k) {
-        planned[k] = plan_alone(problem_, *bound_, both[k], spare[k], seed_ + k, starts, iterations_, stop_);
+      for_each_on_two_threads(both, [&](size_t k) {
+        const uint32_t m = models[i + k];
+        planned[k] = plan_alone(problem_, *bound_, m, search_.spare_beside(m), seed_ + k, starts, iterations_, stop_);
       });
-      seed_ += both.size();
-      for (size_t k = 0; k < both.size(); ++k) {
-        iterations_apart_ += planned[k].iterations;
-        for (const Search::Share& share : planned[k].shares)
-          if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
-        search_.replace(both[k], planned[k].shares);
-      }
+      seed_ += both;
+      for (size_t k = 0; k < both; ++k)
+        if (!take_planned(models[i + k], planned[k]) && i + k < first_turns) models.push_back(models[i + k]);
       tell("planned a model alone");
     }
     if (search_.objective() < best_->objective) best_ = search_.state();
+  }
+
+  // False where it gains less than was planned.
+  bool take_planned(uint32_t model, const PlannedAlone& planned) {
+    iterations_apart_ += planned.iterations;
+    for (const Search::Share& share : planned.shares)
+      if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
+    const double before = search_.objective(), hoped = search_.spent_on(model) - planned.eur_per_hour;
+    search_.replace(problem_.demands_of(model), planned.shares);
+    return hoped - (before - search_.objective()) <= kWorthPass * planned.eur_per_hour;
   }
 
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
@@ -301,13 +355,16 @@ class Making {
   }
 
   void construct() {
-    for (const auto& [weight, heed_doubts] : kConstructions) {
-      if (best_ && stop_.stop_requested()) break;
-      search_.count(Energy::full_batches);
-      search_.construct(weight, heed_doubts);
-      search_.count(Energy::drawn);
-      if (!best_ || search_.objective() < best_->objective) best_ = search_.state();
-    }
+    std::array<std::optional<Search::State>, std::size(kConstructions)> built;
+    for_each_on_two_threads(built.size(), [&](size_t k) {
+      if ((k > 0 || best_) && stop_.stop_requested()) return;
+      Search search(problem_, seed_, search_.iterations_max(), stop_);
+      search.construct(kConstructions[k].first, kConstructions[k].second);
+      search.count(Energy::drawn);
+      built[k] = search.state();
+    });
+    for (auto& state : built)
+      if (state && (!best_ || state->objective < best_->objective)) best_ = std::move(*state);
     search_.set_state(*best_);
     if (problem_.columns() <= kOptionsInFull) return;
     take_if_better();

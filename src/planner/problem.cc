@@ -341,6 +341,13 @@ Problem::Verdict Problem::judge(uint32_t d, uint32_t c, Option* option) const {
   return verdict;
 }
 
+std::vector<uint32_t> Problem::demands_of(uint32_t model) const {
+  std::vector<uint32_t> of_model;
+  for (uint32_t d = 0; d < demands.size(); ++d)
+    if (demands[d].row->model.value == model) of_model.push_back(d);
+  return of_model;
+}
+
 size_t Problem::columns() const {
   size_t count = 0;
   for (const DemandRow& demand : demands) count += candidates_of_model[demand.row->model.value].size();

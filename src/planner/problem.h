@@ -209,6 +209,7 @@ class Problem {
   }
 
   const std::vector<uint32_t>& profiles_of_model(uint32_t model) const { return profiles_of_model_[model]; }
+  std::vector<uint32_t> demands_of(uint32_t model) const;
   size_t columns() const;  // pairs of a demand and a candidate of its model
   void add_all_options();
   // Adds the option unless it is there or its gates forbid it. False then.

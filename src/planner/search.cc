@@ -220,7 +220,7 @@ void Search::adopt() {
   place_left_out();
 }
 
-// All of an empty deployment, or nothing of it where that does not stand.
+// All of those shares, or nothing of them where the deployment does not hold them.
 bool Search::put_back(uint32_t c, const std::vector<Member>& members) {
   const Mark mark = begin();
   const bool holds = join(c, members);
@@ -434,20 +434,27 @@ Search::Spare Search::spare_beside(uint32_t model) const {
   return spare;
 }
 
-bool Search::replace(uint32_t model, const std::vector<Share>& shares) {
-  std::vector<uint32_t> homeless;
-  for (uint32_t d = 0; d < placements_.size(); ++d)
-    if (problem_.demands[d].row->model.value == model) homeless.push_back(d);
+double Search::spent_on(uint32_t model) const {
+  double eur = 0;
+  for (const uint32_t c : problem_.candidates_of_model[model]) {
+    eur += deployed_[c].fit.eur_per_hour;
+    for (const Member& member : deployed_[c].members)
+      eur += problem_.options[member.option].transport_eur_per_hour * member.share / kWhole;
+  }
+  for (const uint32_t d : problem_.demands_of(model)) eur += penalty(d) * placements_[d].unserved / kWhole;
+  return eur;
+}
+
+bool Search::replace(std::vector<uint32_t> demands, const std::vector<Share>& shares) {
   const Mark mark = begin();
-  if (!take_out(homeless)) return keep_if(false, mark);
+  if (!take_out(demands)) return keep_if(false, mark);
   std::map<uint32_t, std::vector<Member>> members;
   for (const Share& share : shares)
     if (const auto option = problem_.find_option(share.demand, share.candidate))
       members[share.candidate].push_back({*option, share.share});
-  for (const auto& [c, of_one] : members)
-    if (!join(c, of_one)) return keep_if(false, mark);
-  sort_largest_first(homeless);
-  const bool better = keep_if(place_all(homeless, 1, kNobody, to_beat(mark)), mark);
+  for (const auto& [c, of_one] : members) put_back(c, of_one);
+  sort_largest_first(demands);
+  const bool better = keep_if(place_all(demands, 1, kNobody, to_beat(mark)), mark);
   if (better) since_best_ = 0;
   return better;
 }

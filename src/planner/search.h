@@ -99,11 +99,12 @@ class Search {
     std::vector<double> kilowatts, arc_gbps;
   };
   Spare spare_beside(uint32_t model) const;
-  // All that a model serves goes elsewhere, where the plan is better for it; each share has an option. True when it is.
+  // Those demands, each once, go where the shares say, and what finds no room there elsewhere, where the plan is better
+  // for it; a share without an option does not count. True when it is.
   struct Share {
     uint32_t demand = 0, candidate = 0, share = 0;  // of kWhole
   };
-  bool replace(uint32_t model, const std::vector<Share>& shares);
+  bool replace(std::vector<uint32_t> demands, const std::vector<Share>& shares);
   // What was left out is placed anew among the options there are now.
   void place_left_out();
   // After restoration rows were added: what they do not bear is taken out.
@@ -120,7 +121,8 @@ class Search {
   };
   State state() const { return {deployed_, placements_, pool_used_, site_kw_used_, arc_gbps_, objective_, energy_}; }
   void set_state(State state);
-  Known known() const;  // energy as the plan is priced
+  double spent_on(uint32_t model) const;  // of the objective
+  Known known() const;                    // energy as the plan is priced
   double cost() const;  // as the policy counts and the plan is priced: without precedence, moves included
 
   // From now on, the plan as it stands too. At first as if batches were full.

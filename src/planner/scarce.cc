@@ -1,0 +1,240 @@
+#include "planner/scarce.h"
+
+#include <algorithm>
+#include <cmath>
+#include <coin/ClpSimplex.hpp>
+#include <limits>
+#include <map>
+#include <optional>
+
+namespace tandem::planner {
+namespace {
+
+constexpr size_t kColumnsMax = 40'000;  // more take the solver longer than the rest of the plan
+constexpr double kUnbounded = std::numeric_limits<double>::max();  // what Clp takes for infinite
+constexpr double kNearWhole = 1e-6;                                // nearer than this to a whole number is one
+
+}  // namespace
+
+class ScarcePools::Program {
+ public:
+  Program(const Problem& problem, const std::vector<uint32_t>& pools, const std::vector<Demand>& demands)
+      : problem_(problem), pools_(pools) {
+    add_groups(demands);
+    add_replicas();
+    for (Group& group : groups_) add_group(group);
+  }
+
+  bool solve() {
+    if (groups_.empty() || cost_.size() > kColumnsMax) return false;
+    load();
+    lp_.initialDualSolve();
+    return lp_.status() == 0;
+  }
+
+  std::vector<double> pool_prices() const {
+    std::vector<double> prices;
+    for (const int row : pool_rows_) prices.push_back(row < 0 ? 0 : std::max(0.0, -lp_.dualRowSolution()[row]));
+    return prices;
+  }
+
+  // Each pays the same part of what it would elsewhere.
+  std::vector<Demand> demand_prices() const {
+    std::vector<Demand> prices;
+    for (const Group& group : groups_) {
+      const double all = group.elsewhere_eur_per_hour;
+      const double part = all > 0 ? std::clamp(lp_.dualRowSolution()[group.row] / all, 0.0, 1.0) : 0;
+      for (const Demand& one : group.demands) prices.push_back({one.demand, part * one.elsewhere_eur_per_hour});
+    }
+    return prices;
+  }
+
+  std::vector<Served> decide(uint32_t nodes_max) {
+    struct Limit {
+      int column = 0;
+      double low = 0, high = 0;
+    };
+    std::vector<std::vector<Limit>> open{{}};
+    std::optional<std::vector<double>> best;
+    double best_eur = kUnbounded;
+    for (uint32_t nodes = 0; nodes < nodes_max && !open.empty(); ++nodes) {
+      std::vector<Limit> limits = std::move(open.back());
+      open.pop_back();
+      std::copy(low_.begin(), low_.end(), lp_.columnLower());
+      std::copy(high_.begin(), high_.end(), lp_.columnUpper());
+      for (const Limit& limit : limits) {
+        lp_.columnLower()[limit.column] = limit.low;
+        lp_.columnUpper()[limit.column] = limit.high;
+      }
+      lp_.dual();
+      if (lp_.status() != 0 || lp_.objectiveValue() >= best_eur - 1e-9 * std::abs(best_eur)) continue;
+      const double* x = lp_.primalColumnSolution();
+      int chosen = -1;
+      double most = kNearWhole;
+      for (const Replicas& replicas : replicas_) {
+        const double off = std::abs(x[replicas.column] - std::round(x[replicas.column]));
+        if (off > most) most = off, chosen = replicas.column;
+      }
+      if (chosen < 0) {
+        best_eur = lp_.objectiveValue();
+        best.emplace(x, x + cost_.size());
+        continue;
+      }
+      const double below = std::floor(x[chosen]);
+      std::vector<Limit> fewer = limits, more = std::move(limits);
+      fewer.push_back({chosen, lp_.columnLower()[chosen], below});
+      more.push_back({chosen, below + 1, lp_.columnUpper()[chosen]});
+      if (x[chosen] - below < 0.5) std::swap(fewer, more);
+      open.push_back(std::move(fewer));
+      open.push_back(std::move(more));
+    }
+    return best ? served(*best) : std::vector<Served>{};
+  }
+
+ private:
+  struct Replicas {  // of a deployment
+    uint32_t candidate = 0;
+    int column = 0, work = -1;  // column, row
+  };
+  struct Group {
+    std::vector<size_t> at;  // positions in replicas_
+    std::vector<Demand> demands;
+    double elsewhere_eur_per_hour = 0;
+    int row = 0, first = 0;    // that they are served; the first of their columns, in the order of `at`
+    std::vector<double> work;  // replicas that each fills in all, likewise
+  };
+
+  void add_groups(const std::vector<Demand>& demands) {
+    std::vector<uint8_t> in(problem_.pool_spare.size(), 0);
+    for (const uint32_t pool : pools_) in[pool] = 1;
+    std::vector<std::vector<uint32_t>> there(problem_.candidates_of_model.size());
+    for (size_t m = 0; m < there.size(); ++m)
+      for (const uint32_t c : problem_.candidates_of_model[m])
+        if (in[problem_.candidates[c].pool] != 0 && problem_.candidates[c].servable) there[m].push_back(c);
+    std::map<std::vector<uint32_t>, std::vector<Demand>> alike;  // by what they may use
+    for (const Demand& one : demands) {
+      std::vector<uint32_t> may;
+      for (const uint32_t c : there[problem_.demands[one.demand].row->model.value])
+        if (problem_.passes(one.demand, c)) may.push_back(c);
+      if (!may.empty()) alike[may].push_back(one);
+    }
+    std::map<uint32_t, size_t> position;
+    for (auto& [may, all] : alike) {
+      Group& group = groups_.emplace_back();
+      for (const uint32_t c : may) {
+        const auto [entry, fresh] = position.try_emplace(c, replicas_.size());
+        if (fresh) replicas_.push_back({c});
+        group.at.push_back(entry->second);
+      }
+      group.demands = std::move(all);
+      for (const Demand& one : group.demands) group.elsewhere_eur_per_hour += one.elsewhere_eur_per_hour;
+    }
+  }
+
+  int add_row(double high) {
+    row_high_.push_back(high);
+    return static_cast<int>(row_high_.size()) - 1;
+  }
+  int add_column(double eur, double low, double high) {
+    cost_.push_back(eur);
+    low_.push_back(low);
+    high_.push_back(high);
+    entries_.emplace_back();
+    return static_cast<int>(cost_.size()) - 1;
+  }
+  void add_entry(int row, int column, double value) { entries_[static_cast<size_t>(column)].emplace_back(row, value); }
+
+  void add_replicas() {
+    pool_rows_.assign(pools_.size(), -1);
+    std::map<uint32_t, size_t> position;
+    for (size_t i = 0; i < pools_.size(); ++i) position[pools_[i]] = i;
+    for (Replicas& replicas : replicas_) {
+      const Candidate& at = problem_.candidates[replicas.candidate];
+      replicas.column = add_column(at.replica_eur_per_hour, at.pinned, at.replicas_max);
+      replicas.work = add_row(0);
+      add_entry(replicas.work, replicas.column, -1);
+      int& row = pool_rows_[position[at.pool]];
+      if (row < 0) row = add_row(problem_.pool_spare[at.pool]);
+      add_entry(row, replicas.column, at.accelerators);
+    }
+  }
+
+  void add_group(Group& group) {
+    group.row = add_row(1);
+    row_low_.resize(row_high_.size(), -kUnbounded);
+    row_low_.back() = 1;
+    add_entry(group.row, add_column(group.elsewhere_eur_per_hour, 0, 1), 1);
+    group.first = static_cast<int>(cost_.size());
+    Option option;
+    for (const size_t i : group.at) {
+      const Replicas& replicas = replicas_[i];
+      double eur = 0, work = 0;
+      for (const Demand& one : group.demands) {
+        if (problem_.judge(one.demand, replicas.candidate, &option).gate != Gate::none) continue;
+        const double replica_eur = problem_.candidates[replicas.candidate].replica_eur_per_hour;
+        eur += option.fractional_eur_per_hour - option.replicas_in_fractions * replica_eur;
+        work += option.replicas_in_fractions;
+      }
+      const int column = add_column(eur, 0, 1);
+      add_entry(group.row, column, 1);
+      add_entry(replicas.work, column, work);
+      group.work.push_back(work);
+      if (work >= 1) continue;
+      const int within = add_row(0);
+      add_entry(within, column, 1);
+      add_entry(within, replicas.column, -1);
+    }
+    row_low_.resize(row_high_.size(), -kUnbounded);
+  }
+
+  void load() {
+    std::vector<CoinBigIndex> starts{0};
+    std::vector<int> rows;
+    std::vector<double> values;
+    for (const auto& column : entries_) {
+      for (const auto& [row, value] : column) rows.push_back(row), values.push_back(value);
+      starts.push_back(static_cast<CoinBigIndex>(rows.size()));
+    }
+    lp_.setLogLevel(0);
+    lp_.loadProblem(static_cast<int>(cost_.size()), static_cast<int>(row_high_.size()), starts.data(), rows.data(),
+                    values.data(), low_.data(), high_.data(), cost_.data(), row_low_.data(), row_high_.data());
+  }
+
+  // Each deployment takes its part of a group, one demand after the other.
+  std::vector<Served> served(const std::vector<double>& x) const {
+    std::vector<Served> all;
+    for (const Group& group : groups_) {
+      const size_t count = group.demands.size();
+      double part = 0;
+      size_t next = 0;
+      for (size_t k = 0; k < group.at.size(); ++k) {
+        part += x[static_cast<size_t>(group.first) + k];
+        const auto end = static_cast<size_t>(part * static_cast<double>(count) + 0.5);
+        for (; next < std::min(end, count); ++next)
+          all.push_back({group.demands[next].demand, replicas_[group.at[k]].candidate});
+      }
+    }
+    return all;
+  }
+
+  const Problem& problem_;
+  std::vector<uint32_t> pools_;
+  std::vector<Replicas> replicas_;
+  std::vector<Group> groups_;
+  std::vector<int> pool_rows_;
+  std::vector<double> cost_, low_, high_;  // by column
+  std::vector<double> row_low_, row_high_;
+  std::vector<std::vector<std::pair<int, double>>> entries_;  // by column
+  ClpSimplex lp_;
+};
+
+ScarcePools::ScarcePools(const Problem& problem, const std::vector<uint32_t>& pools, const std::vector<Demand>& demands)
+    : program_(std::make_unique<Program>(problem, pools, demands)) {}
+ScarcePools::~ScarcePools() = default;
+
+bool ScarcePools::solve() { return program_->solve(); }
+std::vector<double> ScarcePools::pool_prices() const { return program_->pool_prices(); }
+std::vector<ScarcePools::Demand> ScarcePools::demand_prices() const { return program_->demand_prices(); }
+std::vector<ScarcePools::Served> ScarcePools::decide(uint32_t nodes_max) { return program_->decide(nodes_max); }
+
+}  // namespace tandem::planner

@@ -80,15 +80,17 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   Problem& problem = alone.problem();
   problem.add_all_options();
   for (Option& option : problem.options) alone.set_fractions(whole, bound, option);
-  const size_t plans = starts > 0 ? starts : std::size(kFirstPlans);
+  const size_t plans = starts > 0 ? starts : 1 + std::size(kFirstPlans);
   Search search(problem, seed, iterations * plans, stop);
   std::optional<Search::State> best;
   for (size_t i = 0; i < plans && !(best && stop.stop_requested()); ++i) {
     search.count(Energy::full_batches);
     if (starts > 0)
       search.construct_at_random();
+    else if (i == 0)
+      search.construct_by_promise();
     else
-      search.construct(kFirstPlans[i].first, kFirstPlans[i].second);
+      search.construct(kFirstPlans[i - 1].first, kFirstPlans[i - 1].second);
     search.improve_in_turns();
     if (!best || search.objective() < best->objective) best = search.state();
   }

@@ -52,6 +52,9 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
     option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
     option.replicas_in_fractions = of_whole.replicas_in_fractions;
   }
+  std::vector<ServedShare> met = bound.met(model);
+  for (ServedShare& share : met)
+    share.demand = static_cast<uint32_t>(std::ranges::lower_bound(demands, share.demand) - demands.begin());
   const size_t plans = starts > 0 ? starts : std::size(kFirstPlans);
   Search search(problem, seed, iterations * plans, stop);
   std::optional<Search::State> best;
@@ -61,6 +64,10 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
       search.construct_at_random();
     else
       search.construct(kFirstPlans[i].first, kFirstPlans[i].second);
+    if (i == 0) {
+      search.count(Energy::drawn);
+      search.replace(model, met);
+    }
     search.improve_in_turns();
     if (!best || search.objective() < best->objective) best = search.state();
   }

@@ -143,9 +143,15 @@ class Making {
     }
   }
 
+  // And takes what it meets on the way.
   void prove_by_fleets() {
     bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
+    for (uint32_t m = 0; m < problem_.candidates_of_model.size(); ++m)
+      if (!bound_->met(m).empty()) replace(m, bound_->met(m));
+    if (search_.objective() >= best_->objective) return;
+    best_ = search_.state();
+    tell("took cheaper fleets");
   }
 
   void place_again() {
@@ -260,13 +266,18 @@ class Making {
       seed_ += both.size();
       for (size_t k = 0; k < both.size(); ++k) {
         iterations_apart_ += planned[k].iterations;
-        for (const Search::Share& share : planned[k].shares)
-          if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
-        search_.replace(both[k], planned[k].shares);
+        replace(both[k], planned[k].shares);
       }
       tell("planned a model alone");
     }
     if (search_.objective() < best_->objective) best_ = search_.state();
+  }
+
+  // Where that is better.
+  void replace(uint32_t model, const std::vector<ServedShare>& shares) {
+    for (const ServedShare& share : shares)
+      if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
+    search_.replace(model, shares);
   }
 
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }

@@ -434,14 +434,14 @@ Search::Spare Search::spare_beside(uint32_t model) const {
   return spare;
 }
 
-bool Search::replace(uint32_t model, const std::vector<Share>& shares) {
+bool Search::replace(uint32_t model, const std::vector<ServedShare>& shares) {
   std::vector<uint32_t> homeless;
   for (uint32_t d = 0; d < placements_.size(); ++d)
     if (problem_.demands[d].row->model.value == model) homeless.push_back(d);
   const Mark mark = begin();
   if (!take_out(homeless)) return keep_if(false, mark);
   std::map<uint32_t, std::vector<Member>> members;
-  for (const Share& share : shares)
+  for (const ServedShare& share : shares)
     if (const auto option = problem_.find_option(share.demand, share.candidate))
       members[share.candidate].push_back({*option, share.share});
   for (const auto& [c, of_one] : members)

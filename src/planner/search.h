@@ -96,10 +96,7 @@ class Search {
   };
   Spare spare_beside(uint32_t model) const;
   // All that a model serves goes elsewhere, where the plan is better for it; each share has an option. True when it is.
-  struct Share {
-    uint32_t demand = 0, candidate = 0, share = 0;  // of kWhole
-  };
-  bool replace(uint32_t model, const std::vector<Share>& shares);
+  bool replace(uint32_t model, const std::vector<ServedShare>& shares);
   // What was left out is placed anew among the options there are now.
   void place_left_out();
   // After restoration rows were added: what they do not bear is taken out.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "twin/mix_range.h"
 #include "twin/twin.h"
 
 namespace tandem::twin {
@@ -316,9 +317,6 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
   return all(&Serving::keeps_ttft);
 }
 
-namespace {
-
-// At the least of any mix that has no component under `least`'s or over `most`'s; full is left out.
 Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
                     const Mix& least, const Mix& most) {
   const double per_ms = 1e-3 / replicas, pool = pooling(replicas);
@@ -363,7 +361,6 @@ Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& po
   return serving;
 }
 
-// Each component of a mix, less the most of it that can be left out.
 Mix less(const Mix& mix, const Mix& out) {
   const auto rest = [](double all, double part) { return std::max(0.0, all - part); };
   return {rest(mix.requests_per_s, out.requests_per_s),   rest(mix.prefill_s_per_s, out.prefill_s_per_s),
@@ -375,8 +372,6 @@ Mix larger(const Mix& a, const Mix& b) {
           std::max(a.tokens_per_s, b.tokens_per_s),       std::max(a.prefill_square, b.prefill_square),
           std::max(a.prefill_token_s, b.prefill_token_s), std::max(a.tokens_square, b.tokens_square)};
 }
-
-}  // namespace
 
 bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
               std::span<const Part> parts, double loss_max) {

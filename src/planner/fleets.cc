@@ -184,20 +184,11 @@ class FleetsOfModel {
             std::max(all.rejectable, demand.row->rate_per_s * spare / (demand.penalty_eur_per_hour - paid[i]));
       }
     }
-    const uint32_t ranges = std::min(kRangesOfFleet, ranges_left_);
-    uint32_t tries = 0;
-    uint32_t looked = 0;
-    const twin::Splits found = twin::find_split({.kinds = rates,
-                                                 .profiles = kinds.profiles,
-                                                 .replicas = of,
-                                                 .spare_eur = spare,
-                                                 .utilization_max = kUtilizationMax},
-                                                ranges, looked, [&](const twin::Split& split) {
-                                                  met_ = placed(kinds, split);
-                                                  return !met_.empty() || ++tries >= kPlacingsMax;
-                                                });
-    ranges_left_ -= looked;
-    return found != twin::Splits::none;
+    twin::Splits found = find_split(kinds, rates, of, spare);
+    if (found != twin::Splits::unknown || !met_.empty()) return found != twin::Splits::none;
+    for (twin::SplitKind& all : rates) all.rejectable = 0;  // what truly keeps all is found sooner so
+    find_split(kinds, rates, of, spare);
+    return true;
   }
 
   // Demands that are alike but for where they come from, and where each profile may serve how much of them.
@@ -206,6 +197,22 @@ class FleetsOfModel {
     std::vector<twin::SplitProfile> profiles;       // by slot
     std::vector<std::vector<uint32_t>> candidates;  // by slot, then place
   };
+  twin::Splits find_split(const Kinds& kinds, std::span<const twin::SplitKind> rates, const Numbers& of, double spare) {
+    uint32_t looked = 0, tries = 0;
+    const twin::Splits found =
+        twin::find_split({.kinds = rates,
+                          .profiles = kinds.profiles,
+                          .replicas = of,
+                          .spare_eur = spare,
+                          .utilization_max = kUtilizationMax},
+                         std::min(kRangesOfFleet, ranges_left_), looked, [&](const twin::Split& split) {
+                           met_ = placed(kinds, split);
+                           return !met_.empty() || ++tries >= kPlacingsMax;
+                         });
+    ranges_left_ -= looked;
+    return found;
+  }
+
   const Kinds& kinds_without(const std::vector<uint8_t>& lost) {
     const auto [entry, fresh] = kinds_.try_emplace(lost);
     Kinds& kinds = entry->second;

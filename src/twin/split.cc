@@ -45,6 +45,13 @@ class Splitting {
         kinds_(fleet.kinds.size()),
         ranges_left_(ranges_left),
         take_(take) {
+    // The last is none that others are like, where there is one.
+    for (size_t j = deployed_.size(); j-- > 0;)
+      if (std::ranges::count(deployed_, deployed_[j]) == 1) {
+        std::rotate(deployed_.begin() + static_cast<ptrdiff_t>(j), deployed_.begin() + static_cast<ptrdiff_t>(j) + 1,
+                    deployed_.end());
+        break;
+      }
     const SplitProfile& last = fleet.profiles[deployed_.back().profile];
     for (size_t k = 0; k < kinds_; ++k) {
       const SplitKind& kind = fleet.kinds[k];
@@ -158,6 +165,12 @@ class Splitting {
   // What the parts of a kind say of each other. False where they leave nothing.
   bool tighten(Range& range) const {
     const size_t last = deployed_.size() - 1;
+    for (size_t j = 0; j + 1 < last; ++j) {  // of two that are alike the first serves the more of the largest kind
+      if (!(deployed_[j] == deployed_[j + 1])) continue;
+      double &low = range.low[at(j, order_[0])], &high = range.high[at(j + 1, order_[0])];
+      low = std::max(low, range.low[at(j + 1, order_[0])]);
+      high = std::min(high, range.high[at(j, order_[0])]);
+    }
     for (size_t k = 0; k < kinds_; ++k) {
       double low = 0, high = 0;  // of all but the last
       for (size_t j = 0; j < last; ++j) {
@@ -300,7 +313,7 @@ class Splitting {
   }
 
   const Fleet& fleet_;
-  const std::vector<Deployed> deployed_;
+  std::vector<Deployed> deployed_;
   const size_t kinds_;
   uint32_t& ranges_left_;
   const std::function<bool(const Split&)>& take_;

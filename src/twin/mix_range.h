@@ -6,7 +6,7 @@
 namespace tandem::twin {
 
 // Each part of the form at its least of any mix that has no component under `least`'s, which has requests and prefills
-// and keeps the replicas less than busy, or over `most`'s. Waits for a place are left out.
+// and keeps the replicas less than busy, or over `most`'s.
 Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
                     const Mix& least, const Mix& most);
 

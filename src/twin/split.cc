@@ -24,11 +24,6 @@ void add(Mix& mix, const Mix& more, double times) {
   mix.tokens_square += times * more.tokens_square;
 }
 
-// The first token's time that keeps a promise to such requests, were there always a place.
-double ttft_without_place(const Serving& serving, const RequestSizes& sizes, double quantile) {
-  return quantile_of(sizes.prefill_ms + serving.wait_ms, sizes.prefill_variance + serving.wait_variance, quantile);
-}
-
 // Of one way to group a fleet's replicas into deployments.
 class Splitting {
  public:
@@ -235,7 +230,7 @@ class Splitting {
         asked.tpot_ms *= kLenient;
         keeps = serving.keeps_tpot(asked);
         needed.emplace_back(k * (kSplitParts + 1) + step(surely(range, j, k)),
-                            ttft_without_place(serving, asked.sizes, asked.quantile) / kLenient);
+                            serving.ttft(asked.sizes, asked.quantile).value() / kLenient);
       }
       if (!keeps) continue;
       const auto suits = [&](uint32_t place) {

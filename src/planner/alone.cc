@@ -1,6 +1,7 @@
 #include "planner/alone.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "base/check.h"
@@ -58,6 +59,16 @@ class Alone {
     option.replicas_in_fractions = of_whole.replicas_in_fractions;
   }
 
+  // Shares of the whole's, as of this problem.
+  std::vector<ServedShare> own(std::vector<ServedShare> shares) const {
+    const auto position = [](const std::vector<uint32_t>& all, uint32_t one) {
+      return static_cast<uint32_t>(std::ranges::lower_bound(all, one) - all.begin());
+    };
+    for (ServedShare& share : shares)
+      share = {position(demands_, share.demand), position(candidates_, share.candidate), share.share};
+    return shares;
+  }
+
   PlannedAlone planned(const Search& search) const {
     PlannedAlone planned{{}, search.objective(), search.iterations()};
     for (uint32_t i = 0; i < demands_.size(); ++i)
@@ -80,7 +91,10 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   Problem& problem = alone.problem();
   problem.add_all_options();
   for (Option& option : problem.options) alone.set_fractions(whole, bound, option);
+  const std::vector<ServedShare> met = alone.own(bound.met(model));
   const size_t plans = starts > 0 ? starts : 1 + std::size(kFirstPlans);
+  std::vector<uint32_t> all(problem.demands.size());
+  std::iota(all.begin(), all.end(), 0u);
   Search search(problem, seed, iterations * plans, stop);
   std::optional<Search::State> best;
   for (size_t i = 0; i < plans && !(best && stop.stop_requested()); ++i) {
@@ -91,6 +105,10 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
       search.construct_by_promise();
     else
       search.construct(kFirstPlans[i - 1].first, kFirstPlans[i - 1].second);
+    if (i == 0) {
+      search.count(Energy::drawn);
+      search.replace(all, met);
+    }
     search.improve_in_turns();
     if (!best || search.objective() < best->objective) best = search.state();
   }

@@ -13,14 +13,14 @@
 namespace tandem::planner {
 
 struct PlannedAlone {
-  std::vector<Search::Share> shares;
+  std::vector<ServedShare> shares;
   double eur_per_hour = 0;  // as the search's objective counts it
   uint64_t iterations = 0;
 };
 
 // The best of a few plans that are each improved: built along prices or, where `starts` is not 0, of so many in a drawn
-// order; `iterations` for each. Reads the whole only: several models may be planned at once. The same arguments give
-// the same plan.
+// order, the first of either from what the bound met (Bound::met) where that is better; `iterations` for each. Reads
+// the whole only: several models may be planned at once. The same arguments give the same plan.
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
                         uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop);
 

@@ -310,6 +310,7 @@ Bound::Bound(const Problem& problem, Prices learnt)
       relaxation_(std::make_unique<Relaxation>(problem)),
       climb_(std::make_unique<Climb>(problem, *relaxation_)),
       proven_prices_(no_prices(problem)),
+      met_(problem.candidates_of_model.size()),
       large_(problem.columns() > kOptionsInFull) {
   learnt.fleets.clear();
   for (size_t d = 0; d < learnt.demand.size(); ++d)
@@ -323,6 +324,7 @@ Bound::Bound(const Problem& problem)
       relaxation_(std::make_unique<Relaxation>(problem)),
       climb_(std::make_unique<Climb>(problem, *relaxation_)),
       proven_prices_(no_prices(problem)),
+      met_(problem.candidates_of_model.size()),
       large_(problem.columns() > kOptionsInFull) {
   climb_->start(climb_->in_fractions(no_prices(problem)));
   price_all(climb_->best());
@@ -372,21 +374,22 @@ void Bound::prove_by_fleets(const Known& known, const std::stop_token& stop) {
     missing.push_back(climb_->spent(m, known, prices) - relaxation_->value_of_model(m));
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, std::greater(), [&](size_t m) { return missing[m]; });
-  std::vector<Prices::Fleets> fleets(models);
+  std::vector<ProvenByFleets> by(models);
   Prices trial = prices;
   for_each_on_two_threads(models, [&](size_t i) {
     const size_t m = order[i];
     if (pinned[m] != 0 || relaxation_->demands_of_model()[m].empty() || stop.stop_requested()) return;
     const auto learnt = std::ranges::find(proven_prices_.fleets, m, &Prices::Fleets::model);
-    fleets[m] = planner::prove_by_fleets(problem_, *relaxation_, static_cast<uint32_t>(m), trial,
-                                         learnt != proven_prices_.fleets.end() ? &*learnt : nullptr,
-                                         climb_->spent(m, known, prices), known.eur_of_demand, stop);
+    by[m] = planner::prove_by_fleets(problem_, *relaxation_, static_cast<uint32_t>(m), trial,
+                                     learnt != proven_prices_.fleets.end() ? &*learnt : nullptr,
+                                     climb_->spent(m, known, prices), known.eur_of_demand, stop);
   });
   std::vector<double> more(models, 0);
   for (size_t m = 0; m < models; ++m) {
-    more[m] = std::max(0.0, fleets[m].eur_per_hour - relaxation_->value_of_model(static_cast<uint32_t>(m)));
+    met_[m] = std::move(by[m].met);
+    more[m] = std::max(0.0, by[m].fleets.eur_per_hour - relaxation_->value_of_model(static_cast<uint32_t>(m)));
     value += more[m];
-    if (more[m] > 0) prices.fleets.push_back(std::move(fleets[m]));
+    if (more[m] > 0) prices.fleets.push_back(std::move(by[m].fleets));
   }
   if (!take(value, std::move(prices))) return;
   by_fleets_ = std::move(more);

@@ -73,6 +73,9 @@ class Bound {
                   std::span<const ScarcePools::Demand> of_demands);
   // Proves more of the models of few replicas, beside the best prices the climb has found (fleets.h).
   void prove_by_fleets(const Known& known, const std::stop_token& stop);
+  // All of a model served by a fleet cheaper than what that spent on it, by the price of its replicas: met on the way,
+  // where links, power and other models allow. Empty where none was.
+  const std::vector<ServedShare>& met(uint32_t model) const { return met_[model]; }
 
   // Replicas the relaxation buys of each candidate, averaged over the latest rounds.
   const std::vector<float>& expected() const;
@@ -93,8 +96,9 @@ class Bound {
   std::unique_ptr<Climb> climb_;
   Prices proven_prices_;  // of value_
   double value_ = 0;
-  std::vector<double> by_fleets_;  // what they prove more, by model
-  bool large_ = false;             // resources take few steps of their own: each costs a pass over all columns
+  std::vector<double> by_fleets_;              // what they prove more, by model
+  std::vector<std::vector<ServedShare>> met_;  // by model
+  bool large_ = false;  // resources take few steps of their own: each costs a pass over all columns
 };
 
 }  // namespace tandem::planner

@@ -4,12 +4,16 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <tuple>
 
+#include "planner/fleets.h"
 #include "planner/problem.h"
 #include "twin/diverse_ways.h"
 #include "twin/repair_reach.h"
+#include "twin/split.h"
 
 namespace tandem::planner {
 namespace {
@@ -529,6 +533,75 @@ class Certificate {
     return may;
   }
 
+  // fleets.h: whether a fleet of few replicas may serve its model's demands, however they are split, but for what costs
+  // `spare` more rejected than `beside` says. By the model's profiles: which they are, and what a replica costs.
+  bool may_split(uint32_t model, const std::map<size_t, double>& replicas, const std::vector<uint32_t>& numbers,
+                 const Beside& beside, double spare, uint32_t& ranges_left) {
+    std::map<std::tuple<double, double, double, double, double, double>, std::vector<uint32_t>> kinds;
+    std::vector<uint32_t> lost;  // rejecting these is paid anyway
+    for (const uint32_t d : demands_of_model_[model]) {
+      const grid::Demand& demand = s_.demands[size_t{d}];
+      const grid::Promise& promise = demand.promise;
+      if (penalty(d) <= beside.at(d))
+        lost.push_back(d);
+      else if (demand.rate_per_s > 0)
+        kinds[{-demand.output_tokens, demand.prompt_tokens, demand.prefix_hit, promise.ttft.value(),
+               promise.tpot.value(), promise.quantile}]
+            .push_back(d);
+    }
+    std::vector<twin::SplitKind> rates;
+    for (const auto& [of, demands] : kinds) {
+      twin::SplitKind& kind = rates.emplace_back();
+      for (const uint32_t d : demands) {
+        kind.requests_per_s += s_.demands[size_t{d}].rate_per_s;
+        kind.rejectable =
+            std::max(kind.rejectable, s_.demands[size_t{d}].rate_per_s * spare / (penalty(d) - beside.at(d)));
+      }
+    }
+    std::vector<twin::SplitProfile> profiles;
+    for (const auto& [f, replica] : replicas) {
+      twin::SplitProfile& of = profiles.emplace_back();
+      if (numbers[profiles.size() - 1] == 0) continue;
+      const grid::Profile& profile = s_.profiles[f];
+      of.profile = &profile;
+      for (const uint32_t d : lost) of.beside.add(profile, s_.demands[size_t{d}], 1);
+      for (const auto& [alike, demands] : kinds) {
+        const grid::Demand& demand = s_.demands[size_t{demands[0]}];
+        of.asked.push_back({twin::sizes_of(profile, demand), 0, demand.promise.tpot.value(), demand.promise.quantile});
+        of.points.push_back(0);
+        for (uint32_t p = 0; p < std::min(profile.points.size(), kPointsMax); ++p)
+          if (may_run(profile, p, demand)) of.points.back() |= 1U << p;
+      }
+      for (size_t p = 0; p < s_.pools.size(); ++p) {
+        if (!may_stand(p, f)) continue;
+        const Place at = place(p, f);
+        if (!at.serves) continue;
+        twin::SplitPlace& there = of.places.emplace_back();
+        there.replicas_max = at.there;
+        there.dearer_eur = at.replica - replica;
+        for (const auto& [alike, demands] : kinds) {
+          std::vector<std::pair<double, double>> left;
+          for (const uint32_t d : demands) {
+            const grid::Demand& demand = s_.demands[size_t{d}];
+            const std::optional<Reach> reached = may_use(demand) ? reach(p, demand) : std::nullopt;
+            left.emplace_back(reached ? reached->ttft_left_ms : -1, demand.rate_per_s);
+          }
+          const std::vector<double> by_part = twin::ttft_left_by_part(std::move(left));
+          there.ttft_left_ms.insert(there.ttft_left_ms.end(), by_part.begin(), by_part.end());
+        }
+      }
+    }
+    uint32_t ranges = 0;
+    const twin::Splits found = twin::find_split({.kinds = rates,
+                                                 .profiles = profiles,
+                                                 .replicas = numbers,
+                                                 .spare_eur = spare,
+                                                 .utilization_max = kUtilizationMax},
+                                                ranges_left, ranges, [](const twin::Split&) { return true; });
+    ranges_left -= ranges;
+    return found != twin::Splits::none;
+  }
+
   // Of a model's profiles the cost of a replica, at the least; none where replicas are pinned.
   std::map<size_t, double> replicas_of(uint32_t model) const {
     std::map<size_t, double> least;
@@ -609,7 +682,53 @@ class Certificate {
       for (size_t i = 0; i < proven.size(); ++i) proven[i] = std::max(proven[i], eur[i]);
     }
     demand_ = given;
-    return std::min(said.eur_per_hour, *std::min_element(proven.begin(), proven.end()));
+    auto cheapest = proven.begin();
+    for (uint32_t ranges_left = 2 * kRangesOfModel;;) {
+      cheapest = std::min_element(proven.begin(), proven.end());
+      if (*cheapest >= said.eur_per_hour || ranges_left == 0) break;
+      std::vector<uint32_t> numbers;
+      std::vector<bool> runs;
+      double eur = 0;
+      auto position = static_cast<size_t>(cheapest - proven.begin());
+      for (size_t i = 0; const auto& [f, replica] : replicas) {
+        numbers.push_back(static_cast<uint32_t>(position % adds[i].size()));
+        runs.push_back(numbers.back() > 0);
+        if (runs.back()) eur += numbers.back() * replica;
+        position /= adds[i++].size();
+      }
+      const uint32_t all = std::accumulate(numbers.begin(), numbers.end(), 0U);
+      if (all == 0 || all > kFewReplicasMax) break;
+      const Beside paid = paid_where(beside_on, said.model, runs);
+      if (may_split(said.model, replicas, numbers, paid, said.eur_per_hour - sum_of(paid) - eur, ranges_left)) break;
+      *cheapest = said.eur_per_hour;
+    }
+    return std::min(said.eur_per_hour, *cheapest);
+  }
+
+  // A demand that may be used at all, on its way to a pool.
+  struct Reach {
+    const twin::PathTree* tree = nullptr;
+    const twin::WayPair* ways = nullptr;  // that it takes instead, where it asks for two
+    double ttft_left_ms = 0;              // of the promise, beside the way
+  };
+  std::optional<Reach> reach(size_t p, const grid::Demand& demand) {
+    const grid::Pool& pool = s_.pools[p];
+    const grid::Anchor& anchor = *anchors_[demand.region.value];
+    const twin::PathTree& tree = trees_.at({anchor.node, demand.flex_algo});
+    const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
+    if (!tree.reachable(pool.node) ||
+        !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)) ||
+        !repairs_stay(demand, anchor.node, pool.node))
+      return {};
+    Microseconds delay = tree.delay_max(pool.node);
+    const twin::WayPair* ways = nullptr;
+    if (demand.diversity != grid::Diversity::none) {
+      ways = ways_of(demand, anchor.node, pool.node);
+      if (ways == nullptr) return {};
+      delay = std::max({delay, ways->primary.delay, ways->second.delay});
+    }
+    const double way_ms = 2e-3 * (anchor.access_delay + anchor.backhaul_delay + delay).value();
+    return Reach{&tree, ways, demand.promise.ttft.value() - way_ms};
   }
 
   std::vector<Column> columns_at(size_t p, size_t f, size_t point, const Place& at) {
@@ -623,25 +742,13 @@ class Certificate {
     for (const uint32_t d : demands_of_model_[profile.model.value]) {
       const grid::Demand& demand = s_.demands[size_t{d}];
       if (demand_[d] <= 0 || !may_use(demand) || !may_run(profile, point, demand)) continue;
-      const grid::Anchor& anchor = *anchors_[demand.region.value];
-      const twin::PathTree& tree = trees_.at({anchor.node, demand.flex_algo});
-      const grid::JurisdictionSet residency = s_.tenants[demand.tenant].residency;
-      if (!tree.reachable(pool.node) ||
-          !residency.contains(tree.jurisdictions(pool.node) | s_.jurisdiction_of(pool.site)) ||
-          !repairs_stay(demand, anchor.node, pool.node))
-        continue;
-      const twin::WayPair* ways = nullptr;  // that it takes instead
-      if (demand.diversity != grid::Diversity::none) {
-        ways = ways_of(demand, anchor.node, pool.node);
-        if (ways == nullptr) continue;
-      }
-      Microseconds delay = tree.delay_max(pool.node);
-      if (ways != nullptr) delay = std::max({delay, ways->primary.delay, ways->second.delay});
+      const std::optional<Reach> reached = reach(p, demand);
+      if (!reached) continue;
+      const auto& [tree, ways, ttft_left_ms] = *reached;
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
       Column c;
       c.demand = d;
-      c.slack_ms = demand.promise.ttft.value() - 2e-3 * (anchor.access_delay + anchor.backhaul_delay + delay).value() -
-                   twin::ttft_alone(sizes, demand.promise.quantile).value();
+      c.slack_ms = ttft_left_ms - twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
       c.prefill = demand.rate_per_s * sizes.prefill_ms * 1e-3;
       c.mean_ms = sizes.prefill_ms;
@@ -649,12 +756,12 @@ class Certificate {
       c.steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3;
       c.promise = {demand.promise.tpot.value(), demand.promise.quantile, sizes.inverse_output};
       const double transport = demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
-                               (ways != nullptr ? ways->primary.euros_per_byte : tree.euros_per_byte(pool.node));
+                               (ways != nullptr ? ways->primary.euros_per_byte : tree->euros_per_byte(pool.node));
       double arcs = 0;
       if (ways != nullptr) {
         for (const twin::Way* way : {&ways->primary, &ways->second}) arcs += price_along(*way, demand);
       } else if (!arc_.empty()) {
-        const auto& [out, back] = paths_.at({anchor.node, demand.flex_algo});
+        const auto& [out, back] = paths_.at({anchors_[demand.region.value]->node, demand.flex_algo});
         arcs = demand.rate_per_s * 8e-9 *
                (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
       }

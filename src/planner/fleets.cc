@@ -4,6 +4,10 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
+#include <tuple>
+
+#include "twin/split.h"
 
 namespace tandem::planner {
 namespace {
@@ -16,6 +20,8 @@ constexpr double kStep = 0.7, kStepLeast = 0.05;  // of Polyak's
 constexpr double kBeyond = 1.05;                  // what is aimed at, over what is spent
 constexpr double kDeflection = 0.4;
 constexpr double kRaise = 2;
+constexpr uint32_t kPlacingsMax = 24;  // of splits that keep all where each place suits by itself
+constexpr uint32_t kShareParts = 64;   // of a demand, that two deployments share
 
 class FleetsOfModel {
   using Numbers = std::vector<uint32_t>;  // of replicas, by slot
@@ -39,22 +45,25 @@ class FleetsOfModel {
     }
   }
 
-  Prices::Fleets prove(const Prices::Fleets* learnt, const std::stop_token& stop) {
-    Prices::Fleets proven{model_, 0, {}};
+  ProvenByFleets prove(const Prices::Fleets* learnt, const std::stop_token& stop) {
+    ProvenByFleets proven{{model_, 0, {}}, {}};
     if (!list_fleets()) return proven;
     leave_out_single();
     add(v_of(now_));
     for (size_t i = 0; learnt != nullptr && i < learnt->demand.size(); ++i) add(learnt->demand[i]);
     while (prices_.size() <= kFleetPricesMax && !stop.stop_requested()) {
       const size_t cheapest = cheapest_fleet();
-      if (eur_[cheapest] >= spent_ * (1 - kClosed)) break;
+      if (closed(cheapest)) break;
+      if (leave_out_few(cheapest)) continue;
       const auto [eur, v] = climb(fleet(cheapest), prices_[by_[cheapest]], stop);
       if (eur < eur_[cheapest] + kWorthPrices * spent_) break;
       add(v);
     }
-    proven.eur_per_hour = std::min(spent_, eur_[cheapest_fleet()]);
+    proven.fleets.eur_per_hour = std::min(spent_, eur_[cheapest_fleet()]);
+    meet(stop);
+    proven.met = std::move(met_);
     prices_.erase(prices_.begin());  // what `now` has already
-    proven.demand = std::move(prices_);
+    proven.fleets.demand = std::move(prices_);
     return proven;
   }
 
@@ -91,6 +100,7 @@ class FleetsOfModel {
       eur_.push_back(eur);
     }
     by_.assign(count, 0);
+    asked_.assign(count, false);
     return true;
   }
 
@@ -129,6 +139,230 @@ class FleetsOfModel {
       if ((points >> p & 1) != 0 && twin::may_keep(*at.profile, at.profile->points[p], 1, parts, rejecting_eur))
         return true;
     return false;
+  }
+
+  bool closed(size_t position) const { return eur_[position] >= spent_ * (1 - kClosed); }
+
+  // Those of few replicas that keep no promises however demands are split among them, unless they reject so much that
+  // all costs what is spent. True where that is so; asked once of each.
+  bool leave_out_few(size_t position) {
+    const Numbers of = fleet(position);
+    const uint32_t replicas = std::accumulate(of.begin(), of.end(), 0U);
+    if (replicas == 0 || replicas > kFewReplicasMax || ranges_left_ == 0 || asked_[position]) return false;
+    asked_[position] = true;
+    if (may_split(of)) return false;
+    eur_[position] = spent_;
+    return true;
+  }
+
+  // Where the cheapest may hold all by what is proven, no demands are known to be split so that they do: a dearer one
+  // may be found that does.
+  void meet(const std::stop_token& stop) {
+    std::vector<size_t> order;
+    for (size_t i = 0; i < eur_.size(); ++i)
+      if (!closed(i)) order.push_back(i);
+    std::ranges::sort(order, {}, [&](size_t i) { return std::pair(eur_[i], i); });
+    for (size_t i = 0; i < order.size() && met_.empty() && !stop.stop_requested(); ++i) leave_out_few(order[i]);
+  }
+
+  bool may_split(const Numbers& of) {
+    const std::vector<double> paid = paid_where(of);
+    double spare = spent_ - std::accumulate(paid.begin(), paid.end(), 0.0);
+    for (size_t slot = 0; slot < of.size(); ++slot)
+      if (of[slot] > 0) spare -= of[slot] * replica_[slot];
+    std::vector<uint8_t> lost;  // by demand: what rejecting it costs is paid anyway
+    for (size_t i = 0; i < demands_.size(); ++i)
+      lost.push_back(problem_.demands[demands_[i]].penalty_eur_per_hour <= paid[i]);
+    const Kinds& kinds = kinds_without(lost);
+    std::vector<twin::SplitKind> rates;
+    for (const std::vector<uint32_t>& kind : kinds.demands) {
+      twin::SplitKind& all = rates.emplace_back();
+      for (const uint32_t i : kind) {
+        const DemandRow& demand = problem_.demands[demands_[i]];
+        all.requests_per_s += demand.row->rate_per_s;
+        all.rejectable =
+            std::max(all.rejectable, demand.row->rate_per_s * spare / (demand.penalty_eur_per_hour - paid[i]));
+      }
+    }
+    twin::Splits found = find_split(kinds, rates, of, spare);
+    if (found != twin::Splits::unknown || !met_.empty()) return found != twin::Splits::none;
+    for (twin::SplitKind& all : rates) all.rejectable = 0;  // what truly keeps all is found sooner so
+    find_split(kinds, rates, of, spare);
+    return true;
+  }
+
+  // Demands that are alike but for where they come from, and where each profile may serve how much of them.
+  struct Kinds {
+    std::vector<std::vector<uint32_t>> demands;     // positions in demands_
+    std::vector<twin::SplitProfile> profiles;       // by slot
+    std::vector<std::vector<uint32_t>> candidates;  // by slot, then place
+  };
+  twin::Splits find_split(const Kinds& kinds, std::span<const twin::SplitKind> rates, const Numbers& of, double spare) {
+    uint32_t looked = 0, tries = 0;
+    const twin::Splits found =
+        twin::find_split({.kinds = rates,
+                          .profiles = kinds.profiles,
+                          .replicas = of,
+                          .spare_eur = spare,
+                          .utilization_max = kUtilizationMax},
+                         std::min(kRangesOfFleet, ranges_left_), looked, [&](const twin::Split& split) {
+                           met_ = placed(kinds, split);
+                           return !met_.empty() || ++tries >= kPlacingsMax;
+                         });
+    ranges_left_ -= looked;
+    return found;
+  }
+
+  const Kinds& kinds_without(const std::vector<uint8_t>& lost) {
+    const auto [entry, fresh] = kinds_.try_emplace(lost);
+    Kinds& kinds = entry->second;
+    if (!fresh) return kinds;
+    std::map<std::tuple<double, double, double, double, double, double>, size_t> by;
+    for (uint32_t i = 0; i < demands_.size(); ++i) {
+      const grid::Demand& row = *problem_.demands[demands_[i]].row;
+      if (lost[i] != 0 || row.rate_per_s <= 0) continue;
+      const auto [kind, first] =
+          by.try_emplace({row.prompt_tokens, row.output_tokens, row.prefix_hit, row.promise.ttft.value(),
+                          row.promise.tpot.value(), row.promise.quantile},
+                         by.size());
+      if (first) kinds.demands.emplace_back();
+      kinds.demands[kind->second].push_back(i);
+    }
+    kinds.profiles.resize(replica_.size());
+    kinds.candidates.resize(replica_.size());
+    for (const uint32_t c : problem_.candidates_of_model[model_])
+      if (problem_.candidates[c].servable) kinds.candidates[problem_.candidates[c].slot].push_back(c);
+    for (size_t slot = 0; slot < replica_.size(); ++slot) add_places(kinds, slot, lost);
+    return kinds;
+  }
+
+  void add_places(Kinds& kinds, size_t slot, const std::vector<uint8_t>& lost) const {
+    twin::SplitProfile& of = kinds.profiles[slot];
+    if (kinds.candidates[slot].empty()) return;
+    of.profile = problem_.candidates[kinds.candidates[slot][0]].profile;
+    for (const std::vector<uint32_t>& kind : kinds.demands) {
+      const DemandRow& demand = problem_.demands[demands_[kind[0]]];
+      const Use& use = problem_.uses[demand.use_first + slot];
+      of.asked.push_back({use.sizes, 0, demand.row->promise.tpot.value(), demand.row->promise.quantile});
+      of.points.push_back(use.points);
+    }
+    for (size_t i = 0; i < demands_.size(); ++i) {
+      const DemandRow& demand = problem_.demands[demands_[i]];
+      if (lost[i] != 0) of.beside.add(problem_.uses[demand.use_first + slot].sizes, demand.row->rate_per_s);
+    }
+    for (const uint32_t c : kinds.candidates[slot]) {
+      twin::SplitPlace& place = of.places.emplace_back();
+      place.replicas_max = problem_.candidates[c].replicas_max;
+      place.dearer_eur = relaxation_.replica_eur(c, now_) - replica_[slot];
+      for (const std::vector<uint32_t>& kind : kinds.demands) {
+        std::vector<std::pair<double, double>> left;
+        for (const uint32_t i : kind) left.emplace_back(ttft_left_ms(i, c), rate(i));
+        const std::vector<double> by_part = twin::ttft_left_by_part(std::move(left));
+        place.ttft_left_ms.insert(place.ttft_left_ms.end(), by_part.begin(), by_part.end());
+      }
+    }
+  }
+
+  double rate(uint32_t i) const { return problem_.demands[demands_[i]].row->rate_per_s; }
+  double ttft_left_ms(uint32_t i, uint32_t c) const {  // of a demand at a candidate; negative where it is not served
+    const DemandRow& demand = problem_.demands[demands_[i]];
+    return problem_.passes(demands_[i], c)
+               ? problem_.ttft_left_ms(demand, *problem_.leg_of(demand, problem_.candidates[c].pool))
+               : -1;
+  }
+
+  // A split, in places that suit together: the cheapest of some. Empty where none of these do.
+  std::vector<ServedShare> placed(const Kinds& kinds, const twin::Split& split) const {
+    static constexpr size_t kPlacesEach[] = {64, 12, 5, 3};
+    const size_t deployments = split.deployments.size();
+    const size_t each = kPlacesEach[std::min(deployments, std::size(kPlacesEach)) - 1];
+    std::vector<std::vector<uint32_t>> candidates;  // by deployment
+    for (const auto& deployment : split.deployments) {
+      std::vector<uint32_t>& all = candidates.emplace_back();
+      for (const uint32_t place : deployment.places) all.push_back(kinds.candidates[deployment.profile][place]);
+      std::ranges::sort(all, {}, [&](uint32_t c) { return std::pair(relaxation_.replica_eur(c, now_), c); });
+      for (size_t i = each / 2; i < each && all.size() > each; ++i) all[i] = all[i * all.size() / each];
+      all.resize(std::min(all.size(), each));
+    }
+    double least = spent_;
+    std::vector<ServedShare> best;
+    std::vector<size_t> next(deployments, 0);
+    for (size_t j = 0; j < deployments;) {
+      std::vector<uint32_t> at;
+      double eur = 0;
+      for (size_t i = 0; i < deployments; ++i) {
+        at.push_back(candidates[i][next[i]]);
+        eur += split.deployments[i].replicas * relaxation_.replica_eur(at[i], now_);
+      }
+      std::vector<uint32_t> sorted = at;
+      std::ranges::sort(sorted);
+      if (eur < least && std::ranges::adjacent_find(sorted) == sorted.end()) {
+        std::vector<ServedShare> shares = placed_at(kinds, split, at);
+        if (!shares.empty()) {
+          least = eur;
+          best = std::move(shares);
+        }
+      }
+      for (j = 0; j < deployments && ++next[j] == candidates[j].size(); ++j) next[j] = 0;
+    }
+    return best;
+  }
+
+  // Each deployment is given, of each kind, the demands that it suits better than those after it do, until it has its
+  // part. Empty where one then breaks a promise.
+  std::vector<ServedShare> placed_at(const Kinds& kinds, const twin::Split& split, std::span<const uint32_t> at) const {
+    std::vector<ServedShare> shares;
+    std::vector<uint32_t> left(demands_.size(), kWhole);
+    for (size_t j = 0; j < at.size(); ++j) {
+      const twin::SplitProfile& profile = kinds.profiles[split.deployments[j].profile];
+      twin::Mix mix;
+      std::vector<twin::Asked> asked;
+      uint32_t points = UINT32_MAX;
+      for (size_t k = 0; k < kinds.demands.size(); ++k) {
+        std::vector<std::pair<double, uint32_t>> by_gain;  // ms that it leaves more than those after it
+        double all = 0, served = 0, ttft_ms = std::numeric_limits<double>::infinity();
+        for (const uint32_t i : kinds.demands[k]) {
+          all += rate(i);
+          if (left[i] == 0) continue;
+          double others = -1;
+          for (size_t later = j + 1; later < at.size(); ++later) others = std::max(others, ttft_left_ms(i, at[later]));
+          const double here = ttft_left_ms(i, at[j]);
+          by_gain.emplace_back(others < 0 ? std::numeric_limits<double>::infinity()
+                               : here < 0 ? -std::numeric_limits<double>::infinity()
+                                          : here - others,
+                               i);
+        }
+        std::ranges::sort(by_gain, std::greater());
+        for (const auto& [gain, i] : by_gain) {
+          const double room = split.deployments[j].parts[k] * all - served;
+          uint32_t share = left[i];
+          if (j + 1 < at.size() && std::isfinite(gain))
+            share = std::min(share, static_cast<uint32_t>(std::max(0.0, room / rate(i) * kShareParts + 1e-6)) *
+                                        (kWhole / kShareParts));
+          if (share == 0 || gain == -std::numeric_limits<double>::infinity()) continue;
+          const double ttft_left = ttft_left_ms(i, at[j]);
+          if (ttft_left < 0) return {};
+          ttft_ms = std::min(ttft_ms, ttft_left);
+          served += rate(i) * share / kWhole;
+          left[i] -= share;
+          shares.push_back({demands_[i], at[j], share});
+        }
+        if (served <= 0) continue;
+        asked.push_back(profile.asked[k]);
+        asked.back().ttft_ms = ttft_ms;
+        points &= profile.points[k];
+        mix.add(profile.asked[k].sizes, served);
+      }
+      const auto keeps = [&](size_t p) {
+        const grid::OperatingPoint& point = profile.profile->points[p];
+        return (points >> p & 1) != 0 && mix.work(point) <= kUtilizationMax * split.deployments[j].replicas &&
+               twin::keeps_all(*profile.profile, point, split.deployments[j].replicas, mix, asked);
+      };
+      size_t p = 0;
+      while (p < std::min(profile.profile->points.size(), kPointsMax) && !asked.empty() && !keeps(p)) ++p;
+      if (p == std::min(profile.profile->points.size(), kPointsMax)) return {};
+    }
+    return shares;
   }
 
   // Mixed radix: most_[slot] + 1 numbers each.
@@ -239,12 +473,16 @@ class FleetsOfModel {
   Numbers most_;
   std::vector<double> eur_;  // proven, by fleet
   std::vector<uint8_t> by_;  // into prices_
+  std::vector<bool> asked_;  // by fleet: whether it splits
+  std::map<std::vector<uint8_t>, Kinds> kinds_;
+  uint32_t ranges_left_ = kRangesOfModel;
+  std::vector<ServedShare> met_;
   std::vector<std::vector<double>> prices_;
 };
 
 }  // namespace
 
-Prices::Fleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
+ProvenByFleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
                                const Prices::Fleets* learnt, double spent_eur,
                                std::span<const double> spent_eur_of_demand, const std::stop_token& stop) {
   return FleetsOfModel(problem, relaxation, model, now, spent_eur, spent_eur_of_demand).prove(learnt, stop);

@@ -17,11 +17,18 @@
 // narrow range the twin tells whether any keeps the promises (twin::may_keep), first tokens' whole waits included.
 // Where none does in any pool and at any point, the fleet costs what is spent.
 //
-// The prices. The fleet of which least is proven is taken, and v climbs for it alone by subgradients with Polyak steps
-// towards what the plan known spends. Where it gets there, it mostly has shown of many fleets at once that they are too
-// small. Ends where the cheapest fleet does not get there: it may be large enough, or the bound of a deployment too
-// lenient. O(fleets) beside the deployments; a model of which the plan known leaves more than kFleetsMax fleets to be
-// looked at is left out.
+// A fleet of a few replicas likewise, whichever deployments they form: demands of one kind are alike but for where they
+// come from, so that a split of them is a part of each kind for each deployment, and twin/split.h searches all parts,
+// in all places at once, for a split that keeps what is promised but for what may be rejected. Where there is none, the
+// fleet costs what is spent. Where there is one in places that suit together, the fleet is cheaper than the plan
+// known, by the price of its replicas: that is how a search which moves one demand or one deployment at a time is shown
+// what it did not find.
+//
+// The prices. The fleet of which least is proven is taken, and where that is not of few replicas or may be split, v
+// climbs for it alone by subgradients with Polyak steps towards what the plan known spends. Where it gets there, it
+// mostly has shown of many fleets at once that they are too small. Ends where the cheapest fleet does not get there: it
+// may be large enough, or the bound of a deployment too lenient. O(fleets) beside the deployments and the ranges of
+// splits; a model of which the plan known leaves more than kFleetsMax fleets to be looked at is left out.
 #pragma once
 
 #include <span>
@@ -35,12 +42,18 @@ namespace tandem::planner {
 
 inline constexpr size_t kFleetsMax = 20'000;   // of a model that are told apart
 inline constexpr size_t kFleetPricesMax = 24;  // sets of prices of a model
+// Of splits: replicas of a fleet, and ranges that are looked at of one and of all of a model (some 3 µs each).
+inline constexpr uint32_t kFewReplicasMax = 5, kRangesOfFleet = 60'000, kRangesOfModel = 200'000;
 
 // `now`: prices of resources, and of the model's demands those that prove most so far, which are taken over; changed
 // while it works. `learnt`: of this model at about those prices, may be null. `spent`: what the best plan known spends
 // on the model, with the prices of what it takes, and by demand. The relaxation's arcs are priced already. Not more is
 // proven than by `now` alone where `demand` is empty.
-Prices::Fleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
+struct ProvenByFleets {
+  Prices::Fleets fleets;
+  std::vector<ServedShare> met;  // all of the model by a fleet that costs less than is spent, where one was met
+};
+ProvenByFleets prove_by_fleets(const Problem& problem, Relaxation& relaxation, uint32_t model, Prices& now,
                                const Prices::Fleets* learnt, double spent_eur,
                                std::span<const double> spent_eur_of_demand, const std::stop_token& stop);
 

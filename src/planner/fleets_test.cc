@@ -4,7 +4,10 @@
 
 #include "base/random.h"
 #include "planner/certificate.h"
+#include "planner/fleets.h"
 #include "planner/planner.h"
+#include "planner/search.h"
+#include "planner/testing.h"
 #include "support/drawn_grid.h"
 
 namespace tandem::planner {
@@ -95,6 +98,68 @@ TEST(Fleets, ProveNoMoreThanTheirPricesDo) {
   made.priced.prices.fleets.front().eur_per_hour *= 1.1;  // said, not proven
   made.priced.plan.set_bound_eur_per_hour(made.priced.plan.bound_eur_per_hour() * 1.05);
   EXPECT_THAT(check_plan(grid_of_two_replicas(), made.priced).faults, Contains(HasSubstr("its prices prove")));
+}
+
+// By what deployments hold of first tokens on average, one large and one small replica would do.
+grid::Snapshot grid_of_large_and_small(double rate_per_s) {
+  std::string rows = R"(
+    west-mid 1ms 10G
+    mid-east 1ms 10G
+    site west DE price=0.1
+    site mid DE price=0.1
+    site east DE price=0.1
+    region north mid access=2ms
+    accelerator large 80GB idle=100W peak=700W price=2.5
+    accelerator small 80GB idle=50W peak=300W price=0.7
+    pool a west large 2
+    pool b mid small 4
+    pool c east large 2
+    model m 16GB kv=131072
+    profile m large 1:10ms/300W 8:12ms/450W 32:20ms/680W prefill=20000 overhead=5ms kv=50GB
+    profile m small 1:20ms/100W 8:24ms/200W 32:40ms/280W prefill=6000 overhead=5ms kv=50GB
+    tenant acme DE
+  )";
+  for (const auto& [id, promise] :
+       {std::pair("one", "ttft=120ms tpot=40ms"), {"two", "ttft=120ms tpot=60ms"}, {"three", "ttft=960ms tpot=90ms"}})
+    rows += "demand " + std::string(id) + " acme north m " + std::to_string(rate_per_s) + "/s " + promise + "\n";
+  return test_support::drawn_grid(rows);
+}
+
+TEST(Fleets, OfALargeAndASmallReplicaAreJudgedByAllSplits) {
+  const v1::Plan both = checked_plan(grid_of_large_and_small(1.5));
+  ASSERT_EQ(both.deployments_size(), 2);  // one of each
+  EXPECT_LT(both.cost_eur_per_hour(), 3.4);
+  EXPECT_GT(both.bound_eur_per_hour(), 0.99 * both.cost_eur_per_hour());
+  const v1::Plan two = checked_plan(grid_of_large_and_small(2));  // they do no longer
+  EXPECT_GT(two.cost_eur_per_hour(), 5);
+  EXPECT_GT(two.bound_eur_per_hour(), 0.99 * two.cost_eur_per_hour());
+}
+
+// Towards what a dearer plan spends, it meets the cheaper one.
+TEST(Fleets, CheaperThanThePlanKnownAreMetOnTheWay) {
+  const grid::Snapshot snapshot = grid_of_large_and_small(1.5);
+  Problem problem(snapshot, std::make_shared<const Terrain>(snapshot, nullptr), nullptr);
+  Bound bound(problem);
+  const Known dear{6, std::vector<double>(3, 2.0), std::vector<uint32_t>(problem.candidates.size(), 0)};
+  bound.prove_by_fleets(dear, {});
+  EXPECT_LT(bound.value(), 3.4);
+  const std::vector<ServedShare>& met = bound.met(0);
+  std::vector<uint32_t> served(3, 0), used;
+  for (const ServedShare& share : met) {
+    served[share.demand] += share.share;
+    used.push_back(share.candidate);
+  }
+  EXPECT_THAT(served, testing::Each(kWhole));
+  double eur = 0;
+  std::ranges::sort(used);
+  used.erase(std::ranges::unique(used).begin(), used.end());
+  for (const uint32_t c : used) eur += problem.candidates[c].replica_eur_per_hour;
+  EXPECT_LT(eur, 3.4);
+  problem.add_all_options();
+  Search search(problem, 1, 1'000, {});
+  search.count(Energy::drawn);
+  ASSERT_TRUE(search.replace(problem.demands_of(0), met));
+  EXPECT_LT(search.cost(), 3.4);
 }
 
 }  // namespace

@@ -146,9 +146,15 @@ class Making {
     }
   }
 
+  // And takes what it meets on the way.
   void prove_by_fleets() {
     bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
+    for (uint32_t m = 0; m < problem_.candidates_of_model.size(); ++m)
+      if (!bound_->met(m).empty()) replace(m, bound_->met(m));
+    if (search_.objective() >= best_->objective) return;
+    best_ = search_.state();
+    tell("took cheaper fleets");
   }
 
   // Where demands find no room, all pools that they may use are decided together, and priced by what that says.
@@ -184,7 +190,7 @@ class Making {
     if (ScarcePools decided(problem_, pools, counted); decided.solve()) {
       std::vector<uint8_t> out(problem_.demands.size(), 0);
       for (const uint32_t d : homeless) out[d] = 1;
-      std::vector<Search::Share> shares;
+      std::vector<ServedShare> shares;
       for (const auto& [d, c] : decided.decide(kNodesScarce)) {
         if (out[d] == 0) continue;
         if (problem_.add_option(d, c)) bound_->set_fractions(problem_.options.back());
@@ -316,11 +322,16 @@ class Making {
   // False where it gains less than was planned.
   bool take_planned(uint32_t model, const PlannedAlone& planned) {
     iterations_apart_ += planned.iterations;
-    for (const Search::Share& share : planned.shares)
-      if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
     const double before = search_.objective(), hoped = search_.spent_on(model) - planned.eur_per_hour;
-    search_.replace(problem_.demands_of(model), planned.shares);
+    replace(model, planned.shares);
     return hoped - (before - search_.objective()) <= kWorthPass * planned.eur_per_hour;
+  }
+
+  // Where that is better.
+  void replace(uint32_t model, const std::vector<ServedShare>& shares) {
+    for (const ServedShare& share : shares)
+      if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
+    search_.replace(problem_.demands_of(model), shares);
   }
 
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }

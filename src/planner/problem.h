@@ -129,6 +129,11 @@ struct DemandRow {
   }
 };
 
+// That part of a demand is served by that candidate.
+struct ServedShare {
+  uint32_t demand = 0, candidate = 0, share = 0;  // of kWhole
+};
+
 // How many options a demand may have in all before the search is given only the best of each.
 inline constexpr size_t kOptionsInFull = 300'000;
 

@@ -36,6 +36,7 @@ class Relaxation {
   // all: by slot, then number from none to most[slot]; at most 0, never more with more. `served` is of the last
   // numbers. For models of which no replica is pinned.
   std::vector<std::vector<double>> evaluate_numbers(size_t model, const Prices& prices, std::span<const uint32_t> most);
+  double replica_eur(uint32_t candidate, const Prices& prices) const;  // resources' prices included
   // What a replica of each slot costs at the least, resources' prices included; what the demands of a model, as in
   // demands_of_model, cost at the least beside replicas, by slot: served there or rejected.
   std::vector<double> least_replica_eur(size_t model, const Prices& prices) const;
@@ -165,7 +166,6 @@ class Relaxation {
   const double* most(uint32_t use, size_t step, uint32_t point, bool mixed) const;
   void add_matrix(size_t model);
   double transport_eur(uint32_t demand, uint32_t candidate) const;
-  double replica_eur(uint32_t candidate, const Prices& prices) const;
   double extra_eur(uint32_t demand, uint32_t candidate) const;  // what arcs ask, €/h of the whole demand
   double cost_in_fractions(uint32_t demand, uint32_t candidate, const Prices& prices) const;
   double earning(size_t model, size_t row, const Prices& prices) const;

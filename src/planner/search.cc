@@ -445,11 +445,11 @@ double Search::spent_on(uint32_t model) const {
   return eur;
 }
 
-bool Search::replace(std::vector<uint32_t> demands, const std::vector<Share>& shares) {
+bool Search::replace(std::vector<uint32_t> demands, const std::vector<ServedShare>& shares) {
   const Mark mark = begin();
   if (!take_out(demands)) return keep_if(false, mark);
   std::map<uint32_t, std::vector<Member>> members;
-  for (const Share& share : shares)
+  for (const ServedShare& share : shares)
     if (const auto option = problem_.find_option(share.demand, share.candidate))
       members[share.candidate].push_back({*option, share.share});
   for (const auto& [c, of_one] : members) put_back(c, of_one);

@@ -101,10 +101,7 @@ class Search {
   Spare spare_beside(uint32_t model) const;
   // Those demands, each once, go where the shares say, and what finds no room there elsewhere, where the plan is better
   // for it; a share without an option does not count. True when it is.
-  struct Share {
-    uint32_t demand = 0, candidate = 0, share = 0;  // of kWhole
-  };
-  bool replace(std::vector<uint32_t> demands, const std::vector<Share>& shares);
+  bool replace(std::vector<uint32_t> demands, const std::vector<ServedShare>& shares);
   // What was left out is placed anew among the options there are now.
   void place_left_out();
   // After restoration rows were added: what they do not bear is taken out.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "twin/mix_range.h"
 #include "twin/twin.h"
 
 namespace tandem::twin {
@@ -154,7 +155,30 @@ struct Chain {
     return beyond / (beyond + sum);
   }
 
+  // At the least of any chain of no more places, which is asked for no fewer steps and no less deep, and widened by
+  // this to `widening_most`: each state's mass is taken at its most.
+  double full_least(const grid::Profile& profile, double mean, double widening_most, double beyond) const {
+    if (held <= 0 || places > mean + kFarAtLeast * std::sqrt(mean * widening)) return 0;
+    std::vector<double> rise;  // by state, from the first
+    double most = 0;           // of requests for steps, of all states so far
+    for (double n = places - std::floor(places) + (places > std::floor(places) ? 0 : 1); n <= places; ++n) {
+      const double at = std::max(0.5, n);
+      for (const grid::OperatingPoint& point : profile.points)
+        if (point.batch * replicas <= at) most = std::max(most, point.batch / (held * point.decode_per_token.value()));
+      most = std::max(most, at / (held * replicas * step_at(profile, at / replicas)));
+      rise.push_back(std::log(most));
+    }
+    double sum = 0, depth = 0;
+    for (size_t i = rise.size(); i-- > 0;) {
+      depth += rise[i];
+      sum += std::exp(depth / (depth > 0 ? widening : widening_most));
+    }
+    return beyond / (beyond + kStrides * sum);
+  }
+
  private:
+  static constexpr double kFarAtLeast = 4;  // where less is not worth telling
+  static constexpr double kStrides = 1.1;   // of a sum of all states, that one in strides may be more
   static constexpr double kFar = 8;  // deviations beyond which even the steepest chain is full once in 10⁸ requests
 };
 
@@ -316,9 +340,6 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
   return all(&Serving::keeps_ttft);
 }
 
-namespace {
-
-// At the least of any mix that has no component under `least`'s or over `most`'s; full is left out.
 Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
                     const Mix& least, const Mix& most) {
   const double per_ms = 1e-3 / replicas, pool = pooling(replicas);
@@ -360,10 +381,24 @@ Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& po
   serving.wait_ms = 1.5 * own_step_ms + prefills_ms;
   serving.wait_variance = step_ms * step_ms * std::min(step_variance(decoding), step_variance(decoding_most)) +
                           prefills_ms * (square_ms / share_most + prefills_ms);
+  const double utilization = least.work(point) / replicas, free = 1 - utilization;
+  const double token_s = point.decode_per_token.value() * 1e-3 / point.batch;
+  const double square =
+      least.prefill_square + 2 * token_s * least.prefill_token_s + token_s * token_s * least.tokens_square;
+  serving.place_ms = 1e3 * square / most.work(point) / 2 / (replicas * free);
+  const double prefill_ms = 1e3 * least.prefill_s_per_s / most.requests_per_s;
+  const double widening_most = share_most < 1 ? 1 + share_most / (1 - share_most) +
+                                                    most.requests_per_s * per_ms * most.prefill_square * 1e6 * per_ms /
+                                                        (2 * (1 - share_most) * (1 - share_most))
+                                              : 1e300;
+  const Chain chain{.replicas = static_cast<double>(replicas),
+                    .places = std::max(1.0, point.batch - arrivals * (prefills_ms + prefill_ms)) * replicas,
+                    .held = (steps + arrivals / 2) / (1 - share),
+                    .widening = 1 + share / (1 - share) + arrivals * square_ms / (2 * (1 - share) * (1 - share))};
+  serving.full = chain.full_least(profile, low.batch * replicas, widening_most, 1 / free);
   return serving;
 }
 
-// Each component of a mix, less the most of it that can be left out.
 Mix less(const Mix& mix, const Mix& out) {
   const auto rest = [](double all, double part) { return std::max(0.0, all - part); };
   return {rest(mix.requests_per_s, out.requests_per_s),   rest(mix.prefill_s_per_s, out.prefill_s_per_s),
@@ -375,8 +410,6 @@ Mix larger(const Mix& a, const Mix& b) {
           std::max(a.tokens_per_s, b.tokens_per_s),       std::max(a.prefill_square, b.prefill_square),
           std::max(a.prefill_token_s, b.prefill_token_s), std::max(a.tokens_square, b.tokens_square)};
 }
-
-}  // namespace
 
 bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
               std::span<const Part> parts, double loss_max) {

@@ -299,7 +299,7 @@ struct Part {
   double loss = 0;  // without any of it; in proportion, where only a part is left out
 };
 // False only where no parts at all keep their promises and lose at most that together: of all such mixes each part of
-// the form is taken at its least, waits for a place left out. Tells little where much may be lost.
+// the form is taken at its least. Tells little where much may be lost.
 bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
               std::span<const Part> parts, double loss_max);
 

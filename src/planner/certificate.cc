@@ -631,6 +631,33 @@ class Certificate {
     return eur;
   }
 
+  // fleets.h: from the cheapest fleet, those of few replicas that no split lets keep all cost what is said. `adds`: by
+  // profile, then number.
+  void leave_out_few(const Prices::Fleets& said, const std::map<size_t, double>& replicas,
+                     const std::map<size_t, Beside>& beside_on, const std::vector<std::vector<double>>& adds,
+                     std::vector<double>& proven) {
+    for (uint32_t ranges_left = 2 * kRangesOfModel; ranges_left > 0;) {
+      const auto cheapest = std::min_element(proven.begin(), proven.end());
+      if (*cheapest >= said.eur_per_hour) return;
+      std::vector<uint32_t> numbers;
+      std::vector<bool> runs;
+      double eur = 0;
+      auto position = static_cast<size_t>(cheapest - proven.begin());
+      for (size_t i = 0; const auto& [f, replica] : replicas) {
+        numbers.push_back(static_cast<uint32_t>(position % adds[i].size()));
+        runs.push_back(numbers.back() > 0);
+        if (runs.back()) eur += numbers.back() * replica;
+        position /= adds[i++].size();
+      }
+      const uint32_t all = std::accumulate(numbers.begin(), numbers.end(), 0U);
+      if (all == 0 || all > kFewReplicasMax) return;
+      const Beside paid = paid_where(beside_on, said.model, runs);
+      const double spare = said.eur_per_hour - sum_of(paid) - eur;
+      if (may_split(said.model, replicas, numbers, paid, spare, ranges_left)) return;
+      *cheapest = said.eur_per_hour;
+    }
+  }
+
   // fleets.h: of every fleet that its replicas and what is paid beside them do not make dearer than is said, what any
   // of the prices proves; the least of them, at most what is said. 0 where replicas are pinned or fleets are too many.
   double cheapest_fleet(const Prices::Fleets& said) {
@@ -682,27 +709,8 @@ class Certificate {
       for (size_t i = 0; i < proven.size(); ++i) proven[i] = std::max(proven[i], eur[i]);
     }
     demand_ = given;
-    auto cheapest = proven.begin();
-    for (uint32_t ranges_left = 2 * kRangesOfModel;;) {
-      cheapest = std::min_element(proven.begin(), proven.end());
-      if (*cheapest >= said.eur_per_hour || ranges_left == 0) break;
-      std::vector<uint32_t> numbers;
-      std::vector<bool> runs;
-      double eur = 0;
-      auto position = static_cast<size_t>(cheapest - proven.begin());
-      for (size_t i = 0; const auto& [f, replica] : replicas) {
-        numbers.push_back(static_cast<uint32_t>(position % adds[i].size()));
-        runs.push_back(numbers.back() > 0);
-        if (runs.back()) eur += numbers.back() * replica;
-        position /= adds[i++].size();
-      }
-      const uint32_t all = std::accumulate(numbers.begin(), numbers.end(), 0U);
-      if (all == 0 || all > kFewReplicasMax) break;
-      const Beside paid = paid_where(beside_on, said.model, runs);
-      if (may_split(said.model, replicas, numbers, paid, said.eur_per_hour - sum_of(paid) - eur, ranges_left)) break;
-      *cheapest = said.eur_per_hour;
-    }
-    return std::min(said.eur_per_hour, *cheapest);
+    leave_out_few(said, replicas, beside_on, adds, proven);
+    return std::min(said.eur_per_hour, *std::min_element(proven.begin(), proven.end()));
   }
 
   // A demand that may be used at all, on its way to a pool.

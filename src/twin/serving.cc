@@ -340,6 +340,41 @@ bool keeps_all(const grid::Profile& profile, const grid::OperatingPoint& point, 
   return all(&Serving::keeps_ttft);
 }
 
+namespace {
+
+// Mixes from `least` to `most`, and what serve_least knows of one replica's part of them, in ms.
+struct LoadRange {
+  uint32_t replicas = 1;
+  const Mix &least, &most;
+  double share = 0, share_most = 0;  // of its time, for prefills
+  double steps = 0;                  // of decoding, asked for a ms, at the least
+  double prefills_ms = 0;            // that a prompt waits for, likewise
+};
+
+// The chance that no place is free, and the mean wait then, at the least.
+void set_place_least(const grid::Profile& profile, const grid::OperatingPoint& point, double batch,
+                     const LoadRange& range, Serving& serving) {
+  const auto& [replicas, least, most, share, share_most, steps, prefills_ms] = range;
+  const double per_ms = 1e-3 / replicas, free = 1 - least.work(point) / replicas;
+  const double token_s = point.decode_per_token.value() * 1e-3 / point.batch;
+  const double square =
+      least.prefill_square + 2 * token_s * least.prefill_token_s + token_s * token_s * least.tokens_square;
+  serving.place_ms = 1e3 * square / most.work(point) / 2 / (replicas * free);
+  const auto widening = [per_ms](const Mix& mix, double of_prefills) {
+    const double rest = std::max(1e-12, 1 - of_prefills);
+    return 1 + of_prefills / rest + mix.requests_per_s * per_ms * mix.prefill_square * 1e6 * per_ms / (2 * rest * rest);
+  };
+  const double arrivals = least.requests_per_s * per_ms;
+  const double prefill_ms = 1e3 * least.prefill_s_per_s / most.requests_per_s;
+  const Chain chain{.replicas = static_cast<double>(replicas),
+                    .places = std::max(1.0, point.batch - arrivals * (prefills_ms + prefill_ms)) * replicas,
+                    .held = (steps + arrivals / 2) / (1 - share),
+                    .widening = widening(least, share)};
+  serving.full = chain.full_least(profile, batch * replicas, widening(most, share_most), 1 / free);
+}
+
+}  // namespace
+
 Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
                     const Mix& least, const Mix& most) {
   const double per_ms = 1e-3 / replicas, pool = pooling(replicas);
@@ -381,21 +416,7 @@ Serving serve_least(const grid::Profile& profile, const grid::OperatingPoint& po
   serving.wait_ms = 1.5 * own_step_ms + prefills_ms;
   serving.wait_variance = step_ms * step_ms * std::min(step_variance(decoding), step_variance(decoding_most)) +
                           prefills_ms * (square_ms / share_most + prefills_ms);
-  const double utilization = least.work(point) / replicas, free = 1 - utilization;
-  const double token_s = point.decode_per_token.value() * 1e-3 / point.batch;
-  const double square =
-      least.prefill_square + 2 * token_s * least.prefill_token_s + token_s * token_s * least.tokens_square;
-  serving.place_ms = 1e3 * square / most.work(point) / 2 / (replicas * free);
-  const double prefill_ms = 1e3 * least.prefill_s_per_s / most.requests_per_s;
-  const double widening_most = share_most < 1 ? 1 + share_most / (1 - share_most) +
-                                                    most.requests_per_s * per_ms * most.prefill_square * 1e6 * per_ms /
-                                                        (2 * (1 - share_most) * (1 - share_most))
-                                              : 1e300;
-  const Chain chain{.replicas = static_cast<double>(replicas),
-                    .places = std::max(1.0, point.batch - arrivals * (prefills_ms + prefill_ms)) * replicas,
-                    .held = (steps + arrivals / 2) / (1 - share),
-                    .widening = 1 + share / (1 - share) + arrivals * square_ms / (2 * (1 - share) * (1 - share))};
-  serving.full = chain.full_least(profile, low.batch * replicas, widening_most, 1 / free);
+  set_place_least(profile, point, low.batch, {replicas, least, most, share, share_most, steps, prefills_ms}, serving);
   return serving;
 }
 
@@ -405,6 +426,7 @@ Mix less(const Mix& mix, const Mix& out) {
           rest(mix.tokens_per_s, out.tokens_per_s),       rest(mix.prefill_square, out.prefill_square),
           rest(mix.prefill_token_s, out.prefill_token_s), rest(mix.tokens_square, out.tokens_square)};
 }
+
 Mix larger(const Mix& a, const Mix& b) {
   return {std::max(a.requests_per_s, b.requests_per_s),   std::max(a.prefill_s_per_s, b.prefill_s_per_s),
           std::max(a.tokens_per_s, b.tokens_per_s),       std::max(a.prefill_square, b.prefill_square),

@@ -135,6 +135,7 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   encode_head(state.head, *checkpoint.mutable_head());
   if (state.plan) *checkpoint.mutable_plan() = *state.plan;
   checkpoint.set_plan_offset(state.plan_offset);
+  checkpoint.set_plan_at_ns(state.plan_at.ns);
   checkpoint.set_replan_after(state.replan_after);
   checkpoint.set_plan_not_before_ns(state.plan_not_before.ns);
   checkpoint.set_refused_as_is(state.refused_as_is);
@@ -186,6 +187,7 @@ Result<State> decode_checkpoint(std::string_view bytes) {
   TANDEM_ASSIGN(state.accounts, Accounts::read(*accounts));
   if (checkpoint.has_plan()) state.plan = std::make_shared<const v1::Plan>(std::move(*checkpoint.mutable_plan()));
   state.plan_offset = checkpoint.plan_offset();
+  state.plan_at = {checkpoint.plan_at_ns()};
   state.replan_after = checkpoint.replan_after();
   state.plan_not_before = {checkpoint.plan_not_before_ns()};
   state.refused_as_is = checkpoint.refused_as_is();

@@ -40,6 +40,7 @@ struct State {
   std::shared_ptr<const grid::Snapshot> grid;
   std::shared_ptr<const v1::Plan> plan;  // accepted; null before the first
   log::Offset plan_offset = 0;           // where it was accepted
+  Instant plan_at;                       // and when
   std::optional<PendingPlan> pending;    // at most one: a newer request replaces it
   log::Offset replan_after = 0;          // last change that a plan must take in; 0 when the plan is up to date
   Instant plan_not_before;               // after a plan was rejected or failed, when to ask for the next

@@ -377,7 +377,10 @@ TEST(Core, AfterAQuickPlanTheGridIsSearchedWholeOnceItIsQuiet) {
   EXPECT_FALSE(world.core->state().pending);
   world.change();  // what happens in between begins the wait anew
   world.propose();
-  world.pass(kQuiet - seconds(1));
+  world.pass(kQuiet - seconds(2));
+  log::Event published;  // but not what is no change of the grid
+  published.mutable_routing_table_published()->set_plan_id(world.plan().id());
+  ASSERT_TRUE(world.submit({published}));
   EXPECT_FALSE(world.core->state().pending);
   world.pass(seconds(1));
   EXPECT_TRUE(world.pending().anew);
@@ -392,6 +395,20 @@ TEST(Core, AfterAQuickPlanTheGridIsSearchedWholeOnceItIsQuiet) {
   EXPECT_EQ(world.plan().reason(), "searched again after the grid was quiet");
   world.pass(hours(24));
   EXPECT_FALSE(world.core->state().pending) << "not again until something changes";
+}
+
+TEST(Core, ASearchThatNobodyWaitsForHasLongerBeforeItIsTakenForLost) {
+  PlannedWorld world(small_grid());
+  world.propose();
+  world.change();
+  world.propose();
+  world.pass(kQuiet);
+  const std::string first = world.pending().plan_id;
+  world.pass(seconds(120));
+  EXPECT_EQ(world.pending().plan_id, first);
+  world.pass(seconds(120));
+  EXPECT_NE(world.pending().plan_id, first);
+  EXPECT_TRUE(world.pending().anew);
 }
 
 TEST(Core, AWholePlanIsPostponedOnlySoLong) {

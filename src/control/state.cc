@@ -39,6 +39,7 @@ void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, 
 void fold_acceptance(State& state, const v1::Plan& plan, log::Offset offset, Instant at) {
   state.plan = std::make_shared<const v1::Plan>(plan);
   state.plan_offset = offset;
+  state.plan_at = at;
   state.refused_as_is = false;
   clear_pending(state, plan.id());
   if (!plan.draft() && !plan.mended())
@@ -102,7 +103,10 @@ Digest state_hash(const State& state) {
   hasher.update(state.branches.hash(state.inventory).view());
   hasher.update(state.accounts.hash().view());
   hasher.update(state.head.hash.view());
-  hasher.update(state.plan_offset).update(state.replan_after).update(static_cast<uint64_t>(state.plan_not_before.ns));
+  hasher.update(state.plan_offset)
+      .update(static_cast<uint64_t>(state.plan_at.ns))
+      .update(state.replan_after)
+      .update(static_cast<uint64_t>(state.plan_not_before.ns));
   hasher.update(uint64_t{state.refused_as_is}).update(uint64_t{state.unsearched_since.has_value()});
   if (state.unsearched_since) hasher.update(static_cast<uint64_t>(state.unsearched_since->ns));
   hasher.update(uint64_t{state.plan != nullptr});

@@ -369,8 +369,9 @@ std::optional<Asked> asked_for(const State& state, Instant now, uint64_t whole) 
   constexpr size_t kWholeAtOnce = 2'000;  // demands: a whole plan of more takes too long to be without one meanwhile
   const size_t demands = state.inventory.size("demand");
   // A job that has not come back after this long is lost. Plans take a second, and of nations minutes on a busy
-  // machine.
-  const Duration overdue_after = seconds(60) + milliseconds(60 * static_cast<int64_t>(demands));
+  // machine. A search that nobody waits for has longer: asking for it again begins it anew.
+  const Duration overdue_after =
+      seconds(state.pending && state.pending->anew ? 180 : 60) + milliseconds(60 * static_cast<int64_t>(demands));
   if (state.pending && now - state.pending->requested_at > overdue_after)
     return Asked{state.pending->work_limit, state.pending->anew,
                  fmt::format("{} has not come back", state.pending->plan_id)};
@@ -391,7 +392,7 @@ std::optional<Asked> asked_for(const State& state, Instant now, uint64_t whole) 
     return Asked{drafts ? 0 : whole, false, fmt::format("the grid changed at offset {}", state.replan_after)};
   if (whole == 0 || !state.unsearched_since) return std::nullopt;
   if (has_draft) return Asked{whole, true, fmt::format("{} is a draft", state.plan->id())};
-  if (now - state.inventory.time_at(state.plan_offset) < kQuiet) return std::nullopt;
+  if (now - state.plan_at < kQuiet) return std::nullopt;
   return Asked{whole, true, "searched again after the grid was quiet"};
 }
 

@@ -58,6 +58,12 @@ class TestCore final : public CorePort {
     published_ = std::move(next);
   }
 
+  void await_plan(std::string plan_id) {
+    auto next = std::make_shared<Published>(*published_);
+    next->state.pending.emplace().plan_id = std::move(plan_id);
+    published_ = std::move(next);
+  }
+
   std::vector<log::Event> submitted;
   std::optional<Error> refusal;
 
@@ -83,6 +89,15 @@ TEST(Api, ShowsTheGridAndItsParts) {
   EXPECT_EQ(surface.ask("GET", "/api/v1/links/a-b").json["capacity_gbps"].number(), 100);
   EXPECT_EQ(surface.ask("GET", "/api/v1/sites/a").json["links"].array().size(), 1u);
   EXPECT_EQ(surface.ask("GET", "/api/v1/sites/nowhere").status, 404);
+}
+
+TEST(Api, BeforeTheFirstPlanItIsSaidThatOneIsMade) {
+  Surface surface;
+  const Answer before = surface.ask("GET", "/api/v1/plan");
+  EXPECT_TRUE(before.json["plan_id"].is_null());
+  EXPECT_TRUE(before.json["replanning"].is_null());
+  surface.core.await_plan("plan-9");
+  EXPECT_EQ(surface.ask("GET", "/api/v1/plan").json["replanning"].text(), "plan-9");
 }
 
 TEST(Api, ACutBecomesAFact) {

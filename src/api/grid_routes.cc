@@ -34,6 +34,9 @@ constexpr std::string_view kLink = R"({"type":"object","properties":{"offset":{"
     "shares_risk_with":{"type":"array","items":{"type":"string"}}}})";
 constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "plan_id":{"type":["string","null"]},"cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},
+    "origin":{"enum":["draft","quick","whole"],"description":"quick: the plan before, mended after a change; searched whole once the grid is quiet"},
+    "reason":{"type":"string","description":"why it was asked for"},
+    "replanning":{"type":"string","description":"the plan that is being made; absent while none is"},
     "deployments":{"type":"array","items":{"type":"object"}},"demands":{"type":"array","items":{"type":"object"}}}})";
 constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":{"site":{"type":["string","null"],
     "description":"where this process stands; null: not said"},"memory_bytes":{"type":"integer","description":"of all that are loaded"},

@@ -213,15 +213,12 @@ Result<Json> link_view(const Published& published, std::string_view id) {
 }
 
 Json plan_view(const Published& published) {
-  const uint64_t offset = published.state.head.last();
-  if (!published.state.plan) {
-    return Json::Object{
-        {"offset", offset}, {"plan_id", nullptr}, {"deployments", Json::Array{}}, {"demands", Json::Array{}}};
+  Json::Object view{{"plan_id", nullptr}, {"deployments", Json::Array{}}, {"demands", Json::Array{}}};
+  if (published.state.plan) {
+    view = planner::plan_to_json(*published.state.plan, grid_of(published)).object();
+    view["accepted_at_offset"] = published.state.plan_offset;
   }
-  const Json document = planner::plan_to_json(*published.state.plan, grid_of(published));
-  Json::Object view = document.object();
-  view["offset"] = offset;
-  view["accepted_at_offset"] = published.state.plan_offset;
+  view["offset"] = published.state.head.last();
   if (published.state.pending) view["replanning"] = published.state.pending->plan_id;
   return view;
 }

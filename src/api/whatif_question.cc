@@ -117,8 +117,8 @@ Result<DeskQuestion> read_whatif(const Call& call) {
     question.work = [published = call.published, asked](DeskTask& task) { return sweep(*published, asked, task); };
   } else {
     TANDEM_ASSIGN(const planner::Scenario scenario, read_scenario(body, *call.published->state.grid));
-    question.work = [published = call.published, scenario](DeskTask&) -> Result<Json> {
-      return planner::fail_together(*published->state.grid, *published->state.plan, scenario);
+    question.work = [published = call.published, scenario](DeskTask& task) {
+      return planner::fail_together(*published->state.grid, *published->state.plan, scenario, task.left);
     };
   }
   if (!call.published->state.plan)

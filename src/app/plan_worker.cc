@@ -40,11 +40,11 @@ void PlanWorker::run() {
       running_ = job->stop;
     }
     const Duration start = clock_.monotonic();
-    Result result;
-    result.plan = planner.plan(*job->grid, job->incumbent.get(), job->wanted.plan_id, job->wanted.seed,
-                               planner::WorkLimit{job->wanted.work_limit}, job->stop.get_token());
-    result.solve_ms = (clock_.monotonic() - start).seconds() * 1e3;
-    if (!job->stop.stop_requested()) done_(std::move(result));
+    std::optional<v1::Plan> plan = planner.plan_unless_stopped(
+        *job->grid, job->incumbent.get(), job->wanted.plan_id, job->wanted.seed,
+        {.iterations = job->wanted.work_limit, .anew = job->wanted.anew}, job->stop.get_token());
+    const double solve_ms = (clock_.monotonic() - start).seconds() * 1e3;
+    if (plan && !job->stop.stop_requested()) done_({std::move(*plan), solve_ms});
   }
 }
 

@@ -217,7 +217,7 @@ int ask_running_grid(const WhatIfOptions& options) {
 int run_scenario(const WhatIfOptions& options, const grid::Snapshot& grid, const v1::Plan& plan) {
   const auto scenario = read_scenario(options, grid);
   if (!scenario) return report(scenario.error());
-  return end_scenario(options, planner::fail_together(grid, plan, *scenario));
+  return end_scenario(options, *planner::fail_together(grid, plan, *scenario, {}));
 }
 
 }  // namespace

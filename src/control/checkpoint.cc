@@ -12,7 +12,7 @@
 namespace tandem::control {
 namespace {
 
-constexpr std::string_view kMagic = "TNDMCKP3";
+constexpr std::string_view kMagic = "TNDMCKP4";
 constexpr size_t kEnvelopeBytes = 8 + 32;               // magic and SHA-256 of what follows
 constexpr uint64_t kFileBytesMax = uint64_t{16} << 30;  // above what the largest inventory we promise takes
 constexpr size_t kKept = 3;                             // one may be damaged, one of a log that was put back
@@ -135,8 +135,11 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   encode_head(state.head, *checkpoint.mutable_head());
   if (state.plan) *checkpoint.mutable_plan() = *state.plan;
   checkpoint.set_plan_offset(state.plan_offset);
+  checkpoint.set_plan_at_ns(state.plan_at.ns);
   checkpoint.set_replan_after(state.replan_after);
   checkpoint.set_plan_not_before_ns(state.plan_not_before.ns);
+  checkpoint.set_refused_as_is(state.refused_as_is);
+  if (state.unsearched_since) checkpoint.set_unsearched_since_ns(state.unsearched_since->ns);
   checkpoint.set_state_sha256(std::string(state_hash(state).view()));
   if (state.pending) {
     v1::PendingPlan& pending = *checkpoint.mutable_pending();
@@ -144,6 +147,8 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
     pending.set_base(state.pending->base);
     pending.set_seed(state.pending->seed);
     pending.set_work_limit(state.pending->work_limit);
+    pending.set_anew(state.pending->anew);
+    pending.set_reason(state.pending->reason);
     pending.set_requested_at_ns(state.pending->requested_at.ns);
   }
   const std::string part = checkpoint.SerializeAsString();
@@ -182,12 +187,16 @@ Result<State> decode_checkpoint(std::string_view bytes) {
   TANDEM_ASSIGN(state.accounts, Accounts::read(*accounts));
   if (checkpoint.has_plan()) state.plan = std::make_shared<const v1::Plan>(std::move(*checkpoint.mutable_plan()));
   state.plan_offset = checkpoint.plan_offset();
+  state.plan_at = {checkpoint.plan_at_ns()};
   state.replan_after = checkpoint.replan_after();
   state.plan_not_before = {checkpoint.plan_not_before_ns()};
+  state.refused_as_is = checkpoint.refused_as_is();
+  if (checkpoint.has_unsearched_since_ns()) state.unsearched_since = Instant{checkpoint.unsearched_since_ns()};
   if (checkpoint.has_pending()) {
     const v1::PendingPlan& pending = checkpoint.pending();
-    state.pending = PendingPlan{
-        pending.plan_id(), pending.base(), pending.seed(), pending.work_limit(), {pending.requested_at_ns()}};
+    state.pending = PendingPlan{pending.plan_id(),          pending.base(), pending.seed(),
+                                pending.work_limit(),       pending.anew(), pending.reason(),
+                                {pending.requested_at_ns()}};
   }
   if (state_hash(state).view() != checkpoint.state_sha256())
     return fail(ErrorCode::corrupt, "a checkpoint does not give back the state it was made from");

@@ -26,6 +26,8 @@ struct PendingPlan {
   log::Offset base = 0;
   uint64_t seed = 0;
   uint64_t work_limit = 0;
+  bool anew = false;  // searches past the plan in force, and gives way to changes
+  std::string reason;
   Instant requested_at;
   bool operator==(const PendingPlan&) const = default;
 };
@@ -38,9 +40,13 @@ struct State {
   std::shared_ptr<const grid::Snapshot> grid;
   std::shared_ptr<const v1::Plan> plan;  // accepted; null before the first
   log::Offset plan_offset = 0;           // where it was accepted
+  Instant plan_at;                       // and when
   std::optional<PendingPlan> pending;    // at most one: a newer request replaces it
   log::Offset replan_after = 0;          // last change that a plan must take in; 0 when the plan is up to date
   Instant plan_not_before;               // after a plan was rejected or failed, when to ask for the next
+  bool refused_as_is = false;  // a plan was rejected and nothing has changed since: a quick one would be again
+  // Since when plans in force are drafts or mended ones; nothing where the grid was searched whole for the last.
+  std::optional<Instant> unsearched_since;
   Accounts accounts;
   log::BatchHeader head;  // of the last batch folded
 };
@@ -63,9 +69,13 @@ Result<State> replay(const log::Log& log);
 // SHA-256 over all of the state that the log determines.
 Digest state_hash(const State& state);
 
-// What is due in a state whatever comes in: a plan is asked for when something has changed since the last one and none
-// is pending, and asked for again when one is overdue. Of a large grid the first is a draft (planner::WorkLimit); the
-// whole plan that follows it gives way to changes, which mend the draft at once.
+// What is due in a state whatever comes in. A plan is asked for when something has changed since the last one and none
+// is pending, and asked for again when one is overdue. After a change it is a quick one: the plan in force mended, and
+// of a large grid, until a whole plan is there, a draft (planner::WorkLimit). The grid is searched whole at once after
+// a draft, after it was quiet for kQuiet, after a quick plan was rejected that would be the same again, and at the
+// latest kPostponedMax after plans began to be quick. Until then such a search gives way to changes.
+inline constexpr Duration kQuiet = seconds(30);         // a burst of alarms is over by then
+inline constexpr Duration kPostponedMax = minutes(10);  // changes then wait for the search: of a nation a minute or two
 std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit);
 
 // Where checkpoints are kept. A checkpoint is a convenience: deleting every one loses nothing but time.

@@ -289,41 +289,165 @@ TEST(Core, AnOverduePlanIsAskedForAgain) {
   EXPECT_NE(world.core->state().pending->plan_id, first);
 }
 
-TEST(Core, ALargeGridHasADraftUntilItsWholePlanIsThere) {
-  World world;
+// Plans as the job would, with little work, in a world whose time passes only when told.
+struct PlannedWorld : World {
+  explicit PlannedWorld(std::vector<log::Event> grid) { EXPECT_TRUE(submit(std::move(grid))); }
+  PendingPlan pending() const { return core->state().pending.value_or(PendingPlan{}); }
+  const v1::Plan& plan() const { return *core->state().plan; }
+  log::Event proposal() const {
+    log::Event event;
+    const PendingPlan asked = pending();
+    *event.mutable_plan_proposed()->mutable_plan() =
+        planner::plan(*core->state().grid, core->state().plan.get(), asked.plan_id, asked.seed,
+                      {.iterations = std::min<uint64_t>(asked.work_limit, 1), .anew = asked.anew}, {});
+    return event;
+  }
+  void propose() { ASSERT_TRUE(submit({proposal()})); }
+  // One that no grid could carry out.
+  void propose_nonsense() {
+    log::Event event = proposal();
+    event.mutable_plan_proposed()->mutable_plan()->mutable_deployments(0)->set_replicas(1'000);
+    ASSERT_TRUE(submit({event}));
+  }
+  void pass(Duration time) {
+    now = now + time;
+    ASSERT_TRUE(core->tick(now));
+  }
+  // The grid never comes to rest, until it is searched whole all the same.
+  void keep_busy() {
+    propose();
+    change();
+    propose();
+    const Instant end = *core->state().unsearched_since + kPostponedMax;
+    while (now < end) {
+      ASSERT_FALSE(pending().work_limit > 0 && pending().anew != plan().draft());
+      pass(kQuiet - seconds(5));
+      change();
+      if (now < end) propose();
+    }
+  }
+  void change() { ASSERT_TRUE(submit({fact("demand", "d", {{"rate_per_s", 1 + ++changes % 2}})})); }
+  int changes = 0;
+};
+
+std::vector<log::Event> large_grid() {
   std::vector<log::Event> grid = small_grid();
   const log::Event demand = grid.back();
   for (int i = 0; i < 2'000; ++i) {
     grid.push_back(demand);
     grid.back().mutable_facts_recorded()->set_id("d" + std::to_string(i));
   }
-  ASSERT_TRUE(world.submit(std::move(grid)));
-  const auto pending = [&] { return world.core->state().pending.value_or(PendingPlan{}); };
-  const auto propose = [&] {
-    log::Event proposal;
-    *proposal.mutable_plan_proposed()->mutable_plan() =
-        planner::plan(*world.core->state().grid, world.core->state().plan.get(), pending().plan_id, pending().seed,
-                      {.iterations = std::min<uint64_t>(pending().work_limit, 1)}, {});
-    ASSERT_TRUE(world.submit({std::move(proposal)}));
-  };
-  EXPECT_EQ(pending().work_limit, 0u) << "a draft";
-  propose();
+  return grid;
+}
+
+TEST(Core, ALargeGridHasADraftUntilItsWholePlanIsThere) {
+  PlannedWorld world(large_grid());
+  EXPECT_EQ(world.pending().work_limit, 0u) << "a draft";
+  world.propose();
   ASSERT_TRUE(world.core->state().plan);
-  EXPECT_TRUE(world.core->state().plan->draft());
-  const PendingPlan whole = pending();
+  EXPECT_TRUE(world.plan().draft());
+  const PendingPlan whole = world.pending();
   EXPECT_EQ(whole.work_limit, 10'000u);
 
-  ASSERT_TRUE(world.submit({fact("demand", "d7", {{"rate_per_s", 2}})}));
-  EXPECT_NE(pending().plan_id, whole.plan_id);
-  EXPECT_EQ(pending().work_limit, 0u) << "the change does not wait for the whole plan";
-  propose();
-  EXPECT_EQ(pending().work_limit, 10'000u);
-  propose();
-  EXPECT_FALSE(world.core->state().plan->draft());
+  world.change();
+  EXPECT_NE(world.pending().plan_id, whole.plan_id);
+  EXPECT_EQ(world.pending().work_limit, 0u) << "the change does not wait for the whole plan";
+  world.propose();
+  EXPECT_EQ(world.pending().work_limit, 10'000u);
+  world.propose();
+  EXPECT_FALSE(world.plan().draft());
   EXPECT_FALSE(world.core->state().pending);
 
-  ASSERT_TRUE(world.submit({fact("demand", "d7", {{"rate_per_s", 1}})}));
-  EXPECT_EQ(pending().work_limit, 10'000u) << "of a whole plan, mended, no draft is made";
+  world.change();
+  EXPECT_EQ(world.pending().work_limit, 10'000u) << "of a whole plan, mended, no draft is made";
+}
+
+TEST(Core, AfterAQuickPlanTheGridIsSearchedWholeOnceItIsQuiet) {
+  PlannedWorld world(small_grid());
+  world.propose();
+  EXPECT_FALSE(world.plan().mended());
+  world.pass(hours(1));
+  EXPECT_FALSE(world.core->state().pending) << "the first plan was whole";
+
+  world.change();
+  EXPECT_FALSE(world.pending().anew);
+  world.propose();
+  EXPECT_TRUE(world.plan().mended());
+  world.pass(kQuiet - seconds(1));
+  EXPECT_FALSE(world.core->state().pending);
+  world.change();  // what happens in between begins the wait anew
+  world.propose();
+  world.pass(kQuiet - seconds(2));
+  log::Event published;  // but not what is no change of the grid
+  published.mutable_routing_table_published()->set_plan_id(world.plan().id());
+  ASSERT_TRUE(world.submit({published}));
+  EXPECT_FALSE(world.core->state().pending);
+  world.pass(seconds(1));
+  EXPECT_TRUE(world.pending().anew);
+  EXPECT_EQ(world.pending().reason, "searched again after the grid was quiet");
+
+  world.change();
+  EXPECT_FALSE(world.pending().anew) << "a change does not wait for the search";
+  world.propose();
+  world.pass(kQuiet);
+  world.propose();
+  EXPECT_FALSE(world.plan().mended());
+  EXPECT_EQ(world.plan().reason(), "searched again after the grid was quiet");
+  world.pass(hours(24));
+  EXPECT_FALSE(world.core->state().pending) << "not again until something changes";
+}
+
+TEST(Core, ASearchThatNobodyWaitsForHasLongerBeforeItIsTakenForLost) {
+  PlannedWorld world(small_grid());
+  world.propose();
+  world.change();
+  world.propose();
+  world.pass(kQuiet);
+  const std::string first = world.pending().plan_id;
+  world.pass(seconds(120));
+  EXPECT_EQ(world.pending().plan_id, first);
+  world.pass(seconds(120));
+  EXPECT_NE(world.pending().plan_id, first);
+  EXPECT_TRUE(world.pending().anew);
+}
+
+TEST(Core, AWholePlanIsPostponedOnlySoLong) {
+  for (const bool large : {false, true}) {
+    PlannedWorld world(large ? large_grid() : small_grid());
+    world.keep_busy();
+    const PendingPlan whole = world.pending();
+    EXPECT_TRUE(whole.anew) << whole.reason;
+    world.change();
+    EXPECT_EQ(world.pending(), whole) << "now the change waits";
+    world.propose();
+    EXPECT_FALSE(world.plan().draft() || world.plan().mended());
+    EXPECT_FALSE(world.pending().anew) << "what changed meanwhile comes next";
+  }
+}
+
+TEST(Core, AQuickPlanThatWasRefusedIsNotMadeAgain) {
+  PlannedWorld world(large_grid());
+  world.propose_nonsense();
+  EXPECT_FALSE(world.core->state().pending) << "a pause";
+  world.pass(seconds(1));
+  EXPECT_EQ(world.pending().work_limit, 10'000u) << world.pending().reason;
+  world.change();
+  EXPECT_EQ(world.pending().work_limit, 0u) << "of another grid a draft may stand";
+  world.change();
+  world.propose_nonsense();
+  world.pass(seconds(1));
+  EXPECT_EQ(world.pending().work_limit, 0u) << "the grid had changed since it was asked for";
+}
+
+TEST(Core, AWholePlanThatIsRefusedIsPostponedAnew) {
+  PlannedWorld world(small_grid());
+  world.keep_busy();
+  ASSERT_TRUE(world.pending().anew);
+  world.change();
+  world.propose_nonsense();
+  EXPECT_EQ(world.core->state().unsearched_since, world.now);
+  world.pass(seconds(1));
+  EXPECT_FALSE(world.pending().anew) << "what changed is mended first";
 }
 
 TEST(Core, TimeOnTheLogNeverGoesBack) {

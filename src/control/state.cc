@@ -20,6 +20,8 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
   pending.base = requested.base_offset();
   pending.seed = requested.seed();
   pending.work_limit = requested.work_limit();
+  pending.anew = requested.anew();
+  pending.reason = requested.reason();
   pending.requested_at = at;
   state.pending = std::move(pending);
   if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
@@ -28,9 +30,22 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
 // A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log.
 void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, Instant at) {
   constexpr Duration kPause = seconds(1);
+  if (state.pending && state.pending->anew && state.unsearched_since) state.unsearched_since = at;
   clear_pending(state, plan_id);
   state.replan_after = offset;
   state.plan_not_before = at + kPause;
+}
+
+void fold_acceptance(State& state, const v1::Plan& plan, log::Offset offset, Instant at) {
+  state.plan = std::make_shared<const v1::Plan>(plan);
+  state.plan_offset = offset;
+  state.plan_at = at;
+  state.refused_as_is = false;
+  clear_pending(state, plan.id());
+  if (!plan.draft() && !plan.mended())
+    state.unsearched_since.reset();
+  else if (!state.unsearched_since)
+    state.unsearched_since = at;
 }
 
 // The same message gives the same bytes in every run of every version that knows its fields.
@@ -63,15 +78,15 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
     if (!inventory::concerns_rows(change)) continue;
     changes.add(change);
     state.replan_after = offset;
+    state.refused_as_is = false;
   }
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
-    case log::Event::kPlanAccepted:
-      state.plan = std::make_shared<const v1::Plan>(event.plan_accepted().plan());
-      state.plan_offset = offset;
-      clear_pending(state, state.plan->id());
+    case log::Event::kPlanAccepted: fold_acceptance(state, event.plan_accepted().plan(), offset, at); break;
+    case log::Event::kPlanRejected:
+      state.refused_as_is = state.replan_after == 0;
+      fold_no_plan(state, event.plan_rejected().plan_id(), offset, at);
       break;
-    case log::Event::kPlanRejected: fold_no_plan(state, event.plan_rejected().plan_id(), offset, at); break;
     case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
     case log::Event::kWindowSealed: state.accounts.fold(event.window_sealed()); break;
     default: break;  // facts are the inventory's; the rest is kept for people and checks, and changes nothing here
@@ -88,12 +103,18 @@ Digest state_hash(const State& state) {
   hasher.update(state.branches.hash(state.inventory).view());
   hasher.update(state.accounts.hash().view());
   hasher.update(state.head.hash.view());
-  hasher.update(state.plan_offset).update(state.replan_after).update(static_cast<uint64_t>(state.plan_not_before.ns));
+  hasher.update(state.plan_offset)
+      .update(static_cast<uint64_t>(state.plan_at.ns))
+      .update(state.replan_after)
+      .update(static_cast<uint64_t>(state.plan_not_before.ns));
+  hasher.update(uint64_t{state.refused_as_is}).update(uint64_t{state.unsearched_since.has_value()});
+  if (state.unsearched_since) hasher.update(static_cast<uint64_t>(state.unsearched_since->ns));
   hasher.update(uint64_t{state.plan != nullptr});
   if (state.plan) hasher.update(sha256(deterministic_bytes(*state.plan)).view());
   hasher.update(uint64_t{state.pending.has_value()});
   if (state.pending) {
-    hasher.update(sha256(state.pending->plan_id).view());
+    hasher.update(sha256(state.pending->plan_id).view()).update(sha256(state.pending->reason).view());
+    hasher.update(uint64_t{state.pending->anew});
     hasher.update(state.pending->base).update(state.pending->seed).update(state.pending->work_limit);
     hasher.update(static_cast<uint64_t>(state.pending->requested_at.ns));
   }

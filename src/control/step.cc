@@ -244,6 +244,7 @@ Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event
   const std::vector<std::string> violations = planner::violations(*state.grid, proposed.plan());
   if (violations.empty()) {
     *verdict.mutable_plan_accepted()->mutable_plan() = proposed.plan();
+    verdict.mutable_plan_accepted()->mutable_plan()->set_reason(state.pending->reason);
     verdict.mutable_plan_accepted()->set_solve_ms(proposed.solve_ms());
     // The accepted event holds the plan whole; the proposal need not hold it twice.
     proposed.mutable_plan()->clear_demands();
@@ -355,32 +356,52 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
   return fail(ErrorCode::invalid_argument, "an event without a body says nothing");
 }
 
-std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit) {
+namespace {
+
+struct Asked {
+  uint64_t work_limit = 0;
+  bool anew = false;
+  std::string reason;
+};
+
+// The plan that is due now, where one is.
+std::optional<Asked> asked_for(const State& state, Instant now, uint64_t whole) {
   constexpr size_t kWholeAtOnce = 2'000;  // demands: a whole plan of more takes too long to be without one meanwhile
   const size_t demands = state.inventory.size("demand");
-  if (state.inventory.size("pool") == 0 || demands == 0) return {};
   // A job that has not come back after this long is lost. Plans take a second, and of nations minutes on a busy
-  // machine.
-  const Duration overdue_after = seconds(60) + milliseconds(60 * static_cast<int64_t>(demands));
-  const bool is_overdue = state.pending && now - state.pending->requested_at > overdue_after;
+  // machine. A search that nobody waits for has longer: asking for it again begins it anew.
+  const Duration overdue_after =
+      seconds(state.pending && state.pending->anew ? 180 : 60) + milliseconds(60 * static_cast<int64_t>(demands));
+  if (state.pending && now - state.pending->requested_at > overdue_after)
+    return Asked{state.pending->work_limit, state.pending->anew,
+                 fmt::format("{} has not come back", state.pending->plan_id)};
+
+  const bool changed = state.replan_after > 0;
+  const bool postponed = state.unsearched_since && now - *state.unsearched_since >= kPostponedMax;
+  const bool gives_way = state.pending && state.pending->anew && changed && !postponed;
+  if (now < state.plan_not_before || (state.pending && !gives_way)) return std::nullopt;
+
   const bool has_draft = state.plan && state.plan->draft();
   const bool drafts = state.plan ? has_draft : demands > kWholeAtOnce;
-  const bool makes_whole = state.pending && state.pending->work_limit > 0;
-  const bool may_ask = now >= state.plan_not_before;
+  if (whole > 0 && state.refused_as_is)
+    return Asked{whole, true, "the last plan was refused, and the grid is as it was: a quick one would be the same"};
+  if (whole > 0 && postponed)
+    return Asked{whole, true,
+                 fmt::format("searched again after {:.0f} min of quick plans", kPostponedMax.seconds() / 60)};
+  if (changed)
+    return Asked{drafts ? 0 : whole, false, fmt::format("the grid changed at offset {}", state.replan_after)};
+  if (whole == 0 || !state.unsearched_since) return std::nullopt;
+  if (has_draft) return Asked{whole, true, fmt::format("{} is a draft", state.plan->id())};
+  if (now - state.plan_at < kQuiet) return std::nullopt;
+  return Asked{whole, true, "searched again after the grid was quiet"};
+}
 
-  uint64_t work_limit = plan_work_limit;
-  std::string reason;
-  if (is_overdue) {
-    work_limit = state.pending->work_limit;
-    reason = fmt::format("{} has not come back", state.pending->plan_id);
-  } else if (state.replan_after > 0 && may_ask && (!state.pending || (has_draft && makes_whole))) {
-    if (drafts) work_limit = 0;
-    reason = fmt::format("the grid changed at offset {}", state.replan_after);
-  } else if (has_draft && may_ask && !state.pending && plan_work_limit > 0) {
-    reason = fmt::format("{} is a draft", state.plan->id());
-  } else {
-    return {};
-  }
+}  // namespace
+
+std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit) {
+  if (state.inventory.size("pool") == 0 || state.inventory.size("demand") == 0) return {};
+  std::optional<Asked> asked = asked_for(state, now, plan_work_limit);
+  if (!asked) return {};
   const log::Offset base = state.inventory.offset();
   log::Event event;
   event.set_actor("core");
@@ -388,8 +409,9 @@ std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_
   requested.set_plan_id(fmt::format("plan-{}", base + 1));
   requested.set_base_offset(base);
   requested.set_seed(base);
-  requested.set_work_limit(work_limit);
-  requested.set_reason(std::move(reason));
+  requested.set_work_limit(asked->work_limit);
+  requested.set_anew(asked->anew);
+  requested.set_reason(std::move(asked->reason));
   return {std::move(event)};
 }
 

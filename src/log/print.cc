@@ -114,14 +114,21 @@ std::string summary_of(const v1::FactsRecorded& facts) {
 }
 
 std::string summary_of(const v1::Plan& plan) {
-  return fmt::format("{} on {}: {:.2f} EUR/h, bound {:.2f}, {} deployments, {} demands, {} moves", plan.id(),
-                     plan.base_offset(), plan.cost_eur_per_hour(), plan.bound_eur_per_hour(), plan.deployments_size(),
-                     plan.demands_size(), plan.moves());
+  return fmt::format("{} on {}, {}: {:.2f} EUR/h, bound {:.2f}, {} deployments, {} demands, {} moves{}{}", plan.id(),
+                     plan.base_offset(),
+                     plan.draft()    ? "draft"
+                     : plan.mended() ? "quick"
+                                     : "whole",
+                     plan.cost_eur_per_hour(), plan.bound_eur_per_hour(), plan.deployments_size(), plan.demands_size(),
+                     plan.moves(), plan.reason().empty() ? "" : "; ", plan.reason());
 }
 
+// A summary is for people: whole seconds.
+std::string to_the_second(int64_t at_ns) { return format_rfc3339({at_ns}).substr(0, 19) + "Z"; }
+
 std::string summary_of(const v1::WindowSealed& window) {
-  return fmt::format("{}: {} rows from {} to {}", window.table(), window.rows(), format_rfc3339({window.from_ns()}),
-                     format_rfc3339({window.to_ns()}));
+  return fmt::format("{}: {} rows from {} to {}", window.table(), window.rows(), to_the_second(window.from_ns()),
+                     to_the_second(window.to_ns()));
 }
 
 std::string summary_of(const v1::DeploymentsReported& report) {
@@ -188,7 +195,7 @@ std::string summary_of_body(const Event& event) {
     case Event::kRoutingTablePublished:
       return fmt::format("{} from {}, valid until {}", event.routing_table_published().plan_id(),
                          event.routing_table_published().from_offset(),
-                         format_rfc3339({event.routing_table_published().valid_until_ns()}));
+                         to_the_second(event.routing_table_published().valid_until_ns()));
     case Event::kDeploymentsReported: return summary_of(event.deployments_reported());
     case Event::kBranchCreated: return summary_of(event.branch_created());
     case Event::kBranchEdited: return summary_of(event.branch_edited());

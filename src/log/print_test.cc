@@ -66,6 +66,33 @@ TEST(Print, WhatIsDoneWithBranchesInOneLine) {
   EXPECT_EQ(describe(event).summary, "b into main: 3 edits");
 }
 
+TEST(Print, TimesInSummariesAreToTheSecond) {
+  Event event;
+  event.mutable_window_sealed()->set_table("requests");
+  event.mutable_window_sealed()->set_rows(7);
+  event.mutable_window_sealed()->set_from_ns(1'763'712'960'123'456'789);
+  event.mutable_window_sealed()->set_to_ns(1'763'713'020'123'456'789);
+  EXPECT_EQ(describe(event).summary, "requests: 7 rows from 2025-11-21T08:16:00Z to 2025-11-21T08:17:00Z");
+  event.mutable_routing_table_published()->set_plan_id("plan-2");
+  event.mutable_routing_table_published()->set_from_offset(9);
+  event.mutable_routing_table_published()->set_valid_until_ns(1'763'712'960'999'999'999);
+  EXPECT_EQ(describe(event).summary, "plan-2 from 9, valid until 2025-11-21T08:16:00Z");
+}
+
+TEST(Print, APlanSaysHowItWasMadeAndWhy) {
+  Event event;
+  v1::Plan& plan = *event.mutable_plan_accepted()->mutable_plan();
+  plan.set_id("plan-9");
+  plan.set_base_offset(8);
+  plan.set_cost_eur_per_hour(12.5);
+  EXPECT_EQ(describe(event).summary, "plan-9 on 8, whole: 12.50 EUR/h, bound 0.00, 0 deployments, 0 demands, 0 moves");
+  plan.set_mended(true);
+  plan.set_reason("the grid changed at offset 7");
+  EXPECT_EQ(describe(event).summary,
+            "plan-9 on 8, quick: 12.50 EUR/h, bound 0.00, 0 deployments, 0 demands, 0 moves; "
+            "the grid changed at offset 7");
+}
+
 TEST(Print, SummariesStayShortAndWhole) {
   Event event;
   std::string reason;

@@ -116,6 +116,20 @@ class Making {
     tell("mended");
   }
 
+  // As from nothing, with every move from the plan before paid; that plan, where nothing cheaper is found.
+  void anew() {
+    if (problem_.columns() > kOptionsInFull)
+      add_options_before();
+    else
+      take_options();
+    Search before(problem_, seed_, search_.iterations_max(), stop_);
+    before.count(Energy::drawn);
+    before.adopt();
+    from_nothing();
+    if (before.objective() <= search_.objective()) search_.set_state(before.state());
+    tell("weighed against the plan before");
+  }
+
   // Mends the plan until every case the policy names holds (restoration.h).
   void restore() {
     for (uint32_t round = 0; problem_.restoration.add_overfilled(problem_, planned_traffic(problem_, search_)) > 0;
@@ -216,12 +230,16 @@ class Making {
   // weighed again. No bound is proven in that time.
   void mend() {
     mended_ = true;
-    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
-      for (const DemandRow::Share& share : problem_.demands[d].shares_before) problem_.add_option(d, share.candidate);
+    add_options_before();
     search_.count(Energy::drawn);
     search_.adopt();
     find_room();
     tell("mended");
+  }
+
+  void add_options_before() {
+    for (uint32_t d = 0; d < problem_.demands.size(); ++d)
+      for (const DemandRow::Share& share : problem_.demands[d].shares_before) problem_.add_option(d, share.candidate);
   }
 
   // Options for a demand that lost its place: what runs already and has its model first, then what costs least in
@@ -526,29 +544,12 @@ bool stands(const Problem& problem, const DemandRow& demand, const Placement& pl
   });
 }
 
-}  // namespace
-
-v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
-                       WorkLimit limit, std::stop_token stop, const std::function<void(const Progress&)>& progress) {
-  terrain_ = std::make_shared<const Terrain>(snapshot, terrain_.get());
-  Problem problem(snapshot, terrain_, incumbent);
-  Making making(problem, seed, limit.iterations, stop, progress);
-  const bool is_draft = limit.iterations == 0;
-  if (is_draft)
-    making.draft(incumbent != nullptr);
-  else if (incumbent != nullptr && !incumbent->draft())  // what follows a draft is not made from it, but pays its moves
-    making.from_incumbent(prices_);
-  else
-    making.from_nothing();
-  if (!snapshot.policy.restoration.cases.empty()) making.restore();
+// The plan that was made, but for its name.
+v1::Plan written(Problem& problem, Making& making) {
   Search& search = making.search();
-
   v1::Plan plan;
-  plan.set_id(std::move(plan_id));
-  plan.set_base_offset(snapshot.offset);
-  plan.set_seed(seed);
+  plan.set_base_offset(problem.snapshot.offset);
   plan.set_work(making.iterations());
-  plan.set_draft(is_draft);
   const Costs costs = write_deployments(problem, search, &plan);
   std::vector<uint32_t> order(problem.demands.size());
   for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;
@@ -577,7 +578,49 @@ v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent
   plan.set_moves(costs.moves);
   plan.set_cost_eur_per_hour(eur);
   plan.set_bound_eur_per_hour(making.bound() ? std::min(eur, making.bound()->value()) : 0);
+  return plan;
+}
+
+}  // namespace
+
+std::optional<v1::Plan> Planner::make(const Wanted& wanted, const std::function<void(const Progress&)>& progress) {
+  const v1::Plan* incumbent = wanted.incumbent;
+  terrain_ = std::make_shared<const Terrain>(wanted.snapshot, terrain_.get());
+  Problem problem(wanted.snapshot, terrain_, incumbent);
+  Making making(problem, wanted.seed, wanted.limit.iterations, wanted.stop, progress);
+  const bool is_draft = wanted.limit.iterations == 0;
+  const bool has_whole = incumbent != nullptr && !incumbent->draft();
+  if (is_draft)
+    making.draft(incumbent != nullptr);
+  else if (!has_whole)  // what follows a draft is not made from it, but pays its moves
+    making.from_nothing();
+  else if (wanted.limit.anew)
+    making.anew();
+  else
+    making.from_incumbent(prices_);
+  if (!wanted.snapshot.policy.restoration.cases.empty()) making.restore();
+  if (wanted.is_useless_when_stopped && wanted.stop.stop_requested()) return std::nullopt;
+
+  v1::Plan plan = written(problem, making);
+  plan.set_seed(wanted.seed);
+  plan.set_draft(is_draft);
+  plan.set_mended(has_whole && !is_draft && !wanted.limit.anew);
   prices_ = making.bound() ? making.bound()->prices() : Prices{};
+  return plan;
+}
+
+v1::Plan Planner::plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
+                       WorkLimit limit, std::stop_token stop, const std::function<void(const Progress&)>& progress) {
+  v1::Plan plan = *make({snapshot, incumbent, seed, limit, std::move(stop)}, progress);
+  plan.set_id(std::move(plan_id));
+  return plan;
+}
+
+std::optional<v1::Plan> Planner::plan_unless_stopped(const grid::Snapshot& snapshot, const v1::Plan* incumbent,
+                                                     std::string plan_id, uint64_t seed, WorkLimit limit,
+                                                     std::stop_token stop) {
+  std::optional<v1::Plan> plan = make({snapshot, incumbent, seed, limit, std::move(stop), true}, {});
+  if (plan) plan->set_id(std::move(plan_id));
   return plan;
 }
 

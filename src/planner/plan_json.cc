@@ -187,6 +187,10 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Pr
                     {"seed", plan.seed()},
                     {"work", plan.work()},
                     {"draft", plan.draft()},
+                    {"origin", plan.draft()    ? "draft"
+                               : plan.mended() ? "quick"
+                                               : "whole"},
+                    {"reason", plan.reason()},
                     {"cost_eur_per_hour", rounded(cost)},
                     {"bound_eur_per_hour", rounded_down(plan.bound_eur_per_hour())},
                     {"gap", cost > 0 ? rounded((cost - plan.bound_eur_per_hour()) / cost) : 0.0},

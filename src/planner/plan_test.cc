@@ -261,6 +261,40 @@ TEST(Replan, ASiteDownMovesOnlyWhatWasThere) {
   EXPECT_GT(second.moves(), 0u);
 }
 
+// After a failure the plan is mended where it was torn, and keeps what is dear by now; searched anew it does not.
+TEST(Replan, SearchedAnewItIsNeverDearerAndPaysItsMoves) {
+  const auto s = drawn_grid(kThreeSites);
+  const v1::Plan first = planned(s);
+  EXPECT_FALSE(first.mended());
+  const auto lost_site = s.pools[s.pools.find(first.deployments(0).pool())].site;
+  grid::Site dark = s.sites[lost_site];
+  dark.state = grid::State::down;
+  const v1::Plan away = planned(grid::with_site(s, lost_site, dark, 2), &first);
+  EXPECT_TRUE(away.mended());
+
+  const v1::Plan mended = planned(s, &away);  // the site is back
+  const v1::Plan anew = plan(s, &mended, "p", 1, {.anew = true}, {});
+  expect_sound(s, anew);
+  EXPECT_FALSE(anew.mended());
+  EXPECT_LE(anew.cost_eur_per_hour(), mended.cost_eur_per_hour());
+  const double moves = anew.moves() * s.policy.move_penalty.value();
+  EXPECT_GE(anew.cost_eur_per_hour() - moves, anew.bound_eur_per_hour() * (1 - 1e-9));
+
+  const v1::Plan again = plan(s, &anew, "q", 7, {.anew = true}, {});
+  EXPECT_EQ(again.moves(), 0u) << "nothing cheaper is left";
+}
+
+TEST(Replan, WhereMovesCostMoreThanTheySaveThePlanStays) {
+  const auto s = drawn_grid(kThreeSites + "policy penalty=0.05 move=0");
+  const v1::Plan dear = plan(s, nullptr, "p", 1, {.iterations = 0}, {});
+  v1::Plan incumbent = dear;
+  incumbent.set_draft(false);
+  const auto heavy = drawn_grid(kThreeSites + "policy penalty=0.05 move=1000000");
+  const v1::Plan anew = plan(heavy, &incumbent, "q", 1, {.anew = true}, {});
+  expect_sound(heavy, anew);
+  EXPECT_EQ(anew.moves(), 0u);
+}
+
 TEST(Replan, WhatWasServedIsNotGivenUpForCost) {
   const std::string cheap = kThreeSites + "policy penalty=0.05 move=0.5";
   const v1::Plan first = planned(drawn_grid(cheap));
@@ -283,6 +317,15 @@ TEST(Draft, IsSoundAndSaysWhatItIs) {
   expect_sound(s, mended);
   EXPECT_TRUE(mended.draft());
   EXPECT_EQ(mended.moves(), 0u) << "nothing was torn";
+}
+
+TEST(Replan, NobodyWaitsForAPlanThatWasStopped) {
+  const auto s = drawn_grid(kThreeSites);
+  std::stop_source overtaken;
+  EXPECT_TRUE(Planner().plan_unless_stopped(s, nullptr, "p", 1, {}, overtaken.get_token()));
+  overtaken.request_stop();
+  EXPECT_FALSE(Planner().plan_unless_stopped(s, nullptr, "p", 1, {}, overtaken.get_token()));
+  EXPECT_EQ(plan(s, nullptr, "p", 1, {}, overtaken.get_token()).demands_size(), 3) << "the best so far";
 }
 
 TEST(Replan, IncumbentOfAnotherGridIsHarmless) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct WorkLimit {
   // so that a plan can be made again. None: a draft, the first plan that can be built, or the one before mended, with
   // no bound proven, and marked `draft`.
   uint64_t iterations = 10'000;
+  // An incumbent is searched past: as if there were none, but with every move from it paid, and never dearer than it is
+  // as it stands. Else it is mended where it no longer stands, which is quick, and the plan is marked `mended`.
+  bool anew = false;
 };
 
 // What a lower bound is proven by: at these prices the problem falls apart into one for each deployment (bound.h). All
@@ -66,10 +70,26 @@ class Planner {
   v1::Plan plan(const grid::Snapshot& snapshot, const v1::Plan* incumbent, std::string plan_id, uint64_t seed,
                 WorkLimit limit, std::stop_token stop, const std::function<void(const Progress&)>& progress = {});
 
+  // The same; nothing where it was asked to stop: who does not wait any more needs no plan written, which of 10,000
+  // demands takes as long as a draft.
+  std::optional<v1::Plan> plan_unless_stopped(const grid::Snapshot& snapshot, const v1::Plan* incumbent,
+                                              std::string plan_id, uint64_t seed, WorkLimit limit,
+                                              std::stop_token stop);
+
   // That prove the bound of the plan made last, by the positions of its snapshot.
   const Prices& prices() const { return prices_; }
 
  private:
+  struct Wanted {
+    const grid::Snapshot& snapshot;
+    const v1::Plan* incumbent = nullptr;
+    uint64_t seed = 0;
+    WorkLimit limit;
+    std::stop_token stop;
+    bool is_useless_when_stopped = false;
+  };
+  std::optional<v1::Plan> make(const Wanted& wanted, const std::function<void(const Progress&)>& progress);
+
   std::shared_ptr<const Terrain> terrain_;
   Prices prices_;
 };
@@ -85,7 +105,8 @@ std::vector<std::string> violations(const grid::Snapshot& snapshot, const v1::Pl
 // The plan for people and programs (`tandem plan --json`, GET /api/v1/plan): ids instead of positions, figures rounded
 // to what they are worth, `gap` = (cost − bound) / cost. Rows that the snapshot no longer has carry their ids alone.
 // `totals` has what it comes to, in all and for a million tokens; `cold_start_s` of a deployment, how long a new
-// replica takes (twin::ColdStarts; null where weights cannot come) beside what the links carry under the plan.
+// replica takes (twin::ColdStarts; null where weights cannot come) beside what the links carry under the plan. `origin`
+// is how it was made: a `draft`, `quick` (the plan before, mended) or `whole`; `reason`, why it was asked for.
 // `prices`, where given, stand with it, so that anyone can check the bound.
 Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Prices* prices = nullptr);
 

@@ -98,7 +98,7 @@ TEST(Repairs, SweepsRankAResidencyLeftAboveAll) {
   Scenario cut;
   cut.failures = {{twin::FailureKind::link, s.links.find("c-d").value}};
   cut.traffic = TrafficChoice::own;
-  const Json together = fail_together(s, p, cut);
+  const Json together = *fail_together(s, p, cut, {});
   EXPECT_EQ(together["promises_broken"].integer(), 0);
   ASSERT_EQ(together["left_residency"].array().size(), 1u);
   EXPECT_EQ(together["left_residency"].array()[0].text(), "d");

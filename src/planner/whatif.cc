@@ -392,9 +392,12 @@ Json shared_fairly(const grid::Snapshot& after, const twin::TrafficMatrix& matri
                       {"least_share", six_decimals(least)}};
 }
 
+tl::unexpected<Error> nobody_waits() { return fail(ErrorCode::unavailable, "nobody waits for this what-if any more"); }
+
 }  // namespace
 
-Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario) {
+Result<Json> fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario,
+                           const std::stop_token& stop) {
   constexpr uint32_t kRoundsMax = 1'000;  // more links than any operator would let trip one after the other
   const twin::TrafficMatrix matrix = chosen_traffic(snapshot, plan, scenario.traffic, scenario.fill);
   const grid::Snapshot after = with_failures(snapshot, scenario.failures);
@@ -408,6 +411,7 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
   int64_t watched = 0, broken = 0;
   Json::Array left;
   for (const WatchedPromise& one : watched_promises(snapshot, plan)) {
+    if (stop.stop_requested()) return nobody_waits();
     if (is_broken(snapshot, before_networks, one.watch)) continue;
     ++watched;
     broken += is_broken(after, after_networks, one.watch) ? 1 : 0;
@@ -417,7 +421,8 @@ Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const S
   Json::Array failed, rounds;
   for (const twin::Failure& failure : scenario.failures)
     failed.push_back(Json::Object{{"kind", twin::kind_name(failure.kind)}, {"id", failed_id(snapshot, failure)}});
-  const twin::Cascade run = twin::cascade(snapshot, matrix, scenario.failures, scenario.trip, kRoundsMax);
+  const twin::Cascade run = twin::cascade(snapshot, matrix, scenario.failures, scenario.trip, kRoundsMax, stop);
+  if (stop.stop_requested()) return nobody_waits();
   for (const twin::Cascade::Round& round : run.rounds) {
     Json::Array tripped;
     for (const grid::LinkIndex link : round.tripped) tripped.push_back(snapshot.links[link].id);

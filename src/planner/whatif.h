@@ -89,7 +89,8 @@ Result<Json> sweep_failures(const grid::Snapshot& snapshot, const v1::Plan& plan
 // {"failed","traffic","promises","undisturbed", "repair" (only the routers beside it know), "converged",
 // "shared_fairly" (what is carried then if all traffic gives way, and the least share of a flow, 0 where it has no
 // path; null where there are too many flows to share), "promises_broken", "left_residency" (demands), "after_failover",
-// "cascade" (where links that carry more than `trip` of their capacity fail too)}.
+// "cascade" (where links that carry more than `trip` of their capacity fail too)}. Asked to stop it ends soon, without
+// an answer. Errors: unavailable (it was asked to stop).
 struct Scenario {
   std::vector<twin::Failure> failures;  // at most kFailuresMax
   TrafficChoice traffic = TrafficChoice::automatic;
@@ -97,7 +98,8 @@ struct Scenario {
   double trip = 1.5;  // > 0
 };
 inline constexpr size_t kFailuresMax = 64;
-Json fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario);
+Result<Json> fail_together(const grid::Snapshot& snapshot, const v1::Plan& plan, const Scenario& scenario,
+                           const std::stop_token& stop);
 
 // The failure of what has that kind ("link", "node", "shared_risk_group", "site", "member") and id, or name where one
 // alone has it; a member's is that of its link. Errors: invalid_argument, not_found (which says what is nearest).

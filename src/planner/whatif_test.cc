@@ -95,14 +95,22 @@ TEST_F(WhatIf, ShortlistsTheCapacityThatHelps) {
 }
 
 TEST_F(WhatIf, OneScenarioStepByStep) {
-  const Json report = fail_together(grid, plan, {.failures = {failure("link", "a-b")}});
+  const Json report = *fail_together(grid, plan, {.failures = {failure("link", "a-b")}}, {});
   EXPECT_EQ(report["promises_broken"].integer(), 1);
   EXPECT_NEAR(report["undisturbed"]["utilization_max"].number(), 0.6, 0.01);
   EXPECT_NEAR(report["converged"]["utilization_max"].number(), 0.6, 0.01);
   EXPECT_TRUE(report["cascade"]["settled"].boolean());
-  const Json dark = fail_together(grid, plan, {.failures = {failure("site", "b"), failure("node", "c")}});
+  const Json dark = *fail_together(grid, plan, {.failures = {failure("site", "b"), failure("node", "c")}}, {});
   EXPECT_EQ(dark["promises_broken"].integer(), 3);
   EXPECT_NEAR(dark["converged"]["lost_gbps"].number(), 6, 0.01);
+}
+
+TEST_F(WhatIf, OneScenarioEndsWhenItsCallerLeaves) {
+  std::stop_source left;
+  left.request_stop();
+  const auto ended = fail_together(grid, plan, {.failures = {failure("link", "a-b")}}, left.get_token());
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::unavailable);
 }
 
 // Two links of 5 Gbit/s as one. With one of them the bundle is still up and asked for 6: a sixth of that has to wait.
@@ -115,7 +123,7 @@ TEST_F(WhatIf, AMemberOfABundle) {
   EXPECT_NEAR(report["worst"].array().front()["utilization_max"].number(), 1.2, 1e-6);
   EXPECT_EQ(report["worst"].array().front()["worst_link"]["id"].text(), "x-y");
   EXPECT_TRUE(report["worst"].array().front()["links_down"].array().empty());
-  const Json one = fail_together(grid, plan, {.failures = {failure("member", "x-y")}});
+  const Json one = *fail_together(grid, plan, {.failures = {failure("member", "x-y")}}, {});
   EXPECT_NEAR(one["converged"]["utilization_max"].number(), 1.2, 1e-6);
   EXPECT_NEAR(one["shared_fairly"]["asked_gbps"].number() - one["shared_fairly"]["carried_gbps"].number(), 1, 1e-5);
   EXPECT_EQ(one["shared_fairly"]["flows_held_back"].integer(), 1);

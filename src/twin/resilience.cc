@@ -181,11 +181,11 @@ PlainLoads repair_loads(const grid::Snapshot& snapshot, const TrafficMatrix& mat
 }
 
 Cascade cascade(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std::span<const Failure> failures,
-                double trip, uint32_t rounds_max) {
+                double trip, uint32_t rounds_max, const std::stop_token& stop) {
   Cascade cascade;
   std::vector<Failure> down(failures.begin(), failures.end());
   std::vector<grid::LinkIndex> tripped;
-  while (cascade.rounds.size() <= rounds_max) {
+  while (cascade.rounds.size() <= rounds_max && !stop.stop_requested()) {
     const grid::Snapshot now = with_failures(snapshot, down);
     const PlainLoads loads = plain_loads(now, matrix);
     Cascade::Round round{std::move(tripped), 0, loads.lost};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "base/result.h"
@@ -21,7 +22,7 @@ PlainLoads repair_loads(const grid::Snapshot& snapshot, const TrafficMatrix& mat
 // Links that carry more than `trip` of their capacity fail as well, again and again (Motter, Lai, "Cascade-based
 // attacks on complex networks", Phys. Rev. E 66, 2002). Each round takes at least one link, so there is a fixed point
 // after at most as many rounds as links; `rounds_max` may stop it earlier. Fails by pessimism where overload only drops
-// packets.
+// packets. Stops early when asked, not settled.
 struct Cascade {
   struct Round {
     std::vector<grid::LinkIndex> tripped;  // by the loads of the round before
@@ -32,7 +33,7 @@ struct Cascade {
   bool settled = false;       // no link is over the limit any more
 };
 Cascade cascade(const grid::Snapshot& snapshot, const TrafficMatrix& matrix, std::span<const Failure> failures,
-                double trip, uint32_t rounds_max);
+                double trip, uint32_t rounds_max, const std::stop_token& stop = {});
 
 // Max-min fair rates of elastic traffic: no flow can have more without taking from one that has no more than it
 // (progressive filling: Bertsekas, Gallagher, "Data Networks", 2nd ed., §6.5.2). A flow uses a link by the fraction of

@@ -64,6 +64,9 @@ TEST(Cascade, RunsToItsFixedPoint) {
   EXPECT_DOUBLE_EQ(run.rounds[2].lost.value(), 9);
   const Cascade stopped = cascade(s, own_traffic(s, {}), failures, 1, 1);
   EXPECT_FALSE(stopped.settled);
+  std::stop_source asked;
+  asked.request_stop();
+  EXPECT_TRUE(cascade(s, own_traffic(s, {}), failures, 1, 100, asked.get_token()).rounds.empty());
   EXPECT_EQ(cascade(s, own_traffic(s, {}), failures, 4, 100).rounds.size(), 1u)
       << "nothing trips at four times capacity";
 }

@@ -66,7 +66,7 @@ Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instan
   switch (event.body_case()) {
     case log::Event::kPlanRequested:
       ++plans_.requested;
-      if (state_.pending && at - state_.pending->requested_at < kPlanOverdue)
+      if (state_.pending && !state_.pending->anew && at - state_.pending->requested_at < kPlanOverdue)
         broken = fmt::format("two plans are pending at {}", offset);
       break;
     case log::Event::kPlanAccepted:
@@ -226,6 +226,7 @@ Broken Witness::check_past(log::Offset offset, const control::State& state) cons
 Broken Witness::check_settled() const {
   if (state_.pending) return fmt::format("'{}' is still pending", state_.pending->plan_id);
   if (!state_.plan) return "no plan was ever accepted";
+  if (state_.unsearched_since) return "the plan was never searched again";
   if (state_.replan_after != 0) return fmt::format("the change at {} is in no plan", state_.replan_after);
   const auto grid = inventory::project(state_.inventory, {}, nullptr);
   const auto violations = planner::violations(*grid, *state_.plan);

@@ -375,7 +375,7 @@ log::Event World::result_of_job(const control::State& state) {
     return event;
   }
   v1::Plan plan = planner::plan(*state.grid, state.plan.get(), state.pending->plan_id, state.pending->seed,
-                                {state.pending->work_limit}, {});
+                                {.iterations = state.pending->work_limit, .anew = state.pending->anew}, {});
   if (faulty_ && random_.chance(0.15)) {  // a planner that errs
     for (v1::PlannedDeployment& deployment : *plan.mutable_deployments())
       deployment.set_replicas(deployment.replicas() * 1'000);

@@ -136,7 +136,8 @@ TEST(Api, APageOfAnotherOriginChangesNothing) {
 
 TEST(Api, WhatAProxyPassesOnChangesNothing) {
   Surface surface;
-  for (const char* name : {"x-forwarded-for", "forwarded"}) {
+  for (const char* name :
+       {"x-forwarded-for", "forwarded", "X-Forwarded-Host", "x-forwarded-proto", "Via", "x-real-ip"}) {
     http::Headers headers;
     headers.set(name, "192.0.2.7");
     const Answer answer = surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})", headers);

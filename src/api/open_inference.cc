@@ -339,8 +339,12 @@ asio::awaitable<void> OpenInference::infer(Target target, const http::Request& r
   std::string body;
   int status = 200;
   Result<InferenceReply> reply = InferenceReply();
+  std::optional<std::string> wrong_type;  // JSON that tensors follow has another
+  if (!visit.refused && !request.headers.find(kJsonEnds)) wrong_type = gateway::wrong_content_type(request.headers);
   if (visit.refused)
     reply = tl::unexpected(*visit.refused);
+  else if (wrong_type)
+    reply = fail(ErrorCode::invalid_argument, std::move(*wrong_type));
   else
     reply = co_await answer(target, request, visit.record);
   if (reply) {
@@ -350,6 +354,7 @@ asio::awaitable<void> OpenInference::infer(Target target, const http::Request& r
     body = std::move(reply->body);
   } else {
     if (!visit.refused) note_failure(reply.error().code, visit.record);
+    if (wrong_type) visit.record.status = 415;
     status = visit.record.status;
     add_error_headers(reply.error().code, headers);
     body = error_body(std::move(reply.error().message));

@@ -173,6 +173,9 @@ TEST_F(OpenInferenceTest, ErrorsHaveTheProtocolsShapeAndAStatus) {
   EXPECT_EQ(ask("GET", "/v2/models/m/infer").status, 405);
   EXPECT_EQ(ask("GET", "/v2/models/m/versions/x").status, 404);
   EXPECT_EQ(ask("GET", "/v2/nothing").status, 404);
+  http::Headers form;
+  form.add("content-type", "application/x-www-form-urlencoded");
+  EXPECT_EQ(ask("POST", "/v2/models/m/infer", kRequest, form).status, 415);
   http::Headers torn;
   torn.add("inference-header-content-length", "-1");
   EXPECT_EQ(ask("POST", "/v2/models/m/infer", kRequest, torn).status, 400);

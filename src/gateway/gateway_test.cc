@@ -109,6 +109,21 @@ TEST(Gateway, WhatThePlanTurnsAwayIsRefusedAsThePlans) {
   EXPECT_EQ(statuses, (std::set<int>{200, 429}));
 }
 
+TEST(Gateway, TakesABodyThatIsSaidToBeJsonOrOfWhichNothingIsSaid) {
+  TestWorld world(kThreeEngines, three_engines());
+  for (const char* type : {"application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"})
+    EXPECT_EQ(world.ask(chat(kWholeBody, with_header("content-type", type))).status, 200) << type;
+  EXPECT_EQ(world.ask(chat(kWholeBody)).status, 200);
+  for (const char* type : {"application/x-www-form-urlencoded", "text/plain", "application/jsonl", "json", ""}) {
+    const Reply reply = world.ask(chat(kWholeBody, with_header("content-type", type)));
+    EXPECT_EQ(reply.status, 415) << type;
+    EXPECT_EQ(reply.error_code(), "unsupported_content_type");
+    EXPECT_THAT(reply.body, HasSubstr("'Content-Type: application/json'")) << "what to send";
+    EXPECT_EQ(world.last().status, 415);
+    EXPECT_EQ(world.last().outcome, Outcome::client_error);
+  }
+}
+
 TEST(Gateway, ForwardsTheClientsBytesAndNeverItsKey) {
   TestWorld world(kThreeEngines, three_engines());
   http::Headers headers;

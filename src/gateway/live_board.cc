@@ -141,12 +141,16 @@ bool EngineState::readmit(Duration now) {
   return true;
 }
 
-void EngineState::show_room_in(std::shared_ptr<routing::RoomBits> bits, uint32_t lane, routing::Room most) {
+void EngineState::show_room_in(std::shared_ptr<routing::RoomBits> bits, uint32_t lane,
+                               const routing::RoutingTable::Candidate& row) {
   const std::lock_guard lock(mutex_);
-  if (room_bits_ != nullptr) room_bits_->set(lane_, true, true);
+  if (room_bits_ != nullptr) {
+    room_bits_->set(lane_, true, true);
+    room_bits_->set_wait(lane_, 0);
+  }
   room_bits_ = std::move(bits);
   lane_ = lane;
-  most_ = most;
+  row_ = row;
   show_room_locked();
 }
 
@@ -158,11 +162,15 @@ void EngineState::show_room() {
 void EngineState::show_room_locked() {
   if (room_bits_ == nullptr) return;
   const uint32_t most = live_.in_flight_max;
-  full_at_ = std::min(most, most_.any);
-  promised_full_at_ = std::min(most, most_.promised);
+  const routing::Room room = routing::room_of(row_, room_bits_->queue_per_concurrency());
+  full_at_ = std::min(most, room.any);
+  promised_full_at_ = std::min(most, room.promised);
+  waits_from_ = row_.replicas;
   const uint32_t in_flight = live_.in_flight.atomic().load();
   const bool healthy = live_.healthy;
   room_bits_->set(lane_, healthy && in_flight < full_at_, healthy && in_flight < promised_full_at_);
+  live_.prefills.atomic().load();  // what is read below has seen all that was counted before
+  room_bits_->set_wait(lane_, routing::wait_for_prefills_us(row_, live_));
 }
 
 void LiveBoard::publish(std::shared_ptr<const routing::RoutingTable> table) {
@@ -226,8 +234,7 @@ void LiveBoard::bind_engines(BoundTable& bound) {
     bound.target_of_engine[engine->number()] = target;
     bound.live[target] = &engine->live();
     bound.ordered_live.push_back(&engine->live());
-    engine->show_room_in(bound.room, table.lane_of(position),
-                         routing::room_of(table.candidate_at(position), kEngineQueue));
+    engine->show_room_in(bound.room, table.lane_of(position), table.candidate_at(position));
   }
 }
 

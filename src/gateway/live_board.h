@@ -48,11 +48,11 @@ class EngineState {
   // A prompt of which it must prefill so many tokens is on its way there; that is over.
   void begin_prefill(uint32_t tokens) {
     live_.prefill_tokens.atomic().fetch_add(tokens, std::memory_order_relaxed);
-    live_.prefills.atomic().fetch_add(1, std::memory_order_relaxed);
+    if (live_.prefills.atomic().fetch_add(1) + 1 >= waits_from_) show_room();
   }
   void end_prefill(uint32_t tokens) {
-    live_.prefills.atomic().fetch_sub(1, std::memory_order_relaxed);
     live_.prefill_tokens.atomic().fetch_sub(tokens, std::memory_order_relaxed);
+    if (live_.prefills.atomic().fetch_sub(1) >= waits_from_) show_room();
   }
   // A first token has come: one that starts slowly is let do more.
   void ramp_up();
@@ -85,9 +85,10 @@ class EngineState {
   void note_pace(double times);
   // Lets it back in, carefully, if its ejection is over. False while it is not.
   bool readmit(Duration now);
-  // From now on `bits` say at that lane whether it has room, with `most` in flight; where it was shown before they say
-  // for ever that it may have some.
-  void show_room_in(std::shared_ptr<routing::RoomBits> bits, uint32_t lane, routing::Room most);
+  // From now on `bits` say at that lane whether it has room and how long prompts wait, as of that row; where it was
+  // shown before they say for ever that it may have some, and that none wait.
+  void show_room_in(std::shared_ptr<routing::RoomBits> bits, uint32_t lane,
+                    const routing::RoutingTable::Candidate& row);
 
  private:
   enum class Phase : uint8_t { steady, suspect, ejected, recovering };
@@ -105,6 +106,8 @@ class EngineState {
   // so has seen all that was counted before. Nobody's count is missed while they change, since each thread counts, or
   // changes them, before it looks at the other (the default order, in which all threads see the same).
   std::atomic<uint32_t> full_at_{UINT32_MAX}, promised_full_at_{UINT32_MAX};
+  // Prompts to be prefilled from which on one more waits: each that is counted there is shown in the same way.
+  std::atomic<uint32_t> waits_from_{UINT32_MAX};
   FirstTokens first_tokens_;
   std::atomic<int64_t> last_sign_ns_{INT64_MIN};
   std::atomic<float> pace_{1};
@@ -129,7 +132,7 @@ class EngineState {
   Duration given_up_at_{INT64_MIN};               // for the first time since its last sign
   std::shared_ptr<routing::RoomBits> room_bits_;  // null: shown nowhere
   uint32_t lane_ = 0;
-  routing::Room most_;
+  routing::RoutingTable::Candidate row_;
 };
 
 // A table with the state of each of its targets. Immutable.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <thread>
 
 #include "routing/drawn_table.h"
@@ -256,6 +257,59 @@ TEST(LiveBoard, ShowsWhoHasRoomInTheTableInForce) {
   first->engines[1]->begin();
   EXPECT_EQ(open_in(*board.current()), 0b10u);
   EXPECT_EQ(open_in(*second), 0b11u);
+}
+
+// How long prompts wait at a table's first target, as is shown.
+float shown_wait_us(const BoundTable& bound) {
+  return bound.room->least_wait_us(bound.table->lane_of(bound.table->position_of(0)));
+}
+
+TEST(LiveBoard, ShowsHowLongPromptsWait) {
+  LiveBoard board(options());
+  board.publish(table_of("target a s m replicas=2 prefill=1000\ntarget b s m"));
+  const auto bound = board.current();
+  EngineState& a = *bound->engines[0];
+  a.begin_prefill(400);
+  EXPECT_EQ(shown_wait_us(*bound), 0) << "one replica has nothing to read";
+  a.begin_prefill(600);
+  const double wait_us = routing::wait_for_prefills_us(bound->table->candidate(0), a.live());
+  EXPECT_NEAR(wait_us, 500'000 / 3.0, 1) << "until the first of two is done with prompts of 500 tokens";
+  EXPECT_LE(shown_wait_us(*bound), wait_us);
+  EXPECT_GT(shown_wait_us(*bound), wait_us * 0.99);
+  EXPECT_EQ(bound->room->waiting_at_most(0, wait_us), UINT64_MAX);
+  EXPECT_EQ(std::popcount(bound->room->waiting_at_most(0, wait_us * 0.98)), 63) << "all others may";
+  board.publish(table_of("target a s m replicas=3 prefill=1000"));
+  EXPECT_EQ(shown_wait_us(*board.current()), 0);
+  EXPECT_EQ(shown_wait_us(*bound), 0) << "nobody says so there any more";
+  board.publish(table_of("target a s m replicas=1 prefill=1000"));
+  EXPECT_GT(shown_wait_us(*board.current()), 700'000);
+  a.end_prefill(400);
+  a.end_prefill(600);
+  EXPECT_EQ(shown_wait_us(*board.current()), 0);
+}
+
+TEST(LiveBoard, HowLongPromptsWaitIsRightInTheEndWhateverHappensAtOnce) {
+  LiveBoard board(options());
+  board.publish(table_of("target a s m replicas=2 prefill=1000"));
+  const std::shared_ptr<EngineState> engine = board.current()->engines[0];
+  engine->begin_prefill(100);
+  for (uint32_t round = 0; round < 200; ++round) {
+    const auto come_and_go = [&](uint32_t tokens) {
+      for (int i = 0; i < 100; ++i) {
+        engine->begin_prefill(tokens);
+        engine->end_prefill(tokens);
+      }
+    };
+    std::thread one(come_and_go, 300), other(come_and_go, 700);
+    for (const uint32_t replicas : {1u, 3u, 1 + round % 3})
+      board.publish(table_of("target a s m prefill=1000 replicas=" + std::to_string(replicas)));
+    one.join();
+    other.join();
+    if (round % 3 == 0)
+      EXPECT_NEAR(shown_wait_us(*board.current()), 50'000, 500) << "half of what is left";
+    else
+      EXPECT_EQ(shown_wait_us(*board.current()), 0);
+  }
 }
 
 TEST(LiveBoard, WhoHasRoomIsRightInTheEndWhateverHappensAtOnce) {

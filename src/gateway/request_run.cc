@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "base/text.h"
+#include "gateway/tenant_gate.h"
 #include "gateway/tenant_limits.h"
 
 namespace tandem::gateway {
@@ -66,6 +67,9 @@ Checked<std::monostate> RequestRun::prepare() {
   facts_.tenant = *tenant;
   record_.tenant = table.rows().tenants[*tenant].id;
   if (auto taken = take_request(); !taken) return taken;
+  if (auto wrong = wrong_content_type(request_.headers))
+    return tl::unexpected(
+        ApiError{ErrorCode::invalid_argument, std::move(*wrong), {}, "unsupported_content_type", 415});
 
   if (core_.body_bytes_in_flight > core_.options.body_bytes_in_flight_max)
     return refuse(ErrorCode::resource_exhausted,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/text.h"
 #include "gateway/live_board.h"
 #include "gateway/request_headers.h"
 #include "gateway/request_ids.h"
@@ -44,6 +45,18 @@ Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint
 }
 
 }  // namespace
+
+std::optional<std::string> wrong_content_type(const http::Headers& headers) {
+  for (const http::Header& header : headers) {
+    if (!iequals(header.name, "content-type")) continue;
+    const std::string_view value = header.value;
+    const std::string type = to_lower(trim(value.substr(0, value.find(';'))));
+    if (type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"))) continue;
+    return fmt::format("The body must be JSON: send the header 'Content-Type: application/json', not '{}'.",
+                       header.value);
+  }
+  return std::nullopt;
+}
 
 TenantGate::TenantGate(SharedState& shared, Metrics& metrics, const Clock& clock, RecordSink& sink,
                        TenantGateOptions options)

@@ -20,6 +20,10 @@ class TenantMeter;
 struct ApiError;
 struct BoundTable;
 
+// What is wrong with the type that a request gives its body, and what to send; nothing where that is JSON or not given.
+// OpenAI and vLLM, too, refuse what curl says by itself (a form); a body without a type can only be meant as JSON.
+std::optional<std::string> wrong_content_type(const http::Headers& headers);
+
 struct TenantGateOptions {
   // Of the grid, where this process stands. Empty: not known, so that only tenants whose data may go anywhere get in.
   std::string site;

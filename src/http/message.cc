@@ -117,7 +117,12 @@ bool names_loopback(std::string_view host) {
 }  // namespace
 
 bool is_from_this_machine(const Request& request) {
-  return request.peer_is_loopback && !request.headers.find("x-forwarded-for") && !request.headers.find("forwarded") &&
+  const auto is_passed_on = [](const Header& header) {
+    constexpr std::string_view kOfProxies = "x-forwarded-";
+    return iequals(std::string_view(header.name).substr(0, kOfProxies.size()), kOfProxies) ||
+           iequals(header.name, "forwarded") || iequals(header.name, "via") || iequals(header.name, "x-real-ip");
+  };
+  return request.peer_is_loopback && std::none_of(request.headers.begin(), request.headers.end(), is_passed_on) &&
          names_loopback(request.headers.value_or("host", "localhost"));
 }
 

@@ -78,14 +78,6 @@ double wait_for_place_us(const Candidate& candidate, const RequestFacts& request
   return service_us * (in_flight - candidate.concurrency_max + 1) / candidate.concurrency_max;
 }
 
-double wait_for_prefills_us(const Candidate& candidate, const TargetLive& live) {
-  const double prefills = live.prefills, replicas = candidate.replicas;
-  if (prefills < replicas) return 0;
-  const double work_us =
-      prefills * candidate.prefill_overhead_us + live.prefill_tokens * candidate.prefill_us_per_token;
-  return work_us / prefills * ((prefills - replicas) / replicas + 1 / (replicas + 1));
-}
-
 double wait_us(const Candidate& candidate, const RequestFacts& request, const TargetLive& live) {
   return std::max(wait_for_place_us(candidate, request, live.in_flight), wait_for_prefills_us(candidate, live));
 }
@@ -202,7 +194,8 @@ class Search {
 
   // Candidates come in the order of a usual request's cost. Most searches end among the first. Where they do not, those
   // that can keep the promise are weighed: found by their sites where these are few, else block by block. Where none
-  // keeps it, sites are gone through from the nearest on until none can answer sooner than the best so far.
+  // keeps it, sites are gone through from the nearest on until none can answer sooner than the best so far; where waits
+  // matter more than ways, soon all candidates by these.
   Decision run() {
     if (request_.only_site) return run_at(*request_.only_site);
     const size_t count = candidates_.rows.size();
@@ -212,10 +205,9 @@ class Search {
       if ((open >> i & 1) != 0) weigh(candidates_.rows[i]);
     }
     if (count <= kPlain || !is_any_open() || !is_allowed_anywhere(table_, request_)) return best();
-    Sieve sieve(table_, request_);
+    const Sieve sieve(table_, request_);
     const bool at_few_sites = blocks() <= kFewBlocks;
-    if (at_few_sites || !weigh_near(sieve)) weigh_by_cost(sieve);
-    if (!kept()) at_few_sites ? weigh_by_time(sieve) : weigh_by_distance(sieve);
+    if (at_few_sites || !weigh_near(sieve) || (!kept() && !weigh_by_distance(sieve))) weigh_by_block(sieve);
     return best();
   }
 
@@ -224,6 +216,7 @@ class Search {
   static constexpr size_t kPlain = 8;              // weighed one by one at once: what a look at a block costs
   static constexpr size_t kNear = 128, kFew = 32;  // sites and candidates: what a look at a thousand candidates costs
   static constexpr size_t kFewBlocks = 2;  // that cost less than to find their sites among all, from the nearest on
+  static constexpr size_t kFar = 64;       // sites, after which blocks cost less
   static constexpr size_t kAhead = 2;      // blocks: what memory takes for one is more than the work on one
 
   bool kept() const { return cheapest_.candidate != nullptr; }
@@ -283,63 +276,50 @@ class Search {
     return true;
   }
 
-  // All that can keep the promise, but what is dearer than one that does.
-  void weigh_by_cost(Sieve& sieve) {
+  // Where none keeps it, all that come sooner than the best so far; false where many sites show no end of it.
+  bool weigh_by_distance(const Sieve& sieve) {
+    const auto nearest = sieve.nearest();
+    for (size_t i = 0; i < nearest.size(); ++i) {
+      const uint32_t way = sieve.way(nearest[i]);
+      if (sieve.least_alone_us(way) > fastest_.ttft_us * Sieve::kSlack) return true;
+      if (i == kFar) return false;
+      if (!sieve.is_allowed(way)) continue;
+      sieve.for_each_at(nearest[i], [&](uint32_t row) {
+        if (is_open(row) && comes_by(sieve, row, way, fastest_.ttft_us)) weigh(candidates_.rows[row]);
+      });
+    }
+    return true;
+  }
+
+  // All that can keep the promise, but what is dearer than one that does; until one does, all that come sooner than the
+  // best so far as well.
+  void weigh_by_block(const Sieve& sieve) {
+    const double promise_us = request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity;
     for (size_t block = 0; block < blocks() && !none_cheaper_from(block * kRows); ++block) {
       if (block + kAhead < blocks()) sieve.prefetch(block + kAhead);
       uint64_t lanes = open_in(block);
       if (kept()) lanes = sieve.that_cost(cheapest_.euros, least_transport_, block, lanes);
-      if (lanes != 0) lanes = sieve.that_can_keep(block, lanes);
-      if (!kept() && static_cast<size_t>(std::popcount(lanes)) > kPlain) lanes = after_waits(sieve, block, lanes);
-      weigh_lanes(sieve, block, lanes);
+      if (lanes == 0) continue;
+      const double latest_us = kept() ? promise_us : std::max(promise_us, fastest_.ttft_us);
+      lanes &=
+          waiting_at_most(live_, candidates_.first_block + block, latest_us * Sieve::kSlack - sieve.least_alone_us());
+      if (kept() && lanes != 0) lanes = sieve.that_can_keep(block, lanes);
+      for (; lanes != 0; lanes &= lanes - 1) {
+        const auto row = static_cast<uint32_t>(block * kRows + static_cast<size_t>(std::countr_zero(lanes)));
+        if (none_cheaper_from(row)) return;
+        const uint32_t way = sieve.way(sieve.site(row));
+        if (!sieve.is_allowed(way)) continue;
+        const bool can_keep = sieve.can_keep(row, way) && comes_by(sieve, row, way, promise_us);
+        if (!can_keep && (kept() || !comes_by(sieve, row, way, fastest_.ttft_us))) continue;
+        weigh(candidates_.rows[row]);
+      }
     }
   }
 
-  // Those which what waits there leaves to be weighed. The soonest is weighed first: most others are then too late.
-  uint64_t after_waits(Sieve& sieve, size_t block, uint64_t lanes) {
-    sieve.wait(block, lanes, [&](size_t i) -> const TargetLive& {
-      return live_at(table_, live_, static_cast<uint32_t>(candidates_.first + block * kRows + i));
-    });
-    const double promise_us = request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity;
-    const auto left = [&] { return sieve.within(std::max(promise_us, fastest_.ttft_us)); };
-    if (left() == 0) return 0;
-    weigh(candidates_.rows[block * kRows + sieve.soonest()]);
-    return left();
-  }
-
-  void weigh_lanes(const Sieve& sieve, size_t block, uint64_t lanes) {
-    for (uint64_t left = lanes; left != 0; left &= left - 1) {
-      const size_t row = block * kRows + static_cast<size_t>(std::countr_zero(left));
-      __builtin_prefetch(&candidates_.rows[row]);
-      __builtin_prefetch(&table_.leg(request_.region, sieve.site(row), request_.paths));
-      __builtin_prefetch(&live_at(table_, live_, static_cast<uint32_t>(candidates_.first + row)));
-    }
-    for (uint64_t left = lanes; left != 0; left &= left - 1) {
-      const size_t row = block * kRows + static_cast<size_t>(std::countr_zero(left));
-      if (none_cheaper_from(row)) return;
-      weigh(candidates_.rows[row]);
-    }
-  }
-
-  // All that come sooner than the best so far.
-  void weigh_by_time(Sieve& sieve) {
-    for (size_t block = 0; block < blocks(); ++block)
-      weigh_lanes(sieve, block, after_waits(sieve, block, open_in(block)));
-  }
-
-  // The same of many, where none keeps the promise and those that could have been weighed.
-  void weigh_by_distance(const Sieve& sieve) {
-    const auto nearest = sieve.nearest();
-    for (size_t i = sieve.count_that_all_keep(); i < nearest.size(); ++i) {
-      const uint32_t way = sieve.way(nearest[i]);
-      const float soon_us = static_cast<float>(fastest_.ttft_us) * Sieve::kSlack;
-      if (sieve.least_alone_us(way) > soon_us) return;
-      if (!sieve.is_allowed(way)) continue;
-      sieve.for_each_at(nearest[i], [&](uint32_t row) {
-        if (!sieve.can_keep(row, way) && sieve.alone_us(row, way) <= soon_us && is_open(row))
-          weigh(candidates_.rows[row]);
-      });
-    }
+  // The first token of that row, at the end of that way, can come by then.
+  bool comes_by(const Sieve& sieve, uint32_t row, uint32_t way, double us) const {
+    const auto lane = static_cast<uint32_t>(candidates_.first_block * kRows + row);
+    return sieve.alone_us(row, way) + least_wait_us_at(live_, lane) <= us * Sieve::kSlack;
   }
 
   // Live state, which other threads write, is read only where it can still matter.

@@ -80,6 +80,7 @@ enum class Case {
   tight,
   slow_tokens,
   queued,
+  queued_half_near,
   nowhere,
   at_risk,
   at_risk_mixed,
@@ -110,9 +111,10 @@ void run(benchmark::State& state, Case kind) {
   Random random(7);
   for (uint32_t i = 0; i < live.size(); ++i) {
     pointers[i] = &live[i];
-    if (kind == Case::queued) {
+    if (kind == Case::queued || kind == Case::queued_half_near) {
       live[i].prefills = static_cast<uint32_t>(1 + random.below(4));
       live[i].prefill_tokens = static_cast<uint32_t>(live[i].prefills * (1'000 + random.below(2'000)));
+      room.set_wait(table.lane_of(i), wait_for_prefills_us(table.candidate_at(i), live[i]));
     }
     if (!random.chance(full_share(kind))) continue;
     live[i].in_flight = 24;
@@ -133,7 +135,8 @@ void run(benchmark::State& state, Case kind) {
     if (kind == Case::tight) request.ttft = Milliseconds(prefill_ms + 2);     // one in forty is
     if (kind == Case::slow_tokens) request.tpot = Milliseconds(10);
     if (kind == Case::queued) request.ttft = Milliseconds(prefill_ms + 45);  // all would, were nothing waiting there
-    if (kind >= Case::at_risk) request.ttft = Milliseconds(0.5);             // none is
+    if (kind == Case::queued_half_near) request.ttft = Milliseconds(prefill_ms + 20);
+    if (kind >= Case::at_risk) request.ttft = Milliseconds(0.5);  // none is
     if (kind != Case::plan) request.allowed = {kind == Case::nowhere ? 0b1000u : 0b101u};
     const double draw = random.uniform();
     const auto start = std::chrono::steady_clock::now();
@@ -155,6 +158,7 @@ BENCHMARK_CAPTURE(run, fastest_none_keeps, Case::at_risk)->Arg(20)->Arg(200)->Ar
 BENCHMARK_CAPTURE(run, fastest_of_four_speeds_none_keeps, Case::at_risk_mixed)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_all_write_too_slowly, Case::slow_tokens)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_prompts_queue_everywhere, Case::queued)->Arg(1'000);
+BENCHMARK_CAPTURE(run, fastest_prompts_queue_everywhere_half_near, Case::queued_half_near)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_of_half_with_room, Case::half_full)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_of_one_in_five_with_room, Case::mostly_full)->Arg(1'000);
 BENCHMARK_CAPTURE(run, fastest_of_one_in_twenty_with_room, Case::nearly_full)->Arg(1'000);

@@ -49,43 +49,18 @@ class Sieve {
   float alone_us(uint32_t row, uint32_t way) const {
     return SieveIndex::round_trip_us(way) + prefill_us_[speed_at(row)];
   }
-  // Of no site from that way on does a first token come sooner.
+  // Nowhere does a first token come sooner; nor, from that way on, than that.
+  float least_alone_us() const { return nearest().empty() ? kNever : least_alone_us(way(nearest().front())); }
   float least_alone_us(uint32_t way) const {
     return SieveIndex::least_round_trip_us(SieveIndex::order_of(way)) + least_prefill_us_;
   }
   // Whether none from that way on can keep the promise.
   bool none_can_keep(uint32_t way) const { return SieveIndex::order_of(way) > SieveIndex::order_of(longest_); }
-  // Of the nearest, how many keep the promise at any engine that is there, were nothing waiting; a few less, maybe.
-  size_t count_that_all_keep() const;
 
   // The lanes of a block, the first candidate lowest, that can keep the promise.
   uint64_t that_can_keep(size_t block, uint64_t lanes) const;
   // Those that may cost no more than that, were transport the cheapest there is.
   uint64_t that_cost(double euros_max, double transport_euros, size_t block, uint64_t lanes) const;
-  // With what waits there, of some lanes; `live_at` gives the live state of each.
-  template <class LiveAt>
-  void wait(size_t block, uint64_t lanes, LiveAt live_at) {
-    waiting_ = lanes;
-    in_flight_.fill(kNever);
-    for (uint64_t left = lanes; left != 0; left &= left - 1) {
-      const auto i = static_cast<size_t>(std::countr_zero(left));
-      const uint32_t engine = model_.blocks[block].engines[i], speed = SieveIndex::speed_of(engine);
-      const uint32_t way = this->way(SieveIndex::site_of(engine));
-      const TargetLive& live = live_at(i);
-      const uint32_t in_flight = live.in_flight;
-      const auto prefills = static_cast<float>(live.prefills), tokens = static_cast<float>(live.prefill_tokens);
-      const bool open = (way != SieveIndex::kNoWay) & is_allowed(way) & live.healthy & (in_flight < live.in_flight_max);
-      in_flight_[i] = open ? static_cast<float>(in_flight) : kNever;
-      prefills_[i] = prefills;
-      work_us_[i] =
-          prefills * model_.speeds[speed].prefill_overhead_us + tokens * model_.speeds[speed].prefill_us_per_token;
-      service_us_[i] = prefill_us_[speed] + output_us_per_ms_ * model_.speeds[speed].tpot_ms;
-      ttft_us_[i] = SieveIndex::round_trip_us(way) + prefill_us_[speed];
-    }
-    add_waits(model_.blocks[block]);
-  }
-  size_t soonest() const;            // of those, of which there is one
-  uint64_t within(double us) const;  // of those, whose first token may come so soon
   // The block is about to be looked at.
   void prefetch(size_t block) const {
     const uint32_t* engines = model_.blocks[block].engines.data();
@@ -94,26 +69,18 @@ class Sieve {
   uint32_t site(size_t row) const { return SieveIndex::site_of(model_.engine(row)); }
 
  private:
-  using Column = SieveIndex::Column<float>;
   static constexpr float kNever = std::numeric_limits<float>::infinity();
 
   uint32_t speed_at(uint32_t row) const { return SieveIndex::speed_of(model_.engine(row)); }
-  void add_waits(const SieveIndex::Block& block);
 
   const SieveIndex::Model model_;
   const SieveIndex::Region region_;
   const float prompt_tokens_, output_tokens_;
-  const float output_us_per_ms_;  // of time per token
-  const float queue_;
-  const float kept_least_;  // 0: a target holds back what it cannot keep its promises with
   float least_prefill_us_ = kNever;
-  uint32_t longest_ = 0, shortest_ = UINT32_MAX;                 // of limits_
+  uint32_t longest_ = 0;                                         // of limits_
   std::array<float, SieveIndex::kSpeedsMax> prefill_us_;         // by speed, as many as there are
   std::array<uint32_t, SieveIndex::kSpeedsMax> limits_;          // likewise: the longest way that keeps the promise
   std::array<uint8_t, SieveIndex::kZonesMax + 1> zone_allowed_;  // by zone, likewise
-  uint64_t waiting_ = 0;
-  float soonest_us_ = 0;                                                      // of those waiting
-  alignas(64) Column ttft_us_, service_us_, in_flight_, prefills_, work_us_;  // of those waiting
 };
 
 }  // namespace tandem::routing

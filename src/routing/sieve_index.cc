@@ -64,14 +64,11 @@ void SieveIndex::add_model(std::span<const RoutingTable::Candidate> rows) {
   for (size_t row = 0; row < rows.size(); ++row) {
     const RoutingTable::Candidate& candidate = rows[row];
     const size_t i = row % kRows;
-    if (i == 0) blocks_.emplace_back().replicas.fill(1);
+    if (i == 0) blocks_.emplace_back();
     Block& block = blocks_.back();
     block.engines[i] = candidate.site << 8 | speed_for(candidate);
     block.euros_per_prompt_token[i] = static_cast<float>(candidate.euros_per_prompt_token);
     block.euros_per_output_token[i] = static_cast<float>(candidate.euros_per_output_token);
-    block.places[i] = static_cast<float>(candidate.concurrency_max);
-    block.kept[i] = candidate.in_flight_kept > 0 ? static_cast<float>(candidate.in_flight_kept) : kInfinite;
-    block.replicas[i] = candidate.replicas;
     const auto known = std::span(jurisdictions_).subspan(extents_.back().jurisdictions);
     if (std::ranges::find(known, candidate.jurisdiction) == known.end())
       jurisdictions_.push_back(candidate.jurisdiction);

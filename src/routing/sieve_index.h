@@ -38,8 +38,6 @@ class SieveIndex {
   struct Block {
     Column<uint32_t> engines{};
     Column<float> euros_per_prompt_token{}, euros_per_output_token{};
-    Column<float> places{}, kept{};  // requests at once; kept is infinite where it is not known
-    Column<float> replicas{};
   };
   struct Model {
     std::span<const Block> blocks;  // of its candidates, the last filled up

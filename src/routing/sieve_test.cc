@@ -127,6 +127,7 @@ TEST(SieveProperty, ChoosesAsIfAllHadBeenWeighed) {
         const bool is_in = live[i].healthy && live[i].in_flight < live[i].in_flight_max;
         room.set(table.lane_of(table.position_of(i)), is_in && live[i].in_flight < most.any,
                  is_in && live[i].in_flight < most.promised);
+        room.set_wait(table.lane_of(table.position_of(i)), wait_for_prefills_us(table.candidate(i), live[i]));
       }
       const auto soonest = soonest_ttft(table, request);
       EXPECT_EQ(soonest ? std::optional(soonest->value()) : std::nullopt, soonest_of_all(table, request));

@@ -460,6 +460,31 @@ bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, u
   });
 }
 
+namespace {
+
+// How many may wait for a place where there is always somebody who does, so that even the last of them is late no more
+// than twice as often as promised: under any load but the heaviest most find fewer before them. Places become free one
+// after another, as departures of a Poisson process (exactly so for exponential answers), so that the last but j waits
+// for an Erlang time.
+uint32_t line_kept(const grid::OperatingPoint& point, uint32_t replicas, const Mix& mix, std::span<const Asked> asked) {
+  constexpr double kLastOfLine = 2;
+  const double prefill_ms = 1e3 * mix.prefill_s_per_s / mix.requests_per_s;
+  const double steps = std::max(0.0, mix.tokens_per_s / mix.requests_per_s - 1);
+  const double apart_ms = (prefill_ms + steps * point.decode_per_token.value() / point.batch) / replicas;
+  uint32_t line = point.batch * replicas;  // routing lets no more wait
+  for (const Asked& one : asked) {
+    const double beyond_ms = one.ttft_ms - one.sizes.prefill_ms - point.decode_per_token.value();
+    const double departures = std::max(0.0, beyond_ms / apart_ms);
+    double term = std::exp(-departures), late = term;  // of a Poisson number: no more than `kept` departures
+    uint32_t kept = 0;
+    for (; kept < line && late <= kLastOfLine * (1 - one.quantile); late += term) term *= departures / ++kept;
+    line = kept;
+  }
+  return line;
+}
+
+}  // namespace
+
 uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,
                         const Mix& mix, std::span<const Asked> asked) {
   constexpr double kMostTimes = 64;
@@ -474,7 +499,8 @@ uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint
   if (serving.utilization >= 1) return 0;
   const double prefill_ms = 1e3 * most.prefill_s_per_s / most.requests_per_s;
   const double mean = replicas * serving.in_batch + most.requests_per_s * 1e-3 * (serving.wait_ms + prefill_ms);
-  return static_cast<uint32_t>(std::ceil(mean + 2 * std::sqrt(mean) + 2));
+  const auto held = static_cast<uint32_t>(std::ceil(mean + 2 * std::sqrt(mean) + 2));
+  return std::min(held, point.batch * replicas + line_kept(point, replicas, mix, asked));
 }
 
 // The chance that the first token comes after `ms`, at least the mean.

@@ -197,6 +197,24 @@ TEST(Serve, HoldsAsManyAsItsPromisesBear) {
   EXPECT_GT(held(1, 1, 2), 0u) << "a promise it never keeps: what is asked for now";
 }
 
+// Where its places are what ends it, as many wait for one as come in time even where there is always a line. Alone a
+// place becomes free every 270 ms here: of 700 ms left one departure comes later than that in 8 of a hundred.
+TEST(Serve, HoldsNoLongerLineThanComesInTime) {
+  const auto profile = profile_of(20'000, 5, {{1, Milliseconds(10), Watts(300)}, {8, Milliseconds(20), Watts(600)}});
+  const auto& point = profile.points.back();
+  const RequestSizes sizes = sizes_of(profile, demand_of(1, 400, 100));
+  const auto held = [&](double ttft_ms, double quantile, uint32_t replicas) {
+    Mix mix;
+    mix.add(sizes, 2 * replicas);
+    const std::array asked{Asked{sizes, ttft_ms, 60, quantile}};
+    return in_flight_kept(profile, point, replicas, mix, asked);
+  };
+  EXPECT_EQ(held(745, 0.95, 1), 8 + 1u);
+  EXPECT_EQ(held(745, 0.99, 1), 8u) << "none is to wait";
+  EXPECT_EQ(held(745, 0.8, 1), 8 + 2u);
+  EXPECT_GT(held(4'000, 0.95, 1), 8 + 3u);
+}
+
 // What bounds are proven with: a part of the wait, whatever else there is.
 TEST(Serve, WhatIsKeptIsToldAlikeSoonerOrWhole) {
   Random random(8);

@@ -305,7 +305,7 @@ bool may_keep(const grid::Profile& profile, const grid::OperatingPoint& point, u
 
 // How many requests a deployment holds at once, in prefill and waiting too, when it is asked for as much more of the
 // mix as these promises bear, at least for the mix: the mean by Little's law, and as many more as a Poisson number
-// exceeds about once in a hundred.
+// exceeds about once in a hundred; but no more in line for a place than come in time where there is always a line.
 // With more they break, of all it serves and not only of those beyond: a router that holds back there keeps the rest.
 // 0 where nothing is asked or the mix alone overloads it.
 uint32_t in_flight_kept(const grid::Profile& profile, const grid::OperatingPoint& point, uint32_t replicas,

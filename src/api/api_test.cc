@@ -85,6 +85,15 @@ TEST(Api, ShowsTheGridAndItsParts) {
   EXPECT_EQ(surface.ask("GET", "/api/v1/sites/nowhere").status, 404);
 }
 
+TEST(Api, WhatIsNotThereIsNotFound) {
+  Surface surface;
+  for (const char* path : {"/heathz", "/mcp", "/docs", "/api/v1/grids", "/index"})
+    EXPECT_EQ(surface.ask("GET", path).status, 404) << path;
+  const Answer mistyped = surface.ask("GET", "/api/v1/plan?as_off=3");
+  EXPECT_EQ(mistyped.status, 400);
+  EXPECT_EQ(mistyped.json["error"]["param"].text(), "as_off");
+}
+
 TEST(Api, ACutBecomesAFact) {
   Surface surface;
   const Answer cut = surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})");

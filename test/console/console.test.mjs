@@ -57,6 +57,17 @@ test('the script is small: under 400 KB compressed without the map library', () 
   assert.ok(bytes > 0 && bytes < 400 * 1024, `${bytes} bytes`);
 });
 
+test('the keyboard goes past what is the same on every page', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await page.goto(`${server.url}/#/plan`);
+  await page.getByTestId('plan-filter').waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'skip');
+  await picture(page, 'skip-dark');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.ok(await page.evaluate(() => document.querySelector('[data-testid="plan-page"]').contains(document.activeElement)));
+}));
+
 test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   server.fixture.record('window_sealed', 'fixture: 7 rows from 2026-11-22T20:13:00.000000000Z to 2026-11-22T20:14:00.000000000Z', {});
   await openMap(page, server.url);

@@ -21,20 +21,97 @@ constexpr std::string_view kPreview = R"({"type":"object","properties":{"offset"
     "worst_link":{"type":["object","null"]},"cost_eur_per_hour_delta":{"type":"number"},"way_back":{"type":"string"}}})";
 constexpr std::string_view kGrid = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "name":{"type":"string"},"simulated":{"type":"boolean"},
-    "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"},"sites":{"type":"array","items":{"type":"object"}},
-    "links":{"type":"array","items":{"type":"object"}},"regions":{"type":"array","items":{"type":"object"}},
+    "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"},
+    "sites":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"name":{"type":"string"},
+      "tier":{"enum":["device","far_edge","near_edge","core","cloud"]},"state":{"enum":["up","down"]},"jurisdiction":{"type":"string"},
+      "latitude_deg":{"type":"number"},"longitude_deg":{"type":"number"},"power_limit_kw":{"type":"number"},
+      "accelerators":{"type":"integer"},"pools":{"type":"array"}}}},
+    "links":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"a_site":{"type":"string"},"b_site":{"type":"string"},
+      "capacity_gbps":{"type":"number"},"capacity_reverse_gbps":{"type":"number"},"delay_us":{"type":"number"},"length_km":{"type":"number"},
+      "state":{"enum":["up","down"]},"usable":{"type":"boolean","description":"up, with its ends and enough of its members"},
+      "members":{"type":"integer"},"members_up":{"type":"integer"},"srlgs":{"type":"array","items":{"type":"string"}},
+      "utilization_ab":{"type":"number","description":"predicted load over capacity"},"utilization_ba":{"type":"number"}}}},
+    "regions":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"name":{"type":"string"},
+      "latitude_deg":{"type":"number"},"longitude_deg":{"type":"number"},"population":{"type":"number"},
+      "anchors":{"type":"array","items":{"type":"string"},"description":"sites where its traffic comes up, the preferred first"}}}},
     "models":{"type":"array","items":{"type":"string"}},"tenants":{"type":"array","items":{"type":"string"}}}})";
 constexpr std::string_view kSite = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-    "id":{"type":"string"},"name":{"type":"string"},"tier":{"type":"string"},"state":{"enum":["up","down"]},
-    "pools":{"type":"array","items":{"type":"object"}},"deployments":{"type":"array","items":{"type":"object"}},
-    "nodes":{"type":"array","items":{"type":"string"}},"links":{"type":"array","items":{"type":"string"}},"power_w":{"type":"number"}}})";
+    "id":{"type":"string"},"name":{"type":"string"},"tier":{"type":"string"},"state":{"enum":["up","down"]},"jurisdiction":{"type":"string"},
+    "latitude_deg":{"type":"number"},"longitude_deg":{"type":"number"},"power_limit_kw":{"type":"number"},
+    "power_w":{"type":"number","description":"predicted, with what cooling and losses take"
+}
+, "cooling_limit_kw" : {"type" : "number"},
+                       "pue" : {"type" : "number"},
+                               "price_eur_per_kwh" : {"type" : "number"},
+                                                     "carbon_gco2_per_kwh" : {"type" : "number"},
+                                                                             "accelerators" : {"type" : "integer"},
+                                                                                              "pools"
+    : {
+      "type" : "array",
+      "items" : {
+        "type" : "object",
+        "properties" : {
+          "id" : {"type" : "string"},
+          "accelerator" : {"type" : "string"},
+          "count" : {"type" : "integer"},
+          "in_use" : {"type" : "integer", "description" : "by the plan"}
+        }
+      }
+    },
+      "deployments" : {
+        "type" : "array",
+        "items" : {
+          "type" : "object",
+          "properties" : {
+            "id" : {"type" : "string"},
+            "model" : {"type" : "string"},
+            "pool" : {"type" : "string"},
+            "replicas" : {"type" : "integer"},
+            "up" : {"type" : "boolean"},
+            "emulated" : {"type" : "boolean"},
+            "in_flight" : {"type" : "integer"},
+            "requests_per_s" : {"type" : "number"},
+            "tpot_ms" : {"type" : "number"},
+            "utilization" : {"type" : "number"}
+          }
+        }
+      },
+                      "nodes" : {"type" : "array", "items" : {"type" : "string"}},
+                                "links" : {
+  "type" : "array", "items" : { "type" : "string" }
+}
+}
+})";
 constexpr std::string_view kLink = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "id":{"type":"string"},"a_site":{"type":"string"},"b_site":{"type":"string"},"capacity_gbps":{"type":"number"},
-    "delay_us":{"type":"number"},"state":{"enum":["up","down"]},"utilization_ab":{"type":"number"},"utilization_ba":{"type":"number"},
+    "capacity_reverse_gbps":{"type":"number"},"delay_us":{"type":"number"},"length_km":{"type":"number"},"state":{"enum":["up","down"]},
+    "usable":{"type":"boolean","description":"up, with its ends and enough of its members"},"members":{"type":"integer"},
+    "members_up":{"type":"integer"},"srlgs":{"type":"array","items":{"type":"string"}},
+    "load_ab_gbps":{"type":"number","description":"predicted"},"load_ba_gbps":{"type":"number"},
+    "utilization_ab":{"type":"number"},"utilization_ba":{"type":"number"},
     "shares_risk_with":{"type":"array","items":{"type":"string"}}}})";
 constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-    "plan_id":{"type":["string","null"]},"cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},
-    "deployments":{"type":"array","items":{"type":"object"}},"demands":{"type":"array","items":{"type":"object"}}}})";
+    "plan_id":{"type":["string","null"],"description":"null: none has been accepted yet"},"accepted_at_offset":{"$ref":"#/components/schemas/Offset"},
+    "draft":{"type":"boolean","description":"a quick first one of a large grid: the whole one follows"},
+    "replanning":{"type":"string","description":"the plan that is being made; absent: none is"},
+    "cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number","description":"no plan can cost less"},
+    "gap":{"type":["number","null"],"description":"(cost - bound) / cost"},"moves":{"type":"integer","description":"replicas that it starts or stops"},
+    "seed":{"type":"integer"},"work":{"type":"integer"},"totals":{"type":"object","additionalProperties":{"type":"number"},"description":"parts of the cost, power, carbon"},
+    "deployments":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"model":{"type":"string"},"pool":{"type":"string"},
+      "site":{"type":"string"},"accelerator":{"type":"string"},"profile":{"type":"string"},"tensor_parallel":{"type":"integer"},
+      "replicas":{"type":"integer"},"batch":{"type":"integer"},"utilization":{"type":"number"},"power_w":{"type":"number"},
+      "cost_eur_per_hour":{"type":"number"},"cold_start_s":{"type":"object"}}}},
+    "demands":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"tenant":{"type":"string"},"region":{"type":"string"},
+      "model":{"type":"string"},"rate_per_s":{"type":"number"},"quantile":{"type":"number"},
+      "ttft_ms":{"type":["number","null"],"description":"at that quantile; null: nobody answers"},"ttft_promise_ms":{"type":"number"},
+      "tpot_ms":{"type":["number","null"]},"tpot_promise_ms":{"type":"number"},"cost_eur_per_hour":{"type":["number","null"]},
+      "rejected":{"type":"number","description":"the fraction that is turned away"},"blocked_by":{"type":["string","null"],"description":"the gate; empty: nothing"},
+      "reason":{"type":"string"},"splits":{"type":"array","items":{"type":"object","properties":{"deployment":{"type":"string"},
+        "site":{"type":"string"},"pool":{"type":"string"},"fraction":{"type":"number"},"round_trip_us":{"type":"number"},
+        "ttft_ms":{"type":"number"},"tpot_ms":{"type":"number"},"cost_eur_per_hour":{"type":"number"}}}},
+      "alternatives":{"type":"array","description":"the best that were not taken","items":{"type":"object","properties":{"pool":{"type":"string"},
+        "site":{"type":"string"},"ruled_out_by":{"type":"string"},"detail":{"type":"string"},"ttft_ms":{"type":["number","null"]},
+        "cost_eur_per_hour":{"type":["number","null"]}}}}}}}}})";
 constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":{"site":{"type":["string","null"],
     "description":"where this process stands; null: not said"},"memory_bytes":{"type":"integer","description":"of all that are loaded"},
     "memory_bytes_max":{"type":"integer"},"models":{"type":"array","items":{
@@ -77,7 +154,12 @@ constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProper
     "seed":{"type":"integer","minimum":0},"time_limit_ms":{"type":"integer","minimum":0,"maximum":60000},
     "stream":{"type":"boolean","default":false,
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
-constexpr std::string_view kWhatIf = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+constexpr std::string_view kWhatIf =
+    R"({"type":"object","description":"of a class of failures; of some together: repair, converged, cascade, shared_fairly, after_failover","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "fail":{"type":"string"},"failures":{"type":"integer","description":"of the class"},"promises":{"type":"integer","description":"that are watched"},
+    "leaving":{"type":"integer","description":"scenarios in which traffic leaves a residency"},
+    "breaking":{"type":"integer","description":"scenarios that break a promise"},"overloading":{"type":"integer"},"losing":{"type":"integer"},
+    "seconds":{"type":"number"},"threads":{"type":"integer"},"traffic":{"type":"object"},"undisturbed":{"type":"object"},
     "scenarios":{"type":"integer"},"scenarios_per_s":{"type":"number"},"complete":{"type":"boolean"},
     "worst":{"type":"array","items":{"type":"object","properties":{"failed":{"type":"array","items":{"type":"string"}},
       "residencies_left":{"type":"integer"},"left_residency":{"type":"array","items":{"type":"object"},"description":"at most 200"},

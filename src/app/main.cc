@@ -326,9 +326,13 @@ void add_log(CLI::App& app, int& status) {
   show->add_option("offset", show_options->offset, "Its offset")->required();
   auto [verify, verify_options] =
       add("verify", "Check every byte and the hash chain; exit status 1 on damage", run_log_verify);
+  auto [backup, backup_options] =
+      add("backup", "Copy the log, in use or not, to a new directory, and check the copy", run_log_backup);
+  backup->add_option("directory", backup_options->to, "Made; the copy lies in its folder log")->required();
   auto [hash, hash_options] = add("hash", "Replay the log and print the state's hash", run_log_hash);
   command->footer(
-      "Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
+      "Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data\n"
+      "  tandem log backup copy-of-today --data data && tandem log verify --data copy-of-today");
 }
 
 void add_inventory_import(CLI::App& inventory, int& status) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "api/assets.h"
 #include "api/branch_routes.h"
@@ -282,6 +283,11 @@ Api::~Api() = default;
 
 namespace {
 
+// As console/src/route.ts has them: who types one as a path is sent to it.
+constexpr std::array<std::string_view, 15> kConsolePages{
+    "map",         "plan",      "day",           "whatif",   "te",    "replay",   "serving", "trials",
+    "predictions", "inventory", "discrepancies", "branches", "query", "ontology", "log"};
+
 // The console's pages are told apart after the `#`, so its document is at / alone: a path mistyped by a probe or a
 // client is a 404, and not a page that looks like success.
 const Asset* find_asset(std::string_view path) {
@@ -337,6 +343,12 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     const Asset* asset = reading && found.allowed.empty() ? find_asset(request.target) : nullptr;
     if (asset != nullptr) {
       co_await serve_asset(*asset, request, writer);
+      co_return;
+    }
+    if (reading && std::ranges::find(kConsolePages, request.target.substr(1)) != kConsolePages.end()) {
+      http::Headers headers;
+      headers.set("location", "/#" + request.target);
+      co_await writer.respond(302, std::move(headers), std::string());
       co_return;
     }
     co_await refuse(request, found.allowed, writer);

@@ -121,6 +121,8 @@ TEST(Api, WhatIsNotThereIsNotFound) {
   Surface surface;
   for (const char* path : {"/heathz", "/mcp", "/docs", "/api/v1/grids", "/index"})
     EXPECT_EQ(surface.ask("GET", path).status, 404) << path;
+  EXPECT_EQ(surface.ask("GET", "/plan").status, 302) << "a page of the console";
+  EXPECT_EQ(surface.ask("POST", "/plan").status, 404);
   const Answer mistyped = surface.ask("GET", "/api/v1/plan?as_off=3");
   EXPECT_EQ(mistyped.status, 400);
   EXPECT_EQ(mistyped.json["error"]["param"].text(), "as_off");

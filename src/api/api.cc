@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "api/assets.h"
 #include "api/branch_routes.h"
@@ -282,18 +283,17 @@ Api::~Api() = default;
 
 namespace {
 
-// A path that no file has belongs to the console's own router, unless it is an API's.
+// As console/src/route.ts has them: who types one as a path is sent to it.
+constexpr std::array<std::string_view, 15> kConsolePages{
+    "map",         "plan",      "day",           "whatif",   "te",    "replay",   "serving", "trials",
+    "predictions", "inventory", "discrepancies", "branches", "query", "ontology", "log"};
+
+// The console's pages are told apart after the `#`, so its document is at / alone: a path mistyped by a probe or a
+// client is a 404, and not a page that looks like success.
 const Asset* find_asset(std::string_view path) {
   const auto assets = console_assets();
-  const auto find = [&](std::string_view wanted) {
-    const auto found = std::find_if(assets.begin(), assets.end(), [&](const Asset& a) { return a.path == wanted; });
-    return found == assets.end() ? nullptr : &*found;
-  };
-  if (const Asset* asset = find(path)) return asset;
-  // The first of its segments, whose case a client may have got wrong.
-  const std::string first = to_lower(split(path.substr(std::min<size_t>(1, path.size())), '/').front());
-  const bool page = path.find('.') == std::string_view::npos && first != "api" && first != "v1" && first != "v2";
-  return page ? find("/index.html") : nullptr;
+  const auto found = std::ranges::find(assets, path == "/" ? "/index.html" : path, &Asset::path);
+  return found == assets.end() ? nullptr : &*found;
 }
 
 asio::awaitable<void> serve_asset(const Asset& asset, const http::Request& request, http::ResponseWriter& writer) {
@@ -316,7 +316,8 @@ asio::awaitable<void> serve_asset(const Asset& asset, const http::Request& reque
 asio::awaitable<void> refuse(const http::Request& request, const std::string& allowed, http::ResponseWriter& writer) {
   http::Headers headers = http::json_headers();
   if (allowed.empty()) {
-    const Error error(ErrorCode::not_found, "nothing is at this path; the API is described at /api/v1/openapi.json");
+    const Error error(ErrorCode::not_found,
+                      "nothing is at this path; the console is at /, the API is described at /api/v1/openapi.json");
     std::string body = http::json_error_body(error);
     co_await writer.respond(404, std::move(headers), std::move(body));
     co_return;
@@ -344,7 +345,17 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
       co_await serve_asset(*asset, request, writer);
       co_return;
     }
+    if (reading && std::ranges::find(kConsolePages, request.target.substr(1)) != kConsolePages.end()) {
+      http::Headers headers;
+      headers.set("location", "/#" + request.target);
+      co_await writer.respond(302, std::move(headers), std::string());
+      co_return;
+    }
     co_await refuse(request, found.allowed, writer);
+    co_return;
+  }
+  if (const auto known = check_query(*found.route, request.query); !known) {
+    co_await respond_failure(known.error(), writer);
     co_return;
   }
   const Operation operation = found.route->operation;

@@ -100,6 +100,49 @@ TEST(Api, BeforeTheFirstPlanItIsSaidThatOneIsMade) {
   EXPECT_EQ(surface.ask("GET", "/api/v1/plan").json["replanning"].text(), "plan-9");
 }
 
+// The first member, at any depth, of which the schema says nothing; empty where there is none.
+std::string undescribed(const Json& value, const Json& schema) {
+  if (value.is_array()) {
+    for (const Json& item : value.array())
+      if (auto found = undescribed(item, schema["items"]); !found.empty()) return found;
+    return {};
+  }
+  if (!value.is_object() || schema["properties"].is_null()) return {};
+  for (const auto& [name, member] : value.object()) {
+    const Json& described = schema["properties"][name];
+    if (described.is_null()) return name;
+    if (auto found = undescribed(member, described); !found.empty()) return name + "." + found;
+  }
+  return {};
+}
+
+TEST(Api, WhatIsAnsweredIsDescribed) {
+  Surface surface;
+  const Json document = surface.ask("GET", "/api/v1/openapi.json").json;
+  const std::pair<const char*, const char*> asked[] = {{"/api/v1/grid", "/api/v1/grid"},
+                                                       {"/api/v1/sites/{id}", "/api/v1/sites/a"},
+                                                       {"/api/v1/sites/{id}/preview", "/api/v1/sites/a/preview"},
+                                                       {"/api/v1/links/{id}", "/api/v1/links/a-b"},
+                                                       {"/api/v1/plan", "/api/v1/plan"}};
+  for (const auto& [pattern, target] : asked) {
+    const Json& schema = document["paths"][pattern]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    const Answer answer = surface.ask("GET", target);
+    EXPECT_EQ(answer.status, 200) << target;
+    EXPECT_EQ(undescribed(answer.json, schema), "") << target;
+  }
+}
+
+TEST(Api, WhatIsNotThereIsNotFound) {
+  Surface surface;
+  for (const char* path : {"/heathz", "/mcp", "/docs", "/api/v1/grids", "/index"})
+    EXPECT_EQ(surface.ask("GET", path).status, 404) << path;
+  EXPECT_EQ(surface.ask("GET", "/plan").status, 302) << "a page of the console";
+  EXPECT_EQ(surface.ask("POST", "/plan").status, 404);
+  const Answer mistyped = surface.ask("GET", "/api/v1/plan?as_off=3");
+  EXPECT_EQ(mistyped.status, 400);
+  EXPECT_EQ(mistyped.json["error"]["param"].text(), "as_off");
+}
+
 TEST(Api, ACutBecomesAFact) {
   Surface surface;
   const Answer cut = surface.ask("POST", "/api/v1/links/a-b/state", R"({"state":"down"})");

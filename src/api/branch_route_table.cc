@@ -50,8 +50,8 @@ constexpr std::string_view kGone =
 
 constexpr std::array kBranchRoutes{
     Route{Operation::get_branches, "GET", "/api/v1/branches", "All branches, at most 1000.", "", "", kBranches},
-    Route{Operation::post_branch, "POST", "/api/v1/branches", "Begins a branch as its parent is now. 201.", "",
-          kNewBranch, kBranch},
+    Route{Operation::post_branch, "POST", "/api/v1/branches", "Begins a branch as its parent is now.", "", kNewBranch,
+          kBranch, "201"},
     Route{Operation::get_branch, "GET", "/api/v1/branches/{name}", "One branch.", "", "", kBranch},
     Route{Operation::delete_branch, "DELETE", "/api/v1/branches/{name}", "Discards a branch with its edits.", "", "",
           kGone},

@@ -192,12 +192,6 @@ Result<Json> InventoryRoutes::search(const Call& call) const {
   TANDEM_ASSIGN(const size_t limit, read_count(call.request, "limit", kResultsDefault, kResultsMax));
   std::string kind = http::query_value(call.request.query, "kind").value_or("");
   if (!kind.empty()) TANDEM_TRY(kind_named(kind));
-  if (http::query_value(call.request.query, "as_of"))
-    return fail(
-        ErrorCode::invalid_argument,
-        "the past is not indexed: list what was there with conditions, GET /api/v1/inventory/{kind}?as_of=… with "
-        "name[prefix]=…, or ask in SQL as of then",
-        "as_of");
   TANDEM_ASSIGN(const auto branch, asked_branch(call));
   const SearchOptions options{std::move(kind), limit};
   const SearchAnswer answer = branch ? search_.search(question, options, *branch) : search_.search(question, options);

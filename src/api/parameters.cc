@@ -104,14 +104,25 @@ constexpr std::string_view kShared = R"({
     "has_secret":{"type":"boolean","description":"false: the secret is not on this machine, register it again"},
     "secret":{"type":"string","description":"only where it was set or made by this request"}}}})";
 
-}  // namespace
-
-Json describe_parameter(std::string_view name) {
+const Parameter& parameter_of(std::string_view name) {
   const auto found = std::ranges::find(kParameters, name, &Parameter::name);
   CHECK(found != kParameters.end());
+  return *found;
+}
+
+}  // namespace
+
+bool is_query_parameter(std::string_view name) { return parameter_of(name).in == "query"; }
+
+std::string_view name_of_parameter(std::string_view name) {
+  return name.ends_with("_hour") ? name.substr(0, name.find('_')) : name;
+}
+
+Json describe_parameter(std::string_view name) {
+  const Parameter* found = &parameter_of(name);
   auto schema = parse_json(found->schema);
   CHECK(schema.has_value());
-  Json::Object parameter{{"name", name.ends_with("_hour") ? name.substr(0, name.find('_')) : name},
+  Json::Object parameter{{"name", name_of_parameter(name)},
                          {"in", found->in},
                          {"description", found->description},
                          {"schema", std::move(*schema)}};

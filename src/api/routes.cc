@@ -1,5 +1,9 @@
 #include "api/routes.h"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 #include "base/check.h"
 #include "base/text.h"
 #include "http/http.h"
@@ -43,6 +47,18 @@ bool match_path(std::string_view pattern, std::string_view path, std::vector<std
   return true;
 }
 
+// A name for those who make a client of the description: get_sites_id_preview of GET /api/v1/sites/{id}/preview.
+std::string operation_id(const Route& route) {
+  std::string id = to_lower(route.method);
+  std::string_view path = route.pattern;
+  if (path.starts_with("/api/v1")) path.remove_prefix(std::string_view("/api/v1").size());
+  for (const char c : path) {
+    if (c == '{' || c == '}') continue;
+    id += c == '/' || c == '-' || c == '.' ? '_' : c;
+  }
+  return id;
+}
+
 Json::Object describe_operation(const Route& route) {
   Json::Array parameters;
   for (const std::string_view segment : split(route.pattern, '/')) {
@@ -58,8 +74,12 @@ Json::Object describe_operation(const Route& route) {
   if (!route.answer.empty()) good["content"] = json_content(schema_of(route.answer));
   Json::Object bad{{"description", "what is wrong and what would be right"},
                    {"content", json_content(Json::Object{{"$ref", "#/components/schemas/Error"}})}};
-  Json::Object operation{{"summary", route.summary},
-                         {"responses", Json::Object{{"200", std::move(good)}, {"default", std::move(bad)}}}};
+  Json::Object responses{{"default", std::move(bad)}};
+  for (const std::string_view status : split(route.statuses, ' ')) responses[std::string(status)] = good;
+  if (route.method == "GET" && route.parameters.find("If-None-Match") != std::string_view::npos)
+    responses["304"] = Json::Object{{"description", "it is as it was"}};
+  Json::Object operation{
+      {"operationId", operation_id(route)}, {"summary", route.summary}, {"responses", std::move(responses)}};
   if (!parameters.empty()) operation["parameters"] = std::move(parameters);
   if (!route.request_body.empty()) {
     operation["requestBody"] =
@@ -91,6 +111,29 @@ Match match(std::string_view method, std::string_view path) {
     if (route.method == "GET") result.allowed += ", HEAD";
   }
   return result;
+}
+
+Result<void> check_query(const Route& route, std::string_view query) {
+  std::string takes;
+  const auto takes_it = [&](const std::string& wanted) {
+    takes.clear();
+    for (const std::string_view declared : split(route.parameters, ' ')) {
+      if (declared == "condition") return true;  // any name: whether it is an attribute, the operation says
+      if (declared.empty() || !is_query_parameter(declared)) continue;
+      const std::string_view name = name_of_parameter(declared);
+      if (name == wanted) return true;
+      fmt::format_to(std::back_inserter(takes), "{}'{}'", takes.empty() ? "" : ", ", name);
+    }
+    return false;
+  };
+  for (const auto& [name, value] : http::parse_query(query)) {
+    if (takes_it(name)) continue;
+    return fail(ErrorCode::invalid_argument,
+                takes.empty() ? fmt::format("'{}' is no parameter of {}, which takes none", name, route.pattern)
+                              : fmt::format("'{}' is no parameter of {}, which takes {}", name, route.pattern, takes),
+                name);
+  }
+  return {};
 }
 
 Json openapi_document() {

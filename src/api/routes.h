@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/result.h"
 
 namespace tandem::api {
 
@@ -72,11 +73,12 @@ enum class Operation : uint8_t {
 struct Route {
   Operation operation;
   std::string_view method;
-  std::string_view pattern;       // segments in braces match any one segment: "/api/v1/sites/{id}"
-  std::string_view summary;       // a sentence for OpenAPI
-  std::string_view parameters;    // names from the table of parameters (parameters.cc), separated by spaces
-  std::string_view request_body;  // a JSON Schema, for what is sent; empty where nothing is
-  std::string_view answer;        // a JSON Schema of a 200, empty where it is not JSON
+  std::string_view pattern;           // segments in braces match any one segment: "/api/v1/sites/{id}"
+  std::string_view summary;           // a sentence for OpenAPI
+  std::string_view parameters;        // names from the table of parameters (parameters.cc), separated by spaces
+  std::string_view request_body;      // a JSON Schema, for what is sent; empty where nothing is
+  std::string_view answer;            // a JSON Schema of what comes back, empty where it is not JSON
+  std::string_view statuses = "200";  // of an answer that is good, separated by spaces
 };
 
 // Each family in a file of its own.
@@ -87,6 +89,9 @@ std::vector<Route> routes();  // all of them
 
 // What a parameter of that name means, everywhere: {"name","in","description","schema"}. The name is in the table.
 Json describe_parameter(std::string_view name);
+bool is_query_parameter(std::string_view name);  // else it is a header
+std::string_view name_of_parameter(
+    std::string_view name);  // as it is sent: several may mean different things by one name
 // What several answers share, as OpenAPI's components have it.
 Json shared_schemas();
 
@@ -96,6 +101,10 @@ struct Match {
   std::string allowed;  // without a route: methods of that path, "GET, HEAD, POST"; empty: there is none
 };
 Match match(std::string_view method, std::string_view path);
+
+// That the route takes every parameter of the query: one that is mistyped would be taken for one left out, and the
+// answer for what was asked. Errors: invalid_argument with those that it takes.
+Result<void> check_query(const Route& route, std::string_view query);
 
 Json openapi_document();  // OpenAPI 3.1.0
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/text.h"
 
 namespace tandem::api {
@@ -28,14 +30,32 @@ TEST(Routes, TellAnUnknownPathFromAnUnknownMethod) {
 
 TEST(Routes, EveryRouteIsDescribed) {
   const Json document = openapi_document();
+  EXPECT_EQ(document["paths"]["/api/v1/sites/{id}/preview"]["get"]["operationId"].text(), "get_sites_id_preview");
+  std::set<std::string> names;
   for (const Route& route : routes()) {
     const Json& operation = document["paths"][route.pattern][to_lower(route.method)];
     EXPECT_EQ(operation["summary"].text(), route.summary) << route.pattern;
     EXPECT_EQ(operation["requestBody"].is_null(), route.request_body.empty()) << route.pattern;
-    EXPECT_EQ(operation["responses"]["200"]["content"].is_null(), route.answer.empty()) << route.pattern;
+    for (const std::string_view status : split(route.statuses, ' '))
+      EXPECT_EQ(operation["responses"][status]["content"].is_null(), route.answer.empty()) << route.pattern;
+    EXPECT_TRUE(names.emplace(operation["operationId"].text()).second) << route.pattern << " has a name of another";
     for (const Json& parameter : operation["parameters"].array())
       EXPECT_FALSE(parameter["schema"].is_null()) << route.pattern;
   }
+}
+
+TEST(Routes, AParameterThatIsNotTakenIsSaid) {
+  const auto said = [](std::string_view path, std::string_view query) {
+    const auto known = check_query(*match("GET", path).route, query);
+    return known ? std::string() : known.error().message;
+  };
+  EXPECT_EQ(said("/api/v1/log", "from=3&limit=2"), "");
+  EXPECT_EQ(said("/api/v1/log", "form=3"), "'form' is no parameter of /api/v1/log, which takes 'from', 'limit'");
+  EXPECT_EQ(said("/api/v1/plan", "as_of=3"), "'as_of' is no parameter of /api/v1/plan, which takes none");
+  EXPECT_EQ(said("/api/v1/usage", "from=2026-11-01&to=2026-12-01"), "") << "as they are sent";
+  EXPECT_NE(said("/api/v1/usage", "from_hour=2026-11-01"), "");
+  EXPECT_EQ(said("/api/v1/inventory/site", "tier=core&limit=2"), "") << "a condition has any name";
+  EXPECT_NE(said("/api/v1/inventory/site/ber", "If-None-Match=3"), "") << "which is a header";
 }
 
 }  // namespace

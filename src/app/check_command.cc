@@ -25,10 +25,16 @@ Json diagnostics_json(const std::vector<Diagnostic>& diagnostics) {
   return list;
 }
 
+std::string counted(size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string counts(const grid::Rows& rows) {
-  return fmt::format("{} sites, {} nodes, {} links, {} regions, {} pools, {} models, {} tenants, {} demands",
-                     rows.sites.size(), rows.nodes.size(), rows.links.size(), rows.regions.size(), rows.pools.size(),
-                     rows.models.size(), rows.tenants.size(), rows.demands.size());
+  return fmt::format("{}, {}, {}, {}, {}, {}, {}, {}", counted(rows.sites.size(), "site"),
+                     counted(rows.nodes.size(), "node"), counted(rows.links.size(), "link"),
+                     counted(rows.regions.size(), "region"), counted(rows.pools.size(), "pool"),
+                     counted(rows.models.size(), "model"), counted(rows.tenants.size(), "tenant"),
+                     counted(rows.demands.size(), "demand"));
 }
 
 }  // namespace

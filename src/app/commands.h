@@ -132,7 +132,9 @@ struct LogOptions {
   uint64_t offset = 0;  // of `show`
   bool follow = false;
   bool json = false;
+  std::filesystem::path to;  // of `backup`: the directory that it makes
 };
+int run_log_backup(const LogOptions& options);
 int run_log_tail(const LogOptions& options);
 int run_log_show(const LogOptions& options);
 int run_log_verify(const LogOptions& options);

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "control/control.h"
+#include "log/backup.h"
 #include "log/log.h"
 #include "log/print.h"
 
@@ -112,6 +113,22 @@ Result<bool> verify(const LogOptions& options) {
   return found.damage.empty();
 }
 
+// Where it ends, when every byte of the copy is found as it was written.
+Result<void> backup(const LogOptions& options) {
+  const std::filesystem::path to = options.to / "log";
+  TANDEM_ASSIGN(const log::Head head, log::back_up_sqlite_log(log_directory(options), to));
+  TANDEM_ASSIGN(const log::Verification found, log::verify_sqlite_log(to));
+  if (!found.damage.empty()) return fail(ErrorCode::corrupt, found.damage.front().what, to.string());
+  if (options.json)
+    fmt::print("{}\n",
+               to_json_pretty(Json::Object{
+                   {"directory", options.to.string()}, {"last", head.last}, {"head", to_hex(head.header.hash)}}));
+  else
+    fmt::print("{}: {} events, checked, head {}; keys/ and webhooks/ are not in it\n", options.to.string(),
+               found.events, to_hex(found.head).substr(0, 16));
+  return {};
+}
+
 Result<void> hash(const LogOptions& options) {
   TANDEM_ASSIGN(const std::unique_ptr<log::Log> log, open_for_reading(options));
   TANDEM_ASSIGN(const control::State state, control::replay(*log));
@@ -126,6 +143,11 @@ int report_of_log(Error error) {
 }
 
 }  // namespace
+
+int run_log_backup(const LogOptions& options) {
+  const auto done = backup(options);
+  return done ? 0 : report_of_log(done.error());
+}
 
 int run_log_tail(const LogOptions& options) {
   const auto done = tail(options);

@@ -309,15 +309,16 @@ void add_te(CLI::App& app, int& status) {
 void add_log(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("log", "Read the log of a grid and check its chain");
   command->require_subcommand(1);
-  const auto add = [&](const char* name, const char* description, int (*run)(const LogOptions&)) {
+  const auto add = [&](const char* name, const char* description, int (*run)(const LogOptions&),
+                       const char* json = "As JSON") {
     auto options = std::make_shared<LogOptions>();
     CLI::App* subcommand = command->add_subcommand(name, description);
     subcommand->add_option("--data", options->data, "Directory of the log")->capture_default_str();
-    subcommand->add_flag("--json", options->json, "As JSON, a line each");
+    subcommand->add_flag("--json", options->json, json);
     run_with(subcommand, options, run, status);
     return std::pair(subcommand, options);
   };
-  auto [tail, tail_options] = add("tail", "The last events", run_log_tail);
+  auto [tail, tail_options] = add("tail", "The last events", run_log_tail, "As JSON, a line each");
   tail->add_option("-n,--count", tail_options->count, "How many")->capture_default_str();
   tail->add_option("--from", tail_options->from, "From this offset on");
   tail->add_flag("-f,--follow", tail_options->follow, "Keep printing what is appended");
@@ -325,9 +326,13 @@ void add_log(CLI::App& app, int& status) {
   show->add_option("offset", show_options->offset, "Its offset")->required();
   auto [verify, verify_options] =
       add("verify", "Check every byte and the hash chain; exit status 1 on damage", run_log_verify);
+  auto [backup, backup_options] =
+      add("backup", "Copy the log, in use or not, to a new directory, and check the copy", run_log_backup);
+  backup->add_option("directory", backup_options->to, "Made; the copy lies in its folder log")->required();
   auto [hash, hash_options] = add("hash", "Replay the log and print the state's hash", run_log_hash);
   command->footer(
-      "Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data");
+      "Examples:\n  tandem log tail --data data -f\n  tandem log show 42 --data data\n  tandem log verify --data data\n"
+      "  tandem log backup copy-of-today --data data && tandem log verify --data copy-of-today");
 }
 
 void add_inventory_import(CLI::App& inventory, int& status) {
@@ -562,8 +567,8 @@ int main(int argc, char** argv) {
   check_numbers(app);
   const std::vector<const char*> line = with_help_as_option({argv, static_cast<size_t>(argc)});
   if (const auto unknown = unknown_name(app, std::span(line).subspan(line.empty() ? 0 : 1))) {
-    std::fprintf(stderr, "tandem: %s\n`tandem --help` lists the commands, `tandem COMMAND --help` their options.\n",
-                 unknown->c_str());
+    std::fprintf(stderr, "tandem: %s\n`%s --help` lists what there is, with examples.\n", unknown->sentence.c_str(),
+                 unknown->command.c_str());
     return 2;
   }
   try {

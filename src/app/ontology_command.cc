@@ -122,7 +122,7 @@ int run_ontology(const OntologyOptions& options) {
   const Ontology& all = Ontology::built_in();
   const Kind* kind = options.kind.empty() ? nullptr : all.find(options.kind);
   if (!options.kind.empty() && !kind) {
-    fmt::print(stderr, "tandem: {}; `tandem ontology` lists them\n", all.unknown_kind(options.kind));
+    fmt::print(stderr, "tandem: {}\n`tandem ontology` lists them.\n", all.unknown_kind(options.kind));
     return 2;
   }
   if (options.json)

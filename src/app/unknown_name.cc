@@ -40,8 +40,9 @@ std::vector<std::string> options_of(const CLI::App& command) {
 
 }  // namespace
 
-std::optional<std::string> unknown_name(const CLI::App& program, std::span<const char* const> arguments) {
+std::optional<UnknownName> unknown_name(const CLI::App& program, std::span<const char* const> arguments) {
   const CLI::App* command = &program;
+  std::string path = program.get_name();
   int values = 0;  // that may follow, of the option before
   for (const std::string_view argument : arguments) {
     if (argument == "--") break;  // only values follow
@@ -49,7 +50,7 @@ std::optional<std::string> unknown_name(const CLI::App& program, std::span<const
     if (name.starts_with("--")) {
       const std::vector<std::string> known = options_of(*command);
       if (std::find(known.begin(), known.end(), name) == known.end())
-        return no_such("option", name, command->get_name(), known);
+        return UnknownName{no_such("option", name, command->get_name(), known), path};
       values = name.size() < argument.size() ? 0 : values_of(*command, name);
       continue;
     }
@@ -60,15 +61,18 @@ std::optional<std::string> unknown_name(const CLI::App& program, std::span<const
     const auto commands = command->get_subcommands([](const CLI::App*) { return true; });
     if (commands.empty()) {
       const bool has_place = std::ranges::any_of(command->get_options(), &CLI::Option::get_positional);
-      if (values-- <= 0 && !has_place && command != &program) return no_place(std::string(argument), *command);
+      if (values-- <= 0 && !has_place && command != &program)
+        return UnknownName{no_place(std::string(argument), *command), path};
       continue;
     }
     std::vector<std::string> known;
     for (const CLI::App* one : commands) known.push_back(one->get_name());
     const auto at = std::find(known.begin(), known.end(), name);
     if (at == known.end())
-      return no_such("command", name, command == &program ? std::string() : command->get_name(), known);
+      return UnknownName{no_such("command", name, command == &program ? std::string() : command->get_name(), known),
+                         path};
     command = commands[static_cast<size_t>(at - known.begin())];
+    path += " " + command->get_name();
   }
   return std::nullopt;
 }

@@ -19,7 +19,9 @@ TEST(UnknownName, IsToldWithWhatWasMeant) {
   check->add_option("-n", count);
   CLI::App* log = program.add_subcommand("log");
   log->add_subcommand("tail")->add_flag("-f,--follow");
-  const auto said = [&](std::vector<const char*> arguments) { return unknown_name(program, arguments).value_or(""); };
+  const auto said = [&](std::vector<const char*> arguments) {
+    return unknown_name(program, arguments).value_or(UnknownName{}).sentence;
+  };
   EXPECT_EQ(said({"plan", "--gird", "a.yaml"}), "no option '--gird' of plan; did you mean '--grid'?");
   EXPECT_EQ(said({"plan", "--gird=a.yaml"}), "no option '--gird' of plan; did you mean '--grid'?");
   EXPECT_EQ(said({"plan", "--colour"}), "no option '--colour' of plan");
@@ -34,6 +36,8 @@ TEST(UnknownName, IsToldWithWhatWasMeant) {
   EXPECT_EQ(said({"plan", "--", "--gird"}), "");
   EXPECT_EQ(said({"--help"}), "");
   EXPECT_EQ(said({}), "");
+  EXPECT_EQ(unknown_name(program, std::vector<const char*>{"plann"})->command, "tandem");
+  EXPECT_EQ(unknown_name(program, std::vector<const char*>{"log", "tail", "--form"})->command, "tandem log tail");
 }
 
 }  // namespace

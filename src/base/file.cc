@@ -162,7 +162,10 @@ Result<WriterLock> WriterLock::take(const std::filesystem::path& path) {
       return system_failure("locking " + path.string(), errno);
     }
     TANDEM_ASSIGN(const std::string owner, lock.file_.read_at(0, 20));
-    return fail(ErrorCode::conflict, fmt::format("process {} has it open for writing", trim(owner)), path.string());
+    return fail(
+        ErrorCode::conflict,
+        fmt::format("process {} has it open for writing; stop that one, or name another directory", trim(owner)),
+        path.string());
   }
   TANDEM_TRY(lock.file_.truncate(0));
   TANDEM_TRY(lock.file_.write_at(0, fmt::format("{}\n", ::getpid())));

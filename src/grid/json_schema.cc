@@ -68,7 +68,10 @@ Json attribute_schema(const Attribute& attribute) {
   }
   if (!attribute.absent.is_null()) schema["default"] = plain(attribute.absent);
   std::string description(attribute.description);
-  if (attribute.type == Type::reference) description += fmt::format(" The id of a {}.", attribute.refers_to);
+  if (attribute.type == Type::reference) {
+    const bool vowel = std::string_view("aeio").find(attribute.refers_to.front()) != std::string_view::npos;
+    description += fmt::format(" The id of {} {}.", vowel ? "an" : "a", attribute.refers_to);
+  }
   schema["description"] = description;
   return schema;
 }

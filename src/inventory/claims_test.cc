@@ -249,6 +249,10 @@ TEST(Claims, WhatIsRetractedLeavesItsPast) {
   EXPECT_TRUE(between.kinds().empty());
   EXPECT_EQ(world.snapshot().offset_at(Sources::at(2)), 2u);
   EXPECT_EQ(world.snapshot().time_at(2), Sources::at(2));
+  log::Event sealed;
+  sealed.mutable_window_sealed();
+  world.fold(sealed);
+  EXPECT_EQ(world.snapshot().time_at(3), Sources::at(3)) << "whatever else the log tells of later";
 }
 
 TEST(Claims, AreFoundByUniqueValues) {

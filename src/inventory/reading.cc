@@ -187,9 +187,10 @@ log::Offset Snapshot::offset_at(Instant time) const {
   return next == tables_->marks.end() ? tables_->offset : (*next).first.offset - 1;
 }
 
+// Other events than the inventory's leave no mark: at their offsets is believed what has been since the mark before them.
 Instant Snapshot::time_at(log::Offset offset) const {
   const auto next = tables_->marks.lower_bound(offset + 1);
-  return {next == tables_->marks.end() ? tables_->time_ns : (*next).second};
+  return {next == tables_->marks.end() ? tables_->marked_ns : (*next).second};
 }
 
 Snapshot Snapshot::as_of(const AsOf& when) const {

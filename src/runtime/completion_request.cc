@@ -139,9 +139,10 @@ Result<CompletionRequest> parse_completion_request(CompletionKind kind, std::str
 
 Result<OutputLength> choose_output_length(const CompletionRequest& request, uint32_t context_tokens, uint32_t wanted) {
   const uint64_t asked = uint64_t{request.prompt_tokens} + request.max_tokens.value_or(1);
-  if (asked > context_tokens)
-    return invalid(fmt::format("the model's context is {} tokens; the prompt has {} and 'max_tokens' asks for {}",
-                               context_tokens, request.prompt_tokens, request.max_tokens.value_or(1)));
+  if (asked > context_tokens)  // in the words by which clients' libraries know it
+    return invalid(
+        fmt::format("This model's maximum context length is {} tokens; the prompt has {} and 'max_tokens' asks for {}",
+                    context_tokens, request.prompt_tokens, request.max_tokens.value_or(1)));
   const uint32_t limit = request.max_tokens.value_or(context_tokens - request.prompt_tokens);
   if (request.ignore_eos && request.max_tokens) return OutputLength{limit, true};
   const uint32_t length = std::max({wanted, request.min_tokens, 1u});

@@ -57,6 +57,17 @@ test('the script is small: under 400 KB compressed without the map library', () 
   assert.ok(bytes > 0 && bytes < 400 * 1024, `${bytes} bytes`);
 });
 
+test('the keyboard goes past what is the same on every page', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await page.goto(`${server.url}/#/plan`);
+  await page.getByTestId('plan-filter').waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'skip');
+  await picture(page, 'skip-dark');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.ok(await page.evaluate(() => document.querySelector('[data-testid="plan-page"]').contains(document.activeElement)));
+}));
+
 test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   server.fixture.record('window_sealed', 'fixture: 7 rows from 2026-11-22T20:13:00.000000000Z to 2026-11-22T20:14:00.000000000Z', {});
   await openMap(page, server.url);
@@ -67,11 +78,28 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await page.getByTestId('plan-reason').waitFor();
   await page.getByTestId('plan-alternative').first().waitFor();
   await picture(page, 'plan-dark');
+  const rates = () => page.locator('[data-testid="plan-demand"] td:nth-child(5)').allInnerTexts();
+  await page.getByTestId('sort-rate').click();
+  await page.locator('th[aria-sort="descending"]').waitFor();
+  const down = (await rates()).map((text) => Number(text.replace(',', '')));
+  assert.deepEqual(down, [...down].sort((a, b) => b - a), 'the busiest first');
+  await page.getByTestId('sort-rate').click();
+  await page.locator('th[aria-sort="ascending"]').waitFor();
+  assert.deepEqual((await rates()).map((text) => Number(text.replace(',', ''))), [...down].reverse());
+  await page.getByTestId('sort-rate').click();
+  await page.locator('th[aria-sort]').waitFor({ state: 'detached' });
+  const entity = await page.getByTestId('plan-demand').nth(1).getAttribute('data-demand');
+  await page.goto(`${server.url}/#/plan/${entity}`);
+  await page.getByTestId('plan-entity').getByText(entity).waitFor(); // an address that names a demand shows its reason
+  await picture(page, 'plan-one-dark');
   await page.getByTestId('plan-filter').fill('fixture-70b');
   await page.waitForFunction(() => [...document.querySelectorAll('[data-testid="plan-demand"]')].every((r) => r.innerText.includes('fixture-70b')));
 
   await page.keyboard.press('Escape');
   await page.getByTestId('nav-log').click();
+  await page.getByTestId('log-event').first().waitFor();
+  await hasCount(page.getByTestId('log-event').filter({ hasText: 'window_sealed' }), 0, 'what happens each minute is not news');
+  await page.getByTestId('log-quiet').uncheck();
   await page.getByText('7 rows from 2026-11-22T20:13:00Z to 2026-11-22T20:14:00Z').waitFor();
   assert.match(await page.title(), /^Log · /);
   await page.getByTestId('log-open').first().click();

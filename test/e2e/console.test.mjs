@@ -1,12 +1,12 @@
 // The console of the running example in a headless browser: what a person does, and a picture of it.
 // SCREENSHOTS=DIR leaves the pictures there for someone to look at.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { executablePath, openBrowser } from '../console/browser.mjs';
 import { cutLinkByClicking, drawn, openMap, openWhy, picture, restoreLink } from '../console/steps.mjs';
-import { Grid, example, tandem, temporaryDirectory } from './tandem.mjs';
+import { Grid, example, root, tandem, temporaryDirectory } from './tandem.mjs';
 
 const skip = executablePath && existsSync(executablePath) ? false : 'skipped: no Chromium; install the package chromium';
 let grid;
@@ -60,10 +60,15 @@ test('the map is drawn, a link is cut by clicking, a decision is explained', { s
 });
 
 test('every page of the console is served by the program itself', { skip }, async () => {
-  for (const target of ['/', '/plan', '/log']) {
-    const response = await fetch(grid.url + target);
-    assert.equal(response.status, 200);
+  const names = /pageNames = \[([^\]]*)\]/.exec(readFileSync(path.join(root, 'console/src/route.ts'), 'utf8'))[1];
+  const pages = [...names.matchAll(/'([a-z]+)'/g)].map((found) => found[1]);
+  assert.ok(pages.includes('plan') && pages.includes('log'));
+  for (const name of ['', ...pages]) {
+    const response = await fetch(`${grid.url}/${name}`);
+    assert.equal(response.status, 200, name);
     assert.match(response.headers.get('content-type'), /text\/html/);
+    const asked = await fetch(`${grid.url}/${name}`, { redirect: 'manual' });
+    assert.equal(asked.headers.get('location'), name === '' ? null : `/#/${name}`);
   }
   assert.equal(tandem('--version').status, 0);
 });

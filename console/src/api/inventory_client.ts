@@ -70,6 +70,8 @@ export interface Wanted {
 }
 
 async function search(text: string, view: View, of: { kind?: string; limit: number }, signal?: AbortSignal): Promise<Found[]> {
+  if (view.as_of !== undefined)
+    throw new Error('The past is not indexed by words: filter by an attribute, as name^=Ber, or ask in SQL as of then.');
   return (await ask<{ results: Raw[] }>(path('search', view, { q: text, ...of }), { signal })).results.map(readFound);
 }
 

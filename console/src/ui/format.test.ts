@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absolute, fromGbps, fromMs, fromUs, fromWatts, fullness, joined, parseTime, percent, plural, relative, signed, significant, whole, withoutFractions } from './format';
+import { absolute, fromEuros, fromGbps, fromMs, fromUs, fromWatts, fullness, joined, parseTime, percent, plural, relative, signed, significant, whole, withoutFractions } from './format';
 
 describe('significant', () => {
   it.each([
@@ -33,6 +33,8 @@ describe('whole', () => {
 
 describe('quantities', () => {
   it('picks the unit that fits', () => {
+    expect(joined(fromEuros(0))).toBe('0 €');
+    expect(joined(fromEuros(0.0000123))).toBe('12.3 µ€');
     expect(joined(fromUs(999.4))).toBe('999 µs');
     expect(joined(fromUs(999.9))).toBe('1.00 ms');
     expect(joined(fromUs(1_234_567))).toBe('1.23 s');

@@ -32,12 +32,13 @@ interface Step {
   unit: string;
 }
 
-function stepped(steps: Step[]): (value: number | null | undefined) => Quantity {
+// Nothing at all is in the smallest unit, unless `ofZero` says in which.
+function stepped(steps: Step[], ofZero = steps[steps.length - 1]!.unit): (value: number | null | undefined) => Quantity {
   return (value) => {
     if (value === null || value === undefined || !Number.isFinite(value)) return { value: '–', unit: '' };
     const size = Math.abs(Number(value.toPrecision(3)));
     const step = steps.find((s) => size >= s.from) ?? steps[steps.length - 1]!;
-    return { value: significant(value / step.scale), unit: size === 0 ? steps[steps.length - 1]!.unit : step.unit };
+    return { value: significant(value / step.scale), unit: size === 0 ? ofZero : step.unit };
   };
 }
 
@@ -69,11 +70,14 @@ export const fromBytes = stepped([
   { from: 0, scale: 1, unit: 'B' },
 ]);
 // A cost that may be a millionth of a euro: in m€ or µ€ there, for digits after many zeros are not read.
-export const fromEuros = stepped([
-  { from: 1e-2, scale: 1, unit: '€' },
-  { from: 1e-3, scale: 1e-3, unit: 'm€' },
-  { from: 0, scale: 1e-6, unit: 'µ€' },
-]);
+export const fromEuros = stepped(
+  [
+    { from: 1e-2, scale: 1, unit: '€' },
+    { from: 1e-3, scale: 1e-3, unit: 'm€' },
+    { from: 0, scale: 1e-6, unit: 'µ€' },
+  ],
+  '€',
+);
 
 export const joined = (q: Quantity): string => (q.unit ? `${q.value} ${q.unit}` : q.value);
 

@@ -112,6 +112,8 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await page.keyboard.press('Escape');
   await page.keyboard.press('p');
   await page.getByTestId('plan-page').waitFor();
+  await page.getByTestId('plan-origin').getByText('quick').waitFor();
+  await page.getByTestId('plan-because').getByText('the grid changed at offset 7').waitFor();
 }));
 
 test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
@@ -150,9 +152,10 @@ test('a tenant is shown with its promise, before the first plan there is none', 
   await page.getByTestId('serving-tenant').first().getByRole('link').click();
   await page.getByTestId('serving-plot-ttft').getByText('Promised 750 ms').waitFor();
   await picture(page, 'serving-tenant');
-  await page.route('**/api/v1/plan', (route) => route.fulfill({ json: { offset: 1, plan_id: null, deployments: [], demands: [] } }));
+  await page.route('**/api/v1/plan', (route) => route.fulfill({ json: { offset: 1, plan_id: null, replanning: 'plan-2', deployments: [], demands: [] } }));
   await page.getByTestId('nav-plan').click();
   await page.getByTestId('plan-none').waitFor();
+  await page.getByText('planning anew').waitFor();
   await hasCount(page.getByTestId('plan-demands'), 0);
 }));
 

@@ -115,7 +115,7 @@ class Fixture {
     });
     const cost = [...deployments.values()].reduce((sum, d) => sum + d.replicas * 2.9, 0);
     this.plan = {
-      offset: this.offset, plan_id: `plan-${this.offset}`, accepted_at_offset: this.offset, cost_eur_per_hour: cost, bound_eur_per_hour: cost * 0.987,
+      offset: this.offset, plan_id: `plan-${this.offset}`, accepted_at_offset: this.offset, cost_eur_per_hour: cost, bound_eur_per_hour: cost * 0.987, origin: 'quick', reason: 'the grid changed at offset 7',
       gap: 0.013, totals: planTotals(cost), deployments: [...deployments.values()], demands,
     };
     const before = new Set(previous?.deployments.map((d) => d.id));

@@ -170,6 +170,8 @@ export interface Plan {
   bound_eur_per_hour?: number;
   gap?: number;
   moves?: number;
+  origin?: 'draft' | 'quick' | 'whole'; // quick: the plan before, mended
+  reason?: string; // why it was asked for
   totals?: PlanTotals;
   replanning?: string; // the plan that is being made
   deployments: PlanDeployment[];

@@ -42,9 +42,9 @@ accelerators: [{id: a, memory_gb: 80, idle_power_w: 1, peak_power_w: 2, price_eu
 pools: [{id: p, site: s, node: r, accelerator: a, count: 8, engine_url: "http://127.0.0.1:${port}"}]
 models: [{id: m, parameters_billion: 1, weights_gb: 1, kv_bytes_per_token: 1, context_tokens: 100000}]
 profiles: [{id: f, model: m, accelerator: a, prefill_tokens_per_s: 100000000, kv_memory_gb: 70,
-  points: [{batch: ${2 * streams}, decode_ms_per_token: 0.1, power_w: 2}], source: made up}]
+  points: [{batch: ${2 * streams}, decode_ms_per_token: 5000, power_w: 2}], source: made up}]
 tenants: [{id: t, keys: [{sha256: ${key}, loopback_only: true}], residency: [DE], ttft_ms: 60000, tpot_ms: 60000, quantile: 0.9}]
-demands: [{id: d, tenant: t, region: here, model: m, rate_per_s: 100, prompt_tokens: 200, output_tokens: 32, upload_bytes: 1000, download_bytes: 1000}]
+demands: [{id: d, tenant: t, region: here, model: m, rate_per_s: ${streams / 160}, prompt_tokens: 200, output_tokens: 32, upload_bytes: 1000, download_bytes: 1000}]
 `);
 const tandem = await Grid.start({ grid, data: path.join(folder, 'data'), args: ['--threads', '1'] });
 const pid = tandem.child.pid;

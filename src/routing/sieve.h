@@ -3,14 +3,12 @@
 // Problem: where nothing keeps a promise, or little does, a search would weigh every target of the model, and for each
 // read a row, a leg and a live state from somewhere in memory: 20 ns, 20 µs for a thousand.
 // Method: of each speed at which engines read, how long a way leaves the promise kept is worked out once; that a target
-// cannot keep it is then one comparison of whole numbers. Price, and what waits at each where many are left, are
-// bounded over columns that lie side by side. All in single precision, taken sooner and cheaper rather than later and
-// dearer; room and ways are judged as by `live_gate` and `place_gate`. What is left is weighed exactly, so that a
-// choice is never the sieve's.
-// Complexity: O(candidates), some 0.6 ns and 4 bytes each, as much again for the price; live states, some 4 ns each,
-// are read only of those that would be soon enough. From the nearest site on it is a few ns a site. Fails by: where
-// ways touch more than kZonesMax different sets of jurisdictions, engines read and write in more than kSpeedsMax ways,
-// or millions of requests are in flight at one target, more is weighed than need be. Internal.
+// cannot keep it is then one comparison of whole numbers. Prices are bounded over columns that lie side by side. All in
+// single precision, taken sooner and cheaper rather than later and dearer; what waits at each is kept in room.h. What
+// is left is weighed exactly, so that a choice is never the sieve's.
+// Complexity: O(candidates), some 0.6 ns and 4 bytes each, as much again for the price. From the nearest site on it is
+// a few ns a site. Fails by: where ways touch more than kZonesMax different sets of jurisdictions, or engines read and
+// write in more than kSpeedsMax ways, more is weighed than need be. Internal.
 #pragma once
 
 #include <array>

@@ -51,8 +51,8 @@ class Splitting {
     for (size_t k = 0; k < kinds_; ++k) {
       const SplitKind& kind = fleet.kinds[k];
       rejected_.push_back(std::min(1.0, kind.rejectable * kLenient / kind.requests_per_s));
-      Mix out;
-      out.add(last.asked[k].sizes, rejected_.back() * kind.requests_per_s);
+      Mix out;  // more than there is of the kind, where that may be rejected whole and others beside it
+      out.add(last.asked[k].sizes, kind.rejectable * kLenient);
       out_ = larger(out_, out);
     }
     for (const Deployed& one : deployed_) {

@@ -154,6 +154,15 @@ TEST(Split, WhatMayBeRejectedMakesRoom) {
   EXPECT_NE(find(world, 0.06), Splits::none);
 }
 
+// What may be rejected is of one kind or shared among several: all of one, and of another what is left.
+TEST(Split, OneKindMayBeRejectedWholeAndAPartOfAnotherBeside) {
+  World world{{slower_by(1)}, {1}, {1}, {1}, {kind_of(100, 80, 500, 40, 1), kind_of(100, 80, 500, 40, 1)}};
+  const double most = largest_scale(world, [](const World& at) { return find(at) != Splits::none; });
+  world.scale(3 * most);
+  EXPECT_EQ(find(world, 0.9), Splits::none);
+  EXPECT_NE(find(world, 1.4), Splits::none) << "all of one kind and two fifths of the other leave less than it holds";
+}
+
 World drawn(Random& random) {
   World world;
   for (uint64_t profiles = 1 + random.below(2); profiles-- > 0;) {

@@ -354,7 +354,8 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     co_await refuse(request, found.allowed, writer);
     co_return;
   }
-  if (const auto known = check_query(*found.route, request.query); !known) {
+  // Probes and scrapers may add what they like.
+  if (const auto known = check_query(*found.route, request.query); !known && request.target.starts_with("/api/")) {
     co_await respond_failure(known.error(), writer);
     co_return;
   }

@@ -127,7 +127,8 @@ Result<void> check_query(const Route& route, std::string_view query) {
     return false;
   };
   for (const auto& [name, value] : http::parse_query(query)) {
-    if (takes_it(name)) continue;
+    const bool stream = route.operation == Operation::get_stream || route.operation == Operation::get_changes;
+    if (takes_it(name) || (stream && name == "lastEventId")) continue;  // as stand-ins of EventSource reconnect
     return fail(ErrorCode::invalid_argument,
                 takes.empty() ? fmt::format("'{}' is no parameter of {}, which takes none", name, route.pattern)
                               : fmt::format("'{}' is no parameter of {}, which takes {}", name, route.pattern, takes),

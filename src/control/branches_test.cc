@@ -45,12 +45,12 @@ class BranchSteps : public testing::Test {
     ASSERT_TRUE(taken) << to_string(taken.error());
   }
   void refuse(const log::Event& event, ErrorCode code, const char* says) {
-    const Digest before = state_hash(core_->state());
+    const Digest before = whole_hash(core_->state());
     const auto refused = submit({event});
     ASSERT_FALSE(refused) << says;
     EXPECT_EQ(refused.error().code, code) << to_string(refused.error());
     EXPECT_THAT(to_string(refused.error()), HasSubstr(says));
-    EXPECT_EQ(state_hash(core_->state()), before);
+    EXPECT_EQ(whole_hash(core_->state()), before);
   }
   const inventory::Snapshot& main() const { return core_->state().inventory; }
   const inventory::Branch& branch(const std::string& name) const { return *core_->state().branches.find(name); }
@@ -59,7 +59,7 @@ class BranchSteps : public testing::Test {
     const auto found = attributes.find(attribute);
     return found == attributes.end() ? Json() : found->second;
   }
-  void expect_replayed() const { EXPECT_EQ(state_hash(*replay(log_)), state_hash(core_->state())); }
+  void expect_replayed() const { EXPECT_EQ(whole_hash(*replay(log_)), whole_hash(core_->state())); }
 
   log::SimulatedLog log_{1};
   std::unique_ptr<Core> core_;
@@ -312,7 +312,7 @@ TEST_F(BranchSteps, ACheckpointKeepsThem) {
   const State& state = core_->state();
   const auto read = decode_checkpoint(encode_checkpoint(state));
   ASSERT_TRUE(read) << to_string(read.error());
-  EXPECT_EQ(state_hash(*read), state_hash(state));
+  EXPECT_EQ(whole_hash(*read), whole_hash(state));
   for (const auto& branch : state.branches.all()) {
     EXPECT_EQ(read->branches.find(branch->name)->head.hash(), branch->head.hash()) << branch->name;
     EXPECT_EQ(read->branches.find(branch->name)->base.hash(), branch->base.hash()) << branch->name;
@@ -329,7 +329,7 @@ TEST_F(BranchSteps, EveryEarlierStateHasTheBranchesItHad) {
     ASSERT_TRUE(replay_onto(replayed, log_, offset));
     const auto state = core_->state_at(offset);
     ASSERT_TRUE(state);
-    ASSERT_EQ(state_hash(*state), state_hash(replayed)) << offset;
+    ASSERT_EQ(whole_hash(*state), whole_hash(replayed)) << offset;
   }
 }
 

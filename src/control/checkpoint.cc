@@ -140,7 +140,7 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   checkpoint.set_plan_not_before_ns(state.plan_not_before.ns);
   checkpoint.set_refused_as_is(state.refused_as_is);
   if (state.unsearched_since) checkpoint.set_unsearched_since_ns(state.unsearched_since->ns);
-  checkpoint.set_state_sha256(std::string(state_hash(state).view()));
+  checkpoint.set_state_sha256(std::string(whole_hash(state).view()));
   if (state.pending) {
     v1::PendingPlan& pending = *checkpoint.mutable_pending();
     pending.set_plan_id(state.pending->plan_id);
@@ -198,7 +198,7 @@ Result<State> decode_checkpoint(std::string_view bytes) {
                                 pending.work_limit(),       pending.anew(), pending.reason(),
                                 {pending.requested_at_ns()}};
   }
-  if (state_hash(state).view() != checkpoint.state_sha256())
+  if (whole_hash(state).view() != checkpoint.state_sha256())
     return fail(ErrorCode::corrupt, "a checkpoint does not give back the state it was made from");
   state.grid = inventory::project(state.inventory, {}, nullptr);
   return state;

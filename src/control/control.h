@@ -66,8 +66,10 @@ State empty_state();
 // The state after every event of the log, from nothing: no checkpoint, no decision. Errors: corrupt, io.
 Result<State> replay(const log::Log& log);
 
-// SHA-256 over all of the state that the log determines.
+// SHA-256 over what every version of the program folds the log to: it stays the same through an upgrade.
 Digest state_hash(const State& state);
+// And over the rest, by which this version tells when plans are due.
+Digest whole_hash(const State& state);
 
 // What is due in a state whatever comes in. A plan is asked for when something has changed since the last one and none
 // is pending, and asked for again when one is overdue. After a change it is a quick one: the plan in force mended, and

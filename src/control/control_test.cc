@@ -115,14 +115,14 @@ TEST(Step, FactsThatCannotBeAreRefusedWithTheFix) {
       {fact("site", "c", {{"name", "no more than a name"}}), "jurisdiction"},
       {log::Event(), "body"},
   };
-  const Digest before = state_hash(world.core->state());
+  const Digest before = whole_hash(world.core->state());
   for (const auto& c : cases) {
     const auto refused = world.submit({c.event});
     ASSERT_FALSE(refused) << c.says;
     EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
     EXPECT_NE(to_string(refused.error()).find(c.says), std::string::npos) << to_string(refused.error());
   }
-  EXPECT_EQ(state_hash(world.core->state()), before);
+  EXPECT_EQ(whole_hash(world.core->state()), before);
 }
 
 TEST(Step, WhatIsSeenMustBeThere) {
@@ -450,6 +450,38 @@ TEST(Core, AWholePlanThatIsRefusedIsPostponedAnew) {
   EXPECT_FALSE(world.pending().anew) << "what changed is mended first";
 }
 
+TEST(Core, ASearchThatIsRefusedIsNotRepeatedAtOnce) {
+  for (const bool large : {false, true}) {
+    PlannedWorld world(large ? large_grid() : small_grid());
+    world.propose();
+    if (!large) {
+      world.change();
+      world.propose();
+      world.pass(kQuiet);
+    }
+    ASSERT_TRUE(world.pending().anew);
+    const Instant refused_at = world.now;
+    world.propose_nonsense();
+    while (world.now < refused_at + kPostponedMax - seconds(30)) {
+      world.pass(seconds(20));
+      ASSERT_FALSE(world.core->state().pending) << "the plan in force stands, and nothing has changed";
+    }
+    world.pass(seconds(40));
+    EXPECT_TRUE(world.pending().anew);
+  }
+}
+
+TEST(Core, ChangesDoNotWaitForASearchThatIsLost) {
+  PlannedWorld world(small_grid());
+  world.keep_busy();
+  ASSERT_TRUE(world.pending().anew);
+  world.change();
+  world.pass(seconds(240));
+  EXPECT_FALSE(world.pending().anew) << world.pending().reason;
+  world.propose();
+  EXPECT_TRUE(world.pending().anew) << "it is still due";
+}
+
 TEST(Core, TimeOnTheLogNeverGoesBack) {
   World world;
   ASSERT_TRUE(world.submit({site("a")}));
@@ -482,7 +514,7 @@ TEST(Core, AnyEarlierStateIsTheReplayUpToIt) {
     ASSERT_TRUE(state);
     State replayed = empty_state();
     ASSERT_TRUE(replay_onto(replayed, world.log, offset));
-    EXPECT_EQ(state_hash(*state), state_hash(replayed)) << offset;
+    EXPECT_EQ(whole_hash(*state), whole_hash(replayed)) << offset;
     EXPECT_EQ(*state->grid, *replayed.grid) << offset;
   }
   EXPECT_EQ(world.core->state_at(head + 1).error().code, ErrorCode::not_found);
@@ -511,7 +543,7 @@ TEST_F(Checkpoints, OpenToTheSameStateAsReplay) {
   ASSERT_TRUE(opened);
   EXPECT_EQ((*opened)->opened_from(), written);
   EXPECT_EQ(world.core->opened_from(), 0u);
-  EXPECT_EQ(state_hash((*opened)->state()), state_hash(*replay(world.log)));
+  EXPECT_EQ(whole_hash((*opened)->state()), whole_hash(*replay(world.log)));
   EXPECT_EQ(*(*opened)->state().grid, *world.core->state().grid);
 }
 
@@ -523,7 +555,7 @@ TEST_F(Checkpoints, DamageAndOtherLogsAreSeenAndLeftOut) {
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(world.submit({site("s" + std::to_string(i))}));
   const auto opened = Core::open(world.log, store_.get(), {});
   ASSERT_TRUE(opened);
-  EXPECT_EQ(state_hash((*opened)->state()), state_hash(*replay(world.log)));
+  EXPECT_EQ(whole_hash((*opened)->state()), whole_hash(*replay(world.log)));
 
   ASSERT_TRUE(write_checkpoint(world.core->state(), *store_));
   for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
@@ -533,7 +565,7 @@ TEST_F(Checkpoints, DamageAndOtherLogsAreSeenAndLeftOut) {
   }
   const auto again = Core::open(world.log, store_.get(), {});
   ASSERT_TRUE(again);
-  EXPECT_EQ(state_hash((*again)->state()), state_hash(world.core->state()));
+  EXPECT_EQ(whole_hash((*again)->state()), whole_hash(world.core->state()));
 }
 
 // The head of a checkpoint is not part of what its digest proves.
@@ -546,14 +578,14 @@ TEST_F(Checkpoints, AHeadThatStandsAheadOfItsStateIsLeftOut) {
   const auto opened = Core::open(world.log, store_.get(), {});
   ASSERT_TRUE(opened);
   EXPECT_EQ((*opened)->opened_from(), 0u);
-  EXPECT_EQ(state_hash((*opened)->state()), state_hash(world.core->state()));
+  EXPECT_EQ(whole_hash((*opened)->state()), whole_hash(world.core->state()));
 }
 
 TEST_F(Checkpoints, MutatedBytesNeverDecodeToAnotherState) {
   World world;
   world.load_small_grid();
   const std::string good = encode_checkpoint(world.core->state());
-  const Digest digest = state_hash(world.core->state());
+  const Digest digest = whole_hash(world.core->state());
   ASSERT_TRUE(decode_checkpoint(good));
   Random random(11);
   int refused = 0;
@@ -566,7 +598,7 @@ TEST_F(Checkpoints, MutatedBytesNeverDecodeToAnotherState) {
     if (!state)
       ++refused;
     else
-      EXPECT_EQ(state_hash(*state), digest);
+      EXPECT_EQ(whole_hash(*state), digest);
   }
   EXPECT_GT(refused, 1'500);
 }

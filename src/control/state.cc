@@ -27,12 +27,14 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
   if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
 }
 
-// A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log.
+// A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log; a
+// search beside a plan that stands is postponed instead.
 void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, Instant at) {
   constexpr Duration kPause = seconds(1);
-  if (state.pending && state.pending->anew && state.unsearched_since) state.unsearched_since = at;
+  const bool searched = state.pending && state.pending->anew && state.plan;
+  if (searched && state.unsearched_since) state.unsearched_since = at;
   clear_pending(state, plan_id);
-  state.replan_after = offset;
+  if (!searched) state.replan_after = offset;
   state.plan_not_before = at + kPause;
 }
 
@@ -84,7 +86,7 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted: fold_acceptance(state, event.plan_accepted().plan(), offset, at); break;
     case log::Event::kPlanRejected:
-      state.refused_as_is = state.replan_after == 0;
+      state.refused_as_is = state.replan_after == 0 && !(state.pending && state.pending->anew);
       fold_no_plan(state, event.plan_rejected().plan_id(), offset, at);
       break;
     case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
@@ -103,21 +105,24 @@ Digest state_hash(const State& state) {
   hasher.update(state.branches.hash(state.inventory).view());
   hasher.update(state.accounts.hash().view());
   hasher.update(state.head.hash.view());
-  hasher.update(state.plan_offset)
-      .update(static_cast<uint64_t>(state.plan_at.ns))
-      .update(state.replan_after)
-      .update(static_cast<uint64_t>(state.plan_not_before.ns));
-  hasher.update(uint64_t{state.refused_as_is}).update(uint64_t{state.unsearched_since.has_value()});
-  if (state.unsearched_since) hasher.update(static_cast<uint64_t>(state.unsearched_since->ns));
+  hasher.update(state.plan_offset).update(state.replan_after).update(static_cast<uint64_t>(state.plan_not_before.ns));
   hasher.update(uint64_t{state.plan != nullptr});
   if (state.plan) hasher.update(sha256(deterministic_bytes(*state.plan)).view());
   hasher.update(uint64_t{state.pending.has_value()});
   if (state.pending) {
-    hasher.update(sha256(state.pending->plan_id).view()).update(sha256(state.pending->reason).view());
-    hasher.update(uint64_t{state.pending->anew});
+    hasher.update(sha256(state.pending->plan_id).view());
     hasher.update(state.pending->base).update(state.pending->seed).update(state.pending->work_limit);
     hasher.update(static_cast<uint64_t>(state.pending->requested_at.ns));
   }
+  return hasher.finish();
+}
+
+Digest whole_hash(const State& state) {
+  Hasher hasher;
+  hasher.update(state_hash(state).view()).update(static_cast<uint64_t>(state.plan_at.ns));
+  hasher.update(uint64_t{state.refused_as_is}).update(uint64_t{state.unsearched_since.has_value()});
+  if (state.unsearched_since) hasher.update(static_cast<uint64_t>(state.unsearched_since->ns));
+  if (state.pending) hasher.update(sha256(state.pending->reason).view()).update(uint64_t{state.pending->anew});
   return hasher.finish();
 }
 

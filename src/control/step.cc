@@ -372,25 +372,27 @@ std::optional<Asked> asked_for(const State& state, Instant now, uint64_t whole) 
   // machine. A search that nobody waits for has longer: asking for it again begins it anew.
   const Duration overdue_after =
       seconds(state.pending && state.pending->anew ? 180 : 60) + milliseconds(60 * static_cast<int64_t>(demands));
-  if (state.pending && now - state.pending->requested_at > overdue_after)
+  const bool changed = state.replan_after > 0;
+  const bool lost = state.pending && now - state.pending->requested_at > overdue_after;
+  if (lost && !(state.pending->anew && changed))
     return Asked{state.pending->work_limit, state.pending->anew,
                  fmt::format("{} has not come back", state.pending->plan_id)};
 
-  const bool changed = state.replan_after > 0;
   const bool postponed = state.unsearched_since && now - *state.unsearched_since >= kPostponedMax;
-  const bool gives_way = state.pending && state.pending->anew && changed && !postponed;
+  const bool gives_way = state.pending && state.pending->anew && changed && (!postponed || lost);
   if (now < state.plan_not_before || (state.pending && !gives_way)) return std::nullopt;
 
   const bool has_draft = state.plan && state.plan->draft();
   const bool drafts = state.plan ? has_draft : demands > kWholeAtOnce;
   if (whole > 0 && state.refused_as_is)
     return Asked{whole, true, "the last plan was refused, and the grid is as it was: a quick one would be the same"};
-  if (whole > 0 && postponed)
+  if (whole > 0 && postponed && !lost)
     return Asked{whole, true,
                  fmt::format("searched again after {:.0f} min of quick plans", kPostponedMax.seconds() / 60)};
   if (changed)
     return Asked{drafts ? 0 : whole, false, fmt::format("the grid changed at offset {}", state.replan_after)};
   if (whole == 0 || !state.unsearched_since) return std::nullopt;
+  if (*state.unsearched_since > state.plan_at) return std::nullopt;  // one came to nothing, and all is as it was
   if (has_draft) return Asked{whole, true, fmt::format("{} is a draft", state.plan->id())};
   if (now - state.plan_at < kQuiet) return std::nullopt;
   return Asked{whole, true, "searched again after the grid was quiet"};

@@ -48,11 +48,13 @@ class EngineState {
   // A prompt of which it must prefill so many tokens is on its way there; that is over.
   void begin_prefill(uint32_t tokens) {
     live_.prefill_tokens.atomic().fetch_add(tokens, std::memory_order_relaxed);
-    if (live_.prefills.atomic().fetch_add(1) + 1 >= waits_from_) show_room();
+    const uint32_t prefills = live_.prefills.atomic().fetch_add(1) + 1;  // before it is asked from where they wait
+    if (prefills >= waits_from_) show_room();
   }
   void end_prefill(uint32_t tokens) {
     live_.prefill_tokens.atomic().fetch_sub(tokens, std::memory_order_relaxed);
-    if (live_.prefills.atomic().fetch_sub(1) >= waits_from_) show_room();
+    const uint32_t prefills = live_.prefills.atomic().fetch_sub(1);
+    if (prefills >= waits_from_) show_room();
   }
   // A first token has come: one that starts slowly is let do more.
   void ramp_up();

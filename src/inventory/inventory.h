@@ -191,7 +191,7 @@ class Snapshot {
   log::Offset offset() const;                 // of the last event folded, or the one asked for
   Instant time() const;                       // of that event, or the one asked for
   log::Offset offset_at(Instant time) const;  // of the last event at that time or before; 0 before the first
-  Instant time_at(log::Offset offset) const;  // of that event
+  Instant time_at(log::Offset offset) const;  // of the last event at it or before that the inventory folds
 
   size_t size() const;  // entities
   size_t size(std::string_view kind) const;

@@ -80,5 +80,17 @@ TEST(Backup, CarriesNoDamageOn) {
   EXPECT_TRUE(std::filesystem::is_empty(place.path() / "log"));
 }
 
+// Killed with its last batches in the write-ahead log only, which then is lost: what is left is a whole, shorter log.
+TEST(Backup, DoesNotPassALostTailOff) {
+  InUse grid;
+  TemporaryDirectory killed, place;
+  for (const char* name : {"log.db", "log.anchor"})
+    std::filesystem::copy_file(grid.directory.path() / name, killed.path() / name);
+  const auto head = back_up_sqlite_log(killed.path(), place.path() / "log");
+  ASSERT_FALSE(head);
+  EXPECT_NE(head.error().code, ErrorCode::conflict) << to_string(head.error());
+  EXPECT_TRUE(std::filesystem::is_empty(place.path() / "log"));
+}
+
 }  // namespace
 }  // namespace tandem::log

@@ -105,7 +105,7 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
       search.construct_by_promise();
     else
       search.construct(kFirstPlans[i - 1].first, kFirstPlans[i - 1].second);
-    if (i == 0) {
+    if (i == 0 && !met.empty()) {
       search.count(Energy::drawn);
       search.replace(all, met);
     }

@@ -348,6 +348,7 @@ class Certificate {
                promise.tpot.value(), promise.quantile}]
             .push_back(d);
     }
+    if (kinds.size() > kKindsMax) return true;
     std::vector<twin::SplitKind> rates;
     for (const auto& [of, demands] : kinds) {
       twin::SplitKind& kind = rates.emplace_back();
@@ -467,6 +468,7 @@ class Certificate {
     std::vector<std::vector<double>> adds;
     double count = 1;
     for (const auto& [f, replica] : replicas) {
+      if (replica <= 0) return 0;
       const double most = std::max(0.0, said.eur_per_hour - beside) / replica;
       if (count *= std::floor(most) + 1; count > kFleetsMax) return 0;
       std::vector<double>& of = adds.emplace_back();

@@ -68,6 +68,7 @@ const std::vector<ArcUse>& DiverseLegs::arc_uses(uint32_t pool) const {
 }
 
 std::vector<DiverseLegs> Terrain::diverse_legs(const std::vector<WaysAsked>& asked) const {
+  const std::lock_guard lock(diverse_mutex_);
   std::vector<std::optional<DiverseLegs>> found(asked.size());
   std::vector<size_t> missing;
   const auto key_of = [&](size_t i) {
@@ -84,8 +85,10 @@ std::vector<DiverseLegs> Terrain::diverse_legs(const std::vector<WaysAsked>& ask
     const auto& [view, diversity, residency] = asked[missing[m]];
     found[missing[m]].emplace(snapshot_, *views[view], diversity, residency);
   });
-  diverse_legs_.clear();  // what nobody asks for any more is not kept
-  for (size_t i = 0; i < asked.size(); ++i) diverse_legs_.emplace(key_of(i), *found[i]);
+  if (!missing.empty()) {
+    diverse_legs_.clear();  // what nobody asks for any more is not kept; a part of the grid asks for what is known
+    for (size_t i = 0; i < asked.size(); ++i) diverse_legs_.emplace(key_of(i), *found[i]);
+  }
   std::vector<DiverseLegs> legs;
   for (auto& one : found) legs.push_back(std::move(*one));
   return legs;

@@ -82,6 +82,7 @@ class FleetsOfModel {
   bool list_fleets() {
     size_t count = 1;
     for (const double replica : replica_) {
+      if (replica <= 0) return false;  // as many as one likes
       most_.push_back(static_cast<uint32_t>(std::clamp((spent_ - beside_) / replica, 0.0, double{kFleetsMax})));
       count *= most_.back() + 1;
       if (count > kFleetsMax) return false;
@@ -174,6 +175,7 @@ class FleetsOfModel {
     for (size_t i = 0; i < demands_.size(); ++i)
       lost.push_back(problem_.demands[demands_[i]].penalty_eur_per_hour <= paid[i]);
     const Kinds& kinds = kinds_without(lost);
+    if (kinds.demands.size() > kKindsMax) return true;
     std::vector<twin::SplitKind> rates;
     for (const std::vector<uint32_t>& kind : kinds.demands) {
       twin::SplitKind& all = rates.emplace_back();
@@ -228,6 +230,7 @@ class FleetsOfModel {
       if (first) kinds.demands.emplace_back();
       kinds.demands[kind->second].push_back(i);
     }
+    if (kinds.demands.size() > kKindsMax) return kinds;  // no more is asked of them
     kinds.profiles.resize(replica_.size());
     kinds.candidates.resize(replica_.size());
     for (const uint32_t c : problem_.candidates_of_model[model_])
@@ -337,7 +340,7 @@ class FleetsOfModel {
           const double room = split.deployments[j].parts[k] * all - served;
           uint32_t share = left[i];
           if (j + 1 < at.size() && std::isfinite(gain))
-            share = std::min(share, static_cast<uint32_t>(std::max(0.0, room / rate(i) * kShareParts + 1e-6)) *
+            share = std::min(share, static_cast<uint32_t>(std::clamp(room / rate(i), 0.0, 1.0) * kShareParts + 1e-6) *
                                         (kWhole / kShareParts));
           if (share == 0 || gain == -std::numeric_limits<double>::infinity()) continue;
           const double ttft_left = ttft_left_ms(i, at[j]);

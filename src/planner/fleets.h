@@ -43,6 +43,7 @@ namespace tandem::planner {
 inline constexpr size_t kFleetsMax = 20'000;   // of a model that are told apart
 inline constexpr size_t kFleetPricesMax = 24;  // sets of prices of a model
 // Of splits: replicas of a fleet, and ranges that are looked at of one and of all of a model (some 3 µs each).
+inline constexpr size_t kKindsMax = 16;  // of a model, whose splits are searched: with ten most end undecided already
 inline constexpr uint32_t kFewReplicasMax = 5, kRangesOfFleet = 60'000, kRangesOfModel = 200'000;
 
 // `now`: prices of resources, and of the model's demands those that prove most so far, which are taken over; changed

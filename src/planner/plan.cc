@@ -183,7 +183,7 @@ class Making {
       if (search_.placement(d).unserved > 0) each_pool(d, [&](uint32_t pool) { in[pool] = 1; });
     for (uint32_t p = 0; p < in.size(); ++p)
       if (in[p] != 0) pools.push_back(p);
-    if (pools.empty()) return;
+    if (pools.empty() || stop_.stop_requested()) return;
     std::vector<ScarcePools::Demand> priced, counted;
     for (uint32_t d = 0; d < problem_.demands.size(); ++d) {
       bool beside = false;

@@ -21,6 +21,12 @@ class ScarcePools::Program {
   Program(const Problem& problem, const std::vector<uint32_t>& pools, const std::vector<Demand>& demands)
       : problem_(problem), pools_(pools) {
     add_groups(demands);
+    size_t columns = 0;
+    for (const Group& group : groups_) columns += 1 + group.at.size();
+    if (columns > kColumnsMax) {
+      groups_.clear();
+      return;
+    }
     add_replicas();
     for (Group& group : groups_) add_group(group);
   }
@@ -100,8 +106,7 @@ class ScarcePools::Program {
     std::vector<size_t> at;  // positions in replicas_
     std::vector<Demand> demands;
     double elsewhere_eur_per_hour = 0;
-    int row = 0, first = 0;    // that they are served; the first of their columns, in the order of `at`
-    std::vector<double> work;  // replicas that each fills in all, likewise
+    int row = 0, first = 0;  // that they are served; the first of their columns, in the order of `at`
   };
 
   void add_groups(const std::vector<Demand>& demands) {
@@ -178,7 +183,6 @@ class ScarcePools::Program {
       const int column = add_column(eur, 0, 1);
       add_entry(group.row, column, 1);
       add_entry(replicas.work, column, work);
-      group.work.push_back(work);
       if (work >= 1) continue;
       const int within = add_row(0);
       add_entry(within, column, 1);
@@ -200,18 +204,23 @@ class ScarcePools::Program {
                     values.data(), low_.data(), high_.data(), cost_.data(), row_low_.data(), row_high_.data());
   }
 
-  // Each deployment takes its part of a group, one demand after the other.
+  // Each deployment takes its part of a group's tokens, one demand after the other, whose greater part decides.
   std::vector<Served> served(const std::vector<double>& x) const {
     std::vector<Served> all;
     for (const Group& group : groups_) {
-      const size_t count = group.demands.size();
-      double part = 0;
-      size_t next = 0;
+      const auto tokens = [&](const Demand& one) {  // prompts count as one
+        const DemandRow& row = problem_.demands[one.demand];
+        return row.tokens_per_s + row.row->rate_per_s;
+      };
+      double whole = 0, part = 0, given = 0;
+      for (const Demand& one : group.demands) whole += tokens(one);
+      auto next = group.demands.begin();
       for (size_t k = 0; k < group.at.size(); ++k) {
         part += x[static_cast<size_t>(group.first) + k];
-        const auto end = static_cast<size_t>(part * static_cast<double>(count) + 0.5);
-        for (; next < std::min(end, count); ++next)
-          all.push_back({group.demands[next].demand, replicas_[group.at[k]].candidate});
+        for (; next != group.demands.end() && given + tokens(*next) / 2 <= part * whole; ++next) {
+          all.push_back({next->demand, replicas_[group.at[k]].candidate});
+          given += tokens(*next);
+        }
       }
     }
     return all;

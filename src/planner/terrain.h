@@ -119,6 +119,7 @@ class Terrain {
   grid::Snapshot snapshot_;     // O(1) copy; what the next terrain compares with
   std::vector<FromNode> from_;  // ascending by node, then algorithm
   std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, uint32_t> views_;  // of a region and a flex algorithm: its view
+  mutable std::mutex diverse_mutex_;                                    // guards what follows
   mutable std::map<WaysKey, DiverseLegs> diverse_legs_;                 // asked for last
   std::vector<uint32_t> view_of_region_;                                // of a region: its view by the IGP
 };

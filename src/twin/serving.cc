@@ -472,6 +472,7 @@ uint32_t line_kept(const grid::OperatingPoint& point, uint32_t replicas, const M
   const double steps = std::max(0.0, mix.tokens_per_s / mix.requests_per_s - 1);
   const double apart_ms = (prefill_ms + steps * point.decode_per_token.value() / point.batch) / replicas;
   uint32_t line = point.batch * replicas;  // routing lets no more wait
+  if (apart_ms <= 0) return line;
   for (const Asked& one : asked) {
     const double beyond_ms = one.ttft_ms - one.sizes.prefill_ms - point.decode_per_token.value();
     const double departures = std::max(0.0, beyond_ms / apart_ms);

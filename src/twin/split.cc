@@ -9,6 +9,7 @@ namespace tandem::twin {
 namespace {
 
 constexpr double kLenient = 1 + 1e-9;   // so that rounding breaks no promise
+constexpr double kRounding = 1e-9;      // likewise of sums of parts
 constexpr double kNarrow = 2e-3;        // of a deployment's time: a range that is halved no further
 constexpr uint32_t kNarrowMax = 1'000;  // of them, before it is given up
 constexpr double kPartMin = 1e-6;       // no less is served of a kind by what is told
@@ -181,13 +182,13 @@ class Splitting {
         const double others = high - to;
         to = std::min(to, 1 - low + from);
         if (none_last) from = std::max(from, least - others);
-        if (from > to + 1e-9) return false;
+        if (from > to + kRounding) return false;
         from = std::min(from, to);
-        if (from > 0) range.served[at(j, k)] = Served::some;
+        if (from > kRounding) range.served[at(j, k)] = Served::some;
       }
       range.low[at(last, k)] = none_last ? 0 : std::max(0.0, 1 - high);
       range.high[at(last, k)] = none_last ? 0 : std::max(0.0, 1 - low);
-      if (1 - high <= rejected_[k] * kLenient) continue;
+      if (1 - high <= rejected_[k] + kRounding) continue;
       if (none_last) return false;
       range.served[at(last, k)] = Served::some;
     }
@@ -367,7 +368,7 @@ Splits find_split(const Fleet& fleet, uint32_t ranges_max, uint32_t& ranges,
       return false;
     }
     found = std::max(found, Splitting(fleet, grouped, left, take_it).find());
-    return !enough && left > 0;
+    return !enough;  // with no range left what follows is unknown
   });
   ranges = ranges_max - left;
   return found;

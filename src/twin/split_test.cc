@@ -54,7 +54,7 @@ struct World {
   }
 };
 
-Splits find(const World& world, double rejectable = 0, Split* found = nullptr) {
+Splits find(const World& world, double rejectable = 0, Split* found = nullptr, uint32_t ranges_max = kRanges) {
   std::vector<SplitKind> kinds;
   for (const Kind& kind : world.kinds) {
     const double all = std::accumulate(kind.demands.rates.begin(), kind.demands.rates.end(), 0.0);
@@ -80,7 +80,7 @@ Splits find(const World& world, double rejectable = 0, Split* found = nullptr) {
     }
   }
   uint32_t ranges = 0;
-  return find_split({kinds, profiles, world.replicas, 0, 0.97}, kRanges, ranges, [&](const Split& split) {
+  return find_split({kinds, profiles, world.replicas, 0, 0.97}, ranges_max, ranges, [&](const Split& split) {
     if (found != nullptr) *found = split;
     return true;
   });
@@ -161,6 +161,15 @@ TEST(Split, OneKindMayBeRejectedWholeAndAPartOfAnotherBeside) {
   world.scale(3 * most);
   EXPECT_EQ(find(world, 0.9), Splits::none);
   EXPECT_NE(find(world, 1.4), Splits::none) << "all of one kind and two fifths of the other leave less than it holds";
+}
+
+// Whatever the search has time for, what it does not rule out with all the time is not ruled out with less.
+TEST(Split, NothingIsRuledOutForWantOfTime) {
+  World world{{slower_by(1)}, {1}, {2}, {2}, {kind_of(100, 80, 500, 40, 1), kind_of(60, 50, 700, 60, 1)}};
+  const double most = largest_scale(world, [](const World& at) { return find(at) != Splits::none; });
+  world.scale(0.98 * most);
+  for (uint32_t ranges_max = 0; ranges_max < 300; ++ranges_max)
+    EXPECT_NE(find(world, 0, nullptr, ranges_max), Splits::none) << ranges_max;
 }
 
 World drawn(Random& random) {

@@ -14,7 +14,7 @@ constexpr Duration kPlanOverdue = seconds(60);
 
 }  // namespace
 
-Witness::Witness() : state_(control::empty_state()), states_{control::state_hash(state_)}, actors_(1) {}
+Witness::Witness() : state_(control::empty_state()), states_{control::whole_hash(state_)}, actors_(1) {}
 
 Broken Witness::follow(const log::Log& log) {
   if (last() > 0) {
@@ -50,7 +50,7 @@ Broken Witness::follow_batch(const log::Batch& batch) {
     const log::Offset offset = header.first + i;
     if (auto broken = follow_event(batch.events[i], offset, header.at)) return broken;
     if (i + 1 == batch.events.size()) state_.head = header;
-    states_.push_back(control::state_hash(state_));
+    states_.push_back(control::whole_hash(state_));
     actors_.push_back(batch.events[i].actor());
   }
   headers_.push_back(header.hash);
@@ -180,7 +180,7 @@ Broken Witness::check_whole(const log::Log& log) const {
   }
   const auto replayed = control::replay(log);
   if (!replayed) return fmt::format("the log does not replay: {}", to_string(replayed.error()));
-  if (replayed->inventory.offset() == last() && control::state_hash(*replayed) != states_.back())
+  if (replayed->inventory.offset() == last() && control::whole_hash(*replayed) != states_.back())
     return fmt::format("replay to {} gives another state", last());
   for (const auto& branch : state_.branches.all())
     if (const auto again = replayed->branches.find(branch->name);
@@ -200,7 +200,7 @@ Broken Witness::acknowledged(log::Offset offset, const std::string& actor) const
 Broken Witness::check_live(const control::State& state) const {
   if (state.inventory.offset() != last())
     return fmt::format("the core is at {}, its log at {}", state.inventory.offset(), last());
-  if (control::state_hash(state) != states_.back())
+  if (control::whole_hash(state) != states_.back())
     return fmt::format("the core's state at {} is not what its log says", last());
   return check_projection(state);
 }
@@ -218,7 +218,7 @@ Broken check_projection(const control::State& state) {
 
 Broken Witness::check_past(log::Offset offset, const control::State& state) const {
   if (offset >= states_.size()) return fmt::format("a state is given for {}, which the log does not reach", offset);
-  if (control::state_hash(state) != states_[offset])
+  if (control::whole_hash(state) != states_[offset])
     return fmt::format("the state given for {} is not what replay gives", offset);
   return check_projection(state);
 }

@@ -451,10 +451,10 @@ void World::check_past() {
 void World::check_readers() {
   if (core_ && random_.chance(0.1)) {
     if (readers_.size() == kReaders) readers_.erase(readers_.begin());
-    readers_.push_back({core_->state(), control::state_hash(core_->state())});
+    readers_.push_back({core_->state(), control::whole_hash(core_->state())});
   }
   for (const Reader& reader : readers_)
-    if (control::state_hash(reader.state) != reader.hash) expect("a state changed under its reader");
+    if (control::whole_hash(reader.state) != reader.hash) expect("a state changed under its reader");
 }
 
 }  // namespace tandem::simulation

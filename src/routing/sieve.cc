@@ -6,7 +6,6 @@
 namespace tandem::routing {
 namespace {
 
-constexpr size_t kRows = Sieve::kRows;
 
 // Four at once, in every processor's registers.
 using Floats = float __attribute__((vector_size(16)));

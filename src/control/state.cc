@@ -31,10 +31,13 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
 // search beside a plan that stands is postponed instead.
 void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, Instant at) {
   constexpr Duration kPause = seconds(1);
-  const bool searched = state.pending && state.pending->anew && state.plan;
-  if (searched && state.unsearched_since) state.unsearched_since = at;
+  const bool searched = state.pending && state.pending->anew && state.plan && state.unsearched_since;
+  // Asked for while nothing had changed: not for want of another plan, nor instead of a quick one (step.cc).
+  const bool in_quiet =
+      searched && !state.refused_as_is && state.pending->requested_at - *state.unsearched_since < kPostponedMax;
+  if (searched) state.unsearched_since = at;
   clear_pending(state, plan_id);
-  if (!searched) state.replan_after = offset;
+  if (!in_quiet) state.replan_after = offset;
   state.plan_not_before = at + kPause;
 }
 
@@ -85,10 +88,12 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
     case log::Event::kPlanAccepted: fold_acceptance(state, event.plan_accepted().plan(), offset, at); break;
-    case log::Event::kPlanRejected:
-      state.refused_as_is = state.replan_after == 0 && !(state.pending && state.pending->anew);
+    case log::Event::kPlanRejected: {
+      const bool as_is = state.replan_after == 0 && !(state.pending && state.pending->anew);
       fold_no_plan(state, event.plan_rejected().plan_id(), offset, at);
+      state.refused_as_is = as_is;
       break;
+    }
     case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
     case log::Event::kWindowSealed: state.accounts.fold(event.window_sealed()); break;
     default: break;  // facts are the inventory's; the rest is kept for people and checks, and changes nothing here

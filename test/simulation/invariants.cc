@@ -226,7 +226,9 @@ Broken Witness::check_past(log::Offset offset, const control::State& state) cons
 Broken Witness::check_settled() const {
   if (state_.pending) return fmt::format("'{}' is still pending", state_.pending->plan_id);
   if (!state_.plan) return "no plan was ever accepted";
-  if (state_.unsearched_since) return "the plan was never searched again";
+  const bool in_vain =
+      state_.unsearched_since && *state_.unsearched_since > state_.plan_at;  // is not tried at once again
+  if (state_.unsearched_since && !in_vain) return "the plan was never searched again";
   if (state_.replan_after != 0) return fmt::format("the change at {} is in no plan", state_.replan_after);
   const auto grid = inventory::project(state_.inventory, {}, nullptr);
   const auto violations = planner::violations(*grid, *state_.plan);

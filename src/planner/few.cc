@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <coin/ClpSimplex.hpp>
 #include <limits>
 #include <map>
 #include <memory>
 #include <set>
+
+#include "planner/clp_columns.h"
 
 namespace tandem::planner {
 namespace {
@@ -25,7 +26,7 @@ class FewProgram::Tree {
     add_demands();
     add_promises();
     add_resources();
-    load();
+    load_columns(entries_, std::vector<double>(cost_.size(), 0), column_high_, cost_, row_low_, row_high_, lp_);
   }
 
   uint32_t search(double below, uint32_t nodes_max, const Judge& judge) {
@@ -210,21 +211,6 @@ class FewProgram::Tree {
     }
   }
 
-  void load() {
-    std::vector<CoinBigIndex> starts{0};
-    std::vector<int> rows;
-    std::vector<double> values;
-    for (const auto& column : entries_) {
-      for (const auto& [row, value] : column) rows.push_back(row), values.push_back(value);
-      starts.push_back(static_cast<CoinBigIndex>(rows.size()));
-    }
-    lp_.setLogLevel(0);
-    const std::vector<double> column_low(cost_.size(), 0);
-    lp_.loadProblem(static_cast<int>(cost_.size()), static_cast<int>(row_low_.size()), starts.data(), rows.data(),
-                    values.data(), column_low.data(), column_high_.data(), cost_.data(), row_low_.data(),
-                    row_high_.data());
-  }
-
   // False when nothing below the limit is there.
   bool solve(Node& node) {
     std::copy(row_low_.begin(), row_low_.end(), lp_.rowLower());
@@ -377,7 +363,7 @@ class FewProgram::Tree {
   std::vector<Run> runs_;
   std::vector<int> counts_, moved_;  // rows, by place
   std::vector<double> row_low_, row_high_, cost_, column_high_;
-  std::vector<std::vector<std::pair<int, double>>> entries_;  // by column
+  ClpEntries entries_;  // by column
   ClpSimplex lp_;
   std::vector<Node> open_;
   double below_ = 0;

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <coin/ClpSimplex.hpp>
 #include <limits>
 #include <map>
 #include <optional>
+
+#include "planner/clp_columns.h"
 
 namespace tandem::planner {
 namespace {
@@ -33,7 +34,7 @@ class ScarcePools::Program {
 
   bool solve() {
     if (groups_.empty() || cost_.size() > kColumnsMax) return false;
-    load();
+    load_columns(entries_, low_, high_, cost_, row_low_, row_high_, lp_);
     lp_.initialDualSolve();
     return lp_.status() == 0;
   }
@@ -191,19 +192,6 @@ class ScarcePools::Program {
     row_low_.resize(row_high_.size(), -kUnbounded);
   }
 
-  void load() {
-    std::vector<CoinBigIndex> starts{0};
-    std::vector<int> rows;
-    std::vector<double> values;
-    for (const auto& column : entries_) {
-      for (const auto& [row, value] : column) rows.push_back(row), values.push_back(value);
-      starts.push_back(static_cast<CoinBigIndex>(rows.size()));
-    }
-    lp_.setLogLevel(0);
-    lp_.loadProblem(static_cast<int>(cost_.size()), static_cast<int>(row_high_.size()), starts.data(), rows.data(),
-                    values.data(), low_.data(), high_.data(), cost_.data(), row_low_.data(), row_high_.data());
-  }
-
   // Each deployment takes its part of a group's tokens, one demand after the other, whose greater part decides.
   std::vector<Served> served(const std::vector<double>& x) const {
     std::vector<Served> all;
@@ -233,7 +221,7 @@ class ScarcePools::Program {
   std::vector<int> pool_rows_;
   std::vector<double> cost_, low_, high_;  // by column
   std::vector<double> row_low_, row_high_;
-  std::vector<std::vector<std::pair<int, double>>> entries_;  // by column
+  ClpEntries entries_;  // by column
   ClpSimplex lp_;
 };
 

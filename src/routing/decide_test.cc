@@ -12,13 +12,14 @@
 namespace {
 thread_local uint64_t allocations = 0;
 }
-void* operator new(size_t size) {
+// Weak: where a sanitizer brings its own, those stand, and nothing is counted.
+[[gnu::weak]] void* operator new(size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::weak]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::weak]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace tandem::routing {
 namespace {

@@ -482,6 +482,82 @@ TEST(Core, ChangesDoNotWaitForASearchThatIsLost) {
   EXPECT_TRUE(world.pending().anew) << "it is still due";
 }
 
+// A demand that is busy from 8 to 20 by its region's clock, which is an hour ahead of UTC, and hardly there at night.
+std::vector<log::Event> daily_grid() {
+  Json::Array fractions;
+  for (int hour = 0; hour < 24; ++hour) fractions.push_back(hour >= 8 && hour < 20 ? 1.0 : 0.05);
+  std::vector<log::Event> grid = small_grid();
+  grid.push_back(fact("day_profile", "office", {{"rate_fraction", fractions}}));
+  grid.push_back(fact("region", "r", {{"utc_offset_hour", 1}}));
+  grid.push_back(fact("demand", "d", {{"day_profile", "office"}, {"rate_per_s", 20}}));
+  return grid;
+}
+
+// The same, with the job that makes schedules, and the clock put where it is wanted.
+struct DailyWorld : PlannedWorld {
+  DailyWorld() : PlannedWorld(daily_grid()) {
+    set_clock(hours(6));
+    propose();
+    pass(kQuiet);
+  }
+  const v1::Schedule& schedule() const { return *core->state().schedule; }
+  uint32_t replicas() const {
+    uint32_t sum = 0;
+    for (const auto& row : plan().deployments()) sum += row.replicas();
+    return sum;
+  }
+  planner::DayPeriod hours_in_force() const { return planner::period_of(plan().hours()); }
+  void set_clock(Duration of_day) {
+    now = Instant{0} + hours(24 * 20'000) + of_day;
+    ASSERT_TRUE(core->tick(now));
+  }
+  void propose_job() {
+    if (!pending().is_schedule()) {
+      const PendingPlan asked = pending();
+      const JobInput input = input_of(asked, core->state());
+      log::Event event;
+      *event.mutable_plan_proposed()->mutable_plan() = planner::plan(
+          *input.grid, input.incumbent.get(), asked.plan_id, asked.seed, {.iterations = 1, .anew = asked.anew}, {});
+      ASSERT_TRUE(submit({event}));
+    } else {
+      log::Event event;
+      *event.mutable_schedule_proposed()->mutable_schedule() = planner::to_message(
+          planner::schedule(*core->state().grid, {.periods_max = pending().periods_max, .seed = 1, .limit = {1}}, {}),
+          pending().plan_id, pending().base);
+      const auto taken = submit({event});
+      ASSERT_TRUE(taken) << to_string(taken.error());
+    }
+  }
+};
+
+TEST(Schedules, AGridWhoseDayVariesRunsByThePeriodsOfItsSchedule) {
+  DailyWorld world;
+  ASSERT_TRUE(world.pending().is_schedule()) << world.pending().reason;
+  const uint32_t busiest = world.replicas();
+  world.propose_job();
+  ASSERT_TRUE(world.core->state().schedule);
+  ASSERT_EQ(world.schedule().periods_size(), 2);
+  world.pass(milliseconds(100));
+  EXPECT_EQ(world.hours_in_force(), (planner::DayPeriod{19, 12}))
+      << "it is 6 h, UTC; the night ends at 8 there, at 7 here";
+  const uint32_t night = world.replicas();
+  EXPECT_LT(night, busiest);
+
+  world.set_clock(hours(7) - seconds(40));
+  EXPECT_FALSE(world.core->state().preparing);
+  world.set_clock(hours(7) - seconds(20));
+  EXPECT_EQ(world.core->state().preparing, (planner::DayPeriod{7, 12})) << "what the day adds is to be warm by then";
+  EXPECT_EQ(world.replicas(), night);
+  world.set_clock(hours(7));
+  EXPECT_EQ(world.hours_in_force(), (planner::DayPeriod{7, 12}));
+  EXPECT_EQ(world.replicas(), busiest);
+  EXPECT_FALSE(world.core->state().preparing);
+  EXPECT_FALSE(world.core->state().pending);
+  world.set_clock(hours(24 + 3));
+  EXPECT_EQ(world.hours_in_force(), (planner::DayPeriod{19, 12})) << "also over midnight";
+  EXPECT_EQ(whole_hash(*replay(world.log)), whole_hash(world.core->state()));
+}
+
 TEST(Core, TimeOnTheLogNeverGoesBack) {
   World world;
   ASSERT_TRUE(world.submit({site("a")}));

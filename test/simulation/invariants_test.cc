@@ -70,7 +70,7 @@ TEST_F(WitnessTest, HoldsForWhatACoreDoes) {
   *proposal.mutable_plan_proposed()->mutable_plan() = good_plan();
   submit({proposal});
   expect_holds(witness_.follow(log_));
-  expect_holds(witness_.check_settled());
+  expect_holds(witness_.check_settled({}));
   for (log::Offset offset = 0; offset <= witness_.last(); ++offset)
     expect_holds(witness_.check_past(offset, *core_->state_at(offset)));
 }
@@ -229,15 +229,15 @@ TEST_F(WitnessTest, SeesAMergeByHalves) {
 }
 
 TEST_F(WitnessTest, SeesWhatDoesNotSettle) {
-  expect_broken(witness_.check_settled(), "still pending");
+  expect_broken(witness_.check_settled({}), "still pending");
   log::Event failed;
   failed.mutable_plan_failed()->set_plan_id(core_->state().pending->plan_id);
   Witness without = witness_;
   expect_holds(without.follow_batch(next({failed})));
-  expect_broken(without.check_settled(), "no plan was ever accepted");
+  expect_broken(without.check_settled({}), "no plan was ever accepted");
   const log::Batch accepted = next({acceptance(good_plan()), fact("link", "link-0", {{"delay_us", 7.0}})});
   expect_holds(witness_.follow_batch(accepted));
-  expect_broken(witness_.check_settled(), "is in no plan");
+  expect_broken(witness_.check_settled({}), "is in no plan");
 }
 
 }  // namespace

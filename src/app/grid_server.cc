@@ -96,6 +96,7 @@ struct Front {
 
 class RunningGrid final : public GridServer, public CoreObserver, public api::DecisionSource {
  public:
+  explicit RunningGrid(const Clock* clock) : clock_(clock != nullptr ? *clock : machine_clock_) {}
   ~RunningGrid() override { stop(); }
 
   Result<void> open(const GridServerOptions& options);
@@ -135,7 +136,8 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   void tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after);
 
   std::string site_;  // where this process stands, as it was told; empty: it was not
-  SystemClock clock_;
+  SystemClock machine_clock_;
+  const Clock& clock_;
   Metrics metrics_;
   api::Feed feed_;
   gateway::SharedState gateways_;
@@ -538,7 +540,7 @@ void RunningGrid::submit_quietly(std::vector<log::Event> events, const char* wha
 }  // namespace
 
 Result<std::unique_ptr<GridServer>> GridServer::start(const GridServerOptions& options) {
-  auto grid = std::make_unique<RunningGrid>();
+  auto grid = std::make_unique<RunningGrid>(options.clock);
   TANDEM_TRY(grid->open(options));
   return grid;
 }

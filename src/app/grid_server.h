@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "grid/nouns.h"
 #include "routing/baseline.h"
 
@@ -34,6 +35,7 @@ struct GridServerOptions {
   uint32_t periods_max = 6;  // of a day whose demand or radio reserve changes, [0, 24]; 0 and 1: not planned in periods
   // On the plan's replicas requests go where this says instead. To measure against: it knows no promise and no queue.
   std::optional<routing::Baseline> baseline = std::nullopt;
+  const Clock* clock = nullptr;  // that outlives the server; null: the machine's
 };
 
 class GridServer {

@@ -180,7 +180,7 @@ class DayMaking {
     for (size_t p = 0; p < periods_.size() && !given_up(); ++p) {
       OpenPeriod& open = periods_[p];
       grid::Snapshot grid = open.grid;
-      grid.policy.move_penalty = Euros(move_penalty_eur_ / open.period.hours);
+      grid.policy.move_penalty = Euros(kNeverMove);
       open.standing =
           make_plan(grid, &standing[static_cast<int>(p)].plan(), "the schedule in force, where it no longer stands");
       open.offers.push_back(open.standing);

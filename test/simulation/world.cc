@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kHappeningsKept = 60;  // shown when an invariant breaks
 constexpr size_t kReaders = 4;
+constexpr int kDaysSettled = 6;
 
 }  // namespace
 
@@ -100,10 +101,11 @@ Report World::run() {
     tick();
   }
   if (!report_.broken) heal();
-  Broken unsettled = "it was not given a moment";
-  for (const Tick end = tick_ + options_.settling_ticks; tick_ < end && unsettled && !report_.broken; ++tick_) {
-    tick();
-    unsettled = network_.quiet() ? witness_.check_settled(clock_) : Broken("senders still wait for an answer");
+  Broken unsettled = settle();
+  // Days go by, and the clock is set again and again: what is in force is always for the hour that it shows.
+  for (int day = 0; day < kDaysSettled && has_days() && !unsettled && !report_.broken; ++day) {
+    clock_ = clock_ + minutes(static_cast<int64_t>(random_.below(3'000)) - 600);
+    unsettled = settle();
   }
   if (unsettled) expect(fmt::format("the world does not settle: {}", *unsettled));
   if (!report_.broken) expect(witness_.check_whole(log_));
@@ -113,6 +115,15 @@ Report World::run() {
   report_.erasures = people_.erasures();
   report_.last_happenings = {happenings_.begin(), happenings_.end()};
   return report_;
+}
+
+Broken World::settle() {
+  Broken unsettled = "it was not given a moment";
+  for (const Tick end = tick_ + options_.settling_ticks; tick_ < end && unsettled && !report_.broken; ++tick_) {
+    tick();
+    unsettled = network_.quiet() ? witness_.check_settled(clock_) : Broken("senders still wait for an answer");
+  }
+  return unsettled;
 }
 
 void World::tick() {
@@ -134,7 +145,8 @@ void World::tick() {
 }
 
 void World::move_clock() {
-  clock_ = clock_ + milliseconds(200 + static_cast<int64_t>(random_.below(1'800)));
+  // Where days matter time runs faster: schedules are made when a grid was quiet for a while.
+  clock_ = clock_ + milliseconds(200 + static_cast<int64_t>(random_.below(1'800))) * (has_days() ? 10 : 1);
   if (!faulty_ || !random_.chance(0.03)) return;
   // Where days matter, over several periods, a day or two.
   const int64_t most_s = has_days() && random_.chance(0.3) ? 100'000 : 10'000;
@@ -352,7 +364,7 @@ std::vector<log::Event> World::branching() {
 }
 
 void World::live() {
-  if (tick_ > options_.faulty_ticks * 9 / 10) return;
+  if (tick_ > options_.faulty_ticks * 9 / 10 || (has_days() && random_.chance(0.8))) return;
   for (uint64_t n = random_.below(3); n > 0; --n)
     network_.send(random_.chance(0.3) ? branching() : random_.chance(0.2) ? personal() : happening());
 }

@@ -78,6 +78,7 @@ class World {
   };
 
   void tick();
+  Broken settle();  // what keeps it from settling in its time
   void move_clock();
   void change_faults();
   void live();  // things happen in the grid, and senders tell of them

@@ -222,7 +222,8 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
     case Operation::get_link: return link_view(published, call.parameters.front());
     case Operation::preview_site: return preview(call, Thing::site);
     case Operation::preview_link: return preview(call, Thing::link);
-    case Operation::get_plan: return plan_view(published);
+    case Operation::get_plan: return plan_view(published, parts.clock.now());
+    case Operation::get_schedule: return schedule_view(published, parts.clock.now());
     case Operation::get_predictive_models:
       if (parts.predictions == nullptr) return Json(Json::Object{{"models", Json::Array{}}});
       return parts.predictions->models_view();
@@ -402,6 +403,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     case Operation::post_facts: co_await routes_->record(operation, call, writer); co_return;
     case Operation::get_grid:
     case Operation::get_plan:
+    case Operation::get_schedule:
     case Operation::get_log:
     case Operation::preview_site:
     case Operation::preview_link: co_await routes_->read_aside(operation, call, writer); co_return;

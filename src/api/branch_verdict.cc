@@ -6,6 +6,7 @@
 
 #include "api/views.h"
 #include "planner/planner.h"
+#include "planner/schedule.h"
 
 namespace tandem::api {
 namespace {
@@ -47,8 +48,9 @@ Result<Json> branch_verdict(const Published& published, const inventory::Branch&
                       {"plan_id", state.plan ? Json(state.plan->id()) : Json()}};
   if (!state.plan) return Json(std::move(answer));
   const v1::Plan& plan = *state.plan;
-  const GridPointer before = branch.parent.empty() ? state.grid : inventory::project(*parent, {}, nullptr);
-  const GridPointer after = inventory::project(inventory::try_merge(branch, *parent, 1).merged, {}, nullptr);
+  const auto planned = [&](GridPointer grid) { return planner::grid_of_plan(std::move(grid), &plan); };
+  const GridPointer before = planned(branch.parent.empty() ? state.grid : inventory::project(*parent, {}, nullptr));
+  const GridPointer after = planned(inventory::project(inventory::try_merge(branch, *parent, 1).merged, {}, nullptr));
   const planner::Verdict there = planner::compare(*before, plan, *after);
   const planner::Verdict back = planner::compare(*after, plan, *before);  // what it mends is broken on the way back
   const std::set<std::string> not_planned = unplanned(*after, plan), not_planned_before = unplanned(*before, plan);

@@ -60,6 +60,9 @@ constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"
     "origin":{"enum":["draft","quick","whole"],"description":"quick: the plan before, mended after a change; searched whole once the grid is quiet"},
     "reason":{"type":"string","description":"why it was asked for"},
     "replanning":{"type":"string","description":"the plan that is being made; absent: none is"},
+    "hours":{"type":"object","description":"that it is for, UTC; absent: for any, which is for the busiest",
+      "properties":{"from_hour":{"type":"integer"},"to_hour":{"type":"integer"},"hours":{"type":"integer"}}},
+    "schedule":{"$ref":"#/components/schemas/Turn"},
     "cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number","description":"no plan can cost less"},
     "gap":{"type":["number","null"],"description":"(cost - bound) / cost"},"moves":{"type":"integer","description":"replicas that it starts or stops"},
     "seed":{"type":"integer"},"work":{"type":"integer"},"totals":{"type":"object","additionalProperties":{"type":"number"},"description":"parts of the cost, power, carbon"},
@@ -170,6 +173,17 @@ constexpr std::string_view kSchedule =
     "cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},"deployments":{"type":"array","items":{"type":"object"}},
     "demands":{"type":"integer"},"demands_missed":{"type":"integer"},"missed":{"type":"array","items":{"type":"object"},"description":"at most 200"},
     "plan":{"type":"object"}}}}}})";
+constexpr std::string_view kScheduleInForce =
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "schedule_id":{"type":["string","null"],"description":"null: none is in force"},
+    "accepted_at_offset":{"$ref":"#/components/schemas/Offset"},"reason":{"type":"string","description":"why it was asked for"},
+    "now":{"$ref":"#/components/schemas/Turn"},"replanning":{"type":"string","description":"the schedule that is being made; absent: none is"},"cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
+    "moves":{"type":"integer"},"move_penalty_eur":{"type":"number"},"energy_kwh":{"type":"number"},"replicas_max":{"type":"integer"},
+    "peak_all_day":{"type":"object"},"kept_all_day":{"type":"object"},"ignoring_moves":{"type":"object"},
+    "periods":{"type":"array","items":{"type":"object","properties":{"from_hour":{"type":"integer"},"to_hour":{"type":"integer"},
+    "hours":{"type":"integer"},"moves":{"type":"integer"},"replicas":{"type":"integer"},"power_kw":{"type":"number"},
+    "cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},"deployments":{"type":"array","items":{"type":"object"}},
+    "demands":{"type":"integer"},"demands_missed":{"type":"integer"},"missed":{"type":"array","items":{"type":"object"},"description":"at most 200"}}}}}})";
 constexpr std::string_view kTeBody = R"({"type":"object","additionalProperties":false,"properties":{
     "segments_max":{"type":"integer","minimum":2,"maximum":3,"default":3,"description":"legs of a policy; a third only where two stay 1 % over the bound"},
     "adjacency":{"type":"boolean","default":false,"description":"segments may name links too, where routers alone stay 1 % over the bound"},
@@ -276,6 +290,10 @@ constexpr std::array kGridRoutes{
     Route{Operation::post_replay, "POST", "/api/v1/replay",
           "Simulates the demands' requests on the grid as it is, under one or several policies.", "", kReplayBody,
           kReplay},
+    Route{Operation::get_schedule, "GET", "/api/v1/schedule",
+          "The schedule in force, where demand or radio reserve changes over the day: its periods, what the day costs, "
+          "which period it is now and which comes next.",
+          "", "", kScheduleInForce},
     Route{Operation::post_schedule, "POST", "/api/v1/schedule",
           "Plans the day of the grid as it is in periods, so that what moves cost is in the sum. Changes nothing.", "",
           kScheduleBody, kSchedule},

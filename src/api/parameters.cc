@@ -73,6 +73,17 @@ constexpr std::array kParameters{
 };
 
 constexpr std::string_view kShared = R"({
+  "Turn":{"type":["object","null"],"description":"where the schedule in force stands by the clock; null: none is, a plan is for any hour","properties":{
+    "schedule_id":{"type":"string"},"accepted_at_offset":{"$ref":"#/components/schemas/Offset"},
+    "stale":{"type":"boolean","description":"the grid has changed since: it is made again once that is quiet"},
+    "in_force":{"type":"boolean","description":"the plan in force is for this period; false: one is being made for it"},
+    "period":{"$ref":"#/components/schemas/Period"},
+    "next":{"description":"null: the day has one period","anyOf":[{"$ref":"#/components/schemas/Period"},{"type":"null"}]}}},
+  "Period":{"type":"object","properties":{"from_hour":{"type":"integer","description":"UTC, as all hours"},
+    "to_hour":{"type":"integer","description":"not above from_hour where it goes on over midnight"},"hours":{"type":"integer"},
+    "begins_at":{"type":"string","format":"date-time"},"ends_at":{"type":"string","format":"date-time"},
+    "moves":{"type":"integer","description":"of the next: replicas that it will start or stop"},
+    "prepared":{"type":"boolean","description":"of the next: what it adds is being started"}}},
   "Offset":{"type":"integer","minimum":0,"description":"of an event of the log: the state this was read at, or what was recorded"},
   "ErrorObject":{"type":"object","required":["message","type","code"],"properties":{"message":{"type":"string","description":"what is wrong and what would be right"},
     "type":{"type":"string"},"param":{"type":["string","null"],"description":"the parameter, member or entity that is wrong"},"code":{"type":"string"}}},

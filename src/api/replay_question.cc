@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/questions.h"
+#include "planner/schedule.h"
 #include "replay/replay.h"
 
 namespace tandem::api {
@@ -54,8 +55,9 @@ Result<Json> simulate(const Published& published, replay::Options options, const
                           {"simulated", progress.simulated ? Json(*progress.simulated) : Json()}};
     });
   };
-  TANDEM_ASSIGN(const std::vector<replay::Report> reports,
-                replay::compare(*state.grid, options, policies, state.plan.get()));
+  TANDEM_ASSIGN(
+      const std::vector<replay::Report> reports,
+      replay::compare(*planner::grid_of_plan(state.grid, state.plan.get()), options, policies, state.plan.get()));
   Json::Array list;
   for (const replay::Report& report : reports) list.push_back(replay::to_json_report(report));
   return Json(Json::Object{

@@ -66,6 +66,7 @@ enum class Operation : uint8_t {
   delete_webhook,
   get_branch_verdict,
   post_replay,
+  get_schedule,
   post_schedule,
   post_te,
 };

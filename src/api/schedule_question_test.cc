@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "api/sequenced_core.h"
+#include "planner/schedule.h"
 
 namespace tandem::api {
 namespace {
@@ -56,6 +57,57 @@ TEST(ScheduleDesk, SaysWhatIsWrong) {
   EXPECT_EQ(parameter(R"({"stream":1,"periods":2})"), "stream");
   EXPECT_EQ(parameter(R"({"time_limit_ms":-1})"), "time_limit_ms");
   EXPECT_EQ(parameter(R"({"hours":1})"), "hours");
+}
+
+// What follows each demand's rhythm is planned for its hours; what is asked of it is told as of those.
+TEST(ScheduleInForce, IsToldWithWhereItStands) {
+  Inventory inventory(3);
+  EXPECT_TRUE(inventory.ask("GET", kSchedulePath).json["schedule_id"].is_null());
+  EXPECT_TRUE(inventory.ask("GET", "/api/v1/plan").json["schedule"].is_null());
+  Json::Array fractions(24, Json(1.0));
+  for (size_t hour = 0; hour < 6; ++hour) fractions[hour] = Json(0.01);
+  inventory.core->record({test_support::fact("day_profile", "rhythm", {{"rate_fraction", fractions}})});
+  for (const char* demand : {"public-0", "bank-0", "public-2", "bank-2"})
+    inventory.core->record({test_support::fact("demand", demand, {{"day_profile", "rhythm"}, {"rate_per_s", 60.0}})});
+  SequencedCore& core = *inventory.core;
+  const Instant midnight = Instant{0} + hours(24 * 20'000);
+  core.tick(midnight);
+  accept_a_plan(inventory);
+  core.tick(midnight + control::kQuiet + seconds(10));
+  ASSERT_TRUE(core.state().pending);
+  if (!core.state().pending->is_schedule()) {
+    accept_a_plan(inventory);
+    core.tick(core.now() + control::kQuiet);
+  }
+  ASSERT_TRUE(core.state().pending && core.state().pending->is_schedule());
+  log::Event made;
+  *made.mutable_schedule_proposed()->mutable_schedule() =
+      planner::to_message(planner::schedule(*core.state().grid, {.periods_max = 2, .seed = 1, .limit = {100}}, {}),
+                          core.state().pending->plan_id, core.state().pending->base);
+  core.record({made});
+  core.tick(core.now() + milliseconds(100));
+  inventory.clock.set = core.now();
+
+  const Answer plan = inventory.ask("GET", "/api/v1/plan");
+  ASSERT_EQ(plan.status, 200) << plan.text;
+  EXPECT_EQ(plan.json["hours"], parse_json(R"({"from_hour":0,"to_hour":6,"hours":6})").value());
+  for (const Json& demand : plan.json["demands"].array()) EXPECT_LT(demand["rate_per_s"].number(), 2);
+  const Json& turn = plan.json["schedule"];
+  EXPECT_TRUE(turn["in_force"].boolean());
+  EXPECT_FALSE(turn["stale"].boolean());
+  EXPECT_EQ(turn["period"]["begins_at"].text(), format_rfc3339(midnight));
+  EXPECT_EQ(turn["next"]["begins_at"].text(), format_rfc3339(midnight + hours(6)));
+  EXPECT_EQ(turn["next"]["ends_at"].text(), format_rfc3339(midnight + hours(24)));
+  EXPECT_GT(turn["next"]["moves"].integer(), 0);
+
+  const Answer day = inventory.ask("GET", kSchedulePath);
+  EXPECT_EQ(day.json["now"], turn);
+  EXPECT_EQ(day.json["periods"].array().size(), 2u);
+  EXPECT_GE(day.json["cost_eur_per_day"].number(), day.json["bound_eur_per_day"].number());
+  EXPECT_EQ(day.json["reason"].text(), "demand or radio reserve changes over the day");
+  // At six the plan of the night is not that of the hour any more, and the clock alone says so.
+  inventory.clock.set = midnight + hours(7);
+  EXPECT_FALSE(inventory.ask("GET", "/api/v1/plan").json["schedule"]["in_force"].boolean());
 }
 
 TEST(ScheduleDesk, IsDescribed) {

@@ -32,6 +32,13 @@ class SequencedCore final : public CorePort {
            [](const Result<log::Offset>& offset) { ASSERT_TRUE(offset) << to_string(offset.error()); });
   }
   const control::State& state() const { return core_->state(); }
+  Instant now() const { return now_; }
+  // Time passes until then, and what it brings about happens.
+  void tick(Instant now) {
+    now_ = now;
+    ASSERT_TRUE(core_->tick(now_));
+    publish();
+  }
 
  private:
   void publish() {

@@ -6,6 +6,7 @@
 
 #include "api/questions.h"
 #include "planner/planner.h"
+#include "planner/schedule.h"
 #include "planner/whatif.h"
 #include "te/te.h"
 
@@ -189,8 +190,9 @@ Json fail_each(const Engineering& asked, const te::Problem& problem, const te::S
 
 Result<Json> engineer(const Published& published, const Engineering& asked, DeskTask& task) {
   const control::State& state = published.state;
-  const grid::Snapshot& grid = *state.grid;
   const v1::Plan& plan = *state.plan;
+  const auto planned = planner::grid_of_plan(state.grid, &plan);
+  const grid::Snapshot& grid = *planned;
 
   std::vector<Diagnostic> diagnostics;
   te::Problem problem =

@@ -9,6 +9,7 @@
 #include "log/print.h"
 #include "ontology/ontology.h"
 #include "planner/planner.h"
+#include "planner/schedule.h"
 
 namespace tandem::api {
 namespace {
@@ -212,19 +213,78 @@ Result<Json> link_view(const Published& published, std::string_view id) {
   return view;
 }
 
-Json plan_view(const Published& published) {
+namespace {
+
+// As the plan in force takes it: at the hours that it is for.
+std::shared_ptr<const grid::Snapshot> planned_grid(const Published& published) {
+  return planner::grid_of_plan(published.state.grid, published.state.plan.get());
+}
+
+Json::Object period_json(const v1::Schedule& schedule, const control::PeriodAt& at) {
+  const v1::PlannedHours& hours = schedule.periods(at.period).plan().hours();
+  return {{"from_hour", hours.from_hour()},
+          {"to_hour", (hours.from_hour() + hours.hours() - 1) % planner::kPeriodsMax + 1},
+          {"hours", hours.hours()},
+          {"begins_at", format_rfc3339(at.begins_at)},
+          {"ends_at", format_rfc3339(at.ends_at)}};
+}
+
+// Which period it is, and which comes next; null without a schedule.
+Json turn_json(const control::State& state, Instant now) {
+  if (!state.schedule || !state.plan) return nullptr;
+  const v1::Schedule& schedule = *state.schedule;
+  const control::PeriodAt at = control::period_at(schedule, now);
+  const v1::PlannedHours& hours = schedule.periods(at.period).plan().hours();
+  Json::Object view{
+      {"schedule_id", schedule.id()},
+      {"accepted_at_offset", state.schedule_offset},
+      {"stale", state.schedule_stale},
+      {"in_force", state.plan->has_hours() && planner::period_of(state.plan->hours()) == planner::period_of(hours)},
+      {"period", period_json(schedule, at)},
+      {"next", nullptr}};
+  if (schedule.periods_size() > 1) {
+    const control::PeriodAt then = control::period_after(schedule, at);
+    const v1::Plan& plan = schedule.periods(then.period).plan();
+    Json::Object next = period_json(schedule, then);
+    next["moves"] = planner::moves_between(*state.plan, plan);
+    next["prepared"] = state.preparing == planner::period_of(plan.hours());
+    view["next"] = std::move(next);
+  }
+  return view;
+}
+
+}  // namespace
+
+Json schedule_view(const Published& published, Instant now) {
+  const control::State& state = published.state;
+  Json::Object view{{"schedule_id", nullptr}, {"periods", Json::Array{}}};
+  if (state.schedule) {
+    view = planner::schedule_to_json(planner::schedule_of(*state.schedule), grid_of(published), false).object();
+    view["schedule_id"] = state.schedule->id();
+    view["accepted_at_offset"] = state.schedule_offset;
+    view["reason"] = state.schedule->reason();
+  }
+  view["offset"] = state.head.last();
+  view["now"] = turn_json(state, now);
+  if (state.pending && state.pending->is_schedule()) view["replanning"] = state.pending->plan_id;
+  return view;
+}
+
+Json plan_view(const Published& published, Instant now) {
   Json::Object view{{"plan_id", nullptr}, {"deployments", Json::Array{}}, {"demands", Json::Array{}}};
   if (published.state.plan) {
-    view = planner::plan_to_json(*published.state.plan, grid_of(published)).object();
+    view = planner::plan_to_json(*published.state.plan, *planned_grid(published)).object();
     view["accepted_at_offset"] = published.state.plan_offset;
   }
   view["offset"] = published.state.head.last();
+  view["schedule"] = turn_json(published.state, now);
   if (published.state.pending) view["replanning"] = published.state.pending->plan_id;
   return view;
 }
 
 Result<Json> state_preview(const Published& published, Thing thing, std::string_view id, grid::State state) {
-  const grid::Snapshot& grid = grid_of(published);
+  const auto planned = planned_grid(published);
+  const grid::Snapshot& grid = *planned;
   grid::Snapshot after;
   if (thing == Thing::link) {
     const LinkIndex index = grid.links.find(id);

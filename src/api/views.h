@@ -12,7 +12,10 @@ namespace tandem::api {
 Json grid_view(const Published& published);
 Result<Json> site_view(const Published& published, const Activity& activity, std::string_view id);
 Result<Json> link_view(const Published& published, std::string_view id);
-Json plan_view(const Published& published);
+// With where the schedule in force stands at `now`, by the clock.
+Json plan_view(const Published& published, Instant now);
+// The schedule in force whole, as planner::schedule_to_json has it without the periods' plans; without one, no periods.
+Json schedule_view(const Published& published, Instant now);
 
 enum class Thing : uint8_t { site, link };
 // What the twin predicts if that site or link went to that state now and nothing were planned anew.

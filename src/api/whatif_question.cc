@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "api/questions.h"
+#include "planner/schedule.h"
 #include "planner/whatif.h"
 
 namespace tandem::api {
@@ -95,7 +96,8 @@ class Telling {
 };
 
 Result<Json> sweep(const Published& published, const Sweep& asked, DeskTask& task) {
-  const grid::Snapshot& grid = *published.state.grid;
+  const auto planned = planner::grid_of_plan(published.state.grid, published.state.plan.get());
+  const grid::Snapshot& grid = *planned;
   Telling telling(task, grid);
   TANDEM_ASSIGN(const Json report, planner::sweep_failures(grid, *published.state.plan, asked.asked, task.clock,
                                                            std::ref(telling), task.over));
@@ -118,7 +120,8 @@ Result<DeskQuestion> read_whatif(const Call& call) {
   } else {
     TANDEM_ASSIGN(const planner::Scenario scenario, read_scenario(body, *call.published->state.grid));
     question.work = [published = call.published, scenario](DeskTask& task) {
-      return planner::fail_together(*published->state.grid, *published->state.plan, scenario, task.left);
+      return planner::fail_together(*planner::grid_of_plan(published->state.grid, published->state.plan.get()),
+                                    *published->state.plan, scenario, task.left);
     };
   }
   if (!call.published->state.plan)

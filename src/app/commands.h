@@ -29,6 +29,7 @@ struct UpOptions {
   std::filesystem::path access_log;          // "-": standard output; empty: none
   std::string otlp_endpoint;                 // empty: requests are not traced
   double trace_ratio = 0.01;                 // of traces that begin here
+  uint32_t periods = 6;                      // of a day that is planned in periods; 0: none is
   std::string policy = "tandem";             // where requests go, or a baseline's name
 };
 int run_up(const UpOptions& options);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "planner/schedule.h"
 
 namespace tandem::app {
 
@@ -142,12 +143,14 @@ void CoreThread::publish_if_changed() {
   auto next = std::make_shared<api::Published>();
   next->state = state;
   next->state.inventory = state.inventory.opened_by(options_.opener);
+  const auto planned =
+      grid_same && lease_fresh ? nullptr : planner::grid_of_plan(state.grid, state.plan.get());
+  if (!grid_same || before->state.preparing != state.preparing) observer_.before_publish(state);
   if (grid_same) {
     next->forecast = before->forecast;
   } else {
-    observer_.before_publish(state);
     next->forecast =
-        twin::forecast(*state.grid, state.plan ? planner::assignment_of(*state.grid, *state.plan) : twin::Assignment{});
+        twin::forecast(*planned, state.plan ? planner::assignment_of(*planned, *state.plan) : twin::Assignment{});
   }
   if (grid_same && lease_fresh) {
     next->table = before->table;
@@ -158,7 +161,7 @@ void CoreThread::publish_if_changed() {
     options.published_at = now;
     options.valid_until = now + options_.table_validity;
     options.emulator = options_.emulator;
-    next->table = planner::make_routing_table(*state.grid, state.plan ? *state.plan : none, options);
+    next->table = planner::make_routing_table(*planned, state.plan ? *state.plan : none, options);
   }
   published_.store(next);
   observer_.published(before.get(), next);

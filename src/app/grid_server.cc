@@ -73,6 +73,15 @@ class RecordFan final : public gateway::RecordSink {
   std::vector<gateway::RecordSink*> sinks_;
 };
 
+// The plan in force, and what the next period adds where that is prepared.
+v1::Plan running_plan(const control::State& state, const grid::Snapshot& grid) {
+  if (state.schedule && state.preparing)
+    for (const v1::ScheduledPeriod& period : state.schedule->periods())
+      if (planner::period_of(period.plan().hours()) == state.preparing)
+        return planner::with_replicas_of(grid, *state.plan, period.plan());
+  return *state.plan;
+}
+
 // One thread of the gateway and the API: its own io_context, client, and listener on the shared port.
 struct Front {
   asio::io_context context{1};
@@ -87,6 +96,7 @@ struct Front {
 
 class RunningGrid final : public GridServer, public CoreObserver, public api::DecisionSource {
  public:
+  explicit RunningGrid(const Clock* clock) : clock_(clock != nullptr ? *clock : machine_clock_) {}
   ~RunningGrid() override { stop(); }
 
   Result<void> open(const GridServerOptions& options);
@@ -121,11 +131,13 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
 
   void submit_quietly(std::vector<log::Event> events, const char* what);
   void power_sites(const grid::Snapshot& grid);
+  void run_engines(const grid::Snapshot& grid, const v1::Plan& plan);
   void tell_spending(const api::Published& now, bool with_open);
   void tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after);
 
   std::string site_;  // where this process stands, as it was told; empty: it was not
-  SystemClock clock_;
+  SystemClock machine_clock_;
+  const Clock& clock_;
   Metrics metrics_;
   api::Feed feed_;
   gateway::SharedState gateways_;
@@ -143,6 +155,8 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   std::unique_ptr<runtime::EngineHost> engines_;
   std::thread engines_thread_;
   std::vector<std::string> dark_sites_;            // cut at the engines, ascending; of the core's thread
+  std::optional<v1::Plan> running_;                // whose emulated engines run; likewise
+  bool is_handing_over_ = false;                   // those of the plan before run beside them; likewise
   std::unique_ptr<runtime::Predictor> predictor_;  // null: no models are served
   std::unique_ptr<api::OpenInference> inference_;
   std::unique_ptr<PlanWorker> planner_;
@@ -198,17 +212,13 @@ Result<void> RunningGrid::open_core(const GridServerOptions& options) {
   control::CoreOptions core_options;
   core_options.epoch = head.header.epoch + 1;
   core_options.sealer = vault_.get();
+  core_options.planning.periods_max = options.periods_max;
   TANDEM_ASSIGN(std::unique_ptr<control::Core> core, control::Core::open(*log_, checkpoints_.get(), core_options));
   for (const std::string& source : open_imports(core->state().inventory))
     log_warning("an import of '{}' has not come to its end: part of it may be missing; import it again", source);
   checkpoint_writer_ = std::make_unique<CheckpointWriter>(*checkpoints_, core->opened_from());
-  planner_ = std::make_unique<PlanWorker>(clock_, [this](PlanWorker::Result result) {
-    log::Event event;
-    event.set_actor("job:planner");
-    event.mutable_plan_proposed()->set_solve_ms(result.solve_ms);
-    *event.mutable_plan_proposed()->mutable_plan() = std::move(result.plan);
-    submit_quietly({std::move(event)}, "a plan");
-  });
+  planner_ = std::make_unique<PlanWorker>(
+      clock_, [this](log::Event event) { submit_quietly({std::move(event)}, "what a planning job brought back"); });
   CoreThreadOptions thread_options;
   thread_options.opener = vault_;
   thread_options.emulator = {"127.0.0.1", engines_->port(), "", true};
@@ -411,7 +421,16 @@ void RunningGrid::power_sites(const grid::Snapshot& grid) {
 void RunningGrid::before_publish(const control::State& state) {
   power_sites(*state.grid);
   if (!state.plan) return;
-  if (auto set = engines_->set_engines(emulated_engines(*state.grid, *state.plan)); !set)
+  // Make before break: what ran goes on until the table that sends it nothing is published.
+  const auto grid = planner::grid_of_plan(state.grid, state.plan.get());
+  const v1::Plan wanted = running_plan(state, *grid);
+  is_handing_over_ = running_.has_value();
+  run_engines(*grid, running_ ? planner::with_replicas_of(*grid, wanted, *running_) : wanted);
+  running_ = wanted;
+}
+
+void RunningGrid::run_engines(const grid::Snapshot& grid, const v1::Plan& plan) {
+  if (auto set = engines_->set_engines(emulated_engines(grid, plan)); !set)
     log_error("the plan's engines could not be started: {}", to_string(set.error()));
 }
 
@@ -423,6 +442,7 @@ void RunningGrid::published(const api::Published* before, const std::shared_ptr<
   search_follower_->offer(sealed);
   const bool new_table = before == nullptr || before->table != now->table;
   if (new_table) gateways_.publish(now->table);
+  if (std::exchange(is_handing_over_, false)) run_engines(*now->state.grid, *running_);
   if (new_table || !before->state.accounts.shares_all(now->state.accounts)) tell_spending(*now, before == nullptr);
   const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
   if (same) return;
@@ -480,7 +500,7 @@ void RunningGrid::committed(log::Offset first, log::Offset last) {
 }
 
 void RunningGrid::plan_wanted(const control::PendingPlan& wanted, const control::State& state) {
-  planner_->want(wanted, state.grid, state.plan);
+  planner_->want(wanted, control::input_of(wanted, state));
 }
 
 Json RunningGrid::recent(size_t count_max) const {
@@ -520,7 +540,7 @@ void RunningGrid::submit_quietly(std::vector<log::Event> events, const char* wha
 }  // namespace
 
 Result<std::unique_ptr<GridServer>> GridServer::start(const GridServerOptions& options) {
-  auto grid = std::make_unique<RunningGrid>();
+  auto grid = std::make_unique<RunningGrid>(options.clock);
   TANDEM_TRY(grid->open(options));
   return grid;
 }

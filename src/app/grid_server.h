@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "grid/nouns.h"
 #include "routing/baseline.h"
 
@@ -31,8 +32,10 @@ struct GridServerOptions {
   std::filesystem::path access_log;  // "-": standard output; empty: none
   std::string otlp_endpoint;         // see telemetry::parse_otlp_endpoint; empty: requests are not traced
   double trace_ratio = 0.01;         // of traces that begin here, [0, 1]
+  uint32_t periods_max = 6;  // of a day whose demand or radio reserve changes, [0, 24]; 0 and 1: not planned in periods
   // On the plan's replicas requests go where this says instead. To measure against: it knows no promise and no queue.
   std::optional<routing::Baseline> baseline = std::nullopt;
+  const Clock* clock = nullptr;  // that outlives the server; null: the machine's
 };
 
 class GridServer {

@@ -71,6 +71,12 @@ void add_up(CLI::App& app, int& status) {
       ->needs("--otlp-endpoint")
       ->capture_default_str();
   command
+      ->add_option("--periods", options->periods,
+                   "Where demand or radio reserve changes over the day: plan it in so many periods at most, each with "
+                   "its own replicas; 0: one plan, for the busiest hours")
+      ->capture_default_str()
+      ->check(CLI::Range(0u, 24u));
+  command
       ->add_option("--policy", options->policy,
                    "Where requests go: tandem, or to measure against it nearest, cheapest, least-load, round-robin, "
                    "prefix-hash")

@@ -1,4 +1,5 @@
-// Runs plan jobs on a thread of their own, the newest wanted first; a job that a newer one overtakes is stopped.
+// Runs the jobs that make plans and schedules on a thread of their own, the newest wanted first; a job that a newer one
+// overtakes is stopped.
 #pragma once
 
 #include <condition_variable>
@@ -15,28 +16,22 @@ namespace tandem::app {
 
 class PlanWorker {
  public:
-  struct Result {
-    v1::Plan plan;
-    double solve_ms = 0;
-  };
-  // `done` is called on the worker's thread with each plan that was not overtaken.
-  explicit PlanWorker(const Clock& clock, std::function<void(Result)> done);
+  // `done` is called on the worker's thread with the event that each job which was not overtaken brings back.
+  PlanWorker(const Clock& clock, std::function<void(log::Event)> done);
   ~PlanWorker();
 
-  void want(const control::PendingPlan& wanted, std::shared_ptr<const grid::Snapshot> grid,
-            std::shared_ptr<const v1::Plan> incumbent);
+  void want(const control::PendingPlan& wanted, control::JobInput input);
 
  private:
   struct Job {
     control::PendingPlan wanted;
-    std::shared_ptr<const grid::Snapshot> grid;
-    std::shared_ptr<const v1::Plan> incumbent;
+    control::JobInput input;
     std::stop_source stop;
   };
   void run();
 
   const Clock& clock_;
-  std::function<void(Result)> done_;
+  std::function<void(log::Event)> done_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::optional<Job> next_;

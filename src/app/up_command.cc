@@ -70,6 +70,7 @@ Result<void> up(const UpOptions& options) {
   server_options.prediction_threads = options.prediction_threads;
   server_options.prediction_memory_mb = options.prediction_memory_mb;
   server_options.site = options.site;
+  server_options.periods_max = options.periods;
   for (const std::string& proxy : options.trusted_proxies) {
     TANDEM_ASSIGN(const grid::Prefix prefix, parse_proxy(proxy));
     server_options.trusted_proxies.push_back(prefix);

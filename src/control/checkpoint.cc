@@ -140,6 +140,11 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
   checkpoint.set_plan_not_before_ns(state.plan_not_before.ns);
   checkpoint.set_refused_as_is(state.refused_as_is);
   if (state.unsearched_since) checkpoint.set_unsearched_since_ns(state.unsearched_since->ns);
+  if (state.schedule) *checkpoint.mutable_schedule() = *state.schedule;
+  checkpoint.set_schedule_offset(state.schedule_offset);
+  checkpoint.set_schedule_stale(state.schedule_stale);
+  checkpoint.set_schedule_not_before_ns(state.schedule_not_before.ns);
+  if (state.preparing) *checkpoint.mutable_preparing() = planner::to_message(*state.preparing);
   checkpoint.set_state_sha256(std::string(whole_hash(state).view()));
   if (state.pending) {
     v1::PendingPlan& pending = *checkpoint.mutable_pending();
@@ -150,6 +155,8 @@ void encode_checkpoint(const State& state, const CheckpointStore::Sink& sink) {
     pending.set_anew(state.pending->anew);
     pending.set_reason(state.pending->reason);
     pending.set_requested_at_ns(state.pending->requested_at.ns);
+    if (state.pending->hours) *pending.mutable_hours() = planner::to_message(*state.pending->hours);
+    pending.set_periods_max(state.pending->periods_max);
   }
   const std::string part = checkpoint.SerializeAsString();
   std::string branches;
@@ -192,11 +199,19 @@ Result<State> decode_checkpoint(std::string_view bytes) {
   state.plan_not_before = {checkpoint.plan_not_before_ns()};
   state.refused_as_is = checkpoint.refused_as_is();
   if (checkpoint.has_unsearched_since_ns()) state.unsearched_since = Instant{checkpoint.unsearched_since_ns()};
+  if (checkpoint.has_schedule())
+    state.schedule = std::make_shared<const v1::Schedule>(std::move(*checkpoint.mutable_schedule()));
+  state.schedule_offset = checkpoint.schedule_offset();
+  state.schedule_stale = checkpoint.schedule_stale();
+  state.schedule_not_before = {checkpoint.schedule_not_before_ns()};
+  if (checkpoint.has_preparing()) state.preparing = planner::period_of(checkpoint.preparing());
   if (checkpoint.has_pending()) {
     const v1::PendingPlan& pending = checkpoint.pending();
     state.pending = PendingPlan{pending.plan_id(),          pending.base(), pending.seed(),
                                 pending.work_limit(),       pending.anew(), pending.reason(),
                                 {pending.requested_at_ns()}};
+    if (pending.has_hours()) state.pending->hours = planner::period_of(pending.hours());
+    state.pending->periods_max = pending.periods_max();
   }
   if (whole_hash(state).view() != checkpoint.state_sha256())
     return fail(ErrorCode::corrupt, "a checkpoint does not give back the state it was made from");

@@ -16,11 +16,13 @@
 #include "inventory/branch.h"
 #include "inventory/inventory.h"
 #include "log/log.h"
+#include "planner/schedule.h"
 #include "tandem/v1/plan.pb.h"
 
 namespace tandem::control {
 
-// A job that the core waits for: its result comes back as an event, late, twice or never.
+// A job that the core waits for: its result comes back as an event, late, twice or never. It makes a plan, or a
+// schedule of at most `periods_max` periods where that is above 0.
 struct PendingPlan {
   std::string plan_id;
   log::Offset base = 0;
@@ -29,6 +31,9 @@ struct PendingPlan {
   bool anew = false;  // searches past the plan in force, and gives way to changes
   std::string reason;
   Instant requested_at;
+  std::optional<planner::DayPeriod> hours = std::nullopt;  // that the plan shall be for; nothing: any
+  uint32_t periods_max = 0;
+  bool is_schedule() const { return periods_max > 0; }
   bool operator==(const PendingPlan&) const = default;
 };
 
@@ -45,6 +50,12 @@ struct State {
   log::Offset replan_after = 0;          // last change that a plan must take in; 0 when the plan is up to date
   Instant plan_not_before;               // after a plan was rejected or failed, when to ask for the next
   bool refused_as_is = false;  // a plan was rejected and nothing has changed since: a quick one would be again
+  // In force: what each hour's plan is; null where nothing changes over the day, and before the first.
+  std::shared_ptr<const v1::Schedule> schedule;
+  log::Offset schedule_offset = 0;              // where it was accepted; 0 without one
+  bool schedule_stale = false;                  // the grid has changed since it was made
+  Instant schedule_not_before;                  // after one was refused or failed, when to ask for the next
+  std::optional<planner::DayPeriod> preparing;  // the period whose replicas are started, that it may begin
   // Since when plans in force are drafts or mended ones; nothing where the grid was searched whole for the last.
   std::optional<Instant> unsearched_since;
   Accounts accounts;
@@ -71,14 +82,50 @@ Digest state_hash(const State& state);
 // And over the rest, by which this version tells when plans are due.
 Digest whole_hash(const State& state);
 
+// The clock, twice: as the log stamps its batches, which never goes back; and as it was read, which tells the hours.
+struct Now {
+  Instant time;
+  Instant clock;
+};
+
+struct PlanningOptions {
+  uint64_t work_limit = 10'000;
+  uint32_t periods_max = 6;  // of a day that is planned in periods, [0, planner::kPeriodsMax]; 0 and 1: none is
+};
+
 // What is due in a state whatever comes in. A plan is asked for when something has changed since the last one and none
 // is pending, and asked for again when one is overdue. After a change it is a quick one: the plan in force mended, and
 // of a large grid, until a whole plan is there, a draft (planner::WorkLimit). The grid is searched whole at once after
 // a draft, after it was quiet for kQuiet, after a quick plan was rejected that would be the same again, and at the
 // latest kPostponedMax after plans began to be quick. Until then such a search gives way to changes.
+// Where demand or radio reserve changes over the day a schedule is asked for when the plan in force is whole and was so
+// for kQuiet; it gives way to any change, and is made again once the grid is quiet after one.
 inline constexpr Duration kQuiet = seconds(30);         // a burst of alarms is over by then
 inline constexpr Duration kPostponedMax = minutes(10);  // changes then wait for the search: of a nation a minute or two
-std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit);
+std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options);
+
+// Where a moment stands in a schedule in force: in which of its periods, since when and until when.
+struct PeriodAt {
+  int period = 0;
+  Instant begins_at, ends_at;
+};
+PeriodAt period_at(const v1::Schedule& schedule, Instant clock);
+const v1::Plan& plan_at(const v1::Schedule& schedule, Instant clock);     // of that period
+PeriodAt period_after(const v1::Schedule& schedule, const PeriodAt& at);  // the same again where there is one alone
+
+// What the clock brings about, in a state whose `grid` is fresh where `is_turning`: the period begins that the schedule
+// has now, where the grid bears its plan, else a plan for its hours is asked for, made from that; before it, by its
+// lead, what it adds is started.
+bool is_turning(const State& state, Instant clock);
+std::vector<log::Event> turn(const State& state, Now now, const PlanningOptions& options);
+
+// What a pending job starts from: the grid that its plan must hold for, and what was before, null where nothing was.
+struct JobInput {
+  std::shared_ptr<const grid::Snapshot> grid;
+  std::shared_ptr<const v1::Plan> incumbent;
+  std::shared_ptr<const v1::Schedule> schedule = nullptr;
+};
+JobInput input_of(const PendingPlan& pending, const State& state);
 
 // Where checkpoints are kept. A checkpoint is a convenience: deleting every one loses nothing but time.
 class CheckpointStore {
@@ -118,7 +165,7 @@ class Sealer {
 struct CoreOptions {
   log::Epoch epoch = 1;
   Sealer* sealer = nullptr;  // null: what is personal stands on the log as it came, for good
-  uint64_t plan_work_limit = 10'000;
+  PlanningOptions planning;
   bool append_beside = false;  // a batch is written on a thread of its own while the next is made
 };
 

@@ -64,6 +64,8 @@ State newest_checkpoint(const log::Log& log, const CheckpointStore& checkpoints,
   }
 }
 
+bool proposes(const log::Event& event) { return event.has_plan_proposed() || event.has_schedule_proposed(); }
+
 std::vector<inventory::Erasure> erasures_of(const std::vector<log::Event>& events, log::Offset first) {
   std::vector<inventory::Erasure> erasures;
   for (size_t i = 0; i < events.size(); ++i)
@@ -119,7 +121,7 @@ void Sequencer::pass_time(Instant now) {
 }
 
 Result<log::Offset> Sequencer::admit_one(Draft& draft, log::Event event) const {
-  if (event.has_plan_proposed()) refresh_grid(draft);
+  if (proposes(event)) refresh_grid(draft);
   TANDEM_ASSIGN(std::vector<log::Event> events, step(draft.state, std::move(event), time_));
   TANDEM_ASSIGN(const size_t bytes, size_of(events));
   draft.bytes += bytes;
@@ -139,7 +141,7 @@ Result<log::Offset> Sequencer::admit(Draft& draft, std::vector<log::Event> group
     return fail(ErrorCode::too_large,
                 fmt::format("{} events at once; send at most {}", group.size(), log::kBatchEventsMax / 2));
   if (group.size() == 1) return admit_one(draft, std::move(group.front()));
-  if (std::ranges::any_of(group, &log::Event::has_plan_proposed)) refresh_grid(draft);
+  if (std::ranges::any_of(group, proposes)) refresh_grid(draft);
   Draft trial;
   trial.state = draft.state;
   trial.grid_fresh = draft.grid_fresh;
@@ -236,7 +238,7 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
   Draft draft;
   draft.state = state_;
   const auto flush = [&]() -> Result<void> {
-    for (log::Event& event : due(draft.state, time_, options_.plan_work_limit)) draft.take(std::move(event), time_);
+    for (log::Event& event : due(draft.state, {time_, now}, options_.planning)) draft.take(std::move(event), time_);
     return draft.events.empty() ? Result<void>() : begin_append(draft, outcomes.size());
   };
   const auto refuse_rest = [&](const Error& error) {
@@ -264,7 +266,9 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
 Result<void> Sequencer::tick(Instant now) {
   if (failed_) return tl::unexpected(*failed_);
   pass_time(now);
-  std::vector<log::Event> events = due(state_, time_, options_.plan_work_limit);
+  std::vector<log::Event> events;
+  if (is_turning(state_, now)) events = turn(state(), {time_, now}, options_.planning);
+  if (events.empty()) events = due(state_, {time_, now}, options_.planning);
   if (events.empty()) return {};
   Draft draft;
   draft.state = state_;

@@ -23,14 +23,21 @@ void fold_request(State& state, const v1::PlanRequested& requested, Instant at) 
   pending.anew = requested.anew();
   pending.reason = requested.reason();
   pending.requested_at = at;
+  if (requested.has_hours()) pending.hours = planner::period_of(requested.hours());
+  pending.periods_max = requested.periods_max();
   state.pending = std::move(pending);
   if (state.replan_after <= requested.base_offset()) state.replan_after = 0;
 }
 
 // A plan that came to nothing is asked for again after a moment, so that a planner that errs does not fill the log; a
-// search beside a plan that stands is postponed instead.
+// search beside a plan that stands is postponed instead, and so is a schedule.
 void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, Instant at) {
   constexpr Duration kPause = seconds(1);
+  if (state.pending && state.pending->is_schedule() && state.pending->plan_id == plan_id) {
+    state.pending.reset();
+    state.schedule_not_before = at + kPostponedMax;
+    return;
+  }
   const bool searched = state.pending && state.pending->anew && state.plan && state.unsearched_since;
   // Asked for while nothing had changed: not for want of another plan, nor instead of a quick one (step.cc).
   const bool in_quiet =
@@ -41,11 +48,25 @@ void fold_no_plan(State& state, const std::string& plan_id, log::Offset offset, 
   state.plan_not_before = at + kPause;
 }
 
-void fold_acceptance(State& state, const v1::Plan& plan, log::Offset offset, Instant at) {
-  state.plan = std::make_shared<const v1::Plan>(plan);
+void end_schedule(State& state) {
+  state.schedule.reset();
+  state.schedule_offset = 0;
+  state.schedule_stale = false;
+  state.preparing.reset();
+}
+
+// A plan that is for any hour ends the schedule.
+void put_in_force(State& state, std::shared_ptr<const v1::Plan> plan, log::Offset offset, Instant at) {
+  if (!plan->has_hours()) end_schedule(state);
+  if (plan->has_hours() && state.preparing == planner::period_of(plan->hours())) state.preparing.reset();
+  state.plan = std::move(plan);
   state.plan_offset = offset;
   state.plan_at = at;
   state.refused_as_is = false;
+}
+
+void fold_acceptance(State& state, const v1::Plan& plan, log::Offset offset, Instant at) {
+  put_in_force(state, std::make_shared<const v1::Plan>(plan), offset, at);
   clear_pending(state, plan.id());
   if (!plan.draft() && !plan.mended())
     state.unsearched_since.reset();
@@ -53,8 +74,36 @@ void fold_acceptance(State& state, const v1::Plan& plan, log::Offset offset, Ins
     state.unsearched_since = at;
 }
 
+void fold_schedule(State& state, const v1::Schedule& schedule, log::Offset offset) {
+  if (schedule.periods().empty()) return;
+  state.schedule = std::make_shared<const v1::Schedule>(schedule);
+  state.schedule_offset = offset;
+  state.schedule_stale = state.replan_after > 0;
+  state.schedule_not_before = {};
+  state.preparing.reset();
+  clear_pending(state, schedule.id());
+}
+
+// What the grid has become since the schedule was made its plan does not know: it is mended at once. So it is where a
+// plan was being made for hours that are over.
+void fold_begin(State& state, const v1::PeriodBegun& begun, log::Offset offset, Instant at) {
+  if (!state.schedule || state.schedule->id() != begun.schedule_id()) return;
+  const planner::DayPeriod hours = planner::period_of(begun.hours());
+  for (const v1::ScheduledPeriod& period : state.schedule->periods()) {
+    if (planner::period_of(period.plan().hours()) != hours) continue;
+    auto plan = std::make_shared<v1::Plan>(period.plan());
+    plan->set_id(begun.plan_id());
+    plan->set_reason(begun.reason());
+    put_in_force(state, std::move(plan), offset, at);
+    state.unsearched_since.reset();
+    const bool is_over = state.pending && !state.pending->is_schedule() && state.pending->hours != hours;
+    if (is_over) state.pending.reset();
+    if (is_over || state.schedule_stale) state.replan_after = offset;
+  }
+}
+
 // The same message gives the same bytes in every run of every version that knows its fields.
-std::string deterministic_bytes(const v1::Plan& plan) {
+std::string deterministic_bytes(const google::protobuf::MessageLite& plan) {
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
   google::protobuf::io::CodedOutputStream coded(&stream);
@@ -84,6 +133,7 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
     changes.add(change);
     state.replan_after = offset;
     state.refused_as_is = false;
+    state.schedule_stale = state.schedule != nullptr;
   }
   switch (event.body_case()) {
     case log::Event::kPlanRequested: fold_request(state, event.plan_requested(), at); break;
@@ -95,6 +145,12 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
       break;
     }
     case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
+    case log::Event::kScheduleAccepted: fold_schedule(state, event.schedule_accepted().schedule(), offset); break;
+    case log::Event::kPeriodPrepared:
+      if (state.schedule && state.schedule->id() == event.period_prepared().schedule_id())
+        state.preparing = planner::period_of(event.period_prepared().hours());
+      break;
+    case log::Event::kPeriodBegun: fold_begin(state, event.period_begun(), offset, at); break;
     case log::Event::kWindowSealed: state.accounts.fold(event.window_sealed()); break;
     default: break;  // facts are the inventory's; the rest is kept for people and checks, and changes nothing here
   }
@@ -119,6 +175,7 @@ Digest state_hash(const State& state) {
     hasher.update(state.pending->base).update(state.pending->seed).update(state.pending->work_limit);
     hasher.update(static_cast<uint64_t>(state.pending->requested_at.ns));
   }
+  if (state.schedule) hasher.update(sha256(deterministic_bytes(*state.schedule)).view()).update(state.schedule_offset);
   return hasher.finish();
 }
 
@@ -128,6 +185,15 @@ Digest whole_hash(const State& state) {
   hasher.update(uint64_t{state.refused_as_is}).update(uint64_t{state.unsearched_since.has_value()});
   if (state.unsearched_since) hasher.update(static_cast<uint64_t>(state.unsearched_since->ns));
   if (state.pending) hasher.update(sha256(state.pending->reason).view()).update(uint64_t{state.pending->anew});
+  // What a grid that is the same all day never has leaves no trace: checkpoints of earlier versions stay good.
+  const auto hash_hours = [&](uint64_t name, const std::optional<planner::DayPeriod>& hours) {
+    if (hours) hasher.update(name).update(uint64_t{hours->from_hour}).update(uint64_t{hours->hours});
+  };
+  hash_hours(1, state.preparing);
+  if (state.pending) hash_hours(2, state.pending->hours);
+  if (state.pending && state.pending->is_schedule()) hasher.update(uint64_t{state.pending->periods_max});
+  if (state.schedule_stale) hasher.update(uint64_t{3});
+  if (state.schedule_not_before.ns != 0) hasher.update(static_cast<uint64_t>(state.schedule_not_before.ns));
   return hasher.finish();
 }
 

@@ -235,13 +235,28 @@ Result<void> is_awaited(const State& state, const std::string& plan_id) {
               fmt::format("no plan '{}' is awaited: it came late, or twice", plan_id.substr(0, 64)));
 }
 
-Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event) {
-  TANDEM_TRY(is_awaited(state, event.plan_proposed().plan().id()));
-  std::vector<log::Event> events;
-  v1::PlanProposed& proposed = *events.emplace_back(std::move(event)).mutable_plan_proposed();
+log::Event refused(const std::string& plan_id, const std::vector<std::string>& violations) {
   log::Event verdict;
   verdict.set_actor("core");
-  const std::vector<std::string> violations = planner::violations(*state.grid, proposed.plan());
+  v1::PlanRejected& rejected = *verdict.mutable_plan_rejected();
+  rejected.set_plan_id(plan_id);
+  for (size_t i = 0; i < std::min(violations.size(), kViolationsNamed); ++i) rejected.add_violations(violations[i]);
+  if (violations.size() > kViolationsNamed)
+    rejected.add_violations(fmt::format("and {} more", violations.size() - kViolationsNamed));
+  return verdict;
+}
+
+Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event) {
+  TANDEM_TRY(is_awaited(state, event.plan_proposed().plan().id()));
+  if (state.pending->is_schedule()) return fail(ErrorCode::invalid_argument, "a schedule is awaited, and no plan");
+  std::vector<log::Event> events;
+  v1::PlanProposed& proposed = *events.emplace_back(std::move(event)).mutable_plan_proposed();
+  proposed.mutable_plan()->clear_hours();
+  if (state.pending->hours) *proposed.mutable_plan()->mutable_hours() = planner::to_message(*state.pending->hours);
+  log::Event verdict;
+  verdict.set_actor("core");
+  const std::vector<std::string> violations =
+      planner::violations(*planner::grid_of_plan(state.grid, &proposed.plan()), proposed.plan());
   if (violations.empty()) {
     *verdict.mutable_plan_accepted()->mutable_plan() = proposed.plan();
     verdict.mutable_plan_accepted()->mutable_plan()->set_reason(state.pending->reason);
@@ -250,12 +265,48 @@ Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event
     proposed.mutable_plan()->clear_demands();
     proposed.mutable_plan()->clear_deployments();
   } else {
-    verdict.mutable_plan_rejected()->set_plan_id(proposed.plan().id());
-    v1::PlanRejected& rejected = *verdict.mutable_plan_rejected();
-    for (size_t i = 0; i < std::min(violations.size(), kViolationsNamed); ++i) rejected.add_violations(violations[i]);
-    if (violations.size() > kViolationsNamed)
-      rejected.add_violations(fmt::format("and {} more", violations.size() - kViolationsNamed));
+    verdict = refused(proposed.plan().id(), violations);
   }
+  events.push_back(std::move(verdict));
+  return events;
+}
+
+// What is wrong with a schedule on this grid: its hours, or of a period's plan what it breaks there.
+std::vector<std::string> faults_of(const State& state, const v1::Schedule& schedule) {
+  std::vector<std::string> faults;
+  uint32_t hours = 0;
+  for (int i = 0; i < schedule.periods_size(); ++i) {
+    const v1::Plan& plan = schedule.periods(i).plan();
+    const uint32_t after = i == 0 ? plan.hours().from_hour() : schedule.periods(i - 1).plan().hours().from_hour();
+    const uint32_t from = plan.hours().from_hour(), next = i + 1 < schedule.periods_size()
+                                                               ? schedule.periods(i + 1).plan().hours().from_hour()
+                                                               : schedule.periods(0).plan().hours().from_hour() + 24;
+    hours += plan.hours().hours();
+    if (from >= 24 || from < after || plan.hours().hours() == 0 || from + plan.hours().hours() != next)
+      return {fmt::format("its periods do not make up a day: {} hours from {}", plan.hours().hours(), from)};
+    if (plan.moves() > 0) faults.push_back(fmt::format("the plan from {}:00 counts moves, which the day counts", from));
+    for (const std::string& violation : planner::violations(*planner::grid_of_plan(state.grid, &plan), plan))
+      faults.push_back(fmt::format("from {}:00: {}", from, violation));
+  }
+  if (hours != 24) return {"its periods do not make up a day"};
+  return faults;
+}
+
+Result<std::vector<log::Event>> settle_schedule(const State& state, log::Event event) {
+  TANDEM_TRY(is_awaited(state, event.schedule_proposed().schedule().id()));
+  if (!state.pending->is_schedule()) return fail(ErrorCode::invalid_argument, "a plan is awaited, and no schedule");
+  std::vector<log::Event> events;
+  v1::ScheduleProposed& proposed = *events.emplace_back(std::move(event)).mutable_schedule_proposed();
+  log::Event verdict;
+  verdict.set_actor("core");
+  if (const auto faults = faults_of(state, proposed.schedule()); !faults.empty()) {
+    verdict = refused(proposed.schedule().id(), faults);
+  } else {
+    *verdict.mutable_schedule_accepted()->mutable_schedule() = proposed.schedule();
+    verdict.mutable_schedule_accepted()->mutable_schedule()->set_reason(state.pending->reason);
+    verdict.mutable_schedule_accepted()->set_solve_ms(proposed.solve_ms());
+  }
+  proposed.mutable_schedule()->clear_periods();
   events.push_back(std::move(verdict));
   return events;
 }
@@ -333,6 +384,7 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
       TANDEM_TRY(admit_seen(state.inventory, event.entities_seen()));
       return alone(std::move(event));
     case log::Event::kPlanProposed: return settle_plan(state, std::move(event));
+    case log::Event::kScheduleProposed: return settle_schedule(state, std::move(event));
     case log::Event::kPlanFailed:
       TANDEM_TRY(is_awaited(state, event.plan_failed().plan_id()));
       return alone(std::move(event));
@@ -350,71 +402,13 @@ Result<std::vector<log::Event>> step(const State& state, log::Event event, Insta
     case log::Event::kPlanRequested:
     case log::Event::kPlanAccepted:
     case log::Event::kPlanRejected:
+    case log::Event::kScheduleAccepted:
+    case log::Event::kPeriodPrepared:
+    case log::Event::kPeriodBegun:
       return fail(ErrorCode::invalid_argument, "plans are asked for, accepted and rejected by the core alone");
     case log::Event::BODY_NOT_SET: break;
   }
   return fail(ErrorCode::invalid_argument, "an event without a body says nothing");
-}
-
-namespace {
-
-struct Asked {
-  uint64_t work_limit = 0;
-  bool anew = false;
-  std::string reason;
-};
-
-// The plan that is due now, where one is.
-std::optional<Asked> asked_for(const State& state, Instant now, uint64_t whole) {
-  constexpr size_t kWholeAtOnce = 2'000;  // demands: a whole plan of more takes too long to be without one meanwhile
-  const size_t demands = state.inventory.size("demand");
-  // A job that has not come back after this long is lost. Plans take a second, and of nations minutes on a busy
-  // machine. A search that nobody waits for has longer: asking for it again begins it anew.
-  const Duration overdue_after =
-      seconds(state.pending && state.pending->anew ? 180 : 60) + milliseconds(60 * static_cast<int64_t>(demands));
-  const bool changed = state.replan_after > 0;
-  const bool lost = state.pending && now - state.pending->requested_at > overdue_after;
-  if (lost && !(state.pending->anew && changed))
-    return Asked{state.pending->work_limit, state.pending->anew,
-                 fmt::format("{} has not come back", state.pending->plan_id)};
-
-  const bool postponed = state.unsearched_since && now - *state.unsearched_since >= kPostponedMax;
-  const bool gives_way = state.pending && state.pending->anew && changed && (!postponed || lost);
-  if (now < state.plan_not_before || (state.pending && !gives_way)) return std::nullopt;
-
-  const bool has_draft = state.plan && state.plan->draft();
-  const bool drafts = state.plan ? has_draft : demands > kWholeAtOnce;
-  if (whole > 0 && state.refused_as_is)
-    return Asked{whole, true, "the last plan was refused, and the grid is as it was: a quick one would be the same"};
-  if (whole > 0 && postponed && !lost)
-    return Asked{whole, true,
-                 fmt::format("searched again after {:.0f} min of quick plans", kPostponedMax.seconds() / 60)};
-  if (changed)
-    return Asked{drafts ? 0 : whole, false, fmt::format("the grid changed at offset {}", state.replan_after)};
-  if (whole == 0 || !state.unsearched_since) return std::nullopt;
-  if (*state.unsearched_since > state.plan_at) return std::nullopt;  // one came to nothing, and all is as it was
-  if (has_draft) return Asked{whole, true, fmt::format("{} is a draft", state.plan->id())};
-  if (now - state.plan_at < kQuiet) return std::nullopt;
-  return Asked{whole, true, "searched again after the grid was quiet"};
-}
-
-}  // namespace
-
-std::vector<log::Event> due(const State& state, Instant now, uint64_t plan_work_limit) {
-  if (state.inventory.size("pool") == 0 || state.inventory.size("demand") == 0) return {};
-  std::optional<Asked> asked = asked_for(state, now, plan_work_limit);
-  if (!asked) return {};
-  const log::Offset base = state.inventory.offset();
-  log::Event event;
-  event.set_actor("core");
-  v1::PlanRequested& requested = *event.mutable_plan_requested();
-  requested.set_plan_id(fmt::format("plan-{}", base + 1));
-  requested.set_base_offset(base);
-  requested.set_seed(base);
-  requested.set_work_limit(asked->work_limit);
-  requested.set_anew(asked->anew);
-  requested.set_reason(std::move(asked->reason));
-  return {std::move(event)};
 }
 
 }  // namespace tandem::control

@@ -126,6 +126,16 @@ std::string summary_of(const v1::Plan& plan) {
 // A summary is for people: whole seconds.
 std::string to_the_second(int64_t at_ns) { return format_rfc3339({at_ns}).substr(0, 19) + "Z"; }
 
+std::string summary_of(const v1::Schedule& schedule) {
+  return fmt::format("{}: {} periods, {:.2f} EUR a day, bound {:.2f}, {} moves{}{}", schedule.id(),
+                     schedule.periods_size(), schedule.day().eur(), schedule.bound_eur_per_day(),
+                     schedule.day().moves(), schedule.reason().empty() ? "" : "; ", schedule.reason());
+}
+
+std::string hours_text(const v1::PlannedHours& hours) {
+  return fmt::format("{}:00 to {}:00 UTC", hours.from_hour(), (hours.from_hour() + hours.hours() - 1) % 24 + 1);
+}
+
 std::string summary_of(const v1::WindowSealed& window) {
   return fmt::format("{}: {} rows from {} to {}", window.table(), window.rows(), to_the_second(window.from_ns()),
                      to_the_second(window.to_ns()));
@@ -192,6 +202,16 @@ std::string summary_of_body(const Event& event) {
                          event.plan_rejected().violations_size() > 0 ? ", first: " : "",
                          event.plan_rejected().violations_size() > 0 ? event.plan_rejected().violations(0) : "");
     case Event::kPlanFailed: return fmt::format("{}: {}", event.plan_failed().plan_id(), event.plan_failed().error());
+    case Event::kScheduleProposed:  // whole in the event that accepts it
+      return fmt::format("{}: {:.2f} EUR a day, in {:.0f} ms", event.schedule_proposed().schedule().id(),
+                         event.schedule_proposed().schedule().day().eur(), event.schedule_proposed().solve_ms());
+    case Event::kScheduleAccepted: return summary_of(event.schedule_accepted().schedule());
+    case Event::kPeriodPrepared:
+      return fmt::format("{} of {}: replicas that it adds are started", hours_text(event.period_prepared().hours()),
+                         event.period_prepared().schedule_id());
+    case Event::kPeriodBegun:
+      return fmt::format("{}: {}, {} moves", event.period_begun().plan_id(), event.period_begun().reason(),
+                         event.period_begun().moves());
     case Event::kRoutingTablePublished:
       return fmt::format("{} from {}, valid until {}", event.routing_table_published().plan_id(),
                          event.routing_table_published().from_offset(),

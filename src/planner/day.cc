@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
+#include <utility>
 
 #include "base/check.h"
 #include "planner/problem.h"
@@ -162,7 +164,42 @@ grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& pe
   return result;
 }
 
-std::vector<DayPeriod> cut_day(const grid::Snapshot& snapshot, const DayWorth& worth, uint32_t periods_max) {
+bool varies_over_day(const grid::Snapshot& snapshot) {
+  const auto varies = [](const HourLevels& levels) {
+    return std::adjacent_find(levels.begin(), levels.end(), std::not_equal_to<>()) != levels.end();
+  };
+  std::vector<bool> profile_varies;
+  for (const grid::DayProfile& profile : snapshot.day_profiles)
+    profile_varies.push_back(varies(rate_levels(profile, 0)));
+  for (const grid::Demand& demand : snapshot.demands)
+    if (demand.day_profile.valid() && profile_varies[demand.day_profile.value]) return true;
+  for (const grid::Pool& pool : snapshot.pools)
+    if (!pool.radio_reserve.empty() && varies(reserve_levels(pool))) return true;
+  return false;
+}
+
+v1::PlannedHours to_message(const DayPeriod& period) {
+  v1::PlannedHours hours;
+  hours.set_from_hour(period.from_hour);
+  hours.set_hours(period.hours);
+  return hours;
+}
+
+DayPeriod period_of(const v1::PlannedHours& hours) { return {hours.from_hour(), hours.hours()}; }
+
+std::shared_ptr<const grid::Snapshot> grid_of_plan(std::shared_ptr<const grid::Snapshot> snapshot,
+                                                   const v1::PlannedHours* hours) {
+  if (hours == nullptr || !snapshot) return snapshot;
+  return std::make_shared<const grid::Snapshot>(grid_of_hours(*snapshot, period_of(*hours)));
+}
+
+std::shared_ptr<const grid::Snapshot> grid_of_plan(std::shared_ptr<const grid::Snapshot> snapshot,
+                                                   const v1::Plan* plan) {
+  return grid_of_plan(std::move(snapshot), plan != nullptr && plan->has_hours() ? &plan->hours() : nullptr);
+}
+
+std::vector<DayPeriod> cut_day(const grid::Snapshot& snapshot, const DayWorth& worth, uint32_t periods_max,
+                               std::span<const DayPeriod> standing) {
   CHECK(periods_max >= 1 && periods_max <= kPeriodsMax);
   const DayChanges changes = changes_of(snapshot, worth);
   if (changes.worth.empty()) return {{0, kHours}};
@@ -176,6 +213,11 @@ std::vector<DayPeriod> cut_day(const grid::Snapshot& snapshot, const DayWorth& w
   const auto enough = std::find_if(best.begin(), best.end(), [&](const DayCut& cut) {
     return cut.waste <= best.back().waste + kWorthAPeriod * changes.all;
   });
+  if (!standing.empty() && standing.size() <= periods_max) {
+    double wasted = 0;
+    for (const DayPeriod& period : standing) wasted += waste[period.from_hour][period.hours - 1];
+    if (wasted <= enough->waste + kWorthAPeriod * changes.all) return {standing.begin(), standing.end()};
+  }
   std::vector<DayPeriod> periods = enough->periods;
   if (periods.size() == 1) return {{0, kHours}};
   std::sort(periods.begin(), periods.end(),

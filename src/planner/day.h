@@ -1,6 +1,7 @@
 // The hours of a day: what varies over them, and where to cut.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "planner/schedule.h"
@@ -14,7 +15,9 @@ struct DayWorth {
 };
 
 // The cut of the day into at most so many periods that loses least by taking every hour for the busiest of its period;
-// fewer where that loses hardly more. By from_hour. O(what varies · 24² + periods · 24³).
-std::vector<DayPeriod> cut_day(const grid::Snapshot& snapshot, const DayWorth& worth, uint32_t periods_max);
+// fewer where that loses hardly more; and `standing`, a cut by from_hour or nothing, where it does. By from_hour.
+// O(what varies · 24² + periods · 24³).
+std::vector<DayPeriod> cut_day(const grid::Snapshot& snapshot, const DayWorth& worth, uint32_t periods_max,
+                               std::span<const DayPeriod> standing = {});
 
 }  // namespace tandem::planner

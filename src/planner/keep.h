@@ -20,7 +20,4 @@ struct KeptPeriod {
 // each other, the first the last. O(deployments · periods² · different numbers of replicas²).
 void keep_replicas(std::span<KeptPeriod> day, double move_penalty_eur);
 
-// Σ |a − b| of the replicas of each deployment; both plans ascending by id, as they are made.
-uint32_t moves_between(const v1::Plan& a, const v1::Plan& b);
-
 }  // namespace tandem::planner

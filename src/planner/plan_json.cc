@@ -31,6 +31,12 @@ double rounded_down(double value) {
   return std::floor(value * scale) / scale;
 }
 
+Json::Object hours_json(const DayPeriod& period) {
+  return {{"from_hour", period.from_hour},
+          {"to_hour", (period.from_hour + period.hours - 1) % kPeriodsMax + 1},
+          {"hours", period.hours}};
+}
+
 std::string site_of_pool(const grid::Snapshot& s, std::string_view pool) {
   const auto index = s.pools.find(pool);
   return index.valid() ? s.sites[s.pools[index].site].id : std::string();
@@ -196,6 +202,7 @@ Json plan_to_json(const v1::Plan& plan, const grid::Snapshot& snapshot, const Pr
                     {"gap", cost > 0 ? rounded((cost - plan.bound_eur_per_hour()) / cost) : 0.0},
                     {"moves", plan.moves()},
                     {"totals", totals_json(totals_of(snapshot, plan))}};
+  if (plan.has_hours()) json["hours"] = hours_json(period_of(plan.hours()));
   const twin::Forecast carried = twin::forecast(snapshot, assignment_of(snapshot, plan));
   const twin::ColdStarts starts(snapshot, carried);
   std::map<std::string_view, std::string> pool_of_deployment;
@@ -261,12 +268,9 @@ Json schedule_to_json(const Schedule& schedule, const grid::Snapshot& snapshot, 
   json["ignoring_moves"] = day_cost_json(schedule.ignoring_moves);
   Json::Array periods;
   for (const PlannedPeriod& planned : schedule.periods) {
-    const auto [from_hour, hours] = planned.period;
-    Json::Object period{{"from_hour", from_hour},
-                        {"to_hour", (from_hour + hours - 1) % kPeriodsMax + 1},
-                        {"hours", hours},
-                        {"moves", planned.moves},
-                        {"power_kw", rounded(planned.power_kw)}};
+    Json::Object period = hours_json(planned.period);
+    period["moves"] = planned.moves;
+    period["power_kw"] = rounded(planned.power_kw);
     add_brief(snapshot, planned.plan, period);
     if (plans) period["plan"] = plan_to_json(planned.plan, grid_of_hours(snapshot, planned.period), &planned.prices);
     periods.push_back(std::move(period));

@@ -4,11 +4,13 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "planner/day.h"
 #include "planner/keep.h"
+#include "twin/cold_start.h"
 
 namespace tandem::planner {
 namespace {
@@ -30,25 +32,33 @@ struct OpenPeriod {
   double bound = 0;           // €/h
   Prices prices;
   Offer chosen;
+  Offer standing;  // of the schedule in force, mended; null where it has no such periods
 };
 
 class DayMaking {
  public:
   DayMaking(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
-            const std::function<void(const ScheduleProgress&)>& progress)
+            const std::function<void(const ScheduleProgress&)>& progress, bool is_useless_when_stopped)
       : snapshot_(snapshot),
         options_(options),
         stop_(std::move(stop)),
         progress_(progress),
+        is_useless_when_stopped_(is_useless_when_stopped),
         move_penalty_eur_(snapshot.policy.move_penalty.value()) {}
 
-  Schedule make() {
+  // Nothing where it was stopped and nobody waits for it.
+  std::optional<Schedule> make() {
     busiest_grid_ = grid_of_hours(snapshot_, {});
-    busiest_ = make_plan(busiest_grid_, nullptr, "the busiest hours");
+    const bool holds_all_day = options_.plan != nullptr && !options_.plan->has_hours();
+    busiest_ = make_plan(busiest_grid_, holds_all_day ? options_.plan : nullptr, "the busiest hours", true);
     busiest_price_ = planner_.prices();
+    if (given_up()) return std::nullopt;
     open_periods();
-    for (OpenPeriod& open : periods_) offer_first(open);
-    offer_grown();
+    for (OpenPeriod& open : periods_)
+      if (!given_up()) offer_first(open);
+    if (!given_up()) offer_grown();
+    offer_standing();
+    if (given_up()) return std::nullopt;
     Schedule result;
     result.ignoring_moves = cost_of_day([](const OpenPeriod& open) { return open.offers[0]; });
     result.peak_all_day = cost_of_day([](const OpenPeriod& open) { return open.offers[1]; });
@@ -56,15 +66,23 @@ class DayMaking {
     if (result.peak_all_day.eur < result.kept_all_day.eur) result.kept_all_day = result.peak_all_day;
     choose();
     sweep_until_settled();
+    if (given_up()) return std::nullopt;
+    stay_unless_it_pays();
     finish(result);
     return result;
   }
 
  private:
+  bool given_up() const { return is_useless_when_stopped_ && stop_.stop_requested(); }
+
   // With what moves cost in `grid`; the plan's cost is then without them.
-  Offer make_plan(const grid::Snapshot& grid, const v1::Plan* incumbent, std::string_view doing) {
-    auto plan =
-        std::make_shared<v1::Plan>(planner_.plan(grid, incumbent, "period", options_.seed, options_.limit, stop_));
+  Offer make_plan(const grid::Snapshot& grid, const v1::Plan* incumbent, std::string_view doing, bool anew = false) {
+    const WorkLimit limit{.iterations = options_.limit.iterations, .anew = anew && incumbent != nullptr};
+    std::optional<v1::Plan> made =
+        is_useless_when_stopped_ ? planner_.plan_unless_stopped(grid, incumbent, "period", options_.seed, limit, stop_)
+                                 : planner_.plan(grid, incumbent, "period", options_.seed, limit, stop_);
+    if (!made) return std::make_shared<v1::Plan>();  // given up
+    auto plan = std::make_shared<v1::Plan>(*std::move(made));
     plan->set_cost_eur_per_hour(plan->cost_eur_per_hour() - plan->moves() * grid.policy.move_penalty.value());
     plan->set_moves(0);
     if (progress_) progress_({doing, eur_per_day_});
@@ -84,7 +102,11 @@ class DayMaking {
     for (size_t p = 0; p < snapshot_.pools.size(); ++p)
       worth.pool.push_back((p < busiest_price_.pool.size() ? busiest_price_.pool[p] : 0) +
                            kSpareWorth * snapshot_.accelerators[snapshot_.pools[p].accelerator].price.value());
-    for (const DayPeriod& period : cut_day(snapshot_, worth, options_.periods_max)) {
+    std::vector<DayPeriod> standing;
+    if (options_.schedule != nullptr)
+      for (const v1::ScheduledPeriod& period : options_.schedule->periods())
+        standing.push_back(period_of(period.plan().hours()));
+    for (const DayPeriod& period : cut_day(snapshot_, worth, options_.periods_max, standing)) {
       OpenPeriod open;
       open.period = period;
       open.grid = grid_of_hours(snapshot_, period);
@@ -127,7 +149,7 @@ class DayMaking {
       return a->offers[0]->cost_eur_per_hour() > b->offers[0]->cost_eur_per_hour();
     });
     v1::Plan grown = *order[0]->offers[0];
-    for (size_t i = 1; i < order.size(); ++i) {
+    for (size_t i = 1; i < order.size() && !given_up(); ++i) {
       double eur = 0, replicas = 0;
       for (const v1::PlannedDeployment& row : grown.deployments())
         eur += row.cost_eur_per_hour(), replicas += row.replicas();
@@ -138,11 +160,46 @@ class DayMaking {
       grown = most_of_both(grown, *more);
     }
     std::vector<Offer> kept;
+    if (given_up()) return;
     for (const OpenPeriod& open : periods_)
       kept.push_back(make_plan(pinned_grid(open.grid, grown, 2 * move_penalty_eur_ / open.period.hours), &grown,
                                "deployments of all periods, kept"));
+    if (given_up()) return;
     kept = settled(kept, kNeverMove);
     for (size_t p = 0; p < periods_.size(); ++p) periods_[p].offers.push_back(kept[p]);
+  }
+
+  // Where the schedule in force has the same periods, its plans, mended.
+  void offer_standing() {
+    if (options_.schedule == nullptr || given_up()) return;
+    const auto& standing = options_.schedule->periods();
+    const auto same = [](const v1::ScheduledPeriod& period, const OpenPeriod& open) {
+      return period_of(period.plan().hours()) == open.period;
+    };
+    if (!std::equal(standing.begin(), standing.end(), periods_.begin(), periods_.end(), same)) return;
+    for (size_t p = 0; p < periods_.size() && !given_up(); ++p) {
+      OpenPeriod& open = periods_[p];
+      grid::Snapshot grid = open.grid;
+      grid.policy.move_penalty = Euros(kNeverMove);
+      open.standing =
+          make_plan(grid, &standing[static_cast<int>(p)].plan(), "the schedule in force, where it no longer stands");
+      open.offers.push_back(open.standing);
+    }
+  }
+
+  // Another day must be cheaper by what it costs to get there from the plan in force.
+  void stay_unless_it_pays() {
+    if (periods_[0].standing == nullptr || options_.plan == nullptr || !options_.plan->has_hours()) return;
+    const auto now = std::find_if(periods_.begin(), periods_.end(), [&](const OpenPeriod& open) {
+      return open.period == period_of(options_.plan->hours());
+    });
+    if (now == periods_.end()) return;
+    const double stays_eur = cost_of_day([](const OpenPeriod& open) { return open.standing; }).eur +
+                             move_penalty_eur_ * moves_between(*options_.plan, *now->standing);
+    const double goes_eur = cost_of_day([](const OpenPeriod& open) { return open.chosen; }).eur +
+                            move_penalty_eur_ * moves_between(*options_.plan, *now->chosen);
+    if (goes_eur < stays_eur) return;
+    for (OpenPeriod& open : periods_) open.chosen = open.standing;
   }
 
   // The second with the more replicas of the two of each deployment: a radio reserve may have left no room for all.
@@ -264,6 +321,7 @@ class DayMaking {
         offer_from(periods_[p], *before(p).chosen, weight);
         if (periods_.size() > 2) offer_from(periods_[p], *after(p).chosen, weight);
       }
+      if (given_up()) return;
       choose();
       idle = eur_per_day_ < eur_before * (1 - kWorthASweep) ? 0 : idle + 1;
     }
@@ -280,12 +338,30 @@ class DayMaking {
     open.prices = planner_.prices();
   }
 
+  // Of the replicas that `next` adds. What cannot be told, since no weights reach the pool, asks for no time.
+  static double longest_cold_start(const OpenPeriod& now, const OpenPeriod& next) {
+    const twin::Forecast carried = twin::forecast(now.grid, assignment_of(now.grid, *now.chosen));
+    const twin::ColdStarts starts(now.grid, carried);
+    std::map<std::string_view, uint32_t> running;
+    for (const v1::PlannedDeployment& row : now.chosen->deployments()) running[row.id()] = row.replicas();
+    double longest_s = 0;
+    for (const v1::PlannedDeployment& row : next.chosen->deployments()) {
+      if (row.replicas() <= running[row.id()]) continue;
+      const auto start = starts.of(now.grid.pools.find(row.pool()), now.grid.models.find(row.model()));
+      if (start) longest_s = std::max(longest_s, start->ready_s());
+    }
+    return longest_s;
+  }
+
   void finish(Schedule& result) {
     result.day = cost_of_day([](const OpenPeriod& open) { return open.chosen; });
     for (size_t p = 0; p < periods_.size(); ++p) {
       const OpenPeriod& open = periods_[p];
-      PlannedPeriod planned{open.period, *open.chosen, open.prices, 0, power_kw(*open.chosen)};
-      if (periods_.size() > 1) planned.moves = moves_between(*before(p).chosen, planned.plan);
+      PlannedPeriod planned{open.period, *open.chosen, open.prices, 0, power_kw(*open.chosen), 0};
+      if (periods_.size() > 1) {
+        planned.moves = moves_between(*before(p).chosen, planned.plan);
+        planned.lead_s = longest_cold_start(before(p), open);
+      }
       planned.plan.set_id("period-" + std::to_string(open.period.from_hour));
       planned.plan.set_bound_eur_per_hour(std::min(open.bound, planned.plan.cost_eur_per_hour()));
       result.bound_eur += open.period.hours * planned.plan.bound_eur_per_hour();
@@ -297,6 +373,7 @@ class DayMaking {
   const ScheduleOptions& options_;
   std::stop_token stop_;
   const std::function<void(const ScheduleProgress&)>& progress_;
+  const bool is_useless_when_stopped_;
   double move_penalty_eur_;
   Planner planner_;
   grid::Snapshot busiest_grid_;
@@ -310,7 +387,64 @@ class DayMaking {
 
 Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
                   const std::function<void(const ScheduleProgress&)>& progress) {
-  return DayMaking(snapshot, options, std::move(stop), progress).make();
+  return *DayMaking(snapshot, options, std::move(stop), progress, false).make();
+}
+
+std::optional<Schedule> schedule_unless_stopped(const grid::Snapshot& snapshot, const ScheduleOptions& options,
+                                                std::stop_token stop) {
+  const std::function<void(const ScheduleProgress&)> untold;
+  return DayMaking(snapshot, options, std::move(stop), untold, true).make();
+}
+
+namespace {
+
+v1::ScheduledDay to_message(const DayCost& day) {
+  v1::ScheduledDay message;
+  message.set_eur(day.eur);
+  message.set_moves(day.moves);
+  message.set_energy_kwh(day.energy_kwh);
+  message.set_replicas_max(day.replicas_max);
+  return message;
+}
+
+DayCost day_of(const v1::ScheduledDay& message) {
+  return {message.eur(), message.moves(), message.energy_kwh(), message.replicas_max()};
+}
+
+}  // namespace
+
+v1::Schedule to_message(const Schedule& schedule, std::string id, uint64_t base_offset) {
+  v1::Schedule message;
+  message.set_id(std::move(id));
+  message.set_base_offset(base_offset);
+  for (const PlannedPeriod& planned : schedule.periods) {
+    v1::ScheduledPeriod& period = *message.add_periods();
+    *period.mutable_plan() = planned.plan;
+    period.mutable_plan()->set_base_offset(base_offset);
+    *period.mutable_plan()->mutable_hours() = to_message(planned.period);
+    period.set_moves(planned.moves);
+    period.set_power_kw(planned.power_kw);
+    period.set_lead_s(planned.lead_s);
+  }
+  *message.mutable_day() = to_message(schedule.day);
+  message.set_bound_eur_per_day(schedule.bound_eur);
+  *message.mutable_peak_all_day() = to_message(schedule.peak_all_day);
+  *message.mutable_kept_all_day() = to_message(schedule.kept_all_day);
+  *message.mutable_ignoring_moves() = to_message(schedule.ignoring_moves);
+  return message;
+}
+
+Schedule schedule_of(const v1::Schedule& message) {
+  Schedule schedule;
+  for (const v1::ScheduledPeriod& period : message.periods())
+    schedule.periods.push_back(
+        {period_of(period.plan().hours()), period.plan(), {}, period.moves(), period.power_kw(), period.lead_s()});
+  schedule.day = day_of(message.day());
+  schedule.bound_eur = message.bound_eur_per_day();
+  schedule.peak_all_day = day_of(message.peak_all_day());
+  schedule.kept_all_day = day_of(message.kept_all_day());
+  schedule.ignoring_moves = day_of(message.ignoring_moves());
+  return schedule;
 }
 
 }  // namespace tandem::planner

@@ -25,13 +25,19 @@
 // with the moves between them. Complexity: about 4 + 2 · sweeps plans a period, the rest is small. Fails by being a
 // local search: two periods that should both change at once are not tried together.
 //
+// What is in force is not left for nothing: its cut stays while another wastes hardly less, its plans are offers, and
+// see ScheduleOptions.
+//
 // Left out: the hours in which replicas start (both the old and the new run then), and that a period is as busy as its
 // busiest hour all along: with 24 periods only hours are.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,12 +55,26 @@ struct DayPeriod {
 // radio reserve of them; neither varies any more. Of all 24: what a plan for all day must hold for.
 grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& period);
 
+// Whether hours differ: a demand's rate or a pool's radio reserve changes over the day. O(demands + pools).
+bool varies_over_day(const grid::Snapshot& snapshot);
+
+// As plans carry them. A plan that says none is for any hour: for the busiest.
+v1::PlannedHours to_message(const DayPeriod& period);
+DayPeriod period_of(const v1::PlannedHours& hours);
+
+// The grid that a plan for those hours must hold for: `snapshot` itself where there are none.
+std::shared_ptr<const grid::Snapshot> grid_of_plan(std::shared_ptr<const grid::Snapshot> snapshot,
+                                                   const v1::PlannedHours* hours);
+std::shared_ptr<const grid::Snapshot> grid_of_plan(std::shared_ptr<const grid::Snapshot> snapshot,
+                                                   const v1::Plan* plan);
+
 struct PlannedPeriod {
   DayPeriod period;
   v1::Plan plan;        // of grid_of_hours; its cost is without moves
   Prices prices;        // that prove its bound
   uint32_t moves = 0;   // replicas started or stopped when it begins
   double power_kw = 0;  // of its deployments, PUE included
+  double lead_s = 0;    // the longest cold start of the replicas that it adds, beside what links carry before it
 };
 
 struct DayCost {
@@ -79,6 +99,10 @@ struct ScheduleOptions {
   uint32_t periods_max = 6;  // [1, kPeriodsMax]
   uint64_t seed = 1;
   WorkLimit limit;  // of each plan
+  // What is in force, null where nothing is. The schedule stays, mended where it no longer stands, unless another day
+  // is cheaper by more than it costs to get there: the moves from the plan in force, paid by the first day.
+  const v1::Plan* plan = nullptr;
+  const v1::Schedule* schedule = nullptr;
 };
 
 // The same arguments give the same schedule, bit for bit, unless it was stopped. `progress` is told of every plan made.
@@ -89,6 +113,21 @@ struct ScheduleProgress {
 };
 Schedule schedule(const grid::Snapshot& snapshot, const ScheduleOptions& options, std::stop_token stop,
                   const std::function<void(const ScheduleProgress&)>& progress = {});
+
+// The same; nothing where it was asked to stop, and then at once: what else would be planned nobody waits for.
+std::optional<Schedule> schedule_unless_stopped(const grid::Snapshot& snapshot, const ScheduleOptions& options,
+                                                std::stop_token stop);
+
+// Σ |a − b| of the replicas of each deployment; both plans ascending by id, as they are made.
+uint32_t moves_between(const v1::Plan& a, const v1::Plan& b);
+
+// What runs from before a period begins until after: the replicas of `plan`, and of those that `other` has beyond them
+// as many as pools and sites have room for beside them. Only rows and replicas of it mean anything.
+v1::Plan with_replicas_of(const grid::Snapshot& snapshot, v1::Plan plan, const v1::Plan& other);
+
+// As it stands on the log, its prices aside, and back.
+v1::Schedule to_message(const Schedule& schedule, std::string id, uint64_t base_offset);
+Schedule schedule_of(const v1::Schedule& message);
 
 inline constexpr size_t kMissedNamedMax = 200;  // demands of one period: what a person reads
 

@@ -294,6 +294,92 @@ TEST(ScheduleSoak, KeepsReplicasThroughTheNightWhereMovesCostMoreThanThey) {
   }
 }
 
+grid::Snapshot office_grid() {
+  return with_day(drawn_grid(kTwoPools + "demand d acme north m 15/s in=500 out=200"), {busy_between(8, 20, 0.15)},
+                  [](size_t) { return 0; });
+}
+
+TEST(Schedule, SaysWhetherHoursDiffer) {
+  grid::Snapshot s = drawn_grid(kTwoPools + "demand d acme north m 15/s");
+  EXPECT_TRUE(varies_over_day(s)) << "the reserve of a pool";
+  grid::Pool pool = s.pools[size_t{1}];
+  pool.radio_reserve = {{0, 12, 1}, {12, 24, 1}};
+  s.pools = s.pools.with(grid::PoolIndex(1), pool);
+  EXPECT_FALSE(varies_over_day(s)) << "the same all day";
+  DayRates level{};
+  level.fill(0.5);
+  EXPECT_FALSE(varies_over_day(with_day(s, {level}, [](size_t) { return 0; })));
+  EXPECT_TRUE(varies_over_day(with_day(s, {level, busy_between(8, 9, 0.5)}, [](size_t) { return 1; })));
+}
+
+TEST(Schedule, StandsOnTheLogAsItWasMade) {
+  const auto s = office_grid();
+  const Schedule made = schedule(s, {}, {});
+  ASSERT_EQ(made.periods.size(), 2u);
+  const v1::Schedule message = to_message(made, "plan-7", 6);
+  EXPECT_EQ(message.periods(0).plan().hours().from_hour(), made.periods[0].period.from_hour);
+  EXPECT_GT(message.periods(0).lead_s(), 0) << "the weights of what the day adds are to be loaded";
+  EXPECT_EQ(to_json(schedule_to_json(schedule_of(message), s, false)), to_json(schedule_to_json(made, s, false)));
+}
+
+TEST(Schedule, IsNotMadeWhereNobodyWaitsForIt) {
+  const auto s = office_grid();
+  std::stop_source stop;
+  const auto made = schedule_unless_stopped(s, {}, stop.get_token());
+  ASSERT_TRUE(made);
+  EXPECT_EQ(to_json(schedule_to_json(*made, s)), to_json(schedule_to_json(schedule(s, {}, {}), s)));
+  stop.request_stop();
+  EXPECT_FALSE(schedule_unless_stopped(s, {}, stop.get_token()));
+}
+
+// Made again with other luck, or after the grid has changed a little: another day comes only where it pays its moves.
+TEST(ScheduleSoak, WhatIsInForceIsNotLeftForNothing) {
+  for (uint64_t seed = 0; seed < 25; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const grid::Snapshot plain = test_support::small_planning_grid(random, {5, 3, 5, 4, 60, 900, "ms", 11, 60, {}});
+    const auto s = with_day(plain, {busy_between(8, 20, 0.2)}, [&](size_t) { return 0; });
+    ScheduleOptions options{.periods_max = 4, .seed = seed, .limit = {300}};
+    const Schedule before = schedule(s, options, {});
+    const v1::Schedule standing = to_message(before, "plan-1", 0);
+    const v1::Plan& in_force = standing.periods(0).plan();
+    options.seed = seed + 1'000;
+    options.plan = &in_force;
+    options.schedule = &standing;
+    const Schedule again = schedule(s, options, {});
+    ASSERT_EQ(periods_of(again), periods_of(before));
+    for (const PlannedPeriod& planned : again.periods)
+      EXPECT_THAT(violations(grid_of_hours(s, planned.period), planned.plan), testing::IsEmpty());
+    const double moves_eur = s.policy.move_penalty.value() * moves_between(in_force, again.periods[0].plan);
+    EXPECT_LE(again.day.eur + moves_eur, before.day.eur * (1 + 1e-9) + 1e-6);
+  }
+}
+
+TEST(WithReplicasOf, StartsWhatThereIsRoomForBesideWhatRuns) {
+  const auto s = drawn_grid(kTwoPools + "demand d acme north m 15/s");
+  const auto row = [](const char* pool, uint32_t replicas) {
+    v1::PlannedDeployment row;
+    row.set_id(std::string("m@") + pool);
+    row.set_pool(pool);
+    row.set_model("m");
+    row.set_tensor_parallel(1);
+    row.set_replicas(replicas);
+    return row;
+  };
+  v1::Plan now, next;
+  *now.add_deployments() = row("far", 1);
+  *next.add_deployments() = row("far", 5);
+  *next.add_deployments() = row("near", 1);
+  const v1::Plan both = with_replicas_of(s, now, next);
+  ASSERT_EQ(both.deployments_size(), 2);
+  EXPECT_EQ(both.deployments(0).replicas(), 2u) << "one of three accelerators is the radio's";
+  EXPECT_EQ(both.deployments(1).replicas(), 1u);
+  const v1::Plan back = with_replicas_of(s, next, now);
+  EXPECT_EQ(back.deployments(0).replicas(), 5u) << "what runs is not judged, and nothing is taken away";
+  *next.mutable_deployments(1) = row("gone", 1);
+  EXPECT_EQ(with_replicas_of(s, now, next).deployments_size(), 1);
+}
+
 TEST(Schedule, RefusesADayThatWasTouched) {
   const auto s = with_day(drawn_grid(kTwoPools + "demand d acme north m 15/s in=500 out=200"),
                           {busy_between(8, 20, 0.15)}, [](size_t) { return 0; });

@@ -62,3 +62,22 @@ export function planDay({ grid, offset, plan }, { periods: most }, kind) {
   };
   return [['progress', { doing: 'each period alone', plans: 3, eur_per_day: 0 }], ['progress', { doing: 'sweep 1', plans: 12, eur_per_day: 3200 }], ['report', report]];
 }
+
+// The same day as the grid runs by it now.
+export function dayInForce(fixture) {
+  const [, report] = planDay(fixture, { periods: 4 }, 'usual').at(-1);
+  const { complete, ...day } = report;
+  const hour = 3_600_000, now = Date.now();
+  const midnight = now - (now % (24 * hour));
+  const of_day = (now - midnight) / hour;
+  const since = ({ from_hour }) => (of_day - from_hour + 24) % 24;
+  const at = day.periods.findIndex((period) => since(period) < period.hours);
+  const span = ({ from_hour, to_hour, hours }, begins) => ({ from_hour, to_hour, hours, begins_at: new Date(begins).toISOString(), ends_at: new Date(begins + hours * hour).toISOString() });
+  const begins = midnight + (of_day - since(day.periods[at])) * hour;
+  const next = day.periods[(at + 1) % day.periods.length];
+  const turn = {
+    schedule_id: 'plan-77', accepted_at_offset: 77, stale: true, in_force: true, period: span(day.periods[at], begins),
+    next: { ...span(next, begins + day.periods[at].hours * hour), moves: next.moves, prepared: true },
+  };
+  return { ...day, schedule_id: 'plan-77', accepted_at_offset: 77, reason: 'demand or radio reserve changes over the day', now: turn };
+}

@@ -7,7 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeGrid } from './fixture_grid.mjs';
 import { FixtureInventory } from './fixture_inventory.mjs';
-import { engineerTraffic, planDay } from './fixture_planning.mjs';
+import { dayInForce, engineerTraffic, planDay } from './fixture_planning.mjs';
 
 // What is tested: the console as the program has it.
 export const dist = process.env.CONSOLE_DIST ?? fileURLToPath(new URL('../../build/console-dist/', import.meta.url));
@@ -323,7 +323,8 @@ class Fixture {
     }
     const known = this.inventory.answer(method, parts, query, body);
     if (known) return known;
-    if (what === 'plan') return { body: this.plan };
+    if (what === 'plan') return { body: { ...this.plan, schedule: this.scheduled ? dayInForce(this).now : null } };
+    if (what === 'schedule' && method === 'GET') return { body: this.scheduled ? dayInForce(this) : { offset: this.offset, schedule_id: null, now: null, periods: [] } };
     if (what === 'serving') return { body: this.serving(query) };
     if (what === 'trials') return this.broken ? { status: 503, body: { error: { message: 'the grid is still being read; try again in a moment' } } } : { body: this.trials() };
     if (what === 'predictive-models') return this.broken ? { status: 503, body: { error: { message: 'the grid is still being read; try again in a moment' } } } : { body: this.predictive() };

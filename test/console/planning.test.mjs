@@ -110,6 +110,28 @@ const during = (planning, steps) => async (page) => {
   }
 };
 
+test('a grid that runs by a day shows which period it is, and the day without asking', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  server.fixture.scheduled = true;
+  try {
+    await page.goto(`${server.url}/#/plan`);
+    await page.getByTestId('turn-now').getByText(/^The plan of (04:00–08:00|08:00–18:00|18:00–22:00|22:00–04:00) UTC/).waitFor();
+    await page.getByTestId('turn-next').getByText(/^\d+ replicas start or stop$/).waitFor();
+    await page.getByTestId('turn').getByText('preparing').waitFor();
+    await page.getByTestId('turn').getByText('day outdated').waitFor();
+    await picture(page, 'plan-turn');
+    await page.getByTestId('turn').getByRole('link').click();
+    await page.getByTestId('day-verdict').getByText('The grid runs by it.').waitFor();
+    await page.getByTestId('turn-now').waitFor();
+    await picture(page, 'day-in-force');
+    await page.getByTestId('day-run').click();
+    await page.getByTestId('day-verdict').getByText('Nothing is changed.').waitFor();
+    await page.getByTestId('day-in-force').click();
+    await page.getByTestId('day-verdict').getByText('The grid runs by it.').waitFor();
+  } finally {
+    delete server.fixture.scheduled;
+  }
+}));
+
 test('what a limit ended says so', inBrowser({ reducedMotion: 'reduce' }, during('unfinished', async (page) => {
   await page.goto(`${server.url}/#/te`);
   await page.getByTestId('te-run').click();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 
 #include "planner/planner.h"
@@ -11,6 +12,10 @@ namespace {
 
 // A request may replace a pending one only when that is overdue; the core waits this long.
 constexpr Duration kPlanOverdue = seconds(60);
+
+std::optional<planner::DayPeriod> hours_of(const v1::Plan& plan) {
+  return plan.has_hours() ? std::optional(planner::period_of(plan.hours())) : std::nullopt;
+}
 
 }  // namespace
 
@@ -72,6 +77,8 @@ Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instan
     case log::Event::kPlanAccepted:
       ++plans_.accepted;
       broken = wait_for(event.plan_accepted().plan().id());
+      if (!broken && state_.pending->hours != hours_of(event.plan_accepted().plan()))
+        broken = fmt::format("the plan accepted at {} is for other hours than were asked for", offset);
       if (!broken) broken = check_acceptance(event.plan_accepted().plan(), offset);
       break;
     case log::Event::kPlanRejected:
@@ -82,11 +89,24 @@ Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instan
       ++plans_.failed;
       broken = wait_for(event.plan_failed().plan_id());
       break;
+    case log::Event::kScheduleAccepted:
+      ++plans_.schedules;
+      broken = wait_for(event.schedule_accepted().schedule().id());
+      if (!broken && !state_.pending->is_schedule()) broken = fmt::format("no schedule was asked for at {}", offset);
+      if (!broken) broken = check_schedule(event.schedule_accepted().schedule(), offset);
+      break;
+    case log::Event::kPeriodBegun:
+      ++plans_.periods;
+      broken = check_begin(event.period_begun(), offset);
+      break;
+    case log::Event::kPeriodPrepared: broken = check_preparation(event.period_prepared(), offset); break;
     default: break;
   }
   const auto merged = state_.branches.find(event.branch_merged().name());
   const control::State before = state_;
   control::fold(state_, event, offset, at, unprojected_);
+  if (state_.plan && state_.plan->has_hours() && !state_.schedule && !broken)
+    broken = fmt::format("the plan in force at {} is for some hours, and nothing says what follows", offset);
   if (event.has_branch_merged() && !broken) {
     ++merges_;
     if (!merged) return fmt::format("a branch that is not there is merged at {}", offset);
@@ -140,11 +160,53 @@ Broken check_merge(const inventory::Branch& branch, const inventory::Snapshot& b
   return broken;
 }
 
-Broken Witness::check_acceptance(const v1::Plan& plan, log::Offset offset) {
-  const auto grid = inventory::project(state_.inventory, {}, nullptr);
+Broken Witness::check_acceptance(const v1::Plan& plan, log::Offset offset) const {
+  const auto grid = planner::grid_of_plan(inventory::project(state_.inventory, {}, nullptr), &plan);
   if (const auto violations = planner::violations(*grid, plan); !violations.empty())
     return fmt::format("the plan accepted at {} breaks a constraint: {}", offset, violations.front());
   return check_residency(*grid, plan);
+}
+
+// Every hour of the day has one period, and every period a plan that stands.
+Broken Witness::check_schedule(const v1::Schedule& schedule, log::Offset offset) const {
+  std::array<int, planner::kPeriodsMax> periods_at{};
+  for (const v1::ScheduledPeriod& period : schedule.periods()) {
+    if (!period.plan().has_hours()) return fmt::format("a period of the schedule accepted at {} has no hours", offset);
+    const planner::DayPeriod hours = planner::period_of(period.plan().hours());
+    for (uint32_t i = 0; i < hours.hours; ++i) ++periods_at[(hours.from_hour + i) % planner::kPeriodsMax];
+    if (auto broken = check_acceptance(period.plan(), offset)) return broken;
+  }
+  for (size_t hour = 0; hour < periods_at.size(); ++hour)
+    if (periods_at[hour] != 1)
+      return fmt::format("{} periods of the schedule accepted at {} have the hour {}", periods_at[hour], offset, hour);
+  return std::nullopt;
+}
+
+// A period begins once, when the clock shows one of its hours, and with a plan that stands.
+Broken Witness::check_begin(const v1::PeriodBegun& begun, log::Offset offset) const {
+  if (!state_.schedule || state_.schedule->id() != begun.schedule_id())
+    return fmt::format("a period of '{}' begins at {}, which is not in force", begun.schedule_id(), offset);
+  const v1::Plan& plan = control::plan_at(*state_.schedule, {begun.clock_ns()});
+  if (planner::period_of(plan.hours()) != planner::period_of(begun.hours()))
+    return fmt::format("the period from {}:00 begins at {}, when the clock shows {}", begun.hours().from_hour(), offset,
+                       format_rfc3339({begun.clock_ns()}));
+  if (state_.plan_offset > state_.schedule_offset && hours_of(*state_.plan) == hours_of(plan))
+    return fmt::format("the period from {}:00 begins again at {}", begun.hours().from_hour(), offset);
+  return check_acceptance(plan, offset);
+}
+
+// What is started is of the period that comes next, and once.
+Broken Witness::check_preparation(const v1::PeriodPrepared& prepared, log::Offset offset) const {
+  if (!state_.schedule || state_.schedule->id() != prepared.schedule_id())
+    return fmt::format("a period of '{}' is prepared at {}, which is not in force", prepared.schedule_id(), offset);
+  const control::PeriodAt now = control::period_at(*state_.schedule, {prepared.clock_ns()});
+  const v1::Plan& next = state_.schedule->periods(control::period_after(*state_.schedule, now).period).plan();
+  if (planner::period_of(next.hours()) != planner::period_of(prepared.hours()))
+    return fmt::format("the period from {}:00 is prepared at {}, and is not the next", prepared.hours().from_hour(),
+                       offset);
+  if (state_.preparing == planner::period_of(prepared.hours()))
+    return fmt::format("the period from {}:00 is prepared twice, at {}", prepared.hours().from_hour(), offset);
+  return std::nullopt;
 }
 
 Broken check_residency(const grid::Snapshot& grid, const v1::Plan& plan) {
@@ -223,14 +285,22 @@ Broken Witness::check_past(log::Offset offset, const control::State& state) cons
   return check_projection(state);
 }
 
-Broken Witness::check_settled() const {
+Broken Witness::check_settled(Instant clock) const {
   if (state_.pending) return fmt::format("'{}' is still pending", state_.pending->plan_id);
   if (!state_.plan) return "no plan was ever accepted";
   const bool in_vain =
       state_.unsearched_since && *state_.unsearched_since > state_.plan_at;  // is not tried at once again
   if (state_.unsearched_since && !in_vain) return "the plan was never searched again";
   if (state_.replan_after != 0) return fmt::format("the change at {} is in no plan", state_.replan_after);
-  const auto grid = inventory::project(state_.inventory, {}, nullptr);
+  const auto whole_day = inventory::project(state_.inventory, {}, nullptr);
+  const auto grid = planner::grid_of_plan(whole_day, state_.plan.get());
+  const bool is_postponed = state_.schedule_not_before > state_.head.at;
+  if (planner::varies_over_day(*whole_day) && !is_postponed && (!state_.schedule || state_.schedule_stale))
+    return "the day is in no schedule";
+  if (!planner::varies_over_day(*whole_day) && state_.schedule)
+    return "every hour is like the other, and they are scheduled";
+  if (state_.schedule && hours_of(*state_.plan) != hours_of(control::plan_at(*state_.schedule, clock)))
+    return "the plan in force is of other hours";
   const auto violations = planner::violations(*grid, *state_.plan);
   if (!violations.empty())
     return fmt::format("the plan breaks a constraint of the latest state: {}", violations.front());

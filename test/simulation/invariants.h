@@ -37,11 +37,12 @@ class Witness {
   // The state that a core gives for an earlier offset.
   Broken check_past(log::Offset offset, const control::State& state) const;
 
-  // Faults are healed and time has passed: nothing is pending, and the accepted plan is of the latest state.
-  Broken check_settled() const;
+  // Faults are healed and time has passed: nothing is pending, the accepted plan is of the latest state, and of the
+  // hours that the clock shows where a schedule is in force.
+  Broken check_settled(Instant clock) const;
 
   struct Plans {
-    uint64_t requested = 0, accepted = 0, rejected = 0, failed = 0;
+    uint64_t requested = 0, accepted = 0, rejected = 0, failed = 0, schedules = 0, periods = 0;
   };
   uint64_t merges() const { return merges_; }
   const Plans& plans() const { return plans_; }
@@ -50,7 +51,10 @@ class Witness {
 
  private:
   Broken follow_event(const log::Event& event, log::Offset offset, Instant at);
-  Broken check_acceptance(const v1::Plan& plan, log::Offset offset);
+  Broken check_acceptance(const v1::Plan& plan, log::Offset offset) const;
+  Broken check_schedule(const v1::Schedule& schedule, log::Offset offset) const;
+  Broken check_begin(const v1::PeriodBegun& begun, log::Offset offset) const;
+  Broken check_preparation(const v1::PeriodPrepared& prepared, log::Offset offset) const;
   Broken check_branches() const;
 
   control::State state_;              // folded by the witness

@@ -70,7 +70,7 @@ TEST_F(WitnessTest, HoldsForWhatACoreDoes) {
   *proposal.mutable_plan_proposed()->mutable_plan() = good_plan();
   submit({proposal});
   expect_holds(witness_.follow(log_));
-  expect_holds(witness_.check_settled());
+  expect_holds(witness_.check_settled({}));
   for (log::Offset offset = 0; offset <= witness_.last(); ++offset)
     expect_holds(witness_.check_past(offset, *core_->state_at(offset)));
 }
@@ -229,15 +229,112 @@ TEST_F(WitnessTest, SeesAMergeByHalves) {
 }
 
 TEST_F(WitnessTest, SeesWhatDoesNotSettle) {
-  expect_broken(witness_.check_settled(), "still pending");
+  expect_broken(witness_.check_settled({}), "still pending");
   log::Event failed;
   failed.mutable_plan_failed()->set_plan_id(core_->state().pending->plan_id);
   Witness without = witness_;
   expect_holds(without.follow_batch(next({failed})));
-  expect_broken(without.check_settled(), "no plan was ever accepted");
+  expect_broken(without.check_settled({}), "no plan was ever accepted");
   const log::Batch accepted = next({acceptance(good_plan()), fact("link", "link-0", {{"delay_us", 7.0}})});
   expect_holds(witness_.follow_batch(accepted));
-  expect_broken(witness_.check_settled(), "is in no plan");
+  expect_broken(witness_.check_settled({}), "is in no plan");
+}
+
+// The small world by a schedule of two periods that a core has accepted.
+class DailyWitnessTest : public WitnessTest {
+ protected:
+  DailyWitnessTest() {
+    Json::Array fractions(24, Json(1.0));
+    for (size_t hour = 0; hour < 8; ++hour) fractions[hour] = Json(0.1);
+    submit({fact("day_profile", "rhythm", {{"rate_fraction", fractions}}),
+            fact("demand", "bank-0", {{"day_profile", "rhythm"}, {"rate_per_s", 30.0}})});
+    while (!core_->state().schedule) {
+      log::Event event;
+      const control::PendingPlan pending = *core_->state().pending;
+      if (pending.is_schedule())
+        *event.mutable_schedule_proposed()->mutable_schedule() = schedule(pending.plan_id);
+      else
+        *event.mutable_plan_proposed()->mutable_plan() =
+            planner::plan(*core_->state().grid, core_->state().plan.get(), pending.plan_id, 1, {100}, {});
+      EXPECT_TRUE(core_->submit({{event}}, now_)->front());
+      now_ = now_ + control::kQuiet;
+      EXPECT_TRUE(core_->tick(now_));
+    }
+    expect_holds(witness_.follow(log_));
+  }
+  v1::Schedule schedule(const std::string& id) const {
+    return planner::to_message(
+        planner::schedule(*core_->state().grid, {.periods_max = 2, .seed = 1, .limit = {50}}, {}), id, 0);
+  }
+  log::Event begun(uint32_t from_hour, Duration of_day) const {
+    log::Event event;
+    v1::PeriodBegun& begun = *event.mutable_period_begun();
+    begun.set_schedule_id(core_->state().schedule->id());
+    for (const v1::ScheduledPeriod& period : core_->state().schedule->periods())
+      if (period.plan().hours().from_hour() == from_hour) *begun.mutable_hours() = period.plan().hours();
+    begun.set_clock_ns(of_day.ns);
+    return event;
+  }
+  Broken after(log::Event event) const {
+    Witness witness = witness_;
+    return witness.follow_batch(next({std::move(event)}, now_));
+  }
+
+  Instant now_ = kNow;
+};
+
+TEST_F(DailyWitnessTest, SeesAPeriodThatBeginsWhenItShouldNot) {
+  EXPECT_EQ(core_->state().plan->hours().from_hour(), 0u) << "it is midnight";
+  expect_holds(after(begun(8, hours(9))));
+  expect_broken(after(begun(8, hours(3))), "when the clock shows");
+  expect_broken(after(begun(0, hours(3))), "begins again");
+  log::Event other = begun(8, hours(9));
+  other.mutable_period_begun()->set_schedule_id("another");
+  expect_broken(after(other), "which is not in force");
+  expect_broken(witness_.check_settled(Instant{0} + hours(9)), "of other hours");
+  expect_holds(witness_.check_settled(Instant{0} + hours(3)));
+
+  submit({fact("pool", "pool-0", {{"count", 0}}), fact("pool", "pool-1", {{"count", 0}}),
+          fact("pool", "pool-2", {{"count", 0}}), fact("pool", "pool-3", {{"count", 0}})});
+  expect_holds(witness_.follow(log_));
+  expect_broken(after(begun(8, hours(9))), "breaks a constraint");
+}
+
+TEST_F(DailyWitnessTest, SeesAPreparationOfAnotherPeriodThanTheNext) {
+  const auto prepared = [&](uint32_t from_hour) {
+    log::Event event;
+    const v1::PeriodBegun period = begun(from_hour, hours(7)).period_begun();
+    event.mutable_period_prepared()->set_schedule_id(period.schedule_id());
+    *event.mutable_period_prepared()->mutable_hours() = period.hours();
+    event.mutable_period_prepared()->set_clock_ns(period.clock_ns());
+    return event;
+  };
+  expect_holds(after(prepared(8)));
+  expect_broken(after(prepared(0)), "is not the next");
+  Witness witness = witness_;
+  const log::Batch twice = next({prepared(8), prepared(8)}, now_);
+  expect_broken(witness.follow_batch(twice), "prepared twice");
+}
+
+TEST_F(DailyWitnessTest, SeesAScheduleThatIsNoDay) {
+  submit({fact("demand", "bank-0", {{"rate_per_s", 31.0}})});
+  expect_holds(witness_.follow(log_));
+  log::Event requested = request("day");
+  requested.mutable_plan_requested()->set_periods_max(2);
+  const auto accepted = [&](const std::function<void(v1::Schedule&)>& change) {
+    log::Event event;
+    *event.mutable_schedule_accepted()->mutable_schedule() = schedule("day");
+    change(*event.mutable_schedule_accepted()->mutable_schedule());
+    Witness witness = witness_;
+    const Instant later = now_ + hours(1);  // what was asked for before is overdue
+    return witness.follow_batch(next({requested, event}, later));
+  };
+  expect_holds(accepted([](v1::Schedule&) {}));
+  expect_broken(accepted([](v1::Schedule& day) { day.mutable_periods()->RemoveLast(); }), "have the hour");
+  expect_broken(accepted([](v1::Schedule& day) {
+                  day.mutable_periods(0)->mutable_plan()->mutable_deployments(0)->set_replicas(1'000);
+                }),
+                "breaks a constraint");
 }
 
 }  // namespace

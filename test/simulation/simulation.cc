@@ -58,6 +58,8 @@ int run(const Arguments& arguments) {
     total.plans.accepted += report.plans.accepted;
     total.plans.rejected += report.plans.rejected;
     total.plans.failed += report.plans.failed;
+    total.plans.schedules += report.plans.schedules;
+    total.plans.periods += report.plans.periods;
     if (const uint64_t done = seed - arguments.first + 1; done % kSeedsBetweenTelling == 0 && done < arguments.count) {
       fmt::print("{} of {} seeds: {} events, {} broke an invariant\n", done, arguments.count, total.events,
                  broken + (report.broken ? 1 : 0));
@@ -71,9 +73,10 @@ int run(const Arguments& arguments) {
   }
   fmt::print(
       "{} seeds: {} events, {} crashes, {} takeovers, {} messages refused, {} merges, {} people forgotten, "
-      "plans {} accepted {} rejected {} failed; {} broke an invariant\n",
+      "plans {} accepted {} rejected {} failed, {} schedules, {} periods begun; {} broke an invariant\n",
       arguments.count, total.events, total.crashes, total.takeovers, total.refused, total.merges, total.erasures,
-      total.plans.accepted, total.plans.rejected, total.plans.failed, broken);
+      total.plans.accepted, total.plans.rejected, total.plans.failed, total.plans.schedules, total.plans.periods,
+      broken);
   return broken == 0 ? 0 : 1;
 }
 

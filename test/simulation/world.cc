@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kHappeningsKept = 60;  // shown when an invariant breaks
 constexpr size_t kReaders = 4;
+constexpr int kDaysSettled = 6;
 
 }  // namespace
 
@@ -64,6 +65,11 @@ World::World(uint64_t seed, Options options)
       network_(seed),
       sites_(4 + static_cast<size_t>(seed % 4)) {
   std::vector<log::Event> grid = test_support::small_world(sites_);
+  if (has_days()) {
+    grid.push_back(rhythm());
+    for (const char* demand : {"public-0", "bank-0", "public-2"})
+      grid.push_back(fact("demand", demand, {{"day_profile", "rhythm"}}));
+  }
   while (!grid.empty()) {  // in groups, so that some of it may come before what it refers to and be told again
     const size_t size = std::min<size_t>(grid.size(), seed % 2 == 0 ? grid.size() : 16);
     network_.send({grid.begin(), grid.begin() + static_cast<ptrdiff_t>(size)}, true);
@@ -95,10 +101,11 @@ Report World::run() {
     tick();
   }
   if (!report_.broken) heal();
-  Broken unsettled = "it was not given a moment";
-  for (const Tick end = tick_ + options_.settling_ticks; tick_ < end && unsettled && !report_.broken; ++tick_) {
-    tick();
-    unsettled = network_.quiet() ? witness_.check_settled() : Broken("senders still wait for an answer");
+  Broken unsettled = settle();
+  // Days go by, and the clock is set again and again: what is in force is always for the hour that it shows.
+  for (int day = 0; day < kDaysSettled && has_days() && !unsettled && !report_.broken; ++day) {
+    clock_ = clock_ + minutes(static_cast<int64_t>(random_.below(3'000)) - 600);
+    unsettled = settle();
   }
   if (unsettled) expect(fmt::format("the world does not settle: {}", *unsettled));
   if (!report_.broken) expect(witness_.check_whole(log_));
@@ -108,6 +115,15 @@ Report World::run() {
   report_.erasures = people_.erasures();
   report_.last_happenings = {happenings_.begin(), happenings_.end()};
   return report_;
+}
+
+Broken World::settle() {
+  Broken unsettled = "it was not given a moment";
+  for (const Tick end = tick_ + options_.settling_ticks; tick_ < end && unsettled && !report_.broken; ++tick_) {
+    tick();
+    unsettled = network_.quiet() ? witness_.check_settled(clock_) : Broken("senders still wait for an answer");
+  }
+  return unsettled;
 }
 
 void World::tick() {
@@ -129,9 +145,12 @@ void World::tick() {
 }
 
 void World::move_clock() {
-  clock_ = clock_ + milliseconds(200 + static_cast<int64_t>(random_.below(1'800)));
+  // Where days matter time runs faster: schedules are made when a grid was quiet for a while.
+  clock_ = clock_ + milliseconds(200 + static_cast<int64_t>(random_.below(1'800))) * (has_days() ? 10 : 1);
   if (!faulty_ || !random_.chance(0.03)) return;
-  const Duration jump = seconds(static_cast<int64_t>(random_.below(20'000)) - 10'000);
+  // Where days matter, over several periods, a day or two.
+  const int64_t most_s = has_days() && random_.chance(0.3) ? 100'000 : 10'000;
+  const Duration jump = seconds(static_cast<int64_t>(random_.below(2 * static_cast<uint64_t>(most_s))) - most_s);
   clock_ = clock_ + jump;
   say("the clock jumps by {} s", jump.ns / 1'000'000'000);
 }
@@ -194,8 +213,8 @@ void World::take_over() {
 }
 
 void World::start_core() {
-  auto opened =
-      control::Core::open(log_, &checkpoints_, {.epoch = epoch_, .sealer = vault_.get(), .plan_work_limit = 50});
+  auto opened = control::Core::open(
+      log_, &checkpoints_, {.epoch = epoch_, .sealer = vault_.get(), .planning = {.work_limit = 50, .periods_max = 3}});
   if (!opened) {
     say("the core does not open: {}", to_string(opened.error()));
     // What cannot be read now is read later; anything else is a log that is broken.
@@ -224,7 +243,30 @@ void World::keep_checkpoints() {
 // ---- The grid and those who tell of it
 // -------------------------------------------------------------------------------
 
+log::Event World::rhythm() {
+  Json::Array fractions;
+  const uint64_t from = random_.below(24), hours = random_.below(24);  // of the busy ones; none: every hour is alike
+  for (uint64_t hour = 0; hour < 24; ++hour) fractions.push_back((hour + 24 - from) % 24 < hours ? 1.0 : 0.1);
+  return fact("day_profile", "rhythm", {{"rate_fraction", fractions}});
+}
+
+// What changes the days themselves.
+log::Event World::change_of_days() {
+  switch (random_.below(4)) {
+    case 0: return rhythm();
+    case 1: return fact("demand", "bank-0", {{"day_profile", random_.chance(0.5) ? Json("rhythm") : Json()}});
+    case 2: return fact("region", "region-0", {{"utc_offset_hour", static_cast<double>(random_.below(27)) - 12}});
+    default: {
+      const double from = static_cast<double>(random_.below(24));
+      const Json reserve = Json::Array{
+          Json::Object{{"from_hour", from}, {"to_hour", from > 18 ? from - 12 : from + 6}, {"accelerators", 1}}};
+      return fact("pool", test_support::pool_id(0), {{"radio_reserve", random_.chance(0.7) ? reserve : Json()}});
+    }
+  }
+}
+
 std::vector<log::Event> World::happening() {
+  if (has_days() && random_.chance(0.1)) return {change_of_days()};
   const size_t i = random_.below(sites_);
   const char* state = random_.chance(0.6) ? "up" : "down";
   const auto figure = [&] { return static_cast<double>(1 + random_.below(9)); };
@@ -322,7 +364,7 @@ std::vector<log::Event> World::branching() {
 }
 
 void World::live() {
-  if (tick_ > options_.faulty_ticks * 9 / 10) return;
+  if (tick_ > options_.faulty_ticks * 9 / 10 || (has_days() && random_.chance(0.8))) return;
   for (uint64_t n = random_.below(3); n > 0; --n)
     network_.send(random_.chance(0.3) ? branching() : random_.chance(0.2) ? personal() : happening());
 }
@@ -374,8 +416,20 @@ log::Event World::result_of_job(const control::State& state) {
     event.mutable_plan_failed()->set_error("the job ran out of memory");
     return event;
   }
-  v1::Plan plan = planner::plan(*state.grid, state.plan.get(), state.pending->plan_id, state.pending->seed,
-                                {.iterations = state.pending->work_limit, .anew = state.pending->anew}, {});
+  const control::PendingPlan& pending = *state.pending;
+  const control::JobInput input = control::input_of(pending, state);
+  if (pending.is_schedule()) {
+    v1::Schedule& schedule = *event.mutable_schedule_proposed()->mutable_schedule();
+    schedule = planner::to_message(
+        planner::schedule(
+            *input.grid,
+            {pending.periods_max, pending.seed, {pending.work_limit}, input.incumbent.get(), input.schedule.get()}, {}),
+        pending.plan_id, pending.base);
+    if (faulty_ && random_.chance(0.1)) schedule.mutable_periods()->RemoveLast();
+    return event;
+  }
+  v1::Plan plan = planner::plan(*input.grid, input.incumbent.get(), pending.plan_id, pending.seed,
+                                {.iterations = pending.work_limit, .anew = pending.anew}, {});
   if (faulty_ && random_.chance(0.15)) {  // a planner that errs
     for (v1::PlannedDeployment& deployment : *plan.mutable_deployments())
       deployment.set_replicas(deployment.replicas() * 1'000);

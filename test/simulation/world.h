@@ -78,6 +78,7 @@ class World {
   };
 
   void tick();
+  Broken settle();  // what keeps it from settling in its time
   void move_clock();
   void change_faults();
   void live();  // things happen in the grid, and senders tell of them
@@ -94,6 +95,9 @@ class World {
   void check_readers();
   log::Event result_of_job(const control::State& state);
   std::vector<log::Event> happening();
+  bool has_days() const { return seed_ % 3 == 0; }  // demand changes over the day
+  log::Event rhythm();
+  log::Event change_of_days();
   std::vector<log::Event> personal();  // what is said of people, and that they are to be forgotten
   void check_personal();
   std::vector<log::Event> branching();  // what is done with branches

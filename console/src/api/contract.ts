@@ -162,6 +162,23 @@ export interface PlanTotals {
   carbon_kg_per_hour: number;
 }
 
+// One of a day's periods, and when it is. Hours are UTC.
+export interface PeriodSpan {
+  from_hour: number; // 0..23
+  to_hour: number; // 1..24; not above `from_hour` where it goes on over midnight
+  hours: number;
+  begins_at: string;
+  ends_at: string;
+}
+// Where the schedule in force stands.
+export interface Turn {
+  schedule_id: string;
+  stale: boolean; // the grid has changed since: it is made again
+  in_force: boolean; // the plan in force is for this period; false: one is being made for it
+  period: PeriodSpan;
+  next: (PeriodSpan & { moves: number; prepared: boolean }) | null;
+}
+
 export interface Plan {
   offset: number;
   plan_id: string | null; // null before the first plan; then only the lists are there, and they are empty
@@ -174,6 +191,7 @@ export interface Plan {
   reason?: string; // why it was asked for
   totals?: PlanTotals;
   replanning?: string; // the plan that is being made
+  schedule?: Turn | null; // null: the plan is for any hour
   deployments: PlanDeployment[];
   demands: PlanDemand[];
 }

@@ -1,4 +1,6 @@
-// POST /api/v1/schedule: a day of the grid as it is, planned in periods.
+// A day planned in periods: POST /api/v1/schedule, of the grid as it is; GET, that by which it runs.
+import { ask } from './client';
+import type { Turn } from './contract';
 import { askDesk } from './desk';
 import { fields, list, number, text } from './fields';
 
@@ -50,6 +52,8 @@ export interface DayCost {
 
 export interface Schedule {
   offset: number;
+  in_force: string; // its id, where the grid runs by it; empty: it was only asked for
+  now: Turn | null; // of what is in force
   complete: boolean;
   day: DayCost;
   bound_eur: number;
@@ -91,9 +95,12 @@ function readPeriod(value: unknown): Period {
 
 export function readSchedule(value: unknown): Schedule {
   const of = fields(value);
+  const in_force = text(of.schedule_id);
   return {
     offset: number(of.offset),
-    complete: of.complete === true,
+    in_force,
+    now: in_force === '' ? null : ((of.now ?? null) as Turn | null),
+    complete: of.complete === true || in_force !== '',
     day: readCost(of),
     bound_eur: number(of.bound_eur_per_day),
     gap: number(of.gap),
@@ -104,6 +111,11 @@ export function readSchedule(value: unknown): Schedule {
     periods: list(of.periods).map(readPeriod),
   };
 }
+
+const clock = (hour: number): string => `${String(hour % 24).padStart(2, '0')}:00`;
+// "08:00–17:00"
+export const spanOf = ({ from_hour, to_hour, hours }: Pick<Period, 'from_hour' | 'to_hour' | 'hours'>): string =>
+  hours === 24 ? 'all day' : `${clock(from_hour)}–${to_hour === 24 ? '24:00' : clock(to_hour)}`;
 
 // Where the periods lie from 0 to 24 h, by the time: one that goes on over midnight has a piece at each end.
 export interface Piece {
@@ -172,3 +184,6 @@ const readProgress = (value: unknown): ScheduleProgress => {
 
 export const askSchedule = async (question: ScheduleQuestion, tell: (progress: ScheduleProgress) => void, signal: AbortSignal): Promise<Schedule> =>
   readSchedule(await askDesk('schedule', question, (progress) => tell(readProgress(progress)), signal));
+
+// Without periods where no schedule is in force.
+export const scheduleInForce = async (signal: AbortSignal): Promise<Schedule> => readSchedule(await ask<unknown>('schedule', { signal }));

@@ -1,0 +1,103 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/control.h"
+
+namespace tandem::control {
+namespace {
+
+struct Asked {
+  uint64_t work_limit = 0;
+  bool anew = false;
+  std::string reason;
+  uint32_t periods_max = 0;   // above 0: a schedule
+  bool for_any_hour = false;  // whatever the schedule says
+};
+
+// So many periods that a schedule fits an event of the log: about 0.6 KB of each plan a demand, with its reasons.
+uint32_t periods_of(const grid::Snapshot& grid, uint32_t periods_max) {
+  constexpr size_t kScheduledDemandsMax = 24'000;
+  const size_t fitting = grid.demands.empty() ? 0 : kScheduledDemandsMax / grid.demands.size();
+  return static_cast<uint32_t>(std::min<size_t>({periods_max, fitting, planner::kPeriodsMax}));
+}
+
+// The schedule that is due once all else is done; or a plan for any hour, where the days are alike no more.
+std::optional<Asked> schedule_asked_for(const State& state, Instant now, const PlanningOptions& options) {
+  if (!state.plan || !state.grid || now < state.schedule_not_before || now - state.plan_at < kQuiet)
+    return std::nullopt;
+  if (state.schedule && !state.schedule_stale && options.periods_max > 1) return std::nullopt;
+  const uint32_t periods = periods_of(*state.grid, options.periods_max);
+  const bool planned_in_periods = periods > 1 && planner::varies_over_day(*state.grid);
+  if (!planned_in_periods && !state.schedule) return std::nullopt;
+  if (!planned_in_periods) return Asked{options.work_limit, true, "the day is no longer planned in periods", 0, true};
+  return Asked{options.work_limit, true,
+               state.schedule ? "the schedule is made again after the grid was quiet"
+                              : "demand or radio reserve changes over the day",
+               periods};
+}
+
+// The plan that is due now, where one is.
+std::optional<Asked> asked_for(const State& state, Instant now, const PlanningOptions& options) {
+  const uint64_t whole = options.work_limit;
+  constexpr size_t kWholeAtOnce = 2'000;  // demands: a whole plan of more takes too long to be without one meanwhile
+  const size_t demands = state.inventory.size("demand");
+  // A job that has not come back after this long is lost. Plans take a second, and of nations minutes on a busy
+  // machine. A search that nobody waits for has longer: asking for it again begins it anew; and a schedule is about
+  // eight plans a period.
+  const int64_t plans = state.pending ? std::max<int64_t>(1, 8 * int64_t{state.pending->periods_max}) : 1;
+  const Duration overdue_after = seconds(state.pending && state.pending->anew ? 180 : 60) +
+                                 milliseconds(60 * plans * static_cast<int64_t>(demands));
+  const bool changed = state.replan_after > 0;
+  const bool lost = state.pending && now - state.pending->requested_at > overdue_after;
+  if (lost && !(state.pending->anew && changed))
+    return Asked{state.pending->work_limit, state.pending->anew,
+                 fmt::format("{} has not come back", state.pending->plan_id), state.pending->periods_max,
+                 !state.pending->hours};
+
+  const bool postponed = state.unsearched_since && now - *state.unsearched_since >= kPostponedMax;
+  const bool gives_way =
+      state.pending && changed && (state.pending->is_schedule() || (state.pending->anew && (!postponed || lost)));
+  if (now < state.plan_not_before || (state.pending && !gives_way)) return std::nullopt;
+
+  const bool has_draft = state.plan && state.plan->draft();
+  const bool drafts = state.plan ? has_draft : demands > kWholeAtOnce;
+  if (whole > 0 && state.refused_as_is)
+    return Asked{whole, true, "the last plan was refused, and the grid is as it was: a quick one would be the same"};
+  if (whole > 0 && postponed && !lost)
+    return Asked{whole, true,
+                 fmt::format("searched again after {:.0f} min of quick plans", kPostponedMax.seconds() / 60)};
+  if (changed)
+    return Asked{drafts ? 0 : whole, false, fmt::format("the grid changed at offset {}", state.replan_after)};
+  if (whole == 0) return std::nullopt;
+  const bool in_vain = state.unsearched_since && *state.unsearched_since > state.plan_at;  // and all is as it was
+  if (!state.unsearched_since || (in_vain && !has_draft)) return schedule_asked_for(state, now, options);
+  if (in_vain) return std::nullopt;
+  if (has_draft) return Asked{whole, true, fmt::format("{} is a draft", state.plan->id())};
+  if (now - state.plan_at < kQuiet) return std::nullopt;
+  return Asked{whole, true, "searched again after the grid was quiet"};
+}
+
+}  // namespace
+
+std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options) {
+  if (state.inventory.size("pool") == 0 || state.inventory.size("demand") == 0) return {};
+  std::optional<Asked> asked = asked_for(state, now.time, options);
+  if (!asked) return {};
+  const log::Offset base = state.inventory.offset();
+  log::Event event;
+  event.set_actor("core");
+  v1::PlanRequested& requested = *event.mutable_plan_requested();
+  requested.set_plan_id(fmt::format("plan-{}", base + 1));
+  requested.set_base_offset(base);
+  requested.set_seed(base);
+  requested.set_work_limit(asked->work_limit);
+  requested.set_anew(asked->anew);
+  requested.set_reason(std::move(asked->reason));
+  requested.set_periods_max(asked->periods_max);
+  if (state.schedule && asked->periods_max == 0 && !asked->for_any_hour)
+    *requested.mutable_hours() = plan_at(*state.schedule, now.clock).hours();
+  return {std::move(event)};
+}
+
+}  // namespace tandem::control

@@ -2,12 +2,15 @@
 // CPU second of the proxy at 32 connections, medians of several rounds. Delay: what each adds to the percentiles of an open loop far
 // from saturation, the others stopped, in turns with the backend alone. The gateway routes, accounts, limits and records; HAProxy and nginx
 // pass bytes on. Usage: node bench/gateway_peers.mjs [throughput|delay|all] [SECONDS A ROUND] [ROUNDS] [REQUESTS/S]
+// or node bench/gateway_peers.mjs instructions [SECONDS]: how many each executes in user space for an answer, counted by
+// valgrind (callgrind), which whatever else runs does not change; what it executes when idle is taken off. Where $PROFILES
+// names a folder the counts stay there by function: callgrind_annotate --inclusive=yes $PROFILES/tandem.whole.
 // Needs haproxy, nginx and wrk (scripts/install-packages peers) and the programs of `ninja -C build benchmarks`. LiteLLM takes part
 // where $LITELLM names its command: python3 -m venv /tmp/litellm && /tmp/litellm/bin/pip install 'litellm[proxy]', then
 // LITELLM=/tmp/litellm/bin/litellm.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Grid, binary, temporaryDirectory } from '../test/e2e/tandem.mjs';
 
@@ -18,14 +21,19 @@ const rate = Number(process.argv[5] ?? 1000);
 const folder = temporaryDirectory();
 const base = Number(process.env.PORT_BASE ?? 18430);
 const port = { backend: base + 1, haproxy: base + 2, nginx: base + 3, litellm: base + 4 };
-const missing = ['haproxy', 'nginx', 'wrk'].filter((name) => spawnSync('which', [name]).status !== 0);
+const missing = ['haproxy', 'nginx', 'wrk', ...(what === 'instructions' ? ['valgrind'] : [])].filter((name) => spawnSync('which', [name]).status !== 0);
 if (missing.length > 0) {
   console.log(`skipped: ${missing.join(', ')} not installed (scripts/install-packages peers)`);
   process.exit(0);
 }
 
-function start(command, args) {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+const profiles = process.env.PROFILES ?? folder;
+const counted = (name) => what !== 'instructions' ? []
+  : ['valgrind', '-q', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${profiles}/${name}`];
+
+function start(command, args, under = []) {
+  const [first, ...words] = [...under, command, ...args];
+  const child = spawn(first, words, { stdio: ['ignore', 'ignore', 'inherit'] });
   process.on('exit', () => child.kill('SIGKILL'));
   return child;
 }
@@ -60,7 +68,8 @@ http {
     location / { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } }
 }
 `);
-  return { haproxy: start('haproxy', ['-f', haproxy, '-db']).pid, nginx: start('nginx', ['-c', nginx, '-p', folder]).pid };
+  return { haproxy: start('haproxy', ['-f', haproxy, '-db'], counted('haproxy')).pid,
+    nginx: start('nginx', ['-c', nginx, '-p', folder], counted('nginx')).pid };
 }
 
 // Everything on: a key, a region, a model with a promise, limits that are counted and never reached; one deployment behind it, as many requests at once as wrk has.
@@ -80,7 +89,7 @@ tenants: [{id: t, keys: [{sha256: ${key}, loopback_only: true}], residency: [DE]
   limits: {requests_per_minute: 100000000, tokens_per_minute: 4000000000, budget_eur_per_month: 1000000}}]
 demands: [{id: d, tenant: t, region: here, model: m, rate_per_s: 100, prompt_tokens: 200, output_tokens: 32, upload_bytes: 1000, download_bytes: 1000}]
 `);
-  const running = await Grid.start({ grid, data: path.join(folder, 'data'), args: ['--threads', '1'] });
+  const running = await Grid.start({ grid, data: path.join(folder, 'data'), args: ['--threads', '1'], under: counted('tandem') });
   return running;
 }
 
@@ -169,6 +178,35 @@ function throughput(stream) {
   console.log(`of the better of each round: ${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}, median ${median(ratios).toFixed(2)}`);
 }
 
+function instructions(stream) {
+  console.log(`\n${titles[stream]}: instructions in user space an answer at 32 connections`);
+  for (const each of contestants.filter((one) => one.pid && one.name !== 'litellm')) {
+    const control = (...words) => {
+      const ran = spawnSync('callgrind_control', [...words, String(each.pid)], { encoding: 'utf8' });
+      if (ran.status !== 0) throw new Error(`callgrind_control: ${ran.stderr}`);
+    };
+    // Those since the last time.
+    const dump = (into) => {
+      control('--dump');
+      const file = readdirSync(profiles).filter((name) => name.startsWith(`${each.name}.`) && /\d$/.test(name))
+        .map((name) => path.join(profiles, name))[0];
+      const total = Number(/^totals: (\d+)/m.exec(readFileSync(file, 'utf8'))?.[1]);
+      renameSync(file, path.join(profiles, `${each.name}.${into}`));
+      return total;
+    };
+    const url = `http://127.0.0.1:${each.port}`;
+    control('--instr=on');
+    wrk(url, stream, 32, 1);
+    dump('warm');
+    spawnSync('sleep', [String(seconds)]);
+    const idle = dump('idle');
+    const served = wrk(url, stream, 32, seconds);
+    const total = dump(stream ? 'streamed' : 'whole');
+    control('--instr=off');
+    console.log(`${each.name.padEnd(10)} ${Math.round((total - idle) / served).toString().padStart(8)} of ${served} answers`);
+  }
+}
+
 // In short rounds, and of each percentile the rounds' lower quartile: of a shared machine the host takes the processors for
 // milliseconds now and then, and who is under way then would be told by chance alone.
 const kShorts = 8;  // of a round
@@ -198,7 +236,8 @@ function delay(stream) {
   }
 }
 
-for (const stream of [false, true]) if (what !== 'delay') throughput(stream);
-for (const stream of [false, true]) if (what !== 'throughput') delay(stream);
+if (what === 'instructions') [false, true].forEach(instructions);
+for (const stream of [false, true]) if (what === 'throughput' || what === 'all') throughput(stream);
+for (const stream of [false, true]) if (what === 'delay' || what === 'all') delay(stream);
 await tandem.stop();
 process.exit(0);

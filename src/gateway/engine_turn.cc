@@ -6,8 +6,9 @@
 
 namespace tandem::gateway {
 
-EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience, Duration reading)
-    : core_(core), engine_(std::move(engine)), patience_(patience), began_(core.clock.monotonic()) {
+EngineTurn::EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration began, Duration patience,
+                       Duration reading)
+    : core_(core), engine_(std::move(engine)), patience_(patience), began_(began) {
   engine_->begin();
   if (reading <= core.options.patience_usual) return;  // nobody's patience is shorter for long
   reading_ = reading;

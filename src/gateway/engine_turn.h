@@ -14,7 +14,9 @@ class EngineTurn {
  public:
   // `patience`: how long its first sign is waited for, a stream's first token or a whole answer, as the prediction has
   // it; > 0. `reading`: how much of that may go by, likewise, over the prompt alone; ≥ 0.
-  EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration patience, Duration reading = {});
+  // It begins at `began`.
+  EngineTurn(GatewayCore& core, std::shared_ptr<EngineState> engine, Duration began, Duration patience,
+             Duration reading = {});
   ~EngineTurn();
   EngineTurn(const EngineTurn&) = delete;
   EngineTurn& operator=(const EngineTurn&) = delete;

@@ -90,6 +90,7 @@ namespace {
 
 constexpr std::string_view kModels = "/v1/models";
 
+// When a model came is nothing that a routing table knows, and OpenAI's clients want a number: 0.
 std::string model_json(std::string_view id) {
   std::string json = R"({"id":)";
   append_json_string(json, id);

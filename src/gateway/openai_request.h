@@ -52,11 +52,12 @@ class RequestReader {
 
  private:
   struct Parser;
+  Checked<CompletionRequest> read_any(Surface surface, std::string_view body, routing::PrefixHasher* prefix);
   std::unique_ptr<Parser> parser_;
 };
 
 // The body for the engine: the client's bytes, save that an alias becomes the model's id and that a stream always asks
-// for its usage. `request` was read from `body`.
-std::string rewrite(std::string_view body, const CompletionRequest& request, std::string_view model_id);
+// for its usage. Nothing where it goes there as it is. `request` was read from `body`.
+std::optional<std::string> rewrite(std::string_view body, const CompletionRequest& request, std::string_view model_id);
 
 }  // namespace tandem::gateway

@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!tandem::parse_json(body_of(request.error()))) std::abort();
     return 0;
   }
-  const std::string rewritten = rewrite(body, *request, "other-model");
+  const std::string rewritten = rewrite(body, *request, "other-model").value_or(std::string(body));
   const auto again = reader.read(surface, rewritten, &prefix_again);
   if (!again || again->model != "other-model" || again->prompt_tokens != request->prompt_tokens) std::abort();
   if (request->stream && !again->include_usage) std::abort();

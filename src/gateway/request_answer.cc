@@ -19,6 +19,17 @@ namespace {
 
 constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
 
+constexpr http::FieldName kRequestIdField("x-request-id");
+constexpr http::FieldName kRetryAfterField("retry-after");
+constexpr http::FieldName kCacheControlField("cache-control");
+constexpr http::FieldName kDecisionField("x-tandem-decision");
+constexpr http::FieldName kOverheadField("x-tandem-overhead-us");
+constexpr http::FieldName kRegionSourceField("x-tandem-region-source");
+constexpr http::FieldName kPromiseTtftField("x-tandem-promise-ttft-ms");
+constexpr http::FieldName kPromiseTpotField("x-tandem-promise-tpot-ms");
+constexpr http::FieldName kSiteField("x-tandem-site");
+constexpr http::FieldName kModelField("x-tandem-model");
+
 Error engine_error(int status) {
   if (status == 429) return {ErrorCode::quota_exceeded, "every engine that may answer is busy", {}};
   return {ErrorCode::unavailable, fmt::format("the engine answered with status {}", status), {}};
@@ -101,8 +112,12 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_refusal(Turn& turn, http
 
 asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::Exchange& exchange) {
   const Duration read_from = looked_at_;
-  Result<std::string> body = co_await exchange.read_all(core_.options.answer_bytes_max);
-  waited_ = waited_ + (look() - read_from);
+  std::optional<Result<std::string>> read = exchange.take_all(core_.options.answer_bytes_max);
+  if (!read) {
+    read = co_await exchange.read_all(core_.options.answer_bytes_max);
+    waited_ = waited_ + (look() - read_from);
+  }
+  Result<std::string>& body = *read;
   if (body) turn.note_sign(looked_at_);
   silence_.stop();
   if (writer_.peer_closed()) co_return leave(turn);
@@ -122,10 +137,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   turn.note_served(engine_surface());
   bytes_down_ = body->size();
   record_.status = 200;
-  http::Headers headers = answer_headers("application/json");
+  const http::Headers headers = answer_headers("application/json");
   keep_decision(Outcome::ok);
-  const Result<void> sent = co_await writer_.respond(200, std::move(headers), std::move(*body));
-  is_lost_ = !sent;
+  std::optional<Result<void>> sent = writer_.respond_now(200, headers, *body);
+  if (!sent) sent = co_await writer_.rest();
+  is_lost_ = !*sent;
   co_return std::nullopt;
 }
 
@@ -158,9 +174,11 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     // The last events go out with the answer's end, unless they are the first too.
     const bool waits_for_end = reader.ended() && !step.error && writer_.started();
     if ((held.has_data || writer_.started()) && !waits_for_end) {
-      StreamReader::Step sent = std::exchange(held, {});
-      const bool stays = co_await forward(std::move(sent));
-      if (!stays) co_return leave(turn);
+      std::optional<Result<void>> sent = forward(held.forward);
+      if (!sent) sent = co_await writer_.rest();
+      if (!*sent) co_return leave(turn);
+      note_sent(held);
+      held = {};
     }
     if (step.error && !writer_.started()) co_return fail_turn(turn, *step.error);
     if (!step.error) continue;
@@ -169,14 +187,16 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     co_return end;
   }
   TurnEnd end = co_await end_stream(turn, reader, std::move(held));
-  asio::co_spawn(core_.context, read_to_end(held_, std::move(exchange)), asio::detached);
+  if (!exchange.take_some()) asio::co_spawn(core_.context, read_to_end(held_, std::move(exchange)), asio::detached);
   co_return end;
 }
 
 asio::awaitable<StreamReader::Step> RequestRun::read_step(http::Exchange& exchange, StreamReader& reader) {
   const Duration read_from = looked_at_;
   if (writer_.started()) core_.silence.watch(silence_, core_.options.stall_max);
-  Result<std::optional<std::string>> piece = co_await exchange.read_some();
+  std::optional<Result<std::optional<std::string>>> read = exchange.take_some();
+  if (!read) read = co_await exchange.read_some();
+  Result<std::optional<std::string>>& piece = *read;
   if (writer_.started()) silence_.stop();
   const Duration now = look();
   if (piece && *piece && turn_ != nullptr) turn_->note_sign(now);
@@ -200,20 +220,14 @@ Result<void> RequestRun::shape(StreamReader::Step& step) {
   return responses_reply().add_events(chunks, step.forward);
 }
 
-asio::awaitable<bool> RequestRun::forward(StreamReader::Step step) {
-  Result<void> written;
-  if (!writer_.started()) {
-    silence_.stop();  // while it is written the client is waited for, not the engine
-    http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
-    headers.add("cache-control", "no-cache");
-    record_.status = 200;
-    written = co_await writer_.start(200, std::move(headers), step.forward);
-  } else {
-    written = co_await writer_.write(step.forward);
-  }
-  if (!written) co_return false;
-  note_sent(step);
-  co_return true;
+// As ResponseWriter::write_now has it.
+std::optional<Result<void>> RequestRun::forward(std::string_view events) {
+  if (writer_.started()) return writer_.write_now(events);
+  silence_.stop();  // while it is written the client is waited for, not the engine
+  http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
+  headers.add(kCacheControlField, "no-cache");
+  record_.status = 200;
+  return writer_.start_now(200, headers, events);
 }
 
 void RequestRun::note_sent(const StreamReader::Step& step) {
@@ -279,15 +293,16 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   bytes_down_ += last.size();
   keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
   held.forward += last;
-  const Result<void> finished = co_await writer_.finish(held.forward);
-  is_lost_ = !finished && !reader.engine_error();
+  std::optional<Result<void>> finished = writer_.finish_now(held.forward);
+  if (!finished) finished = co_await writer_.rest();
+  is_lost_ = !*finished && !reader.engine_error();
   co_return std::nullopt;
 }
 
 asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) {
   record_.status = writer_.peer_closed() ? kClientLeft : status_of(error);
   http::Headers headers = answer_headers("application/json");
-  if (error.retry_after_s > 0) headers.add("retry-after", fmt::format("{}", error.retry_after_s));
+  if (error.retry_after_s > 0) add_number(headers, kRetryAfterField, static_cast<uint64_t>(error.retry_after_s));
   record_.refused = code_of(error);
   std::string body = body_of(error);
   bytes_down_ = body.size();
@@ -299,27 +314,30 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
 http::Headers RequestRun::answer_headers(std::string_view content_type) {
   record_.overhead = microseconds_of(look() - arrived_ - waited_);
   http::Headers headers = http::content_type(content_type);
-  headers.add("x-request-id", record_.request_id);
+  headers.add(kRequestIdField, record_.request_id);
   if (meter_ != nullptr) {
     const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;
     if (requests_standing_) add_standing(headers, kRequestHeaders, limits.requests_per_minute, *requests_standing_);
     if (tokens_standing_) add_standing(headers, kTokenHeaders, limits.tokens_per_minute, *tokens_standing_);
   }
   if (record_.id.empty()) return headers;
-  headers.add("x-tandem-decision", record_.id);
-  headers.add("x-tandem-overhead-us", std::to_string(std::llround(record_.overhead.value())));
-  headers.add("x-tandem-region-source", to_string(region_source_));
-  const auto add_promise = [&](std::string_view name, Milliseconds promise) {
+  headers.add(kDecisionField, record_.id);
+  add_number(headers, kOverheadField, static_cast<uint64_t>(std::max(0LL, std::llround(record_.overhead.value()))));
+  headers.add(kRegionSourceField, to_string(region_source_));
+  const auto add_promise = [&](http::FieldName name, Milliseconds promise) {
     const double ms = promise.value();
     if (ms <= 0) return;
     const bool is_whole = ms < 1e9 && ms == std::floor(ms);  // as most are, and those are made in a tenth of the time
-    headers.add(name, is_whole ? std::to_string(std::llround(ms)) : fmt::format("{:g}", ms));
+    if (is_whole)
+      add_number(headers, name, static_cast<uint64_t>(ms));
+    else
+      headers.add(name, fmt::format("{:g}", ms));
   };
-  add_promise("x-tandem-promise-ttft-ms", record_.promise_ttft);
-  add_promise("x-tandem-promise-tpot-ms", record_.promise_tpot);
+  add_promise(kPromiseTtftField, record_.promise_ttft);
+  add_promise(kPromiseTpotField, record_.promise_tpot);
   if (record_.site.empty()) return headers;
-  headers.add("x-tandem-site", record_.site);
-  headers.add("x-tandem-model", record_.model);
+  headers.add(kSiteField, record_.site);
+  headers.add(kModelField, record_.model);
   return headers;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/digest.h"
 #include "base/text.h"
@@ -72,13 +73,23 @@ std::optional<Address> client_address(const http::Request& request, const std::v
 }  // namespace
 
 std::optional<Address> parse_address(std::string_view text) {
-  const std::string copy(text);
   Address address{};
-  if (copy.find(':') != std::string::npos)
+  if (text.find(':') != std::string_view::npos) {
+    const std::string copy(text);
     return inet_pton(AF_INET6, copy.c_str(), address.data()) == 1 ? std::optional(address) : std::nullopt;
+  }
   address[10] = address[11] = 0xFF;
-  if (inet_pton(AF_INET, copy.c_str(), address.data() + 12) == 1) return address;
-  return std::nullopt;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (size_t i = 12; i < address.size(); ++i) {
+    const bool has_leading_zero = end - at > 1 && at[0] == '0' && at[1] >= '0' && at[1] <= '9';
+    const auto [stop, error] = std::from_chars(at, end, address[i]);
+    if (error != std::errc() || has_leading_zero) return std::nullopt;
+    const bool is_last = i + 1 == address.size();
+    if (is_last ? stop != end : stop == end || *stop != '.') return std::nullopt;
+    at = stop + 1;
+  }
+  return address;
 }
 
 bool covers(const grid::Prefix& prefix, const Address& address) {
@@ -186,9 +197,10 @@ Checked<StatedPromise> stated_promise(const http::Headers& headers) {
 std::optional<std::string> request_id(const http::Headers& headers) { return plain_word(headers, "x-request-id"); }
 
 void add_inference_extension(const http::Headers& from, std::string_view tenant, http::Headers& to) {
-  if (auto objective = plain_word(from, "x-gateway-inference-objective"))
-    to.add("x-gateway-inference-objective", *objective);
-  to.add("x-gateway-inference-fairness-id", tenant);
+  constexpr http::FieldName kObjective("x-gateway-inference-objective");
+  constexpr http::FieldName kFairness("x-gateway-inference-fairness-id");
+  if (auto objective = plain_word(from, kObjective)) to.add(kObjective, *objective);
+  to.add(kFairness, tenant);
 }
 
 }  // namespace tandem::gateway

@@ -116,7 +116,8 @@ TEST(RequestHeaders, ARequestIdIsEchoedOnlyWhenPlain) {
 
 TEST(RequestHeaders, AddressesAndPrefixes) {
   EXPECT_EQ(parse_address("1.2.3.4"), parse_address("::ffff:1.2.3.4"));
-  for (const char* bad : {"", "1.2.3", "1.2.3.4.5", "::g", "1.2.3.4:80", "[::1]", " 1.2.3.4"})
+  for (const char* bad : {"", "1.2.3", "1.2.3.4.5", "::g", "1.2.3.4:80", "[::1]", " 1.2.3.4", "1.2.3.4 ", "1.2.3.256",
+                          "1.2.3.04", "1.2.3.", "1..3.4", "1.2.3.-4", "1.2.3.+4", "0x1.2.3.4"})
     EXPECT_EQ(parse_address(bad), std::nullopt) << bad;
   EXPECT_TRUE(covers({*parse_address("10.0.0.0"), 104}, *parse_address("10.9.9.9")));
   EXPECT_FALSE(covers({*parse_address("10.0.0.0"), 104}, *parse_address("11.0.0.0")));

@@ -42,15 +42,42 @@ RequestRun::~RequestRun() {
 asio::awaitable<void> RequestRun::run(std::shared_ptr<GatewayCore> core, Surface surface, const http::Request& request,
                                       http::ResponseWriter& writer) {
   RequestRun self(std::move(core), surface, request, writer);
-  Checked<std::monostate> prepared = self.prepare();
-  if (prepared) {
-    co_await self.serve();
+  Outcome outcome = Outcome::rejected;
+  std::optional<ApiError> refusal;
+  if (Checked<std::monostate> prepared = self.prepare(); !prepared) {
+    refusal = std::move(prepared.error());
+    if (status_of(*refusal) < 500 && refusal->code != ErrorCode::quota_exceeded) outcome = Outcome::client_error;
   } else {
-    ApiError error = std::move(prepared.error());
-    const bool clients_fault = status_of(error) < 500 && error.code != ErrorCode::quota_exceeded;
-    const Outcome outcome = clients_fault ? Outcome::client_error : Outcome::rejected;
-    co_await self.answer_error(outcome, std::move(error));
+    self.join();
+    for (bool again = true; again;) {
+      const routing::Decision decision = self.decide();
+      std::optional<uint32_t> target = decision.target;
+      std::optional<ApiError> none;
+      const bool full = decision.blocking == routing::Gate::capacity && self.core_.options.waiting_max > 0;
+      if (target ? self.turn_ == nullptr : full) {
+        const bool has_room = target.has_value();
+        target.reset();
+        Checked<uint32_t> found = co_await self.wait_for_room(has_room);
+        if (found)
+          target = *found;
+        else
+          none = std::move(found.error());
+      }
+      if (!target) {
+        if (!refusal) refusal = none ? std::move(none) : self.rejection(decision);
+        break;
+      }
+      if (self.record_.attempts > 1) self.core_.metrics.failed_over();
+      self.start_shadows();
+      refusal = co_await self.take_turn(*target);
+      self.silence_.stop();
+      self.turn_.reset();
+      self.end_attempt();
+      again = refusal && self.may_try_another(*target);
+      if (refusal) outcome = Outcome::upstream_error;
+    }
   }
+  if (refusal) co_await self.answer_error(outcome, *std::move(refusal));
   self.finish();
 }
 
@@ -95,12 +122,20 @@ Checked<std::monostate> RequestRun::prepare() {
 }
 
 Checked<CompletionRequest> RequestRun::read_body() {
-  if (surface_ != Surface::responses) return core_.reader.read(surface_, request_.body, &prefix_);
+  if (surface_ != Surface::responses) return read_completion(surface_, request_.body);
   auto responses = read_responses_request(request_.body);
   if (!responses) return tl::unexpected(std::move(responses.error()));
   responses_ = std::move(*responses);
   core_.body_bytes_in_flight += responses_->chat_body.size();
-  return core_.reader.read(Surface::chat_completions, responses_->chat_body, &prefix_);
+  return read_completion(Surface::chat_completions, responses_->chat_body);
+}
+
+Checked<CompletionRequest> RequestRun::read_completion(Surface surface, std::string_view body) {
+  if (body.size() <= routing::PrefixHasher::kStepBytes) return core_.reader.read(surface, body);
+  routing::PrefixHasher prefix;
+  auto completion = core_.reader.read(surface, body, &prefix);
+  prefix_.assign(prefix.points().begin(), prefix.points().end());
+  return completion;
 }
 
 // Before anything is read of a request: a flood of them costs no more than a look at a key.
@@ -182,64 +217,32 @@ Checked<std::monostate> RequestRun::find_promise() {
   return {};
 }
 
-// A table that nobody has renewed may be wrong about where paths lead: what must stay inside a border then stops.
-asio::awaitable<void> RequestRun::serve() {
+// From here on it is among those that are to be served.
+void RequestRun::join() {
   core_.retries.note_request();
   const routing::Tenant& tenant = bound_->table->rows().tenants[facts_.tenant];
   core_.queue.arrive(record_.tenant, tenant.priority, tenant.weight);
   waiting_.tenant = record_.tenant;
   waiting_.priority = tenant.priority;
   draw_ = core_.random.uniform();
-  facts_.hits = core_.board.prefixes().find(prefix_.points(), *bound_, arrived_);
+  facts_.hits = core_.board.prefixes().find(prefix_, *bound_, arrived_);
   enter_trials();
-  std::optional<ApiError> last;
-  for (;;) {
-    const routing::Decision decision = decide();
-    std::optional<uint32_t> target = decision.target;
-    ApiError none;
-    if (!target && !last) none = rejection(decision);
-    const bool full = decision.blocking == routing::Gate::capacity && core_.options.waiting_max > 0;
-    if (target ? turn_ == nullptr : full) {
-      const bool has_room = target.has_value();
-      target.reset();
-      Checked<uint32_t> found = co_await wait_for_room(has_room);
-      if (found)
-        target = *found;
-      else
-        none = std::move(found.error());
-    }
-    if (!target) {
-      const Outcome outcome = last ? Outcome::upstream_error : Outcome::rejected;
-      ApiError error = last ? *std::move(last) : std::move(none);
-      co_await answer_error(outcome, std::move(error));
-      co_return;
-    }
-    if (record_.attempts > 1) core_.metrics.failed_over();
-    start_shadows();
-    TurnEnd end = co_await take_turn(*target);
-    silence_.stop();
-    turn_.reset();
-    end_attempt();
-    if (!end) co_return;
-    last = std::move(end);
-    const bool was_canary = trials_.canary != nullptr;
-    fail_canary();
-    excluded_.push_back(*target);
-    if (record_.attempts < core_.options.attempts_max &&
-        (std::exchange(retry_taken_, false) || was_canary || core_.retries.take()))
-      continue;
-    ApiError error = *std::move(last);
-    co_await answer_error(Outcome::upstream_error, std::move(error));
-    co_return;
-  }
+}
+
+// After a turn that failed before anything was sent.
+bool RequestRun::may_try_another(uint32_t failed) {
+  const bool was_canary = trials_.canary != nullptr;
+  fail_canary();
+  excluded_.push_back(failed);
+  return record_.attempts < core_.options.attempts_max &&
+         (std::exchange(retry_taken_, false) || was_canary || core_.retries.take());
 }
 
 routing::Decision RequestRun::weigh(const routing::RequestFacts& facts, const std::vector<uint32_t>& excluded) const {
   if (core_.options.baseline) {
     constexpr size_t kPoint = 3;  // beyond what everybody's prompts begin with, before what is one request's own
-    const auto points = prefix_.points();
     std::optional<uint64_t> prefix;
-    if (!points.empty()) prefix = points[std::min(kPoint, points.size() - 1)].hash;
+    if (!prefix_.empty()) prefix = prefix_[std::min(kPoint, prefix_.size() - 1)].hash;
     return core_.baseline_on(bound_).choose(facts, bound_->live_pointers(), excluded, prefix);
   }
   return routing::decide(*bound_->table, facts, bound_->live_pointers(), excluded, draw_);
@@ -248,10 +251,8 @@ routing::Decision RequestRun::weigh(const routing::RequestFacts& facts, const st
 routing::Decision RequestRun::decide() {
   core_.board.readmit_due(looked_at_);
   const routing::Decision decision = weigh(facts_, excluded_);
-  if (kept_ == nullptr) {
-    kept_ = std::make_shared<KeptDecision>();
+  if (!std::exchange(is_decided_, true))
     record_.id = request_id(request_.headers) ? core_.ids.next() : record_.request_id;
-  }
   // Where an earlier attempt failed and nothing is left, the decision that was carried out stays on the record.
   if (!decision.target && record_.attempts > 0) return decision;
   note(decision);
@@ -270,8 +271,8 @@ uint64_t RequestRun::group_of(const routing::Decision& decision) const {
 }
 
 void RequestRun::note(const routing::Decision& decision) {
-  kept_->draw = draw_;
-  kept_->excluded = excluded_;
+  decision_.draw = draw_;
+  decision_.excluded = excluded_;
   keep_seen();
   record_.reason = decision.reason;
   record_.gate = decision.blocking;
@@ -291,7 +292,7 @@ void RequestRun::begin_turn(const routing::Decision& decision) {
 // Its engine will have the prompt.
 void RequestRun::note_prefix(const routing::Decision& decision) {
   const double computed = facts_.prompt_tokens - std::min<double>(decision.cached_tokens, facts_.prompt_tokens);
-  core_.board.prefixes().note(prefix_.points(), *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
+  core_.board.prefixes().note(prefix_, *bound_, *decision.target, computed + facts_.output_tokens, arrived_);
 }
 
 // The way that the model's traffic takes, whichever was asked for.
@@ -321,9 +322,10 @@ void RequestRun::keep_seen() {
   if (table.targets_of_model(*model).size() > core_.options.sampled_targets_max &&
       core_.ids.given() % kSampledEvery != 0)
     return;
-  kept_->seen.clear();
+  decision_.seen.clear();
   for (; model; model = facts_.fallbacks ? table.traits(*model).fallback : std::nullopt)
-    for (const uint32_t target : table.targets_of_model(*model)) kept_->seen.push_back({target, *bound_->live[target]});
+    for (const uint32_t target : table.targets_of_model(*model))
+      decision_.seen.push_back({target, *bound_->live[target]});
 }
 
 ApiError RequestRun::rejection(const routing::Decision& decision) const {
@@ -379,9 +381,9 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_posit
   writer_.on_disconnect([this] { sending_->cancel(); });
   watch_engine(turn, [this] { sending_->cancel(); });
 
-  const Duration sent_at = look();
+  const Duration sent_at = looked_at_;  // as the turn began
   http::Endpoint endpoint{target.host, target.port};
-  http::ClientRequest request = request_for(target);
+  http::ClientRequest request = request_for(target, true);
   Result<http::Exchange> exchange =
       co_await core_.client.send(std::move(endpoint), std::move(request), core_.options.timeouts, *sending_);
   waited_ = waited_ + (look() - sent_at);
@@ -390,21 +392,30 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::take_turn(uint32_t target_posit
   co_return co_await answer(turn, *exchange);
 }
 
-http::ClientRequest RequestRun::request_for(const routing::Target& target) const {
+http::ClientRequest RequestRun::request_for(const routing::Target& target, bool lends) const {
+  constexpr http::FieldName kContentType("content-type");
+  constexpr http::FieldName kRequestId("x-request-id");
+  constexpr http::FieldName kPathRoundTrip("x-tandem-path-rtt-us");
   http::ClientRequest request;
   request.method = "POST";
   request.target = target.base_path;
   request.target += path_of(engine_surface());
-  request.headers.add("content-type", "application/json");
+  request.headers.add(kContentType, "application/json");
   add_trace(request.headers);
-  request.headers.add("x-request-id", record_.request_id);
+  request.headers.add(kRequestId, record_.request_id);
   add_inference_extension(request_.headers, record_.tenant, request.headers);
   if (target.emulated) {
     const Microseconds round_trip = leg_to(target).round_trip;
-    request.headers.add("x-tandem-path-rtt-us", fmt::format("{:.0f}", round_trip.value()));
+    request.headers.add(kPathRoundTrip, fmt::format("{:.0f}", round_trip.value()));
   }
-  request.body = rewrite(responses_ ? responses_->chat_body : request_.body, completion_,
-                         bound_->table->rows().models[target.model]);
+  const std::string& body = responses_ ? responses_->chat_body : request_.body;
+  std::optional<std::string> rewritten = rewrite(body, completion_, bound_->table->rows().models[target.model]);
+  if (rewritten)
+    request.body = *std::move(rewritten);
+  else if (lends)
+    request.lent_body = body;
+  else
+    request.body = body;
   return request;
 }
 
@@ -482,21 +493,21 @@ void RequestRun::conclude(RequestRecord& record) const {
 void RequestRun::keep_decision(Outcome outcome) {
   if (kept_at_) return;
   record_.outcome = outcome;
-  if (kept_ == nullptr) return;
+  if (!is_decided_) return;
   conclude(record_);
   concluded_at_ = looked_at_;
   settle_limits();
-  kept_->facts = facts_;
-  kept_->bound = bound_;
-  kept_at_ = core_.ring.keep(shared_record_, std::move(kept_), bound_);
+  decision_.bound = bound_;
+  kept_at_ = core_.ring.keep(kept_, bound_);
 }
 
 // The record, as it was kept where its last bytes were taken at once.
 SharedRecord RequestRun::ended_record() {
   constexpr Duration kAtOnce = nanoseconds(100'000);
-  if (kept_at_ && !is_lost_ && look() - concluded_at_ <= kAtOnce) return shared_record_;
+  if (kept_at_ && !is_lost_ && look() - concluded_at_ <= kAtOnce) return SharedRecord(kept_, &record_);
   look();
-  const auto ended = kept_at_ ? std::make_shared<RequestRecord>(record_) : shared_record_;
+  const auto ended =
+      kept_at_ ? std::make_shared<RequestRecord>(record_) : std::shared_ptr<RequestRecord>(kept_, &record_);
   if (is_lost_) ended->outcome = Outcome::cancelled;
   conclude(*ended);
   if (kept_at_) core_.ring.settle(*kept_at_, ended);

@@ -53,12 +53,14 @@ class RequestRun {
   void add_trace(http::Headers& headers) const;  // for the engine whose turn it is
   Checked<std::monostate> prepare();
   Checked<CompletionRequest> read_body();
+  Checked<CompletionRequest> read_completion(Surface surface, std::string_view body);
   Checked<std::monostate> take_request();
   Checked<std::monostate> take_tokens();
   void settle_limits();
   Checked<std::monostate> find_model();
   Checked<std::monostate> find_promise();
-  boost::asio::awaitable<void> serve();
+  void join();
+  bool may_try_another(uint32_t failed);
   routing::Decision decide();
   // By the policy in force.
   routing::Decision weigh(const routing::RequestFacts& facts, const std::vector<uint32_t>& excluded) const;
@@ -80,7 +82,7 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> take_turn(uint32_t target);  // that `begin_turn` began
   // How long the first sign of the target that was decided for is waited for.
   Duration patience(const routing::Decision& decision) const;
-  std::unique_ptr<Turn> turn_at(const routing::Decision& decision) const;
+  std::unique_ptr<Turn> turn_at(const routing::Decision& decision);
   Surface engine_surface() const { return responses_ ? Surface::chat_completions : surface_; }
   bool lacks_surface() const;
   bool counts_prefill(const routing::Target& target, double tokens) const;
@@ -108,7 +110,8 @@ class RequestRun {
   void fail_canary();
   void start_shadows();
   void note_trials(const RequestRecord& record);
-  http::ClientRequest request_for(const routing::Target& target) const;
+  // `lends`: what it lends of this request stays for as long as it needs.
+  http::ClientRequest request_for(const routing::Target& target, bool lends = false) const;
   boost::asio::awaitable<TurnEnd> answer(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_failure(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<TurnEnd> answer_refusal(Turn& turn, http::Exchange& exchange);
@@ -116,7 +119,7 @@ class RequestRun {
   boost::asio::awaitable<TurnEnd> answer_stream(Turn& turn, http::Exchange& exchange);
   boost::asio::awaitable<StreamReader::Step> read_step(http::Exchange& exchange, StreamReader& reader);
   Result<void> shape(StreamReader::Step& step);
-  boost::asio::awaitable<bool> forward(StreamReader::Step step);  // false: the client has left
+  std::optional<Result<void>> forward(std::string_view events);
   void note_sent(const StreamReader::Step& step);
   void note_lateness();
   boost::asio::awaitable<TurnEnd> break_off(Turn& turn, Error error);
@@ -152,17 +155,19 @@ class RequestRun {
   std::shared_ptr<RequestTrace> trace_;  // the record's; null: not sampled
   size_t attempt_ = 0;                   // in it, that is under way
   RegionSource region_source_ = RegionSource::header;
-  std::shared_ptr<KeptDecision> kept_;
   std::optional<uint64_t> kept_at_;  // in the ring
   Duration concluded_at_;            // the record, when it was kept
   bool is_lost_ = false;             // its answer: the client left before the last bytes of it
   TenantMeter* meter_ = nullptr;     // null: the tenant has no limits
   uint64_t tokens_taken_ = 0;        // of the tenant's limit, until the answer tells how many it were
   std::optional<RateMeter::Standing> requests_standing_, tokens_standing_;
-  const std::shared_ptr<RequestRecord> shared_record_ = std::make_shared<RequestRecord>();
-  RequestRecord& record_ = *shared_record_;  // this run's alone until it is kept
-  routing::RequestFacts facts_;
-  routing::PrefixHasher prefix_;
+  const std::shared_ptr<KeptRequest> kept_ = core_.ring.begin();
+  // This run's alone until they are kept.
+  RequestRecord& record_ = kept_->record;
+  KeptDecision& decision_ = kept_->decision;
+  routing::RequestFacts& facts_ = decision_.facts;
+  bool is_decided_ = false;
+  std::vector<routing::PrefixPoint> prefix_;     // of its prompt; of a short one none
   routing::RequestFacts asked_facts_;            // without what a canary changes; where the grid has trials
   TrialParts trials_;                            // of bound_'s table
   std::vector<const routing::Trial*> compared_;  // whose shadow was sent a copy, or would have been

@@ -41,9 +41,9 @@ Duration RequestRun::reading(const routing::Decision& decision) const {
   return nanoseconds(static_cast<int64_t>(std::min(core_.options.patience_factor * expected_ms, 1e9) * 1e6));
 }
 
-std::unique_ptr<RequestRun::Turn> RequestRun::turn_at(const routing::Decision& decision) const {
+std::unique_ptr<RequestRun::Turn> RequestRun::turn_at(const routing::Decision& decision) {
   const Duration waited_for = patience(decision);
-  auto turn = std::make_unique<Turn>(core_, bound_->engines[*decision.target], waited_for,
+  auto turn = std::make_unique<Turn>(core_, bound_->engines[*decision.target], look(), waited_for,
                                      std::min(waited_for, reading(decision)));
   const double computed = std::max(0.0, facts_.prompt_tokens - decision.cached_tokens);
   if (counts_prefill(bound_->table->targets()[*decision.target], computed))

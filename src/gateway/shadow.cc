@@ -55,9 +55,9 @@ asio::awaitable<bool> measure(Shadow& shadow, http::Exchange& exchange, EngineTu
 asio::awaitable<void> run_shadow(Shadow shadow) {
   GatewayCore& core = *shadow.core;
   const routing::Target& target = shadow.bound->table->targets()[shadow.target];
-  EngineTurn turn(core, shadow.bound->engines[shadow.target], shadow.patience);
   TrialSample sample;
   sample.began = core.clock.monotonic();
+  EngineTurn turn(core, shadow.bound->engines[shadow.target], sample.began, shadow.patience);
   sample.prompt_tokens = static_cast<uint64_t>(shadow.prompt_tokens);
   const double bytes = static_cast<double>(shadow.request.body.size());
   http::Endpoint endpoint{target.host, target.port};

@@ -48,7 +48,8 @@ Checked<std::monostate> check_residency(const routing::RoutingTable& table, uint
 
 std::optional<std::string> wrong_content_type(const http::Headers& headers) {
   for (const http::Header& header : headers) {
-    if (!iequals(header.name, "content-type")) continue;
+    if (header.name.size() != 12 || !iequals(header.name, "content-type")) continue;
+    if (header.value == "application/json") continue;
     const std::string_view value = header.value;
     const std::string type = to_lower(trim(value.substr(0, value.find(';'))));
     if (type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"))) continue;

@@ -27,11 +27,15 @@ Checked<std::monostate> check_budget(const grid::TenantLimits& limits, uint64_t 
   const double budget = limits.budget_per_month.value();
   const double spent = static_cast<double>(spent_nano_eur) * 1e-9;
   if (budget <= 0 || spent < budget) return {};
-  return refuse(ErrorCode::quota_exceeded,
-                fmt::format("Tenant '{}' has spent its budget of {:.2f} EUR a month ({:.2f} EUR spent); it begins anew "
-                            "at {}.",
-                            tenant, budget, spent, format_rfc3339(begin_of_next_month(now))),
-                {}, "insufficient_quota");
+  const Instant next = begin_of_next_month(now);  // at midnight
+  constexpr size_t kDateBytes = std::string_view("2026-12-01").size();
+  auto refused = refuse(ErrorCode::quota_exceeded,
+                        fmt::format("Tenant '{}' has spent its budget of {:.2f} EUR a month ({:.2f} EUR spent); it "
+                                    "begins anew on {} (UTC).",
+                                    tenant, budget, spent, format_rfc3339(next).substr(0, kDateBytes)),
+                        {}, "insufficient_quota");
+  refused.value().retry_after_s = static_cast<int>(std::ceil((next - now).seconds()));
+  return refused;
 }
 
 tl::unexpected<ApiError> over_limit(const std::string& tenant, const char* what, uint64_t per_minute, uint64_t wanted,
@@ -52,15 +56,16 @@ tl::unexpected<ApiError> over_limit(const std::string& tenant, const char* what,
   return tl::unexpected(std::move(error));
 }
 
+void add_number(http::Headers& headers, http::FieldName name, uint64_t number) {
+  std::array<char, 20> digits;
+  const char* const end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+  headers.add(name, {digits.data(), static_cast<size_t>(end - digits.data())});
+}
+
 void add_standing(http::Headers& headers, const LimitHeaders& names, uint64_t per_minute,
                   const RateMeter::Standing& standing) {
-  std::array<char, 20> digits;
-  const auto add = [&](std::string_view name, uint64_t number) {
-    const char* const end = std::to_chars(digits.begin(), digits.end(), number).ptr;
-    headers.add(name, {digits.data(), static_cast<size_t>(end - digits.data())});
-  };
-  add(names.limit, per_minute);
-  add(names.remaining, standing.remaining);
+  add_number(headers, names.limit, per_minute);
+  add_number(headers, names.remaining, standing.remaining);
   headers.add(names.reset, short_time(standing.reset));
 }
 

@@ -12,7 +12,8 @@
 
 namespace tandem::gateway {
 
-// Errors: quota_exceeded, with the code `insufficient_quota`: waiting a moment does not mend it.
+// Errors: quota_exceeded, with the code `insufficient_quota` and the time to the next month: waiting a moment does not
+// mend it.
 Checked<std::monostate> check_budget(const grid::TenantLimits& limits, uint64_t spent_nano_eur,
                                      const std::string& tenant, Instant now);
 
@@ -21,12 +22,15 @@ tl::unexpected<ApiError> over_limit(const std::string& tenant, const char* what,
                                     const RateMeter::Standing& standing);
 
 struct LimitHeaders {
-  std::string_view limit, remaining, reset;
+  http::FieldName limit, remaining, reset;
 };
-inline constexpr LimitHeaders kRequestHeaders{"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
-                                              "x-ratelimit-reset-requests"};
-inline constexpr LimitHeaders kTokenHeaders{"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
-                                            "x-ratelimit-reset-tokens"};
+inline constexpr LimitHeaders kRequestHeaders{http::FieldName("x-ratelimit-limit-requests"),
+                                              http::FieldName("x-ratelimit-remaining-requests"),
+                                              http::FieldName("x-ratelimit-reset-requests")};
+inline constexpr LimitHeaders kTokenHeaders{http::FieldName("x-ratelimit-limit-tokens"),
+                                            http::FieldName("x-ratelimit-remaining-tokens"),
+                                            http::FieldName("x-ratelimit-reset-tokens")};
+void add_number(http::Headers& headers, http::FieldName name, uint64_t number);
 void add_standing(http::Headers& headers, const LimitHeaders& names, uint64_t per_minute,
                   const RateMeter::Standing& standing);
 

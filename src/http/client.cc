@@ -39,36 +39,45 @@ Result<ClientConnection::Got> ExchangeState::take_body(std::string& body) {
 
 // At the proper end the connection may serve the next request, here already and not when the Exchange is destroyed.
 void ExchangeState::keep_connection() {
-  const auto kept_by = pool.lock();
-  if (kept_by && connection->is_reusable()) kept_by->give(std::move(connection));
+  if (connection->is_reusable()) pool->give(std::move(connection));
   connection.reset();
 }
 
-asio::awaitable<Result<std::optional<std::string>>> Exchange::read_some() {
-  ExchangeState& state = *state_;
-  std::string piece;
+std::optional<Result<std::string>> ExchangeState::take_whole(size_t bytes_max) {
   for (;;) {
-    const auto got = state.take_body(piece);
-    if (!got) co_return tl::unexpected(got.error());
-    std::optional<std::string> result;
-    if (*got == ClientConnection::Got::bytes) result = std::move(piece);
-    if (*got != ClientConnection::Got::nothing) co_return Result<std::optional<std::string>>(std::move(result));
-    co_await state.connection->more();
+    const auto got = take_body(whole);
+    if (!got) return tl::unexpected(got.error());
+    if (whole.size() > bytes_max) {
+      if (connection) connection->cancel();
+      return fail(ErrorCode::too_large, "the answer is larger than " + std::to_string(bytes_max) + " bytes");
+    }
+    if (*got == ClientConnection::Got::end || !connection) return std::move(whole);
+    if (*got == ClientConnection::Got::nothing) return std::nullopt;
   }
 }
 
-asio::awaitable<Result<std::string>> Exchange::read_all(size_t bytes_max) {
-  ExchangeState& state = *state_;
-  std::string body;
+std::optional<Result<std::optional<std::string>>> Exchange::take_some() {
+  std::string piece;
+  const auto got = state_->take_body(piece);
+  if (!got) return tl::unexpected(got.error());
+  if (*got == ClientConnection::Got::nothing) return std::nullopt;
+  if (*got == ClientConnection::Got::end) return Result<std::optional<std::string>>(std::nullopt);
+  return Result<std::optional<std::string>>(std::move(piece));
+}
+
+asio::awaitable<Result<std::optional<std::string>>> Exchange::read_some() {
   for (;;) {
-    const auto got = state.take_body(body);
-    if (!got) co_return tl::unexpected(got.error());
-    if (body.size() > bytes_max) {
-      cancel();
-      co_return fail(ErrorCode::too_large, "the answer is larger than " + std::to_string(bytes_max) + " bytes");
-    }
-    if (*got == ClientConnection::Got::end) co_return body;
-    if (*got == ClientConnection::Got::nothing) co_await state.connection->more();
+    if (auto taken = take_some()) co_return *std::move(taken);
+    co_await state_->connection->more();
+  }
+}
+
+std::optional<Result<std::string>> Exchange::take_all(size_t bytes_max) { return state_->take_whole(bytes_max); }
+
+asio::awaitable<Result<std::string>> Exchange::read_all(size_t bytes_max) {
+  for (;;) {
+    if (auto taken = state_->take_whole(bytes_max)) co_return *std::move(taken);
+    co_await state_->connection->more();
   }
 }
 
@@ -89,7 +98,7 @@ size_t Client::idle_connections() const { return pool_->idle(); }
 
 asio::awaitable<Result<Exchange>> Client::send(Endpoint endpoint, ClientRequest request, ClientTimeouts timeouts,
                                                Cancellation cancellation) {
-  const auto pool = pool_;  // the client may go while we wait
+  auto pool = pool_;  // the client may go while we wait
   auto connection = pool->take(endpoint);
   for (;;) {
     if (cancellation.cancelled()) co_return fail(ErrorCode::unavailable, "cancelled");
@@ -103,11 +112,18 @@ asio::awaitable<Result<Exchange>> Client::send(Endpoint endpoint, ClientRequest 
         connected.error().code = ErrorCode::unavailable;
       if (!connected) co_return tl::unexpected(std::move(connected.error()));
     }
-    auto head = co_await connection->send(request);
+    Result<bool> sent = connection->begin(request);
+    if (sent && !*sent) sent = co_await connection->send_rest();
+    Result<std::optional<ResponseHead>> head = std::optional<ResponseHead>();
+    if (!sent) head = tl::unexpected(std::move(sent.error()));
+    while (head && !*head) {
+      head = connection->take_answer(request.method);
+      if (head && !*head) co_await connection->more();
+    }
     if (head) {
       auto state = std::make_unique<ExchangeState>();
-      state->head = std::move(*head);
-      state->pool = pool;
+      state->head = std::move(**head);
+      state->pool = std::move(pool);
       state->connection = std::move(connection);
       if (state->connection->is_complete()) state->keep_connection();
       co_return Exchange(std::move(state));

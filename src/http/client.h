@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -33,6 +34,9 @@ struct ClientRequest {
   std::string target = "/";  // path and query, encoded
   Headers headers;           // host and content-length are added here
   std::string body;
+  // Sent in place of `body` where there is one: bytes of the caller's, which stay where they are until the response's
+  // head has come.
+  std::string_view lent_body = {};
 };
 
 struct ClientTimeouts {
@@ -75,6 +79,10 @@ class Exchange {
 
   // The whole body. Errors: those of read_some, and too_large beyond `bytes_max`.
   boost::asio::awaitable<Result<std::string>> read_all(size_t bytes_max);
+
+  // As `read_some` and `read_all` where what they wait for has come already; else nothing, and they are to be called.
+  std::optional<Result<std::optional<std::string>>> take_some();
+  std::optional<Result<std::string>> take_all(size_t bytes_max);
 
   void cancel();  // closes the connection; a read under way ends with `unavailable`
 

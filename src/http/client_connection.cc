@@ -5,6 +5,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <charconv>
 
 #include "base/text.h"
 
@@ -22,6 +23,10 @@ bool is_our_own(const boost::system::error_code& error) {
   return error == boost::system::errc::too_many_files_open ||
          error == boost::system::errc::too_many_files_open_in_system || error == boost::system::errc::no_buffer_space ||
          error == boost::system::errc::not_enough_memory || error == boost::system::errc::address_not_available;
+}
+
+std::string_view body_of(const ClientRequest& request) {
+  return request.lent_body.empty() ? std::string_view(request.body) : request.lent_body;
 }
 
 }  // namespace
@@ -180,47 +185,54 @@ Result<void> ClientConnection::make_head(const ClientRequest& request) {
   if (auto fields = append_fields(request.headers, {}, head_); !fields) return fields;
   if (!request.headers.find("host")) head_.append("host: ", 6).append(host_).append("\r\n", 2);
   const bool may_have_body = request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
-  if (may_have_body || !request.body.empty()) {
-    head_.append("content-length: ").append(std::to_string(request.body.size())).append("\r\n");
+  const size_t body_bytes = body_of(request).size();
+  if (may_have_body || body_bytes > 0) {
+    std::array<char, 20> digits;
+    const char* const end = std::to_chars(digits.begin(), digits.end(), body_bytes).ptr;
+    head_.append("content-length: ", 16)
+        .append(digits.data(), static_cast<size_t>(end - digits.data()))
+        .append("\r\n", 2);
   }
   head_.append("\r\n", 2);
   return {};
 }
 
-asio::awaitable<boost::system::error_code> ClientConnection::write_request(std::span<asio::const_buffer> pieces) {
-  boost::system::error_code error;
-  if (tls_) {
-    co_await asio::async_write(tls_->stream(), pieces, asio::redirect_error(asio::use_awaitable, error));
-    co_return error;
-  }
-  while ((error = wire_.write(pieces).error) == asio::error::would_block) co_await wire_.writable();
-  co_return error;
-}
-
-asio::awaitable<Result<ResponseHead>> ClientConnection::send(const ClientRequest& request) {
-  auto made = make_head(request);
-  if (!made) co_return tl::unexpected(std::move(made.error()));
+Result<bool> ClientConnection::begin(const ClientRequest& request) {
+  if (auto made = make_head(request); !made) return tl::unexpected(std::move(made.error()));
   deadline_.set(timeouts_.first_byte);
-  std::array pieces{asio::const_buffer(head_.data(), head_.size()),
-                    asio::const_buffer(request.body.data(), request.body.size())};
-  boost::system::error_code error = asio::error::would_block;
-  if (!tls_) error = wire_.write(pieces).error;
-  if (error == asio::error::would_block) error = co_await write_request(pieces);
-  // A server that refuses a large body answers and stops reading: its answer may be there although the rest of the
-  // request could not be sent.
-  const bool may_be_answered = error == asio::error::broken_pipe || error == asio::error::connection_reset;
-  if (error && !may_be_answered) co_return tl::unexpected(failure(error, "cannot send to"));
   head_checked_ = 0;
   interim_heads_ = 0;
+  pieces_ = {asio::const_buffer(head_.data(), head_.size()), asio::buffer(body_of(request))};
+  if (tls_) return false;
+  return sent(wire_.write(pieces_).error);
+}
+
+asio::awaitable<Result<bool>> ClientConnection::send_rest() {
+  boost::system::error_code error;
+  if (tls_) {
+    co_await asio::async_write(tls_->stream(), pieces_, asio::redirect_error(asio::use_awaitable, error));
+    co_return sent(error);
+  }
+  while ((error = wire_.write(pieces_).error) == asio::error::would_block) co_await wire_.writable();
+  co_return sent(error);
+}
+
+// A server that refuses a large body answers and stops reading: its answer may be there although the rest of the
+// request could not be sent.
+Result<bool> ClientConnection::sent(const boost::system::error_code& error) {
+  if (error == asio::error::would_block) return false;
+  const bool may_be_answered = error == asio::error::broken_pipe || error == asio::error::connection_reset;
+  if (error && !may_be_answered) return tl::unexpected(failure(error, "cannot send to"));
+  return true;
+}
+
+Result<std::optional<ResponseHead>> ClientConnection::take_answer(std::string_view method) {
   for (;;) {
-    auto head = take_head(request.method);
-    if (!head) co_return tl::unexpected(std::move(head.error()));
-    if (*head) co_return std::move(**head);
-    error = read_now();
-    if (error == asio::error::would_block)
-      co_await more();
-    else if (error)
-      co_return tl::unexpected(failure(error, "no answer from"));
+    auto head = take_head(method);
+    if (!head || *head) return head;
+    const boost::system::error_code error = read_now();
+    if (error == asio::error::would_block) return head;
+    if (error) return tl::unexpected(failure(error, "no answer from"));
   }
 }
 

@@ -1,6 +1,8 @@
 // One connection of a client, and the pool of those that are kept. Internal to the module.
 #pragma once
 
+#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <map>
@@ -36,7 +38,12 @@ class ClientConnection {
   void detach();
 
   boost::asio::awaitable<Result<void>> connect();  // TCP, and TLS where it is spoken
-  boost::asio::awaitable<Result<ResponseHead>> send(const ClientRequest& request);
+  // Sends the request, which stays where it is until the response's head has come. False: the kernel did not take all
+  // of it, and `send_rest` is to be waited for.
+  Result<bool> begin(const ClientRequest& request);
+  boost::asio::awaitable<Result<bool>> send_rest();
+  // The response's head; nothing: it has not come yet, and there is to be waited for `more`.
+  Result<std::optional<ResponseHead>> take_answer(std::string_view method);
 
   // Puts what has come of the body behind `body`, without waiting: bytes or its end, or neither, and then there is to
   // be waited. Errors as Exchange::read_some has them.
@@ -56,7 +63,7 @@ class ClientConnection {
  private:
   boost::asio::awaitable<Result<std::vector<boost::asio::ip::tcp::endpoint>>> resolve();
   boost::asio::awaitable<Result<void>> secure();
-  boost::asio::awaitable<boost::system::error_code> write_request(std::span<boost::asio::const_buffer> pieces);
+  Result<bool> sent(const boost::system::error_code& error);
   boost::asio::awaitable<void> read_tls();
   boost::system::error_code read_now();  // would_block: nothing has come
   Result<void> make_head(const ClientRequest& request);
@@ -84,8 +91,9 @@ class ClientConnection {
   ClientTimeouts timeouts_;
   std::shared_ptr<Cancellation::State> cancellation_;
   BodyDecoder decoder_;
-  std::string head_;    // of the request
-  std::string unread_;  // came and not decoded yet
+  std::string head_;                                 // of the request
+  std::array<boost::asio::const_buffer, 2> pieces_;  // of the request, that are not sent yet
+  std::string unread_;                               // came and not decoded yet
   size_t unread_begin_ = 0;
   size_t head_checked_ = 0;  // of what is unread
   int interim_heads_ = 0;
@@ -147,10 +155,13 @@ class ClientPool {
 struct ExchangeState {
   Result<ClientConnection::Got> take_body(std::string& body);
   void keep_connection();
+  // What has come of the whole body; nothing: not all of it.
+  std::optional<Result<std::string>> take_whole(size_t bytes_max);
 
   std::unique_ptr<ClientConnection> connection;  // none once the response has been read to its end
   ResponseHead head;
-  std::weak_ptr<ClientPool> pool;
+  std::shared_ptr<ClientPool> pool;
+  std::string whole;            // what has come of the body, where it is taken at once
   std::optional<Error> failed;  // a read after a failed one fails in the same way
 };
 

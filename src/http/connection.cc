@@ -1,8 +1,8 @@
 #include "http/connection.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <boost/asio/error.hpp>
+#include <charconv>
 #include <exception>
 
 #include "base/json.h"
@@ -94,9 +94,10 @@ asio::awaitable<Connection::Received> Connection::receive() {
     if (wait_ != Wait::body && parser_.state() == RequestParser::State::body) {
       wait_for(Wait::body, server_->options().body_timeout);
       if (parser_.expects_continue() && parser_.request().body.empty()) {
-        std::array piece{asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n"))};
-        const auto sent = co_await send(piece);
-        if (!sent) co_return Received::nothing;
+        add_piece(asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
+        auto sent = send();
+        if (!sent) sent = co_await rest();
+        if (!*sent) co_return Received::nothing;
         wait_for(Wait::body, server_->options().body_timeout);
       }
     }
@@ -196,7 +197,7 @@ asio::awaitable<void> Connection::answer() {
     const Error error{ErrorCode::internal, "the request was not answered", {}};
     const auto sent = co_await writer.respond_error(error);
     if (!sent) keep_open_ = false;
-  } else if (stage_ == Stage::streaming) {
+  } else if (stage_ == Stage::streaming || pieces_count_ > 0) {
     abort();
   }
   if (stage_ == Stage::broken) keep_open_ = false;
@@ -206,8 +207,10 @@ asio::awaitable<void> Connection::refuse(Refusal refusal) {
   keep_open_ = false;
   head_only_ = false;
   const bool late = std::exchange(timed_out_, false);
-  const auto sent = co_await respond(refusal.status, json_headers(), refusal_body(refusal));
-  if (!sent || late) stage_ = Stage::broken;  // nothing to wait for
+  const std::string body = refusal_body(refusal);
+  auto sent = respond(refusal.status, json_headers(), body);
+  if (!sent) sent = co_await rest();
+  if (!*sent || late) stage_ = Stage::broken;  // nothing to wait for
 }
 
 // Closing while the client still sends would reset the connection, and could take the answer with it: so our side ends,
@@ -246,69 +249,63 @@ Result<void> Connection::make_head(int status, const Headers& headers, std::stri
   return {};
 }
 
-asio::awaitable<Result<void>> Connection::respond(int status, Headers headers, std::string body) {
-  if (stage_ != Stage::waiting) co_return fail(ErrorCode::invalid_argument, "the request is already answered");
+std::optional<Result<void>> Connection::respond(int status, const Headers& headers, std::string_view body) {
+  if (stage_ != Stage::waiting) return fail(ErrorCode::invalid_argument, "the request is already answered");
   std::array<char, 40> framing;
-  const auto framed = fmt::format_to_n(framing.data(), framing.size(), "content-length: {}\r\n", body.size());
-  auto head = make_head(status, headers, {framing.data(), has_no_body(status) ? 0 : framed.size});
-  if (!head) co_return head;
+  char* end = framing.begin();
+  if (!has_no_body(status)) {
+    constexpr std::string_view kName = "content-length: ";
+    end = std::copy(kName.begin(), kName.end(), end);
+    end = std::to_chars(end, framing.end(), body.size()).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+  }
+  auto head = make_head(status, headers, {framing.data(), static_cast<size_t>(end - framing.data())});
+  if (!head) return head;
   stage_ = Stage::answered;
-  const bool with_body = !head_only_ && !has_no_body(status);
-  std::array pieces{asio::const_buffer(head_.data(), head_.size()),
-                    asio::const_buffer(body.data(), with_body ? body.size() : 0)};
-  if (!socket_.write(pieces).error) co_return Result<void>();
-  auto sent = co_await send(pieces);
-  co_return sent;
+  add_piece(asio::buffer(head_));
+  if (!head_only_ && !has_no_body(status)) add_piece(asio::buffer(body));
+  return send();
 }
 
-asio::awaitable<Result<void>> Connection::start(int status, Headers headers, std::string_view piece) {
-  if (stage_ != Stage::waiting) co_return fail(ErrorCode::invalid_argument, "the request is already answered");
-  if (has_no_body(status)) co_return fail(ErrorCode::invalid_argument, "this status has no body: use respond");
+std::optional<Result<void>> Connection::start(int status, const Headers& headers, std::string_view piece) {
+  if (stage_ != Stage::waiting) return fail(ErrorCode::invalid_argument, "the request is already answered");
+  if (has_no_body(status)) return fail(ErrorCode::invalid_argument, "this status has no body: use respond");
   if (parser_.is_http_1_0()) keep_open_ = false;  // it knows no chunks: the end of the connection ends the body
   auto head = make_head(status, headers, parser_.is_http_1_0() ? "" : "transfer-encoding: chunked\r\n");
-  if (!head) co_return head;
+  if (!head) return head;
   stage_ = Stage::streaming;
-  Chunk chunk;
-  frame(piece, chunk);
-  std::array pieces{asio::const_buffer(head_.data(), head_.size()), chunk.parts[0], chunk.parts[1], chunk.parts[2]};
-  if (!socket_.write(pieces).error) co_return Result<void>();
-  auto sent = co_await send(pieces);
-  co_return sent;
+  add_piece(asio::buffer(head_));
+  add_chunk(piece);
+  return send();
 }
 
-void Connection::frame(std::string_view piece, Chunk& chunk) const {
-  chunk.parts = {};
+// A piece of a streamed answer: in a chunk's frame, or as it is.
+void Connection::add_chunk(std::string_view piece) {
   if (piece.empty() || head_only_) return;
-  chunk.parts[1] = asio::buffer(piece);
-  if (parser_.is_http_1_0()) return;
-  const auto size_line = fmt::format_to_n(chunk.size_line.data(), chunk.size_line.size(), "{:x}\r\n", piece.size());
-  chunk.parts[0] = asio::buffer(chunk.size_line.data(), size_line.size);
-  chunk.parts[2] = asio::buffer("\r\n", 2);
+  if (parser_.is_http_1_0()) return add_piece(asio::buffer(piece));
+  char* end = std::to_chars(size_line_.begin(), size_line_.end(), piece.size(), 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  add_piece(asio::buffer(size_line_.data(), static_cast<size_t>(end - size_line_.data())));
+  add_piece(asio::buffer(piece));
+  add_piece(asio::buffer("\r\n", 2));
 }
 
-asio::awaitable<Result<void>> Connection::write(std::string_view piece) {
-  if (stage_ != Stage::broken && stage_ != Stage::streaming)
-    co_return fail(ErrorCode::invalid_argument, "no answer has been started");
-  if (stage_ == Stage::broken) co_return break_off();
-  Chunk chunk;
-  frame(piece, chunk);
-  if (!socket_.write(chunk.parts).error) co_return Result<void>();
-  auto sent = co_await send(chunk.parts);
-  co_return sent;
+std::optional<Result<void>> Connection::write(std::string_view piece) {
+  if (stage_ == Stage::broken) return break_off();
+  if (stage_ != Stage::streaming) return fail(ErrorCode::invalid_argument, "no answer has been started");
+  add_chunk(piece);
+  return send();
 }
 
-asio::awaitable<Result<void>> Connection::finish(std::string_view piece) {
-  if (stage_ != Stage::broken && stage_ != Stage::streaming)
-    co_return fail(ErrorCode::invalid_argument, "no answer has been started");
-  if (stage_ == Stage::broken) co_return break_off();
+std::optional<Result<void>> Connection::finish(std::string_view piece) {
+  if (stage_ == Stage::broken) return break_off();
+  if (stage_ != Stage::streaming) return fail(ErrorCode::invalid_argument, "no answer has been started");
   stage_ = Stage::answered;
-  Chunk chunk;
-  frame(piece, chunk);
-  const bool is_framed = !parser_.is_http_1_0() && !head_only_;
-  std::array pieces{chunk.parts[0], chunk.parts[1], chunk.parts[2], asio::const_buffer("0\r\n\r\n", is_framed ? 5 : 0)};
-  if (!socket_.write(pieces).error) co_return Result<void>();
-  auto sent = co_await send(pieces);
-  co_return sent;
+  add_chunk(piece);
+  if (!parser_.is_http_1_0() && !head_only_) add_piece(asio::buffer("0\r\n\r\n", 5));
+  return send();
 }
 
 void Connection::abort() {
@@ -321,15 +318,23 @@ void Connection::abort() {
     close_now();
 }
 
-// Hands the kernel what it has not taken yet, waiting for room.
-asio::awaitable<Result<void>> Connection::send(std::span<asio::const_buffer> pieces) {
+// Hands the kernel the pieces; nothing: it has not taken all of them.
+std::optional<Result<void>> Connection::send() {
+  const Socket::Moved written = socket_.write(std::span(pieces_).first(pieces_count_));
+  if (written.error == asio::error::would_block) return std::nullopt;
+  pieces_count_ = 0;
+  if (written.error) return break_off();
+  return Result<void>();
+}
+
+// Waits for room for what is left of them.
+asio::awaitable<Result<void>> Connection::rest() {
   const Wait before = wait_;
   for (;;) {
-    const Socket::Moved written = socket_.write(pieces);
-    if (written.error != asio::error::would_block) {
+    auto sent = send();
+    if (sent) {
       if (std::exchange(wait_, before) == Wait::write) deadline_.clear();
-      if (written.error) co_return break_off();
-      co_return Result<void>();
+      co_return *std::move(sent);
     }
     if (wait_ != Wait::write) wait_for(Wait::write, server_->options().write_timeout);
     co_await socket_.writable();
@@ -348,19 +353,40 @@ Result<void> Connection::break_off() {
 // --- the façade ---
 
 asio::awaitable<Result<void>> ResponseWriter::respond(int status, Headers headers, std::string body) {
-  return connection_.respond(status, std::move(headers), std::move(body));
+  auto sent = connection_.respond(status, headers, body);
+  if (!sent) sent = co_await connection_.rest();
+  co_return *std::move(sent);
 }
 asio::awaitable<Result<void>> ResponseWriter::respond_json(int status, std::string json) {
-  return connection_.respond(status, json_headers(), std::move(json));
+  return respond(status, json_headers(), std::move(json));
 }
 asio::awaitable<Result<void>> ResponseWriter::respond_error(const Error& error) {
-  return connection_.respond(describe(error.code).http_status, json_headers(), json_error_body(error));
+  return respond(describe(error.code).http_status, json_headers(), json_error_body(error));
 }
 asio::awaitable<Result<void>> ResponseWriter::start(int status, Headers headers, std::string_view piece) {
-  return connection_.start(status, std::move(headers), piece);
+  auto sent = connection_.start(status, headers, piece);
+  if (!sent) sent = co_await connection_.rest();
+  co_return *std::move(sent);
 }
-asio::awaitable<Result<void>> ResponseWriter::write(std::string_view piece) { return connection_.write(piece); }
-asio::awaitable<Result<void>> ResponseWriter::finish(std::string_view piece) { return connection_.finish(piece); }
+asio::awaitable<Result<void>> ResponseWriter::write(std::string_view piece) {
+  auto sent = connection_.write(piece);
+  if (!sent) sent = co_await connection_.rest();
+  co_return *std::move(sent);
+}
+asio::awaitable<Result<void>> ResponseWriter::finish(std::string_view piece) {
+  auto sent = connection_.finish(piece);
+  if (!sent) sent = co_await connection_.rest();
+  co_return *std::move(sent);
+}
+std::optional<Result<void>> ResponseWriter::respond_now(int status, const Headers& headers, std::string_view body) {
+  return connection_.respond(status, headers, body);
+}
+std::optional<Result<void>> ResponseWriter::start_now(int status, const Headers& headers, std::string_view piece) {
+  return connection_.start(status, headers, piece);
+}
+std::optional<Result<void>> ResponseWriter::write_now(std::string_view piece) { return connection_.write(piece); }
+std::optional<Result<void>> ResponseWriter::finish_now(std::string_view piece) { return connection_.finish(piece); }
+asio::awaitable<Result<void>> ResponseWriter::rest() { return connection_.rest(); }
 void ResponseWriter::abort() { connection_.abort(); }
 bool ResponseWriter::started() const { return connection_.started(); }
 bool ResponseWriter::peer_closed() const { return connection_.peer_closed(); }

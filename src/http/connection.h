@@ -8,6 +8,7 @@
 #include <ctime>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -73,10 +74,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close_now() { socket_.close(); }
 
   // What ResponseWriter promises.
-  boost::asio::awaitable<Result<void>> respond(int status, Headers headers, std::string body);
-  boost::asio::awaitable<Result<void>> start(int status, Headers headers, std::string_view piece);
-  boost::asio::awaitable<Result<void>> write(std::string_view piece);
-  boost::asio::awaitable<Result<void>> finish(std::string_view piece);
+  std::optional<Result<void>> respond(int status, const Headers& headers, std::string_view body);
+  std::optional<Result<void>> start(int status, const Headers& headers, std::string_view piece);
+  std::optional<Result<void>> write(std::string_view piece);
+  std::optional<Result<void>> finish(std::string_view piece);
+  boost::asio::awaitable<Result<void>> rest();
   void abort();
   bool started() const { return stage_ != Stage::waiting; }
   bool peer_closed() const { return peer_closed_; }
@@ -87,12 +89,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Wait : uint8_t { idle, head, body, handler, write, drain };  // what the deadline is for
   enum class Received : uint8_t { request, refused, nothing };
   enum class Input : uint8_t { taken, none, ended };
-
-  // A piece of a streamed answer as it goes out: in a chunk's frame, or as it is.
-  struct Chunk {
-    std::array<char, 20> size_line;
-    std::array<boost::asio::const_buffer, 3> parts;
-  };
 
   boost::asio::awaitable<Received> receive();
   Input take_input();
@@ -108,8 +104,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void disconnected();
 
   Result<void> make_head(int status, const Headers& headers, std::string_view framing);
-  void frame(std::string_view piece, Chunk& chunk) const;
-  boost::asio::awaitable<Result<void>> send(std::span<boost::asio::const_buffer> pieces);
+  void add_piece(boost::asio::const_buffer piece) { pieces_[pieces_count_++] = piece; }
+  void add_chunk(std::string_view piece);
+  std::optional<Result<void>> send();
   Result<void> break_off();
 
   std::shared_ptr<ServerState> server_;
@@ -128,6 +125,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_open_ = true;
   bool head_only_ = false;  // the request is HEAD
   std::string head_;        // of the answer; kept for its capacity
+  // What goes out now: a head, a chunk's size line, its data and end, and the last chunk.
+  std::array<boost::asio::const_buffer, 5> pieces_;
+  size_t pieces_count_ = 0;
+  std::array<char, 20> size_line_;
   std::function<void()> on_disconnect_;
   const std::function<void()> on_cut_;  // of `abort`; may be empty
 };

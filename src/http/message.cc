@@ -46,19 +46,59 @@ Headers::Headers(std::initializer_list<Header> fields) {
   for (const Header& field : fields) add(field.name, field.value);
 }
 
-bool Headers::add(std::string_view name, std::string_view value) {
-  constexpr size_t kFieldsUsual = 20;  // the gateway's answers have 16, of 460 bytes
-  constexpr size_t kBytesUsual = 512;
-  if (fields_.size() >= kFieldsMax) return false;
+Headers& Headers::operator=(const Headers& other) {
+  if (this == &other) return *this;
+  clear();
+  if (other.size_ > capacity_) grow(other.size_);
+  std::copy_n(other.text_.get(), other.size_, text_.get());
+  size_ = other.size_;
+  has_unknown_names_ = other.has_unknown_names_;
+  marks_ = other.marks_;
+  fields_ = other.fields_;
+  return *this;
+}
+
+void Headers::swap(Headers& other) noexcept {
+  std::swap(text_, other.text_);
+  std::swap(size_, other.size_);
+  std::swap(capacity_, other.capacity_);
+  std::swap(has_unknown_names_, other.has_unknown_names_);
+  std::swap(marks_, other.marks_);
+  fields_.swap(other.fields_);
+}
+
+void Headers::clear() {
+  fields_.clear();
+  size_ = 0;
+  marks_ = 0;
+  has_unknown_names_ = false;
+}
+
+// What is needed in all; a gateway's answers have 16 fields of 460 bytes.
+void Headers::grow(size_t wanted) {
+  constexpr size_t kBytesUsual = 576;
+  constexpr size_t kFieldsUsual = 20;
+  const size_t capacity = std::max({wanted, 2 * size_t{capacity_}, kBytesUsual});
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+  std::copy_n(text_.get(), size_, larger.get());
+  text_ = std::move(larger);
+  capacity_ = static_cast<uint32_t>(capacity);
   if (fields_.capacity() == 0) fields_.reserve(kFieldsUsual);
-  const size_t begin = lines().size();
-  const size_t end = begin + line_size({name, value});
-  if (end > text_.size()) text_.resize(std::max({end, 2 * text_.size(), kBytesUsual}));
-  char* to = std::copy(name.begin(), name.end(), text_.data() + begin);
-  to = std::copy(kColon.begin(), kColon.end(), to);
-  to = std::copy(value.begin(), value.end(), to);
-  std::copy(kLineEnd.begin(), kLineEnd.end(), to);
-  fields_.push_back({begin, name.size(), value.size()});
+}
+
+bool Headers::put(std::string_view name, std::string_view value) {
+  const size_t line = line_size({name, value});
+  if (fields_.size() >= kFieldsMax || name.size() > kBytesMax || value.size() > kBytesMax) return false;
+  if (size_ + line > kBytesMax) return false;
+  if (size_ + line > capacity_) grow(size_ + line);
+  char* const to = text_.get() + size_;
+  std::copy_n(name.data(), name.size(), to);
+  std::copy_n(kColon.data(), kColon.size(), to + name.size());
+  std::copy_n(value.data(), value.size(), to + name.size() + kColon.size());
+  std::copy_n(kLineEnd.data(), kLineEnd.size(), to + line - kLineEnd.size());
+  fields_.push_back({size_, static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
+  size_ += static_cast<uint32_t>(line);
+  marks_ |= mark_of(name);
   return true;
 }
 
@@ -75,7 +115,7 @@ void Headers::remove(std::string_view name) {
   *this = std::move(kept);
 }
 
-std::optional<std::string_view> Headers::find(std::string_view name) const {
+std::optional<std::string_view> Headers::search(std::string_view name) const {
   for (const Field& field : fields_)
     if (field.name_size == name.size() && iequals(name_of(field), name)) return value_of(field);
   return std::nullopt;
@@ -92,8 +132,9 @@ std::string_view Headers::value_or(std::string_view name, std::string_view fallb
 }
 
 Headers content_type(std::string_view type) {
+  constexpr FieldName kContentType("content-type");
   Headers headers;
-  headers.add("content-type", type);
+  headers.add(kContentType, type);
   return headers;
 }
 
@@ -106,7 +147,15 @@ std::string to_string(const Endpoint& endpoint) {
 
 namespace {
 
+// ":8080"
+bool is_port(std::string_view text) {
+  const bool are_digits = std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.front() == ':' && text.size() > 1 && text.size() <= 6 && are_digits;
+}
+
 bool names_loopback(std::string_view host) {
+  for (const std::string_view usual : {"127.0.0.1", "localhost"})
+    if (host.starts_with(usual) && (host.size() == usual.size() || is_port(host.substr(usual.size())))) return true;
   const Result<Endpoint> endpoint = parse_endpoint(host);
   if (!endpoint) return false;
   boost::system::error_code error;
@@ -114,15 +163,27 @@ bool names_loopback(std::string_view host) {
   return error ? iequals(endpoint->host, "localhost") : address.is_loopback();
 }
 
+// The headers by which proxies and the networks in front of them tell of themselves and of whom they speak for.
+bool is_of_proxy(const Header& header) {
+  const auto is = [&](std::string_view name) { return iequals(header.name, name); };
+  const auto begins = [&](std::string_view name) { return iequals(header.name.substr(0, name.size()), name); };
+  switch (header.name.empty() ? '\0' : header.name.front() | 0x20) {
+    case 'c': return begins("cf-") || is("client-ip") || is("cdn-loop");
+    case 'f': return is("forwarded") || begins("fastly-");
+    case 't': return is("true-client-ip");
+    case 'v': return is("via");
+    case 'x':
+      return begins("x-forwarded-") || is("x-real-ip") || is("x-client-ip") || is("x-cluster-client-ip") ||
+             is("x-original-forwarded-for") || begins("x-envoy-");
+    default: return false;
+  }
+}
+
 }  // namespace
 
 bool is_from_this_machine(const Request& request) {
-  const auto is_passed_on = [](const Header& header) {
-    constexpr std::string_view kOfProxies = "x-forwarded-";
-    return iequals(std::string_view(header.name).substr(0, kOfProxies.size()), kOfProxies) ||
-           iequals(header.name, "forwarded") || iequals(header.name, "via") || iequals(header.name, "x-real-ip");
-  };
-  return request.peer_is_loopback && std::none_of(request.headers.begin(), request.headers.end(), is_passed_on) &&
+  return request.peer_is_loopback && !request.is_http_1_0 &&
+         std::none_of(request.headers.begin(), request.headers.end(), is_of_proxy) &&
          names_loopback(request.headers.value_or("host", "localhost"));
 }
 

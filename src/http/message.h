@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,12 +23,31 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+// The name of a field, written in the code and checked as that is compiled, so that it is not looked at again where it
+// is sent: a token, and none of those that a sender makes itself.
+class FieldName {
+ public:
+  template <size_t kSize>
+  explicit consteval FieldName(const char (&literal)[kSize]) : text_(literal, kSize - 1) {
+    for (const char c : text_)
+      if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) throw "a name is of a-z, 0-9 and '-'";
+    for (const std::string_view own :
+         {"", "connection", "keep-alive", "content-length", "transfer-encoding", "date", "host"})
+      if (text_ == own) throw "a sender makes this field itself";
+  }
+  constexpr operator std::string_view() const { return text_; }
+
+ private:
+  std::string_view text_;
+};
+
 // Header fields in the order of the wire, in one piece of memory, as they are sent. Names may repeat. What `find`,
 // `lines` and iteration give is good until the next change.
 class Headers {
  public:
   // Twice what a request may carry (see ServerOptions::header_fields_max), so that a proxy has room to add its own.
   static constexpr size_t kFieldsMax = 256;
+  static constexpr size_t kBytesMax = 64 * 1024 * 1024;  // of their lines: more than anybody reads
 
   class Iterator {
    public:
@@ -56,15 +76,30 @@ class Headers {
   // GCC 12 cannot keep a braced list of strings in one expression with `co_await`: make the Headers a variable first,
   // or use `json_headers`.
   Headers(std::initializer_list<Header> fields);
+  Headers(const Headers& other) { *this = other; }
+  Headers& operator=(const Headers& other);
+  Headers(Headers&& other) noexcept { swap(other); }
+  Headers& operator=(Headers&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Headers() = default;
 
-  // Neither text may be one of these headers' own.
-  bool add(std::string_view name, std::string_view value);  // false, and nothing added, when kFieldsMax are there
+  // Neither text may be one of these headers' own. False, and nothing added, when kFieldsMax or kBytesMax are there.
+  bool add(std::string_view name, std::string_view value) {
+    has_unknown_names_ = true;
+    return put(name, value);
+  }
+  bool add(FieldName name, std::string_view value) { return put(name, value); }
   bool set(std::string_view name, std::string_view value);  // replaces every field of that name by this one
   void remove(std::string_view name);
-  void clear() { fields_.clear(); }
+  void clear();
 
   // The first field of that name; nothing when there is none.
-  std::optional<std::string_view> find(std::string_view name) const;
+  std::optional<std::string_view> find(std::string_view name) const {
+    if ((marks_ & mark_of(name)) == 0) return std::nullopt;  // as for most that are asked for
+    return search(name);
+  }
   size_t count(std::string_view name) const;  // of fields of that name
   // The same, with a fallback.
   std::string_view value_or(std::string_view name, std::string_view fallback) const;
@@ -75,12 +110,12 @@ class Headers {
   Iterator end() const { return {this, fields_.size()}; }
 
   // "name: value\r\n" of each, one after another.
-  std::string_view lines() const {
-    return {text_.data(), fields_.empty() ? 0 : fields_.back().begin + line_size(at(fields_.size() - 1))};
-  }
+  std::string_view lines() const { return {text_.get(), size_}; }
   static constexpr size_t line_size(const Header& field) {
     return field.name.size() + kColon.size() + field.value.size() + kLineEnd.size();
   }
+  // False: every name is a FieldName.
+  bool has_unknown_names() const { return has_unknown_names_; }
 
   bool operator==(const Headers& other) const { return lines() == other.lines(); }
 
@@ -88,18 +123,33 @@ class Headers {
   static constexpr std::string_view kColon = ": ";
   static constexpr std::string_view kLineEnd = "\r\n";
   struct Field {
-    size_t begin = 0;  // of its line in text_
-    size_t name_size = 0;
-    size_t value_size = 0;
+    uint32_t begin = 0;  // of its line in text_
+    uint32_t name_size = 0;
+    uint32_t value_size = 0;
   };
 
-  std::string_view name_of(const Field& field) const { return {text_.data() + field.begin, field.name_size}; }
+  // One of 64 bits, the same for names that differ in case alone.
+  static constexpr uint64_t mark_of(std::string_view name) {
+    if (name.empty()) return 1;
+    const auto lower = [](char c) { return static_cast<unsigned>(static_cast<unsigned char>(c) | 0x20u); };
+    return uint64_t{1} << ((name.size() * 5 + lower(name.front()) * 3 + lower(name.back())) % 64);
+  }
+
+  bool put(std::string_view name, std::string_view value);
+  void grow(size_t wanted);
+  void swap(Headers& other) noexcept;
+  std::optional<std::string_view> search(std::string_view name) const;
+  std::string_view name_of(const Field& field) const { return {text_.get() + field.begin, field.name_size}; }
   std::string_view value_of(const Field& field) const {
-    return {text_.data() + field.begin + field.name_size + kColon.size(), field.value_size};
+    return {text_.get() + field.begin + field.name_size + kColon.size(), field.value_size};
   }
   Header at(size_t position) const { return {name_of(fields_[position]), value_of(fields_[position])}; }
 
-  std::string text_;  // the lines, and room for more: bytes are set when it grows, not with each field
+  std::unique_ptr<char[]> text_;  // the lines, and room for more
+  uint32_t size_ = 0;             // of the lines
+  uint32_t capacity_ = 0;
+  bool has_unknown_names_ = false;
+  uint64_t marks_ = 0;  // of all names
   std::vector<Field> fields_;
 };
 
@@ -114,11 +164,13 @@ struct Request {
   std::string body;          // whole, without chunk framing
   std::string peer_address;  // "192.0.2.7" or "2001:db8::7", without port
   bool peer_is_loopback = false;
+  bool is_http_1_0 = false;
 };
 
 // A request of this machine itself, as far as can be told: a loopback peer that passes nothing on for another, as a
 // proxy beside this program does, and asks for this machine by a loopback name or address. (A page of another site
-// whose name leads here for once asks for it by that name.)
+// whose name leads here for once asks for it by that name.) Who passes something on is known by the headers by which
+// proxies tell of themselves; one that is told of nothing speaks HTTP/1.0, which clients of today do not by themselves.
 bool is_from_this_machine(const Request& request);
 
 // Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.

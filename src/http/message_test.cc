@@ -11,7 +11,6 @@ namespace {
 TEST(Request, IsFromThisMachineWhereItsPeerAndTheNameItAsksForAre) {
   Request request;
   request.peer_is_loopback = true;
-  EXPECT_TRUE(is_from_this_machine(request)) << "HTTP/1.0 names no host";
   for (const char* host : {"localhost", "LocalHost:8080", "127.0.0.1:1", "127.0.0.9", "[::1]:8080", "[::1]"}) {
     request.headers.set("host", host);
     EXPECT_TRUE(is_from_this_machine(request)) << host;
@@ -22,11 +21,49 @@ TEST(Request, IsFromThisMachineWhereItsPeerAndTheNameItAsksForAre) {
     EXPECT_FALSE(is_from_this_machine(request)) << host;
   }
   request.headers.set("host", "localhost");
-  request.headers.set("forwarded", "for=192.0.2.7");
-  EXPECT_FALSE(is_from_this_machine(request));
-  request.headers.remove("forwarded");
+  for (const char* name : {"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "X-Client-IP",
+                           "True-Client-IP", "CF-Connecting-IP", "CF-Ray", "Fastly-Client-IP", "X-Envoy-Peer-Metadata",
+                           "X-Cluster-Client-IP", "Client-IP", "CDN-Loop", "X-Original-Forwarded-For"}) {
+    request.headers.add(name, "192.0.2.7");
+    EXPECT_FALSE(is_from_this_machine(request)) << name;
+    request.headers.remove(name);
+  }
+  for (const char* name : {"Accept", "X-Request-ID", "Cookie", "X-Forwarded", "User-Agent", "TE"})
+    request.headers.add(name, "1");
+  EXPECT_TRUE(is_from_this_machine(request));
+  request.is_http_1_0 = true;
+  EXPECT_FALSE(is_from_this_machine(request)) << "as a proxy asks that was told nothing";
+  request.is_http_1_0 = false;
   request.peer_is_loopback = false;
   EXPECT_FALSE(is_from_this_machine(request));
+}
+
+TEST(Headers, KeepTheirFieldsHoweverManyAndLong) {
+  Headers headers;
+  for (size_t i = 0; i < Headers::kFieldsMax; ++i)
+    ASSERT_TRUE(headers.add("x-" + std::to_string(i), std::string(i * 7, 'v')));
+  EXPECT_FALSE(headers.add("one", "more"));
+  Headers copy = headers;
+  headers.clear();
+  EXPECT_TRUE(headers.empty());
+  EXPECT_FALSE(headers.find("x-7"));
+  for (size_t i = 0; i < Headers::kFieldsMax; ++i)
+    EXPECT_EQ(copy.find("X-" + std::to_string(i)), std::string(i * 7, 'v'));
+  const Headers moved = std::move(copy);
+  EXPECT_EQ(moved.size(), Headers::kFieldsMax);
+  EXPECT_TRUE(moved.lines().starts_with("x-0: \r\nx-1: vvvvvvv\r\n"));
+}
+
+TEST(Headers, ThatAreNamedInTheCodeAreSentAsTheyAre) {
+  constexpr FieldName kSite("x-tandem-site");
+  Headers headers;
+  headers.add(kSite, "munich");
+  EXPECT_FALSE(headers.has_unknown_names());
+  std::string head;
+  ASSERT_TRUE(append_fields(headers, "date", head));
+  EXPECT_EQ(head, "x-tandem-site: munich\r\n");
+  headers.add(kSite, "a\r\nb: c");
+  EXPECT_FALSE(append_fields(headers, "date", head)) << "a value is looked at whoever named it";
 }
 
 TEST(Headers, FindsWithoutRegardToCase) {

@@ -119,7 +119,7 @@ Parsed<void> RequestParser::parse_request_line(std::string_view line) {
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     return tl::unexpected(Refusal{505, "version_not_supported", "this server speaks HTTP/1.1 and HTTP/1.0"});
   }
-  is_http_1_0_ = version == "HTTP/1.0";
+  request_.is_http_1_0 = is_http_1_0_ = version == "HTTP/1.0";
   request_.method = method;
   return parse_target(target);
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,15 @@ class ResponseWriter {
   boost::asio::awaitable<Result<void>> start(int status, Headers headers, std::string_view piece = {});
   boost::asio::awaitable<Result<void>> write(std::string_view piece);
   boost::asio::awaitable<Result<void>> finish(std::string_view piece = {});
+
+  // As `respond`, `start`, `write` and `finish` where the kernel takes all at once, as it most often does, and no
+  // coroutine is needed. Nothing: it did not, and `rest` is to be waited for; until it returns, the body or piece stays
+  // where it is.
+  std::optional<Result<void>> respond_now(int status, const Headers& headers, std::string_view body);
+  std::optional<Result<void>> start_now(int status, const Headers& headers, std::string_view piece = {});
+  std::optional<Result<void>> write_now(std::string_view piece);
+  std::optional<Result<void>> finish_now(std::string_view piece = {});
+  boost::asio::awaitable<Result<void>> rest();
 
   // Closes the connection without a proper end, so that the client sees a broken stream and not a short answer.
   void abort();

@@ -39,12 +39,14 @@ export class Grid {
     this.url = url;
   }
 
-  // Starts `tandem up` on a free port and waits until it serves by a plan.
-  static async start({ grid, data, waitForPlan = true, args: more = [] }) {
+  // Starts `tandem up` on a free port and waits until it serves by a plan. `under`: the words of a program that runs it, as
+  // valgrind does.
+  static async start({ grid, data, waitForPlan = true, args: more = [], under = [] }) {
     // By default one plan, for the busiest hours: what a test finds must not hang on the hour at which it runs.
     const args = ['up', '--data', data, '--listen', '127.0.0.1:0', ...(more.includes('--periods') ? [] : ['--periods', '0']), ...more];
     if (grid) args.push('--grid', grid);
-    const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command, ...words] = [...under, binary, ...args];
+    const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     process.on('exit', () => child.kill('SIGKILL'));  // a failed test leaves nothing running
     let log = '';
     child.stderr.on('data', (piece) => { log = (log + piece).slice(-20_000); });

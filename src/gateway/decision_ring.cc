@@ -1,6 +1,7 @@
 #include "gateway/decision_ring.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace tandem::gateway {
@@ -9,8 +10,8 @@ std::shared_ptr<KeptRequest> DecisionRing::begin() {
   if (spares_.empty()) return std::make_shared<KeptRequest>();
   std::shared_ptr<KeptRequest> spare = std::move(spares_.back());
   spares_.pop_back();
-  spare->record = RequestRecord();
-  spare->decision = KeptDecision();
+  std::destroy_at(spare.get());
+  std::construct_at(spare.get());
   return spare;
 }
 

@@ -88,7 +88,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
         queue(options.waiting_max),
         queue_timer(io_context),
         silence(io_context),
-        ids(fmt::format("d-{:x}-{:x}-", time.now().ns / 1'000'000, options.number)) {}
+        ids('d', time.now(), options.number) {}
 
   // The table in force; null before the first.
   const std::shared_ptr<const BoundTable>& table() {

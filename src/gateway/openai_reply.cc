@@ -128,9 +128,9 @@ class PlainReply {
 
   bool read_root() {
     return json_.read_members([this, seen = 0u](std::string_view name) mutable {
-      if (name == "choices") return once(seen, 1) && read_choices();
-      if (name == "usage") return once(seen, 2) && (json_.peek() == '{' ? read_usage() : json_.skip());
-      return name != "error" && json_.skip();
+      if (is(name, "choices")) return once(seen, 1) && read_choices();
+      if (is(name, "usage")) return once(seen, 2) && (json_.peek() == '{' ? read_usage() : json_.skip());
+      return !is(name, "error") && json_.skip();
     });
   }
 
@@ -140,8 +140,8 @@ class PlainReply {
       ++reply_.choices.count;
       if (json_.peek() != '{') return json_.skip();
       return json_.read_members([this, seen = 0u](std::string_view name) mutable {
-        if (name == "text") return once(seen, 1) && read_text();
-        if (name == "delta" || name == "message") return once(seen, name == "delta" ? 2 : 4) && read_part();
+        if (is(name, "text")) return once(seen, 1) && read_text();
+        if (is(name, "delta") || is(name, "message")) return once(seen, is(name, "delta") ? 2 : 4) && read_part();
         return json_.skip();
       });
     });
@@ -150,11 +150,11 @@ class PlainReply {
   bool read_part() {
     if (json_.peek() != '{') return json_.skip();
     return json_.read_members([this, seen = 0u](std::string_view name) mutable {
-      if (name == "content") return once(seen, 1) && read_text();
-      if (name == "reasoning_content") return once(seen, 2) && read_text();
-      if (name == "reasoning") return once(seen, 4) && read_text();
-      if (name == "refusal") return once(seen, 8) && read_text();
-      if (name == "tool_calls") return once(seen, 16) && json_.read_null();
+      if (is(name, "content")) return once(seen, 1) && read_text();
+      if (is(name, "reasoning_content")) return once(seen, 2) && read_text();
+      if (is(name, "reasoning")) return once(seen, 4) && read_text();
+      if (is(name, "refusal")) return once(seen, 8) && read_text();
+      if (is(name, "tool_calls")) return once(seen, 16) && json_.read_null();
       return json_.skip();
     });
   }
@@ -172,10 +172,10 @@ class PlainReply {
     Usage usage;
     uint32_t seen = 0;
     const bool read = json_.read_members([&](std::string_view name) {
-      if (name == "prompt_tokens") return once(seen, kPrompt) && json_.read(usage.prompt_tokens);
-      if (name == "completion_tokens") return once(seen, kCompletion) && json_.read(usage.completion_tokens);
-      if (name == "prompt_tokens_details") return once(seen, 4) && read_detail("cached_tokens", usage.cached_tokens);
-      if (name == "completion_tokens_details")
+      if (is(name, "prompt_tokens")) return once(seen, kPrompt) && json_.read(usage.prompt_tokens);
+      if (is(name, "completion_tokens")) return once(seen, kCompletion) && json_.read(usage.completion_tokens);
+      if (is(name, "prompt_tokens_details")) return once(seen, 4) && read_detail("cached_tokens", usage.cached_tokens);
+      if (is(name, "completion_tokens_details"))
         return once(seen, 8) && read_detail("reasoning_tokens", usage.reasoning_tokens);
       return json_.skip();
     });

@@ -284,17 +284,17 @@ class PlainReading {
   bool read_member(std::string_view name) {
     const bool chat = surface_ == Surface::chat_completions;
     const bool embeds = surface_ == Surface::embeddings;
-    if (name == "model") return once(kModel) && read_word(request_.model) && !request_.model.empty();
-    if (name == "user") return once(kUser) && read_user();
+    if (is(name, "model")) return once(kModel) && read_word(request_.model) && !request_.model.empty();
+    if (is(name, "user")) return once(kUser) && read_user();
     if (name == (chat ? "messages" : embeds ? "input" : "prompt"))
       return once(kPrompt) && (chat ? read_messages() : read_text());
     if (embeds) return json_.skip();
-    if (name == "stream") return once(kStream) && json_.read(request_.stream);
-    if (name == "stream_options") return once(kStreamOptions) && read_stream_options();
-    if (name == "n") return once(kChoices) && read_count(RequestReader::kChoicesMax, request_.choices);
-    if (name == "max_tokens") return once(kMaxTokens) && read_output_max();
-    if (name == "max_completion_tokens" && chat) return once(kMaxCompletionTokens) && read_output_max();
-    return !(name == "tools" && chat) && json_.skip();
+    if (is(name, "stream")) return once(kStream) && json_.read(request_.stream);
+    if (is(name, "stream_options")) return once(kStreamOptions) && read_stream_options();
+    if (is(name, "n")) return once(kChoices) && read_count(RequestReader::kChoicesMax, request_.choices);
+    if (is(name, "max_tokens")) return once(kMaxTokens) && read_output_max();
+    if (is(name, "max_completion_tokens") && chat) return once(kMaxCompletionTokens) && read_output_max();
+    return !(is(name, "tools") && chat) && json_.skip();
   }
 
   bool once(uint32_t member) {
@@ -335,7 +335,7 @@ class PlainReading {
 
   bool read_stream_options() {
     return json_.read_members([this, seen = false](std::string_view name) mutable {
-      return name == "include_usage" && !std::exchange(seen, true) && json_.read(request_.include_usage);
+      return is(name, "include_usage") && !std::exchange(seen, true) && json_.read(request_.include_usage);
     });
   }
 
@@ -354,8 +354,8 @@ class PlainReading {
       bool has_content = false;
       return json_.read_members([&](std::string_view name) {
         PlainJson::String role;
-        if (name == "role") return !std::exchange(has_role, true) && json_.read(role);
-        if (name == "content") return !std::exchange(has_content, true) && (json_.read_null() || read_text());
+        if (is(name, "role")) return !std::exchange(has_role, true) && json_.read(role);
+        if (is(name, "content")) return !std::exchange(has_content, true) && (json_.read_null() || read_text());
         return json_.skip();
       }) && has_role;
     });

@@ -16,6 +16,12 @@
 
 namespace tandem::gateway {
 
+// Whether a name is that one, without a call.
+template <size_t kSize>
+bool is(std::string_view name, const char (&literal)[kSize]) {
+  return name.size() == kSize - 1 && std::memcmp(name.data(), literal, kSize - 1) == 0;
+}
+
 class PlainJson {
  public:
   static constexpr size_t kDepthMax = 32;  // real bodies nest about eight deep
@@ -23,7 +29,7 @@ class PlainJson {
   explicit PlainJson(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
 
   // The next value's first character; 0 at the end.
-  char peek() {
+  [[gnu::always_inline]] char peek() {
     while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\t' || *at_ == '\r')) ++at_;
     return at_ < end_ ? *at_ : '\0';
   }
@@ -57,7 +63,7 @@ class PlainJson {
     at_ += text.size();
     return true;
   }
-  bool take(char c) { return peek() == c ? (++at_, true) : false; }
+  [[gnu::always_inline]] bool take(char c) { return peek() == c ? (++at_, true) : false; }
   size_t take_digits() {
     const char* const begin = at_;
     while (at_ < end_ && *at_ >= '0' && *at_ <= '9') ++at_;
@@ -72,13 +78,13 @@ class PlainJson {
 };
 
 // To the next byte of a string that is not simply a part of its text: a quote, an escape, a control character, one that
-// is not ASCII.
+// is not ASCII. The last two are those below a space, where bytes are signed.
 inline void PlainJson::pass_ordinary() {
-  using Bytes = uint8_t __attribute__((vector_size(16)));
+  using Bytes = int8_t __attribute__((vector_size(16)));
   while (static_cast<size_t>(end_ - at_) >= sizeof(Bytes)) {
     Bytes bytes;
     std::memcpy(&bytes, at_, sizeof bytes);
-    const auto special = (bytes == '"') | (bytes == '\\') | (bytes < ' ') | (bytes >= 0x80);
+    const auto special = (bytes == '"') | (bytes == '\\') | (bytes < ' ');
     uint64_t halves[2];
     std::memcpy(halves, &special, sizeof halves);
     if (halves[0] != 0) {
@@ -92,8 +98,8 @@ inline void PlainJson::pass_ordinary() {
     at_ += sizeof(Bytes);
   }
   for (; at_ < end_; ++at_) {
-    const auto byte = static_cast<unsigned char>(*at_);
-    if (byte == '"' || byte == '\\' || byte < ' ' || byte >= 0x80) return;
+    const auto byte = static_cast<signed char>(*at_);
+    if (byte == '"' || byte == '\\' || byte < ' ') return;
   }
 }
 

@@ -66,7 +66,7 @@ TenantGate::TenantGate(SharedState& shared, Metrics& metrics, const Clock& clock
       clock_(clock),
       sink_(sink),
       options_(std::move(options)),
-      ids_(std::make_unique<RequestIds>(fmt::format("p-{:x}-{:x}-", clock.now().ns / 1'000'000, options_.number))) {}
+      ids_(std::make_unique<RequestIds>('p', clock.now(), options_.number)) {}
 TenantGate::~TenantGate() = default;
 
 const std::shared_ptr<const BoundTable>& TenantGate::table() {

@@ -26,12 +26,22 @@ http::Headers emulated(std::string_view content_type) {
   return headers;
 }
 
+// As http::json_error_body, with the field that is wrong, which is the error's context, where `param` has null.
+std::string error_body(const Error& error) {
+  constexpr std::string_view kNone = R"("param":null)";
+  if (error.code != ErrorCode::invalid_argument || error.context.empty()) return http::json_error_body(error);
+  std::string body = http::json_error_body({error.code, error.message, {}});
+  std::string param = R"("param":)";
+  append_json_string(param, error.context);
+  return body.replace(body.rfind(kNone), kNone.size(), param);
+}
+
 // `status` 0: the one of the error's code.
 asio::awaitable<void> refuse(http::ResponseWriter& writer, Error error, int status = 0) {
   http::Headers headers = emulated("application/json");
   if (error.code == ErrorCode::resource_exhausted) headers.set("retry-after", "1");
   const int code = status == 0 ? describe(error.code).http_status : status;
-  const auto sent = co_await writer.respond(code, std::move(headers), http::json_error_body(error));
+  const auto sent = co_await writer.respond(code, std::move(headers), error_body(error));
   if (!sent) co_return;  // the client has gone; nobody is left to tell
 }
 

@@ -358,13 +358,13 @@ TEST(ScheduleSoak, WhatIsInForceIsNotLeftForNothing) {
 TEST(WithReplicasOf, StartsWhatThereIsRoomForBesideWhatRuns) {
   const auto s = drawn_grid(kTwoPools + "demand d acme north m 15/s");
   const auto row = [](const char* pool, uint32_t replicas) {
-    v1::PlannedDeployment row;
-    row.set_id(std::string("m@") + pool);
-    row.set_pool(pool);
-    row.set_model("m");
-    row.set_tensor_parallel(1);
-    row.set_replicas(replicas);
-    return row;
+    v1::PlannedDeployment deployment;
+    deployment.set_id(std::string("m@") + pool);
+    deployment.set_pool(pool);
+    deployment.set_model("m");
+    deployment.set_tensor_parallel(1);
+    deployment.set_replicas(replicas);
+    return deployment;
   };
   v1::Plan now, next;
   *now.add_deployments() = row("far", 1);

@@ -9,14 +9,16 @@
 
 #include "app/grid_server.h"
 #include "app/inventory_remote.h"
+#include "control/control.h"
 #include "support/temporary_directory.h"
 
 namespace tandem::app {
 namespace {
 
 // Busy from 8 to 20 by the region's clock, which is an hour ahead of UTC.
-constexpr const char* kTwoPeriods = R"(format: 1
-grid: {name: two periods, simulated: true}
+constexpr const char* kTwoPeriods = R"(tandem: 1
+name: two periods
+simulated: true
 sites:
   - {id: a, tier: core, latitude_deg: 50, longitude_deg: 10, jurisdiction: DE, power_limit_kw: 100}
 nodes:

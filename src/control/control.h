@@ -165,7 +165,7 @@ class Sealer {
 struct CoreOptions {
   log::Epoch epoch = 1;
   Sealer* sealer = nullptr;  // null: what is personal stands on the log as it came, for good
-  PlanningOptions planning;
+  PlanningOptions planning = {};
   bool append_beside = false;  // a batch is written on a thread of its own while the next is made
 };
 

@@ -633,6 +633,23 @@ TEST(Schedules, APeriodWhosePlanNoLongerStandsIsMendedFirst) {
   EXPECT_EQ(world.replicas(), 1u);
 }
 
+TEST(Schedules, AMendedPlanThatIsRefusedIsNotMadeAgainForThePeriod) {
+  DailyWorld world;
+  world.schedule_the_day();
+  world.lose_accelerators();
+  world.propose_job();
+  world.set_clock(hours(7));
+  ASSERT_EQ(world.pending().hours, kDay);
+  log::Event nonsense = world.proposal_of_job();
+  nonsense.mutable_plan_proposed()->mutable_plan()->mutable_deployments(0)->set_replicas(1'000);
+  ASSERT_TRUE(world.submit({nonsense}));
+  world.pass(seconds(2));
+  EXPECT_TRUE(world.pending().anew) << world.pending().reason;
+  EXPECT_EQ(world.pending().hours, kDay);
+  world.propose_job();
+  EXPECT_EQ(world.hours_in_force(), kDay);
+}
+
 TEST(Schedules, APlanForHoursThatAreOverComesTooLate) {
   DailyWorld world;
   world.schedule_the_day();

@@ -119,6 +119,8 @@ std::vector<log::Event> turn(const State& state, Now now, const PlanningOptions&
   if (is_made || now.time < state.plan_not_before) return {};
   const auto violations = planner::violations(*planner::grid_of_plan(state.grid, &plan), plan);
   if (violations.empty()) return {begun(state, plan, now.clock)};
+  // Where one is due anyway it is for these hours, and `due` knows what came of the last.
+  if (!state.pending && (state.replan_after > 0 || state.refused_as_is)) return {};
   return {asked(state, plan.hours(), violations.front(), options.work_limit)};
 }
 

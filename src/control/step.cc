@@ -274,21 +274,20 @@ Result<std::vector<log::Event>> settle_plan(const State& state, log::Event event
 // What is wrong with a schedule on this grid: its hours, or of a period's plan what it breaks there.
 std::vector<std::string> faults_of(const State& state, const v1::Schedule& schedule) {
   std::vector<std::string> faults;
-  uint32_t hours = 0;
-  for (int i = 0; i < schedule.periods_size(); ++i) {
-    const v1::Plan& plan = schedule.periods(i).plan();
-    const uint32_t after = i == 0 ? plan.hours().from_hour() : schedule.periods(i - 1).plan().hours().from_hour();
-    const uint32_t from = plan.hours().from_hour(), next = i + 1 < schedule.periods_size()
-                                                               ? schedule.periods(i + 1).plan().hours().from_hour()
-                                                               : schedule.periods(0).plan().hours().from_hour() + 24;
+  uint32_t hours = 0, next = 0;
+  for (const v1::ScheduledPeriod& period : schedule.periods()) {
+    const v1::Plan& plan = period.plan();
+    const uint32_t from = plan.hours().from_hour();
+    const bool follows = hours == 0 || from == next;
+    if (from >= planner::kPeriodsMax || plan.hours().hours() - 1 >= planner::kPeriodsMax || !follows)
+      return {
+          fmt::format("a period of {} hours from {}:00 does not follow the one before", plan.hours().hours(), from)};
     hours += plan.hours().hours();
-    if (from >= 24 || from < after || plan.hours().hours() == 0 || from + plan.hours().hours() != next)
-      return {fmt::format("its periods do not make up a day: {} hours from {}", plan.hours().hours(), from)};
-    if (plan.moves() > 0) faults.push_back(fmt::format("the plan from {}:00 counts moves, which the day counts", from));
+    next = from + plan.hours().hours();
     for (const std::string& violation : planner::violations(*planner::grid_of_plan(state.grid, &plan), plan))
       faults.push_back(fmt::format("from {}:00: {}", from, violation));
   }
-  if (hours != 24) return {"its periods do not make up a day"};
+  if (hours != planner::kPeriodsMax) return {fmt::format("its periods have {} hours, and a day has 24", hours)};
   return faults;
 }
 

@@ -93,6 +93,27 @@ TEST(Print, APlanSaysHowItWasMadeAndWhy) {
             "the grid changed at offset 7");
 }
 
+TEST(Print, ADayAndItsPeriodsSayWhatTheyAre) {
+  Event event;
+  v1::Schedule& day = *event.mutable_schedule_accepted()->mutable_schedule();
+  day.set_id("plan-9");
+  day.set_reason("demand changes over the day");
+  day.mutable_day()->set_eur(3946.171);
+  day.mutable_day()->set_moves(370);
+  day.set_bound_eur_per_day(3202.6);
+  day.add_periods();
+  EXPECT_EQ(describe(event).summary,
+            "plan-9: 1 periods, 3946.17 EUR a day, bound 3202.60, 370 moves; demand changes over the day");
+  event.mutable_period_prepared()->set_schedule_id("plan-9");
+  event.mutable_period_prepared()->mutable_hours()->set_from_hour(19);
+  event.mutable_period_prepared()->mutable_hours()->set_hours(5);
+  EXPECT_EQ(describe(event).summary, "19:00 to 24:00 UTC of plan-9: replicas that it adds are started");
+  event.mutable_period_begun()->set_plan_id("plan-12");
+  event.mutable_period_begun()->set_reason("19:00 to 24:00 UTC as plan-9 has it");
+  event.mutable_period_begun()->set_moves(42);
+  EXPECT_EQ(describe(event).summary, "plan-12: 19:00 to 24:00 UTC as plan-9 has it, 42 moves");
+}
+
 TEST(Print, SummariesStayShortAndWhole) {
   Event event;
   std::string reason;

@@ -255,7 +255,8 @@ class DailyWitnessTest : public WitnessTest {
         *event.mutable_schedule_proposed()->mutable_schedule() = schedule(pending.plan_id);
       else
         *event.mutable_plan_proposed()->mutable_plan() =
-            planner::plan(*core_->state().grid, core_->state().plan.get(), pending.plan_id, 1, {100}, {});
+            planner::plan(*core_->state().grid, core_->state().plan.get(), pending.plan_id, 1,
+                          {.iterations = 100, .anew = pending.anew}, {});
       EXPECT_TRUE(core_->submit({{event}}, now_)->front());
       now_ = now_ + control::kQuiet;
       EXPECT_TRUE(core_->tick(now_));

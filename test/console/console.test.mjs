@@ -336,6 +336,10 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('whatif-hurt').locator('tbody tr').first().waitFor();
     await page.getByTestId('whatif-tenants').locator('tbody tr').first().waitFor();
     await picture(page, `whatif-${colorScheme}`);
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByTestId('whatif-json').click()]);
+    assert.match(file.suggestedFilename(), /^whatif-\d+\.json$/);
+    const written = JSON.parse(readFileSync(await file.path(), 'utf8'));
+    assert.equal(written.worst.length, 50, 'as it was answered, whole');
 
     const first = await page.getByTestId('whatif-chosen').innerText();
     await page.getByTestId('whatif-row').nth(3).click();

@@ -49,6 +49,7 @@ export interface DayCost {
 }
 
 export interface Schedule {
+  answer: unknown; // as it came
   offset: number;
   complete: boolean;
   day: DayCost;
@@ -92,6 +93,7 @@ function readPeriod(value: unknown): Period {
 export function readSchedule(value: unknown): Schedule {
   const of = fields(value);
   return {
+    answer: value,
     offset: number(of.offset),
     complete: of.complete === true,
     day: readCost(of),

@@ -366,8 +366,8 @@ class Fixture {
     }
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
-      const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));
-      return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : null } };
+      const events = this.events.filter((e) => e.offset >= from).slice(0, Math.min(query.get('limit') ?? 100, this.log_page ?? 1000));
+      return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : from } };
     }
     if (what === 'decisions') {
       const plain = ({ candidates, ...d }) => d;

@@ -30,7 +30,7 @@ export const queryParameters = {
   '/api/v1/sites/{id}/preview': ['state'],
   '/api/v1/links/{id}/preview': ['state'],
   '/api/v1/decisions': ['limit'],
-  '/api/v1/log': ['from', 'limit'],
+  '/api/v1/log': ['from', 'limit', 'brief'],
   '/api/v1/serving': ['minutes', 'site', 'tenant'],
   '/api/v1/ontology': ['kind'],
   '/api/v1/inventory': ['dry_run', ...view],
@@ -366,7 +366,8 @@ class Fixture {
     }
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
-      const events = this.events.filter((e) => e.offset >= from).slice(0, Math.min(query.get('limit') ?? 100, this.log_page ?? 1000));
+      const events = this.events.filter((e) => e.offset >= from).slice(0, Math.min(query.get('limit') ?? 100, this.log_page ?? 1000))
+        .map(({ body, ...event }) => (query.get('brief') === 'true' ? event : { ...event, body }));
       return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : from } };
     }
     if (what === 'decisions') {

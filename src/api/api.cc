@@ -153,6 +153,7 @@ struct Api::Routes {
   Result<Json> ready(const Call& call) const;
   Result<Json> serving(const Call& call) const;
   void measure_table(const Published* published) const;
+  void measure_grid(const Published* published) const;
 };
 
 Result<Json> Api::Routes::read_log(const Call& call) const {
@@ -161,7 +162,8 @@ Result<Json> Api::Routes::read_log(const Call& call) const {
   const log::Offset fallback = last > limit ? last - limit + 1 : 1;
   TANDEM_ASSIGN(const size_t from, read_count(call.request, "from", fallback, SIZE_MAX));
   TANDEM_ASSIGN(const std::vector<log::Batch> batches, parts.log.read(std::max<size_t>(from, 1), kLogBytesMax));
-  return events_view(batches, std::max<size_t>(from, 1), limit);
+  TANDEM_ASSIGN(const bool brief, read_flag(call.request, "brief"));
+  return events_view(batches, std::max<size_t>(from, 1), limit, brief);
 }
 
 Result<Json> Api::Routes::preview(const Call& call, Thing thing) const {
@@ -208,6 +210,32 @@ void Api::Routes::measure_table(const Published* published) const {
   parts.metrics
       .gauge("tandem_gateway_table_stale", "1: the table's validity is over, residency-bound requests are refused")
       .set(fresh.stale ? 1 : 0);
+}
+
+// What is down, and what the plan in force comes to, as of this look.
+void Api::Routes::measure_grid(const Published* published) const {
+  if (published == nullptr) return;
+  const control::State& state = published->state;
+  const auto set = [this](std::string_view name, std::string_view help, double value) {
+    parts.metrics.gauge(name, help).set(value);
+  };
+  const auto down = [](const auto& rows) {
+    double count = 0;
+    for (const auto& row : rows) count += row.state == grid::State::down;
+    return count;
+  };
+  set("tandem_log_offset", "Of the last event", static_cast<double>(state.head.last()));
+  set("tandem_grid_links_down", "Links whose state is down", down(state.grid->links));
+  set("tandem_grid_sites_down", "Sites whose state is down", down(state.grid->sites));
+  set("tandem_plan_pending", "1: a plan is being made", state.pending ? 1 : 0);
+  if (!state.plan) return;
+  const auto is_rejected = [](const v1::DemandPlan& demand) { return demand.rejected() > 0; };
+  set("tandem_plan_offset", "Log offset at which the plan in force was accepted",
+      static_cast<double>(state.plan_offset));
+  set("tandem_plan_cost_eur_per_hour", "Of the plan in force", state.plan->cost_eur_per_hour());
+  set("tandem_plan_bound_eur_per_hour", "No plan can cost less", state.plan->bound_eur_per_hour());
+  set("tandem_plan_demands_rejected", "Demands that the plan in force turns away, in whole or in part",
+      static_cast<double>(std::ranges::count_if(state.plan->demands(), is_rejected)));
 }
 
 Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
@@ -394,6 +422,7 @@ asio::awaitable<void> Api::handle(const http::Request& request, http::ResponseWr
     case Operation::get_metrics: {
       http::Headers headers = http::content_type("text/plain; version=0.0.4; charset=utf-8");
       routes_->measure_table(call.published.get());
+      routes_->measure_grid(call.published.get());
       std::string text = routes_->parts.metrics.prometheus_text();
       co_await writer.respond(200, std::move(headers), std::move(text));
       co_return;

@@ -29,21 +29,20 @@ constexpr std::string_view kDiff =
       "id":{"type":"string"},"attributes":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string"},"before":{},"after":{}}}}}}}}})";
 constexpr std::string_view kConflicts =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
-    "clean":{"type":"boolean","description":"a merge would be taken"},"truncated":{"type":"boolean"},
+    "error":{"$ref":"#/components/schemas/ErrorObject"},"clean":{"type":"boolean","description":"a merge would be taken"},"truncated":{"type":"boolean"},
     "conflicts":{"type":"array","items":{"type":"object","properties":{"what":{"type":"string"},"kind":{"type":"string"},"id":{"type":"string"},
       "attribute":{"type":["string","null"]},"base":{},"ours":{},"theirs":{},"ours_offset":{"type":"integer"},"theirs_offset":{"type":"integer"},
       "message":{"type":"string"},"fix":{"type":"string"}}}},
     "violations":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string"},"id":{"type":"string"},"constraint":{"type":"string"},"attribute":{"type":["string","null"]},
-      "message":{"type":"string"},"fix":{"type":"string"},"others":{"type":"array","items":{"type":"object"}}}}}}})";
+      "message":{"type":"string"},"fix":{"type":"string"},"others":{"type":"array","items":{"$ref":"#/components/schemas/Name"}}}}}}})";
 constexpr std::string_view kVerdict =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
     "parent":{"type":["string","null"]},"plan_id":{"type":["string","null"],"description":"the plan in force; null: none is, and nothing is promised"},
     "promises_kept":{"type":"integer","description":"with the branch"},"promises_kept_before":{"type":"integer","description":"without it"},
-    "broken":{"type":"integer"},"mended":{"type":"integer"},"promises_broken":{"type":"array","maxItems":200,"items":{"type":"object","properties":{
-      "demand":{"type":"string"},"tenant":{"type":"string"},"region":{"type":"string"},"model":{"type":"string"},"reason":{"type":"string"},
-      "fraction":{"type":"number","description":"of the demand"}}}},"promises_mended":{"type":"array","maxItems":200,"items":{"type":"object"}},
+    "broken":{"type":"integer"},"mended":{"type":"integer"},"promises_broken":{"type":"array","maxItems":200,"items":{"$ref":"#/components/schemas/Hurt"}},
+    "promises_mended":{"type":"array","maxItems":200,"items":{"$ref":"#/components/schemas/Hurt"}},
     "unplanned":{"type":"integer","description":"demands of the branch that no plan has seen"},"unplanned_demands":{"type":"array","maxItems":200,"items":{"type":"string"}},
-    "worst_link":{"type":["object","null"]},"worst_link_before":{"type":["object","null"]},"cost_eur_per_hour":{"type":"number","description":"of the plan in force"},
+    "worst_link":{"$ref":"#/components/schemas/FullLink"},"worst_link_before":{"$ref":"#/components/schemas/FullLink"},"cost_eur_per_hour":{"type":"number","description":"of the plan in force"},
     "cost_eur_per_hour_delta":{"type":"number","description":"transport, load-dependent energy and penalties"}}})";
 constexpr std::string_view kGone =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"}}})";
@@ -72,7 +71,7 @@ constexpr std::array kBranchRoutes{
     Route{Operation::merge_branch, "POST", "/api/v1/branches/{name}/merge",
           "Takes all edits into the parent at once. Refused with 409, naming what stands in the way, and then nothing "
           "is changed.",
-          "", "", kGone},
+          "", "", kGone, "200", kConflicts},
     Route{Operation::rebase_branch, "POST", "/api/v1/branches/{name}/rebase",
           "The branch stands on its parent as it is now.", "", "", kBranch},
 };

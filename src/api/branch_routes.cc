@@ -298,12 +298,12 @@ asio::awaitable<void> BranchRoutes::change(Operation operation, const Call& call
   std::vector<log::Event> events;
   events.push_back(std::move(*event));
   const auto offset = co_await submit(core_, std::move(events));
-  Json::Object answer{{"name", name}};
+  Json::Object answer;
   int status = operation == Operation::post_branch ? 201 : 200;
   const Call after{call.request, {name}, core_.published()};
   if (offset) {
-    if (const auto branch = after.published->state.branches.find(name))
-      answer = branch_json(*branch, after.published->state.branches);
+    const auto branch = after.published->state.branches.find(name);
+    answer = branch ? branch_json(*branch, after.published->state.branches) : Json::Object{{"name", name}};
     answer["offset"] = *offset;
   } else {
     status = status_of(offset.error());

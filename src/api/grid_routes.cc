@@ -17,15 +17,16 @@ constexpr std::string_view kFactsSchema =
 constexpr std::string_view kRecorded =
     R"({"type":"object","required":["offset"],"properties":{"offset":{"$ref":"#/components/schemas/Offset"}}})";
 constexpr std::string_view kPreview = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-    "promises_broken":{"type":"array","items":{"type":"object"}},"promises_kept":{"type":"integer"},
-    "worst_link":{"type":["object","null"]},"cost_eur_per_hour_delta":{"type":"number"},"way_back":{"type":"string"}}})";
+    "promises_broken":{"type":"array","items":{"$ref":"#/components/schemas/Hurt"}},"promises_kept":{"type":"integer"},
+    "worst_link":{"$ref":"#/components/schemas/FullLink"},"cost_eur_per_hour_delta":{"type":"number"},"way_back":{"type":"string"}}})";
 constexpr std::string_view kGrid = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "name":{"type":"string"},"simulated":{"type":"boolean"},
     "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"},
     "sites":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"name":{"type":"string"},
       "tier":{"enum":["device","far_edge","near_edge","core","cloud"]},"state":{"enum":["up","down"]},"jurisdiction":{"type":"string"},
       "latitude_deg":{"type":"number"},"longitude_deg":{"type":"number"},"power_limit_kw":{"type":"number"},
-      "accelerators":{"type":"integer"},"pools":{"type":"array"}}}},
+      "accelerators":{"type":"integer"},"pools":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},
+      "accelerator":{"type":"string"},"count":{"type":"integer"},"in_use":{"type":"integer","description":"by the plan"}}}}}}},
     "links":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"a_site":{"type":"string"},"b_site":{"type":"string"},
       "capacity_gbps":{"type":"number"},"capacity_reverse_gbps":{"type":"number"},"delay_us":{"type":"number"},"length_km":{"type":"number"},
       "state":{"enum":["up","down"]},"usable":{"type":"boolean","description":"up, with its ends and enough of its members"},
@@ -69,7 +70,8 @@ constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"
     "deployments":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"model":{"type":"string"},"pool":{"type":"string"},
       "site":{"type":"string"},"accelerator":{"type":"string"},"profile":{"type":"string"},"tensor_parallel":{"type":"integer"},
       "replicas":{"type":"integer"},"batch":{"type":"integer"},"utilization":{"type":"number"},"power_w":{"type":"number"},
-      "cost_eur_per_hour":{"type":"number"},"cold_start_s":{"type":"object"}}}},
+      "cost_eur_per_hour":{"type":"number"},"cold_start_s":{"type":["object","null"],"description":"of one more replica; null: not known","properties":{
+      "transfer":{"type":"number","description":"of the weights"},"load":{"type":"number"}}}}}},
     "demands":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"tenant":{"type":"string"},"region":{"type":"string"},
       "model":{"type":"string"},"rate_per_s":{"type":"number"},"quantile":{"type":"number"},
       "ttft_ms":{"type":["number","null"],"description":"at that quantile; null: nobody answers"},"ttft_promise_ms":{"type":"number"},
@@ -80,7 +82,11 @@ constexpr std::string_view kPlan = R"({"type":"object","properties":{"offset":{"
         "ttft_ms":{"type":"number"},"tpot_ms":{"type":"number"},"cost_eur_per_hour":{"type":"number"}}}},
       "alternatives":{"type":"array","description":"the best that were not taken","items":{"type":"object","properties":{"pool":{"type":"string"},
         "site":{"type":"string"},"ruled_out_by":{"type":"string"},"detail":{"type":"string"},"ttft_ms":{"type":["number","null"]},
-        "cost_eur_per_hour":{"type":["number","null"]}}}}}}}}})";
+        "cost_eur_per_hour":{"type":["number","null"]}}}}}}},
+    "prices":{"type":"object","description":"of a schedule's plans: they prove the bound","properties":{"demands":{"type":"array","items":{"$ref":"#/components/schemas/Price"}},
+      "pools":{"type":"array","items":{"$ref":"#/components/schemas/Price"}},"sites":{"type":"array","items":{"$ref":"#/components/schemas/Price"}},
+      "links":{"type":"array","items":{"$ref":"#/components/schemas/Price"}},"fleets":{"type":"array","items":{"type":"object","properties":{
+        "model":{"type":"string"},"eur_per_hour":{"type":"number"},"prices":{"type":"array","items":{"type":"array","items":{"$ref":"#/components/schemas/Price"}}}}}}}}}})";
 constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":{"site":{"type":["string","null"],
     "description":"where this process stands; null: not said"},"memory_bytes":{"type":"integer","description":"of all that are loaded"},
     "memory_bytes_max":{"type":"integer"},"models":{"type":"array","items":{
@@ -93,15 +99,22 @@ constexpr std::string_view kPredictiveModels = R"({"type":"object","properties":
       "requests_per_s":{"type":"number"},"predictions_per_s":{"type":"number","description":"rows"},"errors":{"type":"integer"},
       "rows_per_batch":{"type":["number","null"]},"answer_ms_p50":{"type":["number","null"],"description":"from arrival to answer"},
       "answer_ms_p99":{"type":["number","null"]}}},
-    "max_batch":{"type":"integer"},"batch_deadline_us":{"type":"integer"},"inputs":{"type":"array","items":{"type":"object"}},
-    "outputs":{"type":"array","items":{"type":"object"}}}}}}})";
+    "max_batch":{"type":"integer"},"batch_deadline_us":{"type":"integer"},"inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},
+    "outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}}}}}}})";
 constexpr std::string_view kDecisions =
-    R"({"type":"object","properties":{"decisions":{"type":"array","items":{"type":"object"}}}})";
+    R"({"type":"object","properties":{"decisions":{"type":"array","items":{"$ref":"#/components/schemas/Decision"}}}})";
+constexpr std::string_view kDecision =
+    R"({"type":"object","properties":{"request":{"$ref":"#/components/schemas/Decision"},"plan":{"type":"string"},
+    "live_as_then":{"type":"boolean","description":"what was known of the engines then; false: what is known now"},
+    "candidates":{"type":"array","description":"all that could have served","items":{"type":"object","properties":{"deployment":{"type":"string"},
+      "model":{"type":"string"},"site":{"type":"string"},"pool":{"type":"string"},"chosen":{"type":"boolean"},
+      "gate":{"type":"string","description":"what ruled it out; none: nothing"},"round_trip_us":{"type":"number"},"predicted_ttft_us":{"type":"number"},
+      "cached_tokens":{"type":"integer","description":"of the prompt, that it most likely has"},"cost_euros":{"type":"number"},
+      "plan_fraction":{"type":"number","description":"that the plan sends there"}}}}}})";
 constexpr std::string_view kTrials = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "trials":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"mode":{"enum":["shadow","canary"]},
       "model":{"type":"string"},"to_model":{"type":"string"},"to_site":{"type":"string","description":"empty: any"},
-      "share_fraction":{"type":"number"},"base":{"type":"object","description":"as served without the trial"},
-      "candidate":{"type":"object","description":"as the trial served, or its copies"},
+      "share_fraction":{"type":"number"},"base":{"$ref":"#/components/schemas/TrialSide"},"candidate":{"$ref":"#/components/schemas/TrialSide"},
       "comparison":{"type":"array","description":"candidate against base, with 95 % intervals","items":{"type":"object","properties":{
         "measure":{"enum":["failed_fraction","ttft_ms_p50","ttft_ms_p95","tpot_ms_p50","tpot_ms_p95","output_tokens_per_answer","eur_per_answer"]},
         "base":{"type":["number","null"]},"candidate":{"type":["number","null"]},"difference":{"type":["number","null"]},
@@ -110,7 +123,7 @@ constexpr std::string_view kTrials = R"({"type":"object","properties":{"offset":
 constexpr std::string_view kLog = R"({"type":"object","properties":{"next":{"$ref":"#/components/schemas/Offset"},
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "at":{"type":"string","format":"date-time"},"actor":{"type":"string"},"kind":{"type":"string"},"summary":{"type":"string"},
-    "body":{"type":"object"}}}}}})";
+    "body":{"type":"object","additionalProperties":true,"description":"the event, as its kind has it"}}}}}})";
 constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProperties":false,"properties":{
     "fail":{"enum":["links:1","links:2","nodes:1","nodes:2","srlgs:1","srlgs:2","sites:1","sites:2","members:1"],"default":"links:1",
       "description":"all failures of a class"},
@@ -124,23 +137,40 @@ constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProper
     "stream":{"type":"boolean","default":false,
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
 constexpr std::string_view kWhatIf =
-    R"({"type":"object","description":"of a class of failures; of some together: repair, converged, cascade, shared_fairly, after_failover","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-    "fail":{"type":"string"},"failures":{"type":"integer","description":"of the class"},"promises":{"type":"integer","description":"that are watched"},
+    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    "promises":{"type":"integer","description":"that are watched"},"traffic":{"type":"object","properties":{"formula":{"type":"string"},
+      "flows":{"type":"integer"},"gbps":{"type":"number"}}},"undisturbed":{"$ref":"#/components/schemas/Phase"},
+    "fail":{"type":"string","description":"from here on: of a class of failures"},"failures":{"type":"integer","description":"of the class"},
     "leaving":{"type":"integer","description":"scenarios in which traffic leaves a residency"},
     "breaking":{"type":"integer","description":"scenarios that break a promise"},"overloading":{"type":"integer"},"losing":{"type":"integer"},
-    "seconds":{"type":"number"},"threads":{"type":"integer"},"traffic":{"type":"object"},"undisturbed":{"type":"object"},
+    "seconds":{"type":"number"},"threads":{"type":"integer"},
     "scenarios":{"type":"integer"},"scenarios_per_s":{"type":"number"},"complete":{"type":"boolean"},
     "worst":{"type":"array","items":{"type":"object","properties":{"failed":{"type":"array","items":{"type":"string"}},
-      "residencies_left":{"type":"integer"},"left_residency":{"type":"array","items":{"type":"object"},"description":"at most 200"},
-      "promises_broken":{"type":"integer"},"broken_at_once":{"type":"array","items":{"type":"object"},"description":"at most 200"},
-      "after_failover":{"type":"object"},"utilization_max":{"type":"number"},"lost_gbps":{"type":"number"},
-      "fullest_links":{"type":"array","items":{"type":"object"}},"links_down":{"type":"array","items":{"type":"string"}},
-      "sites_down":{"type":"array","items":{"type":"string"}}}}},
-    "upgrades":{"type":"array","items":{"type":"object","properties":{"link":{"type":"string"},"add_gbps":{"type":"number"},
-      "overloaded_in":{"type":"integer"},"harm_share":{"type":"number","description":"of all overload in all scenarios"},
-      "harm_per_gbps_km":{"type":"number"}}}},
-    "verify":{"type":"object","properties":{"checked":{"type":"integer"},"differences":{"type":"integer"}}}}})";
-constexpr std::string_view kObject = R"({"type":"object"})";
+      "residencies_left":{"type":"integer"},"left_residency":{"type":"array","items":{"$ref":"#/components/schemas/Hurt"},"description":"at most 200"},
+      "promises_broken":{"type":"integer"},"broken_at_once":{"type":"array","items":{"$ref":"#/components/schemas/Hurt"},"description":"at most 200"},
+      "after_failover":{"$ref":"#/components/schemas/AfterFailover"},"utilization_max":{"type":"number"},"lost_gbps":{"type":"number"},
+      "worst_link":{"$ref":"#/components/schemas/FullLink"},"fullest_links":{"type":"array","items":{"$ref":"#/components/schemas/FullLink"}},
+      "links_down":{"type":"array","items":{"type":"string"}},"sites_down":{"type":"array","items":{"type":"string"}}}}},
+    "upgrades":{"type":"array","description":"directions of links, the most relief for their cost first","items":{"type":"object","properties":{"link":{"type":"string"},
+      "from":{"type":"string"},"to":{"type":"string"},"capacity_gbps":{"type":"number"},"length_km":{"type":"number"},"add_gbps":{"type":"number"},
+      "gbps_km":{"type":"number","description":"of what is added: its cost"},"overloaded_in":{"type":"integer","description":"scenarios"},
+      "utilization_max":{"type":"number"},"excess_gbps_mean":{"type":"number","description":"where it is overloaded"},
+      "harm_share":{"type":"number","description":"of all overload in all scenarios"},"harm_per_gbps_km":{"type":"number"}}}},
+    "verify":{"type":"object","description":"scenarios computed once more, from scratch","properties":{"checked":{"type":"integer"},"differences":{"type":"integer"},
+      "first_differences":{"type":"array","items":{"type":"object","properties":{"failed":{"type":"array","items":{"type":"string"}},"difference":{"type":"string"}}}},
+      "tolerance":{"type":"string"},"plain_scenarios_per_s_per_thread":{"type":"number"},"times_faster_per_thread":{"type":"number"}}},
+    "failed":{"type":"array","description":"from here on: of some that fail together","items":{"$ref":"#/components/schemas/Name"}},
+    "promises_broken":{"type":"integer"},"left_residency":{"type":"array","items":{"type":"string"},"description":"demands"},
+    "after_failover":{"$ref":"#/components/schemas/AfterFailover"},"repair":{"$ref":"#/components/schemas/Phase"},
+    "converged":{"$ref":"#/components/schemas/Phase"},"shared_fairly":{"type":["object","null"],"description":"if all traffic gave way; null: too large to say",
+      "properties":{"asked_gbps":{"type":"number"},"carried_gbps":{"type":"number"},"flows_held_back":{"type":"integer"},"least_share":{"type":"number"}}},
+    "cascade":{"type":"object","description":"if links fail that are fuller than trip","properties":{"trip":{"type":"number"},"settled":{"type":"boolean"},
+      "rounds":{"type":"array","items":{"type":"object","properties":{"tripped":{"type":"array","items":{"type":"string"}},
+        "utilization_max":{"type":"number"},"lost_gbps":{"type":"number"}}}}}}}})";
+constexpr std::string_view kOntology = R"({"type":"object","additionalProperties":true,
+    "description":"kinds, or the one that was asked for: name, description, attributes, relations, constraints, mappings"})";
+constexpr std::string_view kOpenApi =
+    R"({"type":"object","additionalProperties":true,"description":"an OpenAPI 3.1 document"})";
 constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperties":false,"properties":{
     "policies":{"type":"array","minItems":1,"maxItems":8,"items":{"enum":["tandem","nearest","least-load","round-robin","cheapest",
       "prefix-hash","compute-then-network","centralise"]},"default":["tandem"],"description":"each on the same requests"},
@@ -152,9 +182,22 @@ constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperti
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
 constexpr std::string_view kReplay = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "verdict":{"type":"string"},"policies":{"type":"array","items":{"type":"object","properties":{"policy":{"type":"string"},
-    "requests":{"type":"integer"},"goodput":{"type":"number"},"cost_eur_per_good_mtok":{"type":"number"},"joules_per_token":{"type":"number"},
-    "residency_violations":{"type":"integer"},"ttft_ms":{"type":"object"},"tpot_ms":{"type":"object"},"tenants":{"type":"object"},
-    "sites":{"type":"object"}}}}}})";
+    "seed":{"type":"integer"},"rate_factor":{"type":"number"},"measured_s":{"type":"number","description":"after a warm-up"},
+    "simulated_requests":{"type":"integer","description":"with the warm-up's"},
+    "requests":{"type":"integer"},"served":{"type":"integer"},"good":{"type":"integer","description":"within their promise"},
+    "goodput":{"type":"number","description":"good over requests"},"late_first_token":{"type":"integer"},"slow_tokens":{"type":"integer"},
+    "rejected":{"type":"object","additionalProperties":{"type":"integer"},"description":"requests by reason"},"unfinished":{"type":"integer"},
+    "demands":{"type":"object","properties":{"kept":{"type":"integer"},"broken":{"type":"integer"},"planned":{"type":"integer","description":"whole, by the plan"},
+      "planned_and_kept":{"type":"integer"},"refuted":{"type":"array","description":"planned whole, and missed by more than chance","items":{"type":"object","properties":{
+        "demand":{"type":"string"},"requests":{"type":"integer"},"in_time":{"type":"integer"},"quantile":{"type":"number"}}}}}},
+    "residency_violations":{"type":"integer"},"ttft_ms":{"$ref":"#/components/schemas/Times"},"tpot_ms":{"$ref":"#/components/schemas/Times"},
+    "prompt_tokens":{"type":"integer"},"output_tokens":{"type":"integer"},"cached_tokens":{"type":"integer"},"good_output_tokens":{"type":"integer"},
+    "replicas":{"type":"integer"},"accelerators":{"type":"integer"},"central_accelerators":{"type":"integer","description":"at core and cloud sites"},
+    "moves":{"type":"integer"},"cost_eur_per_hour":{"type":"object","additionalProperties":{"type":"number"},"description":"total, and of accelerators, energy, transport"},
+    "cost_eur_per_mtok":{"type":"number"},"cost_eur_per_good_mtok":{"type":"number"},"joules_per_token":{"type":"number"},
+    "energy_kwh":{"type":"number"},"carbon_kg":{"type":"number"},"worst_link":{"type":"object","properties":{"link":{"type":"string"},"utilization":{"type":"number"}}},
+    "tenants":{"type":"object","additionalProperties":{"$ref":"#/components/schemas/Tally"}},
+    "sites":{"type":"object","additionalProperties":{"$ref":"#/components/schemas/Tally"}}}}}}})";
 constexpr std::string_view kScheduleBody = R"({"type":"object","additionalProperties":false,"properties":{
     "periods":{"type":"integer","minimum":1,"maximum":24,"default":6,"description":"at most so many; fewer where more gain hardly anything"},
     "plans":{"type":"boolean","default":false,"description":"with each period's plan whole, as GET /api/v1/plan has it, and the prices that prove its bound"},
@@ -167,23 +210,19 @@ constexpr std::string_view kSchedule =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "complete":{"type":"boolean"},"cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
     "moves":{"type":"integer"},"move_penalty_eur":{"type":"number"},"energy_kwh":{"type":"number"},"replicas_max":{"type":"integer"},
-    "peak_all_day":{"type":"object"},"kept_all_day":{"type":"object"},"ignoring_moves":{"type":"object"},
-    "periods":{"type":"array","items":{"type":"object","properties":{"from_hour":{"type":"integer"},"to_hour":{"type":"integer"},
-    "hours":{"type":"integer"},"moves":{"type":"integer"},"replicas":{"type":"integer"},"power_kw":{"type":"number"},
-    "cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},"deployments":{"type":"array","items":{"type":"object"}},
-    "demands":{"type":"integer"},"demands_missed":{"type":"integer"},"missed":{"type":"array","items":{"type":"object"},"description":"at most 200"},
-    "plan":{"type":"object"}}}}}})";
+    "peak_all_day":{"$ref":"#/components/schemas/DayCost"},"kept_all_day":{"$ref":"#/components/schemas/DayCost"},
+    "ignoring_moves":{"$ref":"#/components/schemas/DayCost"},
+    "periods":{"type":"array","items":{"$ref":"#/components/schemas/PlannedPeriod"}}}})";
 constexpr std::string_view kScheduleInForce =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "schedule_id":{"type":["string","null"],"description":"null: none is in force"},
     "accepted_at_offset":{"$ref":"#/components/schemas/Offset"},"reason":{"type":"string","description":"why it was asked for"},
-    "now":{"$ref":"#/components/schemas/Turn"},"replanning":{"type":"string","description":"the schedule that is being made; absent: none is"},"cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
+    "now":{"$ref":"#/components/schemas/Turn"},"replanning":{"type":"string","description":"the schedule that is being made; absent: none is"},
+    "cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
     "moves":{"type":"integer"},"move_penalty_eur":{"type":"number"},"energy_kwh":{"type":"number"},"replicas_max":{"type":"integer"},
-    "peak_all_day":{"type":"object"},"kept_all_day":{"type":"object"},"ignoring_moves":{"type":"object"},
-    "periods":{"type":"array","items":{"type":"object","properties":{"from_hour":{"type":"integer"},"to_hour":{"type":"integer"},
-    "hours":{"type":"integer"},"moves":{"type":"integer"},"replicas":{"type":"integer"},"power_kw":{"type":"number"},
-    "cost_eur_per_hour":{"type":"number"},"bound_eur_per_hour":{"type":"number"},"deployments":{"type":"array","items":{"type":"object"}},
-    "demands":{"type":"integer"},"demands_missed":{"type":"integer"},"missed":{"type":"array","items":{"type":"object"},"description":"at most 200"}}}}}})";
+    "peak_all_day":{"$ref":"#/components/schemas/DayCost"},"kept_all_day":{"$ref":"#/components/schemas/DayCost"},
+    "ignoring_moves":{"$ref":"#/components/schemas/DayCost"},
+    "periods":{"type":"array","items":{"$ref":"#/components/schemas/PlannedPeriod"}}}})";
 constexpr std::string_view kTeBody = R"({"type":"object","additionalProperties":false,"properties":{
     "segments_max":{"type":"integer","minimum":2,"maximum":3,"default":3,"description":"legs of a policy; a third only where two stay 1 % over the bound"},
     "adjacency":{"type":"boolean","default":false,"description":"segments may name links too, where routers alone stay 1 % over the bound"},
@@ -201,23 +240,31 @@ constexpr std::string_view kTe = R"({"type":"object","properties":{"offset":{"$r
     "bound":{"type":"number","description":"no routing can have less; certificate.prices prove it"},
     "gap":{"type":["number","null"]},"segment_bound":{"type":"number"},"demands":{"type":"integer"},"fixed_demands":{"type":"integer"},
     "steered_demands":{"type":"integer"},"stopped":{"type":"boolean"},"warnings":{"type":"array","items":{"type":"string"}},
-    "policies":{"type":"array","items":{"type":"object","properties":{"demand":{"type":"string"},"segments":{"type":"array"},
-      "fraction":{"type":"number"},"flex_algo":{"type":"string"}}}},
-    "planned":{"type":"array","items":{"type":"object"}},"certificate":{"type":"object"},
+    "pivots":{"type":"integer","description":"of the simplex: the work that it took"},
+    "policies":{"type":"array","items":{"$ref":"#/components/schemas/Policy"}},
+    "planned":{"type":"array","description":"what the plan's requests send","items":{"type":"object","properties":{"demand":{"type":"string"},"from":{"type":"string"},
+      "to":{"type":"string"},"rate_gbps":{"type":"number"},"flex_algo":{"type":"string"},"fixed":{"type":"boolean"},
+      "links":{"type":"array","items":{"type":"string"},"description":"of what keeps to the way it was planned over"}}}},
+    "certificate":{"type":"object","properties":{"proves":{"type":"string","description":"how the bound follows from the prices"},"prices":{"type":"array","items":{
+      "type":"object","properties":{"link":{"type":"string"},"from":{"type":"string"},"to":{"type":"string"},"price":{"type":"number"}}}}}},
     "blocked":{"type":"array","items":{"type":"object","properties":{"demand":{"type":"string"},"rate_gbps":{"type":"number"},
       "reason":{"type":"string"},"relaxation":{"type":"string"}}}},
-    "routers":{"type":"array","items":{"type":"object"}},
+    "routers":{"type":"array","items":{"type":"object","properties":{"router":{"type":"string"},"site":{"type":"string"}}}},
     "links":{"type":"array","items":{"type":"object","properties":{"link":{"type":"string"},"from":{"type":"string"},"to":{"type":"string"},
       "capacity_gbps":{"type":"number"},"before_gbps":{"type":"number"},"after_gbps":{"type":"number"}}}},
     "planes":{"type":"array","description":"the shortest paths of the IGP, then each flex algorithm","items":{"type":"object","properties":{
-      "flex_algo":{"type":"string"},"metric":{"enum":["igp","delay","te"]},"links":{"type":"array","items":{"type":"string"}},
+      "flex_algo":{"type":"string"},"name":{"type":"string"},"metric":{"enum":["igp","delay","te"]},"links":{"type":"array","items":{"type":"string"}},
       "demands":{"type":"integer"},"rate_gbps":{"type":"number"}}}},
-    "ways":{"type":"array","description":"of at most 200 steered demands, the largest: the links they took and take, each with the part of the traffic",
-      "items":{"type":"object"}},
+    "ways":{"type":"array","description":"of at most 200 steered demands, the largest","items":{"type":"object","properties":{"demand":{"type":"string"},
+      "from":{"type":"string"},"to":{"type":"string"},"rate_gbps":{"type":"number"},"flex_algo":{"type":"string"},"planned":{"type":"boolean"},
+      "plain":{"type":"array","items":{"$ref":"#/components/schemas/LinkPart"},"description":"the links it took"},
+      "lists":{"type":"array","items":{"$ref":"#/components/schemas/Policy"},"description":"that it takes"}}}},
     "failures":{"type":"object","properties":{"complete":{"type":"boolean"},"links":{"type":"integer"},"each":{"type":"array",
-      "items":{"type":"object","properties":{"link":{"type":"string"},"mlu_failed":{"type":"number"},"mlu":{"type":"number"},
-      "changed_demands":{"type":"integer"},"changes":{"type":"array","items":{"type":"object"}},"cut_off_demands":{"type":"integer"},
-      "fullest":{"type":"array","items":{"type":"object"}}}}}}}}})";
+      "items":{"type":"object","properties":{"link":{"type":"string"},"from":{"type":"string"},"to":{"type":"string"},"mlu_failed":{"type":"number"},
+      "mlu":{"type":"number","description":"with the changes"},"changed_demands":{"type":"integer"},
+      "changes":{"type":"array","items":{"$ref":"#/components/schemas/Policy"}},"cut_off_demands":{"type":"integer"},
+      "fullest":{"type":"array","items":{"type":"object","properties":{"link":{"type":"string"},"from":{"type":"string"},"to":{"type":"string"},
+        "utilization_failed":{"type":"number"},"utilization":{"type":"number"}}}}}}}}}}})";
 constexpr std::string_view kUsage = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "from":{"type":["string","null"],"format":"date-time"},"to":{"type":["string","null"],"format":"date-time"},
     "step":{"enum":["hour","day","month"],"description":"of the accounts that it was read from"},
@@ -235,7 +282,7 @@ constexpr std::string_view kReady = R"({"type":"object","properties":{"offset":{
     "residency_assured":{"type":"boolean","description":"false after table_valid_until: requests bound to a jurisdiction are refused"},
     "policy":{"type":"string","description":"where requests go: tandem, or a baseline to measure against"}}})";
 constexpr std::string_view kServing = R"({"type":"object","properties":{
-    "engines":{"type":"object","description":"that the routing table in force leads to: all, and how many of them are emulated"},
+    "engines":{"type":"object","description":"that the routing table in force leads to","properties":{"all":{"type":"integer"},"emulated":{"type":"integer"}}},
     "from":{"type":"string","format":"date-time"},
     "to":{"type":"string","format":"date-time"},"total":{"$ref":"#/components/schemas/Serving"},
     "minutes":{"type":"array","items":{"$ref":"#/components/schemas/Serving"},"description":"ascending, each with `at`; the last is open"},
@@ -275,9 +322,10 @@ constexpr std::array kGridRoutes{
           "Shadows and canaries: requests, times, tokens and cost of both sides, since the process started.", "", "",
           kTrials},
     Route{Operation::get_decision, "GET", "/api/v1/decisions/{id}",
-          "One decision: what was known, what was weighed, what ruled it out.", "", "", kObject},
-    Route{Operation::get_log, "GET", "/api/v1/log", "Events of the log from an offset on; 100, at most 1000.",
-          "from limit", "", kLog},
+          "One decision: what was known, what was weighed, what ruled it out.", "", "", kDecision},
+    Route{Operation::get_log, "GET", "/api/v1/log",
+          "Events of the log from an offset on; 100, at most 1000, and fewer where they are large: `next` goes on.",
+          "from limit brief", "", kLog},
     Route{Operation::get_stream, "GET", "/api/v1/stream",
           "Live updates as server-sent events: state, grid, load, decision, plan, log.", "", "", ""},
     Route{Operation::get_usage, "GET", "/api/v1/usage",
@@ -303,8 +351,8 @@ constexpr std::array kGridRoutes{
           "", kTeBody, kTe},
     Route{Operation::get_ontology, "GET", "/api/v1/ontology",
           "Every kind of entity: attributes, relations both ways, constraints, mappings; or one kind.", "kind", "",
-          kObject},
-    Route{Operation::get_openapi, "GET", "/api/v1/openapi.json", "This description.", "", "", kObject},
+          kOntology},
+    Route{Operation::get_openapi, "GET", "/api/v1/openapi.json", "This description.", "", "", kOpenApi},
     Route{Operation::get_health, "GET", "/healthz", "The process runs.", "", "", kHealth},
     Route{Operation::get_ready, "GET", "/readyz", "A routing table is published and valid.", "", "", kReady},
     Route{Operation::get_metrics, "GET", "/metrics", "Metrics in the Prometheus text format.", "", "", ""},
@@ -313,5 +361,6 @@ constexpr std::array kGridRoutes{
 }  // namespace
 
 std::span<const Route> grid_routes() { return kGridRoutes; }
+std::string_view plan_schema() { return kPlan; }
 
 }  // namespace tandem::api

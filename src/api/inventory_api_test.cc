@@ -111,6 +111,8 @@ TEST(InventoryApi, WhatIsAskedWronglyIsNamed) {
   wrong("site?fields=tire", 400, "fields");
   wrong("site?latitude_deg[gte]=north", 400, "latitude_deg[gte]");
   wrong("site?tier[like]=x", 400, "tier[like]");
+  wrong("site?tier=cor", 400, "tier");
+  wrong("site?tier[in]=core,edge", 400, "tier[in]");
   wrong("site?latitude_deg[prefix]=4", 400, "latitude_deg[prefix]");
   std::string many = "site?id=a";
   for (size_t i = 0; i < 20; ++i) many += "&id[gt]=a";
@@ -119,11 +121,24 @@ TEST(InventoryApi, WhatIsAskedWronglyIsNamed) {
   wrong("site?limit=1&tier=core&cursor=" + std::string(page.json["next"].text()), 400, "cursor");
 }
 
+TEST(InventoryApi, TheLogIsReadWholeOrInBrief) {
+  Inventory inventory(3);
+  const Json whole = inventory.ask("GET", "/api/v1/log?from=2&limit=3").json;
+  const Json brief = inventory.ask("GET", "/api/v1/log?from=2&limit=3&brief=true").json;
+  ASSERT_EQ(whole["events"].array().size(), 3u);
+  ASSERT_EQ(brief["events"].array().size(), 3u);
+  EXPECT_TRUE(whole["events"].array()[2]["body"].is_object());
+  EXPECT_TRUE(brief["events"].array()[2]["body"].is_null());
+  EXPECT_EQ(brief["events"].array()[2]["summary"], whole["events"].array()[2]["summary"]);
+  EXPECT_EQ(brief["next"].integer(), 5);
+  EXPECT_EQ(inventory.ask("GET", "/api/v1/log?brief=yes").status, 400);
+}
+
 TEST(InventoryApi, HostileQueriesAreAnswered) {
   Inventory inventory(3);
   Random random(5);
   const std::string good =
-      "limit=2&cursor=0a1b2c3d.site-1&fields=tier,name&tier[in]=core,edge&latitude_deg[gte]=4&id[prefix]=s%41";
+      "limit=2&cursor=0a1b2c3d.site-1&fields=tier,name&tier[in]=core,far_edge&latitude_deg[gte]=4&id[prefix]=s%41";
   for (int i = 0; i < 3'000; ++i) {
     std::string query = good;
     for (uint64_t j = 1 + random.below(5); j > 0; --j)

@@ -95,6 +95,11 @@ Result<Condition> read_condition(const grid::Kind& kind, const std::string& key,
   const bool several = key.ends_with("[in]");
   for (const std::string_view part : several ? split(text, ',') : std::vector<std::string_view>{text}) {
     TANDEM_ASSIGN(Json value, read_value(key, type, part));
+    const bool whole = condition.comparison == Comparison::one_of || condition.comparison == Comparison::none_of;
+    if (whole && condition.schema != nullptr && !condition.schema->choices.empty() &&
+        !contains(condition.schema->choices, value.text()))
+      return wrong_parameter(key, fmt::format("'{}' is no {}; one of {}", part.substr(0, kNameBytesShown),
+                                              condition.attribute, fmt::join(condition.schema->choices, ", ")));
     condition.values.push_back(std::move(value));
   }
   if (condition.values.size() > kChoicesMax)

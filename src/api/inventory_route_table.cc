@@ -41,6 +41,7 @@ constexpr std::string_view kListedBody =
 constexpr std::string_view kListedAnswer =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
     "dry_run":{"type":"boolean"},"accepted":{"type":"boolean"},"unseen":{"type":"integer","description":"entities no longer seen"},
+    "error":{"$ref":"#/components/schemas/ErrorObject"},
     "next":{"type":["string","null"],"description":"send the same again with this as `after`; null at the end"}}})";
 constexpr std::string_view kBulkAnswer =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
@@ -79,7 +80,7 @@ constexpr std::string_view kTimeline =
     "history_begins":{"type":"integer","description":"offset from which the past of the kind is kept; 0: all of it"},"id":{"type":"string"},"next":{"type":["integer","null"],"description":"give it as `before` for what is older"},
     "events":{"type":"array","items":{"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
       "at":{"type":"string","format":"date-time"},"what":{"enum":["created","said","retracted","erased"]},"source":{"type":["string","null"]},
-      "standing":{"type":["string","null"]},"attributes":{"type":"object"}}}}}})";
+      "standing":{"type":["string","null"]},"attributes":{"type":"object","additionalProperties":true}}}}}})";
 constexpr std::string_view kErased =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"kind":{"type":"string"},
     "id":{"type":"string"},"known":{"type":"boolean","description":"false: neither the inventory nor a branch has ever had it; is the id right?"}}})";
@@ -107,7 +108,7 @@ constexpr std::string_view kQueryBody =
     "limit":{"type":"integer","minimum":1,"maximum":100000,"default":10000,"description":"rows at most"},
     "time_limit_ms":{"type":"integer","minimum":1,"maximum":30000,"default":5000}}})";
 constexpr std::string_view kTable = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
-    "columns":{"type":"array","items":{"type":"string"}},"rows":{"type":"array","items":{"type":"array"}},
+    "columns":{"type":"array","items":{"type":"string"}},"rows":{"type":"array","items":{"type":"array","items":{}}},
     "truncated":{"type":"boolean","description":"there were more rows than the limit"}}})";
 constexpr std::string_view kWebhookBody =
     R"({"type":"object","required":["url"],"additionalProperties":false,"properties":{
@@ -131,11 +132,11 @@ constexpr std::array kInventoryRoutes{
           "Every kind of entity, with how many there are and when one last changed.", "as_of branch", "", kKinds},
     Route{Operation::post_entities, "POST", "/api/v1/inventory",
           "Edits up to 2000 entities, all of them or none, and reports on each row; with dry_run nothing is recorded.",
-          "dry_run", kBulkBody, kBulkAnswer},
+          "dry_run", kBulkBody, kBulkAnswer, "200", kBulkAnswer},
     Route{Operation::post_listed, "POST", "/api/v1/inventory/{kind}/unseen",
           "What a source saw of the kind in a range of ids, and does not list, is no longer seen; it stays until it is "
           "deleted.",
-          "dry_run", kListedBody, kListedAnswer},
+          "dry_run", kListedBody, kListedAnswer, "200", kListedAnswer},
     Route{Operation::get_entities, "GET", "/api/v1/inventory/{kind}",
           "Entities of one kind, ascending by id, a page at a time; an entity that is there all the while is on "
           "exactly one page.",

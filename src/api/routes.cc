@@ -11,6 +11,8 @@
 namespace tandem::api {
 namespace {
 
+constexpr size_t kShownBytes = 128;  // of what a caller sent, in an error
+
 const std::vector<Route>& all_routes() {
   static const std::vector<Route> kAll = routes();
   return kAll;
@@ -73,7 +75,7 @@ Json::Object describe_operation(const Route& route) {
   Json::Object good{{"description", "as described"}};
   if (!route.answer.empty()) good["content"] = json_content(schema_of(route.answer));
   Json::Object bad{{"description", "what is wrong and what would be right"},
-                   {"content", json_content(Json::Object{{"$ref", "#/components/schemas/Error"}})}};
+                   {"content", json_content(schema_of(route.refusal))}};
   Json::Object responses{{"default", std::move(bad)}};
   for (const std::string_view status : split(route.statuses, ' ')) responses[std::string(status)] = good;
   if (route.method == "GET" && route.parameters.find("If-None-Match") != std::string_view::npos)
@@ -86,6 +88,23 @@ Json::Object describe_operation(const Route& route) {
         Json::Object{{"required", true}, {"content", json_content(schema_of(route.request_body))}};
   }
   return operation;
+}
+
+// A pair that cannot be decoded, or is past what is read, would be taken for one left out.
+Result<void> check_pairs(std::string_view query) {
+  const auto pairs = split(query, '&');
+  if (pairs.size() > http::kQueryPairsMax)
+    return fail(ErrorCode::invalid_argument, fmt::format("a query has at most {} parameters", http::kQueryPairsMax));
+  for (const std::string_view pair : pairs) {
+    if (http::percent_decode(pair)) continue;
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("'{}' in the query cannot be read: after a % come two hexadecimal digits other than 00; a % "
+                    "itself is written %25",
+                    pair.substr(0, kShownBytes)),
+        std::string(pair.substr(0, std::min(pair.find('='), kShownBytes))));
+  }
+  return {};
 }
 
 }  // namespace
@@ -114,6 +133,7 @@ Match match(std::string_view method, std::string_view path) {
 }
 
 Result<void> check_query(const Route& route, std::string_view query) {
+  if (auto readable = check_pairs(query); !readable) return readable;
   std::string takes;
   const auto takes_it = [&](const std::string& wanted) {
     takes.clear();

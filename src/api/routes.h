@@ -71,6 +71,8 @@ enum class Operation : uint8_t {
   post_te,
 };
 
+inline constexpr std::string_view kError = R"({"$ref":"#/components/schemas/Error"})";
+
 struct Route {
   Operation operation;
   std::string_view method;
@@ -80,6 +82,7 @@ struct Route {
   std::string_view request_body;      // a JSON Schema, for what is sent; empty where nothing is
   std::string_view answer;            // a JSON Schema of what comes back, empty where it is not JSON
   std::string_view statuses = "200";  // of an answer that is good, separated by spaces
+  std::string_view refusal = kError;  // a JSON Schema of an answer that is not
 };
 
 // Each family in a file of its own.
@@ -92,7 +95,8 @@ std::vector<Route> routes();  // all of them
 Json describe_parameter(std::string_view name);
 bool is_query_parameter(std::string_view name);  // else it is a header
 std::string_view name_of_parameter(
-    std::string_view name);  // as it is sent: several may mean different things by one name
+    std::string_view name);      // as it is sent: several may mean different things by one name
+std::string_view plan_schema();  // of a plan, which schedules have too
 // What several answers share, as OpenAPI's components have it.
 Json shared_schemas();
 
@@ -104,7 +108,8 @@ struct Match {
 Match match(std::string_view method, std::string_view path);
 
 // That the route takes every parameter of the query: one that is mistyped would be taken for one left out, and the
-// answer for what was asked. Errors: invalid_argument with those that it takes.
+// answer for what was asked. Errors: invalid_argument with those that it takes, or with the pair that cannot be
+// decoded.
 Result<void> check_query(const Route& route, std::string_view query);
 
 Json openapi_document();  // OpenAPI 3.1.0

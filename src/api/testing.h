@@ -13,6 +13,7 @@
 
 #include "api/api.h"
 #include "api/change_feed.h"
+#include "api/described.h"
 #include "api/search_index.h"
 #include "api/webhook_sender.h"
 #include "base/check.h"
@@ -30,7 +31,9 @@ class NoActivity final : public Activity {
   Deployment deployment(std::string_view) const override { return {}; }
   std::vector<v1::WindowSealed> open_usage() const override { return open; }
   Json serving(const ServingQuestion& question) const override {
-    return Json::Object{{"minutes", question.minutes}, {"site", question.site}, {"tenant", question.tenant}};
+    const Json of = Json::Object{{"site", question.site}, {"tenant", question.tenant}};
+    return Json::Object{{"minutes", Json::Array(static_cast<size_t>(question.minutes), of)},
+                        {"sites", Json::Array{of}}};
   }
 
  public:
@@ -68,7 +71,8 @@ struct Answer {
   Json json;
 };
 
-// An Api behind a real server, and a client; `ask` runs the loop until the answer is there.
+// An Api behind a real server, and a client; `ask` runs the loop until the answer is there, and holds that it is as
+// described.
 class TestSurface {
  public:
   explicit TestSurface(CorePort& core) : api_(parts(core)) {
@@ -82,9 +86,12 @@ class TestSurface {
   Answer ask(std::string method, std::string target, std::string body = {}, http::Headers headers = {}) {
     Answer answer;
     bool ended = false;
-    http::ClientRequest request{std::move(method), std::move(target), std::move(headers), std::move(body)};
+    http::ClientRequest request{method, target, std::move(headers), std::move(body)};
     boost::asio::co_spawn(context_, exchange(std::move(request), answer, ended), boost::asio::detached);
     while (!ended) context_.run_one();
+    const bool is_json = answer.headers.value_or("content-type", "").starts_with("application/json");
+    const std::string wrong = is_json ? undescribed_answer(method, target, answer.status, answer.json) : "";
+    EXPECT_EQ(wrong, "") << method << ' ' << target;
     return answer;
   }
 

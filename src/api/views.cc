@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
 #include "inventory/inventory.h"
 #include "log/print.h"
 #include "ontology/ontology.h"
@@ -141,8 +142,13 @@ Json verdict_json(const planner::Verdict& verdict) {
                       {"cost_eur_per_hour_delta", verdict.cost_delta_eur_per_hour}};
 }
 
-Error no_such(std::string_view what, std::string_view id) {
-  return {ErrorCode::not_found, fmt::format("no {} '{}' in this grid", what, id.substr(0, 128)), ""};
+template <class Row>
+tl::unexpected<Error> no_such(std::string_view what, std::string_view id, const grid::Table<Row>& rows) {
+  std::vector<std::string> known;
+  for (const Row& row : rows) known.push_back(row.id);
+  const auto meant = nearest(id.substr(0, grid::kIdBytesMax), known);
+  return fail(ErrorCode::not_found, fmt::format("no {} '{}' in this grid{}", what, id.substr(0, 128),
+                                                meant ? fmt::format("; did you mean '{}'?", *meant) : ""));
 }
 
 }  // namespace
@@ -171,7 +177,7 @@ Json grid_view(const Published& published) {
 Result<Json> site_view(const Published& published, const Activity& activity, std::string_view id) {
   const grid::Snapshot& grid = grid_of(published);
   const SiteIndex index = grid.sites.find(id);
-  if (!index.valid()) return tl::unexpected(no_such("site", id));
+  if (!index.valid()) return no_such("site", id, grid.sites);
   const grid::Site& site = grid.sites[index];
   Json::Object view = site_fields(published, index);
   Json::Array nodes, links;
@@ -195,7 +201,7 @@ Result<Json> site_view(const Published& published, const Activity& activity, std
 Result<Json> link_view(const Published& published, std::string_view id) {
   const grid::Snapshot& grid = grid_of(published);
   const LinkIndex index = grid.links.find(id);
-  if (!index.valid()) return tl::unexpected(no_such("link", id));
+  if (!index.valid()) return no_such("link", id, grid.links);
   const grid::Link& link = grid.links[index];
   std::set<std::string> sharing;
   for (const grid::Link& other : grid.links) {
@@ -288,13 +294,13 @@ Result<Json> state_preview(const Published& published, Thing thing, std::string_
   grid::Snapshot after;
   if (thing == Thing::link) {
     const LinkIndex index = grid.links.find(id);
-    if (!index.valid()) return tl::unexpected(no_such("link", id));
+    if (!index.valid()) return no_such("link", id, grid.links);
     grid::Link link = grid.links[index];
     link.state = state;
     after = with_link(grid, index, std::move(link), grid.offset);
   } else {
     const SiteIndex index = grid.sites.find(id);
-    if (!index.valid()) return tl::unexpected(no_such("site", id));
+    if (!index.valid()) return no_such("site", id, grid.sites);
     grid::Site site = grid.sites[index];
     site.state = state;
     after = with_site(grid, index, std::move(site), grid.offset);
@@ -328,7 +334,7 @@ Result<Json> ontology_view(std::string_view kind) {
   return to_json(built_in, *found);
 }
 
-Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit) {
+Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit, bool brief) {
   Json::Array events;
   log::Offset next = from;
   for (const log::Batch& batch : batches) {
@@ -336,7 +342,7 @@ Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_
       const log::Offset offset = batch.header.first + i;
       if (offset < from) continue;
       Json::Object entry = log_message(batch.events[i], offset, batch.header.at).object();
-      entry["body"] = log::event_to_json(batch.events[i]);
+      if (!brief) entry["body"] = log::event_to_json(batch.events[i]);
       events.push_back(std::move(entry));
       next = offset + 1;
     }

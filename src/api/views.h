@@ -28,6 +28,7 @@ Json broken_json(const planner::Verdict::Broken& promise);
 // Every kind there is, or the one. Errors: not_found.
 Result<Json> ontology_view(std::string_view kind);
 
-Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit);
+// At most `limit` events from `from` on, `brief`: without their bodies; `next` is the offset to go on from.
+Json events_view(const std::vector<log::Batch>& batches, log::Offset from, size_t limit, bool brief);
 
 }  // namespace tandem::api

@@ -102,7 +102,17 @@ Result<Json> sweep(const Published& published, const Sweep& asked, DeskTask& tas
   TANDEM_ASSIGN(const Json report, planner::sweep_failures(grid, *published.state.plan, asked.asked, task.clock,
                                                            std::ref(telling), task.over));
   Json::Object answer = report.object();
+  answer["offset"] = published.state.head.last();  // the plan's and not the grid's alone
   answer["fail"] = asked.fail;
+  return Json(std::move(answer));
+}
+
+Result<Json> fail_together(const Published& published, const planner::Scenario& scenario, DeskTask& task) {
+  const control::State& state = published.state;
+  const auto planned = planner::grid_of_plan(state.grid, state.plan.get());
+  TANDEM_ASSIGN(const Json report, planner::fail_together(*planned, *state.plan, scenario, task.left));
+  Json::Object answer = report.object();
+  answer["offset"] = state.head.last();
   return Json(std::move(answer));
 }
 
@@ -120,8 +130,7 @@ Result<DeskQuestion> read_whatif(const Call& call) {
   } else {
     TANDEM_ASSIGN(const planner::Scenario scenario, read_scenario(body, *call.published->state.grid));
     question.work = [published = call.published, scenario](DeskTask& task) {
-      return planner::fail_together(*planner::grid_of_plan(published->state.grid, published->state.plan.get()),
-                                    *published->state.plan, scenario, task.left);
+      return fail_together(*published, scenario, task);
     };
   }
   if (!call.published->state.plan)

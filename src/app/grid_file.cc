@@ -4,8 +4,8 @@
 
 #include <cstdio>
 
+#include "app/output.h"
 #include "app/progress.h"
-#include "base/diagnostics.h"
 #include "base/file.h"
 #include "ingest/ingest.h"
 
@@ -21,7 +21,7 @@ std::optional<grid::Snapshot> load_grid(const std::filesystem::path& file) {
   }
   ingest::GridSnapshot read = ingest::read_grid(*bytes, file.string());
   progress.end();
-  for (const Diagnostic& diagnostic : read.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  print_diagnostics(read.diagnostics);
   return std::move(read.snapshot);
 }
 

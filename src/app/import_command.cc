@@ -7,7 +7,6 @@
 #include "app/grid_file.h"
 #include "app/output.h"
 #include "app/terminal.h"
-#include "base/diagnostics.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "ingest/ingest.h"
@@ -68,7 +67,7 @@ Result<void> import_file(const ImportOptions& options) {
     import_options.users_file_name = users_file.native();
   }
   const ingest::Imported imported = ingest::import_topology(bytes, options.input.string(), format, import_options);
-  for (const Diagnostic& diagnostic : imported.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  print_diagnostics(imported.diagnostics);
   for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);
   if (has_errors(imported.diagnostics)) return fail(ErrorCode::invalid_argument, "nothing was imported");
   TANDEM_TRY(write_output(options.output, ingest::write_grid_file(imported.entities)));

@@ -53,8 +53,7 @@ Result<Json> post(const RemoteOptions& options, std::string target, const Json& 
   if (options.dry_run) target += "?dry_run=true";
   auto answer = ask_grid(options.url, "POST", target, to_json(body));
   if (answer) return answer;
-  return fail(answer.error().code, fmt::format("{} does not take the rows: {}; is a grid running there?", options.url,
-                                               answer.error().message));
+  return fail(answer.error().code, fmt::format("{} does not take the rows: {}", options.url, answer.error().message));
 }
 
 Json body_of(const std::vector<inventory::Row>& rows, const inventory::UpsertOptions& upsert) {
@@ -92,7 +91,8 @@ Result<Json> ask_grid(const std::string& url, const std::string& method, const s
   asio::co_spawn(context, ask(client, url, std::move(request), answer),
                  [&context](std::exception_ptr) { context.stop(); });
   context.run_for(kPatience);
-  return answer;
+  if (answer) return answer;
+  return fail(answer.error().code, fmt::format("{}; is a grid running there?", answer.error().message));
 }
 
 Result<std::optional<log::Offset>> find_import(const std::string& source, const RemoteOptions& options) {

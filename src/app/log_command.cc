@@ -6,6 +6,8 @@
 #include "api/api.h"
 #include "app/commands.h"
 #include "app/grid_file.h"
+#include "app/terminal.h"
+#include "base/text_table.h"
 #include "control/control.h"
 #include "log/backup.h"
 #include "log/log.h"
@@ -34,8 +36,17 @@ void print_event(const log::Event& event, log::Offset offset, Instant at, bool j
     return;
   }
   const log::EventDescription description = log::describe(event);
-  fmt::print("{:>9}  {}  {:<24} {:<22} {}\n", offset, format_rfc3339(at).substr(0, 23), description.kind, event.actor(),
-             description.summary);
+  const std::string time = format_rfc3339(at).substr(0, 23);
+  const std::string line =
+      fmt::format("{:>9}  {}  {:<24} {:<22} {}", offset, time, description.kind, event.actor(), description.summary);
+  const size_t width = terminal_width();
+  if (width == 0 || display_width(line) <= width) {
+    fmt::print("{}\n", line);
+    return;
+  }
+  constexpr size_t kMargin = 11;  // under the time
+  fmt::print("{:>9}  {}  {}  {}\n{:{}}{}\n", offset, time, description.kind, event.actor(), "", kMargin,
+             wrapped(description.summary, width, kMargin));
 }
 
 // Prints events from `from` on, at most `count` of them; returns the offset to go on from.

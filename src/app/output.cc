@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -11,6 +12,8 @@
 
 namespace tandem::app {
 namespace {
+
+constexpr size_t kDiagnosticsShown = 20;  // a screen
 
 tl::unexpected<Error> not_written(std::string_view where, int error) {
   return fail(ErrorCode::io, fmt::format("cannot write to {}: {}", where, std::generic_category().message(error)));
@@ -23,6 +26,20 @@ Result<void> write_to(std::FILE* out, std::string_view text, std::string_view wh
 }
 
 }  // namespace
+
+std::string first_of(const std::vector<Diagnostic>& diagnostics) {
+  std::vector<const Diagnostic*> rows;
+  for (const Diagnostic& diagnostic : diagnostics) rows.push_back(&diagnostic);
+  if (rows.size() > kDiagnosticsShown)
+    std::ranges::stable_partition(rows,
+                                  [](const Diagnostic* row) { return row->severity == Diagnostic::Severity::error; });
+  std::string text;
+  for (size_t i = 0; i < std::min(rows.size(), kDiagnosticsShown); ++i) text += to_string(*rows[i]) + "\n";
+  if (rows.size() > kDiagnosticsShown) text += fmt::format("… and {} more\n", rows.size() - kDiagnosticsShown);
+  return text;
+}
+
+void print_diagnostics(const std::vector<Diagnostic>& diagnostics) { fmt::print(stderr, "{}", first_of(diagnostics)); }
 
 Result<void> write_output(const std::filesystem::path& file, std::string_view text) {
   if (file == "-") return write_to(stdout, text, "standard output");

@@ -32,6 +32,17 @@ TEST(Output, WritesIntoWhatIsNoRegularFile) {
   EXPECT_EQ(full.error().message, "cannot write to /dev/full: No space left on device");
 }
 
+TEST(Output, OfManyFaultsTheFirstAreShown) {
+  std::vector<Diagnostic> faults(2, {Diagnostic::Severity::warning, "f.graph", 1, "odd", ""});
+  EXPECT_EQ(first_of(faults), "f.graph:1: warning: odd\nf.graph:1: warning: odd\n");
+  for (int line = 2; line < 300; ++line)
+    faults.push_back({Diagnostic::Severity::error, "f.graph", line, "no node", ""});
+  const std::string text = first_of(faults);
+  EXPECT_EQ(text.find("warning"), std::string::npos) << "errors come first";
+  EXPECT_TRUE(text.starts_with("f.graph:2: error: no node\n"));
+  EXPECT_TRUE(text.ends_with("f.graph:21: error: no node\n… and 280 more\n")) << text;
+}
+
 TEST(Output, SaysWhereItCannotWrite) {
   const test_support::TemporaryDirectory directory;
   const auto into_directory = write_output(directory.path(), "text");

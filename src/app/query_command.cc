@@ -4,6 +4,7 @@
 #include "app/commands.h"
 #include "app/grid_file.h"
 #include "app/grid_file_events.h"
+#include "app/output.h"
 #include "app/personal_keys.h"
 #include "app/terminal.h"
 #include "base/file.h"
@@ -21,7 +22,7 @@ namespace {
 Result<inventory::Snapshot> snapshot_of_file(const std::filesystem::path& file) {
   TANDEM_ASSIGN(const std::string bytes, read_file(file, ingest::kGridFileBytesMax));
   const ingest::GridFile parsed = ingest::parse_grid_file(bytes, file.string());
-  for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  print_diagnostics(parsed.diagnostics);
   if (has_errors(parsed.diagnostics)) return fail(ErrorCode::invalid_argument, "the grid file has errors");
   inventory::Snapshot snapshot;
   for (const log::Event& event : grid_file_events(parsed.entities, snapshot))

@@ -72,7 +72,7 @@ std::optional<te::Problem> read_problem(const TeOptions& options, const std::sto
       ingest::parse_repetita_demands(*demands, options.demands.string(), topology, diagnostics);
     if (!has_errors(diagnostics)) problem = te::make_problem(topology, options.graph.string(), diagnostics);
   }
-  for (const Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  print_diagnostics(diagnostics);
   for (const te::Blocked& blocked : problem.blocked)
     fmt::print(stderr, "not carried: {}: {}{}\n", blocked.demand, blocked.reason,
                blocked.relaxation.empty() ? "" : fmt::format("; {} would let it be", blocked.relaxation));

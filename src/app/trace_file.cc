@@ -1,8 +1,6 @@
 #include "app/trace_file.h"
 
-#include <fmt/format.h>
-
-#include "base/diagnostics.h"
+#include "app/output.h"
 #include "base/file.h"
 
 namespace tandem::app {
@@ -10,7 +8,7 @@ namespace tandem::app {
 Result<ingest::Trace> read_trace_file(const std::filesystem::path& path) {
   TANDEM_ASSIGN(const std::string bytes, read_file(path, ingest::kTraceBytesMax));
   ingest::Trace trace = ingest::parse_trace(bytes, path.string());
-  for (const Diagnostic& diagnostic : trace.diagnostics) fmt::print(stderr, "{}\n", to_string(diagnostic));
+  print_diagnostics(trace.diagnostics);
   if (has_errors(trace.diagnostics)) return fail(ErrorCode::invalid_argument, "the trace was not read");
   return trace;
 }

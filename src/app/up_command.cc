@@ -97,9 +97,9 @@ Result<void> up(const UpOptions& options) {
   }
   TANDEM_TRY(grid->check_site());
   fmt::print("tandem: http://{}:{}\n", listen.host, grid->port());
-  fmt::print(
-      "  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2} (grid file: {3} events recorded)\n",
-      listen.host, grid->port(), (options.data / "log").string(), recorded);
+  fmt::print("  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2}{3}\n", listen.host, grid->port(),
+             (options.data / "log").string(),
+             options.grid.empty() ? "" : fmt::format(" (grid file: {} events recorded)", recorded));
   if (server_options.baseline)
     fmt::print("  policy   {}: to measure against; promises are not looked at\n", options.policy);
   if (!server_options.model_repository.empty())

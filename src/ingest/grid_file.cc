@@ -53,7 +53,8 @@ class GridFileReader {
       read_top();
       check_whole();
     } else {
-      report(1, "the file is not a mapping of sections", "start with 'tandem: 1' and list sections such as 'sites:'");
+      report(1, "the file is not a mapping of sections",
+             "start with 'tandem: 1' and list sections such as 'sites:'; `tandem import` makes one of a topology");
     }
     order_diagnostics();
     return std::move(result_);

@@ -73,6 +73,31 @@ std::string as_csv(const Table& table) {
   return out;
 }
 
+namespace {
+
+// A row after another, each value beside the name of its column; what is empty is left out.
+std::string as_records(const Table& table, size_t width) {
+  size_t widest = 0;
+  for (const auto& column : table.columns) widest = std::max(widest, display_width(shown(column.name)));
+  std::string out;
+  for (const Json::Array& row : table.rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string value = shown(plain(row[i])), name = shown(table.columns[i].name);
+      if (value.empty()) continue;
+      out += name + std::string(widest - display_width(name) + 2, ' ') + wrapped(value, width, widest + 2) + "\n";
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+bool is_wider(std::string_view text, size_t width) {
+  const auto lines = split(text, '\n');
+  return std::ranges::any_of(lines, [&](std::string_view line) { return display_width(line) > width; });
+}
+
+}  // namespace
+
 std::string as_text(const Table& table, size_t width) {
   std::vector<TextTable::Column> columns;
   for (size_t i = 0; i < table.columns.size(); ++i)
@@ -84,6 +109,7 @@ std::string as_text(const Table& table, size_t width) {
     lines.add(std::move(cells));
   }
   std::string out = lines.text(width);
+  if (width > 0 && table.columns.size() > 1 && is_wider(out, width)) out = as_records(table, width);
   out += fmt::format("({} row{}{} at offset {})\n", table.rows.size(), table.rows.size() == 1 ? "" : "s",
                      table.truncated ? ", and more" : "", table.offset);
   return out;

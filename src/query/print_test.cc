@@ -45,6 +45,23 @@ TEST(Print, TextFitsTheWidthThereIs) {
   EXPECT_EQ(as_text(wide, 20), "id\nxxxxxxxxxx…xxxxxxxxx\n(1 row at offset 42)\n");
 }
 
+TEST(Print, ATableThatDoesNotFitIsARecordForEachRow) {
+  const Table table = table_of({{"id", false}, {"capacity_gbps", true}, {"length_km", true}, {"state", false}},
+                               {{"ber-ham", 100, 288.5, "up"}, {"a-b", 40, nullptr, "down since a spring tide"}});
+  EXPECT_EQ(as_text(table, 30),
+            "id             ber-ham\n"
+            "capacity_gbps  100\n"
+            "length_km      288.5\n"
+            "state          up\n"
+            "\n"
+            "id             a-b\n"
+            "capacity_gbps  40\n"
+            "state          down since a\n"
+            "               spring tide\n"
+            "\n"
+            "(2 rows at offset 42)\n");
+}
+
 TEST(Print, CsvIsQuotedWhereItMustBe) {
   EXPECT_EQ(as_csv(table_of({{"a", false}, {"b,c", false}},
                             {{"say \"x\"", nullptr}, {"two\nlines", 1.5}, {true, Json::Array{1, 2}}})),

@@ -52,7 +52,8 @@ Json as_json(const Table& table);
 // RFC 4180 with a heading, lines ended by \n; null is empty, lists and records are JSON.
 std::string as_csv(const Table& table);
 // Aligned columns with a heading and, below, how many rows at which offset; numbers to the right. Fitted to `width`
-// columns as TextTable does, with a last column of words going on below itself; 0: as wide as it is.
+// columns as TextTable does, with a last column of words going on below itself; where it is wider all the same, each
+// row is a list of names and values. 0: as wide as it is.
 std::string as_text(const Table& table, size_t width = 0);
 
 }  // namespace tandem::query

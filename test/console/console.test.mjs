@@ -116,6 +116,34 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await page.getByTestId('plan-because').getByText('the grid changed at offset 7').waitFor();
 }));
 
+test('the log goes back to its beginning, however long it is', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  const long = await serveFixture();
+  try {
+    long.fixture.log_page = 600; // fewer than are asked for, as where the server has read enough
+    for (let i = 0; i < 22_000; i++) long.fixture.record('fact', `fixture measurement ${i} of many`, {});
+    await page.goto(`${long.url}/#/log`);
+    await page.getByTestId('log-event').first().waitFor();
+    await page.getByTestId('log-filter').fill('fixture measurement 0 of');
+    const first = page.getByTestId('log-event').filter({ hasText: 'fixture measurement 0 of' });
+    for (let read = 0; read < 30 && (await first.count()) === 0; read++) {
+      const before = await page.getByTestId('log-count').innerText();
+      await page.getByTestId('log-older').click();
+      await page.waitForFunction((before) => document.querySelector('[data-testid="log-count"]').innerText !== before && !document.querySelector('[data-testid="log-older"]')?.disabled, before);
+    }
+    await first.waitFor();
+    await page.getByTestId('log-count').getByText('without the newest').waitFor();
+    await page.getByTestId('log-filter').fill('fixture measurement 777');
+    await hasCount(page.getByTestId('log-event').filter({ hasText: /fixture measurement 777\d? of/ }), 11, 'those of 777 and 7770 to 7779, and none is left out');
+    assert.equal(await page.getByTestId('log-follow').isChecked(), false);
+    await page.getByTestId('log-follow').check();
+    await page.getByTestId('log-filter').fill('');
+    await page.getByTestId('log-event').filter({ hasText: 'fixture measurement 21999 ' }).waitFor();
+    assert.doesNotMatch(await page.getByTestId('log-count').innerText(), /without/);
+  } finally {
+    await long.close();
+  }
+}));
+
 test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await openMap(page, server.url);
   await page.keyboard.press('r');
@@ -311,10 +339,24 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('whatif-hurt').locator('tbody tr').first().waitFor();
     await page.getByTestId('whatif-tenants').locator('tbody tr').first().waitFor();
     await picture(page, `whatif-${colorScheme}`);
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByTestId('whatif-json').click()]);
+    assert.match(file.suggestedFilename(), /^whatif-\d+\.json$/);
+    const written = JSON.parse(readFileSync(await file.path(), 'utf8'));
+    assert.equal(written.worst.length, 50, 'as it was answered, whole');
 
     const first = await page.getByTestId('whatif-chosen').innerText();
     await page.getByTestId('whatif-row').nth(3).click();
-    assert.notEqual(await page.getByTestId('whatif-chosen').innerText(), first);
+    const chosen = await page.getByTestId('whatif-chosen').innerText();
+    assert.notEqual(chosen, first);
+    await page.getByTestId('sort-broken').click();
+    await page.getByTestId('sort-broken').click();
+    await page.locator('th[aria-sort="ascending"]').getByTestId('sort-broken').waitFor();
+    assert.match(await page.getByTestId('whatif-row').first().innerText(), /\t0\t0\t0\t/, 'the least harm first');
+    assert.equal(await page.getByTestId('whatif-chosen').innerText(), chosen, 'what is chosen stays so');
+    await page.getByTestId('upgrades-add').click();
+    await page.getByTestId('tenants-tenant').click();
+    assert.match(page.url(), /sort=broken.*upgrades=-add.*tenants=tenant/, 'each table keeps its own order');
+    await page.getByTestId('hurt-rate').click();
     await page.getByTestId('whatif-upgrade').nth(1).click();
     await page.locator('[data-testid="whatif-map"] line.chosen').waitFor();
     await page.getByText('add 35 Gbit/s').waitFor();

@@ -24,6 +24,36 @@ const planTotals = (cost) => ({
   moves_eur_per_hour: cost * 0.01, cost_eur_per_mtok: 0.55, joules_per_token: 1.2, power_kw: 160, carbon_kg_per_hour: 50,
 });
 
+// What each path takes in its query, as the description of the API has it; other paths take nothing.
+const view = ['as_of', 'branch'];
+export const queryParameters = {
+  '/api/v1/sites/{id}/preview': ['state'],
+  '/api/v1/links/{id}/preview': ['state'],
+  '/api/v1/decisions': ['limit'],
+  '/api/v1/log': ['from', 'limit', 'brief'],
+  '/api/v1/serving': ['minutes', 'site', 'tenant'],
+  '/api/v1/ontology': ['kind'],
+  '/api/v1/inventory': ['dry_run', ...view],
+  '/api/v1/inventory/{kind}/{id}': ['fields', ...view],
+  '/api/v1/inventory/{kind}/{id}/relations': ['limit', ...view],
+  '/api/v1/inventory/{kind}/{id}/claims': ['attribute', 'holds', 'limit', 'cursor', ...view],
+  '/api/v1/inventory/{kind}/{id}/timeline': ['before', 'limit', ...view],
+  '/api/v1/search': ['q', 'kind', 'limit', 'branch'],
+  '/api/v1/discrepancies': ['kind', 'id', 'type', 'accepted', 'limit', ...view],
+  '/api/v1/query': view,
+  '/api/v1/branches/{name}/diff': ['limit', 'cursor', 'kind'],
+  '/api/v1/branches/{name}/conflicts': ['limit'],
+};
+const listing = /^\/api\/v1\/inventory\/[^/]+$/; // conditions have any name, of which the inventory judges
+const patterns = Object.entries(queryParameters).map(([pattern, names]) => [new RegExp(`^${pattern.replace(/\{\w+\}/g, '[^/]+')}$`), names]);
+
+// Which parameter the path does not take, as the real server refuses it: a page that sends one fails here too.
+function unknownParameter({ pathname, searchParams }) {
+  if (listing.test(pathname)) return undefined;
+  const takes = patterns.find(([pattern]) => pattern.test(pathname))?.[1] ?? [];
+  return [...searchParams.keys()].find((name) => !takes.includes(name));
+}
+
 class Fixture {
   constructor(options) {
     this.grid = options.grid ? { ...makeGrid(options), ...options.grid } : makeGrid(options);
@@ -50,7 +80,7 @@ class Fixture {
   record(kind, summary, body) {
     const event = { offset: ++this.offset, at: new Date().toISOString(), kind, summary, body };
     this.events.push(event);
-    if (this.events.length > 5000) this.events.shift();
+    if (this.events.length > 50_000) this.events.shift();
     this.send('log', { offset: event.offset, at: event.at, kind, summary });
   }
 
@@ -337,8 +367,9 @@ class Fixture {
     }
     if (what === 'log') {
       const from = Number(query.get('from') ?? 0);
-      const events = this.events.filter((e) => e.offset >= from).slice(0, Number(query.get('limit') ?? 100));
-      return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : null } };
+      const events = this.events.filter((e) => e.offset >= from).slice(0, Math.min(query.get('limit') ?? 100, this.log_page ?? 1000))
+        .map(({ body, ...event }) => (query.get('brief') === 'true' ? event : { ...event, body }));
+      return { body: { events, next: events.length ? events[events.length - 1].offset + 1 : from } };
     }
     if (what === 'decisions') {
       const plain = ({ candidates, ...d }) => d;
@@ -389,7 +420,9 @@ export async function serveFixture(options = {}) {
     if (url.pathname.startsWith('/api/v1/')) {
       let body = '';
       for await (const chunk of request) body += chunk;
-      const answer = fixture.answer(request.method, url.pathname.slice(8).split('/').map(decodeURIComponent), url.searchParams, body);
+      const unknown = unknownParameter(url);
+      const refused = unknown && { status: 400, body: { error: { message: `'${unknown}' is no parameter of ${url.pathname}` } } };
+      const answer = refused ?? fixture.answer(request.method, url.pathname.slice(8).split('/').map(decodeURIComponent), url.searchParams, body);
       if (answer.events) {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         for (const [name, data] of answer.events) {

@@ -35,6 +35,7 @@ describe('a grid with its access log, traces and TLS', () => {
   before(async () => {
     issue('first');
     await new Promise((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    receiver.unref();
     grid = await Grid.start({
       grid: example, data: path.join(directory, 'data'),
       args: ['--access-log', accessLog, '--otlp-endpoint', `http://127.0.0.1:${receiver.address().port}`, '--trace-ratio', '0',

@@ -39,15 +39,16 @@ export class Grid {
     this.url = url;
   }
 
-  // Starts `tandem up` on a free port and waits until it serves by a plan. `under`: the words of a program that runs it, as
-  // valgrind does.
+  // Starts `tandem up` on a free port and waits until it serves by a plan. It ends with this process at the latest, and
+  // keeps it from ending only while it is waited for: `after` is not called where `before` failed. `under`: the words of
+  // a program that runs it, as valgrind does.
   static async start({ grid, data, waitForPlan = true, args: more = [], under = [] }) {
     // By default one plan, for the busiest hours: what a test finds must not hang on the hour at which it runs.
     const args = ['up', '--data', data, '--listen', '127.0.0.1:0', ...(more.includes('--periods') ? [] : ['--periods', '0']), ...more];
     if (grid) args.push('--grid', grid);
     const [command, ...words] = [...under, binary, ...args];
     const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-    process.on('exit', () => child.kill('SIGKILL'));  // a failed test leaves nothing running
+    process.on('exit', () => child.kill('SIGKILL'));
     let log = '';
     child.stderr.on('data', (piece) => { log = (log + piece).slice(-20_000); });
     let out = '';
@@ -59,6 +60,7 @@ export class Grid {
       });
       child.on('exit', (code, signal) => reject(new Error(`tandem up ended with ${code ?? signal} before it listened:\n${log}`)));
     });
+    for (const handle of [child, child.stdout, child.stderr]) handle.unref();
     const started = new Grid(child, url);
     started.log = () => log;
     started.said = () => out;
@@ -102,6 +104,7 @@ export class Grid {
   async end(signal) {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.ref();
     this.child.kill(signal);
     await ended;
   }

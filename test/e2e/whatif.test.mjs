@@ -65,6 +65,9 @@ describe('tandem whatif', () => {
     assert.equal(whatif('--grid', example, '--fail', 'links:3').status, 2);
     assert.equal(whatif('--grid', example, '--links', 'no-such-link').status, 2);
     assert.equal(whatif('--grid', example, '--traffic', 'some').status, 2);
+    const nobody = whatif('--url', 'http://127.0.0.1:9');
+    assert.equal(nobody.status, 1);
+    assert.match(nobody.err, /cannot connect to 127\.0\.0\.1:9: .*; is a grid running there\?/);
   });
 });
 

@@ -55,7 +55,7 @@ export const api = {
     (await ask<{ decisions: unknown[] }>(`decisions?limit=${limit}`)).decisions.map(readDecision),
   decision: async (id: string, signal?: AbortSignal): Promise<DecisionWhy> =>
     readWhy(await ask<unknown>(`decisions/${part(id)}`, { signal })),
-  log: (from: number, limit: number) => ask<LogPage>(`log?from=${from}&limit=${limit}`),
+  log: (from: number, limit: number, brief: boolean) => ask<LogPage>(`log?from=${from}&limit=${limit}&brief=${brief}`),
   replay: async (question: ReplayQuestion, signal?: AbortSignal): Promise<Comparison> =>
     readComparison(
       await ask<unknown>('replay', {

@@ -243,7 +243,7 @@ export interface LogEvent {
 
 export interface LogPage {
   events: LogEvent[];
-  next: number | null;
+  next: number; // the offset after the last of them
 }
 
 // The stream: one server-sent event of each kind.

@@ -32,7 +32,7 @@ test('a comparison is read, the largest tenant first', () => {
 });
 
 test('what is not there reads as nothing', () => {
-  expect(readComparison(null)).toEqual({ offset: 0, verdict: '', policies: [] });
+  expect(readComparison(null)).toEqual({ answer: null, offset: 0, verdict: '', policies: [] });
   expect(readComparison({ policies: [null] }).policies[0]?.goodput).toBe(0);
 });
 

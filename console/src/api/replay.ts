@@ -51,6 +51,7 @@ export interface PolicyReport extends Tally {
 }
 
 export interface Comparison {
+  answer: unknown; // as it came
   offset: number;
   verdict: string;
   policies: PolicyReport[];
@@ -106,6 +107,7 @@ function readPolicy(value: unknown): PolicyReport {
 export function readComparison(value: unknown): Comparison {
   const of = fields(value);
   return {
+    answer: value,
     offset: number(of.offset),
     verdict: typeof of.verdict === 'string' ? of.verdict : '',
     policies: (Array.isArray(of.policies) ? of.policies : []).map(readPolicy),

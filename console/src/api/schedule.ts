@@ -51,6 +51,7 @@ export interface DayCost {
 }
 
 export interface Schedule {
+  answer: unknown; // as it came
   offset: number;
   in_force: string; // its id, where the grid runs by it; empty: it was only asked for
   now: Turn | null; // of what is in force
@@ -97,6 +98,7 @@ export function readSchedule(value: unknown): Schedule {
   const of = fields(value);
   const in_force = text(of.schedule_id);
   return {
+    answer: value,
     offset: number(of.offset),
     in_force,
     now: in_force === '' ? null : ((of.now ?? null) as Turn | null),

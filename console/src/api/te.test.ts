@@ -54,7 +54,8 @@ test('failures come with what cuts off first, then the worst, each demand of a r
 test('what is not there reads as nothing, and is not said to be whole or proven', () => {
   const report = readTe(null);
   expect(report.failures).toBeUndefined();
-  expect(report.complete).toBe(false);
+  expect(report.search_ended).toBe(false);
+  expect(readTe({ stopped: false }).search_ended).toBe(true);
   expect(report.gap).toBeNull();
   expect(readTe({ ways: [null], links: [7], planes: [{}], blocked: ['x'] }).ways[0]?.lists).toEqual([]);
 });

@@ -77,8 +77,9 @@ export interface Blocked {
 }
 
 export interface TeReport {
+  answer: unknown; // as it came
   offset: number;
-  complete: boolean;
+  search_ended: boolean; // by itself; false: the time was up
   mlu_before: number;
   mlu: number;
   bound: number;
@@ -156,8 +157,9 @@ export function readTe(value: unknown): TeReport {
   const of = fields(value);
   const failures = fields(of.failures);
   return {
+    answer: value,
     offset: number(of.offset),
-    complete: of.complete === true,
+    search_ended: of.stopped === false,
     mlu_before: number(of.mlu_before),
     mlu: number(of.mlu),
     bound: number(of.bound),

@@ -70,6 +70,7 @@ export interface Upgrade {
 }
 
 export interface WhatIfReport {
+  answer: unknown; // as it came
   offset: number;
   fail: string;
   complete: boolean;
@@ -153,6 +154,7 @@ function readUpgrade(value: unknown): Upgrade {
 export function readReport(value: unknown): WhatIfReport {
   const of = fields(value);
   return {
+    answer: value,
     offset: number(of.offset),
     fail: text(of.fail),
     complete: of.complete !== false,

@@ -26,6 +26,7 @@ using certified::kNone;
 using certified::most_earned;
 using certified::Range;
 using certified::Shares;
+using certified::Spreads;
 using certified::weight;
 
 class Certificate {
@@ -152,7 +153,7 @@ class Certificate {
         continue;
       }
       const double unevenness_ms = sizes.prefill_variance / sizes.prefill_ms;
-      range.prefills.emplace(sizes.prefill_ms, unevenness_ms);
+      range.prefills.insert({steps / time, sizes.prefill_ms, unevenness_ms});
       range.least_ms = std::min(range.least_ms, sizes.prefill_ms + unevenness_ms);
       range.time += time;
       range.time_mean += time * sizes.prefill_ms;
@@ -628,8 +629,9 @@ class Certificate {
       const auto [entry, fresh] = allowed_.try_emplace({f, p, replicas, c.promise});
       if (fresh) {
         const grid::Profile& profile = s_.profiles[f];
-        entry->second = allowed_by_tokens(profile, p, replicas, ranges_[f].spreads(replicas).first, c.promise);
-        const std::vector<double> mixed = allowed_by_mix(profile, p, replicas, ranges_[f], c.promise);
+        const Spreads& spreads = spreads_.try_emplace({f, replicas}, ranges_[f], replicas).first->second;
+        entry->second = allowed_by_tokens(profile, p, replicas, spreads.between(0, kNone).first, c.promise);
+        const std::vector<double> mixed = allowed_by_mix(profile, p, replicas, ranges_[f], spreads, c.promise);
         entry->second.insert(entry->second.end(), mixed.begin(), mixed.end());
       }
       c.spread = (c.unevenness_ms + c.mean_ms / replicas) / ranges_[f].mean_spread(replicas);
@@ -661,7 +663,8 @@ class Certificate {
   };
   std::map<std::tuple<Start, grid::Diversity, uint64_t>, Ways> ways_;  // by start, what is asked and residency
   std::vector<std::vector<uint32_t>> demands_of_model_;
-  std::vector<Range> ranges_;  // by profile
+  std::vector<Range> ranges_;                             // by profile
+  std::map<std::pair<size_t, double>, Spreads> spreads_;  // by profile and replicas
   std::map<std::tuple<size_t, size_t, double, std::array<double, 3>>, std::vector<double>> allowed_;
   Shares shares_;
 };

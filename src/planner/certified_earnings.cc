@@ -9,6 +9,8 @@ namespace {
 constexpr int kShareSteps = 200;  // parts of a replica's time that are told apart
 constexpr int kShareStepMax = static_cast<int>(kUtilizationMax * kShareSteps + 1e-9);
 
+constexpr int kBatchParts = 32;  // between two points, likewise
+
 // Of mixed measures: weights of decode steps and of spread.
 constexpr std::pair<double, double> kMixedBy[] = {{1, 1},      {1, 0.5},    {1, 3},     {1, 0},   {1, 0.12},
                                                   {1, 0.25},   {0.5, 0.25}, {0.5, 0.5}, {0.5, 1}, {0.5, 3},
@@ -83,9 +85,9 @@ std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, do
   double batch = 0, step_ms = profile.points.front().decode_per_token.value();
   for (size_t i = 0; i <= p; ++i) {
     const double next = profile.points[i].batch, next_ms = profile.points[i].decode_per_token.value();
-    for (int part = 0; part < 16 && next > batch; ++part)
-      batches.push_back({batch + (next - batch) / 16 * part, step_ms + (next_ms - step_ms) / 16 * part,
-                         (next_ms - step_ms) / (next - batch)});
+    for (int part = 0; part < kBatchParts && next > batch; ++part)
+      batches.push_back({batch + (next - batch) / kBatchParts * part,
+                         step_ms + (next_ms - step_ms) / kBatchParts * part, (next_ms - step_ms) / (next - batch)});
     batch = next;
     step_ms = next_ms;
   }
@@ -117,11 +119,64 @@ std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, do
   return most;
 }
 
+Spreads::Spreads(const Range& range, double n) {
+  std::vector<std::pair<double, double>> points, negative;
+  for (const Range::One& one : range.prefills) {
+    const double spread = one.unevenness_ms + one.mean_ms / n;
+    points.emplace_back(one.steps, spread);
+    negative.emplace_back(one.steps, -spread);
+  }
+  below_ = wrapped(points);
+  above_ = wrapped(negative);
+  open_ = range.steps_max == kNone;
+}
+
+// From the fewest steps on, always to where it is steepest down from there.
+Spreads::Edge Spreads::wrapped(const std::vector<std::pair<double, double>>& points) {
+  Edge edge;
+  if (points.empty()) return edge;
+  edge.push_back(*std::min_element(points.begin(), points.end()));
+  for (bool more = true; more;) {
+    const auto [steps, spread] = edge.back();
+    std::pair<double, double> next;
+    double least = kNone;
+    for (const auto& point : points) {
+      if (point.first <= steps) continue;
+      const double slope = (point.second - spread) / (point.first - steps);
+      if (slope < least || (slope == least && point > next)) least = slope, next = point;
+    }
+    more = least < kNone;
+    if (more) edge.push_back(next);
+  }
+  return edge;
+}
+
+double Spreads::least(const Edge& edge, double from, double to) {
+  double least = kNone;
+  const auto at = [&](double steps) {
+    if (steps <= edge.front().first) return edge.front().second;
+    for (size_t i = 1; i < edge.size(); ++i)
+      if (steps <= edge[i].first) {
+        const double part = (steps - edge[i - 1].first) / (edge[i].first - edge[i - 1].first);
+        return edge[i - 1].second + part * (edge[i].second - edge[i - 1].second);
+      }
+    return edge.back().second;
+  };
+  for (const auto& [steps, spread] : edge)
+    if (steps >= from && steps <= to) least = std::min(least, spread);
+  return std::min({least, at(from), at(to)});
+}
+
+std::pair<double, double> Spreads::between(double from, double to) const {
+  if (below_.empty()) return {0, 0};
+  if (open_) from = 0;
+  return {least(below_, from, to), -least(above_, from, to)};
+}
+
 std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, double n, const Range& range,
-                                   const std::array<double, 3>& promise) {
+                                   const Spreads& spreads, const std::array<double, 3>& promise) {
   const auto& [tpot_ms, quantile, inverse_output] = promise;
   const size_t points = std::min(profile.points.size(), kPointsMax);
-  const auto [spread_min, spread_max] = range.spreads(n);
   const grid::OperatingPoint& last = profile.points[points - 1];
   double least_ms = kNone;  // that a decode step takes of a full batch, at any point
   for (size_t q = 0; q < points; ++q)
@@ -133,10 +188,11 @@ std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, doubl
     double full_ms = kNone;
     for (size_t later = q; later < points; ++later)
       full_ms = std::min(full_ms, profile.points[later].decode_per_token.value());
-    for (int part = 0; part < 16 && next > batch; ++part) {
-      const double low = batch + (next - batch) / 16 * part, high = batch + (next - batch) / 16 * (part + 1);
-      const double at_low = step_ms + (next_ms - step_ms) / 16 * part;
-      const double at_high = step_ms + (next_ms - step_ms) / 16 * (part + 1);
+    for (int part = 0; part < kBatchParts && next > batch; ++part) {
+      const double low = batch + (next - batch) / kBatchParts * part,
+                   high = batch + (next - batch) / kBatchParts * (part + 1);
+      const double at_low = step_ms + (next_ms - step_ms) / kBatchParts * part;
+      const double at_high = step_ms + (next_ms - step_ms) / kBatchParts * (part + 1);
       const double fast = std::min(at_low, at_high), slow = std::max(at_low, at_high);
       const double slope = (next_ms - step_ms) / (next - batch);
       for (int i = 0; i <= kShareStepMax; ++i) {
@@ -147,6 +203,8 @@ std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, doubl
         if (!in_range || mean_ms > tpot_ms) continue;
         const twin::TokenTime time =
             twin::token_time({n, from, 1, low, fast, slope, fast + std::max(0.0, full_ms - slow)});
+        const auto [spread_min, spread_max] =
+            spreads.between(low / slow * (1 - to) / to, from > 0 ? high / fast * (1 - from) / from : kNone);
         double spread = spread_max * to;
         if (const double deviations = -std::log(1 - quantile) - 1; deviations > 0) {
           const double variance = std::pow((tpot_ms - mean_ms) / deviations, 2) - (slope > 0 ? time.drift : 0);

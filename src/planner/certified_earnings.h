@@ -30,8 +30,12 @@ struct Column {
 // What the demands that may run on a profile ask for, each for one second of prefills: decode steps a ms; and how
 // unevenly their prefills come.
 struct Range {
-  std::set<std::pair<double, double>> prefills;  // mean, variance / mean
-  double least_ms = kNone;                       // of both together
+  struct One {
+    double steps = 0, mean_ms = 0, unevenness_ms = 0;  // variance / mean
+    auto operator<=>(const One&) const = default;
+  };
+  std::set<One> prefills;
+  double least_ms = kNone;  // of mean and unevenness together
   double steps_min = kNone, steps_max = 0;
   double time = 0, time_mean = 0, time_unevenness = 0;
   double steps = 0;  // of all, a ms
@@ -40,15 +44,22 @@ struct Range {
   double steps_beside_prefills() const { return time < 1 ? steps / (1 - time) * (1 + 1e-9) : kNone; }
 
   double mean_spread(double n) const { return time > 0 ? (time_unevenness + time_mean / n) / time : 1; }
-  std::pair<double, double> spreads(double n) const {
-    if (prefills.empty()) return {0, 0};
-    double least = kNone, most = 0;
-    for (const auto& [mean_ms, unevenness_ms] : prefills) {
-      least = std::min(least, unevenness_ms + mean_ms / n);
-      most = std::max(most, unevenness_ms + mean_ms / n);
-    }
-    return {least, most};
-  }
+};
+
+// How unevenly prefills come at n replicas, of whatever mixes of a range: least and most of those with a number of
+// steps between two, which lie in the convex hull of all.
+class Spreads {
+ public:
+  Spreads(const Range& range, double n);
+  std::pair<double, double> between(double from, double to) const;
+
+ private:
+  using Edge = std::vector<std::pair<double, double>>;  // of the hull by steps, convex: spread, or less than none
+  static Edge wrapped(const std::vector<std::pair<double, double>>& points);
+  static double least(const Edge& edge, double from, double to);
+
+  Edge below_, above_;  // the latter with its sign changed
+  bool open_ = false;   // some need no prefills: steps alone may be added
 };
 
 // The largest prefill share, in steps rounded up, at which prefills ahead take no more than that on average.
@@ -68,7 +79,7 @@ double weight(const grid::Profile& profile, const Column& c, size_t measure, siz
 std::vector<double> allowed_by_tokens(const grid::Profile& profile, size_t p, double n, double spread_ms,
                                       const std::array<double, 3>& promise);
 std::vector<double> allowed_by_mix(const grid::Profile& profile, size_t p, double n, const Range& range,
-                                   const std::array<double, 3>& promise);
+                                   const Spreads& spreads, const std::array<double, 3>& promise);
 
 // By n replicas at a point, with whatever of the columns serves best.
 double most_earned(const grid::Profile& profile, size_t p, const std::vector<Column>& columns, double n);

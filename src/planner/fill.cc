@@ -87,8 +87,54 @@ void TokenLimits::find(uint32_t p, const TokenPromise& promise, std::span<double
   }
 }
 
+MixRange::MixRange(std::vector<One> all) {
+  std::ranges::sort(all);
+  if (!all.empty()) steps_max_ = all.back().steps;
+  if (!all.empty() && std::isfinite(all.front().steps)) steps_min_ = all.front().steps;
+  const auto chain = [&](double sign) {  // Andrew's monotone chain
+    std::vector<One> hull;
+    for (const auto& [steps, spread_ms] : all) {
+      if (!std::isfinite(steps)) break;
+      const One next{steps, sign * spread_ms};
+      const auto above = [&](const One& before, const One& last) {  // the line on to the next
+        return (last.spread_ms - before.spread_ms) * (next.steps - before.steps) >=
+               (next.spread_ms - before.spread_ms) * (last.steps - before.steps);
+      };
+      while (hull.size() > 1 && above(hull[hull.size() - 2], hull.back())) hull.pop_back();
+      if (!hull.empty() && hull.back().steps == steps) {
+        hull.back().spread_ms = std::min(hull.back().spread_ms, next.spread_ms);
+        continue;
+      }
+      hull.push_back(next);
+    }
+    return hull;
+  };
+  least_ = chain(1);
+  most_ = chain(-1);
+}
+
+// Of a convex chain between two numbers of steps. What needs no prefills adds steps alone.
+double MixRange::least(const std::vector<One>& chain, double from, double to) const {
+  if (chain.empty()) return 0;
+  if (!std::isfinite(steps_max_)) from = 0;
+  const auto at = [&](double steps) {
+    const auto next = std::ranges::lower_bound(chain, steps, {}, &One::steps);
+    if (next == chain.begin()) return chain.front().spread_ms;
+    if (next == chain.end()) return chain.back().spread_ms;
+    const One& before = *(next - 1);
+    return std::lerp(before.spread_ms, next->spread_ms, (steps - before.steps) / (next->steps - before.steps));
+  };
+  const One& lowest = std::ranges::min(chain, {}, &One::spread_ms);
+  if (lowest.steps < from) return at(from);
+  return lowest.steps > to ? at(to) : lowest.spread_ms;
+}
+
 MixLimits::MixLimits(const grid::Profile& profile, double replicas, const MixRange& range, double spread_mean_ms)
-    : points_(std::min(profile.points.size(), kPointsMax)), range_(range), spread_mean_ms_(spread_mean_ms) {
+    : points_(std::min(profile.points.size(), kPointsMax)), spread_mean_ms_(spread_mean_ms) {
+  for (size_t p = 0; p < points_; ++p) {
+    work_ms_ = profile.points[p].decode_per_token.value() / profile.points[p].batch;
+    work_least_ms_ = std::min(work_least_ms_, work_ms_);
+  }
   double batch = 0, step_ms = profile.points.front().decode_per_token.value();
   for (uint32_t p = 0; p < points_; ++p) {
     const grid::OperatingPoint& point = profile.points[p];
@@ -108,43 +154,52 @@ MixLimits::MixLimits(const grid::Profile& profile, double replicas, const MixRan
                                                      .slope_ms = rise_ms / wide,
                                                      .full_step_ms = kFarStepMs});
       const double room_ms = std::max(0.0, full_ms - most_ms) / 2;
-      batches_.push_back({p, least_ms, low / most_ms, (low + wide) / least_ms, time.variance,
-                          rise_ms > 0 ? std::min(room_ms * room_ms, time.drift) : 0});
+      const double drift = rise_ms > 0 ? std::min(room_ms * room_ms, time.drift) : 0;
+      add_cells(range, {.point = p, .mean_ms = least_ms, .drift = drift, .variance = time.variance}, low / most_ms,
+                (low + wide) / least_ms, replicas);
     }
     batch = point.batch;
     step_ms = point.decode_per_token.value();
-    work_ms_ = step_ms / batch;
-    work_least_ms_ = std::min(work_least_ms_, work_ms_);
   }
-  for (std::ptrdiff_t i = 0; i < kShares; ++i)
-    stretch_.push_back(std::pow(1 - static_cast<double>(i) / kSharesPerWhole, -1 - 2 / replicas));
+}
+
+// Of one batch, for a share of nothing, those of all shares that some mix in the range has together with it.
+void MixLimits::add_cells(const MixRange& range, const Cell& batch, double held_min, double held_max, double replicas) {
+  for (std::ptrdiff_t i = 0; i < kShares; ++i) {
+    const double low = static_cast<double>(i) / kSharesPerWhole, rest = 1 - low;
+    const double high = std::min(kUtilizationMax, static_cast<double>(i + 1) / kSharesPerWhole);
+    if (held_max * rest < range.steps_min() * low || held_min * (1 - high) > range.steps_max() * high) continue;
+    const double from = held_min * (1 - high) / high;
+    const double to = low > 0 ? held_max * rest / low : std::numeric_limits<double>::infinity();
+    cells_.push_back(
+        {.point = batch.point,
+         .share = high,
+         .steps = std::min({held_max * rest, range.steps_max() * high, (kUtilizationMax - low) / work_least_ms_}),
+         .spread_least = low * range.spread_min_ms(from, to),
+         .spread_most = high * range.spread_max_ms(from, to),
+         .mean_ms = batch.mean_ms / rest,
+         .drift = batch.drift / (rest * rest),
+         .variance = batch.variance * std::pow(rest, -1 - 2 / replicas)});
+  }
 }
 
 void MixLimits::find(const TokenPromise& promise, std::span<double> most) const {
   std::fill(most.begin(), most.end(), 0);
   const double deviations = std::max(0.0, -std::log1p(-promise.quantile) - 1);
-  for (size_t i = 0; i < stretch_.size(); ++i) {
-    const double low = static_cast<double>(i) / kSharesPerWhole, rest = 1 - low;
-    const double high = std::min(kUtilizationMax, static_cast<double>(i + 1) / kSharesPerWhole);
-    for (const Batch& at : batches_) {
-      if (at.held_max * rest < range_.steps_min * low) continue;
-      if (at.held_min * (1 - high) > range_.steps_max * high) break;
-      const double left_ms = promise.tpot_ms * kLenient - at.step_ms / rest;
-      if (left_ms < 0) break;
-      double spread = range_.spread_max_ms * high;
-      if (deviations > 0) {
-        const double variance = left_ms * left_ms / (deviations * deviations) - at.drift / (rest * rest);
-        if (variance < at.variance * stretch_[i] * promise.inverse_output * range_.spread_min_ms * low) continue;
-        const double each = at.variance * stretch_[i] * promise.inverse_output;
-        if (variance < each * spread) spread = variance / each;
-      }
-      const double steps =
-          std::min({at.held_max * rest, range_.steps_max * high, (kUtilizationMax - low) / work_least_ms_});
-      for (size_t k = 0; k < kDirections.size(); ++k) {
-        double& value = most[at.point * kDirections.size() + k];
-        value = std::max(
-            value, high + kDirections[k].steps * steps * work_ms_ + kDirections[k].spread * spread / spread_mean_ms_);
-      }
+  for (const Cell& at : cells_) {
+    const double left_ms = promise.tpot_ms * kLenient - at.mean_ms;
+    if (left_ms < 0) continue;
+    double spread = at.spread_most;
+    if (deviations > 0) {
+      const double variance = left_ms * left_ms / (deviations * deviations) - at.drift;
+      const double each = at.variance * promise.inverse_output;
+      if (variance < each * at.spread_least) continue;
+      if (variance < each * spread) spread = variance / each;
+    }
+    for (size_t k = 0; k < kDirections.size(); ++k) {
+      double& value = most[at.point * kDirections.size() + k];
+      value = std::max(value, at.share + kDirections[k].steps * at.steps * work_ms_ +
+                                  kDirections[k].spread * spread / spread_mean_ms_);
     }
   }
   for (size_t i = kDirections.size(); i < most.size(); ++i) most[i] = std::max(most[i], most[i - kDirections.size()]);

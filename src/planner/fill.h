@@ -16,7 +16,7 @@ inline constexpr std::array<uint32_t, 10> kReplicaSteps{1, 2, 3, 4, 6, 8, 12, 16
 inline constexpr double kReplicasBeyond = 1e9;  // more would be no easier to keep promises with
 
 inline constexpr uint32_t kSharesPerWhole = 200;  // of a replica's time, that are told apart
-inline constexpr uint32_t kBatchParts = 16;       // between two points of a profile, likewise
+inline constexpr uint32_t kBatchParts = 32;       // between two points of a profile, likewise
 
 // The largest share, at most kUtilizationMax, at which twin::prefill_wait stays within a number of E[S²] / E[S]:
 // rounded up to the next of 200 steps, so never less than it is.
@@ -65,12 +65,29 @@ class TokenLimits {
   std::vector<double> stretch_;            // by share: what it does to the variance
 };
 
-// What requests of one model are like on a profile, all that may come together: their decode steps a ms, and how
-// unevenly their prefills come, E[S²] / E[S] − E[S] · (1 − 1 / replicas) in ms, both for each replica-second a second
-// of prefills.
-struct MixRange {
-  double steps_min = 0, steps_max = 0;
-  double spread_min_ms = 0, spread_max_ms = 0;
+// What requests of one model are like on a profile, all that may come together: each its decode steps a ms, and how
+// unevenly its prefills come, E[S²] / E[S] − E[S] · (1 − 1 / replicas) in ms, both for each replica-second a second of
+// prefills. Whatever mixes of them lies between, in their convex hull: those of many steps seldom have long prompts.
+class MixRange {
+ public:
+  struct One {
+    double steps = 0, spread_ms = 0;
+    auto operator<=>(const One&) const = default;
+  };
+  // Steps may be infinite: of requests that need no prefill.
+  explicit MixRange(std::vector<One> all);
+
+  double steps_min() const { return steps_min_; }
+  double steps_max() const { return steps_max_; }
+  // The least and the most spread of any mix with a number of steps between these.
+  double spread_min_ms(double steps_from, double steps_to) const { return least(least_, steps_from, steps_to); }
+  double spread_max_ms(double steps_from, double steps_to) const { return -least(most_, steps_from, steps_to); }
+
+ private:
+  double least(const std::vector<One>& chain, double from, double to) const;
+
+  double steps_min_ = 0, steps_max_ = 0;
+  std::vector<One> least_, most_;  // by steps, of the hull from below, and from above with its sign changed
 };
 
 // What counts beside a prefill's own time, where requests mix: decode steps, each so much of the time it takes in the
@@ -105,18 +122,17 @@ class MixLimits {
   void find(const TokenPromise& promise, std::span<double> most) const;
 
  private:
-  struct Batch {         // from one to a slightly larger one
-    uint32_t point = 0;  // the first that allows it
-    double step_ms = 0;
-    double held_min = 0, held_max = 0;  // decode steps a ms of decoding
-    double variance = 0;                // of the spread, for each ms of it
-    double drift = 0;
+  struct Cell {  // a range of shares of prefills, and of batches from one to a slightly larger one, that some mix has
+    uint32_t point = 0;                        // the first that allows the batch
+    double share = 0, steps = 0;               // at most
+    double spread_least = 0, spread_most = 0;  // of the mixes that have these
+    double mean_ms = 0, drift = 0;             // of the time per token, at the least
+    double variance = 0;                       // of the spread, for each ms of it, likewise
   };
-  std::vector<Batch> batches_;  // ascending
+  void add_cells(const MixRange& range, const Cell& batch, double held_min, double held_max, double replicas);
+  std::vector<Cell> cells_;
   size_t points_ = 0;
-  MixRange range_;
   double spread_mean_ms_, work_ms_ = 0, work_least_ms_ = 1e300;  // d / batch: of the last point, of any
-  std::vector<double> stretch_;                                  // by share
 };
 
 }  // namespace tandem::planner

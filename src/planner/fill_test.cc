@@ -69,7 +69,7 @@ TEST(MixLimits, NoMixThatKeepsItsPromisesIsBeyondThem) {
     const double steps_of = replicas + static_cast<double>(random.below(3));  // the limits may be those of more
     const auto p = static_cast<uint32_t>(random.below(profile.points.size()));
     twin::Mix mix;
-    MixRange range{1e300, 0, 1e300, 0};
+    std::vector<MixRange::One> range;
     double time = 0, spread = 0;
     std::vector<grid::Demand> demands(1 + random.below(4));
     for (grid::Demand& demand : demands) {
@@ -80,8 +80,7 @@ TEST(MixLimits, NoMixThatKeepsItsPromisesIsBeyondThem) {
       mix.add(sizes, demand.rate_per_s);
       const double each_ms = sizes.prefill_variance / sizes.prefill_ms + sizes.prefill_ms / steps_of;
       const double steps = (demand.output_tokens - 1) / sizes.prefill_ms;
-      range = {std::min(range.steps_min, steps), std::max(range.steps_max, steps),
-               std::min(range.spread_min_ms, each_ms), std::max(range.spread_max_ms, each_ms)};
+      range.push_back({steps, each_ms});
       time += demand.rate_per_s * sizes.prefill_ms;
       spread += demand.rate_per_s * sizes.prefill_ms * each_ms;
     }
@@ -90,7 +89,7 @@ TEST(MixLimits, NoMixThatKeepsItsPromisesIsBeyondThem) {
     if (serving.utilization > kUtilizationMax) continue;
     const double quantile = random.chance(0.5) ? 0.95 : 0.99, tpot_ms = serving.tpot_at(sizes, quantile).value();
     std::vector<double> most(profile.points.size() * kDirections.size());
-    MixLimits(profile, steps_of, range, spread / time).find({tpot_ms, quantile, sizes.inverse_output}, most);
+    MixLimits(profile, steps_of, MixRange(range), spread / time).find({tpot_ms, quantile, sizes.inverse_output}, most);
     const grid::OperatingPoint& last = profile.points.back();
     const double steps_per_ms = (mix.tokens_per_s - mix.requests_per_s) / replicas * 1e-3;
     const double share = mix.prefill_s_per_s / replicas;
@@ -104,6 +103,35 @@ TEST(MixLimits, NoMixThatKeepsItsPromisesIsBeyondThem) {
   }
   EXPECT_GT(kept, 300u);
   EXPECT_GT(told_apart * 4, kept) << "limits that hardly bind";
+}
+
+// Every mix of some requests lies in the range of its steps; and no range is wider than all of them make it.
+TEST(MixRange, IsTheConvexHullOfItsRequests) {
+  const MixRange range({{0, 4}, {2, 1}, {2, 3}, {4, 2}, {1, 3}});
+  EXPECT_EQ(range.steps_min(), 0);
+  EXPECT_EQ(range.steps_max(), 4);
+  EXPECT_EQ(range.spread_min_ms(0, 4), 1);
+  EXPECT_DOUBLE_EQ(range.spread_min_ms(0, 1), 2.5) << "half of the first and half of the second";
+  EXPECT_DOUBLE_EQ(range.spread_min_ms(3, 4), 1.5);
+  EXPECT_DOUBLE_EQ(range.spread_max_ms(2, 3), 3);
+  EXPECT_DOUBLE_EQ(range.spread_max_ms(1, 1), 3.5);
+  const double none = std::numeric_limits<double>::infinity();
+  const MixRange open({{1, 4}, {2, 1}, {none, 0}});
+  EXPECT_DOUBLE_EQ(open.spread_max_ms(5, 6), 4) << "what needs no prefill adds steps alone";
+  EXPECT_EQ(open.steps_max(), none);
+  for (uint64_t seed = 0; seed < 1'000; ++seed) {
+    Random random(seed);
+    std::vector<MixRange::One> all(1 + random.below(6));
+    double steps = 0, spread = 0, sum = 0;
+    for (MixRange::One& one : all) {
+      one = {static_cast<double>(random.below(5)), static_cast<double>(random.below(5))};
+      const double part = random.uniform();
+      steps += part * one.steps, spread += part * one.spread_ms, sum += part;
+    }
+    const MixRange drawn(all);
+    EXPECT_GE(spread / sum, drawn.spread_min_ms(steps / sum, steps / sum) - 1e-9) << seed;
+    EXPECT_LE(spread / sum, drawn.spread_max_ms(steps / sum, steps / sum) + 1e-9) << seed;
+  }
 }
 
 // A strict promise leaves less than a lenient one, and few replicas less than many.

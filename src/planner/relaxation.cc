@@ -71,17 +71,15 @@ void Relaxation::add_classes() {
       Prefills& prefills = prefills_[f];
       const double time = demand.prefill_s(use);
       if (time <= 0) {
-        prefills.steps_max = kForever;
+        prefills.all.insert({kForever, 0, 0});
         continue;
       }
       const double unevenness_ms = use.sizes.prefill_variance / use.prefill_ms;
       wait_unit_ms_[f] = std::min(wait_unit_ms_[f], use.prefill_ms + unevenness_ms);
-      prefills.all.insert({use.prefill_ms, unevenness_ms});
+      prefills.all.insert({demand.steps_per_ms() / time, use.prefill_ms, unevenness_ms});
       prefills.time += time;
       prefills.time_mean_ms += time * use.prefill_ms;
       prefills.time_unevenness_ms += time * unevenness_ms;
-      prefills.steps_min = std::min(prefills.steps_min, demand.steps_per_ms() / time);
-      prefills.steps_max = std::max(prefills.steps_max, demand.steps_per_ms() / time);
     }
   }
   for_each_on_two_threads(s.profiles.size(), [&](size_t f) { add_limits(f); });
@@ -93,16 +91,13 @@ void Relaxation::add_limits(size_t f) {
   Prefills& prefills = prefills_[f];
   for (size_t step = 0; step <= last_step_[f]; ++step) {
     const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
-    MixRange range{prefills.all.empty() ? 0 : prefills.steps_min, prefills.all.empty() ? kForever : prefills.steps_max,
-                   prefills.all.empty() ? 0 : kForever, 0};
-    for (const Prefills::One& one : prefills.all) {
-      range.spread_min_ms = std::min(range.spread_min_ms, one.spread_ms(replicas));
-      range.spread_max_ms = std::max(range.spread_max_ms, one.spread_ms(replicas));
-    }
+    std::vector<MixRange::One> all;
+    for (const Prefills::One& one : prefills.all) all.push_back({one.steps, one.spread_ms(replicas)});
+    const MixRange range(std::move(all));
     const double mean_ms =
         prefills.time > 0 ? (prefills.time_unevenness_ms + prefills.time_mean_ms / replicas) / prefills.time : 1;
     prefills.spread_ms.push_back(mean_ms);
-    const TokenLimits limits(profile, replicas, range.spread_min_ms);
+    const TokenLimits limits(profile, replicas, range.spread_min_ms(0, kForever));
     const MixLimits mixed(profile, replicas, range, mean_ms);
     for (Class& one : classes_[f]) {
       for (uint32_t p = 0; p < points; ++p) {
@@ -128,7 +123,7 @@ const double* Relaxation::most(uint32_t use, size_t step, uint32_t point, bool m
 Relaxation::Work Relaxation::work(const DemandRow& demand, const Use& use, size_t f, size_t step) const {
   Work work{demand.prefill_s(use), demand.steps_per_ms(), 0};
   if (use.prefill_ms <= 0) return work;
-  const Prefills::One one{use.prefill_ms, use.sizes.prefill_variance / use.prefill_ms};
+  const Prefills::One one{0, use.prefill_ms, use.sizes.prefill_variance / use.prefill_ms};
   const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
   work.spread = work.prefill * one.spread_ms(replicas) / prefills_[f].spread_ms[step];
   return work;

@@ -193,15 +193,14 @@ class Relaxation {
   // How unevenly the prefills of the demands that may use a profile come.
   struct Prefills {
     struct One {
+      double steps = 0;                       // decode steps a ms for each replica-second a second of prefills
       double mean_ms = 0, unevenness_ms = 0;  // variance / mean
       auto operator<=>(const One&) const = default;
       double spread_ms(double replicas) const { return unevenness_ms + mean_ms / replicas; }
     };
     std::set<One> all;
     double time = 0, time_mean_ms = 0, time_unevenness_ms = 0;  // sums of prefills, and weighted by them
-    double steps_min = std::numeric_limits<double>::infinity(),
-           steps_max = 0;           // decode steps a ms for each of prefills
-    std::vector<double> spread_ms;  // mean, by replica step
+    std::vector<double> spread_ms;                              // mean, by replica step
   };
   std::vector<std::vector<Measure>> measures_;  // by point
   std::vector<Prefills> prefills_;              // by profile

@@ -37,6 +37,10 @@ inline std::string undescribed(const Json& value, const Json& given) {
     return constant == value ? "" : ": is not the constant";
   if (const Json::Array& values = schema["enum"].array(); !values.empty())
     return std::ranges::find(values, value) == values.end() ? ": is none of the values" : "";
+  if (const Json::Array& any = schema["anyOf"].array(); !any.empty()) {
+    const auto fits = [&](const Json& one) { return undescribed(value, one).empty(); };
+    return std::ranges::any_of(any, fits) ? "" : undescribed(value, any.front());
+  }
   const Json& type = schema["type"];
   const auto fits = [&](const Json& one) { return is_of_type(value, one.text()); };
   if (type.is_string() ? !fits(type) : !std::ranges::any_of(type.array(), fits))

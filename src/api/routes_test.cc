@@ -73,6 +73,7 @@ void expect_whole(const Json& schema, const std::string& place) {
       << place << " is any object";
   if (schema["items"].is_object()) expect_whole(schema["items"], place + "[]");
   if (schema["additionalProperties"].is_object()) expect_whole(schema["additionalProperties"], place + ".*");
+  for (const Json& one : schema["anyOf"].array()) expect_whole(one, place + "|");
   for (const auto& [member, of] : schema["properties"].object()) expect_whole(of, place + "." + member);
 }
 

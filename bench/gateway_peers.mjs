@@ -200,7 +200,7 @@ function instructions(stream) {
     dump('warm');
     spawnSync('sleep', [String(seconds)]);
     const idle = dump('idle');
-    const served = wrk(url, stream, 32, seconds);
+    const served = wrk(url, stream, 32, seconds).requests;
     const total = dump(stream ? 'streamed' : 'whole');
     control('--instr=off');
     console.log(`${each.name.padEnd(10)} ${Math.round((total - idle) / served).toString().padStart(8)} of ${served} answers`);

@@ -16,8 +16,9 @@ namespace asio = boost::asio;
 
 Result<void> may_change(const http::Request& request) {
   if (!http::is_from_this_machine(request))
-    return fail(ErrorCode::permission_denied,
-                "the grid is changed from this machine only; connect to localhost, and not through a proxy");
+    return fail(
+        ErrorCode::permission_denied,
+        "the grid is changed from this machine only; connect to localhost over HTTP/1.1, and not through a proxy");
   const auto origin = request.headers.find("origin");
   if (!origin) return {};
   const std::string_view host = request.headers.value_or("host", "");

@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "base/text.h"
-#include "gateway/plain_json.h"
 
 namespace tandem::gateway {
 namespace {
@@ -101,106 +100,15 @@ Choices read_choices(const std::optional<element>& choices) {
 }
 
 // What matters of a reply or of a chunk.
-struct Reply {
-  Choices choices;
-  std::optional<Usage> usage;
-  std::optional<element> error;
-};
-
-Reply reply_of(element root) {
-  static constexpr std::array<std::string_view, 3> kNames{"choices", "usage", "error"};
-  const auto [choices, usage, error] = members_of(root, kNames);
-  return {read_choices(choices), read_usage(usage), error};
-}
-
-// The same of one that is as plain as most are; nothing where it is not, or no JSON object. Gives up, too, at a member
-// that matters and comes twice, at tool calls, and at errors.
-class PlainReply {
- public:
-  static std::optional<Reply> read(std::string_view text) {
-    PlainReply reply(text);
-    if (!reply.read_root() || !reply.json_.at_end()) return std::nullopt;
-    return reply.reply_;
+struct ReplyMembers {
+  explicit ReplyMembers(element root) {
+    static constexpr std::array<std::string_view, 3> kNames{"choices", "usage", "error"};
+    auto members = members_of(root, kNames);
+    choices = members[0];
+    usage = members[1];
+    error = members[2];
   }
-
- private:
-  explicit PlainReply(std::string_view text) : json_(text) {}
-
-  bool read_root() {
-    return json_.read_members([this, seen = 0u](std::string_view name) mutable {
-      if (is(name, "choices")) return once(seen, 1) && read_choices();
-      if (is(name, "usage")) return once(seen, 2) && (json_.peek() == '{' ? read_usage() : json_.skip());
-      return !is(name, "error") && json_.skip();
-    });
-  }
-
-  bool read_choices() {
-    if (json_.peek() != '[') return json_.skip();
-    return json_.read_items([this] {
-      ++reply_.choices.count;
-      if (json_.peek() != '{') return json_.skip();
-      return json_.read_members([this, seen = 0u](std::string_view name) mutable {
-        if (is(name, "text")) return once(seen, 1) && read_text();
-        if (is(name, "delta") || is(name, "message")) return once(seen, is(name, "delta") ? 2 : 4) && read_part();
-        return json_.skip();
-      });
-    });
-  }
-
-  bool read_part() {
-    if (json_.peek() != '{') return json_.skip();
-    return json_.read_members([this, seen = 0u](std::string_view name) mutable {
-      if (is(name, "content")) return once(seen, 1) && read_text();
-      if (is(name, "reasoning_content")) return once(seen, 2) && read_text();
-      if (is(name, "reasoning")) return once(seen, 4) && read_text();
-      if (is(name, "refusal")) return once(seen, 8) && read_text();
-      if (is(name, "tool_calls")) return once(seen, 16) && json_.read_null();
-      return json_.skip();
-    });
-  }
-
-  bool read_text() {
-    if (json_.peek() != '"') return json_.skip();
-    PlainJson::String text;
-    if (!json_.read(text)) return false;
-    reply_.choices.text_bytes += text.bytes;
-    return true;
-  }
-
-  bool read_usage() {
-    constexpr uint32_t kPrompt = 1, kCompletion = 2;
-    Usage usage;
-    uint32_t seen = 0;
-    const bool read = json_.read_members([&](std::string_view name) {
-      if (is(name, "prompt_tokens")) return once(seen, kPrompt) && json_.read(usage.prompt_tokens);
-      if (is(name, "completion_tokens")) return once(seen, kCompletion) && json_.read(usage.completion_tokens);
-      if (is(name, "prompt_tokens_details")) return once(seen, 4) && read_detail("cached_tokens", usage.cached_tokens);
-      if (is(name, "completion_tokens_details"))
-        return once(seen, 8) && read_detail("reasoning_tokens", usage.reasoning_tokens);
-      return json_.skip();
-    });
-    if (!read || (seen & kPrompt) == 0 || (seen & kCompletion) == 0) return false;
-    usage.cached_tokens = std::min(usage.cached_tokens, usage.prompt_tokens);
-    usage.reasoning_tokens = std::min(usage.reasoning_tokens, usage.completion_tokens);
-    reply_.usage = usage;
-    return true;
-  }
-
-  bool read_detail(std::string_view wanted, uint64_t& count) {
-    if (json_.peek() != '{') return json_.skip();
-    return json_.read_members([&, seen = 0u](std::string_view name) mutable {
-      return name == wanted ? once(seen, 1) && json_.read(count) : json_.skip();
-    });
-  }
-
-  static bool once(uint32_t& seen, uint32_t member) {
-    if ((seen & member) != 0) return false;
-    seen |= member;
-    return true;
-  }
-
-  PlainJson json_;
-  Reply reply_;
+  std::optional<element> choices, usage, error;
 };
 
 // What may stand in a JSON string as it is.
@@ -280,12 +188,9 @@ std::string usage_json(const Usage& usage) {
 }
 
 Result<WholeReply> read_whole_reply(std::string_view body, ReplyParser& parser) {
-  std::optional<Reply> reply = PlainReply::read(body);
-  if (!reply) {
-    TANDEM_ASSIGN(const element root, parser.parse(body));
-    reply = reply_of(root);
-  }
-  return WholeReply{reply->usage, reply->choices.text_bytes};
+  TANDEM_ASSIGN(const element root, parser.parse(body));
+  const ReplyMembers reply(root);
+  return WholeReply{read_usage(reply.usage), read_choices(reply.choices).text_bytes};
 }
 
 Result<WholeReply> read_whole_reply(std::string_view body) { return read_whole_reply(body, *make_reply_parser()); }
@@ -370,24 +275,21 @@ Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
     step.has_data = true;
     return false;
   }
-  std::optional<Reply> chunk = PlainReply::read(data);
-  if (!chunk) {
-    TANDEM_ASSIGN(const element root, parser_->parse(data));
-    chunk = reply_of(root);
-  }
+  TANDEM_ASSIGN(const element root, parser_->parse(data));
+  const ReplyMembers chunk(root);
   const bool first = std::exchange(first_, false);
-  if (std::string message = engine_message(chunk->error); !message.empty()) {
+  if (std::string message = engine_message(chunk.error); !message.empty()) {
     if (first) return fail(ErrorCode::unavailable, std::move(message));
     engine_error_ = true;
   }
   step.has_data = true;
-  const Choices& choices = chunk->choices;
+  const Choices choices = read_choices(chunk.choices);
   if (choices.text_bytes > 0) {
     ++step.tokens;
     ++tokens_;
   }
-  const std::optional<Usage>& usage = chunk->usage;
-  if (choices.text_bytes > 0 && !usage && !chunk->error)
+  const auto usage = read_usage(chunk.usage);
+  if (choices.text_bytes > 0 && !usage && !chunk.error)
     remember(data);
   else
     before_content_.clear();

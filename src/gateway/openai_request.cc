@@ -10,7 +10,6 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "gateway/json_checks.h"
-#include "gateway/plain_json.h"
 #include "gateway/prompt_text.h"
 #include "routing/routing.h"
 
@@ -256,120 +255,6 @@ class Reading {
   bool has_stream_options_ = false;
 };
 
-// Reads a request that is as plain as most are, as `Reading` does; nothing where it is not, or where there is something
-// to be said of it.
-class PlainReading {
- public:
-  static std::optional<CompletionRequest> read(Surface surface, std::string_view body) {
-    PlainReading reading(surface, body);
-    const bool read = reading.json_.read_members([&](std::string_view name) {
-      const bool done = reading.read_member(name);
-      ++reading.position_;
-      return done;
-    });
-    if (!read || !reading.json_.at_end() || (reading.seen_ & kNeeded) != kNeeded) return std::nullopt;
-    if (reading.request_.stream_options_member && !reading.request_.stream) return std::nullopt;
-    reading.request_.prompt_tokens = routing::estimate_tokens(reading.text_bytes_);
-    return std::move(reading.request_);
-  }
-
- private:
-  static constexpr uint32_t kNeeded = kModel | kPrompt;
-  static constexpr uint32_t kUser = 128;
-
-  PlainReading(Surface surface, std::string_view body) : surface_(surface), json_(body) {
-    if (surface == Surface::embeddings) request_.output_tokens_max = 0;
-  }
-
-  bool read_member(std::string_view name) {
-    const bool chat = surface_ == Surface::chat_completions;
-    const bool embeds = surface_ == Surface::embeddings;
-    if (is(name, "model")) return once(kModel) && read_word(request_.model) && !request_.model.empty();
-    if (is(name, "user")) return once(kUser) && read_user();
-    if (name == (chat ? "messages" : embeds ? "input" : "prompt"))
-      return once(kPrompt) && (chat ? read_messages() : read_text());
-    if (embeds) return json_.skip();
-    if (is(name, "stream")) return once(kStream) && json_.read(request_.stream);
-    if (is(name, "stream_options")) return once(kStreamOptions) && read_stream_options();
-    if (is(name, "n")) return once(kChoices) && read_count(RequestReader::kChoicesMax, request_.choices);
-    if (is(name, "max_tokens")) return once(kMaxTokens) && read_output_max();
-    if (is(name, "max_completion_tokens") && chat) return once(kMaxCompletionTokens) && read_output_max();
-    return !(is(name, "tools") && chat) && json_.skip();
-  }
-
-  bool once(uint32_t member) {
-    if ((seen_ & member) != 0) return false;
-    seen_ |= member;
-    if (member == kModel) request_.model_member = position_;
-    if (member == kStreamOptions) request_.stream_options_member = position_;
-    return true;
-  }
-
-  bool read_word(std::string& word) {
-    PlainJson::String string;
-    if (!json_.read(string) || string.has_escapes()) return false;
-    word = string.raw;
-    return true;
-  }
-
-  bool read_user() {
-    if (json_.peek() != '"') return json_.skip();
-    if (!read_word(request_.user)) return false;
-    if (request_.user.size() > RequestReader::kUserBytesMax) request_.user.resize(RequestReader::kUserBytesMax);
-    return true;
-  }
-
-  bool read_count(uint32_t max, uint32_t& into) {
-    uint64_t count = 0;
-    if (!json_.read(count) || count < 1 || count > max) return false;
-    into = static_cast<uint32_t>(count);
-    return true;
-  }
-
-  bool read_output_max() {
-    uint32_t count = 0;
-    if (!read_count(RequestReader::kOutputTokensMax, count)) return false;
-    request_.output_tokens_max = std::min(count, request_.output_tokens_max.value_or(UINT32_MAX));
-    return true;
-  }
-
-  bool read_stream_options() {
-    return json_.read_members([this, seen = false](std::string_view name) mutable {
-      return is(name, "include_usage") && !std::exchange(seen, true) && json_.read(request_.include_usage);
-    });
-  }
-
-  bool read_text() {
-    PlainJson::String text;
-    if (!json_.read(text)) return false;
-    text_bytes_ += text.bytes;
-    return true;
-  }
-
-  bool read_messages() {
-    bool any = false;
-    const bool read = json_.read_items([&] {
-      any = true;
-      bool has_role = false;
-      bool has_content = false;
-      return json_.read_members([&](std::string_view name) {
-        PlainJson::String role;
-        if (is(name, "role")) return !std::exchange(has_role, true) && json_.read(role);
-        if (is(name, "content")) return !std::exchange(has_content, true) && (json_.read_null() || read_text());
-        return json_.skip();
-      }) && has_role;
-    });
-    return read && any;
-  }
-
-  const Surface surface_;
-  PlainJson json_;
-  CompletionRequest request_;
-  size_t position_ = 0;
-  uint32_t seen_ = 0;
-  size_t text_bytes_ = 0;
-};
-
 struct Span {
   size_t begin = 0;
   size_t end = 0;
@@ -466,14 +351,6 @@ std::string_view path_of(Surface surface) {
 
 Checked<CompletionRequest> RequestReader::read(Surface surface, std::string_view body, routing::PrefixHasher* prefix) {
   if (body.empty()) return invalid("The body is empty; a JSON object is needed.");
-  const bool wants_prefix = prefix != nullptr && body.size() > routing::PrefixHasher::kStepBytes;
-  if (!wants_prefix && surface != Surface::responses)
-    if (auto request = PlainReading::read(surface, body)) return *std::move(request);
-  return read_any(surface, body, wants_prefix ? prefix : nullptr);
-}
-
-Checked<CompletionRequest> RequestReader::read_any(Surface surface, std::string_view body,
-                                                   routing::PrefixHasher* prefix) {
   if (parser_ == nullptr) parser_ = std::make_unique<Parser>();
   simdjson::dom::parser& parser = parser_->parser;
   if (parser.capacity() < body.size() || parser.max_depth() != kDepthMax)
@@ -489,7 +366,8 @@ Checked<CompletionRequest> RequestReader::read_any(Surface surface, std::string_
       return invalid(fmt::format("The body must be a JSON object, but it is {}.", type_name(root)));
     return Reading(surface).read(root.get_object().value());
   }();
-  if (request && prefix != nullptr) add_prompt(root.get_object().value(), *prefix);
+  if (request && prefix != nullptr && body.size() > routing::PrefixHasher::kStepBytes)
+    add_prompt(root.get_object().value(), *prefix);
   std::string_view user;
   if (request && root["user"].get(user) == simdjson::SUCCESS) request->user = user.substr(0, kUserBytesMax);
   if (parser.capacity() > kKeptBytes) parser_.reset();

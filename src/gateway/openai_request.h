@@ -52,7 +52,6 @@ class RequestReader {
 
  private:
   struct Parser;
-  Checked<CompletionRequest> read_any(Surface surface, std::string_view body, routing::PrefixHasher* prefix);
   std::unique_ptr<Parser> parser_;
 };
 

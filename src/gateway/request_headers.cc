@@ -87,7 +87,7 @@ std::optional<Address> parse_address(std::string_view text) {
     if (error != std::errc() || has_leading_zero) return std::nullopt;
     const bool is_last = i + 1 == address.size();
     if (is_last ? stop != end : stop == end || *stop != '.') return std::nullopt;
-    at = stop + 1;
+    at = is_last ? stop : stop + 1;
   }
   return address;
 }

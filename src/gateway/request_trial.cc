@@ -43,7 +43,8 @@ void RequestRun::fail_canary() {
 
 // Only where a place is free at once: what is tried must not take from those who are served.
 void RequestRun::start_shadows() {
-  for (const routing::Trial* trial : std::exchange(trials_.shadows, {})) {
+  const auto shadows = std::exchange(trials_.shadows, {});
+  for (const routing::Trial* trial : shadows) {
     compared_.push_back(trial);
     const routing::RequestFacts facts = facts_for(*bound_->table, *trial, asked_facts_);
     const routing::Decision decision = routing::decide(*bound_->table, facts, bound_->live_pointers(), {}, draw_);
@@ -69,6 +70,7 @@ void RequestRun::start_shadows() {
     shadow.request = std::move(copy);
     asio::co_spawn(core_.context, run_shadow(std::move(shadow)), asio::detached);
   }
+  if (!shadows.empty()) look();  // their bodies are copied in our time, and not in the engine's
 }
 
 void RequestRun::note_trials(const RequestRecord& record) {

@@ -295,6 +295,8 @@ void Connection::add_chunk(std::string_view piece) {
 std::optional<Result<void>> Connection::write(std::string_view piece) {
   if (stage_ == Stage::broken) return break_off();
   if (stage_ != Stage::streaming) return fail(ErrorCode::invalid_argument, "no answer has been started");
+  if (pieces_count_ > 0)
+    return fail(ErrorCode::invalid_argument, "what was written before is not sent yet: await `rest`");
   add_chunk(piece);
   return send();
 }
@@ -302,6 +304,8 @@ std::optional<Result<void>> Connection::write(std::string_view piece) {
 std::optional<Result<void>> Connection::finish(std::string_view piece) {
   if (stage_ == Stage::broken) return break_off();
   if (stage_ != Stage::streaming) return fail(ErrorCode::invalid_argument, "no answer has been started");
+  if (pieces_count_ > 0)
+    return fail(ErrorCode::invalid_argument, "what was written before is not sent yet: await `rest`");
   stage_ = Stage::answered;
   add_chunk(piece);
   if (!parser_.is_http_1_0() && !head_only_) add_piece(asio::buffer("0\r\n\r\n", 5));

@@ -169,12 +169,12 @@ bool is_of_proxy(const Header& header) {
   const auto begins = [&](std::string_view name) { return iequals(header.name.substr(0, name.size()), name); };
   switch (header.name.empty() ? '\0' : header.name.front() | 0x20) {
     case 'c': return begins("cf-") || is("client-ip") || is("cdn-loop");
-    case 'f': return is("forwarded") || begins("fastly-");
+    case 'f': return is("forwarded") || begins("fastly-") || begins("fly-");
     case 't': return is("true-client-ip");
     case 'v': return is("via");
     case 'x':
       return begins("x-forwarded-") || is("x-real-ip") || is("x-client-ip") || is("x-cluster-client-ip") ||
-             is("x-original-forwarded-for") || begins("x-envoy-");
+             begins("x-original-") || begins("x-envoy-") || begins("x-azure-") || begins("x-amzn-");
     default: return false;
   }
 }

@@ -170,7 +170,8 @@ struct Request {
 // A request of this machine itself, as far as can be told: a loopback peer that passes nothing on for another, as a
 // proxy beside this program does, and asks for this machine by a loopback name or address. (A page of another site
 // whose name leads here for once asks for it by that name.) Who passes something on is known by the headers by which
-// proxies tell of themselves; one that is told of nothing speaks HTTP/1.0, which clients of today do not by themselves.
+// proxies tell of themselves, or by speaking HTTP/1.0, which clients of today do not by themselves. A proxy that does
+// neither cannot be told from a local tool.
 bool is_from_this_machine(const Request& request);
 
 // Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.

@@ -143,8 +143,7 @@ void CoreThread::publish_if_changed() {
   auto next = std::make_shared<api::Published>();
   next->state = state;
   next->state.inventory = state.inventory.opened_by(options_.opener);
-  const auto planned =
-      grid_same && lease_fresh ? nullptr : planner::grid_of_plan(state.grid, state.plan.get());
+  const auto planned = grid_same && lease_fresh ? nullptr : planner::grid_of_plan(state.grid, state.plan.get());
   if (!grid_same || before->state.preparing != state.preparing) observer_.before_publish(state);
   if (grid_same) {
     next->forecast = before->forecast;

@@ -76,6 +76,7 @@ TEST(World, ACheckpointThatTellsAnotherStoryIsNoticed) {
 std::function<void(World&)> rogue(std::function<std::vector<log::Event>(const control::State&)> events) {
   return [events = std::move(events)](World& world) {
     world.log().set_faults({});
+    world.log().set_capacity(SIZE_MAX);
     world.crash();
     const auto state = *control::replay(world.log());
     ASSERT_TRUE(world.log().append(log::encode_batch(state.head, world.epoch(), state.head.at, events(state))));

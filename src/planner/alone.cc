@@ -9,9 +9,6 @@
 namespace tandem::planner {
 namespace {
 
-constexpr std::pair<double, bool> kFirstPlans[] = {
-    {1, true}, {0.5, false}, {0.1, false}};  // plan.cc's, but one: there are many models
-
 grid::Snapshot only_model(const Problem& whole, uint32_t model, const std::vector<uint32_t>& demands) {
   grid::Snapshot snapshot = whole.snapshot;
   std::vector<grid::Demand> rows;
@@ -27,11 +24,13 @@ grid::Snapshot only_model(const Problem& whole, uint32_t model, const std::vecto
 class Alone {
  public:
   Alone(const Problem& whole, std::vector<uint32_t> demands, uint32_t model, const Search::Spare& spare)
-      : demands_(std::move(demands)),
+      : model_(model),
+        demands_(std::move(demands)),
         candidates_(whole.candidates_of_model[model]),
         snapshot_(only_model(whole, model, demands_)),
         problem_(snapshot_, whole.terrain, nullptr) {
     CHECK(problem_.candidates.size() == candidates_.size());
+    problem_.has_incumbent = whole.has_incumbent;
     problem_.pool_spare = spare.accelerators;
     problem_.site_kw = spare.kilowatts;
     problem_.arc_spare_gbps = spare.arc_gbps;
@@ -43,11 +42,28 @@ class Alone {
       candidate.pinned = std::min(candidate.pinned, candidate.replicas_max);
       candidate.guide_eur_per_hour = whole.candidates[candidates_[c]].guide_eur_per_hour;
       candidate.doubt = whole.candidates[candidates_[c]].doubt;
+      candidate.incumbent = whole.candidates[candidates_[c]].incumbent;
     }
-    for (size_t i = 0; i < demands_.size(); ++i) problem_.demands[i].precedence = whole.demands[demands_[i]].precedence;
+    for (size_t i = 0; i < demands_.size(); ++i) {
+      problem_.demands[i].precedence = whole.demands[demands_[i]].precedence;
+      problem_.demands[i].served_before = whole.demands[demands_[i]].served_before;
+    }
   }
 
   Problem& problem() { return problem_; }
+
+  void price(std::span<const double> prices) {
+    for (Candidate& candidate : problem_.candidates)
+      candidate.replica_eur_per_hour += prices[candidate.pool] * candidate.accelerators +
+                                        prices[problem_.pool_spare.size() + candidate.site] * candidate.worst_kw;
+  }
+
+  // Those that the whole has.
+  void add_options(const Problem& whole) {
+    for (uint32_t i = 0; i < demands_.size(); ++i)
+      for (const uint32_t o : whole.demands[demands_[i]].options)
+        problem_.add_option(i, position(candidates_, whole.options[o].candidate));
+  }
 
   // The option as the whole would have it.
   void set_fractions(const Problem& whole, const Bound& bound, Option& option) const {
@@ -57,20 +73,20 @@ class Alone {
     bound.set_fractions(of_whole);
     option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
     option.replicas_in_fractions = of_whole.replicas_in_fractions;
+    const double price = problem_.candidates[option.candidate].replica_eur_per_hour -
+                         whole.candidates[of_whole.candidate].replica_eur_per_hour;
+    option.fractional_eur_per_hour += option.replicas_in_fractions * price;
   }
 
   // Shares of the whole's, as of this problem.
   std::vector<ServedShare> own(std::vector<ServedShare> shares) const {
-    const auto position = [](const std::vector<uint32_t>& all, uint32_t one) {
-      return static_cast<uint32_t>(std::ranges::lower_bound(all, one) - all.begin());
-    };
     for (ServedShare& share : shares)
       share = {position(demands_, share.demand), position(candidates_, share.candidate), share.share};
     return shares;
   }
 
   PlannedAlone planned(const Search& search) const {
-    PlannedAlone planned{{}, search.objective(), search.iterations()};
+    PlannedAlone planned{{}, search.objective(), search.taken_by(model_), search.iterations()};
     for (uint32_t i = 0; i < demands_.size(); ++i)
       for (const Member& member : search.placement(i).members)
         planned.shares.push_back({demands_[i], candidates_[problem_.options[member.option].candidate], member.share});
@@ -78,6 +94,11 @@ class Alone {
   }
 
  private:
+  static uint32_t position(const std::vector<uint32_t>& all, uint32_t one) {
+    return static_cast<uint32_t>(std::ranges::lower_bound(all, one) - all.begin());
+  }
+
+  uint32_t model_;
   std::vector<uint32_t> demands_, candidates_;  // of the whole
   grid::Snapshot snapshot_;
   Problem problem_;
@@ -92,7 +113,7 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   problem.add_all_options();
   for (Option& option : problem.options) alone.set_fractions(whole, bound, option);
   const std::vector<ServedShare> met = alone.own(bound.met(model));
-  const size_t plans = starts > 0 ? starts : 1 + std::size(kFirstPlans);
+  const size_t plans = starts > 0 ? starts : 1;
   std::vector<uint32_t> all(problem.demands.size());
   std::iota(all.begin(), all.end(), 0u);
   Search search(problem, seed, iterations * plans, stop);
@@ -101,10 +122,8 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
     search.count(Energy::full_batches);
     if (starts > 0)
       search.construct_at_random();
-    else if (i == 0)
-      search.construct_by_promise();
     else
-      search.construct(kFirstPlans[i - 1].first, kFirstPlans[i - 1].second);
+      search.construct_by_promise();
     if (i == 0 && !met.empty()) {
       search.count(Energy::drawn);
       search.replace(all, met);
@@ -114,6 +133,21 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   }
   search.set_state(*best);
   return alone.planned(search);
+}
+
+PlannedAlone plan_at_prices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
+                            std::span<const double> prices, uint64_t seed, uint64_t iterations,
+                            const std::stop_token& stop) {
+  Alone alone(whole, whole.demands_of(model), model, spare);
+  alone.price(prices);
+  alone.add_options(whole);
+  for (Option& option : alone.problem().options) alone.set_fractions(whole, bound, option);
+  Search search(alone.problem(), seed, iterations, stop);
+  search.construct_by_promise();
+  search.improve_in_turns();
+  PlannedAlone planned = alone.planned(search);
+  planned.eur_per_hour -= std::inner_product(prices.begin(), prices.end(), planned.takes.begin(), 0.0);
+  return planned;
 }
 
 }  // namespace tandem::planner

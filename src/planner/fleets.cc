@@ -46,6 +46,7 @@ class FleetsOfModel {
   }
 
   ProvenByFleets prove(const Prices::Fleets* learnt, const std::stop_token& stop) {
+    stop_ = stop;
     ProvenByFleets proven{{model_, 0, {}}, {}};
     if (!list_fleets()) return proven;
     leave_out_single();
@@ -206,7 +207,8 @@ class FleetsOfModel {
                           .profiles = kinds.profiles,
                           .replicas = of,
                           .spare_eur = spare,
-                          .utilization_max = kUtilizationMax},
+                          .utilization_max = kUtilizationMax,
+                          .stop = stop_},
                          std::min(kRangesOfFleet, ranges_left_), looked, [&](const twin::Split& split) {
                            met_ = placed(kinds, split);
                            return !met_.empty() || ++tries >= kPlacingsMax;
@@ -478,6 +480,7 @@ class FleetsOfModel {
   std::vector<uint8_t> by_;  // into prices_
   std::vector<bool> asked_;  // by fleet: whether it splits
   std::map<std::vector<uint8_t>, Kinds> kinds_;
+  std::stop_token stop_;
   uint32_t ranges_left_ = kRangesOfModel;
   std::vector<ServedShare> met_;
   std::vector<std::vector<double>> prices_;

@@ -12,6 +12,7 @@
 #include "planner/alone.h"
 #include "planner/bound.h"
 #include "planner/explain.h"
+#include "planner/master.h"
 #include "planner/search.h"
 
 namespace tandem::planner {
@@ -30,8 +31,11 @@ constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not 
 constexpr uint32_t kStarts = 3;           // of a model, in each pass over them
 constexpr uint32_t kPasses = 20;          // at most
 constexpr double kWorthPass = 1e-3;       // a pass that gains less of the cost is the last
-constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
+constexpr size_t kModelsSharing = 24;     // what they have, at most: of a nation the others are a tenth of its cost
+constexpr uint32_t kRoundsSharing = 6;    // of prices, and a plan of each model along them
+constexpr uint32_t kNodesSharing = 1'000'000;  // of the choice among those: a tenth of a second
+constexpr size_t kOptionsEach = 24;            // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;         // deployments of its model that join them
 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
@@ -141,9 +145,11 @@ class Making {
   }
 
  private:
-  // A large grid, after its first plan. The climb of its bound costs more than the first improvements gain by it.
+  // A large grid, after its first plan. The climb of its bound costs more than the first improvements gain by it, and
+  // ends higher where the plan is cheap.
   void model_by_model() {
     improve();
+    share_out();
     bound_->climb(kRoundsOfLarge, search_.known(), stop_);
     tell("priced");
     prove_by_fleets();
@@ -154,6 +160,7 @@ class Making {
       const double gap = search_.cost() - bound_->value();
       bound_->climb(kRoundsOfLarge, search_.known(), stop_);
       tell("priced further");
+      share_out();
       each_alone(kStarts);
       prove_by_fleets();
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
@@ -165,7 +172,7 @@ class Making {
     bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
     for (uint32_t m = 0; m < problem_.candidates_of_model.size(); ++m)
-      if (!bound_->met(m).empty()) replace(m, bound_->met(m));
+      if (!bound_->met(m).empty()) replace(problem_.demands_of(m), bound_->met(m));
     if (search_.objective() >= best_->objective) return;
     best_ = search_.state();
     tell("took cheaper fleets");
@@ -309,9 +316,52 @@ class Making {
     tell("searched apart");
   }
 
-  // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
-  // their bound. Where both took the same, what is worth less than it was planned at has another turn after all others.
-  void each_alone(uint32_t starts) {
+  // The models that are planned farthest above their bounds share anew all that they have and what is free.
+  void share_out() {
+    std::vector<uint32_t> models = above_bound();
+    if (models.size() > kModelsSharing) models.resize(kModelsSharing);
+    const Search::Spare spare = search_.spare_beside(models);
+    std::vector<size_t> standing;
+    for (const uint32_t m : models) standing.push_back(master_.add(m, as_it_stands(m)));
+    bool wanted = true;
+    for (uint32_t round = 0; round < kRoundsSharing && wanted && !stop_.stop_requested(); ++round) {
+      if (!master_.solve(models, spare.all())) return;
+      std::vector<PlannedAlone> planned(models.size());
+      for_each_on_two_threads(models.size(), [&](size_t i) {
+        planned[i] = plan_at_prices(problem_, *bound_, models[i], spare, master_.prices(), seed_, iterations_, stop_);
+      });
+      wanted = false;
+      for (size_t i = 0; i < models.size(); ++i) {
+        iterations_apart_ += planned[i].iterations;
+        if (!master_.is_wanted(i, planned[i])) continue;
+        master_.add(models[i], std::move(planned[i]));
+        wanted = true;
+      }
+    }
+    if (!master_.solve(models, spare.all())) return;
+    std::vector<uint32_t> demands;
+    std::vector<ServedShare> shares;
+    for (const size_t k : master_.decide(standing, kNodesSharing)) {
+      if (std::ranges::find(standing, k) != standing.end()) continue;
+      const auto& [model, planned] = master_.column(k);
+      std::ranges::copy(problem_.demands_of(model), std::back_inserter(demands));
+      std::ranges::copy(planned.shares, std::back_inserter(shares));
+    }
+    replace(std::move(demands), shares);
+    if (search_.objective() < best_->objective) best_ = search_.state();
+    tell("shared out among models");
+  }
+
+  PlannedAlone as_it_stands(uint32_t model) const {
+    PlannedAlone planned{{}, search_.spent_on(model), search_.taken_by(model)};
+    for (const uint32_t d : problem_.demands_of(model))
+      for (const Member& member : search_.placement(d).members)
+        planned.shares.push_back({d, problem_.options[member.option].candidate, member.share});
+    return planned;
+  }
+
+  // The models that are worth planning again, those first that are planned farthest above their bounds.
+  std::vector<uint32_t> above_bound() const {
     const Known known = search_.known();
     std::vector<double> spent(problem_.candidates_of_model.size(), 0);
     for (uint32_t d = 0; d < problem_.demands.size(); ++d)
@@ -321,13 +371,21 @@ class Making {
     for (uint32_t m = 0; m < spent.size(); ++m)
       if (above(m) > kWorthPlanning * spent[m]) models.push_back(m);
     std::ranges::stable_sort(models, std::greater(), above);
+    return models;
+  }
+
+  // Each model anew by itself, two at a time in what all others leave, those first that are planned farthest above
+  // their bound. Where both took the same, what is worth less than it was planned at has another turn after all others.
+  void each_alone(uint32_t starts) {
+    std::vector<uint32_t> models = above_bound();
     const size_t first_turns = models.size();
     for (size_t i = 0; i < models.size() && !stop_.stop_requested(); i += 2) {
       const size_t both = std::min<size_t>(2, models.size() - i);
       std::array<PlannedAlone, 2> planned;
       for_each_on_two_threads(both, [&](size_t k) {
         const uint32_t m = models[i + k];
-        planned[k] = plan_alone(problem_, *bound_, m, search_.spare_beside(m), seed_ + k, starts, iterations_, stop_);
+        planned[k] =
+            plan_alone(problem_, *bound_, m, search_.spare_beside({&m, 1}), seed_ + k, starts, iterations_, stop_);
       });
       seed_ += both;
       for (size_t k = 0; k < both; ++k)
@@ -341,15 +399,15 @@ class Making {
   bool take_planned(uint32_t model, const PlannedAlone& planned) {
     iterations_apart_ += planned.iterations;
     const double before = search_.objective(), hoped = search_.spent_on(model) - planned.eur_per_hour;
-    replace(model, planned.shares);
+    replace(problem_.demands_of(model), planned.shares);
     return hoped - (before - search_.objective()) <= kWorthPass * planned.eur_per_hour;
   }
 
   // Where that is better.
-  void replace(uint32_t model, const std::vector<ServedShare>& shares) {
+  void replace(std::vector<uint32_t> demands, const std::vector<ServedShare>& shares) {
     for (const ServedShare& share : shares)
       if (problem_.add_option(share.demand, share.candidate)) bound_->set_fractions(problem_.options.back());
-    search_.replace(problem_.demands_of(model), shares);
+    search_.replace(std::move(demands), shares);
   }
 
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
@@ -432,6 +490,7 @@ class Making {
   uint64_t seed_;
   std::optional<Bound> bound_;
   Search search_;
+  Master master_;  // of all plans of models met
   bool mended_ = false;
   std::optional<Search::State> best_;
 };

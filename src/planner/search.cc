@@ -416,19 +416,37 @@ bool Search::join(uint32_t c, const std::vector<Member>& members) {
   return links_hold(members);
 }
 
-Search::Spare Search::spare_beside(uint32_t model) const {
+std::vector<double> Search::Spare::all() const {
+  std::vector<double> all(accelerators.begin(), accelerators.end());
+  all.insert(all.end(), kilowatts.begin(), kilowatts.end());
+  return all;
+}
+
+std::vector<double> Search::taken_by(uint32_t model) const {
+  std::vector<double> taken(pool_used_.size() + site_kw_used_.size(), 0);
+  for (const uint32_t c : problem_.candidates_of_model[model]) {
+    const Candidate& candidate = problem_.candidates[c];
+    taken[candidate.pool] += deployed_[c].fit.replicas * candidate.accelerators;
+    taken[pool_used_.size() + candidate.site] += deployed_[c].fit.replicas * candidate.worst_kw;
+  }
+  return taken;
+}
+
+Search::Spare Search::spare_beside(std::span<const uint32_t> models) const {
   Spare spare{problem_.pool_spare, problem_.site_kw, problem_.arc_spare_gbps};
   for (size_t p = 0; p < pool_used_.size(); ++p) spare.accelerators[p] -= pool_used_[p];
   for (size_t i = 0; i < site_kw_used_.size(); ++i) spare.kilowatts[i] -= site_kw_used_[i];
   for (size_t a = 0; a < spare.arc_gbps.size(); ++a) spare.arc_gbps[a] -= arc_gbps_[a];  // rows of restoration aside
-  for (const uint32_t c : problem_.candidates_of_model[model]) {
-    const Candidate& candidate = problem_.candidates[c];
-    spare.accelerators[candidate.pool] += deployed_[c].fit.replicas * candidate.accelerators;
-    spare.kilowatts[candidate.site] += deployed_[c].fit.replicas * candidate.worst_kw;
-    for (const Member& member : deployed_[c].members) {
-      const DemandRow& demand = problem_.demands[problem_.options[member.option].demand];
-      for (const ArcUse& use : problem_.base_arc_uses(demand, candidate.pool))
-        spare.arc_gbps[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * member.share / kWhole;
+  for (const uint32_t model : models) {
+    for (const uint32_t c : problem_.candidates_of_model[model]) {
+      const Candidate& candidate = problem_.candidates[c];
+      spare.accelerators[candidate.pool] += deployed_[c].fit.replicas * candidate.accelerators;
+      spare.kilowatts[candidate.site] += deployed_[c].fit.replicas * candidate.worst_kw;
+      for (const Member& member : deployed_[c].members) {
+        const DemandRow& demand = problem_.demands[problem_.options[member.option].demand];
+        for (const ArcUse& use : problem_.base_arc_uses(demand, candidate.pool))
+          spare.arc_gbps[use.arc] += (demand.up_gbps * use.up + demand.back_gbps * use.back) * member.share / kWhole;
+      }
     }
   }
   return spare;

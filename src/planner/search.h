@@ -93,12 +93,14 @@ class Search {
   // The demands of those deployments, and what is left out of others they could serve, decided anew as a program of
   // their own (few.h), within that many nodes. True when the plan is better for it.
   bool decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max);
-  // What is left of everything, were a model not there.
+  // What is left of everything, were some models not there.
   struct Spare {
     std::vector<uint32_t> accelerators;
     std::vector<double> kilowatts, arc_gbps;
+    std::vector<double> all() const;  // accelerators of each pool, then kilowatts of each site
   };
-  Spare spare_beside(uint32_t model) const;
+  Spare spare_beside(std::span<const uint32_t> models) const;
+  std::vector<double> taken_by(uint32_t model) const;  // as Spare::all
   // Those demands, each once, go where the shares say, and what finds no room there elsewhere, where the plan is better
   // for it; a share without an option does not count. True when it is.
   bool replace(std::vector<uint32_t> demands, const std::vector<ServedShare>& shares);

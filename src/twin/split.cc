@@ -118,7 +118,7 @@ class Splitting {
 
   // False when there is enough, or no more is looked at.
   bool search(Range range) {
-    if (ranges_left_ == 0) return false;
+    if (ranges_left_ == 0 || fleet_.stop.stop_requested()) return false;
     --ranges_left_;
     if (!tighten(range)) return true;
     for (size_t j = 0; j < deployed_.size(); ++j)

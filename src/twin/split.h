@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,7 @@ struct Fleet {
   std::span<const uint32_t> replicas;  // by profile: all of them run
   double spare_eur = 0;                // for dearer places
   double utilization_max = 1;
+  std::stop_token stop = {};  // once it asks, what is not known yet stays so
 };
 
 struct Split {

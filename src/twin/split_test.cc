@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stop_token>
 
 #include "base/random.h"
 
@@ -54,7 +55,8 @@ struct World {
   }
 };
 
-Splits find(const World& world, double rejectable = 0, Split* found = nullptr, uint32_t ranges_max = kRanges) {
+Splits find(const World& world, double rejectable = 0, Split* found = nullptr, uint32_t ranges_max = kRanges,
+            const std::stop_token& stop = {}) {
   std::vector<SplitKind> kinds;
   for (const Kind& kind : world.kinds) {
     const double all = std::accumulate(kind.demands.rates.begin(), kind.demands.rates.end(), 0.0);
@@ -80,7 +82,7 @@ Splits find(const World& world, double rejectable = 0, Split* found = nullptr, u
     }
   }
   uint32_t ranges = 0;
-  return find_split({kinds, profiles, world.replicas, 0, 0.97}, ranges_max, ranges, [&](const Split& split) {
+  return find_split({kinds, profiles, world.replicas, 0, 0.97, stop}, ranges_max, ranges, [&](const Split& split) {
     if (found != nullptr) *found = split;
     return true;
   });
@@ -170,6 +172,15 @@ TEST(Split, NothingIsRuledOutForWantOfTime) {
   world.scale(0.98 * most);
   for (uint32_t ranges_max = 0; ranges_max < 300; ++ranges_max)
     EXPECT_NE(find(world, 0, nullptr, ranges_max), Splits::none) << ranges_max;
+}
+
+TEST(Split, NothingIsRuledOutOnceItIsToStop) {
+  World world{{slower_by(1)}, {1}, {2}, {2}, {kind_of(100, 80, 500, 40, 1), kind_of(60, 50, 700, 60, 1)}};
+  world.scale(64);
+  ASSERT_EQ(find(world), Splits::none);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(find(world, 0, nullptr, kRanges, stop.get_token()), Splits::unknown);
 }
 
 World drawn(Random& random) {

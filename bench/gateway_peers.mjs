@@ -27,7 +27,8 @@ if (missing.length > 0) {
   process.exit(0);
 }
 
-const profiles = process.env.PROFILES ?? folder;
+const profiles = process.env.PROFILES ?? path.join(folder, 'profiles');
+mkdirSync(profiles, { recursive: true });
 const counted = (name) => what !== 'instructions' ? []
   : ['valgrind', '-q', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${profiles}/${name}`];
 

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "gateway/gateway_core.h"
 #include "gateway/test_world.h"
 
@@ -254,17 +256,16 @@ TEST(GatewaySilence, WhereAllAreSlowNoneIsIll) {
                   HealthOptions{.failures_to_eject = 1'000, .failures_of_32_to_eject = 33});
   for (const char* name : {"a", "b", "far"}) world.engine(name).behaviour = Behaviour::takes_turns;
   const int rounds = 5;
-  for (int i = 1; i <= rounds; ++i) {  // far and b are left, a has nobody after it
-    Reply reply;
-    world.start(chat(kStreamBody), reply);
+  std::array<Reply, rounds + 1> replies;  // which come when they come
+  for (int i = 1; i <= rounds; ++i) {     // far and b are left, a has nobody after it
+    world.start(chat(kStreamBody), replies[i - 1]);
     world.wait_until([&] { return world.engine("a").requests.size() == static_cast<size_t>(i); });
     pass(world, milliseconds(60));
     world.engine("a").turns = i;
     world.wait_until([&] { return world.records.all.size() == static_cast<size_t>(i); });
     EXPECT_EQ(world.last().deployment, "a");
   }
-  Reply reply;
-  world.start(chat(kStreamBody), reply);
+  world.start(chat(kStreamBody), replies[rounds]);
   pass(world, milliseconds(50));  // longer than it was waited for at first
   world.engine("far").turns = rounds + 1;
   world.wait_until([&] { return world.records.all.size() == rounds + 1; });

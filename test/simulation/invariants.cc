@@ -10,11 +10,12 @@
 namespace tandem::simulation {
 namespace {
 
-// A request may replace a pending one only when that is overdue; the core waits this long.
+// A request may replace a pending one only when that is overdue, or for hours that are over; the core waits this long.
 constexpr Duration kPlanOverdue = seconds(60);
 
-std::optional<planner::DayPeriod> hours_of(const v1::Plan& plan) {
-  return plan.has_hours() ? std::optional(planner::period_of(plan.hours())) : std::nullopt;
+template <class Message>  // a plan, or a request for one
+std::optional<planner::DayPeriod> hours_of(const Message& message) {
+  return message.has_hours() ? std::optional(planner::period_of(message.hours())) : std::nullopt;
 }
 
 }  // namespace
@@ -71,7 +72,8 @@ Broken Witness::follow_event(const log::Event& event, log::Offset offset, Instan
   switch (event.body_case()) {
     case log::Event::kPlanRequested:
       ++plans_.requested;
-      if (state_.pending && !state_.pending->anew && at - state_.pending->requested_at < kPlanOverdue)
+      if (state_.pending && !state_.pending->anew && state_.pending->hours == hours_of(event.plan_requested()) &&
+          at - state_.pending->requested_at < kPlanOverdue)
         broken = fmt::format("two plans are pending at {}", offset);
       break;
     case log::Event::kPlanAccepted:

@@ -58,9 +58,11 @@ class TestCore final : public CorePort {
     published_ = std::move(next);
   }
 
-  void await_plan(std::string plan_id) {
+  void await_plan(std::string plan_id, uint32_t periods_max = 0) {
     auto next = std::make_shared<Published>(*published_);
-    next->state.pending.emplace().plan_id = std::move(plan_id);
+    control::PendingPlan& pending = next->state.pending.emplace();
+    pending.plan_id = std::move(plan_id);
+    pending.periods_max = periods_max;
     published_ = std::move(next);
   }
 
@@ -100,6 +102,9 @@ TEST(Api, BeforeTheFirstPlanItIsSaidThatOneIsMade) {
   EXPECT_TRUE(before.json["replanning"].is_null());
   surface.core.await_plan("plan-9");
   EXPECT_EQ(surface.ask("GET", "/api/v1/plan").json["replanning"].text(), "plan-9");
+  surface.core.await_plan("plan-10", 6);
+  EXPECT_TRUE(surface.ask("GET", "/api/v1/plan").json["replanning"].is_null()) << "a schedule is made";
+  EXPECT_EQ(surface.ask("GET", "/api/v1/schedule").json["replanning"].text(), "plan-10");
 }
 
 TEST(Api, WhatIsNotThereIsNotFound) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "api/branch_verdict.h"
 #include "api/sequenced_core.h"
 #include "planner/planner.h"
 
@@ -158,6 +159,39 @@ TEST(BranchApi, AVerdictOnABranchOfABranchIsAgainstItsParent) {
   EXPECT_EQ(verdict.json["parent"].text(), "b1") << verdict.text;
   EXPECT_EQ(verdict.json["broken"].integer(), 0);
   EXPECT_EQ(verdict.json["promises_kept"], verdict.json["promises_kept_before"]);
+}
+
+// At night nothing is promised and so nothing is broken: what counts is the day that comes.
+TEST(BranchApi, AVerdictIsOfTheHoursInWhichTheBranchBreaksMost) {
+  Inventory inventory(3);
+  accept_a_plan(inventory);
+  EXPECT_EQ(inventory.ask("POST", "/api/v1/branches", kNew).status, 201);
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(inventory
+                  .ask("POST", "/api/v1/branches/b1/edits",
+                       fmt::format(R"({{"items":[{{"kind":"node","id":"{}","attributes":{{"state":"down"}}}}]}})",
+                                   test_support::node_id(i)))
+                  .status,
+              200);
+  Published published = *inventory.core->published();
+  auto schedule = std::make_shared<v1::Schedule>();
+  *schedule->add_periods()->mutable_plan() = *published.state.plan;
+  *schedule->add_periods()->mutable_plan() = *published.state.plan;
+  v1::Plan& day = *schedule->mutable_periods(0)->mutable_plan();
+  v1::Plan& night = *schedule->mutable_periods(1)->mutable_plan();
+  *day.mutable_hours() = planner::to_message({8, 12});
+  *night.mutable_hours() = planner::to_message({20, 12});
+  for (v1::DemandPlan& row : *night.mutable_demands()) {
+    row.clear_splits();
+    row.set_rejected(1);
+  }
+  published.state.plan = std::make_shared<v1::Plan>(night);
+  published.state.schedule = schedule;
+  const auto verdict = branch_verdict(published, *published.state.branches.find("b1"));
+  ASSERT_TRUE(verdict) << to_string(verdict.error());
+  EXPECT_GT((*verdict)["broken"].integer(), 0);
+  EXPECT_EQ((*verdict)["hours"]["from_hour"].integer(), 8);
+  EXPECT_EQ((*verdict)["hours"]["to_hour"].integer(), 20);
 }
 
 }  // namespace

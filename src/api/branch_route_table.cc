@@ -38,11 +38,12 @@ constexpr std::string_view kConflicts =
 constexpr std::string_view kVerdict =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"branch":{"type":"string"},
     "parent":{"type":["string","null"]},"plan_id":{"type":["string","null"],"description":"the plan in force; null: none is, and nothing is promised"},
+    "hours":{"$ref":"#/components/schemas/Hours"},
     "promises_kept":{"type":"integer","description":"with the branch"},"promises_kept_before":{"type":"integer","description":"without it"},
     "broken":{"type":"integer"},"mended":{"type":"integer"},"promises_broken":{"type":"array","maxItems":200,"items":{"$ref":"#/components/schemas/Hurt"}},
     "promises_mended":{"type":"array","maxItems":200,"items":{"$ref":"#/components/schemas/Hurt"}},
     "unplanned":{"type":"integer","description":"demands of the branch that no plan has seen"},"unplanned_demands":{"type":"array","maxItems":200,"items":{"type":"string"}},
-    "worst_link":{"$ref":"#/components/schemas/FullLink"},"worst_link_before":{"$ref":"#/components/schemas/FullLink"},"cost_eur_per_hour":{"type":"number","description":"of the plan in force"},
+    "worst_link":{"$ref":"#/components/schemas/FullLink"},"worst_link_before":{"$ref":"#/components/schemas/FullLink"},"cost_eur_per_hour":{"type":"number","description":"of the plan of these hours"},
     "cost_eur_per_hour_delta":{"type":"number","description":"transport, load-dependent energy and penalties"}}})";
 constexpr std::string_view kGone =
     R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},"name":{"type":"string"}}})";
@@ -66,7 +67,7 @@ constexpr std::array kBranchRoutes{
           "limit", "", kConflicts},
     Route{Operation::get_branch_verdict, "GET", "/api/v1/branches/{name}/verdict",
           "What the twin predicts if the branch were merged now and nothing planned anew: promises broken and mended, "
-          "the fullest link, the cost.",
+          "the fullest link, the cost; where the day is planned in periods, at the hours in which it breaks most.",
           "", "", kVerdict},
     Route{Operation::merge_branch, "POST", "/api/v1/branches/{name}/merge",
           "Takes all edits into the parent at once. Refused with 409, naming what stands in the way, and then nothing "

@@ -26,6 +26,23 @@ Json worst_link_of(const planner::Verdict& verdict) {
   return Json::Object{{"id", verdict.worst_link}, {"utilization", verdict.worst_utilization}};
 }
 
+// What becomes of one plan: of that in force, or of one that the schedule has for other hours.
+struct Compared {
+  const v1::Plan* plan = nullptr;
+  planner::Verdict there, back;  // what it mends is broken on the way back
+  std::set<std::string> not_planned, not_planned_before;
+};
+
+Compared compare(const v1::Plan& plan, const GridPointer& whole_day, const GridPointer& merged) {
+  const GridPointer before = planner::grid_of_plan(whole_day, &plan), after = planner::grid_of_plan(merged, &plan);
+  return {&plan, planner::compare(*before, plan, *after), planner::compare(*after, plan, *before),
+          unplanned(*after, plan), unplanned(*before, plan)};
+}
+
+bool is_for_the_hours_of(const v1::Plan& plan, const v1::Plan& other) {
+  return plan.has_hours() && planner::period_of(plan.hours()) == planner::period_of(other.hours());
+}
+
 template <class Rows, class Make>
 Json first_of(const Rows& rows, Make make) {
   Json::Array first;
@@ -47,13 +64,18 @@ Result<Json> branch_verdict(const Published& published, const inventory::Branch&
                       {"parent", branch.parent.empty() ? Json() : Json(branch.parent)},
                       {"plan_id", state.plan ? Json(state.plan->id()) : Json()}};
   if (!state.plan) return Json(std::move(answer));
-  const v1::Plan& plan = *state.plan;
-  const auto planned = [&](GridPointer grid) { return planner::grid_of_plan(std::move(grid), &plan); };
-  const GridPointer before = planned(branch.parent.empty() ? state.grid : inventory::project(*parent, {}, nullptr));
-  const GridPointer after = planned(inventory::project(inventory::try_merge(branch, *parent, 1).merged, {}, nullptr));
-  const planner::Verdict there = planner::compare(*before, plan, *after);
-  const planner::Verdict back = planner::compare(*after, plan, *before);  // what it mends is broken on the way back
-  const std::set<std::string> not_planned = unplanned(*after, plan), not_planned_before = unplanned(*before, plan);
+  const GridPointer before = branch.parent.empty() ? state.grid : inventory::project(*parent, {}, nullptr);
+  const GridPointer after = inventory::project(inventory::try_merge(branch, *parent, 1).merged, {}, nullptr);
+  Compared worst = compare(*state.plan, before, after);
+  if (state.schedule)
+    for (const v1::ScheduledPeriod& period : state.schedule->periods()) {
+      if (is_for_the_hours_of(*state.plan, period.plan())) continue;
+      Compared there = compare(period.plan(), before, after);
+      if (there.there.promises_broken.size() > worst.there.promises_broken.size()) worst = std::move(there);
+    }
+  const auto& [of, there, back, not_planned, not_planned_before] = worst;
+  const v1::Plan& plan = *of;
+  answer["hours"] = hours_json(plan);
   answer["promises_kept"] = uint64_t{there.promises_kept - not_planned.size()};
   answer["promises_kept_before"] = uint64_t{back.promises_kept - not_planned_before.size()};
   answer["broken"] = uint64_t{there.promises_broken.size()};

@@ -16,7 +16,8 @@ constexpr std::string_view kFactsSchema =
       "attributes":{"type":"object","description":"attribute to value; null removes one"}}}}}})";
 constexpr std::string_view kRecorded =
     R"({"type":"object","required":["offset"],"properties":{"offset":{"$ref":"#/components/schemas/Offset"}}})";
-constexpr std::string_view kPreview = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+constexpr std::string_view kPreview = R"({"type":"object","properties":{"hours":{"$ref":"#/components/schemas/Hours"},
+    "offset":{"$ref":"#/components/schemas/Offset"},
     "promises_broken":{"type":"array","items":{"$ref":"#/components/schemas/Hurt"}},"promises_kept":{"type":"integer"},
     "worst_link":{"$ref":"#/components/schemas/FullLink"},"cost_eur_per_hour_delta":{"type":"number"},"way_back":{"type":"string"}}})";
 constexpr std::string_view kGrid = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
@@ -137,7 +138,8 @@ constexpr std::string_view kWhatIfSchema = R"({"type":"object","additionalProper
     "stream":{"type":"boolean","default":false,
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
 constexpr std::string_view kWhatIf =
-    R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+    R"({"type":"object","properties":{"hours":{"$ref":"#/components/schemas/Hours"},
+    "offset":{"$ref":"#/components/schemas/Offset"},
     "promises":{"type":"integer","description":"that are watched"},"traffic":{"type":"object","properties":{"formula":{"type":"string"},
       "flows":{"type":"integer"},"gbps":{"type":"number"}}},"undisturbed":{"$ref":"#/components/schemas/Phase"},
     "fail":{"type":"string","description":"from here on: of a class of failures"},"failures":{"type":"integer","description":"of the class"},
@@ -180,7 +182,8 @@ constexpr std::string_view kReplayBody = R"({"type":"object","additionalProperti
     "seed":{"type":"integer","minimum":0,"default":1,"description":"the same gives the same answer"},
     "stream":{"type":"boolean","default":false,
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
-constexpr std::string_view kReplay = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+constexpr std::string_view kReplay = R"({"type":"object","properties":{"hours":{"$ref":"#/components/schemas/Hours"},
+    "offset":{"$ref":"#/components/schemas/Offset"},
     "verdict":{"type":"string"},"policies":{"type":"array","items":{"type":"object","properties":{"policy":{"type":"string"},
     "seed":{"type":"integer"},"rate_factor":{"type":"number"},"measured_s":{"type":"number","description":"after a warm-up"},
     "simulated_requests":{"type":"integer","description":"with the warm-up's"},
@@ -234,7 +237,8 @@ constexpr std::string_view kTeBody = R"({"type":"object","additionalProperties":
       "description":"of the search, and again of the failures; then what stands, with complete false"},
     "stream":{"type":"boolean","default":false,
       "description":"server-sent events: progress, then one report, the answer without it, or an error"}}})";
-constexpr std::string_view kTe = R"({"type":"object","properties":{"offset":{"$ref":"#/components/schemas/Offset"},
+constexpr std::string_view kTe = R"({"type":"object","properties":{"hours":{"$ref":"#/components/schemas/Hours"},
+    "offset":{"$ref":"#/components/schemas/Offset"},
     "complete":{"type":"boolean"},"mlu":{"type":"number","description":"the fullest link over its capacity, with the policies"},
     "mlu_before":{"type":"number","description":"with shortest paths alone"},
     "bound":{"type":"number","description":"no routing can have less; certificate.prices prove it"},

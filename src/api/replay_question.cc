@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/questions.h"
+#include "api/views.h"
 #include "planner/schedule.h"
 #include "replay/replay.h"
 
@@ -60,8 +61,10 @@ Result<Json> simulate(const Published& published, replay::Options options, const
       replay::compare(*planner::grid_of_plan(state.grid, state.plan.get()), options, policies, state.plan.get()));
   Json::Array list;
   for (const replay::Report& report : reports) list.push_back(replay::to_json_report(report));
-  return Json(Json::Object{
-      {"offset", state.head.last()}, {"policies", std::move(list)}, {"verdict", replay::verdict(reports)}});
+  return Json(Json::Object{{"offset", state.head.last()},
+                           {"hours", state.plan ? hours_json(*state.plan) : Json()},
+                           {"policies", std::move(list)},
+                           {"verdict", replay::verdict(reports)}});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "api/questions.h"
+#include "api/views.h"
 #include "planner/planner.h"
 #include "planner/schedule.h"
 #include "planner/whatif.h"
@@ -217,6 +218,7 @@ Result<Json> engineer(const Published& published, const Engineering& asked, Desk
   const te::Solution solution = te::optimise_within_promises(problem, search, task.over);
   Json::Object answer = te::to_json(problem, solution).object();
   answer["offset"] = state.head.last();
+  answer["hours"] = hours_json(plan);
   answer["complete"] = !solution.stopped;
   answer["warnings"] = std::move(warnings);
   answer["routers"] = routers_json(grid);

@@ -226,13 +226,16 @@ std::shared_ptr<const grid::Snapshot> planned_grid(const Published& published) {
   return planner::grid_of_plan(published.state.grid, published.state.plan.get());
 }
 
+Json::Object hours_object(const v1::PlannedHours& hours) {
+  return {{"from_hour", hours.from_hour()}, {"to_hour", planner::period_of(hours).to_hour()}, {"hours", hours.hours()}};
+}
+
 Json::Object period_json(const v1::Schedule& schedule, const control::PeriodAt& at) {
   const v1::PlannedHours& hours = schedule.periods(at.period).plan().hours();
-  return {{"from_hour", hours.from_hour()},
-          {"to_hour", (hours.from_hour() + hours.hours() - 1) % planner::kPeriodsMax + 1},
-          {"hours", hours.hours()},
-          {"begins_at", format_rfc3339(at.begins_at)},
-          {"ends_at", format_rfc3339(at.ends_at)}};
+  Json::Object view = hours_object(hours);
+  view["begins_at"] = format_rfc3339(at.begins_at);
+  view["ends_at"] = format_rfc3339(at.ends_at);
+  return view;
 }
 
 // Which period it is, and which comes next; null without a schedule.
@@ -261,6 +264,8 @@ Json turn_json(const control::State& state, Instant now) {
 
 }  // namespace
 
+Json hours_json(const v1::Plan& plan) { return plan.has_hours() ? Json(hours_object(plan.hours())) : Json(); }
+
 Json schedule_view(const Published& published, Instant now) {
   const control::State& state = published.state;
   Json::Object view{{"schedule_id", nullptr}, {"periods", Json::Array{}}};
@@ -284,7 +289,8 @@ Json plan_view(const Published& published, Instant now) {
   }
   view["offset"] = published.state.head.last();
   view["schedule"] = turn_json(published.state, now);
-  if (published.state.pending) view["replanning"] = published.state.pending->plan_id;
+  if (published.state.pending && !published.state.pending->is_schedule())
+    view["replanning"] = published.state.pending->plan_id;
   return view;
 }
 
@@ -306,7 +312,10 @@ Result<Json> state_preview(const Published& published, Thing thing, std::string_
     after = with_site(grid, index, std::move(site), grid.offset);
   }
   Json::Object view;
-  if (published.state.plan) view = verdict_json(planner::compare(grid, *published.state.plan, after)).object();
+  if (published.state.plan) {
+    view = verdict_json(planner::compare(grid, *published.state.plan, after)).object();
+    view["hours"] = hours_json(*published.state.plan);
+  }
   view["offset"] = published.state.head.last();
   if (state == grid::State::down)
     view["way_back"] = thing == Thing::link ? "Restore the link." : "Power the site up again.";

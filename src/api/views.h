@@ -24,6 +24,8 @@ Result<Json> state_preview(const Published& published, Thing thing, std::string_
 
 // A promise that was kept and is not any more: {demand, tenant, region, model, reason, fraction}.
 Json broken_json(const planner::Verdict::Broken& promise);
+// The hours that are spoken of where a plan is: its own; null where it is for any.
+Json hours_json(const v1::Plan& plan);
 
 // Every kind there is, or the one. Errors: not_found.
 Result<Json> ontology_view(std::string_view kind);

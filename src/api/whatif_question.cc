@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "api/questions.h"
+#include "api/views.h"
 #include "planner/schedule.h"
 #include "planner/whatif.h"
 
@@ -104,6 +105,7 @@ Result<Json> sweep(const Published& published, const Sweep& asked, DeskTask& tas
   Json::Object answer = report.object();
   answer["offset"] = published.state.head.last();  // the plan's and not the grid's alone
   answer["fail"] = asked.fail;
+  answer["hours"] = hours_json(*published.state.plan);
   return Json(std::move(answer));
 }
 
@@ -113,6 +115,7 @@ Result<Json> fail_together(const Published& published, const planner::Scenario& 
   TANDEM_ASSIGN(const Json report, planner::fail_together(*planned, *state.plan, scenario, task.left));
   Json::Object answer = report.object();
   answer["offset"] = state.head.last();
+  answer["hours"] = hours_json(*state.plan);
   return Json(std::move(answer));
 }
 

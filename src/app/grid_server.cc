@@ -421,11 +421,12 @@ void RunningGrid::power_sites(const grid::Snapshot& grid) {
 void RunningGrid::before_publish(const control::State& state) {
   power_sites(*state.grid);
   if (!state.plan) return;
-  // Make before break: what ran goes on until the table that sends it nothing is published.
+  // Make before break: what ran goes on until the table that sends it nothing is published, and what is new starts
+  // beside it where there is room, else right after.
   const auto grid = planner::grid_of_plan(state.grid, state.plan.get());
   const v1::Plan wanted = running_plan(state, *grid);
   is_handing_over_ = running_.has_value();
-  run_engines(*grid, running_ ? planner::with_replicas_of(*grid, wanted, *running_) : wanted);
+  run_engines(*grid, running_ ? planner::with_replicas_of(*grid, *running_, wanted) : wanted);
   running_ = wanted;
 }
 

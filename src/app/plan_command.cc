@@ -90,12 +90,11 @@ void print_schedule(const planner::Schedule& schedule, const grid::Snapshot& gri
   TextTable table(
       {{"FROM"}, {"TO"}, {"HOURS"}, {"REPLICAS"}, {"MOVES"}, {"EUR/H"}, {"NO LESS"}, {"KW"}, {"NOT SERVED"}});
   for (const planner::PlannedPeriod& planned : schedule.periods) {
-    const auto [from, hours] = planned.period;
     uint32_t replicas = 0;
     for (const v1::PlannedDeployment& d : planned.plan.deployments()) replicas += d.replicas();
     table.add(
-        {fmt::format("{}:00", from), fmt::format("{}:00", (from + hours - 1) % planner::kPeriodsMax + 1),
-         std::to_string(hours), std::to_string(replicas), std::to_string(planned.moves),
+        {fmt::format("{}:00", planned.period.from_hour), fmt::format("{}:00", planned.period.to_hour()),
+         std::to_string(planned.period.hours), std::to_string(replicas), std::to_string(planned.moves),
          fmt::format("{:.2f}", planned.plan.cost_eur_per_hour()),
          fmt::format("{:.2f}", planned.plan.bound_eur_per_hour()), fmt::format("{:.2f}", planned.power_kw),
          fmt::format("{:.2f}%", 100 * rejected_fraction(planner::grid_of_hours(grid, planned.period), planned.plan))});

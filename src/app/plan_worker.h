@@ -16,8 +16,9 @@ namespace tandem::app {
 
 class PlanWorker {
  public:
-  // `done` is called on the worker's thread with the event that each job which was not overtaken brings back.
-  PlanWorker(const Clock& clock, std::function<void(log::Event)> done);
+  // `done` is called on the worker's thread with the event that each job which was not overtaken brings back. It has at
+  // most so many bytes, with what its acceptance adds: a schedule has fewer periods then, and a plan has failed.
+  PlanWorker(const Clock& clock, std::function<void(log::Event)> done, size_t event_bytes_max = log::kEventBytesMax);
   ~PlanWorker();
 
   void want(const control::PendingPlan& wanted, control::JobInput input);
@@ -32,6 +33,7 @@ class PlanWorker {
 
   const Clock& clock_;
   std::function<void(log::Event)> done_;
+  const size_t event_bytes_max_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::optional<Job> next_;

@@ -99,7 +99,7 @@ struct PlanningOptions {
 // a draft, after it was quiet for kQuiet, after a quick plan was rejected that would be the same again, and at the
 // latest kPostponedMax after plans began to be quick. Until then such a search gives way to changes.
 // Where demand or radio reserve changes over the day a schedule is asked for when the plan in force is whole and was so
-// for kQuiet; it gives way to any change, and is made again once the grid is quiet after one.
+// for kQuiet; it gives way to any change, and once the grid is quiet after one it is made again, in place of the search.
 inline constexpr Duration kQuiet = seconds(30);         // a burst of alarms is over by then
 inline constexpr Duration kPostponedMax = minutes(10);  // changes then wait for the search: of a nation a minute or two
 std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options);
@@ -115,7 +115,7 @@ PeriodAt period_after(const v1::Schedule& schedule, const PeriodAt& at);  // the
 
 // What the clock brings about, in a state whose `grid` is fresh where `is_turning`: the period begins that the schedule
 // has now, where the grid bears its plan, else a plan for its hours is asked for, made from that; before it, by its
-// lead, what it adds is started.
+// lead, what it adds is started, and no longer where the clock was set back. `due` only then, if nothing is.
 bool is_turning(const State& state, Instant clock);
 std::vector<log::Event> turn(const State& state, Now now, const PlanningOptions& options);
 

@@ -577,6 +577,39 @@ TEST(Schedules, FollowTheClockWhereverItIsSet) {
   }
 }
 
+TEST(Schedules, WhatIsPreparedIsNotWhereTheClockIsSetBack) {
+  DailyWorld world;
+  world.schedule_the_day();
+  world.set_clock(hours(7) - seconds(20));
+  ASSERT_EQ(world.core->state().preparing, kDay);
+  world.set_clock(hours(5));
+  EXPECT_FALSE(world.core->state().preparing);
+  EXPECT_EQ(world.hours_in_force(), kNight);
+  const log::Offset head = world.core->state().head.last();
+  world.pass(hours(1));
+  EXPECT_EQ(world.core->state().head.last(), head) << "said once";
+}
+
+TEST(Schedules, AChangeAtAPeriodsBeginDoesNotHoldItUp) {
+  DailyWorld world;
+  world.schedule_the_day();
+  world.now = Instant{0} + hours(24 * 20'000 + 7);
+  ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 19}})}));
+  EXPECT_FALSE(world.core->state().pending) << "what the schedule has for these hours may stand";
+  world.pass(milliseconds(100));
+  EXPECT_EQ(world.hours_in_force(), kDay);
+  world.pass(milliseconds(100));
+  EXPECT_EQ(world.pending().hours, kDay) << "and takes the change in";
+}
+
+TEST(Schedules, NothingIsAskedForWhereThereIsNothingToPlan) {
+  DailyWorld world;
+  world.schedule_the_day();
+  ASSERT_TRUE(world.submit({retraction("pool", "a-gpu")}));
+  world.set_clock(hours(12));
+  EXPECT_FALSE(world.core->state().pending);
+}
+
 TEST(Schedules, GoOnInTheMiddleOfADayAfterARestart) {
   DailyWorld world;
   world.schedule_the_day();
@@ -601,19 +634,17 @@ TEST(Schedules, AChangeMendsThePeriodAndThenTheRestOfTheDay) {
   EXPECT_EQ(world.hours_in_force(), kNight);
   EXPECT_TRUE(world.plan().mended());
   world.pass(kQuiet);
-  EXPECT_TRUE(world.pending().anew && world.pending().hours == kNight) << world.pending().reason;
-  world.propose_job();
-  world.pass(kQuiet);
-  ASSERT_TRUE(world.pending().is_schedule()) << world.pending().reason;
+  ASSERT_TRUE(world.pending().is_schedule()) << "which searches these hours as well; " << world.pending().reason;
   ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 20}})}));
   EXPECT_FALSE(world.pending().is_schedule()) << "a change does not wait for it";
   world.propose_job();
   world.pass(kQuiet);
   world.propose_job();
-  world.pass(kQuiet);
-  world.propose_job();
   EXPECT_NE(world.schedule().id(), before);
   EXPECT_FALSE(world.core->state().schedule_stale);
+  world.pass(milliseconds(100));
+  EXPECT_EQ(world.hours_in_force(), kNight);
+  EXPECT_FALSE(world.core->state().unsearched_since);
   world.pass(hours(3));
   EXPECT_FALSE(world.core->state().pending) << "not again until something changes";
 }
@@ -667,10 +698,8 @@ TEST(Schedules, APeriodBeginsWhileAScheduleIsMade) {
   DailyWorld world;
   world.schedule_the_day();
   ASSERT_TRUE(world.submit({fact("demand", "d", {{"rate_per_s", 19}})}));
-  for (int i = 0; i < 2; ++i) {
-    world.propose_job();
-    world.pass(kQuiet);
-  }
+  world.propose_job();
+  world.pass(kQuiet);
   const log::Event made = world.proposal_of_job();
   ASSERT_TRUE(made.has_schedule_proposed());
   world.set_clock(hours(7));
@@ -727,6 +756,39 @@ TEST(Schedules, AreNotAskedForWhereAllHoursShallBeOnePlan) {
   world.propose_job();
   EXPECT_FALSE(world.core->state().schedule);
   EXPECT_FALSE(world.plan().has_hours());
+}
+
+TEST(Schedules, AfterARestartHaveNoMorePeriodsThanAreWanted) {
+  DailyWorld world;
+  world.core = std::move(*Core::open(world.log, nullptr, {.planning = {.periods_max = 0}}));
+  ASSERT_TRUE(world.pending().is_schedule());
+  world.pass(seconds(1));
+  EXPECT_FALSE(world.pending().is_schedule()) << "none is";
+
+  DailyWorld other;
+  log::Event made = other.proposal_of_job();
+  v1::Schedule& schedule = *made.mutable_schedule_proposed()->mutable_schedule();
+  v1::ScheduledPeriod later = schedule.periods(1);  // the night in two
+  ASSERT_EQ(planner::period_of(later.plan().hours()), kNight);
+  schedule.mutable_periods(1)->mutable_plan()->mutable_hours()->set_hours(5);
+  later.mutable_plan()->mutable_hours()->set_from_hour(0);
+  later.mutable_plan()->mutable_hours()->set_hours(7);
+  v1::Schedule three = schedule;
+  three.clear_periods();
+  *three.add_periods() = later;
+  *three.add_periods() = schedule.periods(0);
+  *three.add_periods() = schedule.periods(1);
+  schedule = three;
+  ASSERT_TRUE(other.submit({made}));
+  ASSERT_EQ(other.schedule().periods_size(), 3);
+  other.core = std::move(*Core::open(other.log, nullptr, {.planning = {.periods_max = 2}}));
+  other.pass(milliseconds(100));
+  other.pass(kQuiet);
+  ASSERT_TRUE(other.pending().is_schedule());
+  other.propose_job();
+  EXPECT_EQ(other.schedule().periods_size(), 2);
+  other.pass(kQuiet);
+  EXPECT_FALSE(other.core->state().pending);
 }
 
 TEST(Core, TimeOnTheLogNeverGoesBack) {

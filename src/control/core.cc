@@ -238,7 +238,9 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
   Draft draft;
   draft.state = state_;
   const auto flush = [&]() -> Result<void> {
-    for (log::Event& event : due(draft.state, {time_, now}, options_.planning)) draft.take(std::move(event), time_);
+    // At a period's begin the next `tick` says what is wanted: what it has may stand.
+    if (!is_turning(draft.state, now))
+      for (log::Event& event : due(draft.state, {time_, now}, options_.planning)) draft.take(std::move(event), time_);
     return draft.events.empty() ? Result<void>() : begin_append(draft, outcomes.size());
   };
   const auto refuse_rest = [&](const Error& error) {

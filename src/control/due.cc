@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "control/control.h"
+#include "control/request.h"
 
 namespace tandem::control {
 namespace {
@@ -26,14 +26,17 @@ uint32_t periods_of(const grid::Snapshot& grid, uint32_t periods_max) {
 std::optional<Asked> schedule_asked_for(const State& state, Instant now, const PlanningOptions& options) {
   if (!state.plan || !state.grid || now < state.schedule_not_before || now - state.plan_at < kQuiet)
     return std::nullopt;
-  if (state.schedule && !state.schedule_stale && options.periods_max > 1) return std::nullopt;
+  const bool has_too_many =
+      state.schedule && static_cast<uint32_t>(state.schedule->periods_size()) > std::max(1u, options.periods_max);
+  if (state.schedule && !state.schedule_stale && !has_too_many && options.periods_max > 1) return std::nullopt;
   const uint32_t periods = periods_of(*state.grid, options.periods_max);
   const bool planned_in_periods = periods > 1 && planner::varies_over_day(*state.grid);
-  if (!planned_in_periods && !state.schedule) return std::nullopt;
+  if (!planned_in_periods && !state.schedule && !state.pending) return std::nullopt;
   if (!planned_in_periods) return Asked{options.work_limit, true, "the day is no longer planned in periods", 0, true};
   return Asked{options.work_limit, true,
-               state.schedule ? "the schedule is made again after the grid was quiet"
-                              : "demand or radio reserve changes over the day",
+               has_too_many     ? "the schedule has more periods than are wanted"
+               : state.schedule ? "the schedule is made again after the grid was quiet"
+                                : "demand or radio reserve changes over the day",
                periods};
 }
 
@@ -56,8 +59,10 @@ std::optional<Asked> asked_for(const State& state, Instant now, const PlanningOp
                  !state.pending->hours};
 
   const bool postponed = state.unsearched_since && now - *state.unsearched_since >= kPostponedMax;
+  const bool is_unwanted = state.pending && state.pending->periods_max > options.periods_max;
   const bool gives_way =
-      state.pending && changed && (state.pending->is_schedule() || (state.pending->anew && (!postponed || lost)));
+      is_unwanted ||
+      (state.pending && changed && (state.pending->is_schedule() || (state.pending->anew && (!postponed || lost))));
   if (now < state.plan_not_before || (state.pending && !gives_way)) return std::nullopt;
 
   const bool has_draft = state.plan && state.plan->draft();
@@ -71,7 +76,9 @@ std::optional<Asked> asked_for(const State& state, Instant now, const PlanningOp
     return Asked{drafts ? 0 : whole, false, fmt::format("the grid changed at offset {}", state.replan_after)};
   if (whole == 0) return std::nullopt;
   const bool in_vain = state.unsearched_since && *state.unsearched_since > state.plan_at;  // and all is as it was
-  if (!state.unsearched_since || (in_vain && !has_draft)) return schedule_asked_for(state, now, options);
+  // A schedule that is to be made again plans these hours as well.
+  const bool is_remade = state.schedule_stale && options.periods_max > 1 && now >= state.schedule_not_before;
+  if (!state.unsearched_since || ((in_vain || is_remade) && !has_draft)) return schedule_asked_for(state, now, options);
   if (in_vain) return std::nullopt;
   if (has_draft) return Asked{whole, true, fmt::format("{} is a draft", state.plan->id())};
   if (now - state.plan_at < kQuiet) return std::nullopt;
@@ -80,24 +87,31 @@ std::optional<Asked> asked_for(const State& state, Instant now, const PlanningOp
 
 }  // namespace
 
-std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options) {
-  if (state.inventory.size("pool") == 0 || state.inventory.size("demand") == 0) return {};
-  std::optional<Asked> asked = asked_for(state, now.time, options);
-  if (!asked) return {};
+bool can_plan(const State& state) { return state.inventory.size("pool") > 0 && state.inventory.size("demand") > 0; }
+
+log::Event plan_requested(const State& state, v1::PlanRequested wanted) {
   const log::Offset base = state.inventory.offset();
+  wanted.set_plan_id(fmt::format("plan-{}", base + 1));
+  wanted.set_base_offset(base);
+  wanted.set_seed(base);
   log::Event event;
   event.set_actor("core");
-  v1::PlanRequested& requested = *event.mutable_plan_requested();
-  requested.set_plan_id(fmt::format("plan-{}", base + 1));
-  requested.set_base_offset(base);
-  requested.set_seed(base);
-  requested.set_work_limit(asked->work_limit);
-  requested.set_anew(asked->anew);
-  requested.set_reason(std::move(asked->reason));
-  requested.set_periods_max(asked->periods_max);
+  *event.mutable_plan_requested() = std::move(wanted);
+  return event;
+}
+
+std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options) {
+  if (!can_plan(state)) return {};
+  std::optional<Asked> asked = asked_for(state, now.time, options);
+  if (!asked) return {};
+  v1::PlanRequested wanted;
+  wanted.set_work_limit(asked->work_limit);
+  wanted.set_anew(asked->anew);
+  wanted.set_reason(std::move(asked->reason));
+  wanted.set_periods_max(asked->periods_max);
   if (state.schedule && asked->periods_max == 0 && !asked->for_any_hour)
-    *requested.mutable_hours() = plan_at(*state.schedule, now.clock).hours();
-  return {std::move(event)};
+    *wanted.mutable_hours() = plan_at(*state.schedule, now.clock).hours();
+  return {plan_requested(state, std::move(wanted))};
 }
 
 }  // namespace tandem::control

@@ -4,13 +4,10 @@
 #include <algorithm>
 
 #include "control/control.h"
+#include "control/request.h"
 
 namespace tandem::control {
 namespace {
-
-const v1::ScheduledPeriod& period_of(const v1::Schedule& schedule, const PeriodAt& at) {
-  return schedule.periods(at.period);
-}
 
 // The plan in force is the one of that period, or was made for its hours since the schedule is in force.
 bool has_begun(const State& state, const v1::PlannedHours& hours) {
@@ -18,18 +15,21 @@ bool has_begun(const State& state, const v1::PlannedHours& hours) {
          planner::period_of(state.plan->hours()) == planner::period_of(hours);
 }
 
-// The replicas that the next period adds are to be started now.
-bool is_preparing(const State& state, const PeriodAt& at, const PeriodAt& next, Instant clock) {
+// The hours whose replicas are to be started now: the next period's, by its lead; or the present one's, and nothing
+// more, where the clock was set back after the next was prepared. Nothing where all is as it should be.
+std::optional<v1::PlannedHours> to_prepare(const State& state, const PeriodAt& at, Instant clock) {
   constexpr Duration kLeadLeast = seconds(30);  // also where engines are quick: a step of the core, a probe, some luck
-  const v1::ScheduledPeriod& period = period_of(*state.schedule, next);
-  if (next.period == at.period || state.preparing == planner::period_of(period.plan().hours())) return false;
+  const PeriodAt next = period_after(*state.schedule, at);
+  const v1::ScheduledPeriod& period = state.schedule->periods(next.period);
   const Duration lead = std::max(kLeadLeast, milliseconds(static_cast<int64_t>(period.lead_s() * 1e3)));
-  return next.begins_at - clock <= lead;
+  const bool is_near = next.period != at.period && next.begins_at - clock <= lead;
+  const bool is_prepared = state.preparing == planner::period_of(period.plan().hours());
+  if (is_near == is_prepared) return std::nullopt;
+  return state.schedule->periods(is_near ? next.period : at.period).plan().hours();
 }
 
 std::string hours_text(const v1::PlannedHours& hours) {
-  return fmt::format("{}:00 to {}:00 UTC", hours.from_hour(),
-                     (hours.from_hour() + hours.hours() - 1) % planner::kPeriodsMax + 1);
+  return fmt::format("{}:00 to {}:00 UTC", hours.from_hour(), planner::period_of(hours).to_hour());
 }
 
 log::Event by_core() {
@@ -59,20 +59,6 @@ log::Event begun(const State& state, const v1::Plan& plan, Instant clock) {
   return event;
 }
 
-// For a period whose plan the grid does not bear as it is.
-log::Event asked(const State& state, const v1::PlannedHours& hours, const std::string& violation, uint64_t work_limit) {
-  log::Event event = by_core();
-  v1::PlanRequested& requested = *event.mutable_plan_requested();
-  const log::Offset base = state.inventory.offset();
-  requested.set_plan_id(fmt::format("plan-{}", base + 1));
-  requested.set_base_offset(base);
-  requested.set_seed(base);
-  requested.set_work_limit(work_limit);
-  *requested.mutable_hours() = hours;
-  requested.set_reason(fmt::format("{} begins, and its plan no longer stands: {}", hours_text(hours), violation));
-  return event;
-}
-
 }  // namespace
 
 PeriodAt period_at(const v1::Schedule& schedule, Instant clock) {
@@ -96,24 +82,21 @@ PeriodAt period_after(const v1::Schedule& schedule, const PeriodAt& at) {
 }
 
 const v1::Plan& plan_at(const v1::Schedule& schedule, Instant clock) {
-  return period_of(schedule, period_at(schedule, clock)).plan();
+  return schedule.periods(period_at(schedule, clock).period).plan();
 }
 
 bool is_turning(const State& state, Instant clock) {
   if (!state.schedule) return false;
   const PeriodAt at = period_at(*state.schedule, clock);
-  return !has_begun(state, period_of(*state.schedule, at).plan().hours()) ||
-         is_preparing(state, at, period_after(*state.schedule, at), clock);
+  return !has_begun(state, state.schedule->periods(at.period).plan().hours()) ||
+         to_prepare(state, at, clock).has_value();
 }
 
 std::vector<log::Event> turn(const State& state, Now now, const PlanningOptions& options) {
-  if (!is_turning(state, now.clock)) return {};
+  if (!is_turning(state, now.clock) || !can_plan(state)) return {};
   const PeriodAt at = period_at(*state.schedule, now.clock);
-  const v1::Plan& plan = period_of(*state.schedule, at).plan();
-  if (has_begun(state, plan.hours())) {
-    const PeriodAt next = period_after(*state.schedule, at);
-    return {prepared(state, period_of(*state.schedule, next).plan().hours(), now.clock)};
-  }
+  const v1::Plan& plan = state.schedule->periods(at.period).plan();
+  if (has_begun(state, plan.hours())) return {prepared(state, *to_prepare(state, at, now.clock), now.clock)};
   const bool is_made =
       state.pending && !state.pending->is_schedule() && state.pending->hours == planner::period_of(plan.hours());
   if (is_made || now.time < state.plan_not_before) return {};
@@ -121,7 +104,12 @@ std::vector<log::Event> turn(const State& state, Now now, const PlanningOptions&
   if (violations.empty()) return {begun(state, plan, now.clock)};
   // Where one is due anyway it is for these hours, and `due` knows what came of the last.
   if (!state.pending && (state.replan_after > 0 || state.refused_as_is)) return {};
-  return {asked(state, plan.hours(), violations.front(), options.work_limit)};
+  v1::PlanRequested wanted;
+  wanted.set_work_limit(options.work_limit);
+  *wanted.mutable_hours() = plan.hours();
+  wanted.set_reason(
+      fmt::format("{} begins, and its plan no longer stands: {}", hours_text(plan.hours()), violations.front()));
+  return {plan_requested(state, std::move(wanted))};
 }
 
 JobInput input_of(const PendingPlan& pending, const State& state) {

@@ -58,7 +58,9 @@ void end_schedule(State& state) {
 // A plan that is for any hour ends the schedule.
 void put_in_force(State& state, std::shared_ptr<const v1::Plan> plan, log::Offset offset, Instant at) {
   if (!plan->has_hours()) end_schedule(state);
-  if (plan->has_hours() && state.preparing == planner::period_of(plan->hours())) state.preparing.reset();
+  const bool goes_on = state.plan && state.plan->has_hours() && plan->has_hours() &&
+                       planner::period_of(state.plan->hours()) == planner::period_of(plan->hours());
+  if (!goes_on) state.preparing.reset();  // also where the clock was set back
   state.plan = std::move(plan);
   state.plan_offset = offset;
   state.plan_at = at;
@@ -82,6 +84,15 @@ void fold_schedule(State& state, const v1::Schedule& schedule, log::Offset offse
   state.schedule_not_before = {};
   state.preparing.reset();
   clear_pending(state, schedule.id());
+}
+
+// Of the hours that are in force nothing is to be started: what was for the next ones is not wanted yet.
+void fold_preparation(State& state, const v1::PeriodPrepared& prepared) {
+  if (!state.schedule || state.schedule->id() != prepared.schedule_id()) return;
+  state.preparing = planner::period_of(prepared.hours());
+  const bool has_begun =
+      state.plan && state.plan->has_hours() && planner::period_of(state.plan->hours()) == state.preparing;
+  if (has_begun) state.preparing.reset();
 }
 
 // What the grid has become since the schedule was made its plan does not know: it is mended at once. So it is where a
@@ -146,10 +157,7 @@ void fold(State& state, const log::Event& event, log::Offset offset, Instant at,
     }
     case log::Event::kPlanFailed: fold_no_plan(state, event.plan_failed().plan_id(), offset, at); break;
     case log::Event::kScheduleAccepted: fold_schedule(state, event.schedule_accepted().schedule(), offset); break;
-    case log::Event::kPeriodPrepared:
-      if (state.schedule && state.schedule->id() == event.period_prepared().schedule_id())
-        state.preparing = planner::period_of(event.period_prepared().hours());
-      break;
+    case log::Event::kPeriodPrepared: fold_preparation(state, event.period_prepared()); break;
     case log::Event::kPeriodBegun: fold_begin(state, event.period_begun(), offset, at); break;
     case log::Event::kWindowSealed: state.accounts.fold(event.window_sealed()); break;
     default: break;  // facts are the inventory's; the rest is kept for people and checks, and changes nothing here

@@ -66,7 +66,7 @@ class Certificate {
   static constexpr size_t kPricesMax = 64;       // sets of them for a model's fleets, likewise
   static double in_range(double price, double most) { return price > 0 ? std::min(price, most) : 0; }
 
-  double penalty(size_t d) const { return s_.demands[d].rate_per_s * 3600 * s_.policy.rejection_penalty.value(); }
+  double penalty(size_t d) const { return rejection_eur_per_hour(s_, s_.demands[d]); }
 
   void read_prices(const Prices& prices) {
     const auto at = [](const std::vector<double>& values, size_t i) { return i < values.size() ? values[i] : 0; };

@@ -101,7 +101,7 @@ class Outcome {
     for (size_t d = 0; d < demands_.size(); ++d) {
       const grid::Demand& demand = snapshot_.demands[d];
       const double requests_per_hour = demand.rate_per_s * 3600;
-      eur += requests_per_hour * (demands_[d].rejected + demands_[d].lost) * snapshot_.policy.rejection_penalty.value();
+      eur += (demands_[d].rejected + demands_[d].lost) * rejection_eur_per_hour(snapshot_, demand);
       for (const Share& share : demands_[d].shares)
         eur += requests_per_hour * share.fraction * (demand.upload_bytes + demand.download_bytes) *
                euros_per_byte(demand, share);

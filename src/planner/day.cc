@@ -18,6 +18,10 @@ constexpr size_t kHours = grid::kHoursOfDay;
 // What a further period must save, of the day's worth: below that the figures of a forecast say nothing.
 constexpr double kWorthAPeriod = 1e-3;
 
+// Of its busiest hour's rate, what a demand is planned for at the least: somebody may ask at any hour, and a share, a
+// batch and a bound are of some work.
+constexpr double kQuietest = 0.01;
+
 using HourLevels = std::array<double, kHours>;  // by hour, UTC
 
 // An hour by UTC meets two of a clock that is not whole hours off; then the busier counts.
@@ -142,14 +146,33 @@ std::vector<DayCut> cuts_from(const Waste& waste, uint32_t start, uint32_t perio
 grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& period) {
   grid::Snapshot result = snapshot;
   std::vector<grid::Demand> demands;
+  std::vector<grid::DayProfile> profiles;
+  struct Level {
+    double rate = 0;  // of the busiest hour's
+    grid::DayProfileIndex profile;
+  };
+  std::map<std::pair<uint32_t, double>, Level> levels;  // by profile and UTC offset
   for (grid::Demand demand : snapshot.demands) {
-    if (demand.day_profile.valid())
-      demand.rate_per_s *= most_in(
-          rate_levels(snapshot.day_profiles[demand.day_profile], snapshot.regions[demand.region].utc_offset_hour),
-          period);
-    demand.day_profile = {};
+    if (demand.day_profile.valid()) {
+      const double offset = snapshot.regions[demand.region].utc_offset_hour;
+      const auto [entry, fresh] = levels.try_emplace({demand.day_profile.value, offset});
+      Level& level = entry->second;
+      if (fresh) {
+        const HourLevels of_day = rate_levels(snapshot.day_profiles[demand.day_profile], offset);
+        const double busiest = *std::max_element(of_day.begin(), of_day.end());
+        level.rate = std::max(most_in(of_day, period), kQuietest * busiest);
+        if (level.rate > 0 && level.rate < busiest) {
+          level.profile = grid::DayProfileIndex(profiles.size());
+          profiles.push_back({std::to_string(profiles.size()), "", {}});
+          profiles.back().rate_fraction.fill(busiest / level.rate);
+        }
+      }
+      demand.rate_per_s *= level.rate;
+      demand.day_profile = level.profile;
+    }
     demands.push_back(std::move(demand));
   }
+  result.day_profiles = grid::Table(std::move(profiles));
   std::vector<grid::Pool> pools;
   for (grid::Pool pool : snapshot.pools) {
     if (!pool.radio_reserve.empty()) {

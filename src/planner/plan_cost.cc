@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "planner/certificate.h"
+#include "planner/problem.h"
 #include "twin/twin.h"
 
 namespace tandem::planner {
@@ -18,7 +19,7 @@ double cost_of(const grid::Snapshot& s, const v1::Plan& plan) {
     if (!d.valid()) continue;
     const grid::Demand& demand = s.demands[d];
     const double requests = demand.rate_per_s * 3600;
-    eur += row.rejected() * requests * s.policy.rejection_penalty.value();
+    eur += row.rejected() * rejection_eur_per_hour(s, demand);
     const twin::RegionReach reach = networks.reach(demand.flex_algo, demand.region);
     for (const v1::PlannedSplit& split : row.splits()) {
       const auto found = mixes.find(split.deployment());

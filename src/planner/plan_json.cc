@@ -32,9 +32,7 @@ double rounded_down(double value) {
 }
 
 Json::Object hours_json(const DayPeriod& period) {
-  return {{"from_hour", period.from_hour},
-          {"to_hour", (period.from_hour + period.hours - 1) % kPeriodsMax + 1},
-          {"hours", period.hours}};
+  return {{"from_hour", period.from_hour}, {"to_hour", period.to_hour()}, {"hours", period.hours}};
 }
 
 std::string site_of_pool(const grid::Snapshot& s, std::string_view pool) {

@@ -50,6 +50,14 @@ uint32_t radio_reserve_max(const grid::Pool& pool) {
   return most;
 }
 
+double rejection_eur_per_hour(const grid::Snapshot& snapshot, const grid::Demand& demand) {
+  double busiest = 1;  // of the rate: grid_of_hours says how many times that of its hours the busiest is
+  if (demand.day_profile.valid())
+    for (const double fraction : snapshot.day_profiles[demand.day_profile].rate_fraction)
+      busiest = std::max(busiest, fraction);
+  return demand.rate_per_s * busiest * 3600 * snapshot.policy.rejection_penalty.value();
+}
+
 std::string deployment_id(std::string_view model, std::string_view pool, uint32_t tensor_parallel) {
   std::string id = std::string(model) + "@" + std::string(pool);
   if (tensor_parallel > 1) id += "/tp" + std::to_string(tensor_parallel);
@@ -191,7 +199,7 @@ void Problem::add_demands() {
     const grid::Tenant& tenant = snapshot.tenants[row.tenant];
     DemandRow& demand = demands[d];
     demand.row = &row;
-    demand.penalty_eur_per_hour = row.rate_per_s * 3600 * snapshot.policy.rejection_penalty.value();
+    demand.penalty_eur_per_hour = rejection_eur_per_hour(snapshot, row);
     demand.tokens_per_s = row.rate_per_s * row.output_tokens;
     demand.up_gbps = row.rate_per_s * row.upload_bytes * 8e-9;
     demand.back_gbps = row.rate_per_s * row.download_bytes * 8e-9;

@@ -250,6 +250,10 @@ class Problem {
 // the reserve over the hours needs a plan for each period.)
 uint32_t radio_reserve_max(const grid::Pool& pool);
 
+// What it costs to turn all of a demand away, €/h: at the rate of its busiest hour, also on the grid of quieter hours,
+// where a customer who is told no is lost as well. O(1).
+double rejection_eur_per_hour(const grid::Snapshot& snapshot, const grid::Demand& demand);
+
 // "<model>@<pool>", with "/tp<n>" for more than one accelerator a replica.
 std::string deployment_id(std::string_view model, std::string_view pool, uint32_t tensor_parallel);
 

@@ -28,7 +28,7 @@ using Offer = std::shared_ptr<const v1::Plan>;
 struct OpenPeriod {
   DayPeriod period;
   grid::Snapshot grid;
-  std::vector<Offer> offers;  // its own from nothing, that of the busiest hours kept, the grown one kept; others
+  std::vector<Offer> offers;  // its own, that of the busiest hours kept, the grown one kept; others
   double bound = 0;           // €/h
   Prices prices;
   Offer chosen;
@@ -115,7 +115,11 @@ class DayMaking {
   }
 
   void offer_first(OpenPeriod& open) {
-    const Offer own = periods_.size() == 1 ? busiest_ : make_plan(open.grid, nullptr, "a period from nothing");
+    // Of what runs in the busiest hours it knows only what is served then, and that is not given up for cost.
+    grid::Snapshot free_moves = open.grid;
+    free_moves.policy.move_penalty = Euros(0);
+    const Offer own =
+        periods_.size() == 1 ? busiest_ : make_plan(free_moves, busiest_.get(), "a period by itself", true);
     open.offers.push_back(own);
     open.bound = own->bound_eur_per_hour();
     open.prices = periods_.size() == 1 ? busiest_price_ : planner_.prices();
@@ -169,7 +173,7 @@ class DayMaking {
     for (size_t p = 0; p < periods_.size(); ++p) periods_[p].offers.push_back(kept[p]);
   }
 
-  // Where the schedule in force has the same periods, its plans, mended.
+  // Where the schedule in force has the same periods, its plans, mended: of these hours the one that runs.
   void offer_standing() {
     if (options_.schedule == nullptr || given_up()) return;
     const auto& standing = options_.schedule->periods();
@@ -181,8 +185,10 @@ class DayMaking {
       OpenPeriod& open = periods_[p];
       grid::Snapshot grid = open.grid;
       grid.policy.move_penalty = Euros(kNeverMove);
-      open.standing =
-          make_plan(grid, &standing[static_cast<int>(p)].plan(), "the schedule in force, where it no longer stands");
+      const bool is_now =
+          options_.plan != nullptr && options_.plan->has_hours() && period_of(options_.plan->hours()) == open.period;
+      const v1::Plan& plan = is_now ? *options_.plan : standing[static_cast<int>(p)].plan();
+      open.standing = make_plan(grid, &plan, "what is in force, where it no longer stands");
       open.offers.push_back(open.standing);
     }
   }

@@ -12,18 +12,19 @@
 // accelerator is worth there; the cut into at most N runs of hours that pays least for hours counted as busier than
 // they are is found by dynamic programming over the circle of 24, and of those nearly as good the one with the fewest.
 //
-// Planning. Each period gets plans to choose from: its own from nothing; that of the deployments of a plan for the
-// busiest hours, kept, with its splits as they then serve best; likewise that of deployments grown over the periods
-// from the dearest on, moved only for the radio reserve; and, sweep after sweep, its own again from each neighbour's as
-// incumbent, a move counted as move_penalty / h_p an hour (and twice that in every other sweep, as where both
-// neighbours agree). Which plans make the cheapest day is a shortest cycle through them, exact. Then, with every split
-// as it stands, the replicas of each deployment over the day are decided by dynamic programming between the fewest that
-// keep its promises and what its pool and site have left: exact for one deployment beside the others, so that a replica
-// is kept through cheaper hours exactly where that is cheaper than stopping and starting it. It is the sum that lot
-// sizing with start-up costs minimises (Wagner, Whitin, Management Science 5, 1958), solved on a circle. Stops when two
-// sweeps in a row gain nothing; never ends dearer than those deployments kept all day, or than each period's own plans
-// with the moves between them. Complexity: about 4 + 2 · sweeps plans a period, the rest is small. Fails by being a
-// local search: two periods that should both change at once are not tried together.
+// Planning. Each period gets plans to choose from: its own, which serves at least what the busiest hours serve; that of
+// the deployments of a plan for the busiest hours, kept, with its splits as they then serve best; likewise that of
+// deployments grown over the periods from the dearest on, moved only for the radio reserve; and, sweep after sweep, its
+// own again from each neighbour's as incumbent, a move counted as move_penalty / h_p an hour (and twice that in every
+// other sweep, as where both neighbours agree). Which plans make the cheapest day is a shortest cycle through them,
+// exact. Then, with every split as it stands, the replicas of each deployment over the day are decided by dynamic
+// programming between the fewest that keep its promises and what its pool and site have left: exact for one deployment
+// beside the others, so that a replica is kept through cheaper hours exactly where that is cheaper than stopping and
+// starting it. It is the sum that lot sizing with start-up costs minimises (Wagner, Whitin, Management Science 5,
+// 1958), solved on a circle. Stops when two sweeps in a row gain nothing; never ends dearer than those deployments kept
+// all day, or than each period's own plans with the moves between them. Complexity: about 4 + 2 · sweeps plans a
+// period, the rest is small. Fails by being a local search: two periods that should both change at once are not tried
+// together.
 //
 // What is in force is not left for nothing: its cut stays while another wastes hardly less, its plans are offers, and
 // see ScheduleOptions.
@@ -48,11 +49,14 @@ namespace tandem::planner {
 struct DayPeriod {
   uint32_t from_hour = 0;  // [0, 23], UTC
   uint32_t hours = 24;     // [1, 24]; it may go on over midnight
+  uint32_t to_hour() const { return (from_hour + hours - 1) % 24 + 1; }  // [1, 24]
   bool operator==(const DayPeriod&) const = default;
 };
 
-// The grid that a plan for those hours must hold for: each demand at its largest rate of them, each pool's largest
-// radio reserve of them; neither varies any more. Of all 24: what a plan for all day must hold for.
+// The grid that a plan for those hours must hold for: each demand at its largest rate of them, at least 1 % of its
+// busiest hour's; each pool's largest radio reserve of them; neither varies any more. A demand's day profile says there
+// how many times that rate its busiest hour has, all day: turning it away costs as much at every hour. Of all 24: what
+// a plan for all day must hold for. Not to be taken of a grid that is of some hours already.
 grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& period);
 
 // Whether hours differ: a demand's rate or a pool's radio reserve changes over the day. O(demands + pools).

@@ -86,6 +86,19 @@ TEST(GridOfHours, TakesTheBusiestOfItsHoursByTheRegionsClock) {
   EXPECT_DOUBLE_EQ(rate_at(0, 1), 2.1);
 }
 
+TEST(GridOfHours, TurningADemandAwayCostsAsMuchAtEveryHour) {
+  for (const double quiet : {0.0, 0.0004, 0.3, 1.0}) {
+    SCOPED_TRACE(quiet);
+    const grid::Snapshot s = with_day(drawn_grid(kTwoPools + "demand d acme north m 10/s"),
+                                      {busy_between(8, 20, quiet)}, [](size_t) { return 0; });
+    const grid::Snapshot night = grid_of_hours(s, {20, 12});
+    const grid::Demand& demand = night.demands[size_t{0}];
+    EXPECT_DOUBLE_EQ(demand.rate_per_s, 10 * std::max(quiet, 0.01));
+    EXPECT_DOUBLE_EQ(rejection_eur_per_hour(night, demand), rejection_eur_per_hour(s, s.demands[size_t{0}]));
+    EXPECT_FALSE(varies_over_day(night));
+  }
+}
+
 TEST(GridOfHours, TakesTheLargestReserveOfItsHours) {
   grid::Snapshot s = drawn_grid(kTwoPools + "demand d acme north m 10/s");
   grid::Pool pool = s.pools[size_t{1}];
@@ -297,6 +310,29 @@ TEST(ScheduleSoak, KeepsReplicasThroughTheNightWhereMovesCostMoreThanThey) {
 grid::Snapshot office_grid() {
   return with_day(drawn_grid(kTwoPools + "demand d acme north m 15/s in=500 out=200"), {busy_between(8, 20, 0.15)},
                   [](size_t) { return 0; });
+}
+
+// Nobody asks, or so few that a replica costs more than telling them no, or a demand shares what another has to spare
+// in the busy hours only.
+TEST(Schedule, WhatTheBusiestHoursServeEveryPeriodServes) {
+  for (const double quiet : {0.0, 0.0004, 0.05}) {
+    SCOPED_TRACE(quiet);
+    const grid::Snapshot s = with_day(drawn_grid(kTwoPools + "demand d acme north m 10/s\n"
+                                                             "demand e acme north m 0.002/s ttft=200ms\n"),
+                                      {busy_between(8, 20, quiet)}, [](size_t) { return 0; });
+    ScheduleOptions options;
+    options.periods_max = 6;
+    const Schedule made = schedule(s, options, {});
+    expect_sound_day(s, made);
+    EXPECT_GT(made.periods.size(), 1u);
+    for (const PlannedPeriod& planned : made.periods) {
+      ASSERT_EQ(planned.plan.demands_size(), 2);
+      for (const v1::DemandPlan& row : planned.plan.demands()) {
+        EXPECT_EQ(row.rejected(), 0) << row.demand() << " from " << planned.period.from_hour << " h";
+        EXPECT_GT(row.splits_size(), 0);
+      }
+    }
+  }
 }
 
 TEST(Schedule, SaysWhetherHoursDiffer) {

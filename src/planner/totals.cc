@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "planner/problem.h"
+
 namespace tandem::planner {
 namespace {
 
@@ -43,8 +45,7 @@ Totals totals_of(const grid::Snapshot& snapshot, const v1::Plan& plan) {
     if (!index.valid()) continue;
     const grid::Demand& demand = snapshot.demands[index];
     totals.output_tokens_per_s += demand.rate_per_s * demand.output_tokens * (1 - planned.rejected());
-    totals.penalties_eur_per_hour +=
-        demand.rate_per_s * kHour * snapshot.policy.rejection_penalty.value() * planned.rejected();
+    totals.penalties_eur_per_hour += rejection_eur_per_hour(snapshot, demand) * planned.rejected();
   }
   totals.moves_eur_per_hour = plan.moves() * snapshot.policy.move_penalty.value();
   totals.transport_eur_per_hour =

@@ -197,12 +197,15 @@ Broken Witness::check_begin(const v1::PeriodBegun& begun, log::Offset offset) co
   return check_acceptance(plan, offset);
 }
 
-// What is started is of the period that comes next, and once.
+// What is started is of the period that comes next, and once; or no longer, where the clock was set back.
 Broken Witness::check_preparation(const v1::PeriodPrepared& prepared, log::Offset offset) const {
   if (!state_.schedule || state_.schedule->id() != prepared.schedule_id())
     return fmt::format("a period of '{}' is prepared at {}, which is not in force", prepared.schedule_id(), offset);
   const control::PeriodAt now = control::period_at(*state_.schedule, {prepared.clock_ns()});
   const v1::Plan& next = state_.schedule->periods(control::period_after(*state_.schedule, now).period).plan();
+  const bool is_of_now =
+      planner::period_of(prepared.hours()) == planner::period_of(state_.schedule->periods(now.period).plan().hours());
+  if (is_of_now && state_.preparing && state_.preparing != planner::period_of(prepared.hours())) return std::nullopt;
   if (planner::period_of(next.hours()) != planner::period_of(prepared.hours()))
     return fmt::format("the period from {}:00 is prepared at {}, and is not the next", prepared.hours().from_hour(),
                        offset);

@@ -99,7 +99,8 @@ struct PlanningOptions {
 // a draft, after it was quiet for kQuiet, after a quick plan was rejected that would be the same again, and at the
 // latest kPostponedMax after plans began to be quick. Until then such a search gives way to changes.
 // Where demand or radio reserve changes over the day a schedule is asked for when the plan in force is whole and was so
-// for kQuiet; it gives way to any change, and once the grid is quiet after one it is made again, in place of the search.
+// for kQuiet; it gives way to any change, and once the grid is quiet after one it is made again, in place of the
+// search.
 inline constexpr Duration kQuiet = seconds(30);         // a burst of alarms is over by then
 inline constexpr Duration kPostponedMax = minutes(10);  // changes then wait for the search: of a nation a minute or two
 std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options);

@@ -94,7 +94,7 @@ std::vector<size_t> Master::decide(std::vector<size_t> known, uint32_t nodes_max
   std::vector<double> left = room_;
   std::vector<size_t> chosen;
   uint32_t nodes = 0;
-  double above_max = 0;  // the least
+  double above_max = 0;
   const auto search = [&](const auto& self, double above, double eur) -> void {
     const size_t model = chosen.size();
     if (model == ways.size()) {
@@ -116,10 +116,9 @@ std::vector<size_t> Master::decide(std::vector<size_t> known, uint32_t nodes_max
     }
   };
   for (double step = kFirstStep; nodes <= nodes_max; step *= 2) {
-    const bool all = least + step >= best;
-    above_max = all ? best - least : step;
+    above_max = std::min(step, best - least);
     search(search, 0, 0);
-    if (all) break;
+    if (least + step >= best) break;
   }
   return known;
 }

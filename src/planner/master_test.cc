@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "planner/search.h"
 
 namespace tandem::planner {
 namespace {
@@ -91,6 +92,15 @@ TEST(Master, GivesWhatIsScarceToWhomItSparesMost) {
   EXPECT_FALSE(master.is_wanted(0, {{}, 10, {0}}));
   EXPECT_TRUE(master.is_wanted(0, {{}, 9, {0}}));
   EXPECT_FALSE(master.solve(models, {-1}));
+}
+
+TEST(Master, ASiteOverItsPowerHasNoneToShareAndStopsNobody) {
+  Master master;
+  const size_t standing = master.add(0, {{}, 5, {1, 0}});
+  const size_t cheaper = master.add(0, {{}, 3, {2, 0}});
+  const Search::Spare spare{{2}, {-0.5}, {}};
+  ASSERT_TRUE(master.solve(std::vector<uint32_t>{0}, spare.all()));
+  EXPECT_EQ(master.decide({standing}, kNodes), std::vector<size_t>{cheaper});
 }
 
 }  // namespace

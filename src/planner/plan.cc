@@ -328,8 +328,10 @@ class Making {
       if (!master_.solve(models, spare.all())) return;
       std::vector<PlannedAlone> planned(models.size());
       for_each_on_two_threads(models.size(), [&](size_t i) {
+        if (stop_.stop_requested()) return;
         planned[i] = plan_at_prices(problem_, *bound_, models[i], spare, master_.prices(), seed_, iterations_, stop_);
       });
+      if (stop_.stop_requested()) break;
       wanted = false;
       for (size_t i = 0; i < models.size(); ++i) {
         iterations_apart_ += planned[i].iterations;

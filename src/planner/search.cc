@@ -418,7 +418,7 @@ bool Search::join(uint32_t c, const std::vector<Member>& members) {
 
 std::vector<double> Search::Spare::all() const {
   std::vector<double> all(accelerators.begin(), accelerators.end());
-  all.insert(all.end(), kilowatts.begin(), kilowatts.end());
+  for (const double kw : kilowatts) all.push_back(std::max(0.0, kw));  // less where the radio's part is over the limit
   return all;
 }
 

@@ -28,6 +28,7 @@ export async function openBrowser({ width = 1440, height = 900, colorScheme = 'd
     const url = new URL(request.url());
     if (!['127.0.0.1', 'localhost', ''].includes(url.hostname)) problems.push(`request to another host: ${url.href}`);
   });
+  page.setDefaultTimeout(120_000);  // beside other tests a page may take long
   return {
     page,
     problems,

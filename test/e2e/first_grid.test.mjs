@@ -12,7 +12,7 @@ describe('the first grid', () => {
   const first = path.join(root, 'examples/first.yaml');
   const line = (what) => lines.find((one) => one.includes(what)) ?? assert.fail(`the guide has no '${what}'`);
   const run = (command, url = '') => execFileSync('bash', ['-c', command.replaceAll('build/tandem', binary).replaceAll('examples/first.yaml', first)
-    .replaceAll('http://127.0.0.1:8080', url)], { encoding: 'utf8', timeout: 60_000 });
+    .replaceAll('http://127.0.0.1:8080', url)], { encoding: 'utf8', timeout: 240_000 });
 
   test('is checked, planned and tried as the guide says', () => {
     assert.match(run(line('tandem check')), /good: 3 sites, 3 nodes, 2 links, 2 regions, 2 pools, 1 model, 1 tenant, 2 demands\n/);

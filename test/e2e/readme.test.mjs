@@ -16,7 +16,7 @@ describe('the README', () => {
   let grid;
   before(async () => { grid = await Grid.start({ grid: example, data: path.join(directory, 'data'), args: ['--model-repository', path.join(root, 'examples/predict/models')] }); });
   after(() => grid?.stop());
-  const run = (line, timeout = 60_000) => execFileSync('bash', ['-c', line
+  const run = (line, timeout = 240_000) => execFileSync('bash', ['-c', line
     .replaceAll('http://127.0.0.1:8080', grid.url)
     .replaceAll('build/tandem', binary)
     .replaceAll('--data data', `--data ${path.join(directory, 'data')}`)
@@ -80,7 +80,7 @@ describe('the README', () => {
         .replaceAll('http://127.0.0.1:8080', grid.url).replace(/tandem load (?!.*--url)/, `tandem load --url ${grid.url} `)
         .replace(/(tandem load .*?)( --duration \d+)?$/, '$1 --duration 2')
         .replace(/tandem (plan|te|whatif|replay) (?=--grid)(?!.*--plan)/g, 'tandem $1 --work 100 ');
-      const ran = spawnSync('bash', ['-c', command], { cwd: place, env: { ...process.env, PATH }, encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28 });
+      const ran = spawnSync('bash', ['-c', command], { cwd: place, env: { ...process.env, PATH }, encoding: 'utf8', timeout: 240_000, maxBuffer: 1 << 28 });
       const good = line.includes('--expect') ? [0, 1] : [0];  // what this machine serves in time is not asked here
       assert.ok(good.includes(ran.status), `${command}\n${ran.stderr.slice(-2_000)}`);
     }

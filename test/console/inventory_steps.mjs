@@ -16,7 +16,7 @@ export async function findByTyping(page, text, kind, id) {
   await input.waitFor();
   await input.pressSequentially(text, { delay: 15 });
   const group = page.locator(`[data-testid="search-group"][data-kind="${kind}"]`);
-  await group.waitFor();
+  await group.getByTestId('search-hit').filter({ hasText: id }).first().waitFor();  // an earlier key's answer may lack it
   const groups = await page.getByTestId('search-group').evaluateAll((all) => all.map((g) => g.dataset.kind));
   for (let i = 0; i < 60; i++) {
     const here = page.locator('[data-testid="search-hit"][aria-selected="true"]');

@@ -10,8 +10,8 @@ namespace {
 
 constexpr Duration kSealDelay = seconds(5);
 constexpr Duration kKeep = hours(24 * 30);  // samples and usage; their totals are on the log for good
-constexpr auto kRound =
-    std::chrono::milliseconds(20);  // a thousand records at 60,000 requests/s: few enough for a cache
+// Between looks: a thousand records at 60,000 requests/s, few enough for a cache.
+constexpr auto kRound = std::chrono::milliseconds(20);
 
 series::Outcome outcome_of(gateway::Outcome outcome) {
   switch (outcome) {

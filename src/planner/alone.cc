@@ -136,13 +136,13 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
 }
 
 PlannedAlone plan_at_prices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
-                            std::span<const double> prices, uint64_t seed, uint64_t iterations,
-                            const std::stop_token& stop) {
+                            std::span<const double> prices, uint64_t iterations, const std::stop_token& stop) {
   Alone alone(whole, whole.demands_of(model), model, spare);
   alone.price(prices);
   alone.add_options(whole);
   for (Option& option : alone.problem().options) alone.set_fractions(whole, bound, option);
-  Search search(alone.problem(), seed, iterations, stop);
+  constexpr uint64_t kSeed = 0;  // nothing is drawn
+  Search search(alone.problem(), kSeed, iterations, stop);
   search.construct_by_promise();
   search.improve_in_turns();
   PlannedAlone planned = alone.planned(search);

@@ -29,7 +29,6 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
 // One plan built by promises and improved, over the options that the whole has, where what it takes costs those prices
 // (€/h, as `takes`), which are no part of what it says it costs.
 PlannedAlone plan_at_prices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
-                            std::span<const double> prices, uint64_t seed, uint64_t iterations,
-                            const std::stop_token& stop);
+                            std::span<const double> prices, uint64_t iterations, const std::stop_token& stop);
 
 }  // namespace tandem::planner

@@ -38,7 +38,7 @@ struct Planned {
   PlannedAlone at_price(double quick_eur_per_hour) const {
     std::vector<double> prices(spare.all().size(), 0);
     prices[kQuick] = quick_eur_per_hour;
-    return plan_at_prices(problem, bound, model, spare, prices, 1, 1'000, {});
+    return plan_at_prices(problem, bound, model, spare, prices, 1'000, {});
   }
   PlannedAlone anew() const { return plan_alone(problem, bound, model, spare, 1, 0, 1'000, {}); }
 

@@ -130,18 +130,19 @@ double MixRange::least(const std::vector<One>& chain, double from, double to) co
 }
 
 MixLimits::MixLimits(const grid::Profile& profile, double replicas, const MixRange& range, double spread_mean_ms)
-    : points_(std::min(profile.points.size(), kPointsMax)), spread_mean_ms_(spread_mean_ms) {
-  for (size_t p = 0; p < points_; ++p) {
+    : spread_mean_ms_(spread_mean_ms) {
+  const size_t points = std::min(profile.points.size(), kPointsMax);
+  for (size_t p = 0; p < points; ++p) {
     work_ms_ = profile.points[p].decode_per_token.value() / profile.points[p].batch;
     work_least_ms_ = std::min(work_least_ms_, work_ms_);
   }
   double batch = 0, step_ms = profile.points.front().decode_per_token.value();
-  for (uint32_t p = 0; p < points_; ++p) {
+  for (uint32_t p = 0; p < points; ++p) {
     const grid::OperatingPoint& point = profile.points[p];
     const double wide = (point.batch - batch) / kBatchParts;
     const double rise_ms = (point.decode_per_token.value() - step_ms) / kBatchParts;
     double full_ms = point.decode_per_token.value();  // the least of a batch that may be full
-    for (size_t later = p; later < points_; ++later)
+    for (size_t later = p; later < points; ++later)
       full_ms = std::min(full_ms, profile.points[later].decode_per_token.value());
     for (uint32_t part = 0; part < kBatchParts && wide > 0; ++part) {
       const double low = batch + part * wide, low_ms = step_ms + part * rise_ms, high_ms = low_ms + rise_ms;

@@ -131,7 +131,6 @@ class MixLimits {
   };
   void add_cells(const MixRange& range, const Cell& batch, double held_min, double held_max, double replicas);
   std::vector<Cell> cells_;
-  size_t points_ = 0;
   double spread_mean_ms_, work_ms_ = 0, work_least_ms_ = 1e300;  // d / batch: of the last point, of any
 };
 

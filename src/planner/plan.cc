@@ -329,7 +329,7 @@ class Making {
       std::vector<PlannedAlone> planned(models.size());
       for_each_on_two_threads(models.size(), [&](size_t i) {
         if (stop_.stop_requested()) return;
-        planned[i] = plan_at_prices(problem_, *bound_, models[i], spare, master_.prices(), seed_, iterations_, stop_);
+        planned[i] = plan_at_prices(problem_, *bound_, models[i], spare, master_.prices(), iterations_, stop_);
       });
       if (stop_.stop_requested()) break;
       wanted = false;

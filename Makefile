@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 JOBS ?= 2
 
-.PHONY: help build run test check bench lint fuzz soak clean
+.PHONY: help build run package test check bench lint fuzz soak clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -18,6 +18,11 @@ build: ## the program at build/tandem
 
 run: build ## a national operator's grid at http://127.0.0.1:8080
 	build/tandem up --grid $(GRID) --data $(DATA) --listen $(LISTEN)
+
+package: build ## a Debian package of it, in build/packages
+	@scripts/install-packages package
+	@cd build && cpack -G DEB >packages.log || { cat packages.log; exit 1; }
+	@ls build/packages/*.deb
 
 test: ## every test
 	@scripts/install-packages build test

@@ -1,6 +1,7 @@
 # Warnings are errors; ccache and mold are used where they are installed.
 add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow -Wnon-virtual-dtor
-                    -Wold-style-cast -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
+                    -Wold-style-cast -Woverloaded-virtual -Werror -fno-omit-frame-pointer
+                    -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=) # what fails says src/…, wherever it was built
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these inside the standard library's own inlined code (GCC bugs 105562, 105651, 107852), and the last
   # where it has inlined one half of Asio's pair of coroutine frame operators.

@@ -75,9 +75,9 @@ Result<const OnnxLibrary*> OnnxLibrary::load(const std::filesystem::path& path) 
 }
 
 Result<OnnxLibrary> OnnxLibrary::open(const std::filesystem::path& path) {
-  const std::vector<std::string> places =
-      path.empty() ? std::vector<std::string>{TANDEM_ONNXRUNTIME, "libonnxruntime.so.1", "libonnxruntime.so"}
-                   : std::vector<std::string>{path.string()};
+  const std::vector<std::string> places = path.empty()
+                                              ? std::vector<std::string>{"libonnxruntime.so.1", "libonnxruntime.so"}
+                                              : std::vector<std::string>{path.string()};
   void* handle = nullptr;
   std::string tried;
   for (const std::string& place : places) {

@@ -41,12 +41,12 @@ export class Grid {
 
   // Starts `tandem up` on a free port and waits until it serves by a plan. It ends with this process at the latest, and
   // keeps it from ending only while it is waited for: `after` is not called where `before` failed. `under`: the words of
-  // a program that runs it, as valgrind does.
-  static async start({ grid, data, waitForPlan = true, args: more = [], under = [] }) {
+  // a program that runs it, as valgrind does. `program`: another than the one under test.
+  static async start({ program = binary, grid, data, waitForPlan = true, args: more = [], under = [] }) {
     // By default one plan, for the busiest hours: what a test finds must not hang on the hour at which it runs.
     const args = ['up', '--data', data, '--listen', '127.0.0.1:0', ...(more.includes('--periods') ? [] : ['--periods', '0']), ...more];
     if (grid) args.push('--grid', grid);
-    const [command, ...words] = [...under, binary, ...args];
+    const [command, ...words] = [...under, program, ...args];
     const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     process.on('exit', () => child.kill('SIGKILL'));
     let log = '';

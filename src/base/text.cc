@@ -66,6 +66,26 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  // By eights: bytes may differ in the bit of the case where they are letters.
+  constexpr uint64_t kEach = 0x0101010101010101, kCase = 0x20 * kEach, kHigh = 0x80 * kEach;
+  const auto is_same = [](uint64_t x, uint64_t y) {
+    const uint64_t lowered = x | kCase;
+    const uint64_t low_bits = lowered & ~kHigh;  // so that no sum carries into the next byte
+    const uint64_t letters = (low_bits + (0x80 - 'a') * kEach) & ~(low_bits + (0x7F - 'z') * kEach) & ~lowered & kHigh;
+    return ((x ^ y) & ~(letters >> 2)) == 0;
+  };
+  const auto eight = [](const char* bytes) {
+    uint64_t value;
+    std::memcpy(&value, bytes, sizeof value);
+    return value;
+  };
+  constexpr size_t kStep = sizeof(uint64_t);
+  if (a.size() >= kStep) {
+    for (size_t at = 0; at + kStep < a.size(); at += kStep)
+      if (!is_same(eight(a.data() + at), eight(b.data() + at))) return false;
+    const size_t last = a.size() - kStep;
+    return is_same(eight(a.data() + last), eight(b.data() + last));
+  }
   return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return x == y || lower(x) == lower(y); });
 }
 

@@ -43,6 +43,23 @@ TEST(Text, Utf8IsToldAlikeWhereverItStands) {
   }
 }
 
+// Eight bytes at a time and letter by letter come to the same, whichever two bytes are compared and wherever they
+// stand.
+TEST(Text, OnlyTheCaseOfLettersIsPassedOver) {
+  const auto lower = [](int byte) { return byte >= 'A' && byte <= 'Z' ? byte + 32 : byte; };
+  for (int a = 0; a < 256; ++a)
+    for (int b = 0; b < 256; ++b)
+      for (const size_t before : {0, 3, 7, 8, 12})
+        for (const size_t after : {0, 5, 9}) {
+          const std::string front(before, 'x'), back(after, 'Y');
+          ASSERT_EQ(iequals(front + static_cast<char>(a) + back, front + static_cast<char>(b) + back),
+                    lower(a) == lower(b))
+              << a << " " << b << " between " << before << " and " << after;
+        }
+  EXPECT_TRUE(iequals("Transfer-Encoding", "transfer-ENCODING"));
+  EXPECT_FALSE(iequals("content-length", "content-lengths"));
+}
+
 TEST(Text, NearestFindsTypingMistakesOnly) {
   const std::vector<std::string> names{"capacity_gbps", "delay_us", "length_km"};
   EXPECT_EQ(nearest("capacity_gpbs", names), "capacity_gbps");

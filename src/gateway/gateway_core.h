@@ -136,6 +136,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   bool serving_queue = false;  // posted
   RequestReader reader;
   const std::shared_ptr<ReplyParser> replies = make_reply_parser();
+  http::Headers spare_headers;  // of an answer that is sent: the memory of the next one's
   size_t body_bytes_in_flight = 0;
   size_t shadows_in_flight = 0;
   RequestIds ids;

@@ -178,6 +178,21 @@ TEST(Gateway, StreamsAndKeepsTheUsageItAskedForToItself) {
   EXPECT_LE(record.ttft->value(), record.duration.value());
 }
 
+// All of it is one message, not a head with a chunk and an end behind it.
+TEST(Gateway, AStreamThatCameInOnePieceGoesOnInOne) {
+  TestWorld world(kThreeEngines, three_engines());
+  const Reply whole = world.ask(chat(kStreamBody));
+  EXPECT_TRUE(whole.complete);
+  EXPECT_EQ(whole.header("content-length"), std::to_string(whole.body.size()));
+  EXPECT_EQ(whole.header("cache-control"), "no-cache");
+  EXPECT_EQ(world.last().answer_bytes, whole.body.size());
+  EXPECT_EQ(world.last().status, 200);
+  world.engine("far").behaviour = Behaviour::endless;  // its first events are handed on, not kept for what follows
+  const Reply first = world.ask_and_leave(chat(kStreamBody));
+  EXPECT_EQ(first.header("content-length"), "");
+  EXPECT_EQ(first.header("transfer-encoding"), "chunked");
+}
+
 TEST(Gateway, HandsTheUsageOnWhereItWasAskedFor) {
   TestWorld world(kThreeEngines, three_engines());
   const std::string body =

@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t kRefusalBytesMax = 64 * 1024;  // an error object is under a kilobyte
 
+constexpr http::FieldName kContentTypeField("content-type");
 constexpr http::FieldName kRequestIdField("x-request-id");
 constexpr http::FieldName kRetryAfterField("retry-after");
 constexpr http::FieldName kCacheControlField("cache-control");
@@ -137,9 +138,10 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_whole(Turn& turn, http::
   turn.note_served(engine_surface());
   bytes_down_ = body->size();
   record_.status = 200;
-  const http::Headers headers = answer_headers("application/json");
+  http::Headers headers = answer_headers("application/json");
   keep_decision(Outcome::ok);
   std::optional<Result<void>> sent = writer_.respond_now(200, headers, *body);
+  core_.spare_headers = std::move(headers);
   if (!sent) sent = co_await writer_.rest();
   is_lost_ = !*sent;
   co_return std::nullopt;
@@ -171,8 +173,8 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::answer_stream(Turn& turn, http:
     held.has_data = held.has_data || step.has_data;
     if (!held.has_data && !writer_.started() && held.forward.size() > StreamReader::kEventBytesMax && !step.error)
       step.error = Error{ErrorCode::too_large, "the engine sends comments and no answer", {}};
-    // The last events go out with the answer's end, unless they are the first too.
-    const bool waits_for_end = reader.ended() && !step.error && writer_.started();
+    // The last events go out with the answer's end.
+    const bool waits_for_end = reader.ended() && !step.error;
     if ((held.has_data || writer_.started()) && !waits_for_end) {
       std::optional<Result<void>> sent = forward(held.forward);
       if (!sent) sent = co_await writer_.rest();
@@ -223,11 +225,15 @@ Result<void> RequestRun::shape(StreamReader::Step& step) {
 // As ResponseWriter::write_now has it.
 std::optional<Result<void>> RequestRun::forward(std::string_view events) {
   if (writer_.started()) return writer_.write_now(events);
+  return writer_.start_now(200, stream_headers(), events);
+}
+
+http::Headers RequestRun::stream_headers() {
   silence_.stop();  // while it is written the client is waited for, not the engine
   http::Headers headers = answer_headers("text/event-stream; charset=utf-8");
   headers.add(kCacheControlField, "no-cache");
   record_.status = 200;
-  return writer_.start_now(200, headers, events);
+  return headers;
 }
 
 void RequestRun::note_sent(const StreamReader::Step& step) {
@@ -275,6 +281,8 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   turn.end_as(reader.engine_error() ? AttemptEnd::failure : AttemptEnd::success);
   if (!reader.engine_error()) turn.note_served(engine_surface());
   note_usage(reader.usage(), reader.tokens());
+  std::optional<http::Headers> headers;  // of a stream that came in one piece: it goes on as it came, in one message
+  if (!writer_.started()) headers = stream_headers();
   note_sent(held);
   std::string last;
   if (responses_ && reader.engine_error()) {
@@ -293,7 +301,8 @@ asio::awaitable<RequestRun::TurnEnd> RequestRun::end_stream(Turn& turn, const St
   bytes_down_ += last.size();
   keep_decision(reader.engine_error() ? Outcome::cut : Outcome::ok);
   held.forward += last;
-  std::optional<Result<void>> finished = writer_.finish_now(held.forward);
+  std::optional<Result<void>> finished =
+      headers ? writer_.respond_now(200, *headers, held.forward) : writer_.finish_now(held.forward);
   if (!finished) finished = co_await writer_.rest();
   is_lost_ = !*finished && !reader.engine_error();
   co_return std::nullopt;
@@ -313,7 +322,9 @@ asio::awaitable<void> RequestRun::answer_error(Outcome outcome, ApiError error) 
 
 http::Headers RequestRun::answer_headers(std::string_view content_type) {
   record_.overhead = microseconds_of(look() - arrived_ - waited_);
-  http::Headers headers = http::content_type(content_type);
+  http::Headers headers = std::move(core_.spare_headers);
+  headers.clear();
+  headers.add(kContentTypeField, content_type);
   headers.add(kRequestIdField, record_.request_id);
   if (meter_ != nullptr) {
     const grid::TenantLimits& limits = bound_->table->rows().tenants[facts_.tenant].limits;

@@ -130,6 +130,7 @@ class RequestRun {
   TurnEnd leave();
 
   http::Headers answer_headers(std::string_view content_type);
+  http::Headers stream_headers();
   void note_usage(const std::optional<Usage>& usage, uint64_t output_tokens_seen);
   Usage usage() const;  // as noted
   ResponsesReply& responses_reply();

@@ -35,6 +35,7 @@ ClientConnection::ClientConnection(asio::io_context& context, Endpoint endpoint,
                                    std::shared_ptr<const ClientOptions> options)
     : endpoint_(std::move(endpoint)),
       host_(to_string(endpoint_)),
+      host_line_("host: " + host_ + "\r\n"),
       options_(std::move(options)),
       limits_{options_->header_bytes_max, Headers::kFieldsMax},
       reactor_(Reactor::of(context)),
@@ -176,24 +177,26 @@ asio::awaitable<Result<void>> ClientConnection::secure() {
 }
 
 Result<void> ClientConnection::make_head(const ClientRequest& request) {
-  const bool target_is_plain =
-      std::all_of(request.target.begin(), request.target.end(), [](char c) { return c > ' ' && c < 127; });
+  bool target_is_plain = true;  // all of it is looked at: by sixteens, that way
+  for (const char c : request.target) target_is_plain &= static_cast<uint8_t>(c - '!') <= '~' - '!';
   if (!is_token(request.method) || !request.target.starts_with('/') || !target_is_plain) {
     return fail(ErrorCode::invalid_argument, "'" + request.method + " " + request.target + "' is no request line");
   }
   head_.assign(request.method).append(" ", 1).append(request.target).append(" HTTP/1.1\r\n", 11);
   if (auto fields = append_fields(request.headers, {}, head_); !fields) return fields;
-  if (!request.headers.find("host")) head_.append("host: ", 6).append(host_).append("\r\n", 2);
+  if (!request.headers.find("host")) head_.append(host_line_);
   const bool may_have_body = request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
   const size_t body_bytes = body_of(request).size();
   if (may_have_body || body_bytes > 0) {
-    std::array<char, 20> digits;
-    const char* const end = std::to_chars(digits.begin(), digits.end(), body_bytes).ptr;
-    head_.append("content-length: ", 16)
-        .append(digits.data(), static_cast<size_t>(end - digits.data()))
-        .append("\r\n", 2);
+    constexpr std::string_view kName = "content-length: ";
+    std::array<char, 40> line;
+    char* end = std::copy(kName.begin(), kName.end(), line.begin());
+    end = std::to_chars(end, line.end(), body_bytes).ptr;
+    end = std::copy_n("\r\n\r\n", 4, end);
+    head_.append(line.data(), static_cast<size_t>(end - line.data()));
+  } else {
+    head_.append("\r\n", 2);
   }
-  head_.append("\r\n", 2);
   return {};
 }
 

@@ -78,7 +78,8 @@ class ClientConnection {
   std::string_view unread() const { return std::string_view(unread_).substr(unread_begin_); }
 
   Endpoint endpoint_;
-  std::string host_;  // its endpoint in words
+  std::string host_;       // its endpoint in words
+  std::string host_line_;  // the header that names it
   std::shared_ptr<const ClientOptions> options_;
   HeadLimits limits_;
   Reactor& reactor_;

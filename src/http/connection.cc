@@ -234,11 +234,15 @@ asio::awaitable<void> Connection::drain() {
 
 Result<void> Connection::make_head(int status, const Headers& headers, std::string_view framing) {
   if (status < 200 || status > 599) return fail(ErrorCode::invalid_argument, "an answer's status is 200 to 599");
-  const auto digit = [status](int power) { return static_cast<char>('0' + status / power % 10); };
-  const char digits[] = {digit(100), digit(10), digit(1), ' '};
-  head_.assign("HTTP/1.1 ", 9).append(digits, sizeof digits).append(reason_phrase(status)).append("\r\n", 2);
+  if (status == 200) {
+    head_.assign("HTTP/1.1 200 OK\r\n", 17);
+  } else {
+    const auto digit = [status](int power) { return static_cast<char>('0' + status / power % 10); };
+    const char digits[] = {digit(100), digit(10), digit(1), ' '};
+    head_.assign("HTTP/1.1 ", 9).append(digits, sizeof digits).append(reason_phrase(status)).append("\r\n", 2);
+  }
   if (auto fields = append_fields(headers, "date", head_); !fields) return fields;
-  head_.append("date: ", 6).append(server_->date()).append("\r\n", 2).append(framing);
+  head_.append(server_->date_line()).append(framing);
   if (server_->closing()) keep_open_ = false;
   if (!keep_open_) {
     head_.append("connection: close\r\n");

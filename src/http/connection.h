@@ -39,7 +39,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   uint16_t port() const { return port_; }
   size_t connections() const { return connections_.size(); }
   void forget(Connection* connection);
-  std::string_view date();  // the value of the date header, made once a second
+  std::string_view date_line();  // "date: …\r\n", made once a second
 
  private:
   boost::system::error_code accept_waiting();
@@ -55,7 +55,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   uint16_t port_ = 0;
   bool closing_ = false;
   Reactor::TimePoint date_until_ = Reactor::TimePoint::min();
-  std::string date_;
+  std::string date_line_;
 };
 
 // Reads requests, runs the handler, writes answers. While the handler runs, nothing is read: what the client sends

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/ip/address.hpp>
+#include <cstring>
+#include <type_traits>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -38,6 +40,28 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
     }
   }
   return decoded;
+}
+
+// Copies what is most often a few dozen bytes, and returns where they end: a call would take longer than that.
+char* put_text(char* to, std::string_view text) {
+  const auto put_ends = [&]<size_t kHalf>(std::integral_constant<size_t, kHalf>) {  // which may overlap
+    std::array<char, kHalf> first, last;
+    std::memcpy(first.data(), text.data(), kHalf);
+    std::memcpy(last.data(), text.data() + text.size() - kHalf, kHalf);
+    std::memcpy(to, first.data(), kHalf);
+    std::memcpy(to + text.size() - kHalf, last.data(), kHalf);
+  };
+  if (text.size() > 32)
+    std::memcpy(to, text.data(), text.size());
+  else if (text.size() >= 16)
+    put_ends(std::integral_constant<size_t, 16>());
+  else if (text.size() >= 8)
+    put_ends(std::integral_constant<size_t, 8>());
+  else if (text.size() >= 4)
+    put_ends(std::integral_constant<size_t, 4>());
+  else
+    for (size_t i = 0; i < text.size(); ++i) to[i] = text[i];
+  return to + text.size();
 }
 
 }  // namespace
@@ -91,11 +115,10 @@ bool Headers::put(std::string_view name, std::string_view value) {
   if (fields_.size() >= kFieldsMax || name.size() > kBytesMax || value.size() > kBytesMax) return false;
   if (size_ + line > kBytesMax) return false;
   if (size_ + line > capacity_) grow(size_ + line);
-  char* const to = text_.get() + size_;
-  std::copy_n(name.data(), name.size(), to);
-  std::copy_n(kColon.data(), kColon.size(), to + name.size());
-  std::copy_n(value.data(), value.size(), to + name.size() + kColon.size());
-  std::copy_n(kLineEnd.data(), kLineEnd.size(), to + line - kLineEnd.size());
+  char* to = put_text(text_.get() + size_, name);
+  to = std::copy_n(kColon.data(), kColon.size(), to);
+  to = put_text(to, value);
+  std::copy_n(kLineEnd.data(), kLineEnd.size(), to);
   fields_.push_back({size_, static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
   size_ += static_cast<uint32_t>(line);
   marks_ |= mark_of(name);

@@ -1,6 +1,7 @@
 #include "http/reactor.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,15 @@ namespace asio = boost::asio;
 namespace {
 
 boost::system::error_code last_error() { return {errno, boost::system::system_category()}; }
+
+// The C library's own are points at which a thread may be cancelled: where a process has several, each call takes two
+// atomic operations for that.
+ssize_t receive_now(int descriptor, std::span<char> into) {
+  return ::syscall(SYS_recvfrom, descriptor, into.data(), into.size(), 0, nullptr, nullptr);
+}
+ssize_t send_now(int descriptor, std::span<const char> bytes) {
+  return ::syscall(SYS_sendto, descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0);
+}
 
 }  // namespace
 
@@ -140,7 +150,7 @@ Socket::Moved Socket::read(std::span<char> into) {
   ++reads_in_turn_;
   ssize_t count = 0;
   do {
-    count = ::recv(descriptor_, into.data(), into.size(), 0);
+    count = receive_now(descriptor_, into);
   } while (count < 0 && errno == EINTR);
   if (count > 0) {
     // Less than there was room for is all there is, unless the end came behind it.
@@ -179,7 +189,7 @@ Socket::Moved Socket::write(std::span<asio::const_buffer> pieces) {
   message.msg_iovlen = count;
   ssize_t sent = 0;
   do {
-    sent = count == 1 ? ::send(descriptor_, parts[0].iov_base, wanted, MSG_NOSIGNAL)
+    sent = count == 1 ? send_now(descriptor_, {static_cast<const char*>(parts[0].iov_base), wanted})
                       : ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return {0, last_error()};

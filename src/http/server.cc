@@ -139,7 +139,7 @@ void ServerState::close_now() {
   for (Connection* const connection : connections_) connection->close_now();
 }
 
-std::string_view ServerState::date() {
+std::string_view ServerState::date_line() {
   const Reactor::TimePoint now = reactor_.now();
   if (now >= date_until_) {
     const auto time = std::chrono::system_clock::now();
@@ -151,9 +151,9 @@ std::string_view ServerState::date() {
     std::array<char, 40> text{};
     const size_t size =
         std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);  // in the "C" locale
-    date_.assign(text.data(), size);
+    date_line_.assign("date: ").append(text.data(), size).append("\r\n");
   }
-  return date_;
+  return date_line_;
 }
 
 Server::Server(std::shared_ptr<ServerState> state) : state_(std::move(state)) {}

@@ -291,9 +291,31 @@ class Search {
     return true;
   }
 
+  // The one that seems soonest by kept waits, if it is sooner than the best so far. Each that is weighed is read from
+  // somewhere in memory, and after it only those are that come sooner still.
+  void weigh_soonest(const Sieve& sieve) {
+    const Candidate* soonest = nullptr;
+    double soonest_us = fastest_.ttft_us;
+    for (size_t block = 0; block < blocks(); ++block) {
+      if (block + kAhead < blocks()) sieve.prefetch(block + kAhead);
+      uint64_t lanes = open_in(block) & waiting_at_most(live_, candidates_.first_block + block,
+                                                        soonest_us * Sieve::kSlack - sieve.least_alone_us());
+      for (; lanes != 0; lanes &= lanes - 1) {
+        const auto row = static_cast<uint32_t>(block * kRows + static_cast<size_t>(std::countr_zero(lanes)));
+        const uint32_t way = sieve.way(sieve.site(row));
+        const double us = comes_after_us(sieve, row, way);
+        if (us >= soonest_us || !sieve.is_allowed(way)) continue;
+        soonest_us = us;
+        soonest = &candidates_.rows[row];
+      }
+    }
+    if (soonest != nullptr) weigh(*soonest);
+  }
+
   // All that can keep the promise, but what is dearer than one that does; until one does, all that come sooner than the
   // best so far as well.
   void weigh_by_block(const Sieve& sieve) {
+    if (!kept() && knows_waits(live_)) weigh_soonest(sieve);
     const double promise_us = request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity;
     for (size_t block = 0; block < blocks() && !none_cheaper_from(block * kRows); ++block) {
       if (block + kAhead < blocks()) sieve.prefetch(block + kAhead);
@@ -316,10 +338,13 @@ class Search {
     }
   }
 
-  // The first token of that row, at the end of that way, can come by then.
-  bool comes_by(const Sieve& sieve, uint32_t row, uint32_t way, double us) const {
+  // The first token of that row, at the end of that way, comes after so long at the earliest; can come by then.
+  double comes_after_us(const Sieve& sieve, uint32_t row, uint32_t way) const {
     const auto lane = static_cast<uint32_t>(candidates_.first_block * kRows + row);
-    return sieve.alone_us(row, way) + least_wait_us_at(live_, lane) <= us * Sieve::kSlack;
+    return sieve.alone_us(row, way) + least_wait_us_at(live_, lane);
+  }
+  bool comes_by(const Sieve& sieve, uint32_t row, uint32_t way, double us) const {
+    return comes_after_us(sieve, row, way) <= us * Sieve::kSlack;
   }
 
   // Live state, which other threads write, is read only where it can still matter.

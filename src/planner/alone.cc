@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 
@@ -19,6 +20,8 @@ grid::Snapshot only_model(const Problem& whole, uint32_t model, const std::vecto
   snapshot.profiles = grid::Table(std::move(profiles));
   return snapshot;
 }
+
+}  // namespace
 
 // The problem of one model in what the others leave; demands and candidates in the order of the whole's.
 class Alone {
@@ -52,12 +55,6 @@ class Alone {
 
   Problem& problem() { return problem_; }
 
-  void price(std::span<const double> prices) {
-    for (Candidate& candidate : problem_.candidates)
-      candidate.replica_eur_per_hour += prices[candidate.pool] * candidate.accelerators +
-                                        prices[problem_.pool_spare.size() + candidate.site] * candidate.worst_kw;
-  }
-
   // Those that the whole has.
   void add_options(const Problem& whole) {
     for (uint32_t i = 0; i < demands_.size(); ++i)
@@ -65,17 +62,33 @@ class Alone {
         problem_.add_option(i, position(candidates_, whole.options[o].candidate));
   }
 
-  // The option as the whole would have it.
-  void set_fractions(const Problem& whole, const Bound& bound, Option& option) const {
-    Option of_whole = option;
-    of_whole.candidate = candidates_[option.candidate];
-    of_whole.use = whole.demands[demands_[option.demand]].use_first + whole.candidates[of_whole.candidate].slot;
-    bound.set_fractions(of_whole);
-    option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
-    option.replicas_in_fractions = of_whole.replicas_in_fractions;
-    const double price = problem_.candidates[option.candidate].replica_eur_per_hour -
-                         whole.candidates[of_whole.candidate].replica_eur_per_hour;
-    option.fractional_eur_per_hour += option.replicas_in_fractions * price;
+  // Options as the whole would have them.
+  void set_fractions(const Problem& whole, const Bound& bound) {
+    for (Option& option : problem_.options) {
+      Option of_whole = option;
+      of_whole.candidate = candidates_[option.candidate];
+      of_whole.use = whole.demands[demands_[option.demand]].use_first + whole.candidates[of_whole.candidate].slot;
+      bound.set_fractions(of_whole);
+      option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
+      option.replicas_in_fractions = of_whole.replicas_in_fractions;
+    }
+  }
+
+  // From now on what a replica takes costs those prices, in place of those before.
+  void price(std::span<const double> prices) {
+    std::vector<double> more(problem_.candidates.size());  // €/h a replica
+    priced_.resize(more.size(), 0);
+    for (uint32_t c = 0; c < more.size(); ++c) {
+      Candidate& candidate = problem_.candidates[c];
+      const double price = prices[candidate.pool] * candidate.accelerators +
+                           prices[problem_.resource_of_site(candidate.site)] * candidate.worst_kw;
+      more[c] = price - std::exchange(priced_[c], price);
+      candidate.replica_eur_per_hour += more[c];
+    }
+    for (Option& option : problem_.options) {
+      option.fractional_eur_per_hour += option.replicas_in_fractions * more[option.candidate];
+      option.alone_eur_per_hour += more[option.candidate];  // of one replica: at least
+    }
   }
 
   // Shares of the whole's, as of this problem.
@@ -102,16 +115,21 @@ class Alone {
   std::vector<uint32_t> demands_, candidates_;  // of the whole
   grid::Snapshot snapshot_;
   Problem problem_;
+  std::vector<double> priced_;  // by candidate, €/h a replica beside what it costs
 };
 
-}  // namespace
+double PlannedAlone::paid(std::span<const double> prices) const {
+  double eur = 0;
+  for (const auto& [resource, amount] : takes) eur += prices[resource] * amount;
+  return eur;
+}
 
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
                         uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop) {
   Alone alone(whole, whole.demands_of(model), model, spare);
   Problem& problem = alone.problem();
   problem.add_all_options();
-  for (Option& option : problem.options) alone.set_fractions(whole, bound, option);
+  alone.set_fractions(whole, bound);
   const std::vector<ServedShare> met = alone.own(bound.met(model));
   const size_t plans = starts > 0 ? starts : 1;
   std::vector<uint32_t> all(problem.demands.size());
@@ -135,18 +153,22 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   return alone.planned(search);
 }
 
-PlannedAlone plan_at_prices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
-                            std::span<const double> prices, uint64_t iterations, const std::stop_token& stop) {
-  Alone alone(whole, whole.demands_of(model), model, spare);
-  alone.price(prices);
-  alone.add_options(whole);
-  for (Option& option : alone.problem().options) alone.set_fractions(whole, bound, option);
+AloneAtPrices::AloneAtPrices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare)
+    : alone_(std::make_unique<Alone>(whole, whole.demands_of(model), model, spare)) {
+  alone_->add_options(whole);
+  alone_->set_fractions(whole, bound);
+}
+AloneAtPrices::AloneAtPrices(AloneAtPrices&&) noexcept = default;
+AloneAtPrices::~AloneAtPrices() = default;
+
+PlannedAlone AloneAtPrices::plan(std::span<const double> prices, uint64_t iterations, const std::stop_token& stop) {
+  alone_->price(prices);
   constexpr uint64_t kSeed = 0;  // nothing is drawn
-  Search search(alone.problem(), kSeed, iterations, stop);
+  Search search(alone_->problem(), kSeed, iterations, stop);
   search.construct_by_promise();
   search.improve_in_turns();
-  PlannedAlone planned = alone.planned(search);
-  planned.eur_per_hour -= std::inner_product(prices.begin(), prices.end(), planned.takes.begin(), 0.0);
+  PlannedAlone planned = alone_->planned(search);
+  planned.eur_per_hour -= planned.paid(prices);
   return planned;
 }
 

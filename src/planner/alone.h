@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -13,11 +14,15 @@
 
 namespace tandem::planner {
 
+class Alone;
+
 struct PlannedAlone {
   std::vector<ServedShare> shares;
-  double eur_per_hour = 0;    // as the search's objective counts it, moves from an incumbent included
-  std::vector<double> takes;  // as Search::Spare::all: accelerators of each pool, kW of each site
+  double eur_per_hour = 0;  // as the search's objective counts it, moves from an incumbent included
+  std::vector<Search::Taken> takes;
   uint64_t iterations = 0;
+
+  double paid(std::span<const double> prices) const;  // for what it takes, at €/h for one of each resource
 };
 
 // The best of a few plans that are each improved: one built by promises or, where `starts` is not 0, so many in a drawn
@@ -26,9 +31,18 @@ struct PlannedAlone {
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
                         uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop);
 
-// One plan built by promises and improved, over the options that the whole has, where what it takes costs those prices
-// (€/h, as `takes`), which are no part of what it says it costs.
-PlannedAlone plan_at_prices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
-                            std::span<const double> prices, uint64_t iterations, const std::stop_token& stop);
+// One model planned again and again, over the options that the whole has, where what it takes has a price.
+class AloneAtPrices {
+ public:
+  AloneAtPrices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare);
+  AloneAtPrices(AloneAtPrices&&) noexcept;
+  ~AloneAtPrices();
+
+  // Built by promises and improved. Prices: €/h for one of each resource, no part of what the plan says it costs.
+  PlannedAlone plan(std::span<const double> prices, uint64_t iterations, const std::stop_token& stop);
+
+ private:
+  std::unique_ptr<Alone> alone_;
+};
 
 }  // namespace tandem::planner

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,11 @@ grid::Snapshot two_pools(const std::string& tardy_price, const std::string& move
       "demand d t r m 0.01/s\n");
 }
 
+double taken(const PlannedAlone& planned, uint32_t pool) {
+  const auto found = std::ranges::find(planned.takes, pool, &Search::Taken::resource);
+  return found != planned.takes.end() ? found->amount : 0;
+}
+
 struct Planned {
   explicit Planned(const grid::Snapshot& snapshot, const v1::Plan* incumbent = nullptr)
       : problem(snapshot, std::make_shared<Terrain>(snapshot, nullptr), incumbent),
@@ -38,7 +44,7 @@ struct Planned {
   PlannedAlone at_price(double quick_eur_per_hour) const {
     std::vector<double> prices(spare.all().size(), 0);
     prices[kQuick] = quick_eur_per_hour;
-    return plan_at_prices(problem, bound, model, spare, prices, 1'000, {});
+    return AloneAtPrices(problem, bound, model, spare).plan(prices, 1'000, {});
   }
   PlannedAlone anew() const { return plan_alone(problem, bound, model, spare, 1, 0, 1'000, {}); }
 
@@ -52,12 +58,26 @@ TEST(PlanAtPrices, TakesWhatIsCheapestAtThem) {
   const grid::Snapshot snapshot = two_pools("1.5", "0");
   const Planned planned(snapshot);
   const PlannedAlone cheap = planned.at_price(0), dear = planned.at_price(1);
-  EXPECT_EQ(cheap.takes[kQuick], 1);
-  EXPECT_EQ(cheap.takes[kTardy], 0);
-  EXPECT_EQ(dear.takes[kQuick], 0);
-  EXPECT_EQ(dear.takes[kTardy], 1);
+  EXPECT_EQ(taken(cheap, kQuick), 1);
+  EXPECT_EQ(taken(cheap, kTardy), 0);
+  EXPECT_EQ(taken(dear, kQuick), 0);
+  EXPECT_EQ(taken(dear, kTardy), 1);
   EXPECT_NEAR(dear.eur_per_hour - cheap.eur_per_hour, 0.5, 1e-9);
   EXPECT_NEAR(planned.at_price(0.4).eur_per_hour, cheap.eur_per_hour, 1e-9);  // what it pays is no cost of the plan
+}
+
+TEST(PlanAtPrices, ForgetsThePricesOfBefore) {
+  const grid::Snapshot snapshot = two_pools("1.5", "0");
+  const Planned planned(snapshot);
+  AloneAtPrices alone(planned.problem, planned.bound, planned.model, planned.spare);
+  std::vector<double> prices(planned.spare.all().size(), 0);
+  EXPECT_EQ(taken(alone.plan(prices, 1'000, {}), kQuick), 1);
+  prices[kQuick] = 1;
+  EXPECT_EQ(taken(alone.plan(prices, 1'000, {}), kTardy), 1);
+  prices[kTardy] = 1;
+  const PlannedAlone again = alone.plan(prices, 1'000, {});
+  EXPECT_EQ(taken(again, kQuick), 1);
+  EXPECT_NEAR(again.eur_per_hour, planned.at_price(0).eur_per_hour, 1e-9);
 }
 
 // 0.5 €/h are spared by two moves.
@@ -65,9 +85,9 @@ TEST(PlanAlone, PaysItsMoves) {
   const v1::Plan before = plan(two_pools("0.5", "0"), nullptr, "before", 1, {}, {});
   ASSERT_EQ(before.deployments(0).pool(), "tardy");
   const grid::Snapshot dear = two_pools("1.5", "0.3"), cheap = two_pools("1.5", "0.2");
-  EXPECT_EQ(Planned(dear, &before).anew().takes[kTardy], 1);
+  EXPECT_EQ(taken(Planned(dear, &before).anew(), kTardy), 1);
   const PlannedAlone moved = Planned(cheap, &before).anew();
-  EXPECT_EQ(moved.takes[kQuick], 1);
+  EXPECT_EQ(taken(moved, kQuick), 1);
   EXPECT_NEAR(moved.eur_per_hour, Planned(cheap).anew().eur_per_hour + 2 * 0.2, 1e-9);
 }
 

@@ -149,7 +149,7 @@ bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {
   double best_eur = to_beat(mark) - outside;
   std::optional<FewDecided> best;
   FewProgram program(problem_, few);
-  program.solve(best_eur, nodes_max, [&](const FewDecided& decided) {
+  const auto judge = [&](const FewDecided& decided) {
     FewJudged judged;
     const Mark before = begin();
     judged.eur_per_hour = put_decided(few, decided, &judged) ? objective_ - outside : kImpossible;
@@ -159,7 +159,8 @@ bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {
       best = decided;
     }
     return judged;
-  });
+  };
+  program.solve(best_eur, nodes_max, judge, stop_);
   FewJudged judged;
   if (best) put_decided(few, *best, &judged);
   return keep_if(objective_ < to_beat(mark), mark);

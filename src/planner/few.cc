@@ -29,7 +29,7 @@ class FewProgram::Tree {
     load_columns(entries_, std::vector<double>(cost_.size(), 0), column_high_, cost_, row_low_, row_high_, lp_);
   }
 
-  uint32_t search(double below, uint32_t nodes_max, const Judge& judge) {
+  uint32_t search(double below, uint32_t nodes_max, const Judge& judge, const std::stop_token& stop) {
     below_ = below;
     open_.clear();
     open_.push_back({-std::numeric_limits<double>::infinity(), {}});
@@ -42,7 +42,7 @@ class FewProgram::Tree {
       if (node.bound >= limit()) break;
       // Down along the better child until nothing is left to decide.
       for (bool deeper = true; deeper; ++nodes) {
-        if (nodes == nodes_max) return nodes;
+        if (nodes == nodes_max || stop.stop_requested()) return nodes;
         deeper = solve(node) && descend(node, judge);
       }
     }
@@ -372,8 +372,8 @@ class FewProgram::Tree {
 FewProgram::FewProgram(Problem& problem, FewDeployments few) : problem_(problem), few_(std::move(few)) {}
 FewProgram::~FewProgram() = default;
 
-uint32_t FewProgram::solve(double below, uint32_t nodes_max, const Judge& judge) {
-  return Tree(problem_, few_).search(below, nodes_max, judge);
+uint32_t FewProgram::solve(double below, uint32_t nodes_max, const Judge& judge, const std::stop_token& stop) {
+  return Tree(problem_, few_).search(below, nodes_max, judge, stop);
 }
 
 }  // namespace tandem::planner

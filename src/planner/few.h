@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "planner/problem.h"
@@ -55,9 +56,9 @@ class FewProgram {
   FewProgram(Problem& problem, FewDeployments few);
   ~FewProgram();
 
-  // Judges every whole solution that promises less than `below`, and less than the judge said of those before. Returns
-  // the nodes it took, at most `nodes_max`.
-  uint32_t solve(double below, uint32_t nodes_max, const Judge& judge);
+  // Judges every whole solution that promises less than `below`, and less than the judge said of those before, until it
+  // is stopped. Returns the nodes it took, at most `nodes_max`.
+  uint32_t solve(double below, uint32_t nodes_max, const Judge& judge, const std::stop_token& stop);
 
  private:
   class Tree;

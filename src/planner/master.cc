@@ -1,7 +1,9 @@
 #include "planner/master.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "planner/clp_columns.h"
@@ -34,8 +36,8 @@ bool Master::solve(std::span<const uint32_t> models, std::vector<double> room) {
       cost.push_back(planned.eur_per_hour);
       auto& rows = entries.emplace_back();
       rows.emplace_back(static_cast<int>(i), 1);
-      for (size_t r = 0; r < room_.size(); ++r)
-        if (planned.takes[r] > 0) rows.emplace_back(static_cast<int>(models.size() + r), planned.takes[r]);
+      for (const auto& [resource, amount] : planned.takes)
+        rows.emplace_back(static_cast<int>(models.size() + resource), amount);
     }
   }
   std::vector<double> row_low(models.size(), 1), row_high(models.size(), 1);
@@ -52,41 +54,36 @@ bool Master::solve(std::span<const uint32_t> models, std::vector<double> room) {
   return true;
 }
 
-double Master::priced(const PlannedAlone& planned) const {
-  return std::inner_product(prices_.begin(), prices_.end(), planned.takes.begin(), planned.eur_per_hour);
-}
+double Master::priced(const PlannedAlone& planned) const { return planned.eur_per_hour + planned.paid(prices_); }
 
 bool Master::is_wanted(size_t model, const PlannedAlone& planned) const {
   return priced(planned) < worth_eur_[model] - kGainMin;
 }
 
 std::vector<std::vector<Master::Way>> Master::ways() const {
+  std::vector<double> left = room_;  // were each model to take the most of everything
+  for (const std::vector<size_t>& columns : of_model_) {
+    std::map<uint32_t, double> most;
+    for (const size_t k : columns)
+      for (const auto& [resource, amount] : columns_[k].planned.takes)
+        most[resource] = std::max(most[resource], amount);
+    for (const auto& [resource, amount] : most) left[resource] -= amount;
+  }
   std::vector<std::vector<Way>> ways(of_model_.size());
   for (size_t i = 0; i < ways.size(); ++i) {
-    for (const size_t k : of_model_[i])
-      ways[i].push_back({k, std::max(0.0, priced(columns_[k].planned) - worth_eur_[i])});
+    for (const size_t k : of_model_[i]) {
+      const PlannedAlone& planned = columns_[k].planned;
+      Way& way = ways[i].emplace_back(k, std::max(0.0, priced(planned) - worth_eur_[i]));
+      std::ranges::copy_if(planned.takes, std::back_inserter(way.contested),
+                           [&](const Search::Taken& taken) { return left[taken.resource] < 0; });
+    }
     std::ranges::stable_sort(ways[i], {}, &Way::above_eur);
   }
   return ways;
 }
 
-std::vector<size_t> Master::contested(const std::vector<std::vector<Way>>& ways) const {
-  std::vector<size_t> contested;
-  for (size_t r = 0; r < room_.size(); ++r) {
-    double all = 0;
-    for (const std::vector<Way>& of_model : ways) {
-      double most = 0;
-      for (const Way& way : of_model) most = std::max(most, columns_[way.column].planned.takes[r]);
-      all += most;
-    }
-    if (all > room_[r]) contested.push_back(r);
-  }
-  return contested;
-}
-
-std::vector<size_t> Master::decide(std::vector<size_t> known, uint32_t nodes_max) const {
+std::vector<size_t> Master::decide(std::vector<size_t> known, uint32_t nodes_max, const std::stop_token& stop) const {
   const std::vector<std::vector<Way>> ways = this->ways();
-  const std::vector<size_t> contested = this->contested(ways);
   const double least = std::accumulate(worth_eur_.begin(), worth_eur_.end(), 0.0) -
                        std::inner_product(prices_.begin(), prices_.end(), room_.begin(), 0.0);
   double best = 0;
@@ -104,18 +101,18 @@ std::vector<size_t> Master::decide(std::vector<size_t> known, uint32_t nodes_max
       above_max = std::min(above_max, best - least);
       return;
     }
-    for (const auto& [k, way_above] : ways[model]) {
+    for (const auto& [k, way_above, contested] : ways[model]) {
       if (above + way_above > above_max || ++nodes > nodes_max) return;
-      const std::vector<double>& takes = columns_[k].planned.takes;
-      if (std::ranges::any_of(contested, [&](size_t r) { return takes[r] > left[r] + kRounding; })) continue;
-      for (const size_t r : contested) left[r] -= takes[r];
+      const auto fits = [&](const Search::Taken& taken) { return taken.amount <= left[taken.resource] + kRounding; };
+      if (!std::ranges::all_of(contested, fits)) continue;
+      for (const auto& [resource, amount] : contested) left[resource] -= amount;
       chosen.push_back(k);
       self(self, above + way_above, eur + columns_[k].planned.eur_per_hour);
       chosen.pop_back();
-      for (const size_t r : contested) left[r] += takes[r];
+      for (const auto& [resource, amount] : contested) left[resource] += amount;
     }
   };
-  for (double step = kFirstStep; nodes <= nodes_max; step *= 2) {
+  for (double step = kFirstStep; nodes <= nodes_max && !stop.stop_requested(); step *= 2) {
     above_max = std::min(step, best - least);
     search(search, 0, 0);
     if (least + step >= best) break;

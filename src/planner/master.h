@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "planner/alone.h"
@@ -40,16 +41,16 @@ class Master {
   bool is_wanted(size_t model, const PlannedAlone& planned) const;
 
   // One column of each of the models, in their order; no dearer than those known, which fit.
-  std::vector<size_t> decide(std::vector<size_t> known, uint32_t nodes_max) const;
+  std::vector<size_t> decide(std::vector<size_t> known, uint32_t nodes_max, const std::stop_token& stop) const;
 
  private:
   struct Way {
     size_t column = 0;
-    double above_eur = 0;  // as priced above its model's worth, ≥ 0
+    double above_eur = 0;                  // as priced above its model's worth, ≥ 0
+    std::vector<Search::Taken> contested;  // of what it takes, where there is no room for all models
   };
   double priced(const PlannedAlone& planned) const;
-  std::vector<std::vector<Way>> ways() const;                                      // by model, the best first
-  std::vector<size_t> contested(const std::vector<std::vector<Way>>& ways) const;  // resources without room for all
+  std::vector<std::vector<Way>> ways() const;  // by model, the best first; with what is contested of what it takes
 
   std::vector<Column> columns_;
   std::vector<std::vector<size_t>> of_model_;  // columns, of those of the last solve

@@ -14,6 +14,7 @@
 #include "planner/explain.h"
 #include "planner/master.h"
 #include "planner/search.h"
+#include "planner/sharing.h"
 
 namespace tandem::planner {
 namespace {
@@ -32,10 +33,8 @@ constexpr uint32_t kStarts = 3;           // of a model, in each pass over them
 constexpr uint32_t kPasses = 20;          // at most
 constexpr double kWorthPass = 1e-3;       // a pass that gains less of the cost is the last
 constexpr size_t kModelsSharing = 24;     // what they have, at most: of a nation the others are a tenth of its cost
-constexpr uint32_t kRoundsSharing = 6;    // of prices, and a plan of each model along them
-constexpr uint32_t kNodesSharing = 1'000'000;  // of the choice among those: a tenth of a second
-constexpr size_t kOptionsEach = 24;            // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;         // deployments of its model that join them
+constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
@@ -203,16 +202,16 @@ class Making {
       });
       if (there || search_.placement(d).unserved > 0) homeless.push_back(d);
     }
-    if (ScarcePools worth(problem_, pools, priced); worth.solve()) {
+    if (ScarcePools worth(problem_, pools, priced); worth.solve(stop_)) {
       bound_->try_prices(pools, worth.pool_prices(), worth.demand_prices());
       steer();
     }
     tell("priced where room is scarce");
-    if (ScarcePools decided(problem_, pools, counted); decided.solve()) {
+    if (ScarcePools decided(problem_, pools, counted); decided.solve(stop_)) {
       std::vector<uint8_t> out(problem_.demands.size(), 0);
       for (const uint32_t d : homeless) out[d] = 1;
       std::vector<ServedShare> shares;
-      for (const auto& [d, c] : decided.decide(kNodesScarce)) {
+      for (const auto& [d, c] : decided.decide(kNodesScarce, stop_)) {
         if (out[d] == 0) continue;
         if (problem_.add_option(d, c)) bound_->set_fractions(problem_.options.back());
         shares.push_back({d, c, kWhole});
@@ -320,46 +319,11 @@ class Making {
   void share_out() {
     std::vector<uint32_t> models = above_bound();
     if (models.size() > kModelsSharing) models.resize(kModelsSharing);
-    const Search::Spare spare = search_.spare_beside(models);
-    std::vector<size_t> standing;
-    for (const uint32_t m : models) standing.push_back(master_.add(m, as_it_stands(m)));
-    bool wanted = true;
-    for (uint32_t round = 0; round < kRoundsSharing && wanted && !stop_.stop_requested(); ++round) {
-      if (!master_.solve(models, spare.all())) return;
-      std::vector<PlannedAlone> planned(models.size());
-      for_each_on_two_threads(models.size(), [&](size_t i) {
-        if (stop_.stop_requested()) return;
-        planned[i] = plan_at_prices(problem_, *bound_, models[i], spare, master_.prices(), iterations_, stop_);
-      });
-      if (stop_.stop_requested()) break;
-      wanted = false;
-      for (size_t i = 0; i < models.size(); ++i) {
-        iterations_apart_ += planned[i].iterations;
-        if (!master_.is_wanted(i, planned[i])) continue;
-        master_.add(models[i], std::move(planned[i]));
-        wanted = true;
-      }
-    }
-    if (!master_.solve(models, spare.all())) return;
-    std::vector<uint32_t> demands;
-    std::vector<ServedShare> shares;
-    for (const size_t k : master_.decide(standing, kNodesSharing)) {
-      if (std::ranges::find(standing, k) != standing.end()) continue;
-      const auto& [model, planned] = master_.column(k);
-      std::ranges::copy(problem_.demands_of(model), std::back_inserter(demands));
-      std::ranges::copy(planned.shares, std::back_inserter(shares));
-    }
-    replace(std::move(demands), shares);
+    SharedOut shared = planner::share_out(problem_, *bound_, search_, models, iterations_, stop_, master_);
+    iterations_apart_ += shared.iterations;
+    replace(std::move(shared.demands), shared.shares);
     if (search_.objective() < best_->objective) best_ = search_.state();
-    tell("shared out among models");
-  }
-
-  PlannedAlone as_it_stands(uint32_t model) const {
-    PlannedAlone planned{{}, search_.spent_on(model), search_.taken_by(model)};
-    for (const uint32_t d : problem_.demands_of(model))
-      for (const Member& member : search_.placement(d).members)
-        planned.shares.push_back({d, problem_.options[member.option].candidate, member.share});
-    return planned;
+    tell(shared.is_solved ? "shared out among models" : "found no plans of models that stand together");
   }
 
   // The models that are worth planning again, those first that are planned farthest above their bounds.

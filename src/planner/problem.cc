@@ -196,6 +196,7 @@ void Problem::add_demands() {
   for (uint32_t d = 0; d < demands.size(); ++d) {
     const grid::Demand& row = snapshot.demands[size_t{d}];
     demands[d].precedence = precedence[row.priority];
+    CHECK(row.output_tokens >= 1);  // as the schema has it: the first comes of the prefill
     const grid::Tenant& tenant = snapshot.tenants[row.tenant];
     DemandRow& demand = demands[d];
     demand.row = &row;

@@ -152,14 +152,15 @@ class Problem {
   std::vector<Use> uses;        // by demand, then profile of its model
   std::vector<Option> options;  // those the search may take; in the order they were added
   std::vector<std::vector<uint32_t>> options_of_candidate;
-  std::vector<uint32_t> pool_spare;       // accelerators beside the largest radio reserve of the day
-  std::vector<double> site_kw;            // left beside the radio reserve at worst case
+  std::vector<uint32_t> pool_spare;  // accelerators beside the largest radio reserve of the day
+  std::vector<double> site_kw;       // left beside the radio reserve at worst case
+  // Where both are counted as one list: accelerators of each pool, then kilowatts of each site.
+  uint32_t resource_of_site(uint32_t site) const { return static_cast<uint32_t>(pool_spare.size()) + site; }
   std::vector<double> arc_spare_gbps;     // headroom × capacity − background; may be negative
   std::vector<DiverseLegs> diverse_legs;  // by anchor, algorithm, diversity and residency in use
 
-  // By region and algorithm, where the policy asks that repairs stay resident; then pool: the jurisdictions that
-  // traffic passes, one way or the other, after some failure of one link or node.
-  std::vector<std::vector<uint64_t>> repairs;
+  // By region and algorithm, where the policy asks that repairs stay resident (Terrain::repairs).
+  std::vector<Terrain::Repairs> repairs;
 
   // What is left of arcs, and behind them of restoration rows: a row counts as one arc more.
   Restoration restoration;
@@ -197,7 +198,7 @@ class Problem {
     return row.bytes_per_hour * leg.euros_per_byte;
   }
   bool repairs_stay(const DemandRow& row, uint32_t pool) const {
-    return row.repairs == UINT32_MAX || (repairs[row.repairs][pool] & ~row.residency) == 0;
+    return row.repairs == UINT32_MAX || ((*repairs[row.repairs])[pool] & ~row.residency) == 0;
   }
   // What counts for a demand there: of its two ways where it asks for them. Null when every anchor is down.
   const Leg* leg_of(const DemandRow& row, uint32_t pool) const {

@@ -23,38 +23,45 @@ std::map<uint32_t, std::vector<uint64_t>> repairs_toward(const grid::Snapshot& s
 
 }  // namespace
 
+std::vector<Terrain::Repairs> Terrain::repairs(const std::vector<RepairsAsked>& asked) const {
+  const std::lock_guard lock(repairs_mutex_);
+  std::map<grid::FlexAlgoIndex, std::set<uint32_t>> missing;  // regions
+  for (const auto& [region, algo] : asked)
+    if (!repairs_.contains({region, algo})) missing[algo].insert(region);
+  for (const auto& [algo, regions] : missing) {
+    std::set<uint32_t> nodes;
+    for (const uint32_t region : regions) nodes.insert(anchors[region]->node.value);
+    for (const grid::Pool& pool : snapshot_.pools) nodes.insert(pool.node.value);
+    const auto toward = repairs_toward(snapshot_, algo, nodes);
+    for (const uint32_t region : regions) {
+      const uint32_t anchor = anchors[region]->node.value;
+      const auto from_next = twin::passed_from_next_anchor(snapshot_, grid::RegionIndex(region), algo);
+      std::vector<uint64_t> passed;
+      for (const grid::Pool& pool : snapshot_.pools)
+        passed.push_back(toward.at(pool.node.value)[anchor] | toward.at(anchor)[pool.node.value] |
+                         from_next[pool.node.value]);
+      repairs_[{region, algo}] = std::make_shared<const std::vector<uint64_t>>(std::move(passed));
+    }
+  }
+  std::vector<Repairs> found;
+  for (const RepairsAsked& one : asked) found.push_back(repairs_.at(one));
+  return found;
+}
+
 void Problem::add_repairs() {
   if (!snapshot.policy.resident_repairs) return;
   uint64_t everywhere = 0;
   for (const grid::Node& node : snapshot.nodes) everywhere |= snapshot.jurisdiction_of(node.site).bits;
-  struct Asked {
-    std::set<uint32_t> regions, nodes;  // nodes of their anchors and of pools
-    std::vector<DemandRow*> demands;
-  };
-  std::map<grid::FlexAlgoIndex, Asked> asked;
+  std::vector<Terrain::RepairsAsked> asked;
+  std::map<Terrain::RepairsAsked, uint32_t> known;
   for (DemandRow& demand : demands) {
-    const uint32_t region = demand.row->region.value;
     if (demand.view == UINT32_MAX || (everywhere & ~demand.residency) == 0) continue;
-    Asked& of_algo = asked[demand.row->flex_algo];
-    of_algo.regions.insert(region);
-    of_algo.nodes.insert(terrain->anchors[region]->node.value);
-    of_algo.demands.push_back(&demand);
+    const Terrain::RepairsAsked key(demand.row->region.value, demand.row->flex_algo);
+    const auto [entry, fresh] = known.try_emplace(key, static_cast<uint32_t>(asked.size()));
+    if (fresh) asked.push_back(key);
+    demand.repairs = entry->second;
   }
-  for (auto& [algo, of_algo] : asked) {
-    for (const grid::Pool& pool : snapshot.pools) of_algo.nodes.insert(pool.node.value);
-    const auto toward = repairs_toward(snapshot, algo, of_algo.nodes);
-    std::map<uint32_t, uint32_t> position;  // of each region in `repairs`
-    for (const uint32_t region : of_algo.regions) {
-      position[region] = static_cast<uint32_t>(repairs.size());
-      std::vector<uint64_t>& passed = repairs.emplace_back();
-      const uint32_t anchor = terrain->anchors[region]->node.value;
-      const auto from_next = twin::passed_from_next_anchor(snapshot, grid::RegionIndex(region), algo);
-      for (const grid::Pool& pool : snapshot.pools)
-        passed.push_back(toward.at(pool.node.value)[anchor] | toward.at(anchor)[pool.node.value] |
-                         from_next[pool.node.value]);
-    }
-    for (DemandRow* demand : of_algo.demands) demand->repairs = position.at(demand->row->region.value);
-  }
+  repairs = terrain->repairs(asked);
 }
 
 }  // namespace tandem::planner

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <coin/ClpEventHandler.hpp>
 #include <limits>
 #include <map>
 #include <optional>
@@ -14,6 +15,17 @@ namespace {
 constexpr size_t kColumnsMax = 40'000;  // more take the solver longer than the rest of the plan
 constexpr double kUnbounded = std::numeric_limits<double>::max();  // what Clp takes for infinite
 constexpr double kNearWhole = 1e-6;                                // nearer than this to a whole number is one
+
+// Ends a solver between two of its steps.
+class StopsWhenAsked : public ClpEventHandler {
+ public:
+  explicit StopsWhenAsked(std::stop_token stop) : stop_(std::move(stop)) {}
+  int event(Event) override { return stop_.stop_requested() ? 0 : -1; }
+  ClpEventHandler* clone() const override { return new StopsWhenAsked(*this); }
+
+ private:
+  std::stop_token stop_;
+};
 
 }  // namespace
 
@@ -32,9 +44,11 @@ class ScarcePools::Program {
     for (Group& group : groups_) add_group(group);
   }
 
-  bool solve() {
-    if (groups_.empty() || cost_.size() > kColumnsMax) return false;
+  bool solve(const std::stop_token& stop) {
+    if (groups_.empty() || cost_.size() > kColumnsMax || stop.stop_requested()) return false;
     load_columns(entries_, low_, high_, cost_, row_low_, row_high_, lp_);
+    const StopsWhenAsked stops(stop);
+    lp_.passInEventHandler(&stops);  // a copy
     lp_.initialDualSolve();
     return lp_.status() == 0;
   }
@@ -56,7 +70,7 @@ class ScarcePools::Program {
     return prices;
   }
 
-  std::vector<Served> decide(uint32_t nodes_max) {
+  std::vector<Served> decide(uint32_t nodes_max, const std::stop_token& stop) {
     struct Limit {
       int column = 0;
       double low = 0, high = 0;
@@ -64,7 +78,7 @@ class ScarcePools::Program {
     std::vector<std::vector<Limit>> open{{}};
     std::optional<std::vector<double>> best;
     double best_eur = kUnbounded;
-    for (uint32_t nodes = 0; nodes < nodes_max && !open.empty(); ++nodes) {
+    for (uint32_t nodes = 0; nodes < nodes_max && !open.empty() && !stop.stop_requested(); ++nodes) {
       std::vector<Limit> limits = std::move(open.back());
       open.pop_back();
       std::copy(low_.begin(), low_.end(), lp_.columnLower());
@@ -229,9 +243,11 @@ ScarcePools::ScarcePools(const Problem& problem, const std::vector<uint32_t>& po
     : program_(std::make_unique<Program>(problem, pools, demands)) {}
 ScarcePools::~ScarcePools() = default;
 
-bool ScarcePools::solve() { return program_->solve(); }
+bool ScarcePools::solve(const std::stop_token& stop) { return program_->solve(stop); }
 std::vector<double> ScarcePools::pool_prices() const { return program_->pool_prices(); }
 std::vector<ScarcePools::Demand> ScarcePools::demand_prices() const { return program_->demand_prices(); }
-std::vector<ScarcePools::Served> ScarcePools::decide(uint32_t nodes_max) { return program_->decide(nodes_max); }
+std::vector<ScarcePools::Served> ScarcePools::decide(uint32_t nodes_max, const std::stop_token& stop) {
+  return program_->decide(nodes_max, stop);
+}
 
 }  // namespace tandem::planner

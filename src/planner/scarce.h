@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "planner/problem.h"
@@ -31,8 +32,8 @@ class ScarcePools {
   ScarcePools(const Problem& problem, const std::vector<uint32_t>& pools, const std::vector<Demand>& demands);
   ~ScarcePools();
 
-  // False where it is too large, or the solver gave up. Then nothing else may be asked.
-  bool solve();
+  // False where it is too large, the solver gave up, or it was stopped. Then nothing else may be asked.
+  bool solve(const std::stop_token& stop);
 
   // By position among the pools, €/h an accelerator, and the demands', at most what they pay elsewhere.
   std::vector<double> pool_prices() const;
@@ -42,7 +43,7 @@ class ScarcePools {
   struct Served {
     uint32_t demand = 0, candidate = 0;
   };
-  std::vector<Served> decide(uint32_t nodes_max);
+  std::vector<Served> decide(uint32_t nodes_max, const std::stop_token& stop);
 
  private:
   class Program;

@@ -91,10 +91,10 @@ TEST(ScarcePools, DecidesAsAllSetsOfReplicasTried) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     const Contest contest(seed);
     ScarcePools scarce(contest.problem, {0, 1, 2}, contest.demands);
-    if (!scarce.solve()) continue;  // nobody may go anywhere
+    if (!scarce.solve({})) continue;  // nobody may go anywhere
     uint32_t set = 0;
     std::map<uint32_t, uint32_t> served;
-    for (const auto& [d, c] : scarce.decide(10'000)) {
+    for (const auto& [d, c] : scarce.decide(10'000, {})) {
       EXPECT_TRUE(contest.problem.passes(d, c));
       EXPECT_TRUE(served.emplace(d, c).second) << "twice";
       set |= 1u << c;
@@ -111,7 +111,7 @@ TEST(ScarcePools, NoSetOfReplicasIsCheaperThanThePricesSay) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     const Contest contest(seed);
     ScarcePools scarce(contest.problem, {0, 1, 2}, contest.demands);
-    if (!scarce.solve()) continue;
+    if (!scarce.solve({})) continue;
     const std::vector<double> pools = scarce.pool_prices();
     double bound = 0;
     for (size_t p = 0; p < pools.size(); ++p) {
@@ -138,6 +138,17 @@ TEST(ScarcePools, NoSetOfReplicasIsCheaperThanThePricesSay) {
     EXPECT_GE(bound, 0.9 * least) << seed;
   }
   EXPECT_GT(priced, 20u);
+}
+
+TEST(ScarcePools, GivesUpWhenItIsStopped) {
+  const Contest contest(0);
+  std::stop_source over;
+  ScarcePools scarce(contest.problem, {0, 1, 2}, contest.demands);
+  ASSERT_TRUE(scarce.solve(over.get_token()));
+  EXPECT_FALSE(scarce.decide(10'000, over.get_token()).empty());
+  over.request_stop();
+  EXPECT_TRUE(scarce.decide(10'000, over.get_token()).empty());
+  EXPECT_FALSE(scarce.solve(over.get_token()));
 }
 
 }  // namespace

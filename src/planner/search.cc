@@ -422,13 +422,17 @@ std::vector<double> Search::Spare::all() const {
   return all;
 }
 
-std::vector<double> Search::taken_by(uint32_t model) const {
-  std::vector<double> taken(pool_used_.size() + site_kw_used_.size(), 0);
+std::vector<Search::Taken> Search::taken_by(uint32_t model) const {
+  std::map<uint32_t, double> amounts;
   for (const uint32_t c : problem_.candidates_of_model[model]) {
     const Candidate& candidate = problem_.candidates[c];
-    taken[candidate.pool] += deployed_[c].fit.replicas * candidate.accelerators;
-    taken[pool_used_.size() + candidate.site] += deployed_[c].fit.replicas * candidate.worst_kw;
+    const uint32_t replicas = deployed_[c].fit.replicas, site = problem_.resource_of_site(candidate.site);
+    if (replicas == 0) continue;
+    amounts[candidate.pool] += replicas * candidate.accelerators;
+    if (candidate.worst_kw > 0) amounts[site] += replicas * candidate.worst_kw;
   }
+  std::vector<Taken> taken;
+  for (const auto& [resource, amount] : amounts) taken.push_back({resource, amount});
   return taken;
 }
 

@@ -91,7 +91,7 @@ class Search {
   // Ruin and recreate, until nothing better is found for a while. True when it gave up, false at a limit.
   bool improve_further(uint64_t iterations);
   // The demands of those deployments, and what is left out of others they could serve, decided anew as a program of
-  // their own (few.h), within that many nodes. True when the plan is better for it.
+  // their own (few.h), within that many nodes and until stopped. True when the plan is better for it.
   bool decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max);
   // What is left of everything, were some models not there.
   struct Spare {
@@ -100,7 +100,11 @@ class Search {
     std::vector<double> all() const;  // accelerators of each pool, then kilowatts of each site
   };
   Spare spare_beside(std::span<const uint32_t> models) const;
-  std::vector<double> taken_by(uint32_t model) const;  // as Spare::all
+  struct Taken {
+    uint32_t resource = 0;  // position in Spare::all
+    double amount = 0;      // accelerators or kW, > 0
+  };
+  std::vector<Taken> taken_by(uint32_t model) const;  // ascending by resource
   // Those demands, each once, go where the shares say, and what finds no room there elsewhere, where the plan is better
   // for it; a share without an option does not count. True when it is.
   bool replace(std::vector<uint32_t> demands, const std::vector<ServedShare>& shares);

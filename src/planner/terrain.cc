@@ -168,7 +168,9 @@ void Terrain::take_over(const Terrain& previous) {
   const bool same_asked = previous.snapshot_.demands == snapshot_.demands &&
                           previous.snapshot_.tenants == snapshot_.tenants &&
                           previous.snapshot_.profiles == snapshot_.profiles;
-  if (same_asked && change.links.empty() && change.nodes.empty()) diverse_legs_ = previous.diverse_legs_;
+  const bool same_network = change.links.empty() && change.nodes.empty();
+  if (same_network && same_asked) diverse_legs_ = previous.diverse_legs_;
+  if (same_network) repairs_ = previous.repairs_;
   for (FromNode& from : from_) {
     const FromNode* before = previous.find(from.node, from.algo);
     if (before == nullptr || touched(*before->tree, from.algo, snapshot_, change)) continue;

@@ -94,6 +94,13 @@ class Terrain {
   using WaysAsked = std::tuple<uint32_t, grid::Diversity, uint64_t>;
   std::vector<DiverseLegs> diverse_legs(const std::vector<WaysAsked>& asked) const;
 
+  // By region that has an anchor and algorithm; then pool: the jurisdictions that traffic passes, one way or the other,
+  // after some failure of one link or node. Worked out on two threads where not asked before. What was asked for is
+  // kept, also for the terrains to come while no link or node changes. May be asked by several threads.
+  using RepairsAsked = std::pair<uint32_t, grid::FlexAlgoIndex>;
+  using Repairs = std::shared_ptr<const std::vector<uint64_t>>;
+  std::vector<Repairs> repairs(const std::vector<RepairsAsked>& asked) const;
+
  private:
   using Arcs = std::vector<std::pair<uint32_t, double>>;  // arc, Gbit/s
   // What is known of a node and an algorithm; `tree` of all that traffic starts at, the rest where it applies.
@@ -121,7 +128,9 @@ class Terrain {
   std::map<std::pair<uint32_t, grid::FlexAlgoIndex>, uint32_t> views_;  // of a region and a flex algorithm: its view
   mutable std::mutex diverse_mutex_;                                    // guards what follows
   mutable std::map<WaysKey, DiverseLegs> diverse_legs_;                 // asked for last
-  std::vector<uint32_t> view_of_region_;                                // of a region: its view by the IGP
+  mutable std::mutex repairs_mutex_;                                    // guards what follows
+  mutable std::map<RepairsAsked, Repairs> repairs_;
+  std::vector<uint32_t> view_of_region_;  // of a region: its view by the IGP
 };
 
 // Runs `work(i)` for every i < count on two threads (the calling one included); the order is not said, so each may

@@ -105,6 +105,13 @@ inline constexpr Duration kQuiet = seconds(30);         // a burst of alarms is 
 inline constexpr Duration kPostponedMax = minutes(10);  // changes then wait for the search: of a nation a minute or two
 std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& options);
 
+// Of how many periods a schedule of that grid is at most, so that it fits an event of the log: about 0.6 KB of each
+// plan a demand, with its reasons. In [0, planner::kPeriodsMax]; below 2 none is made.
+inline constexpr size_t kScheduledDemandsMax = 24'000;  // times periods
+uint32_t periods_fitting(const grid::Snapshot& grid);
+// Where that is fewer than the six that a day usually has, and hours differ: why, for a person. Else empty.
+std::string why_few_periods(const grid::Snapshot& grid);
+
 // Where a moment stands in a schedule in force: in which of its periods, since when and until when.
 struct PeriodAt {
   int period = 0;
@@ -189,6 +196,10 @@ class Core {
 
   // Time passes: appends what is due.
   virtual Result<void> tick(Instant now) = 0;
+
+  // While held no plan is asked for, for what comes in is not whole yet; periods begin all the same. At first it is
+  // not.
+  virtual void hold_plans(bool held) = 0;
 
   // With its grid: the first call after changes makes it, O(rows) where entities came or went.
   virtual const State& state() const = 0;

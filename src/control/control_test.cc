@@ -36,6 +36,17 @@ log::Event drawn_fact(Random& random) {
               attributes);
 }
 
+TEST(HeldPlans, AreAskedForOnceWhatBelongsTogetherIsThere) {
+  World world;
+  world.core->hold_plans(true);
+  world.load_small_grid();
+  ASSERT_TRUE(world.core->tick(world.now + seconds(600)));
+  EXPECT_FALSE(world.core->state().pending) << "half a grid is not planned, however long it takes";
+  world.core->hold_plans(false);
+  ASSERT_TRUE(world.core->tick(world.now + seconds(601)));
+  EXPECT_TRUE(world.core->state().pending);
+}
+
 TEST(Step, FactsThatCannotBeAreRefusedWithTheFix) {
   World world;
   ASSERT_TRUE(world.submit({site("a")}));

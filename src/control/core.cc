@@ -84,6 +84,7 @@ class Sequencer final : public Core {
 
   Result<std::vector<Result<log::Offset>>> submit(std::vector<std::vector<log::Event>> groups, Instant now) override;
   Result<void> tick(Instant now) override;
+  void hold_plans(bool held) override { plans_held_ = held; }
   const State& state() const override;
   Result<State> state_at(log::Offset offset) const override;
   log::Offset opened_from() const override { return opened_from_; }
@@ -107,6 +108,7 @@ class Sequencer final : public Core {
   log::Offset opened_from_;
   std::optional<Writing> writing_;
   size_t durable_ = 0;  // groups of this submission whose outcome is settled
+  bool plans_held_ = false;
   std::optional<Error> failed_;
   std::optional<Instant> clock_;  // as it was last read
   Instant time_;                  // what batches are stamped with
@@ -239,7 +241,7 @@ Result<std::vector<Result<log::Offset>>> Sequencer::submit(std::vector<std::vect
   draft.state = state_;
   const auto flush = [&]() -> Result<void> {
     // At a period's begin the next `tick` says what is wanted: what it has may stand.
-    if (!is_turning(draft.state, now))
+    if (!plans_held_ && !is_turning(draft.state, now))
       for (log::Event& event : due(draft.state, {time_, now}, options_.planning)) draft.take(std::move(event), time_);
     return draft.events.empty() ? Result<void>() : begin_append(draft, outcomes.size());
   };
@@ -270,7 +272,7 @@ Result<void> Sequencer::tick(Instant now) {
   pass_time(now);
   std::vector<log::Event> events;
   if (is_turning(state_, now)) events = turn(state(), {time_, now}, options_.planning);
-  if (events.empty()) events = due(state_, {time_, now}, options_.planning);
+  if (events.empty() && !plans_held_) events = due(state_, {time_, now}, options_.planning);
   if (events.empty()) return {};
   Draft draft;
   draft.state = state_;

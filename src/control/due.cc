@@ -15,13 +15,6 @@ struct Asked {
   bool for_any_hour = false;  // whatever the schedule says
 };
 
-// So many periods that a schedule fits an event of the log: about 0.6 KB of each plan a demand, with its reasons.
-uint32_t periods_of(const grid::Snapshot& grid, uint32_t periods_max) {
-  constexpr size_t kScheduledDemandsMax = 24'000;
-  const size_t fitting = grid.demands.empty() ? 0 : kScheduledDemandsMax / grid.demands.size();
-  return static_cast<uint32_t>(std::min<size_t>({periods_max, fitting, planner::kPeriodsMax}));
-}
-
 // The schedule that is due once all else is done; or a plan for any hour, where the days are alike no more.
 std::optional<Asked> schedule_asked_for(const State& state, Instant now, const PlanningOptions& options) {
   if (!state.plan || !state.grid || now < state.schedule_not_before || now - state.plan_at < kQuiet)
@@ -29,7 +22,7 @@ std::optional<Asked> schedule_asked_for(const State& state, Instant now, const P
   const bool has_too_many =
       state.schedule && static_cast<uint32_t>(state.schedule->periods_size()) > std::max(1u, options.periods_max);
   if (state.schedule && !state.schedule_stale && !has_too_many && options.periods_max > 1) return std::nullopt;
-  const uint32_t periods = periods_of(*state.grid, options.periods_max);
+  const uint32_t periods = std::min(options.periods_max, periods_fitting(*state.grid));
   const bool planned_in_periods = periods > 1 && planner::varies_over_day(*state.grid);
   if (!planned_in_periods && !state.schedule && !state.pending) return std::nullopt;
   if (!planned_in_periods) return Asked{options.work_limit, true, "the day is no longer planned in periods", 0, true};
@@ -86,6 +79,24 @@ std::optional<Asked> asked_for(const State& state, Instant now, const PlanningOp
 }
 
 }  // namespace
+
+uint32_t periods_fitting(const grid::Snapshot& grid) {
+  const size_t fitting = grid.demands.empty() ? 0 : kScheduledDemandsMax / grid.demands.size();
+  return static_cast<uint32_t>(std::min<size_t>(fitting, planner::kPeriodsMax));
+}
+
+std::string why_few_periods(const grid::Snapshot& grid) {
+  const uint32_t fitting = periods_fitting(grid);
+  if (fitting >= PlanningOptions().periods_max || grid.demands.empty() || !planner::varies_over_day(grid)) return "";
+  const std::string room = fmt::format(
+      "a schedule is one event of the log, which has room for {} demands times periods", kScheduledDemandsMax);
+  if (fitting < 2)
+    return fmt::format(
+        "{} demands are too many to plan the day in periods: one plan, for the busiest hours, holds all "
+        "day; {}",
+        grid.demands.size(), room);
+  return fmt::format("{} demands have {} periods of the day at most; {}", grid.demands.size(), fitting, room);
+}
 
 bool can_plan(const State& state) { return state.inventory.size("pool") > 0 && state.inventory.size("demand") > 0; }
 

@@ -5,6 +5,7 @@
 
 #include "control/control.h"
 #include "control/request.h"
+#include "log/print.h"
 
 namespace tandem::control {
 namespace {
@@ -26,10 +27,6 @@ std::optional<v1::PlannedHours> to_prepare(const State& state, const PeriodAt& a
   const bool is_prepared = state.preparing == planner::period_of(period.plan().hours());
   if (is_near == is_prepared) return std::nullopt;
   return state.schedule->periods(is_near ? next.period : at.period).plan().hours();
-}
-
-std::string hours_text(const v1::PlannedHours& hours) {
-  return fmt::format("{}:00 to {}:00 UTC", hours.from_hour(), planner::period_of(hours).to_hour());
 }
 
 log::Event by_core() {
@@ -54,8 +51,10 @@ log::Event begun(const State& state, const v1::Plan& plan, Instant clock) {
   *begun.mutable_hours() = plan.hours();
   begun.set_clock_ns(clock.ns);
   begun.set_plan_id(fmt::format("plan-{}", state.inventory.offset() + 1));
-  begun.set_moves(state.plan ? planner::moves_between(*state.plan, plan) : 0);
-  begun.set_reason(fmt::format("{} as {} has it", hours_text(plan.hours()), state.schedule->id()));
+  const uint32_t moves = state.plan ? planner::moves_between(*state.plan, plan) : 0;
+  begun.set_moves(moves);
+  begun.set_moves_eur(moves * state.grid->policy.move_penalty.value());
+  begun.set_reason(fmt::format("{} as {} has it", log::hours_text(plan.hours()), state.schedule->id()));
   return event;
 }
 
@@ -108,7 +107,7 @@ std::vector<log::Event> turn(const State& state, Now now, const PlanningOptions&
   wanted.set_work_limit(options.work_limit);
   *wanted.mutable_hours() = plan.hours();
   wanted.set_reason(
-      fmt::format("{} begins, and its plan no longer stands: {}", hours_text(plan.hours()), violations.front()));
+      fmt::format("{} begins, and its plan no longer stands: {}", log::hours_text(plan.hours()), violations.front()));
   return {plan_requested(state, std::move(wanted))};
 }
 

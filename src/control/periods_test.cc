@@ -1,6 +1,8 @@
 // A running grid goes by the periods of its day.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "control/replay.h"
 #include "control/testing.h"
 #include "planner/planner.h"
@@ -93,6 +95,41 @@ TEST(Schedules, AGridWhoseDayVariesRunsByThePeriodsOfItsSchedule) {
   EXPECT_EQ(whole_hash(*replay(world.log)), whole_hash(world.core->state()));
 }
 
+TEST(Schedules, APeriodThatBeginsSaysItsMovesAndWhatTheyCost) {
+  DailyWorld world;
+  world.schedule_the_day();
+  const uint32_t night = world.replicas();
+  world.set_clock(hours(7));
+  ASSERT_EQ(world.hours_in_force(), kDay);
+  const uint32_t moves = world.replicas() - night;
+  ASSERT_GT(moves, 0u);
+  EXPECT_EQ(world.plan().moves(), moves);
+  const v1::Plan* planned = nullptr;
+  for (const v1::ScheduledPeriod& period : world.schedule().periods())
+    if (planner::period_of(period.plan().hours()) == kDay) planned = &period.plan();
+  ASSERT_TRUE(planned);
+  const double penalty = world.core->state().grid->policy.move_penalty.value();
+  EXPECT_DOUBLE_EQ(world.plan().cost_eur_per_hour(), planned->cost_eur_per_hour() + moves * penalty);
+  EXPECT_EQ(planned->moves(), 0u) << "which does not depend on what was before";
+}
+
+// As a version wrote it that did not count them in the plan: state is as it was then, for ever.
+TEST(Schedules, APeriodThatBeganWithoutAPriceOfItsMovesReplaysAsItWas) {
+  DailyWorld world;
+  world.schedule_the_day();
+  State state = world.core->state();
+  log::Event event;
+  v1::PeriodBegun& begun = *event.mutable_period_begun();
+  begun.set_schedule_id(state.schedule->id());
+  *begun.mutable_hours() = planner::to_message(kDay);
+  begun.set_plan_id("plan-99");
+  begun.set_moves(3);
+  inventory::ChangeSet changes;
+  fold(state, event, state.inventory.offset() + 1, world.now, changes);
+  ASSERT_EQ(state.plan->id(), "plan-99");
+  EXPECT_EQ(state.plan->moves(), 0u);
+}
+
 TEST(Schedules, FollowTheClockWhereverItIsSet) {
   DailyWorld world;
   world.schedule_the_day();
@@ -134,6 +171,32 @@ TEST(Schedules, NothingIsAskedForWhereThereIsNothingToPlan) {
   ASSERT_TRUE(world.submit({retraction("pool", "a-gpu")}));
   world.set_clock(hours(12));
   EXPECT_FALSE(world.core->state().pending);
+}
+
+TEST(Schedules, ADemandThatNobodyIsExpectedToUseIsServedAllTheSame) {
+  DailyWorld world;
+  const Json::Array never(24, Json(0.0));
+  ASSERT_TRUE(world.submit({fact("day_profile", "never", {{"rate_fraction", never}}),
+                            fact("tenant", "u", {{"ttft_ms", 500}, {"tpot_ms", 50}}),
+                            fact("demand", "e",
+                                 {{"tenant", "u"},
+                                  {"region", "r"},
+                                  {"model", "m"},
+                                  {"rate_per_s", 5},
+                                  {"day_profile", "never"},
+                                  {"prompt_tokens", 100},
+                                  {"output_tokens", 50}})}));
+  for (int i = 0; i < 5 && !world.core->state().schedule; ++i) {
+    if (world.core->state().pending) world.propose_job();
+    world.pass(kQuiet);
+  }
+  ASSERT_TRUE(world.core->state().schedule);
+  world.pass(milliseconds(100));
+  ASSERT_EQ(world.hours_in_force(), kNight);
+  ASSERT_EQ(world.plan().demands_size(), 2);
+  EXPECT_EQ(world.plan().demands(1).demand(), "e");
+  EXPECT_GT(world.plan().demands(1).splits_size(), 0);
+  EXPECT_TRUE(std::isfinite(world.plan().cost_eur_per_hour()));
 }
 
 TEST(Schedules, GoOnInTheMiddleOfADayAfterARestart) {

@@ -105,6 +105,10 @@ void fold_begin(State& state, const v1::PeriodBegun& begun, log::Offset offset, 
     auto plan = std::make_shared<v1::Plan>(period.plan());
     plan->set_id(begun.plan_id());
     plan->set_reason(begun.reason());
+    if (begun.has_moves_eur()) {
+      plan->set_moves(begun.moves());
+      plan->set_cost_eur_per_hour(plan->cost_eur_per_hour() + begun.moves_eur());
+    }
     put_in_force(state, std::move(plan), offset, at);
     state.unsearched_since.reset();
     const bool is_over = state.pending && !state.pending->is_schedule() && state.pending->hours != hours;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
+
 namespace tandem::log {
 
 namespace {
@@ -114,36 +116,38 @@ std::string summary_of(const v1::FactsRecorded& facts) {
 }
 
 std::string summary_of(const v1::Plan& plan) {
-  return fmt::format("{} on {}, {}: {:.2f} EUR/h, bound {:.2f}, {} deployments, {} demands, {} moves{}{}", plan.id(),
-                     plan.base_offset(),
+  return fmt::format("{} on {}, {}: {:.2f} EUR/h, bound {:.2f}, {}, {}, {}{}{}", plan.id(), plan.base_offset(),
                      plan.draft()    ? "draft"
                      : plan.mended() ? "quick"
                                      : "whole",
-                     plan.cost_eur_per_hour(), plan.bound_eur_per_hour(), plan.deployments_size(), plan.demands_size(),
-                     plan.moves(), plan.reason().empty() ? "" : "; ", plan.reason());
+                     plan.cost_eur_per_hour(), plan.bound_eur_per_hour(),
+                     counted(plan.deployments_size(), "deployment"), counted(plan.demands_size(), "demand"),
+                     counted(plan.moves(), "move"), plan.reason().empty() ? "" : "; ", plan.reason());
 }
 
 // A summary is for people: whole seconds.
 std::string to_the_second(int64_t at_ns) { return format_rfc3339({at_ns}).substr(0, 19) + "Z"; }
 
 std::string summary_of(const v1::Schedule& schedule) {
-  return fmt::format("{}: {} periods, {:.2f} EUR a day, bound {:.2f}, {} moves{}{}", schedule.id(),
-                     schedule.periods_size(), schedule.day().eur(), schedule.bound_eur_per_day(),
-                     schedule.day().moves(), schedule.reason().empty() ? "" : "; ", schedule.reason());
+  return fmt::format("{}: {}, {:.2f} EUR a day, bound {:.2f}, {}{}{}", schedule.id(),
+                     counted(schedule.periods_size(), "period"), schedule.day().eur(), schedule.bound_eur_per_day(),
+                     counted(schedule.day().moves(), "move"), schedule.reason().empty() ? "" : "; ", schedule.reason());
 }
 
-std::string hours_text(const v1::PlannedHours& hours) {
-  return fmt::format("{}:00 to {}:00 UTC", hours.from_hour(), (hours.from_hour() + hours.hours() - 1) % 24 + 1);
+std::string summary_of(const v1::PeriodBegun& begun) {
+  return fmt::format("{}: {}, {}{}", begun.plan_id(), begun.reason(), counted(begun.moves(), "move"),
+                     begun.moves_eur() > 0 ? fmt::format(" for {:.2f} EUR", begun.moves_eur()) : "");
 }
 
 std::string summary_of(const v1::WindowSealed& window) {
-  return fmt::format("{}: {} rows from {} to {}", window.table(), window.rows(), to_the_second(window.from_ns()),
-                     to_the_second(window.to_ns()));
+  return fmt::format("{}: {} from {} to {}", window.table(), counted(window.rows(), "row"),
+                     to_the_second(window.from_ns()), to_the_second(window.to_ns()));
 }
 
 std::string summary_of(const v1::DeploymentsReported& report) {
   const auto failed = std::ranges::count_if(report.deployments(), [](const auto& one) { return !one.error().empty(); });
-  return fmt::format("{}: {} deployments, {} with errors", report.plan_id(), report.deployments_size(), failed);
+  return fmt::format("{}: {}, {} with errors", report.plan_id(), counted(report.deployments_size(), "deployment"),
+                     failed);
 }
 
 std::string summary_of(const v1::BranchCreated& created) {
@@ -161,12 +165,13 @@ std::string summary_of(const v1::BranchEdited& edited) {
       first = fmt::format("{} {} taken back", edit.taken_back().kind(), edit.taken_back().id());
     if (edit.has_seen()) first = fmt::format("{} {} settled: ours", edit.seen().kind(), edit.seen().id());
   }
-  return fmt::format("{}: {} edits{}{}", edited.branch(), edited.edits_size(), first.empty() ? "" : ", first: ", first);
+  return fmt::format("{}: {}{}{}", edited.branch(), counted(edited.edits_size(), "edit"),
+                     first.empty() ? "" : ", first: ", first);
 }
 
 std::string summary_of(const v1::BranchMerged& merged) {
-  return fmt::format("{} into {}: {} edits", merged.name(), merged.parent().empty() ? "main" : merged.parent(),
-                     merged.edits());
+  return fmt::format("{} into {}: {}", merged.name(), merged.parent().empty() ? "main" : merged.parent(),
+                     counted(merged.edits(), "edit"));
 }
 
 std::string summary_of_body(const Event& event) {
@@ -197,8 +202,8 @@ std::string summary_of_body(const Event& event) {
                          event.plan_proposed().plan().bound_eur_per_hour(), event.plan_proposed().solve_ms());
     case Event::kPlanAccepted: return summary_of(event.plan_accepted().plan());
     case Event::kPlanRejected:
-      return fmt::format("{}: {} violations{}{}", event.plan_rejected().plan_id(),
-                         event.plan_rejected().violations_size(),
+      return fmt::format("{}: {}{}{}", event.plan_rejected().plan_id(),
+                         counted(event.plan_rejected().violations_size(), "violation"),
                          event.plan_rejected().violations_size() > 0 ? ", first: " : "",
                          event.plan_rejected().violations_size() > 0 ? event.plan_rejected().violations(0) : "");
     case Event::kPlanFailed: return fmt::format("{}: {}", event.plan_failed().plan_id(), event.plan_failed().error());
@@ -209,9 +214,7 @@ std::string summary_of_body(const Event& event) {
     case Event::kPeriodPrepared:
       return fmt::format("{} of {}: replicas that it adds are started", hours_text(event.period_prepared().hours()),
                          event.period_prepared().schedule_id());
-    case Event::kPeriodBegun:
-      return fmt::format("{}: {}, {} moves", event.period_begun().plan_id(), event.period_begun().reason(),
-                         event.period_begun().moves());
+    case Event::kPeriodBegun: return summary_of(event.period_begun());
     case Event::kRoutingTablePublished:
       return fmt::format("{} from {}, valid until {}", event.routing_table_published().plan_id(),
                          event.routing_table_published().from_offset(),
@@ -239,6 +242,10 @@ EventDescription describe(const Event& event) {
 Json sealed_to_json(std::string_view sealed) {
   constexpr size_t kShownBytes = 8;  // of its synthetic nonce: two that differ are shown as different
   return Json::Object{{"sealed", hex(sealed.substr(0, kShownBytes))}};
+}
+
+std::string hours_text(const v1::PlannedHours& hours) {
+  return fmt::format("{}:00 to {}:00 UTC", hours.from_hour(), (hours.from_hour() + hours.hours() - 1) % 24 + 1);
 }
 
 Json event_to_json(const Event& event) { return message_to_json(event); }

@@ -14,6 +14,9 @@ struct EventDescription {
 };
 EventDescription describe(const Event& event);
 
+// "7:00 to 19:00 UTC".
+std::string hours_text(const v1::PlannedHours& hours);
+
 // All of an event, by the names of its fields: {"actor": …, "facts_recorded": {…}}. Fields without a value are left
 // out, bytes are hexadecimal, a Value is the plain JSON value it stands for.
 Json event_to_json(const Event& event);

@@ -60,7 +60,7 @@ TEST(Print, WhatIsDoneWithBranchesInOneLine) {
   v1::EntityRetracted& retraction = *event.mutable_branch_edited()->add_edits()->mutable_retraction();
   retraction.set_kind("link");
   retraction.set_id("x");
-  EXPECT_EQ(describe(event).summary, "b: 1 edits, first: link x removed");
+  EXPECT_EQ(describe(event).summary, "b: 1 edit, first: link x removed");
   event.mutable_branch_merged()->set_name("b");
   event.mutable_branch_merged()->set_edits(3);
   EXPECT_EQ(describe(event).summary, "b into main: 3 edits");
@@ -103,7 +103,7 @@ TEST(Print, ADayAndItsPeriodsSayWhatTheyAre) {
   day.set_bound_eur_per_day(3202.6);
   day.add_periods();
   EXPECT_EQ(describe(event).summary,
-            "plan-9: 1 periods, 3946.17 EUR a day, bound 3202.60, 370 moves; demand changes over the day");
+            "plan-9: 1 period, 3946.17 EUR a day, bound 3202.60, 370 moves; demand changes over the day");
   event.mutable_period_prepared()->set_schedule_id("plan-9");
   event.mutable_period_prepared()->mutable_hours()->set_from_hour(19);
   event.mutable_period_prepared()->mutable_hours()->set_hours(5);
@@ -112,6 +112,9 @@ TEST(Print, ADayAndItsPeriodsSayWhatTheyAre) {
   event.mutable_period_begun()->set_reason("19:00 to 24:00 UTC as plan-9 has it");
   event.mutable_period_begun()->set_moves(42);
   EXPECT_EQ(describe(event).summary, "plan-12: 19:00 to 24:00 UTC as plan-9 has it, 42 moves");
+  event.mutable_period_begun()->set_moves(1);
+  event.mutable_period_begun()->set_moves_eur(0.2);
+  EXPECT_EQ(describe(event).summary, "plan-12: 19:00 to 24:00 UTC as plan-9 has it, 1 move for 0.20 EUR");
 }
 
 TEST(Print, SummariesStayShortAndWhole) {

@@ -19,7 +19,7 @@ constexpr size_t kHours = grid::kHoursOfDay;
 constexpr double kWorthAPeriod = 1e-3;
 
 // Of its busiest hour's rate, what a demand is planned for at the least: somebody may ask at any hour, and a share, a
-// batch and a bound are of some work.
+// batch and a bound are of some work. Of its rate_per_s where its profile has no hour at all.
 constexpr double kQuietest = 0.01;
 
 using HourLevels = std::array<double, kHours>;  // by hour, UTC
@@ -160,8 +160,8 @@ grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& pe
       if (fresh) {
         const HourLevels of_day = rate_levels(snapshot.day_profiles[demand.day_profile], offset);
         const double busiest = *std::max_element(of_day.begin(), of_day.end());
-        level.rate = std::max(most_in(of_day, period), kQuietest * busiest);
-        if (level.rate > 0 && level.rate < busiest) {
+        level.rate = std::max(most_in(of_day, period), kQuietest * (busiest > 0 ? busiest : 1));
+        if (level.rate < busiest) {
           level.profile = grid::DayProfileIndex(profiles.size());
           profiles.push_back({std::to_string(profiles.size()), "", {}});
           profiles.back().rate_fraction.fill(busiest / level.rate);

@@ -54,7 +54,7 @@ struct DayPeriod {
 };
 
 // The grid that a plan for those hours must hold for: each demand at its largest rate of them, at least 1 % of its
-// busiest hour's; each pool's largest radio reserve of them; neither varies any more. A demand's day profile says there
+// busiest hour's, or of its rate_per_s where its profile is 0 at every hour; each pool's largest radio reserve of them; neither varies any more. A demand's day profile says there
 // how many times that rate its busiest hour has, all day: turning it away costs as much at every hour. Of all 24: what
 // a plan for all day must hold for. Not to be taken of a grid that is of some hours already.
 grid::Snapshot grid_of_hours(const grid::Snapshot& snapshot, const DayPeriod& period);

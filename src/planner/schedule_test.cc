@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -96,6 +97,17 @@ TEST(GridOfHours, TurningADemandAwayCostsAsMuchAtEveryHour) {
     EXPECT_DOUBLE_EQ(demand.rate_per_s, 10 * std::max(quiet, 0.01));
     EXPECT_DOUBLE_EQ(rejection_eur_per_hour(night, demand), rejection_eur_per_hour(s, s.demands[size_t{0}]));
     EXPECT_FALSE(varies_over_day(night));
+  }
+}
+
+TEST(GridOfHours, ADemandThatIsExpectedAtNoHourIsPlannedForAHundredth) {
+  const grid::Snapshot s =
+      with_day(drawn_grid(kTwoPools + "demand d acme north m 10/s"), {DayRates{}}, [](size_t) { return 0; });
+  for (const DayPeriod& period : {DayPeriod{}, DayPeriod{7, 3}}) {
+    const grid::Snapshot at = grid_of_hours(s, period);
+    const grid::Demand& demand = at.demands[size_t{0}];
+    EXPECT_DOUBLE_EQ(demand.rate_per_s, 0.1);
+    EXPECT_DOUBLE_EQ(rejection_eur_per_hour(at, demand), 0.1 * 3600 * s.policy.rejection_penalty.value());
   }
 }
 
@@ -333,6 +345,69 @@ TEST(Schedule, WhatTheBusiestHoursServeEveryPeriodServes) {
       }
     }
   }
+}
+
+// Nobody is expected at any hour, or nothing at all is asked: what divides by a rate or a price finds one.
+TEST(Schedule, OfDemandsThatNobodyUsesIsSound) {
+  const grid::Snapshot s = with_day(drawn_grid(kTwoPools + "demand d acme north m 15/s in=500 out=200\n"
+                                                           "demand e acme north m 5/s in=500 out=200\n"
+                                                           "demand f acme north m 0/s in=500 out=200\n"),
+                                    {busy_between(8, 20, 0.15), DayRates{}}, [](size_t d) { return d == 1 ? 1 : 0; });
+  const Schedule made = schedule(s, {}, {});
+  ASSERT_EQ(made.periods.size(), 2u);
+  expect_sound_day(s, made);
+  EXPECT_TRUE(std::isfinite(made.day.eur));
+  for (const PlannedPeriod& planned : made.periods) {
+    ASSERT_EQ(planned.plan.demands_size(), 3);
+    EXPECT_EQ(planned.plan.demands(1).rejected(), 0);
+    EXPECT_GT(planned.plan.demands(1).splits_size(), 0);
+  }
+}
+
+// Half of a pool was lost and mended for, and is back: of these hours the plan that runs is what the day is compared
+// with, and not the one that the schedule had for them.
+TEST(Schedule, OffersThePlanInForceForItsHours) {
+  const std::string two_alike = R"(
+    a-b 1ms 100G
+    a-c 1ms 100G
+    site a DE
+    site b DE
+    site c DE
+    region north a access=2ms
+    accelerator gpu 80GB idle=100W peak=700W price=3
+    pool one b gpu 8
+    pool two c gpu 8
+    model m 16GB
+    profile m gpu 8:12ms/450W 32:20ms/680W prefill=20000 overhead=5ms
+    tenant acme DE
+    demand d acme north m 30/s in=500 out=200
+  )";
+  const auto day_of = [](const std::string& drawn) {
+    return with_day(drawn_grid(drawn), {busy_between(8, 20, 0.15)}, [](size_t) { return 0; });
+  };
+  const grid::Snapshot s = day_of(two_alike);
+  ScheduleOptions options{.periods_max = 2, .seed = 1, .limit = {300}};
+  const v1::Schedule standing = to_message(schedule(s, options, {}), "plan-1", 0);
+  ASSERT_EQ(standing.periods_size(), 2);
+  ASSERT_EQ(period_of(standing.periods(0).plan().hours()), (DayPeriod{8, 12}));
+  const v1::Plan& day = standing.periods(0).plan();
+  const std::string most = std::ranges::max(day.deployments(), {}, &v1::PlannedDeployment::replicas).pool();
+
+  std::string lessened = two_alike;
+  const std::string pool = most == "one" ? "pool one b gpu " : "pool two c gpu ";
+  lessened.replace(lessened.find(pool), pool.size() + 1, pool + "1");
+  v1::Plan in_force = plan(grid_of_hours(day_of(lessened), {8, 12}), &day, "plan-2", 1, {.iterations = 300}, {});
+  *in_force.mutable_hours() = day.hours();
+  ASSERT_GT(moves_between(day, in_force), 0u);
+  ASSERT_THAT(violations(grid_of_hours(s, {8, 12}), in_force), testing::IsEmpty());
+
+  options.plan = &in_force;
+  options.schedule = &standing;
+  const Schedule again = schedule(s, options, {});
+  ASSERT_EQ(again.periods.size(), 2u);
+  EXPECT_EQ(moves_between(in_force, again.periods[0].plan), 0u);
+  for (const PlannedPeriod& planned : again.periods)
+    EXPECT_THAT(violations(grid_of_hours(s, planned.period), planned.plan), testing::IsEmpty());
 }
 
 TEST(Schedule, SaysWhetherHoursDiffer) {

@@ -92,7 +92,7 @@ void add_import(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("import", "Make a grid file of a public or foreign topology");
   command->add_option("path", options->input, "File to import")->required();
   command->add_option("-o,--output", options->output, "Grid file to write; -: standard output")->required();
-  command->add_option("--format", options->format, "auto, topology-zoo, sndlib, repetita or site-list")
+  command->add_option("--format", options->format, "auto, topology-zoo (GML), graphml, sndlib, repetita or site-list")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")
       ->capture_default_str();

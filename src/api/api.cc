@@ -55,7 +55,7 @@ Result<log::Event> state_event(const Call& call, std::string_view kind) {
   TANDEM_ASSIGN(const Json body, parse_json(call.request.body));
   TANDEM_ASSIGN(const grid::State state, read_state(body["state"].text()));
   log::Event event;
-  event.set_actor("operator:console");
+  event.set_actor("operator:api");
   v1::FactsRecorded& facts = *event.mutable_facts_recorded();
   facts.set_source("simulation");
   facts.set_kind(std::string(kind));
@@ -174,6 +174,8 @@ Result<Json> Api::Routes::preview(const Call& call, Thing thing) const {
 Result<Json> Api::Routes::ready(const Call& call) const {
   const auto& table = call.published->table;
   if (!table) return fail(ErrorCode::unavailable, "no routing table is published yet");
+  if (call.published->state.pending && table->rows().plan_id.empty())
+    return fail(ErrorCode::unavailable, "the first plan is being made: before it no model runs anywhere");
   const routing::Freshness fresh = routing::freshness(*table, parts.clock.now());
   Json::Object answer{{"offset", call.published->state.head.last()},
                       {"table_offset", table->offset()},

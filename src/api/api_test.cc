@@ -248,6 +248,16 @@ TEST(Api, ReadinessSaysHowOldTheTableIs) {
   EXPECT_EQ(gauge("tandem_gateway_table_age_seconds").substr(0, 3), "121");
 }
 
+TEST(Api, IsNotReadyBeforeTheFirstPlan) {
+  Surface surface;
+  surface.core.publish("");
+  EXPECT_EQ(surface.ask("GET", "/readyz").status, 200) << "no plan is made: there is nothing to wait for";
+  surface.core.await_plan("plan-9");
+  const Answer ready = surface.ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.json["error"]["message"].text(), "the first plan is being made: before it no model runs anywhere");
+}
+
 TEST(Api, APathOfAnApiThatIsNoneIsNoPageOfTheConsole) {
   Surface surface;
   for (const char* path : {"/v1", "/v1/", "/V1/models", "/v2", "/v2/nothing", "/api", "/api/", "/api/v2", "/Api/v1"}) {

@@ -11,6 +11,7 @@
 #include "ontology/ontology.h"
 #include "planner/planner.h"
 #include "planner/schedule.h"
+#include "planner/totals.h"
 
 namespace tandem::api {
 namespace {
@@ -327,12 +328,14 @@ Result<Json> state_preview(const Published& published, Thing thing, std::string_
 Json plan_message(const Published& published) {
   const v1::Plan& plan = *published.state.plan;
   const double cost = plan.cost_eur_per_hour();
-  return Json::Object{{"offset", published.state.head.last()},
-                      {"plan_id", plan.id()},
-                      {"cost_eur_per_hour", cost},
-                      {"bound_eur_per_hour", plan.bound_eur_per_hour()},
-                      {"gap", cost > 0 ? (cost - plan.bound_eur_per_hour()) / cost : 0.0},
-                      {"moves", plan.moves()}};
+  return Json::Object{
+      {"offset", published.state.head.last()},
+      {"plan_id", plan.id()},
+      {"cost_eur_per_hour", cost},
+      {"penalties_eur_per_hour", planner::totals_of(*planned_grid(published), plan).penalties_eur_per_hour},
+      {"bound_eur_per_hour", plan.bound_eur_per_hour()},
+      {"gap", cost > 0 ? (cost - plan.bound_eur_per_hour()) / cost : 0.0},
+      {"moves", plan.moves()}};
 }
 
 Result<Json> ontology_view(std::string_view kind) {

@@ -19,7 +19,7 @@ Result<ingest::TopologyFormat> format_of(const std::string& name) {
   const auto format = ingest::topology_format(name);
   if (!format)
     return fail(ErrorCode::invalid_argument,
-                fmt::format("no format '{}'; one of auto, topology-zoo, sndlib, repetita, site-list", name));
+                fmt::format("no format '{}'; one of auto, topology-zoo, graphml, sndlib, repetita, site-list", name));
   return *format;
 }
 

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -14,6 +15,12 @@
 #ifdef TANDEM_MIMALLOC
 #include <mimalloc.h>
 #endif
+
+// What help calls a value that is a file or a directory.
+template <>
+constexpr const char* CLI::detail::type_name<std::filesystem::path>() {
+  return "PATH";
+}
 
 namespace {
 
@@ -92,7 +99,7 @@ void add_import(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("import", "Make a grid file of a public or foreign topology");
   command->add_option("path", options->input, "File to import")->required();
   command->add_option("-o,--output", options->output, "Grid file to write; -: standard output")->required();
-  command->add_option("--format", options->format, "auto, topology-zoo, sndlib, repetita or site-list")
+  command->add_option("--format", options->format, "auto, topology-zoo (GML), graphml, sndlib, repetita or site-list")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Of the rule that assigns tiers, pools and demands")
       ->capture_default_str();
@@ -144,7 +151,7 @@ void add_plan(CLI::App& app, int& status) {
       ->add_option("--work", options->work,
                    "How hard it is searched: iterations of improvement for each 1,000 demands, and as many again for "
                    "each plan of a model by itself. No total: the bound takes its own time, and --time-limit ends all. "
-                   "0: a draft, with no bound")
+                   "0: a draft, whose bound is weak")
       ->capture_default_str();
   command
       ->add_option("--time-limit", options->time_limit_s, "Seconds; the best plan until then. Ctrl-C asks for it too")

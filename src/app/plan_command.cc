@@ -47,6 +47,11 @@ void print_blocked(const v1::Plan& plan) {
   if (blocked > kRowsMax) fmt::print("and {} more: --json names them\n", blocked - kRowsMax);
 }
 
+// Three digits of what is small: of a site with one accelerator, or of a nation.
+std::string significant(double value) {
+  return value < 100 ? fmt::format("{:.3g}", value) : fmt::format("{:.0f}", value);
+}
+
 double gap_percent(double cost, double bound) { return cost > 0 ? 100 * (cost - bound) / cost : 0; }
 
 Result<planner::CheckedPlan> check_file(const grid::Snapshot& grid, const std::filesystem::path& file) {
@@ -194,9 +199,10 @@ int run_plan(const PlanOptions& options) {
   print_blocked(plan);
   const planner::Totals totals = planner::totals_of(*grid, plan);
   fmt::print("\n");
-  print_wrapped(fmt::format("{:.1f} kW, {:.1f} kg CO2 an hour; a million tokens: {:.3f} EUR, {:.2f} kWh, {:.0f} g CO2",
-                            totals.power_kw, totals.carbon_kg_per_hour, totals.eur_per_million_tokens(),
-                            totals.joules_per_token() / 3.6, totals.carbon_g_per_million_tokens()));
+  print_wrapped(fmt::format("{} kW, {} kg CO2 an hour; a million tokens: {:.3f} EUR, {} kWh, {} g CO2",
+                            significant(totals.power_kw), significant(totals.carbon_kg_per_hour),
+                            totals.eur_per_million_tokens(), significant(totals.joules_per_token() / 3.6),
+                            significant(totals.carbon_g_per_million_tokens())));
   const double cost = plan.cost_eur_per_hour();
   const double bound = plan.bound_eur_per_hour();
   const double penalties = totals.penalties_eur_per_hour;

@@ -245,9 +245,11 @@ bool has_places(std::string_view header) {
 
 TopologyFormat detect(std::string_view bytes, std::string_view file_name) {
   if (file_name.ends_with(".gml")) return TopologyFormat::topology_zoo;
+  if (file_name.ends_with(".graphml")) return TopologyFormat::graphml;
   if (file_name.ends_with(".graph")) return TopologyFormat::repetita;
   const std::string_view head = bytes.substr(0, 4096);
   if (head.starts_with("?SNDlib")) return TopologyFormat::sndlib;
+  if (head.find("<graphml") != std::string_view::npos) return TopologyFormat::graphml;
   if (head.find("graph [") != std::string_view::npos) return TopologyFormat::topology_zoo;
   if (has_places(head.substr(0, head.find('\n')))) return TopologyFormat::site_list;
   if (head.starts_with("NODES ") && head.find("label x y") != std::string_view::npos) return TopologyFormat::repetita;
@@ -259,6 +261,7 @@ Topology parse(std::string_view bytes, std::string_view file_name, TopologyForma
   Topology topology;
   switch (format) {
     case TopologyFormat::topology_zoo: topology = parse_topology_zoo(bytes, file_name, diagnostics); break;
+    case TopologyFormat::graphml: topology = parse_graphml(bytes, file_name, diagnostics); break;
     case TopologyFormat::sndlib: topology = parse_sndlib(bytes, file_name, diagnostics); break;
     case TopologyFormat::repetita:
       topology = parse_repetita(bytes, file_name, diagnostics);
@@ -271,9 +274,10 @@ Topology parse(std::string_view bytes, std::string_view file_name, TopologyForma
         parse_site_users(options.users, options.users_file_name, topology, diagnostics);
       break;
     case TopologyFormat::automatic:
-      diagnostics.push_back(
-          {Diagnostic::Severity::error, std::string(file_name), 0, "this is no topology that is known",
-           "give Topology Zoo GML, SNDlib native, REPETITA or a list of sites, or say which with --format"});
+      diagnostics.push_back({Diagnostic::Severity::error, std::string(file_name), 0,
+                             "this is no topology that is known",
+                             "give GML or GraphML of the Topology Zoo, SNDlib native, REPETITA or a list of sites, or "
+                             "say which with --format"});
   }
   if (!has_errors(diagnostics) && topology.nodes.empty())
     diagnostics.push_back({Diagnostic::Severity::error, std::string(file_name), 0, "the topology has no node",
@@ -322,6 +326,7 @@ void check(Imported& result, std::string_view file_name) {
 std::optional<TopologyFormat> topology_format(std::string_view name) {
   if (name == "auto") return TopologyFormat::automatic;
   if (name == "topology-zoo") return TopologyFormat::topology_zoo;
+  if (name == "graphml") return TopologyFormat::graphml;
   if (name == "sndlib") return TopologyFormat::sndlib;
   if (name == "repetita") return TopologyFormat::repetita;
   if (name == "site-list") return TopologyFormat::site_list;

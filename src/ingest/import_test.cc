@@ -111,6 +111,65 @@ TEST(ImportTopologyZoo, Latin1TextIsRead) {
   EXPECT_EQ(snapshot_of(imported).sites[size_t{0}].name, "Düsseldorf");
 }
 
+// The same network as kGml.
+constexpr std::string_view kGraphml = R"(<?xml version="1.0" encoding="utf-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key attr.name="label" attr.type="string" for="all" id="d0"/><key attr.name="Country" attr.type="string" for="node" id="d1"/>
+  <key attr.name="Latitude" attr.type="double" for="node" id="d2"/><key attr.name="Longitude" attr.type="double" for="node" id="d3"/>
+  <key attr.name="hyperedge" attr.type="int" for="node" id="d4"/><key attr.name='LinkSpeedRaw' attr.type='double' for='edge' id='d5'/>
+  <graph edgedefault="undirected">
+    <data key="d0">Testnet</data>
+    <node id="0"><data key="d0">Z&#xFC;rich</data><data key="d1">Switzerland</data><data key="d2">47.37</data><data key="d3">8.54</data></node>
+    <node id="1"><data key="d0">K&ouml;ln</data><data key="d1">Germany</data><data key="d2">50.94</data><data key="d3">6.96</data></node>
+    <node id="2"><data key="d0"><![CDATA[Köln]]></data><data key="d1">Germany</data><data key="d2"> 50.95 </data><data key="d3">6.95</data></node>
+    <node id="Halfway"><data key="d1">Atlantis</data></node> <!-- <node id="9"/> -->
+    <node id="4"><data key="d0">None</data><data key="d4">1</data></node>
+    <edge source="0" target="1"><data key="d5">40000000000.0</data></edge>
+    <edge source="0" target="1"/>
+    <edge source="1" target="1"/>
+    <edge source="0" target="Halfway"><data key="d5">155000000.0</data></edge>
+    <edge source="Halfway" target="2"/>
+    <edge source="Halfway" target="4"/>
+  </graph>
+</graphml>
+)";
+
+TEST(ImportGraphml, SaysWhatTheSameNetworkSaysAsGml) {
+  const Imported imported = import_topology(kGraphml, "test.xml", TopologyFormat::automatic, {});
+  const grid::Snapshot s = snapshot_of(imported);
+  EXPECT_EQ(s, snapshot_of(import_topology(kGml, "test.gml", TopologyFormat::automatic, {})));
+  EXPECT_THAT(report_of(imported.diagnostics), HasSubstr("test.xml:10: warning: the label 'Köln' is also in line 9"));
+}
+
+TEST(ImportGraphml, ErrorsHaveTheirLine) {
+  const auto problems = [](std::string_view text) {
+    std::vector<Diagnostic> diagnostics;
+    parse_graphml(text, "x.graphml", diagnostics);
+    return report_of(diagnostics);
+  };
+  EXPECT_EQ(problems("<graphml><graph><node id='a'/><node id='b'/><edge source='a' target='b'/></graph></graphml>"),
+            "");
+  EXPECT_THAT(problems("<graphml>\n<graph>\n<node id='1'/><node\nid='1'/></graph></graphml>"),
+              HasSubstr("x.graphml:3: error: there are two nodes with the id 1"));
+  EXPECT_THAT(problems("<graph>\n<node/></graph>"), HasSubstr("x.graphml:2: error: a node has no id"));
+  EXPECT_THAT(problems("<graph><node id='1'/>\n<edge source='1' target='7'/></graph>"),
+              HasSubstr("x.graphml:2: error: the target of this edge is '7', which is no node"));
+  EXPECT_THAT(problems("<graph><node id='1'>\n</edge></graph>"),
+              HasSubstr("x.graphml:2: error: </edge> closes nothing that is open; </node> was expected"));
+  EXPECT_THAT(problems("<graph>\n<node id='1'><node id='2'/></node></graph>"), HasSubstr("close that first"));
+  EXPECT_THAT(problems("<graph>\n<graph></graph></graph>"), HasSubstr("x.graphml:2: error: there is another graph"));
+  EXPECT_THAT(problems("<graph>\n<node id=1/></graph>"), HasSubstr("x.graphml:2: error: an attribute of <node>"));
+  EXPECT_THAT(problems("\n<graph><node"), HasSubstr("x.graphml:2: error: an attribute of <node>"));
+  EXPECT_THAT(problems("<graph>\n<!-- <node"), HasSubstr("x.graphml:2: error: '<!--' has no end; end it with -->"));
+  EXPECT_THAT(problems("<!DOCTYPE g [<!ENTITY a 'aaaa'>]><graph/>"), HasSubstr("x.graphml:1: error: a document type"));
+  EXPECT_THAT(problems("<graphml>\n<graph>"), HasSubstr("x.graphml:2: error: <graph> of line 2 does not end"));
+  EXPECT_THAT(problems("<graph><hyperedge/></graph>"), HasSubstr("x.graphml:1: warning: a hyperedge is not read"));
+  EXPECT_THAT(problems("nothing"), HasSubstr("there is no graph"));
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "<a>";
+  EXPECT_THAT(problems(deep), HasSubstr("nested deeper"));
+}
+
 TEST(ImportTopologyZoo, ErrorsHaveTheirLine) {
   const auto problems = [](std::string_view text) {
     std::vector<Diagnostic> diagnostics;
@@ -296,7 +355,7 @@ TEST(Import, Countries) {
 }
 
 TEST(Import, Entities) {
-  EXPECT_EQ(decode_entities("M&#252;nchen &amp; &Ouml;tz &nope; & &#x;"), "München & Ötz &nope; & &#x;");
+  EXPECT_EQ(decode_entities("M&#252;nchen &amp; &Ouml;&#x74;z &nope; & &#x;"), "München & Ötz &nope; & &#x;");
   EXPECT_EQ(clean_label(" a\x01"
                         "b\n "),
             "ab");
@@ -360,6 +419,7 @@ void mutate_and_import(std::string_view original, TopologyFormat format, const c
 
 TEST(ImportMutations, EachIsImportedOrExplained) {
   mutate_and_import(kGml, TopologyFormat::topology_zoo, "x.gml", 1'000);
+  mutate_and_import(kGraphml, TopologyFormat::graphml, "x.graphml", 1'000);
   mutate_and_import(kSndlib, TopologyFormat::sndlib, "x.txt", 1'000);
   mutate_and_import(kGraph, TopologyFormat::repetita, "x.graph", 1'000);
   mutate_and_import(kSiteList, TopologyFormat::site_list, "x.csv", 1'000);

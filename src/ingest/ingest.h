@@ -37,9 +37,10 @@ GridSnapshot read_grid(std::string_view bytes, std::string_view file_name);
 // entities ascending by id, lines of at most ~120 columns.
 std::string write_grid_file(std::span<const grid::Entity> entities);
 
-enum class TopologyFormat : uint8_t { automatic, topology_zoo, sndlib, repetita, site_list };
+enum class TopologyFormat : uint8_t { automatic, topology_zoo, graphml, sndlib, repetita, site_list };
 
-// The format of that name ("topology-zoo", "sndlib", "repetita", "site-list", "auto"); nothing when there is none.
+// The format of that name ("topology-zoo", "graphml", "sndlib", "repetita", "site-list", "auto"); nothing when there is
+// none.
 std::optional<TopologyFormat> topology_format(std::string_view name);
 
 struct ImportOptions {

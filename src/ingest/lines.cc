@@ -1,10 +1,14 @@
 #include "ingest/lines.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
+#include "ingest/topology.h"
 
 namespace tandem::ingest {
 namespace {
@@ -47,9 +51,13 @@ void append_utf8(std::string& out, uint32_t code) {
 // The character an entity's name stands for; nothing when it stands for none.
 std::optional<uint32_t> entity(std::string_view name) {
   if (name.starts_with('#')) {
-    const auto code = parse_integer(name.substr(1));
-    const bool allowed = code && *code >= 0x20 && *code <= 0x10FFFF && (*code < 0xD800 || *code > 0xDFFF);
-    return allowed ? std::optional(static_cast<uint32_t>(*code)) : std::nullopt;
+    const bool hexadecimal = name.starts_with("#x") || name.starts_with("#X");
+    const std::string_view digits = name.substr(hexadecimal ? 2 : 1);
+    uint32_t code = 0;
+    const auto read = std::from_chars(digits.begin(), digits.end(), code, hexadecimal ? 16 : 10);
+    const bool whole = read.ec == std::errc() && read.ptr == digits.end();
+    const bool allowed = whole && code >= 0x20 && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+    return allowed ? std::optional(code) : std::nullopt;
   }
   const auto found =
       std::find_if(kEntities.begin(), kEntities.end(), [&](const auto& known) { return known.first == name; });
@@ -60,6 +68,13 @@ std::optional<uint32_t> entity(std::string_view name) {
 
 void ErrorSink::add(Diagnostic::Severity severity, int line, std::string message, std::string fix) {
   if (added_++ < kErrorsMax) diagnostics_.push_back({severity, file_, line, std::move(message), std::move(fix)});
+}
+
+bool small_enough(std::string_view bytes, ErrorSink& errors) {
+  if (bytes.size() <= kTopologyBytesMax) return true;
+  errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
+               fmt::format("at most {} are allowed", kTopologyBytesMax));
+  return false;
 }
 
 std::string to_utf8(std::string_view bytes) {

@@ -30,10 +30,13 @@ class ErrorSink {
   size_t added_ = 0;
 };
 
+// Whether `bytes` are at most kTopologyBytesMax; more is an error.
+bool small_enough(std::string_view bytes, ErrorSink& errors);
+
 // `bytes` as UTF-8: kept when they are, else read as ISO-8859-1, in which every byte is a letter.
 std::string to_utf8(std::string_view bytes);
 
-// `text` with HTML's numeric and Latin-1 entities ("&#246;", "&ouml;") replaced; others stay as they are.
+// `text` with HTML's numeric and Latin-1 entities ("&#246;", "&#xF6;", "&ouml;") replaced; others stay as they are.
 std::string decode_entities(std::string_view text);
 
 // `text` without control characters and white space at the ends, at most 200 bytes of whole characters.

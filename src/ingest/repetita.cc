@@ -140,13 +140,6 @@ class RepetitaReader {
   size_t count_ = 0;
 };
 
-bool small_enough(std::string_view bytes, ErrorSink& errors) {
-  if (bytes.size() <= kTopologyBytesMax) return true;
-  errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
-               fmt::format("at most {} are allowed", kTopologyBytesMax));
-  return false;
-}
-
 }  // namespace
 
 Topology parse_repetita(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics) {

@@ -167,11 +167,7 @@ class SndlibReader {
 
 Topology parse_sndlib(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics) {
   ErrorSink errors(file_name, diagnostics);
-  if (bytes.size() > kTopologyBytesMax) {
-    errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
-                 fmt::format("at most {} are allowed", kTopologyBytesMax));
-    return {};
-  }
+  if (!small_enough(bytes, errors)) return {};
   const std::string text = to_utf8(bytes);
   return SndlibReader(text, errors).read();
 }

@@ -60,6 +60,10 @@ struct Topology {
 // have HTML entities (S. Knight et al., "The Internet Topology Zoo", IEEE JSAC 29(9), 2011; M. Himsolt, "GML", 1997).
 Topology parse_topology_zoo(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics);
 
+// GraphML with the same attributes (U. Brandes et al., "GraphML Progress Report", GD 2001). A node without a label is
+// called by its id where that is no number.
+Topology parse_graphml(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics);
+
 // SNDlib native format, networks (S. Orlowski et al., "SNDlib 1.0", Networks 55(3), 2010).
 Topology parse_sndlib(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics);
 

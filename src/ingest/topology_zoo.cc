@@ -2,12 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <optional>
 
-#include "base/text.h"
 #include "ingest/lines.h"
 #include "ingest/topology.h"
+#include "ingest/zoo_graph.h"
 
 namespace tandem::ingest {
 namespace {
@@ -66,33 +64,20 @@ class Lexer {
   int line_ = 1;
 };
 
-// The values of one `[ … ]`, the nested ones left out.
-struct Record {
-  std::map<std::string, std::string_view, std::less<>> values;
-  int line = 0;
-
-  std::string_view text(std::string_view key) const {
-    const auto found = values.find(key);
-    return found == values.end() ? std::string_view() : found->second;
-  }
-  std::optional<double> number(std::string_view key) const { return parse_number(text(key)); }
-};
-
 class GmlReader {
  public:
-  GmlReader(std::string_view text, ErrorSink& errors) : lexer_(text), errors_(errors) {}
+  GmlReader(std::string_view text, ErrorSink& errors) : lexer_(text), errors_(errors), graph_(errors) {}
 
   Topology read() {
     read_list("", 0);
     if (!graph_seen_) errors_.error(1, "there is no graph in this file", "GML starts with 'graph ['");
-    resolve_edges();
-    return std::move(topology_);
+    return graph_.finish();
   }
 
  private:
-  // Reads key-value pairs up to the closing bracket. `within` is the key of the list.
-  Record read_list(std::string_view within, int depth) {
-    Record record;
+  // Reads key-value pairs up to the closing bracket, lists among them left out. `within` is the key of the list.
+  ZooRecord read_list(std::string_view within, int depth) {
+    ZooRecord record;
     for (;;) {
       const Token key = lexer_.next();
       if (key.type == Token::Type::close && depth > 0) return record;
@@ -111,17 +96,17 @@ class GmlReader {
     }
   }
 
-  Record skip_to_end() {
+  ZooRecord skip_to_end() {
     while (lexer_.next().type != Token::Type::end) {
     }
     return {};
   }
 
-  bool read_value(Record& record, std::string_view within, const Token& key, int depth) {
+  bool read_value(ZooRecord& record, std::string_view within, const Token& key, int depth) {
     const Token value = lexer_.next();
     if (value.type == Token::Type::word || value.type == Token::Type::string) {
-      if (within == "graph" && key.text == "label") topology_.name = clean_label(decode_entities(value.text));
-      if (within == "graph" && key.text == "directed") topology_.directed = value.text == "1";
+      if (within == "graph" && key.text == "label") graph_.set_name(value.text);
+      if (within == "graph" && key.text == "directed") graph_.set_directed(value.text == "1");
       record.values.try_emplace(std::string(key.text), value.text);
       return true;
     }
@@ -134,97 +119,24 @@ class GmlReader {
       return false;
     }
     if (key.text == "graph") graph_seen_ = true;
-    Record list = read_list(key.text, depth + 1);
+    ZooRecord list = read_list(key.text, depth + 1);
     list.line = key.line;
-    if (within == "graph" && key.text == "node") return add_node(list);
-    if (within == "graph" && key.text == "edge") return add_edge(list);
+    if (within == "graph" && key.text == "node") return graph_.add_node(list);
+    if (within == "graph" && key.text == "edge") return graph_.add_edge(list);
     return true;
-  }
-
-  bool add_node(const Record& record) {
-    if (topology_.nodes.size() == kTopologyNodesMax) {
-      errors_.error(record.line, fmt::format("there are more than {} nodes", kTopologyNodesMax),
-                    "import a smaller network");
-      return false;
-    }
-    const auto id = record.number("id");
-    if (!id) {
-      errors_.error(record.line, "a node has no id", "write id and a number");
-      return true;
-    }
-    if (!positions_.emplace(*id, topology_.nodes.size()).second) {
-      errors_.error(record.line, fmt::format("there are two nodes with the id {}", *id), "give each its own");
-      return true;
-    }
-    TopologyNode node;
-    node.label = clean_label(decode_entities(record.text("label")));
-    if (node.label == "None" || node.label == "?") node.label.clear();
-    node.country = clean_label(decode_entities(record.text("Country")));
-    node.junction = record.text("hyperedge") == "1" || record.text("Internal") == "0";
-    node.line = record.line;
-    const auto latitude = record.number("Latitude"), longitude = record.number("Longitude");
-    if (latitude && longitude) {
-      if (std::abs(*latitude) <= 90 && std::abs(*longitude) <= 180)
-        node.place = grid::Place{Degrees(*latitude), Degrees(*longitude)};
-      else
-        errors_.warning(record.line, fmt::format("{}, {} is nowhere on Earth", *latitude, *longitude),
-                        "the node is placed by its neighbours");
-    }
-    topology_.nodes.push_back(std::move(node));
-    return true;
-  }
-
-  bool add_edge(const Record& record) {
-    if (edges_.size() == kTopologyEdgesMax) {
-      errors_.error(record.line, fmt::format("there are more than {} edges", kTopologyEdgesMax),
-                    "import a smaller network");
-      return false;
-    }
-    edges_.push_back(record);
-    return true;
-  }
-
-  void resolve_edges() {
-    for (const Record& record : edges_) {
-      const auto from = find(record, "source"), to = find(record, "target");
-      if (!from || !to) continue;
-      TopologyEdge edge;
-      edge.label = clean_label(decode_entities(record.text("LinkLabel")));
-      edge.from = *from;
-      edge.to = *to;
-      edge.capacity = std::max(0.0, record.number("LinkSpeedRaw").value_or(0) / 1e9);
-      edge.line = record.line;
-      topology_.edges.push_back(std::move(edge));
-    }
-  }
-
-  std::optional<size_t> find(const Record& record, std::string_view end) {
-    const auto id = record.number(end);
-    const auto found = id ? positions_.find(*id) : positions_.end();
-    if (found != positions_.end()) return found->second;
-    errors_.error(record.line,
-                  fmt::format("the {} of this edge is '{}', which is no node", end, record.text(end).substr(0, 40)),
-                  "name the id of a node");
-    return std::nullopt;
   }
 
   Lexer lexer_;
   ErrorSink& errors_;
-  Topology topology_;
+  ZooGraph graph_;
   bool graph_seen_ = false;
-  std::map<double, size_t> positions_;
-  std::vector<Record> edges_;
 };
 
 }  // namespace
 
 Topology parse_topology_zoo(std::string_view bytes, std::string_view file_name, std::vector<Diagnostic>& diagnostics) {
   ErrorSink errors(file_name, diagnostics);
-  if (bytes.size() > kTopologyBytesMax) {
-    errors.error(0, fmt::format("the file has {} bytes", bytes.size()),
-                 fmt::format("at most {} are allowed", kTopologyBytesMax));
-    return {};
-  }
+  if (!small_enough(bytes, errors)) return {};
   const std::string text = to_utf8(bytes);
   return GmlReader(text, errors).read();
 }

@@ -2,8 +2,6 @@
 
 #include <sqlite3.h>
 
-#include <algorithm>
-
 #include "base/check.h"
 
 namespace tandem::query {
@@ -100,7 +98,6 @@ bool Budget::take(size_t bytes) {
     return false;
   }
   memory_bytes_ += bytes;
-  memory_bytes_peak_ = std::max(memory_bytes_peak_, memory_bytes_);
   return true;
 }
 

@@ -24,7 +24,6 @@ class Budget {
   // Memory that SQLite takes and gives back; `take` is false when there is no more.
   bool take(size_t bytes);
   void give_back(size_t bytes) { memory_bytes_ -= bytes < memory_bytes_ ? bytes : memory_bytes_; }
-  size_t memory_bytes_peak() const { return memory_bytes_peak_; }
 
  private:
   static constexpr uint64_t kStepsBetweenAsking = 4'096;
@@ -34,7 +33,6 @@ class Budget {
   const std::function<bool()>& stop_;
   Instant now_;
   size_t memory_bytes_ = 0;
-  size_t memory_bytes_peak_ = 0;
   uint64_t steps_ = 0;
   uint64_t ask_at_ = kStepsBetweenAsking;
   End end_ = End::none;

@@ -42,8 +42,6 @@ class BatchQueue {
 
   Duration due() const;     // when the next batch begins: the past where it is full, kNever where nothing waits
   Duration expiry() const;  // before it nothing of what comes next is late
-  // How long a run takes, smoothed, by which it is told what would be late.
-  Duration run_time() const { return run_time_; }
   void note_run(Duration took);
 
   // The next batch, all of which can share a run; empty where all that waited was late. What is late, or would be after
@@ -65,7 +63,7 @@ class BatchQueue {
   uint64_t bytes_ = 0;
   Duration due_ = kNever;
   Duration expiry_ = kNever;
-  Duration run_time_;
+  Duration run_time_;  // smoothed: by it is told what would be late
 };
 
 }  // namespace tandem::runtime

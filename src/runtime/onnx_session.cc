@@ -139,7 +139,13 @@ Result<void> OnnxSession::open(const std::filesystem::path& file) {
   TANDEM_TRY(library_.check(api.set_inter_op_threads(options, 1), ErrorCode::internal));
   TANDEM_TRY(library_.check(api.set_graph_optimization_level(options, ort::kAllOptimizations), ErrorCode::internal));
   TANDEM_TRY(library_.check(api.add_session_config(options, "session.use_env_allocators", "1"), ErrorCode::internal));
-  return library_.check(api.create_session(library_.env_, file.c_str(), options, &session_), ErrorCode::corrupt);
+  auto opened = library_.check(api.create_session(library_.env_, file.c_str(), options, &session_), ErrorCode::corrupt);
+  if (!opened) {  // tenants are told what is wrong with a model, and not where on this machine it lies
+    std::string& message = opened.error().message;
+    for (size_t at; (at = message.find(file.native())) != std::string::npos;)
+      message.replace(at, file.native().size(), "the file");
+  }
+  return opened;
 }
 
 Result<void> OnnxSession::describe() {

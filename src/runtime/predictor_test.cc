@@ -159,6 +159,7 @@ TEST_F(PredictorTest, AModelThatCannotBeServedSaysWhyAndTheOthersAreServed) {
   const auto torn = ask(request("torn", {1, 2}));
   EXPECT_EQ(torn.error().code, ErrorCode::unavailable);
   EXPECT_EQ(torn.error().message.find("torn version 1 cannot be served: ONNX Runtime: "), 0u) << torn.error().message;
+  EXPECT_EQ(torn.error().message.find(repository().string()), std::string::npos) << torn.error().message;
   EXPECT_NE(predictor_->model("words", 1)->reason.find("'x' is of texts"), std::string::npos);
 }
 

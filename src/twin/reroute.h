@@ -94,11 +94,9 @@ class Reroute {
   void follow(const TowardView& view, std::span<const uint32_t> failing, double negligible, double* loads,
               uint32_t lost_slot, std::span<uint64_t> touched);
 
-  // Of the last `follow`: routers with a new distance, routers that keep it with fewer next hops, and routers whose
-  // flow was looked at.
+  // Of the last `follow`: routers with a new distance, and routers that keep it with fewer next hops.
   std::span<const uint16_t> moved() const { return moved_; }
   std::span<const uint16_t> thinned() const { return thinned_; }
-  std::span<const uint16_t> visited() const { return visited_; }
   // The links that routers with a new distance use now.
   void links_of_moved(const TowardView& view, std::vector<uint32_t>& links) const;
   // Every node whose row differs from the view's now; appended.

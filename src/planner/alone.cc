@@ -26,48 +26,57 @@ grid::Snapshot only_model(const Problem& whole, uint32_t model, const std::vecto
 // The problem of one model in what the others leave; demands and candidates in the order of the whole's.
 class Alone {
  public:
-  Alone(const Problem& whole, std::vector<uint32_t> demands, uint32_t model, const Search::Spare& spare)
-      : model_(model),
-        demands_(std::move(demands)),
+  Alone(const Problem& whole, uint32_t model, const Search::Spare& spare)
+      : whole_(whole),
+        model_(model),
+        demands_(whole.demands_of(model)),
         candidates_(whole.candidates_of_model[model]),
         snapshot_(only_model(whole, model, demands_)),
         problem_(snapshot_, whole.terrain, nullptr) {
     CHECK(problem_.candidates.size() == candidates_.size());
     problem_.has_incumbent = whole.has_incumbent;
+    for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
+      problem_.candidates[c].guide_eur_per_hour = whole.candidates[candidates_[c]].guide_eur_per_hour;
+      problem_.candidates[c].doubt = whole.candidates[candidates_[c]].doubt;
+      problem_.candidates[c].incumbent = whole.candidates[candidates_[c]].incumbent;
+    }
+    for (size_t i = 0; i < demands_.size(); ++i) {
+      problem_.demands[i].precedence = whole.demands[demands_[i]].precedence;
+      problem_.demands[i].served_before = whole.demands[demands_[i]].served_before;
+    }
+    leave(spare);
+  }
+
+  // From now on there is so much.
+  void leave(const Search::Spare& spare) {
     problem_.pool_spare = spare.accelerators;
     problem_.site_kw = spare.kilowatts;
     problem_.arc_spare_gbps = spare.arc_gbps;
     for (uint32_t c = 0; c < problem_.candidates.size(); ++c) {
       Candidate& candidate = problem_.candidates[c];
+      const Candidate& of_whole = whole_.candidates[candidates_[c]];
       candidate.replicas_max = spare.accelerators[candidate.pool] / candidate.accelerators;
       candidate.servable =
-          candidate.servable && candidate.replicas_max > 0 && candidate.worst_kw <= spare.kilowatts[candidate.site];
-      candidate.pinned = std::min(candidate.pinned, candidate.replicas_max);
-      candidate.guide_eur_per_hour = whole.candidates[candidates_[c]].guide_eur_per_hour;
-      candidate.doubt = whole.candidates[candidates_[c]].doubt;
-      candidate.incumbent = whole.candidates[candidates_[c]].incumbent;
-    }
-    for (size_t i = 0; i < demands_.size(); ++i) {
-      problem_.demands[i].precedence = whole.demands[demands_[i]].precedence;
-      problem_.demands[i].served_before = whole.demands[demands_[i]].served_before;
+          of_whole.servable && candidate.replicas_max > 0 && candidate.worst_kw <= spare.kilowatts[candidate.site];
+      candidate.pinned = std::min(of_whole.pinned, candidate.replicas_max);
     }
   }
 
   Problem& problem() { return problem_; }
 
   // Those that the whole has.
-  void add_options(const Problem& whole) {
+  void add_options() {
     for (uint32_t i = 0; i < demands_.size(); ++i)
-      for (const uint32_t o : whole.demands[demands_[i]].options)
-        problem_.add_option(i, position(candidates_, whole.options[o].candidate));
+      for (const uint32_t o : whole_.demands[demands_[i]].options)
+        problem_.add_option(i, position(candidates_, whole_.options[o].candidate));
   }
 
   // Options as the whole would have them.
-  void set_fractions(const Problem& whole, const Bound& bound) {
+  void set_fractions(const Bound& bound) {
     for (Option& option : problem_.options) {
       Option of_whole = option;
       of_whole.candidate = candidates_[option.candidate];
-      of_whole.use = whole.demands[demands_[option.demand]].use_first + whole.candidates[of_whole.candidate].slot;
+      of_whole.use = whole_.demands[demands_[option.demand]].use_first + whole_.candidates[of_whole.candidate].slot;
       bound.set_fractions(of_whole);
       option.fractional_eur_per_hour = of_whole.fractional_eur_per_hour;
       option.replicas_in_fractions = of_whole.replicas_in_fractions;
@@ -84,6 +93,7 @@ class Alone {
                            prices[problem_.resource_of_site(candidate.site)] * candidate.worst_kw;
       more[c] = price - std::exchange(priced_[c], price);
       candidate.replica_eur_per_hour += more[c];
+      candidate.guide_eur_per_hour = 0;
     }
     for (Option& option : problem_.options) {
       option.fractional_eur_per_hour += option.replicas_in_fractions * more[option.candidate];
@@ -111,6 +121,7 @@ class Alone {
     return static_cast<uint32_t>(std::ranges::lower_bound(all, one) - all.begin());
   }
 
+  const Problem& whole_;
   uint32_t model_;
   std::vector<uint32_t> demands_, candidates_;  // of the whole
   grid::Snapshot snapshot_;
@@ -126,10 +137,10 @@ double PlannedAlone::paid(std::span<const double> prices) const {
 
 PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare,
                         uint64_t seed, uint32_t starts, uint64_t iterations, const std::stop_token& stop) {
-  Alone alone(whole, whole.demands_of(model), model, spare);
+  Alone alone(whole, model, spare);
   Problem& problem = alone.problem();
   problem.add_all_options();
-  alone.set_fractions(whole, bound);
+  alone.set_fractions(bound);
   const std::vector<ServedShare> met = alone.own(bound.met(model));
   const size_t plans = starts > 0 ? starts : 1;
   std::vector<uint32_t> all(problem.demands.size());
@@ -153,15 +164,17 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
   return alone.planned(search);
 }
 
-AloneAtPrices::AloneAtPrices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare)
-    : alone_(std::make_unique<Alone>(whole, whole.demands_of(model), model, spare)) {
-  alone_->add_options(whole);
-  alone_->set_fractions(whole, bound);
+AloneAtPrices::AloneAtPrices(const Problem& whole, const Bound& bound, uint32_t model)
+    : alone_(
+          std::make_unique<Alone>(whole, model, Search::Spare{whole.pool_spare, whole.site_kw, whole.arc_spare_gbps})) {
+  alone_->add_options();
+  alone_->set_fractions(bound);
 }
-AloneAtPrices::AloneAtPrices(AloneAtPrices&&) noexcept = default;
 AloneAtPrices::~AloneAtPrices() = default;
 
-PlannedAlone AloneAtPrices::plan(std::span<const double> prices, uint64_t iterations, const std::stop_token& stop) {
+PlannedAlone AloneAtPrices::plan(const Search::Spare& spare, std::span<const double> prices, uint64_t iterations,
+                                 const std::stop_token& stop) {
+  alone_->leave(spare);
   alone_->price(prices);
   constexpr uint64_t kSeed = 0;  // nothing is drawn
   Search search(alone_->problem(), kSeed, iterations, stop);

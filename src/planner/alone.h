@@ -34,12 +34,13 @@ PlannedAlone plan_alone(const Problem& whole, const Bound& bound, uint32_t model
 // One model planned again and again, over the options that the whole has, where what it takes has a price.
 class AloneAtPrices {
  public:
-  AloneAtPrices(const Problem& whole, const Bound& bound, uint32_t model, const Search::Spare& spare);
-  AloneAtPrices(AloneAtPrices&&) noexcept;
+  AloneAtPrices(const Problem& whole, const Bound& bound, uint32_t model);
   ~AloneAtPrices();
 
-  // Built by promises and improved. Prices: €/h for one of each resource, no part of what the plan says it costs.
-  PlannedAlone plan(std::span<const double> prices, uint64_t iterations, const std::stop_token& stop);
+  // Built by promises and improved, in so much. Prices: €/h for one of each resource, no part of what the plan says it
+  // costs; they alone steer it, and not what the bound says of the same resources.
+  PlannedAlone plan(const Search::Spare& spare, std::span<const double> prices, uint64_t iterations,
+                    const std::stop_token& stop);
 
  private:
   std::unique_ptr<Alone> alone_;

@@ -44,7 +44,7 @@ struct Planned {
   PlannedAlone at_price(double quick_eur_per_hour) const {
     std::vector<double> prices(spare.all().size(), 0);
     prices[kQuick] = quick_eur_per_hour;
-    return AloneAtPrices(problem, bound, model, spare).plan(prices, 1'000, {});
+    return AloneAtPrices(problem, bound, model).plan(spare, prices, 1'000, {});
   }
   PlannedAlone anew() const { return plan_alone(problem, bound, model, spare, 1, 0, 1'000, {}); }
 
@@ -66,18 +66,22 @@ TEST(PlanAtPrices, TakesWhatIsCheapestAtThem) {
   EXPECT_NEAR(planned.at_price(0.4).eur_per_hour, cheap.eur_per_hour, 1e-9);  // what it pays is no cost of the plan
 }
 
-TEST(PlanAtPrices, ForgetsThePricesOfBefore) {
+TEST(PlanAtPrices, ForgetsPricesAndRoomOfBefore) {
   const grid::Snapshot snapshot = two_pools("1.5", "0");
   const Planned planned(snapshot);
-  AloneAtPrices alone(planned.problem, planned.bound, planned.model, planned.spare);
+  AloneAtPrices alone(planned.problem, planned.bound, planned.model);
   std::vector<double> prices(planned.spare.all().size(), 0);
-  EXPECT_EQ(taken(alone.plan(prices, 1'000, {}), kQuick), 1);
+  EXPECT_EQ(taken(alone.plan(planned.spare, prices, 1'000, {}), kQuick), 1);
   prices[kQuick] = 1;
-  EXPECT_EQ(taken(alone.plan(prices, 1'000, {}), kTardy), 1);
+  EXPECT_EQ(taken(alone.plan(planned.spare, prices, 1'000, {}), kTardy), 1);
   prices[kTardy] = 1;
-  const PlannedAlone again = alone.plan(prices, 1'000, {});
+  const PlannedAlone again = alone.plan(planned.spare, prices, 1'000, {});
   EXPECT_EQ(taken(again, kQuick), 1);
   EXPECT_NEAR(again.eur_per_hour, planned.at_price(0).eur_per_hour, 1e-9);
+  Search::Spare full = planned.spare;
+  full.accelerators[kQuick] = 0;
+  EXPECT_EQ(taken(alone.plan(full, prices, 1'000, {}), kTardy), 1);
+  EXPECT_EQ(taken(alone.plan(planned.spare, prices, 1'000, {}), kQuick), 1);
 }
 
 // 0.5 €/h are spared by two moves.

@@ -170,7 +170,8 @@ std::string relaxation_of(const Problem& problem, const DemandRow& demand, const
     case Gate::path_residency:
       return fmt::format("letting its data pass {}", beyond(problem.network_leg_of(demand, at.pool)->jurisdictions));
     case Gate::repair_residency:
-      return fmt::format("letting its data pass {} after a failure", beyond((*problem.repairs[demand.repairs])[at.pool]));
+      return fmt::format("letting its data pass {} after a failure",
+                         beyond((*problem.repairs[demand.repairs])[at.pool]));
     case Gate::diversity:
       return fmt::format("another way from {} to {} beside that", s.regions[demand.row->region].id, pool.id);
     case Gate::promise_tpot: return fmt::format("a promise of {:.1f} ms a token", at.verdict.measured);

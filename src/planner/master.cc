@@ -1,7 +1,7 @@
 #include "planner/master.h"
 
 #include <algorithm>
-#include <iterator>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -13,8 +13,7 @@ namespace {
 
 constexpr double kUnbounded = std::numeric_limits<double>::max();  // what Clp takes for infinite
 constexpr double kGainMin = 1e-3;                                  // €/h: less is not looked for
-constexpr double kFirstStep = 0.5;  // €/h above the least, then twice as much each time
-constexpr double kRounding = 1e-9;  // of kilowatts
+constexpr double kRounding = 1e-9;                                 // of kilowatts
 
 }  // namespace
 
@@ -30,9 +29,10 @@ bool Master::solve(std::span<const uint32_t> models, std::vector<double> room) {
   std::vector<double> cost;
   for (size_t i = 0; i < models.size(); ++i) {
     for (size_t k = 0; k < columns_.size(); ++k) {
-      if (columns_[k].model != models[i]) continue;
-      of_model_[i].push_back(k);
       const PlannedAlone& planned = columns_[k].planned;
+      const auto fits = [&](const Search::Taken& taken) { return taken.amount <= room_[taken.resource] + kRounding; };
+      if (columns_[k].model != models[i] || !std::ranges::all_of(planned.takes, fits)) continue;
+      of_model_[i].push_back(k);
       cost.push_back(planned.eur_per_hour);
       auto& rows = entries.emplace_back();
       rows.emplace_back(static_cast<int>(i), 1);
@@ -51,6 +51,11 @@ bool Master::solve(std::span<const uint32_t> models, std::vector<double> room) {
   prices_.clear();
   for (size_t r = 0; r < room_.size(); ++r) prices_.push_back(std::max(0.0, -lp.dualRowSolution()[models.size() + r]));
   worth_eur_.assign(lp.dualRowSolution(), lp.dualRowSolution() + models.size());
+  largest_.assign(models.size(), {});
+  const double* part = lp.primalColumnSolution();
+  for (size_t i = 0; i < models.size(); ++i)
+    for (const size_t k : of_model_[i])
+      if (const double mixed = *part++; mixed > largest_[i].part) largest_[i] = {k, mixed};
   return true;
 }
 
@@ -60,7 +65,7 @@ bool Master::is_wanted(size_t model, const PlannedAlone& planned) const {
   return priced(planned) < worth_eur_[model] - kGainMin;
 }
 
-std::vector<std::vector<Master::Way>> Master::ways() const {
+Master::Ways Master::ways() const {
   std::vector<double> left = room_;  // were each model to take the most of everything
   for (const std::vector<size_t>& columns : of_model_) {
     std::map<uint32_t, double> most;
@@ -69,54 +74,82 @@ std::vector<std::vector<Master::Way>> Master::ways() const {
         most[resource] = std::max(most[resource], amount);
     for (const auto& [resource, amount] : most) left[resource] -= amount;
   }
-  std::vector<std::vector<Way>> ways(of_model_.size());
-  for (size_t i = 0; i < ways.size(); ++i) {
+  Ways ways;
+  std::vector<uint32_t> position(room_.size(), 0);
+  for (size_t r = 0; r < room_.size(); ++r) {
+    position[r] = static_cast<uint32_t>(ways.room.size());
+    if (left[r] < 0) ways.room.push_back(room_[r]);
+  }
+  ways.of_model.resize(of_model_.size());
+  for (size_t i = 0; i < ways.of_model.size(); ++i) {
     for (const size_t k : of_model_[i]) {
       const PlannedAlone& planned = columns_[k].planned;
-      Way& way = ways[i].emplace_back(k, std::max(0.0, priced(planned) - worth_eur_[i]));
-      std::ranges::copy_if(planned.takes, std::back_inserter(way.contested),
-                           [&](const Search::Taken& taken) { return left[taken.resource] < 0; });
+      Way& way = ways.of_model[i].emplace_back(k, std::max(0.0, priced(planned) - worth_eur_[i]));
+      for (const auto& [resource, amount] : planned.takes)
+        if (left[resource] < 0) way.contested.push_back({position[resource], amount});
     }
-    std::ranges::stable_sort(ways[i], {}, &Way::above_eur);
+    std::ranges::stable_sort(ways.of_model[i], {}, &Way::above_eur);
   }
   return ways;
 }
 
-std::vector<size_t> Master::decide(std::vector<size_t> known, uint32_t nodes_max, const std::stop_token& stop) const {
-  const std::vector<std::vector<Way>> ways = this->ways();
+struct Master::Choice {
+  double above_eur = 0, eur_per_hour = 0;
+  std::vector<size_t> columns;  // of each model so far
+  std::vector<double> left;     // of what is contested
+};
+
+// Each choice with each of the ways of one more model that fit: the least above the program's value of all.
+std::vector<Master::Choice> Master::extended(const std::vector<Choice>& choices, const std::vector<Way>& ways,
+                                             double above_max, size_t kept_max) const {
+  struct Further {
+    double above_eur = 0;
+    const Choice* choice = nullptr;
+    const Way* way = nullptr;
+  };
+  std::vector<Further> all;
+  for (const Choice& choice : choices) {
+    const auto fits = [&](const Search::Taken& taken) {
+      return taken.amount <= choice.left[taken.resource] + kRounding;
+    };
+    for (const Way& way : ways) {
+      const double above = choice.above_eur + way.above_eur;
+      if (above > above_max) break;
+      if (std::ranges::all_of(way.contested, fits)) all.push_back({above, &choice, &way});
+    }
+  }
+  std::ranges::stable_sort(all, {}, &Further::above_eur);
+  if (all.size() > kept_max) all.resize(kept_max);
+  std::vector<Choice> extended;
+  for (const auto& [above, choice, way] : all) {
+    Choice& one = extended.emplace_back(*choice);
+    one.above_eur = above;
+    one.eur_per_hour += columns_[way->column].planned.eur_per_hour;
+    one.columns.push_back(way->column);
+    for (const auto& [resource, amount] : way->contested) one.left[resource] -= amount;
+  }
+  return extended;
+}
+
+std::vector<size_t> Master::decide(std::vector<size_t> known, size_t kept_max, const std::stop_token& stop) const {
+  const Ways ways = this->ways();
   const double least = std::accumulate(worth_eur_.begin(), worth_eur_.end(), 0.0) -
                        std::inner_product(prices_.begin(), prices_.end(), room_.begin(), 0.0);
-  double best = 0;
-  for (const size_t k : known) best += columns_[k].planned.eur_per_hour;
-  std::vector<double> left = room_;
-  std::vector<size_t> chosen;
-  uint32_t nodes = 0;
-  double above_max = 0;
-  const auto search = [&](const auto& self, double above, double eur) -> void {
-    const size_t model = chosen.size();
-    if (model == ways.size()) {
-      if (eur >= best - kGainMin) return;
-      known = chosen;
-      best = eur;
-      above_max = std::min(above_max, best - least);
-      return;
-    }
-    for (const auto& [k, way_above, contested] : ways[model]) {
-      if (above + way_above > above_max || ++nodes > nodes_max) return;
-      const auto fits = [&](const Search::Taken& taken) { return taken.amount <= left[taken.resource] + kRounding; };
-      if (!std::ranges::all_of(contested, fits)) continue;
-      for (const auto& [resource, amount] : contested) left[resource] -= amount;
-      chosen.push_back(k);
-      self(self, above + way_above, eur + columns_[k].planned.eur_per_hour);
-      chosen.pop_back();
-      for (const auto& [resource, amount] : contested) left[resource] += amount;
-    }
-  };
-  for (double step = kFirstStep; nodes <= nodes_max && !stop.stop_requested(); step *= 2) {
-    above_max = std::min(step, best - least);
-    search(search, 0, 0);
-    if (least + step >= best) break;
+  double eur = 0;
+  for (const size_t k : known) eur += columns_[k].planned.eur_per_hour;
+  std::vector<size_t> order(ways.of_model.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t i) {
+    return ways.of_model[i].size() > 1 ? ways.of_model[i][1].above_eur : std::numeric_limits<double>::infinity();
+  });
+  std::vector<Choice> choices{{0, 0, {}, ways.room}};
+  for (const size_t i : order) {
+    if (stop.stop_requested()) return known;
+    choices = extended(choices, ways.of_model[i], eur - least, kept_max);
   }
+  const auto best = std::ranges::min_element(choices, {}, &Choice::eur_per_hour);
+  if (best == choices.end() || best->eur_per_hour > eur - kGainMin) return known;
+  for (size_t i = 0; i < order.size(); ++i) known[order[i]] = best->columns[i];
   return known;
 }
 

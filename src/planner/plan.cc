@@ -9,12 +9,13 @@
 #include <span>
 #include <tuple>
 
+#include "base/random.h"
 #include "planner/alone.h"
 #include "planner/bound.h"
-#include "planner/explain.h"
 #include "planner/master.h"
 #include "planner/search.h"
 #include "planner/sharing.h"
+#include "planner/written.h"
 
 namespace tandem::planner {
 namespace {
@@ -32,9 +33,15 @@ constexpr double kWorthPlanning = 0.01;   // a model nearer to its bound is not 
 constexpr uint32_t kStarts = 3;           // of a model, in each pass over them
 constexpr uint32_t kPasses = 20;          // at most
 constexpr double kWorthPass = 1e-3;       // a pass that gains less of the cost is the last
-constexpr size_t kModelsSharing = 24;     // what they have, at most: of a nation the others are a tenth of its cost
-constexpr size_t kOptionsEach = 24;       // of a demand, where not all are taken
-constexpr size_t kOptionsOfModel = 16;    // deployments of its model that join them
+constexpr size_t kModelsSharing = 24;     // what they have, at first: of a nation the others are a tenth of its cost
+constexpr uint32_t kRoundsSharing = 6;    // of prices, and a plan of each model along them
+constexpr size_t kModelsOfGroup = 8;      // few enough that all choices of their plans are tried
+constexpr uint32_t kRoundsOfGroup = 3;
+constexpr uint32_t kTurnsOfGroups = 4;  // at most
+constexpr double kWorthTurn = 1e-4;     // a turn that gains less of the cost is the last
+constexpr uint32_t kRoundsBeside = 8;   // of the bound, beside the first improvements
+constexpr size_t kOptionsEach = 24;     // of a demand, where not all are taken
+constexpr size_t kOptionsOfModel = 16;  // deployments of its model that join them
 
 // Up to here a grid is decided as one program, with that many of its nodes.
 constexpr size_t kDemandsAtOnce = 24, kDeploymentsAtOnce = 14;
@@ -144,32 +151,91 @@ class Making {
   }
 
  private:
-  // A large grid, after its first plan. The climb of its bound costs more than the first improvements gain by it, and
-  // ends higher where the plan is cheap.
+  // A large grid, after its first plan: the models share what they have, all of the larger ones and then in groups, and
+  // are planned each by itself; the bound climbs in between. Where either leaves a thread idle, both go on at once.
   void model_by_model() {
-    improve();
-    share_out();
-    bound_->climb(kRoundsOfLarge, search_.known(), stop_);
-    tell("priced");
-    prove_by_fleets();
+    const Known built = search_.known();
+    for_each_on_two_threads(2, [&](size_t k) {
+      if (k == 0)
+        search_.improve_in_turns();
+      else
+        bound_->climb(kRoundsBeside, built, stop_);
+    });
+    keep_best();
+    tell("improved, and priced");
+    std::vector<uint32_t> models = above_bound();
+    if (models.size() > kModelsSharing) models.resize(kModelsSharing);
+    Sharing sharing(problem_, *bound_, iterations_, stop_, master_);
+    share_out(sharing, models, {kRoundsSharing, true}, bound_->value());
+    climb_and_tell(kRoundsOfLarge - kRoundsBeside);
+    steer();
+    take_options();
+    share_and_prove(1);
     each_alone(0);
-    build("built along better prices");
-    improve();
     for (uint32_t pass = 0; pass < kPasses && !stop_.stop_requested() && !closed(); ++pass) {
       const double gap = search_.cost() - bound_->value();
-      bound_->climb(kRoundsOfLarge, search_.known(), stop_);
-      tell("priced further");
-      share_out();
+      climb_and_tell(kRoundsOfLarge);
+      share_and_prove(kTurnsOfGroups);
       each_alone(kStarts);
-      prove_by_fleets();
       if (gap - (search_.cost() - bound_->value()) < kWorthPass * search_.cost()) break;
     }
+  }
+
+  void climb_and_tell(uint32_t rounds) {
+    bound_->climb(rounds, search_.known(), stop_);
+    tell("priced further");
+  }
+
+  void share_and_prove(uint32_t turns) {
+    const std::vector<uint32_t> models = above_bound();
+    const Known known = search_.known();
+    const double bound = bound_->value();
+    for_each_on_two_threads(2, [&](size_t k) {
+      if (k == 0)
+        share_in_groups(models, turns, bound);
+      else
+        bound_->prove_by_fleets(known, stop_);
+    });
+    tell("proven by fleets");
+    take_met();
+  }
+
+  // Models in groups that are drawn anew each turn, while a turn gains. The bound is told as it is proven so far: it
+  // may be changing.
+  void share_in_groups(std::vector<uint32_t> models, uint32_t turns, double bound) {
+    Random random(seed_++);
+    Sharing sharing(problem_, *bound_, iterations_, stop_, master_);
+    for (uint32_t turn = 0; turn < turns; ++turn) {
+      const double before = search_.objective();
+      for (size_t i = models.size(); i > 1; --i) std::swap(models[i - 1], models[random.below(i)]);
+      for (size_t i = 0; i < models.size() && !stop_.stop_requested(); i += kModelsOfGroup) {
+        const size_t count = std::min(kModelsOfGroup, models.size() - i);
+        share_out(sharing, std::span(models).subspan(i, count), {kRoundsOfGroup, false}, bound);
+      }
+      if (search_.objective() > before * (1 - kWorthTurn)) return;
+    }
+  }
+
+  void share_out(Sharing& sharing, std::span<const uint32_t> models, Sharing::Effort effort, double bound) {
+    SharedOut shared = sharing.share(search_, models, effort);
+    iterations_apart_ += shared.iterations;
+    replace(std::move(shared.demands), shared.shares);
+    keep_best();
+    tell(shared.is_solved ? "shared out among models" : "found no plans of models that stand together", bound);
+  }
+
+  void keep_best() {
+    if (search_.objective() < best_->objective) best_ = search_.state();
   }
 
   // And takes what it meets on the way.
   void prove_by_fleets() {
     bound_->prove_by_fleets(search_.known(), stop_);
     tell("proven by fleets");
+    take_met();
+  }
+
+  void take_met() {
     for (uint32_t m = 0; m < problem_.candidates_of_model.size(); ++m)
       if (!bound_->met(m).empty()) replace(problem_.demands_of(m), bound_->met(m));
     if (search_.objective() >= best_->objective) return;
@@ -217,7 +283,7 @@ class Making {
         shares.push_back({d, c, kWhole});
       }
       search_.replace(std::move(homeless), shares);
-      if (search_.objective() < best_->objective) best_ = search_.state();
+      keep_best();
     }
     tell("decided where room is scarce");
   }
@@ -285,7 +351,7 @@ class Making {
 
   void improve() {
     search_.improve_in_turns();
-    if (search_.objective() < best_->objective) best_ = search_.state();
+    keep_best();
     tell("improved");
   }
 
@@ -313,17 +379,6 @@ class Making {
     }
     best_ = search_.state();
     tell("searched apart");
-  }
-
-  // The models that are planned farthest above their bounds share anew all that they have and what is free.
-  void share_out() {
-    std::vector<uint32_t> models = above_bound();
-    if (models.size() > kModelsSharing) models.resize(kModelsSharing);
-    SharedOut shared = planner::share_out(problem_, *bound_, search_, models, iterations_, stop_, master_);
-    iterations_apart_ += shared.iterations;
-    replace(std::move(shared.demands), shared.shares);
-    if (search_.objective() < best_->objective) best_ = search_.state();
-    tell(shared.is_solved ? "shared out among models" : "found no plans of models that stand together");
   }
 
   // The models that are worth planning again, those first that are planned farthest above their bounds.
@@ -358,7 +413,7 @@ class Making {
         if (!take_planned(models[i + k], planned[k]) && i + k < first_turns) models.push_back(models[i + k]);
       tell("planned a model alone");
     }
-    if (search_.objective() < best_->objective) best_ = search_.state();
+    keep_best();
   }
 
   // False where it gains less than was planned.
@@ -378,8 +433,9 @@ class Making {
 
   bool closed() const { return search_.cost() <= bound_->value() * (1 + 1e-6); }
 
-  void tell(const char* doing) {
-    if (progress_) progress_({search_.cost(), bound_ ? bound_->value() : 0, doing});
+  void tell(const char* doing) { tell(doing, bound_ ? bound_->value() : 0); }
+  void tell(const char* doing, double bound) {
+    if (progress_) progress_({search_.cost(), bound, doing});
   }
 
   void take_options() {
@@ -408,6 +464,14 @@ class Making {
   }
 
   void construct() {
+    if (problem_.columns() > kOptionsInFull) {
+      search_.count(Energy::full_batches);
+      search_.construct_by_promise();
+      search_.count(Energy::drawn);
+      find_room();
+      best_ = search_.state();
+      return;
+    }
     std::array<std::optional<Search::State>, std::size(kConstructions)> built;
     for_each_on_two_threads(built.size(), [&](size_t k) {
       if ((k > 0 || best_) && stop_.stop_requested()) return;
@@ -419,19 +483,6 @@ class Making {
     for (auto& state : built)
       if (state && (!best_ || state->objective < best_->objective)) best_ = std::move(*state);
     search_.set_state(*best_);
-    if (problem_.columns() <= kOptionsInFull) return;
-    take_if_better();
-    if (stop_.stop_requested()) return;
-    search_.count(Energy::full_batches);
-    search_.construct_by_promise();
-    search_.count(Energy::drawn);
-    take_if_better();
-    search_.set_state(*best_);
-  }
-
-  void take_if_better() {
-    if (problem_.columns() > kOptionsInFull) find_room();
-    if (search_.objective() < best_->objective) best_ = search_.state();
   }
 
   // The best options of all are the same few for many demands: what found no room there is given those that have some,
@@ -461,151 +512,6 @@ class Making {
   std::optional<Search::State> best_;
 };
 
-// What a deployment does, worked out once for all that share it.
-struct Running {
-  twin::Serving serving;
-  double active_w = 0;  // above idle; idle energy is in the replica's own price
-  double eur_per_hour = 0;
-};
-
-struct Costs {
-  double eur_per_hour = 0;
-  uint32_t moves = 0;
-  std::vector<Running> running;  // by candidate
-};
-
-Costs write_deployments(const Problem& problem, const Search& search, v1::Plan* plan) {
-  Costs costs;
-  costs.running.resize(problem.candidates.size());
-  std::vector<uint32_t> by_id;
-  for (uint32_t c = 0; c < problem.candidates.size(); ++c) {
-    const Candidate& candidate = problem.candidates[c];
-    const uint32_t replicas = search.deployed(c).fit.replicas;
-    if (problem.has_incumbent)
-      costs.moves += std::max(replicas, candidate.incumbent) - std::min(replicas, candidate.incumbent);
-    if (replicas > 0) by_id.push_back(c);
-  }
-  std::sort(by_id.begin(), by_id.end(),
-            [&](uint32_t a, uint32_t b) { return problem.candidates[a].id < problem.candidates[b].id; });
-  for (const uint32_t c : by_id) {
-    const Candidate& candidate = problem.candidates[c];
-    const Deployed& deployed = search.deployed(c);
-    const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-    const uint32_t replicas = deployed.fit.replicas;
-    const twin::Serving serving = twin::serve(*candidate.profile, point, replicas, deployed.requirements.mix);
-    const double power_w =
-        twin::average_power(*candidate.profile, point, Watts(candidate.idle_w), replicas, deployed.requirements.mix)
-            .value();
-    const double active_w = std::max(0.0, power_w - replicas * candidate.idle_w);
-    const double eur_per_hour = replicas * candidate.replica_eur_per_hour + active_w * candidate.eur_per_watt_hour;
-    costs.running[c] = {serving, active_w, eur_per_hour};
-    costs.eur_per_hour += eur_per_hour;
-    v1::PlannedDeployment* row = plan->add_deployments();
-    row->set_id(candidate.id);
-    row->set_pool(problem.snapshot.pools[size_t{candidate.pool}].id);
-    row->set_model(problem.snapshot.models[size_t{candidate.model}].id);
-    row->set_profile(candidate.profile->id);
-    row->set_tensor_parallel(candidate.accelerators);
-    row->set_replicas(replicas);
-    row->set_batch(point.batch);
-    row->set_decode_ms_per_token(point.decode_per_token.value());
-    row->set_utilization(serving.utilization);
-    row->set_power_w(power_w);
-    row->set_cost_eur_per_hour(eur_per_hour);
-  }
-  costs.eur_per_hour += costs.moves * problem.snapshot.policy.move_penalty.value();
-  return costs;
-}
-
-void write_ways(const Problem& problem, const DiverseLeg& leg, v1::PlannedSplit* split) {
-  const auto write = [&](const twin::Way& way, v1::PlannedWay* planned) {
-    for (const grid::LinkIndex link : way.links) planned->add_links(problem.snapshot.links[link].id);
-  };
-  write(leg.ways.primary, split->mutable_primary());
-  write(leg.ways.second, split->mutable_second());
-}
-
-// Returns transport and penalties.
-double write_demand(const Problem& problem, const Search& search, const std::vector<Running>& all_running, uint32_t d,
-                    v1::DemandPlan* planned) {
-  const DemandRow& demand = problem.demands[d];
-  const Placement& placement = search.placement(d);
-  double eur = demand.penalty_eur_per_hour * placement.unserved / kWhole;
-  planned->set_demand(demand.row->id);
-  planned->set_rejected(static_cast<double>(placement.unserved) / kWhole);
-  for (const Member& member : placement.members) {
-    const Option& option = problem.options[member.option];
-    const Candidate& candidate = problem.candidates[option.candidate];
-    const Deployed& deployed = search.deployed(option.candidate);
-    const grid::OperatingPoint& point = candidate.profile->points[deployed.fit.point];
-    const Running& running = all_running[option.candidate];
-    const double fraction = static_cast<double>(member.share) / kWhole;
-    const twin::RequestSizes& sizes = problem.uses[option.use].sizes;
-    const double work = fraction * (demand.row->rate_per_s * sizes.prefill_ms * 1e-3 +
-                                    demand.tokens_per_s * point.decode_per_token.value() * 1e-3 / point.batch);
-    const double all_work = running.serving.utilization * deployed.fit.replicas;
-    const double transport = option.transport_eur_per_hour * fraction;
-    v1::PlannedSplit* split = planned->add_splits();
-    split->set_deployment(candidate.id);
-    split->set_fraction(fraction);
-    if (demand.ways != UINT32_MAX) write_ways(problem, problem.diverse_legs[demand.ways][candidate.pool], split);
-    const double quantile = demand.row->promise.quantile;
-    split->set_ttft_ms(option.round_trip_us * 1e-3 + running.serving.ttft(sizes, quantile).value());
-    split->set_tpot_ms(running.serving.tpot_at(sizes, quantile).value());
-    split->set_round_trip_us(option.round_trip_us);
-    split->set_cost_eur_per_hour((all_work > 0 ? running.eur_per_hour * work / all_work : 0) + transport);
-    eur += transport;
-  }
-  return eur;
-}
-
-// Whether a demand is served by the same deployments in the same shares as before.
-bool stands(const Problem& problem, const DemandRow& demand, const Placement& placement) {
-  if (demand.before == nullptr || std::ssize(placement.members) != demand.before->splits_size()) return false;
-  return std::ranges::all_of(placement.members, [&](const Member& member) {
-    return std::ranges::any_of(demand.shares_before, [&](const DemandRow::Share& before) {
-      return problem.options[member.option].candidate == before.candidate && member.share == before.share;
-    });
-  });
-}
-
-// The plan that was made, but for its name.
-v1::Plan written(Problem& problem, Making& making) {
-  Search& search = making.search();
-  v1::Plan plan;
-  plan.set_base_offset(problem.snapshot.offset);
-  plan.set_work(making.iterations());
-  const Costs costs = write_deployments(problem, search, &plan);
-  std::vector<uint32_t> order(problem.demands.size());
-  for (uint32_t d = 0; d < order.size(); ++d) order[d] = d;
-  const auto id_of = [&](uint32_t d) -> std::string_view { return problem.demands[d].row->id; };
-  if (!std::ranges::is_sorted(order, {}, id_of)) std::ranges::sort(order, {}, id_of);
-  std::vector<uint8_t> as_before(order.size(), 0);
-  for (uint32_t d = 0; d < as_before.size() && making.mended(); ++d)
-    as_before[d] = stands(problem, problem.demands[d], search.placement(d));
-  std::vector<Shortlist> lists(order.size());
-  for_each_on_two_threads(lists.size(), [&](size_t d) {
-    if (as_before[d] == 0) lists[d] = shortlist(problem, search, static_cast<uint32_t>(d));
-  });
-  double eur = costs.eur_per_hour;
-  for (const uint32_t d : order) {
-    v1::DemandPlan* planned = plan.add_demands();
-    eur += write_demand(problem, search, costs.running, d, planned);
-    if (as_before[d] == 0) {
-      explain(problem, search, d, std::move(lists[d]), planned);
-    } else {  // so are its reasons
-      const v1::DemandPlan& before = *problem.demands[d].before;
-      planned->set_blocked_by(before.blocked_by());
-      planned->set_reason(before.reason());
-      *planned->mutable_alternatives() = before.alternatives();
-    }
-  }
-  plan.set_moves(costs.moves);
-  plan.set_cost_eur_per_hour(eur);
-  plan.set_bound_eur_per_hour(making.bound() ? std::min(eur, making.bound()->value()) : 0);
-  return plan;
-}
-
 }  // namespace
 
 std::optional<v1::Plan> Planner::make(const Wanted& wanted, const std::function<void(const Progress&)>& progress) {
@@ -626,7 +532,9 @@ std::optional<v1::Plan> Planner::make(const Wanted& wanted, const std::function<
   if (!wanted.snapshot.policy.restoration.cases.empty()) making.restore();
   if (wanted.is_useless_when_stopped && wanted.stop.stop_requested()) return std::nullopt;
 
-  v1::Plan plan = written(problem, making);
+  v1::Plan plan = written(problem, making.search(), making.mended());
+  plan.set_work(making.iterations());
+  if (making.bound()) plan.set_bound_eur_per_hour(std::min(plan.cost_eur_per_hour(), making.bound()->value()));
   plan.set_seed(wanted.seed);
   plan.set_draft(is_draft);
   plan.set_mended(has_whole && !is_draft && !wanted.limit.anew);

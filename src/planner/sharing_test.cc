@@ -36,6 +36,9 @@ const std::string kOneFast = R"(
 const std::string kWideLinks = "hub-near 1ms 10G\nhub-far 2ms 10G\n";
 const std::string kDemands = "demand x t r a 0.01/s\ndemand y t r b 0.01/s\n";
 
+const std::vector<uint32_t> kModels{0, 1};
+constexpr Sharing::Effort kByAllMet{.rounds_max = 6}, kOneByOne{.rounds_max = 6, .one_by_one = true};
+
 // The plan that gives the fast one to the wrong model, and what sharing makes of it.
 struct Shared {
   explicit Shared(const std::string& text, const std::string& policy = "", const v1::Plan* incumbent = nullptr)
@@ -48,10 +51,10 @@ struct Shared {
     EXPECT_TRUE(stands("b@tardy/tp2"));
   }
 
-  bool share() {
+  bool share(Sharing::Effort effort = kByAllMet) {
     const Bound bound(problem);
     Master master;
-    SharedOut shared = share_out(problem, bound, search, {0, 1}, 1'000, {}, master);
+    SharedOut shared = Sharing(problem, bound, 1'000, {}, master).share(search, kModels, effort);
     EXPECT_TRUE(shared.is_solved);
     return search.replace(std::move(shared.demands), shared.shares);
   }
@@ -93,13 +96,22 @@ TEST(Sharing, GivesWhatIsScarceToWhomItSparesMost) {
   shared.expect_to_fit();
 }
 
+TEST(Sharing, KeepsOnePlanAfterTheOther) {
+  Shared shared(kWideLinks + kDemands);
+  EXPECT_TRUE(shared.share(kOneByOne));
+  EXPECT_TRUE(shared.stands("b@quick"));
+  EXPECT_TRUE(shared.stands("a@tardy"));
+  shared.expect_to_fit();
+}
+
 TEST(Sharing, LeavesAPlanThatIsStopped) {
   Shared shared(kWideLinks + kDemands);
   const Bound bound(shared.problem);
   Master master;
   std::stop_source over;
   over.request_stop();
-  EXPECT_TRUE(share_out(shared.problem, bound, shared.search, {0, 1}, 1'000, over.get_token(), master).shares.empty());
+  Sharing sharing(shared.problem, bound, 1'000, over.get_token(), master);
+  EXPECT_TRUE(sharing.share(shared.search, kModels, kOneByOne).shares.empty());
 }
 
 // 0.08 Gbit/s down for each second request of the second model: too much for the way to the fast one.

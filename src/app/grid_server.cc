@@ -435,7 +435,18 @@ void RunningGrid::run_engines(const grid::Snapshot& grid, const v1::Plan& plan) 
     log_error("the plan's engines could not be started: {}", to_string(set.error()));
 }
 
+// Before the first plan every request is refused: whoever started the program should know.
+void tell_of_first_plan(const api::Published* before, const api::Published& now) {
+  const auto awaits = [](const api::Published& one) { return !one.state.plan && one.state.pending; };
+  const bool awaited = before != nullptr && awaits(*before);
+  if (awaits(now) && !awaited) log_info("the first plan is being made: requests are answered once it is in force");
+  if (awaited && now.state.plan)
+    log_info("{} is in force: {} deployments, {:.2f} EUR/h", now.state.plan->id(), now.state.plan->deployments_size(),
+             now.state.plan->cost_eur_per_hour());
+}
+
 void RunningGrid::published(const api::Published* before, const std::shared_ptr<const api::Published>& now) {
+  tell_of_first_plan(before, *now);
   checkpoint_writer_->offer(now->state);
   // What is personal is neither sent out nor searched for.
   const inventory::Snapshot sealed = now->state.inventory.opened_by(nullptr);

@@ -96,12 +96,7 @@ Result<void> show(const LogOptions& options) {
                 fmt::format("the body of the batch of event {} has expired; its header is kept", options.offset));
   Json::Object document = api::log_message(batch.events[position], options.offset, batch.header.at).object();
   document["body"] = log::event_to_json(batch.events[position]);
-  document["batch"] = Json::Object{{"first", batch.header.first},
-                                   {"count", batch.header.count},
-                                   {"epoch", batch.header.epoch},
-                                   {"hash", to_hex(batch.header.hash)},
-                                   {"previous", to_hex(batch.header.previous)},
-                                   {"body_sha256", to_hex(batch.header.body_sha256)}};
+  document["batch"] = log::header_to_json(batch.header);
   fmt::print("{}\n", to_json_pretty(document));
   return {};
 }

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { inBrowser, openBrowser } from './browser.mjs';
 import { dist, serveFixture } from './fixture_server.mjs';
-import { cutLinkByClicking, drawn, fits, hasCount, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search } from './steps.mjs';
+import { cutLinkByClicking, drawn, fits, hasCount, openMap, openWhy, picture, powerDownSite, restoreLink, restoreSite, search, sortsByNumber } from './steps.mjs';
 
 let server;
 before(async () => (server = await serveFixture()));
@@ -78,16 +78,8 @@ test('plan and log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
   await page.getByTestId('plan-reason').waitFor();
   await page.getByTestId('plan-alternative').first().waitFor();
   await picture(page, 'plan-dark');
-  const rates = () => page.locator('[data-testid="plan-demand"] td:nth-child(5)').allInnerTexts();
-  await page.getByTestId('sort-rate').click();
-  await page.locator('th[aria-sort="descending"]').waitFor();
-  const down = (await rates()).map((text) => Number(text.replace(',', '')));
-  assert.deepEqual(down, [...down].sort((a, b) => b - a), 'the busiest first');
-  await page.getByTestId('sort-rate').click();
-  await page.locator('th[aria-sort="ascending"]').waitFor();
-  assert.deepEqual((await rates()).map((text) => Number(text.replace(',', ''))), [...down].reverse());
-  await page.getByTestId('sort-rate').click();
-  await page.locator('th[aria-sort]').waitFor({ state: 'detached' });
+  await sortsByNumber(page, 'sort-rate', '[data-testid="plan-demand"] td:nth-child(5)');
+  await sortsByNumber(page, 'placement-replicas', '[data-testid="plan-placed"] td:nth-child(2)');
   const entity = await page.getByTestId('plan-demand').nth(1).getAttribute('data-demand');
   await page.goto(`${server.url}/#/plan/${entity}`);
   await page.getByTestId('plan-entity').getByText(entity).waitFor(); // an address that names a demand shows its reason
@@ -154,6 +146,8 @@ test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMo
   await hasCount(page.getByTestId('replay-policy'), 7);
   await hasCount(page.getByTestId('replay-plot').locator('circle'), 7);
   await picture(page, 'replay-dark');
+  await sortsByNumber(page, 'sort-goodput', '[data-testid="replay-policy"] td:nth-child(2)');
+  await sortsByNumber(page, 'sites-good', '[data-testid="replay-sites"] tbody td:nth-child(3)');
   await page.getByTestId('replay-policy').nth(1).click();
   await page.getByRole('heading', { name: 'Nearest, by tenant' }).waitFor();
   await page.getByTestId('replay-tenants').locator('tbody tr').first().waitFor();
@@ -172,6 +166,51 @@ test('a replay is asked for, compared and read by tenant', inBrowser({ reducedMo
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForFunction(() => document.querySelector('[data-testid="replay-plot"]').clientWidth <= window.innerWidth);
   await picture(page, 'replay-narrow-dark');
+}));
+
+test('of many models the plan places ten, and all when asked', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  const deployments = Array.from({ length: 50 }, (_, i) => ({ id: `d${i}`, model: `model-${i}`, pool: 'p', site: 's', replicas: 1 + (i % 7) }));
+  await page.route('**/api/v1/plan', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), deployments } }));
+  await page.goto(`${server.url}/#/plan`);
+  await page.getByTestId('plan-demand').first().waitFor();
+  await hasCount(page.getByTestId('plan-placed'), 10);
+  await page.getByTestId('plan-placement-all').click();
+  await hasCount(page.getByTestId('plan-placed'), 50);
+  await page.getByTestId('plan-placement-all').getByText('Fewer').click();
+  await hasCount(page.getByTestId('plan-placed'), 10);
+}));
+
+test('what is down says since when, who said so and where on the log', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  const { grid } = server.fixture;
+  const up = (id) => grid.sites.find((site) => site.id === id).state === 'up';
+  const link = grid.links.find((l) => l.state === 'up' && l.a_site !== l.b_site && up(l.a_site) && up(l.b_site));
+  await page.route(`**/api/v1/inventory/link/${link.id}/claims*`, (route) => {
+    const claim = { attribute: 'state', source: 'alarms', standing: 'observed', confidence: null, valid_from: new Date(Date.now() - 720_000).toISOString(), valid_to: null, recorded_at: new Date().toISOString(), offset: 846, value: 'down', holds: true, believed: true };
+    return route.fulfill({ json: { offset: 900, kind: 'link', id: link.id, claims: [claim], presences: [], next: null } });
+  });
+  await openMap(page, server.url);
+  await page.goto(`${server.url}/#/map/link/${link.id}`);
+  await page.getByTestId('cut-link').click();
+  await page.getByTestId('down-since').getByText('Went down 12 min ago, observed by alarms, offset 846').waitFor();
+  await page.getByTestId('verdict').getByText('Another is made at once').waitFor();
+  await restoreLink(page, link.id);
+  await page.getByTestId('down-since').waitFor({ state: 'detached' });
+  await page.goto(`${server.url}/#/map/site/${link.a_site}`);
+  await powerDownSite(page, link.a_site);
+  await page.goto(`${server.url}/#/map/site/${link.b_site}`);
+  await page.getByTestId('site-link').getByText('idle').first().waitFor();
+  await page.goto(`${server.url}/#/map/site/${link.a_site}`);
+  await restoreSite(page, link.a_site);
+}));
+
+test('the map states what a plan spends, and in a tip the penalties, which nobody pays', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
+  await page.route('**/api/v1/plan', async (route) => {
+    const plan = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...plan, cost_eur_per_hour: 100, totals: { ...plan.totals, penalties_eur_per_hour: 40 } } });
+  });
+  await openMap(page, server.url);
+  await page.getByTestId('stat-cost').getByText('60.0').waitFor();
+  assert.match(await page.getByTestId('stat-cost').getByRole('link').getAttribute('title'), /turns away, 40\.0 €\/h, are not in it$/);
 }));
 
 test('a tenant is shown with its promise, before the first plan there is none', inBrowser({ reducedMotion: 'reduce' }, async (page) => {
@@ -196,6 +235,7 @@ for (const colorScheme of ['dark', 'light'])
     await page.waitForFunction(() => document.querySelectorAll('[data-testid^="serving-plot-"] canvas').length === 4);
     await hasCount(page.getByTestId('serving-site'), 12);
     await page.getByTestId('serving-emulated').getByText('9 of 12 engines emulated').waitFor();
+    await sortsByNumber(page, 'sites-goodput', '[data-testid="serving-site"] td:nth-child(3)');
     const all = await page.getByTestId('serving-total').innerText();
     await picture(page, `serving-${colorScheme}`);
     await page.getByTestId('serving-site').first().getByRole('link').click();

@@ -150,9 +150,9 @@ class Fixture {
     };
     const before = new Set(previous?.deployments.map((d) => d.id));
     const moves = previous ? [...deployments.keys()].filter((d) => !before.has(d)).length : 0;
-    const { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap } = this.plan;
+    const { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, totals: { penalties_eur_per_hour } } = this.plan;
     this.record('plan.accepted', `fixture plan ${plan_id}: ${deployments.size} deployments, ${moves} moves`, { plan_id, moves });
-    this.send('plan', { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves });
+    this.send('plan', { offset, plan_id, cost_eur_per_hour, penalties_eur_per_hour, bound_eur_per_hour, gap, moves });
   }
 
   decide() {

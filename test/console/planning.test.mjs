@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { inBrowser } from './browser.mjs';
 import { serveFixture } from './fixture_server.mjs';
-import { fits, hasCount, openMap, picture } from './steps.mjs';
+import { fits, hasCount, openMap, picture, sortsByNumber } from './steps.mjs';
 
 let server;
 before(async () => (server = await serveFixture()));
@@ -27,6 +27,9 @@ for (const colorScheme of ['dark', 'light'])
     await hasCount(page.getByTestId('te-load'), 10);
     assert.ok((await mapped(page, 'used').count()) > 50, 'links are coloured by how full they are');
     await picture(page, `te-${colorScheme}`);
+    await sortsByNumber(page, 'planes-demands', '[data-testid="te-plane"] td:nth-child(4)');
+    await sortsByNumber(page, 'links-after', '[data-testid="te-load"] td:nth-child(3)');
+    await sortsByNumber(page, 'losses-cut', '[data-testid="te-fail"] td:nth-child(5)');
 
     await page.getByTestId('te-way').nth(1).click();
     await page.getByTestId('te-chosen').getByText('fixture-clinic').waitFor();

@@ -128,6 +128,24 @@ export async function search(page, text) {
   await page.keyboard.press('Enter');
 }
 
+// Sorts a table by a column of numbers in one unit, down, then up, then not, and holds that its cells follow.
+export async function sortsByNumber(page, header, cells) {
+  const numbers = async () => (await page.locator(cells).allInnerTexts()).map((text) => Number.parseFloat(text.replaceAll(',', '')));
+  const head = page.getByTestId(header);
+  const sorted = (order) => page.locator(`th[aria-sort="${order}"]`).filter({ has: head });
+  await head.click();
+  await sorted('descending').waitFor();
+  const down = await numbers();
+  assert.ok(down.length > 1 && down.every((n) => !Number.isNaN(n)), `${header}: there are numbers to sort`);
+  assert.deepEqual(down, [...down].sort((a, b) => b - a), `${header}: the largest first`);
+  await head.click();
+  await sorted('ascending').waitFor();
+  const up = await numbers();
+  assert.deepEqual(up, [...up].sort((a, b) => a - b), `${header}: the smallest first`);
+  await head.click();
+  await page.locator('th[aria-sort]').filter({ has: head }).waitFor({ state: 'detached' });
+}
+
 // Frames of the overlay loop a second, while nobody touches anything.
 export const framesPerSecond = (page, seconds = 3) =>
   page.evaluate(

@@ -276,7 +276,8 @@ export interface LoadDelta {
 export interface PlanDelta {
   offset: number;
   plan_id: string;
-  cost_eur_per_hour: number;
+  cost_eur_per_hour: number; // penalties included
+  penalties_eur_per_hour: number; // not spent: for what is turned away
   bound_eur_per_hour: number;
   gap: number;
   moves: number;

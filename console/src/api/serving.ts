@@ -71,7 +71,8 @@ export function readServingHour(value: unknown): ServingHour {
 
 const rejectionNames: Record<string, string> = {
   model: 'no site runs the model',
-  unsupported_model: 'a model that is not there',
+  model_not_found: 'a model that is not there',
+  unsupported_model: 'the model does not do what was asked',
   tenant_model: 'the tenant may not use the model',
   residency: 'no site within the residency',
   path_residency: 'no path within the residency',
@@ -90,6 +91,8 @@ const rejectionNames: Record<string, string> = {
   insufficient_quota: "the tenant's budget is spent",
   engine_failed: 'the engine failed',
   connections: 'the gateway is out of connections',
+  missing_api_key: 'no key',
+  invalid_api_key: 'a key that is not known',
 };
 export const rejectionName = (code: string): string => rejectionNames[code] ?? code.replace(/_/g, ' ');
 

@@ -113,9 +113,12 @@ class Live {
       this.decisions = [...this.decisions.filter((d) => !seen.has(d.id)), ...recent]
         .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
         .slice(0, decisions_kept);
-      const { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves } = plan;
+      const { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves, totals } = plan;
       if (plan_id && cost_eur_per_hour !== undefined && bound_eur_per_hour !== undefined && gap !== undefined)
-        this.plan = { offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap, moves: moves ?? 0 };
+        this.plan = {
+          offset, plan_id, cost_eur_per_hour, bound_eur_per_hour, gap,
+          penalties_eur_per_hour: totals?.penalties_eur_per_hour ?? 0, moves: moves ?? 0,
+        };
       this.failure = '';
       this.beat++;
     } catch (error) {

@@ -146,4 +146,12 @@ export const tierName: Record<string, string> = {
 export const plural = (n: number, one: string, many = `${one}s`): string =>
   `${whole(n)} ${n === 1 ? one : many}`;
 
+// What keeps a demand from a site, as plans name it.
+const gateNames: Record<string, string> = {
+  promise_ttft: 'the promised first token',
+  promise_tpot: 'the promised time per token',
+  path_residency: 'the residency of the way',
+};
+export const gateName = (gate: string): string => gateNames[gate] ?? words(gate);
+
 export const words = (identifier: string): string => identifier.replace(/_/g, ' ');

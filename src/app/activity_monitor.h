@@ -52,6 +52,7 @@ class ActivityMonitor final : public gateway::RecordSink, public api::Activity {
   void run();
   void store(const gateway::RequestRecord& record);
   void take_in(std::span<const gateway::SharedRecord> records);
+  void take_in_batch(std::span<const gateway::SharedRecord> records);
   void close_second(Instant now, Instant seal_before);
   Json flows_json() const;
   Json goodput_json() const;

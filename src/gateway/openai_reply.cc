@@ -213,14 +213,25 @@ StreamReader::Step StreamReader::feed(std::string_view bytes) {
   size_t begin = 0;
   size_t forwarded = 0;  // of the bytes: handed on, or never to be
   while (!ended_ && !failed_) {
+    // Where its end has been looked for before, what has come of it is not gone through again.
+    const size_t known = begin >= searched_ ? like_last(bytes.substr(begin)) : 0;
+    if (known > 0) {
+      count_token(step);
+      begin += known;
+      continue;
+    }
     const size_t end = event_end(bytes, std::max(begin, searched_));
     if ((end == std::string_view::npos ? bytes.size() : end) - begin > kEventBytesMax)
       step.error = Error{
           ErrorCode::too_large, fmt::format("an event of the engine's stream is over {} bytes", kEventBytesMax), {}};
     if (end == std::string_view::npos || step.error) break;
     Result<bool> hand_on = true;
+    const std::string_view event = bytes.substr(begin, end - begin);
     std::string joined;
-    if (const auto data = event_data(bytes.substr(begin, end - begin), joined)) hand_on = take_data(*data, step);
+    if (like_last(event) == event.size())
+      count_token(step);
+    else if (const auto data = event_data(event, joined))
+      hand_on = take_data(*data, joined.empty() ? event : std::string_view(), step);
     if (!hand_on) step.error = std::move(hand_on.error());
     if (!hand_on || !*hand_on) {
       step.forward.append(bytes.substr(forwarded, begin - forwarded));
@@ -240,36 +251,47 @@ StreamReader::Step StreamReader::feed(std::string_view bytes) {
   return step;
 }
 
-// Most chunks of a stream differ in their content alone. One that is as the last one was, but for a content that needs
-// no escapes, is as good a chunk as that and need not be parsed: a twentieth of the work.
-bool StreamReader::is_like_last(std::string_view data) const {
-  const size_t around = before_content_.size() + after_content_.size();
-  if (before_content_.empty() || data.size() <= around) return false;
-  if (!data.starts_with(before_content_) || !data.ends_with(after_content_)) return false;
-  return is_plain_text(data.substr(before_content_.size(), data.size() - around));
+// Most chunks of a stream differ in their content alone. An event that is as that of the last one was, but for a
+// content that needs no escapes, is as good a chunk as that and need not be parsed, nor be taken apart: a fiftieth of
+// the work. The size of such a one at the beginning of `rest`; 0 where there is none.
+size_t StreamReader::like_last(std::string_view rest) const {
+  const size_t begin = before_content_.size();
+  if (begin == 0 || !rest.starts_with(before_content_)) return 0;
+  size_t end = begin;
+  bool is_ascii = true;
+  for (; end < rest.size() && rest[end] != '"'; ++end) {
+    const auto byte = static_cast<unsigned char>(rest[end]);
+    if (byte < 0x20 || byte == '\\') return 0;
+    if (byte >= 0x80) is_ascii = false;
+  }
+  const size_t size = end + after_content_.size();
+  if (end == begin || size > kEventBytesMax || !rest.substr(end).starts_with(after_content_)) return 0;
+  return is_ascii || is_utf8(rest.substr(begin, end - begin)) ? size : 0;
 }
 
-// Of a valid chunk that carries output and no more. Within a string a quote is escaped, so that what is found is a
-// member and its value, whatever the member's place.
-void StreamReader::remember(std::string_view data) {
+void StreamReader::count_token(Step& step) {
+  step.has_data = true;
+  ++step.tokens;
+  ++tokens_;
+}
+
+// Of a valid chunk that carries output and no more, and its event; of one whose data came in several lines that is
+// empty. Within a string a quote is escaped, so that what is found is a member and its value, whatever the member's
+// place.
+void StreamReader::remember(std::string_view data, std::string_view event) {
   static constexpr std::string_view kMember = R"("content":")";
   before_content_.clear();
   const size_t member = data.find(kMember);
-  if (member == std::string_view::npos) return;
+  if (member == std::string_view::npos || event.empty()) return;
   const size_t begin = member + kMember.size();
   const size_t end = data.find('"', begin);
   if (end == std::string_view::npos || !is_plain_text(data.substr(begin, end - begin))) return;
-  before_content_ = data.substr(0, begin);
-  after_content_ = data.substr(end);
+  const auto data_begin = static_cast<size_t>(data.data() - event.data());
+  before_content_ = event.substr(0, data_begin + begin);
+  after_content_ = event.substr(data_begin + end);
 }
 
-Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
-  if (is_like_last(data)) {
-    step.has_data = true;
-    ++step.tokens;
-    ++tokens_;
-    return true;
-  }
+Result<bool> StreamReader::take_data(std::string_view data, std::string_view event, Step& step) {
   if (trim(data) == "[DONE]") {
     ended_ = true;
     step.has_data = true;
@@ -290,7 +312,7 @@ Result<bool> StreamReader::take_data(std::string_view data, Step& step) {
   }
   const auto usage = read_usage(chunk.usage);
   if (choices.text_bytes > 0 && !usage && !chunk.error)
-    remember(data);
+    remember(data, event);
   else
     before_content_.clear();
   if (usage) {

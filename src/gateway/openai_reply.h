@@ -63,15 +63,17 @@ class StreamReader {
   bool engine_error() const { return engine_error_; }  // an error object came in the stream, and was handed on
 
  private:
-  Result<bool> take_data(std::string_view data, Step& step);  // whether the event is handed on
-  bool is_like_last(std::string_view data) const;
-  void remember(std::string_view data);
+  // Whether the event is handed on.
+  Result<bool> take_data(std::string_view data, std::string_view event, Step& step);
+  size_t like_last(std::string_view rest) const;
+  void count_token(Step& step);
+  void remember(std::string_view data, std::string_view event);
 
   bool strip_usage_;
   std::shared_ptr<ReplyParser> parser_;
   std::string pending_;
   size_t searched_ = 0;  // of pending_: no event ends before it
-  // What stands around the content of the last chunk that was parsed; empty where it had none.
+  // What stands around the content in the event of the last chunk that was parsed; empty where it had none.
   std::string before_content_, after_content_;
   bool first_ = true;
   bool failed_ = false;

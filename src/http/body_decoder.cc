@@ -1,16 +1,23 @@
 #include "http/body_decoder.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 namespace tandem::http {
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+constexpr std::array<int8_t, 256> make_hex_values() {
+  std::array<int8_t, 256> values{};
+  for (int8_t& value : values) value = -1;
+  for (int8_t i = 0; i < 10; ++i) values[static_cast<size_t>('0' + i)] = i;
+  for (int8_t i = 10; i < 16; ++i)
+    values[static_cast<size_t>('a' + i - 10)] = values[static_cast<size_t>('A' + i - 10)] = i;
+  return values;
 }
+constexpr std::array<int8_t, 256> kHexValues = make_hex_values();
+
+int hex_value(char c) { return kHexValues[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -43,27 +50,34 @@ BodyDecoder::Step BodyDecoder::next(std::string_view bytes) {
   return {taken, {}};
 }
 
-// Of `bytes`, not empty: the end of a chunk and a size line in one step where they are there whole, else one byte.
+// Of `bytes`, not empty: the end of a chunk and the next one's size line in one step where they are there whole, else
+// one byte.
 size_t BodyDecoder::take_framing(std::string_view bytes) {
-  if (state_ == State::chunk_data_cr && bytes.starts_with("\r\n")) {
+  const char* at = bytes.data();
+  const char* const end = at + bytes.size();
+  const auto ends_line = [&] { return end - at >= 2 && at[0] == '\r' && at[1] == '\n'; };
+  const auto taken = [&] { return static_cast<size_t>(at - bytes.data()); };
+  if (state_ == State::chunk_data_cr && ends_line()) {
     state_ = State::chunk_size;
-    return 2;
+    at += 2;
   }
   if (state_ == State::chunk_size && digits_ == 0) {
+    const char* const line = at;
+    const char* const longest = line + std::min<ptrdiff_t>(end - line, kSizeDigitsMax);
     uint64_t size = 0;
-    size_t digits = 0;
-    for (int value = 0; digits < std::min<size_t>(bytes.size(), kSizeDigitsMax); ++digits) {
-      if ((value = hex_value(bytes[digits])) < 0) break;
+    for (int value = 0; at < longest && (value = hex_value(*at)) >= 0; ++at)
       size = size * 16 + static_cast<uint64_t>(value);
-    }
-    if (digits > 0 && bytes.substr(digits).starts_with("\r\n")) {
+    if (at > line && ends_line()) {
+      at += 2;
       remaining_ = size;
       dropped_bytes_ = 0;
       state_ = size == 0 ? State::trailer : State::chunk_data;
-      return digits + 2;
+      return taken();
     }
+    at = line;
   }
-  take_framing_byte(bytes.front());
+  if (at != bytes.data()) return taken();
+  take_framing_byte(*at);
   return 1;
 }
 

@@ -202,7 +202,9 @@ class Search {
     const uint64_t open = count > 0 ? open_in(0) : 0;
     for (size_t i = 0; i < std::min(kPlain, count); ++i) {
       if (none_cheaper_from(i)) return best();
-      if ((open >> i & 1) != 0) weigh(candidates_.rows[i]);
+      // Where prompts wait for longer than was promised there is nothing to weigh yet: it may be the fastest, later.
+      const bool may_end_here = count <= kPlain || least_wait_us(static_cast<uint32_t>(i)) <= promise_us();
+      if ((open >> i & 1) != 0 && may_end_here) weigh(candidates_.rows[i]);
     }
     if (count <= kPlain || !is_any_open() || !is_allowed_anywhere(table_, request_)) return best();
     const Sieve sieve(table_, request_);
@@ -233,6 +235,11 @@ class Search {
                       request_.output_tokens * least.euros_per_output_token + least_transport_) *
                              kRoundingSlack >
                          cheapest_.euros;
+  }
+
+  double promise_us() const { return request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity; }
+  float least_wait_us(uint32_t row) const {
+    return least_wait_us_at(live_, static_cast<uint32_t>(candidates_.first_block * kRows + row));
   }
 
   // Of a block, those that may have room.
@@ -291,8 +298,13 @@ class Search {
     return true;
   }
 
+  // As far as the cheapest tell: at none of them a prompt waits so little that the promise could be kept.
+  bool is_waited_everywhere(const Sieve& sieve) const {
+    return waiting_at_most(live_, candidates_.first_block, promise_us() * Sieve::kSlack - sieve.least_alone_us()) == 0;
+  }
+
   // The one that seems soonest by kept waits, if it is sooner than the best so far. Each that is weighed is read from
-  // somewhere in memory, and after it only those are that come sooner still.
+  // somewhere in memory, and after this one only those are that come sooner still.
   void weigh_soonest(const Sieve& sieve) {
     const Candidate* soonest = nullptr;
     double soonest_us = fastest_.ttft_us;
@@ -302,9 +314,10 @@ class Search {
                                                         soonest_us * Sieve::kSlack - sieve.least_alone_us());
       for (; lanes != 0; lanes &= lanes - 1) {
         const auto row = static_cast<uint32_t>(block * kRows + static_cast<size_t>(std::countr_zero(lanes)));
+        if (least_wait_us(row) + sieve.least_alone_us() > soonest_us) continue;
         const uint32_t way = sieve.way(sieve.site(row));
-        const double us = comes_after_us(sieve, row, way);
-        if (us >= soonest_us || !sieve.is_allowed(way)) continue;
+        const double us = sieve.alone_us(row, way) + least_wait_us(row);
+        if (!(us < soonest_us) || !sieve.is_allowed(way)) continue;  // no number where there is no way
         soonest_us = us;
         soonest = &candidates_.rows[row];
       }
@@ -315,14 +328,13 @@ class Search {
   // All that can keep the promise, but what is dearer than one that does; until one does, all that come sooner than the
   // best so far as well.
   void weigh_by_block(const Sieve& sieve) {
-    if (!kept() && knows_waits(live_)) weigh_soonest(sieve);
-    const double promise_us = request_.ttft.value() > 0 ? to_microseconds(request_.ttft).value() : kInfinity;
+    if (!kept() && is_waited_everywhere(sieve)) weigh_soonest(sieve);
     for (size_t block = 0; block < blocks() && !none_cheaper_from(block * kRows); ++block) {
       if (block + kAhead < blocks()) sieve.prefetch(block + kAhead);
       uint64_t lanes = open_in(block);
       if (kept()) lanes = sieve.that_cost(cheapest_.euros, least_transport_, block, lanes);
       if (lanes == 0) continue;
-      const double latest_us = kept() ? promise_us : std::max(promise_us, fastest_.ttft_us);
+      const double latest_us = kept() ? promise_us() : std::max(promise_us(), fastest_.ttft_us);
       lanes &=
           waiting_at_most(live_, candidates_.first_block + block, latest_us * Sieve::kSlack - sieve.least_alone_us());
       if (kept() && lanes != 0) lanes = sieve.that_can_keep(block, lanes);
@@ -331,20 +343,16 @@ class Search {
         if (none_cheaper_from(row)) return;
         const uint32_t way = sieve.way(sieve.site(row));
         if (!sieve.is_allowed(way)) continue;
-        const bool can_keep = sieve.can_keep(row, way) && comes_by(sieve, row, way, promise_us);
+        const bool can_keep = sieve.can_keep(row, way) && comes_by(sieve, row, way, promise_us());
         if (!can_keep && (kept() || !comes_by(sieve, row, way, fastest_.ttft_us))) continue;
         weigh(candidates_.rows[row]);
       }
     }
   }
 
-  // The first token of that row, at the end of that way, comes after so long at the earliest; can come by then.
-  double comes_after_us(const Sieve& sieve, uint32_t row, uint32_t way) const {
-    const auto lane = static_cast<uint32_t>(candidates_.first_block * kRows + row);
-    return sieve.alone_us(row, way) + least_wait_us_at(live_, lane);
-  }
+  // The first token of that row, at the end of that way, can come by then.
   bool comes_by(const Sieve& sieve, uint32_t row, uint32_t way, double us) const {
-    return comes_after_us(sieve, row, way) <= us * Sieve::kSlack;
+    return sieve.alone_us(row, way) + least_wait_us(row) <= us * Sieve::kSlack;
   }
 
   // Live state, which other threads write, is read only where it can still matter.

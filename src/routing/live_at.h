@@ -18,9 +18,6 @@ inline uint64_t open_at(std::span<const TargetLive>, size_t, const RequestFacts&
 inline uint64_t open_at(LivePointers live, size_t block, const RequestFacts& request) {
   return live.room == nullptr ? UINT64_MAX : live.room->open(block, request);
 }
-// Whether anybody keeps count of how long prompts wait.
-inline bool knows_waits(std::span<const TargetLive>) { return false; }
-inline bool knows_waits(LivePointers live) { return live.room != nullptr; }
 // How long prompts wait at a candidate, at least; of a block, those that may wait so little. None is known to wait
 // where nobody keeps count of it.
 inline float least_wait_us_at(std::span<const TargetLive>, uint32_t) { return 0; }

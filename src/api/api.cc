@@ -229,7 +229,7 @@ void Api::Routes::measure_grid(const Published* published) const {
   set("tandem_log_offset", "Of the last event", static_cast<double>(state.head.last()));
   set("tandem_grid_links_down", "Links whose state is down", down(state.grid->links));
   set("tandem_grid_sites_down", "Sites whose state is down", down(state.grid->sites));
-  set("tandem_plan_pending", "1: a plan is being made", state.pending ? 1 : 0);
+  set("tandem_plan_pending", "1: a plan or a schedule is being made", state.pending ? 1 : 0);
   if (!state.plan) return;
   const auto is_rejected = [](const v1::DemandPlan& demand) { return demand.rejected() > 0; };
   set("tandem_plan_offset", "Log offset at which the plan in force was accepted",

@@ -14,11 +14,29 @@ namespace tandem::api {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// What one of another user may do about it.
+std::string of_another_user(const http::LocalPeer& peer) {
+  const auto user = peer.user();
+  if (!user)
+    return "the grid is changed by root and the user that Tandem runs as, and the system does not say who made this "
+           "connection; ask from the same container, as a user that it knows";
+  return fmt::format(
+      "the grid is changed by root and the user that Tandem runs as, and this connection is user {}'s; ask as one of "
+      "them, as by sudo, or where that is a person and no proxy, start tandem with --local-user {}",
+      *user, *user);
+}
+
+}  // namespace
+
 Result<void> may_change(const http::Request& request) {
   if (!http::is_from_this_machine(request))
     return fail(
         ErrorCode::permission_denied,
         "the grid is changed from this machine only; connect to localhost over HTTP/1.1, and not through a proxy");
+  if (!http::is_of_trusted_user(request))
+    return fail(ErrorCode::permission_denied, of_another_user(*request.local_peer));
   const auto origin = request.headers.find("origin");
   if (!origin) return {};
   const std::string_view host = request.headers.value_or("host", "");

@@ -221,6 +221,7 @@ constexpr std::string_view kScheduleInForce =
     "schedule_id":{"type":["string","null"],"description":"null: none is in force"},
     "accepted_at_offset":{"$ref":"#/components/schemas/Offset"},"reason":{"type":"string","description":"why it was asked for"},
     "now":{"$ref":"#/components/schemas/Turn"},"replanning":{"type":"string","description":"the schedule that is being made; absent: none is"},
+    "note":{"type":"string","description":"that demands are too many for six periods, or for any; absent: they are not"},
     "cost_eur_per_day":{"type":"number"},"bound_eur_per_day":{"type":"number"},"gap":{"type":"number"},
     "moves":{"type":"integer"},"move_penalty_eur":{"type":"number"},"energy_kwh":{"type":"number"},"replicas_max":{"type":"integer"},
     "peak_all_day":{"$ref":"#/components/schemas/DayCost"},"kept_all_day":{"$ref":"#/components/schemas/DayCost"},

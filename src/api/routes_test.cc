@@ -1,9 +1,11 @@
 #include "api/routes.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <set>
 
+#include "api/call.h"
 #include "api/described.h"
 #include "base/text.h"
 
@@ -99,6 +101,23 @@ TEST(Routes, AnAnswerIsComparedWithItsDescription) {
   EXPECT_EQ(undescribed_answer("GET", "/api/v1/log", 400, *parse_json(R"({"error":{"type":"x","code":"y"}})")),
             "error: has no 'message'");
   EXPECT_EQ(undescribed_answer("GET", "/api/v1/log", 201, {}), ": 201 is no status of it");
+}
+
+// As a proxy's request that says nothing of itself, or one of another person on this machine.
+TEST(MayChange, OfRootAndThisUserAloneAndSaysWhatOthersCanDo) {
+  http::Request request;
+  const auto refusal_of = [&](std::optional<uint32_t> user) {
+    request.local_peer = std::make_shared<http::LocalPeer>(user);
+    const auto allowed = may_change(request);
+    return allowed ? std::string() : to_string(allowed.error());
+  };
+  EXPECT_EQ(refusal_of(0), "");
+  EXPECT_EQ(refusal_of(::geteuid()), "");
+  EXPECT_NE(refusal_of(54'321).find("user 54321's"), std::string::npos) << refusal_of(54'321);
+  EXPECT_NE(refusal_of(54'321).find("--local-user 54321"), std::string::npos);
+  EXPECT_NE(refusal_of(std::nullopt).find("does not say who"), std::string::npos) << refusal_of(std::nullopt);
+  request.local_peer = nullptr;
+  EXPECT_NE(to_string(may_change(request).error()).find("this machine only"), std::string::npos);
 }
 
 TEST(Routes, AQueryThatCannotBeReadIsSaid) {

@@ -110,6 +110,36 @@ TEST(ScheduleInForce, IsToldWithWhereItStands) {
   EXPECT_FALSE(inventory.ask("GET", "/api/v1/plan").json["schedule"]["in_force"].boolean());
 }
 
+// A schedule is one event, and a nation's may have no room in it.
+TEST(ScheduleInForce, SaysWhereDemandsAreTooManyForIt) {
+  Inventory inventory(3);
+  EXPECT_TRUE(inventory.ask("GET", kSchedulePath).json["note"].is_null());
+  const auto add_demands = [&](size_t from, size_t to) {
+    std::vector<log::Event> events;
+    for (size_t i = from; i < to; ++i)
+      events.push_back(test_support::fact("demand", "more-" + std::to_string(i),
+                                          {{"tenant", "public"},
+                                           {"region", "region-0"},
+                                           {"model", "chat"},
+                                           {"rate_per_s", 0.01},
+                                           {"prompt_tokens", 400.0},
+                                           {"output_tokens", 200.0}}));
+    for (size_t i = 0; i < events.size(); i += 2'000)
+      inventory.core->record({events.begin() + static_cast<ptrdiff_t>(i),
+                              events.begin() + static_cast<ptrdiff_t>(std::min(events.size(), i + 2'000))});
+  };
+  add_demands(0, 6'500);
+  EXPECT_TRUE(inventory.ask("GET", kSchedulePath).json["note"].is_null()) << "every hour is like the other";
+  Json::Array fractions(24, Json(1.0));
+  fractions[3] = 0.5;
+  inventory.core->record({test_support::fact("day_profile", "rhythm", {{"rate_fraction", fractions}}),
+                          test_support::fact("demand", "public-0", {{"day_profile", "rhythm"}})});
+  const auto note = [&] { return std::string(inventory.ask("GET", kSchedulePath).json["note"].text()); };
+  EXPECT_NE(note().find("6504 demands have 3 periods of the day at most"), std::string::npos) << note();
+  add_demands(6'500, 12'500);
+  EXPECT_NE(note().find("12504 demands are too many"), std::string::npos) << note();
+}
+
 TEST(ScheduleDesk, IsDescribed) {
   Inventory inventory(3);
   const Answer answer = inventory.ask("GET", "/api/v1/openapi.json");

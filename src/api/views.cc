@@ -278,6 +278,7 @@ Json schedule_view(const Published& published, Instant now) {
   }
   view["offset"] = state.head.last();
   view["now"] = turn_json(state, now);
+  if (const std::string note = control::why_few_periods(grid_of(published)); !note.empty()) view["note"] = note;
   if (state.pending && state.pending->is_schedule()) view["replanning"] = state.pending->plan_id;
   return view;
 }

@@ -6,6 +6,7 @@
 #include "app/grid_file.h"
 #include "app/progress.h"
 #include "app/terminal.h"
+#include "base/counted.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "ingest/ingest.h"
@@ -23,10 +24,6 @@ Json diagnostics_json(const std::vector<Diagnostic>& diagnostics) {
                                 {"fix", diagnostic.fix}});
   }
   return list;
-}
-
-std::string counted(size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 std::string counts(const grid::Rows& rows) {
@@ -58,10 +55,9 @@ int run_check(const CheckOptions& options) {
     const auto warnings = static_cast<ptrdiff_t>(parsed.diagnostics.size()) - errors;
     if (errors == 0)
       print_wrapped(fmt::format("{}: good: {}{}", options.grid.string(), counts(parsed.rows),
-                                warnings > 0 ? fmt::format("; {} warning{}", warnings, warnings == 1 ? "" : "s") : ""));
+                                warnings > 0 ? "; " + counted(warnings, "warning") : ""));
     else
-      fmt::print("{}: {} error{}, {} warning{}\n", options.grid.string(), errors, errors == 1 ? "" : "s", warnings,
-                 warnings == 1 ? "" : "s");
+      fmt::print("{}: {}, {}\n", options.grid.string(), counted(errors, "error"), counted(warnings, "warning"));
   }
   return errors == 0 ? 0 : 2;
 }

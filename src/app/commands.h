@@ -23,6 +23,7 @@ struct UpOptions {
   uint64_t prediction_memory_mb = 1'024;
   std::string site;                          // of the grid, where predictions are made; empty: not said
   std::vector<std::string> trusted_proxies;  // addresses or prefixes: their `x-forwarded-for` is believed
+  std::vector<std::string> local_users;      // names or numbers: trusted as the one that runs this
   std::string tls_listen;                    // address and port for clients that speak TLS; empty: none do
   std::filesystem::path tls_cert;            // PEM: the certificate and what leads to its authority
   std::filesystem::path tls_key;             // PEM

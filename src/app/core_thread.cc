@@ -67,6 +67,11 @@ Result<log::Offset> CoreThread::submit_and_wait(std::vector<log::Event> events) 
   return future.get();
 }
 
+std::shared_ptr<void> CoreThread::hold_plans() {
+  ++plan_holds_;
+  return {nullptr, [this](void*) { --plan_holds_; }};
+}
+
 // As many whole groups as one batch of the log holds, at least one when there is one. A guarded group is the first: its
 // guard asks about the state that it follows, which is the core's only while nothing goes before it.
 std::vector<CoreThread::Group> CoreThread::take_groups() {
@@ -93,6 +98,7 @@ void CoreThread::run() {
       if (stopping_) return;
     }
     const log::Offset before = core_->state().head.last();
+    core_->hold_plans(plan_holds_ > 0);
     refuse_outdated(groups);
     if (!groups.empty()) process(std::move(groups));
     if (auto ticked = core_->tick(clock_.now()); !ticked)
@@ -160,6 +166,10 @@ void CoreThread::publish_if_changed() {
     options.published_at = now;
     options.valid_until = now + options_.table_validity;
     options.emulator = options_.emulator;
+    options.model_known_at = [&inventory = state.inventory](const std::string& id) {
+      const auto model = inventory.find("model", id);
+      return model ? inventory.time_at(model->created) : Instant();
+    };
     next->table = planner::make_routing_table(*planned, state.plan ? *state.plan : none, options);
   }
   published_.store(next);

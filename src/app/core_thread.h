@@ -1,6 +1,7 @@
 // The core's thread: takes intake from a bounded queue, lets the sequencer order it, and publishes what follows.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -50,6 +51,9 @@ class CoreThread final : public api::CorePort {
   void submit_if(Guard guard, std::vector<log::Event> events, std::function<void(Result<log::Offset>)> done) override;
   // The same, waiting. Not from the core's own thread.
   Result<log::Offset> submit_and_wait(std::vector<log::Event> events);
+  // As long as one of these is kept no plan is asked for: what its owner submits belongs together. It must not outlive
+  // this.
+  [[nodiscard]] std::shared_ptr<void> hold_plans();
 
  private:
   struct Group {
@@ -77,6 +81,7 @@ class CoreThread final : public api::CorePort {
   bool stopping_ = false;
 
   std::atomic<std::shared_ptr<const api::Published>> published_;
+  std::atomic<int> plan_holds_ = 0;
   std::string wanted_plan_;  // the last job asked for
   std::thread thread_;
 };

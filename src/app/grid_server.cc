@@ -17,9 +17,11 @@
 #include "app/checkpoint_writer.h"
 #include "app/core_thread.h"
 #include "app/emulated_engines.h"
+#include "app/engine_handover.h"
 #include "app/grid_file_events.h"
 #include "app/history_keeper.h"
 #include "app/import_groups.h"
+#include "app/listen.h"
 #include "app/personal_keys.h"
 #include "app/plan_worker.h"
 #include "app/search_follower.h"
@@ -49,18 +51,6 @@ constexpr size_t kLogMessagesMax = 50;      // of one commit, told to the consol
 constexpr size_t kLogReadBytes = 1u << 20;  // of what was just committed, to tell the console
 constexpr size_t kEventsPerGroup = 2'000;   // of a grid file: half of what a batch of the log holds
 
-// Listeners that share a port among themselves would share it with another process's too, and take half of its
-// requests: one that shares with nobody, closed at once, tells whether somebody is there.
-Result<void> check_port_is_free(const std::string& address, uint16_t port) {
-  if (port == 0) return {};
-  asio::io_context context;
-  http::ServerOptions options;
-  options.address = address;
-  options.port = port;
-  TANDEM_TRY(http::Server::listen(context, options, {}));
-  return {};
-}
-
 // A request's record to each who wants it.
 class RecordFan final : public gateway::RecordSink {
  public:
@@ -72,15 +62,6 @@ class RecordFan final : public gateway::RecordSink {
  private:
   std::vector<gateway::RecordSink*> sinks_;
 };
-
-// The plan in force, and what the next period adds where that is prepared.
-v1::Plan running_plan(const control::State& state, const grid::Snapshot& grid) {
-  if (state.schedule && state.preparing)
-    for (const v1::ScheduledPeriod& period : state.schedule->periods())
-      if (planner::period_of(period.plan().hours()) == state.preparing)
-        return planner::with_replicas_of(grid, *state.plan, period.plan());
-  return *state.plan;
-}
 
 // One thread of the gateway and the API: its own io_context, client, and listener on the shared port.
 struct Front {
@@ -133,9 +114,12 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   void power_sites(const grid::Snapshot& grid);
   void run_engines(const grid::Snapshot& grid, const v1::Plan& plan);
   void tell_spending(const api::Published& now, bool with_open);
+  void tell_few_periods(const grid::Snapshot& grid);
   void tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after);
 
-  std::string site_;  // where this process stands, as it was told; empty: it was not
+  uint32_t periods_max_ = 0;              // of a day, as it was asked for
+  std::optional<uint32_t> periods_told_;  // how many a grid had room for when that was last looked at
+  std::string site_;                      // where this process stands, as it was told; empty: it was not
   SystemClock machine_clock_;
   const Clock& clock_;
   Metrics metrics_;
@@ -154,9 +138,8 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> engines_work_;
   std::unique_ptr<runtime::EngineHost> engines_;
   std::thread engines_thread_;
-  std::vector<std::string> dark_sites_;            // cut at the engines, ascending; of the core's thread
-  std::optional<v1::Plan> running_;                // whose emulated engines run; likewise
-  bool is_handing_over_ = false;                   // those of the plan before run beside them; likewise
+  std::vector<std::string> dark_sites_;  // cut at the engines, ascending; of the core's thread
+  EngineHandover handover_{[this](const grid::Snapshot& grid, const v1::Plan& plan) { run_engines(grid, plan); }};
   std::unique_ptr<runtime::Predictor> predictor_;  // null: no models are served
   std::unique_ptr<api::OpenInference> inference_;
   std::unique_ptr<PlanWorker> planner_;
@@ -173,6 +156,7 @@ class RunningGrid final : public GridServer, public CoreObserver, public api::De
 
 Result<void> RunningGrid::open(const GridServerOptions& options) {
   site_ = options.site;
+  periods_max_ = options.periods_max;
   TANDEM_TRY(open_engines());
   TANDEM_TRY(open_predictor(options));
   TANDEM_TRY(open_core(options));
@@ -288,7 +272,7 @@ void RunningGrid::reload() {
 
 Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
   if (options.tls_address.empty()) return {};
-  TANDEM_TRY(check_port_is_free(options.tls_address, options.tls_port));
+  TANDEM_TRY(check_port_is_free({options.tls_address, options.tls_port}, "--tls-listen"));
   TANDEM_ASSIGN(certificate_, http::ServerCertificate::load(options.tls_certificate, options.tls_key));
   http::TlsListenerOptions tls_options;
   tls_options.address = options.tls_address;
@@ -302,7 +286,7 @@ Result<void> RunningGrid::open_tls(const GridServerOptions& options) {
 }
 
 Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
-  TANDEM_TRY(check_port_is_free(options.address, options.port));
+  TANDEM_TRY(check_port_is_free({options.address, options.port}, "--listen"));
   uint16_t port = options.port;
   for (unsigned i = 0; i < options.gateway_threads; ++i) {
     auto front = std::make_unique<Front>();
@@ -325,6 +309,7 @@ Result<void> RunningGrid::open_fronts(const GridServerOptions& options) {
     server_options.address = options.address;
     server_options.port = port;
     server_options.reuse_port = options.gateway_threads > 1;
+    server_options.trusted_users = options.local_users;
     Front& own = *front;
     TANDEM_ASSIGN(front->server,
                   http::Server::listen(front->context, server_options,
@@ -397,6 +382,7 @@ Result<size_t> RunningGrid::apply_grid_file(const std::filesystem::path& file) {
     return fail(ErrorCode::invalid_argument, fmt::format("the grid file has errors and was not taken in:{}", all));
   }
   const std::vector<log::Event> events = grid_file_events(parsed.entities, core_->published()->state.inventory);
+  const auto held = core_->hold_plans();  // of half a grid
   for (size_t start = 0; start < events.size(); start += kEventsPerGroup) {
     const size_t end = std::min(events.size(), start + kEventsPerGroup);
     std::vector<log::Event> group(events.begin() + static_cast<ptrdiff_t>(start),
@@ -420,14 +406,7 @@ void RunningGrid::power_sites(const grid::Snapshot& grid) {
 
 void RunningGrid::before_publish(const control::State& state) {
   power_sites(*state.grid);
-  if (!state.plan) return;
-  // Make before break: what ran goes on until the table that sends it nothing is published, and what is new starts
-  // beside it where there is room, else right after.
-  const auto grid = planner::grid_of_plan(state.grid, state.plan.get());
-  const v1::Plan wanted = running_plan(state, *grid);
-  is_handing_over_ = running_.has_value();
-  run_engines(*grid, running_ ? planner::with_replicas_of(*grid, *running_, wanted) : wanted);
-  running_ = wanted;
+  handover_.before_publish(state);
 }
 
 void RunningGrid::run_engines(const grid::Snapshot& grid, const v1::Plan& plan) {
@@ -454,13 +433,15 @@ void RunningGrid::published(const api::Published* before, const std::shared_ptr<
   search_follower_->offer(sealed);
   const bool new_table = before == nullptr || before->table != now->table;
   if (new_table) gateways_.publish(now->table);
-  if (std::exchange(is_handing_over_, false)) run_engines(*now->state.grid, *running_);
+  handover_.published(*now->state.grid);
   if (new_table || !before->state.accounts.shares_all(now->state.accounts)) tell_spending(*now, before == nullptr);
   const bool same = before != nullptr && before->state.grid == now->state.grid && before->state.plan == now->state.plan;
   if (same) return;
   if (before != nullptr) tell_listeners(*before->state.grid, *now->state.grid);
-  if (now->state.plan && (before == nullptr || before->state.plan != now->state.plan))
+  if (now->state.plan && (before == nullptr || before->state.plan != now->state.plan)) {
     feed_.publish("plan", to_json(api::plan_message(*now)));
+    tell_few_periods(*now->state.grid);
+  }
   if (now->state.head.last() == 0) return;
   log::Event event;
   event.set_actor("core");
@@ -489,6 +470,12 @@ void RunningGrid::tell_spending(const api::Published& now, bool with_open) {
     spending.push_back({tenant.id, billed + (with_open ? open[tenant.id] : 0)});
   }
   if (!spending.empty()) gateways_.note_spending(month, spending);
+}
+
+void RunningGrid::tell_few_periods(const grid::Snapshot& grid) {
+  const uint32_t fitting = control::periods_fitting(grid);
+  if (periods_max_ < 2 || std::exchange(periods_told_, fitting) == fitting) return;
+  if (const std::string why = control::why_few_periods(grid); !why.empty()) log_warning("{}", why);
 }
 
 void RunningGrid::tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after) {

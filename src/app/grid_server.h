@@ -25,6 +25,7 @@ struct GridServerOptions {
   uint64_t prediction_memory_mb = 1'024;      // of the models that are loaded
   std::string site;                           // of the grid, where this process stands; empty: not said
   std::vector<grid::Prefix> trusted_proxies;  // as gateway::GatewayOptions has them
+  std::vector<uint32_t> local_users;          // of this machine, as http::LocalPeer has them
   std::string tls_address;                    // of a second listener, which speaks TLS; empty: none
   uint16_t tls_port = 0;                      // 0: any free one
   std::filesystem::path tls_certificate;      // PEM, as the next

@@ -7,6 +7,7 @@
 #include "app/grid_file.h"
 #include "app/output.h"
 #include "app/terminal.h"
+#include "base/counted.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "ingest/ingest.h"
@@ -86,10 +87,10 @@ Result<void> import_file(const ImportOptions& options) {
                               {"warnings", static_cast<int64_t>(imported.diagnostics.size())}};
     fmt::print("{}\n", to_json_pretty(report));
   } else {
-    print_wrapped(
-        fmt::format("{}: {} sites, {} links, {} regions, {} pools, {} demands; run it with: tandem up --grid {}",
-                    options.output.string(), count("site"), count("link"), count("region"), count("pool"),
-                    count("demand"), options.output.string()));
+    print_wrapped(fmt::format("{}: {}, {}, {}, {}, {}; run it with: tandem up --grid {}", options.output.string(),
+                              counted(count("site"), "site"), counted(count("link"), "link"),
+                              counted(count("region"), "region"), counted(count("pool"), "pool"),
+                              counted(count("demand"), "demand"), options.output.string()));
   }
   return {};
 }

@@ -15,6 +15,7 @@
 #include "app/inventory_feed.h"
 #include "app/inventory_remote.h"
 #include "base/bounded_queue.h"
+#include "base/counted.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "control/control.h"
@@ -180,15 +181,15 @@ void print_report(const Feed& feed, const Imported& imported, const InventoryImp
     fmt::print(stderr, "… and {} more\n", imported.problem_count - kProblemsShown);
   for (const std::string& note : imported.notes) fmt::print(stderr, "note: {}\n", note);
   const inventory::UpsertCounts& counts = imported.counts;
-  fmt::print("{} rows: {} created, {} changed, {} confirmed, {} unchanged, {} refused{}\n", feed.rows(), counts.created,
-             counts.changed, counts.confirmed, counts.unchanged, counts.refused,
+  fmt::print("{}: {} created, {} changed, {} confirmed, {} unchanged, {} refused{}\n", counted(feed.rows(), "row"),
+             counts.created, counts.changed, counts.confirmed, counts.unchanged, counts.refused,
              options.full ? fmt::format("; {} no longer seen", counts.unseen) : "");
   if (!imported.accepted)
     fmt::print("nothing was taken in; mend the rows, or take in the others with --partial\n");
   else if (options.dry_run)
     fmt::print("a dry run: nothing was taken in\n");
   else if (options.url.empty())
-    fmt::print("{} events recorded\n", imported.events);
+    fmt::print("{} recorded\n", counted(imported.events, "event"));
 }
 
 // Rows on their way to an upsert, which takes them on a thread of its own while those after them are read.

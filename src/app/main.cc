@@ -59,6 +59,11 @@ void add_up(CLI::App& app, int& status) {
       ->add_option("--trusted-proxy", options->trusted_proxies,
                    "Address or prefix of proxies in front: clients are where their x-forwarded-for says")
       ->delimiter(',');
+  command
+      ->add_option("--local-user", options->local_users,
+                   "User of this machine, beside root and the one that runs this, who may change the grid and use keys "
+                   "that are loopback_only: name or number; never a proxy's")
+      ->delimiter(',');
   auto* tls_listen = command->add_option("--tls-listen", options->tls_listen,
                                          "Address and port of a second listener, for clients that speak TLS");
   auto* tls_cert = command->add_option("--tls-cert", options->tls_cert,

@@ -9,6 +9,7 @@
 #include "app/progress.h"
 #include "app/terminal.h"
 #include "app/time_limit.h"
+#include "base/counted.h"
 #include "base/json.h"
 #include "base/text_table.h"
 #include "base/time.h"
@@ -106,11 +107,11 @@ void print_schedule(const planner::Schedule& schedule, const grid::Snapshot& gri
   }
   fmt::print("{}\n", table.text(terminal_width()));
   const auto& day = schedule.day;
-  print_wrapped(fmt::format(
-      "hours are UTC; a day costs {:.2f} EUR, {:.2f} of it for {} moves, and takes {:.1f} kWh; no day of these "
-      "periods can cost less than {:.2f} (gap {:.1f}%)",
-      day.eur, day.moves * grid.policy.move_penalty.value(), day.moves, day.energy_kwh, schedule.bound_eur,
-      gap_percent(day.eur, schedule.bound_eur)));
+  print_wrapped(
+      fmt::format("hours are UTC; a day costs {:.2f} EUR, {:.2f} of it for {}, and takes {:.1f} kWh; no day of these "
+                  "periods can cost less than {:.2f} (gap {:.1f}%)",
+                  day.eur, day.moves * grid.policy.move_penalty.value(), counted(day.moves, "move"), day.energy_kwh,
+                  schedule.bound_eur, gap_percent(day.eur, schedule.bound_eur)));
   TextTable others({{"INSTEAD OF", Align::left}, {"EUR A DAY"}, {"MOVES"}, {"KWH"}, {"SAVED"}});
   const auto against = [&](const char* what, const planner::DayCost& other) {
     others.add({what, fmt::format("{:.2f}", other.eur), std::to_string(other.moves),

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -10,6 +11,8 @@
 #include "app/grid_file.h"
 #include "app/grid_server.h"
 #include "app/listen.h"
+#include "base/counted.h"
+#include "base/text.h"
 #include "grid/prefix.h"
 
 namespace tandem::app {
@@ -52,6 +55,15 @@ Result<grid::Prefix> parse_proxy(const std::string& text) {
   return *prefix;
 }
 
+// "alice", or 1000.
+Result<uint32_t> parse_user(const std::string& text) {
+  if (const auto number = parse_integer(text); number && *number >= 0 && *number < UINT32_MAX)
+    return static_cast<uint32_t>(*number);
+  if (const passwd* user = ::getpwnam(text.c_str())) return user->pw_uid;  // before there are other threads
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("--local-user: this machine has no user '{}'; write a name or a number", text.substr(0, 64)));
+}
+
 Result<void> up(const UpOptions& options) {
   TANDEM_ASSIGN(const http::Endpoint listen, parse_listen(options.listen));
   const sigset_t signals = block_signals();
@@ -74,6 +86,10 @@ Result<void> up(const UpOptions& options) {
   for (const std::string& proxy : options.trusted_proxies) {
     TANDEM_ASSIGN(const grid::Prefix prefix, parse_proxy(proxy));
     server_options.trusted_proxies.push_back(prefix);
+  }
+  for (const std::string& name : options.local_users) {
+    TANDEM_ASSIGN(const uint32_t user, parse_user(name));
+    server_options.local_users.push_back(user);
   }
   if (!options.tls_listen.empty()) {
     TANDEM_ASSIGN(const http::Endpoint tls, parse_listen(options.tls_listen));
@@ -99,7 +115,7 @@ Result<void> up(const UpOptions& options) {
   fmt::print("tandem: http://{}:{}\n", listen.host, grid->port());
   fmt::print("  console  http://{0}:{1}/\n  OpenAI   http://{0}:{1}/v1\n  log      {2}{3}\n", listen.host, grid->port(),
              (options.data / "log").string(),
-             options.grid.empty() ? "" : fmt::format(" (grid file: {} events recorded)", recorded));
+             options.grid.empty() ? "" : fmt::format(" (grid file: {} recorded)", counted(recorded, "event")));
   if (server_options.baseline)
     fmt::print("  policy   {}: to measure against; promises are not looked at\n", options.policy);
   if (!server_options.model_repository.empty())

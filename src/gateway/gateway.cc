@@ -90,11 +90,12 @@ namespace {
 
 constexpr std::string_view kModels = "/v1/models";
 
-// When a model came is nothing that a routing table knows, and OpenAI's clients want a number: 0.
-std::string model_json(std::string_view id) {
+// It is as old as the grid's knowledge of it; OpenAI's clients want a number: 0 where that is not known.
+std::string model_json(const routing::TableRows& rows, uint32_t model) {
+  const int64_t created_s = rows.models_known_at.empty() ? 0 : rows.models_known_at[model].ns / 1'000'000'000;
   std::string json = R"({"id":)";
-  append_json_string(json, id);
-  return json + R"(,"object":"model","created":0,"owned_by":"tandem"})";
+  append_json_string(json, rows.models[model]);
+  return json + fmt::format(R"(,"object":"model","created":{},"owned_by":"tandem"}})", created_s);
 }
 
 // The answer to GET /v1/models or /v1/models/{id}: what the key's tenant may use.
@@ -107,14 +108,14 @@ Checked<std::string> models_json(const routing::RoutingTable& table, const http:
     if (!model || !table.may_use(*tenant, *model))
       return refuse(ErrorCode::not_found, "There is no such model, or your key may not use it.", "model",
                     "model_not_found");
-    return model_json(table.rows().models[*model]);
+    return model_json(table.rows(), *model);
   }
   std::string json = R"({"object":"list","data":[)";
   bool first = true;
   for (uint32_t model = 0; model < table.rows().models.size(); ++model) {
     if (!table.may_use(*tenant, model)) continue;
     if (!std::exchange(first, false)) json += ',';
-    json += model_json(table.rows().models[model]);
+    json += model_json(table.rows(), model);
   }
   return json + "]}";
 }

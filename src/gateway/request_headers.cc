@@ -70,6 +70,15 @@ std::optional<Address> client_address(const http::Request& request, const std::v
   return address;
 }
 
+// ": north, south", to choose from; empty where there are none.
+std::string some_of(const std::vector<std::string>& regions) {
+  constexpr size_t kShown = 5;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, regions.size()); ++i) text += (i == 0 ? ": " : ", ") + regions[i];
+  if (regions.size() > kShown) text += fmt::format(" or another of {}", regions.size());
+  return text;
+}
+
 }  // namespace
 
 std::optional<Address> parse_address(std::string_view text) {
@@ -109,11 +118,19 @@ Checked<uint32_t> authenticate(const routing::RoutingTable& table, const http::R
                   "missing_api_key");
   const std::string_view value = **header;
   constexpr std::string_view kScheme = "bearer ";
-  std::optional<uint32_t> tenant;
-  if (value.size() > kScheme.size() && iequals(value.substr(0, kScheme.size()), kScheme))
-    tenant = table.find_tenant(sha256(trim(value.substr(kScheme.size()))), http::is_from_this_machine(request));
-  if (!tenant) return refuse(ErrorCode::unauthenticated, "The API key is not known here.", {}, "invalid_api_key");
-  return *tenant;
+  const auto unknown = [](const char* message) {
+    return refuse(ErrorCode::unauthenticated, message, {}, "invalid_api_key");
+  };
+  constexpr const char* kUnknown = "The API key is not known here.";
+  if (value.size() <= kScheme.size() || !iequals(value.substr(0, kScheme.size()), kScheme)) return unknown(kUnknown);
+  const Digest key = sha256(trim(value.substr(kScheme.size())));
+  if (const auto tenant = table.find_tenant(key, false)) return *tenant;
+  const auto tenant = http::is_from_this_machine(request) ? table.find_tenant(key, true) : std::nullopt;
+  if (!tenant) return unknown(kUnknown);
+  if (http::is_of_trusted_user(request)) return *tenant;
+  return unknown(
+      "The API key is taken on this machine from root and the user that Tandem runs as: ask as one of them, or start "
+      "tandem with --local-user and the name of yours.");
 }
 
 std::string client_of(const http::Request& request, const std::vector<grid::Prefix>& trusted_proxies) {
@@ -139,7 +156,8 @@ Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http
     const auto meant = nearest(**header, table.rows().regions);
     return refuse(
         ErrorCode::invalid_argument,
-        fmt::format("There is no region '{}'{}", **header, meant ? fmt::format("; did you mean '{}'?", *meant) : "."),
+        fmt::format("There is no region '{}'{}", **header,
+                    meant ? fmt::format("; did you mean '{}'?", *meant) : some_of(table.rows().regions) + "."),
         "x-tandem-region", "unknown_region");
   }
   if (const auto address = client_address(request, trusted_proxies))
@@ -147,10 +165,10 @@ Checked<ClientRegion> find_region(const routing::RoutingTable& table, const http
   // A plain OpenAI client on the machine itself has no address in any region.
   if (http::is_from_this_machine(request) && !table.rows().regions.empty())
     return ClientRegion{0, RegionSource::fallback};
-  return refuse(
-      ErrorCode::invalid_argument,
-      fmt::format("No region has the address {}; name yours in the header 'x-tandem-region'.", request.peer_address),
-      "x-tandem-region", "unknown_region");
+  return refuse(ErrorCode::invalid_argument,
+                fmt::format("No region has the address {}; name yours in the header 'x-tandem-region'{}.",
+                            request.peer_address, some_of(table.rows().regions)),
+                "x-tandem-region", "unknown_region");
 }
 
 Checked<grid::JurisdictionSet> allowed_jurisdictions(const routing::RoutingTable& table, uint32_t tenant,

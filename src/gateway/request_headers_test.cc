@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "http/local_peer.h"
 #include "routing/drawn_table.h"
 
 namespace tandem::gateway {
@@ -26,7 +27,7 @@ const routing::RoutingTable& table() {
 
 http::Request request_from(std::string peer, http::Headers headers = {}) {
   http::Request request;
-  request.peer_is_loopback = peer.starts_with("127.") || peer == "::1";
+  if (peer.starts_with("127.") || peer == "::1") request.local_peer = std::make_shared<http::LocalPeer>(0);
   request.peer_address = std::move(peer);
   request.headers = std::move(headers);
   return request;
@@ -55,6 +56,15 @@ TEST(RequestHeaders, ALoopbackKeyIsTakenOnlyFromThisMachineItself) {
   http::Headers proxied = bearer("sk-demo");  // a proxy on this machine speaks for someone else
   proxied.add("X-Forwarded-For", "10.1.0.1");
   EXPECT_FALSE(authenticate(table(), request_from("127.0.0.1", proxied)));
+  http::Request bare = request_from("127.0.0.1", bearer("sk-demo"));  // so does one that says nothing of it
+  for (const std::optional<uint32_t> user : {std::optional<uint32_t>(33), std::optional<uint32_t>()}) {
+    bare.local_peer = std::make_shared<http::LocalPeer>(user);
+    const auto refused = authenticate(table(), bare);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("--local-user"));
+  }
+  bare.headers = bearer("sk-acme");
+  EXPECT_EQ(authenticate(table(), bare), 0u) << "of the other keys nobody is asked whose he is";
 }
 
 TEST(RequestHeaders, TheRegionIsNamedElseFoundByAddressElseTheFirstForLoopback) {
@@ -67,7 +77,9 @@ TEST(RequestHeaders, TheRegionIsNamedElseFoundByAddressElseTheFirstForLoopback) 
   EXPECT_EQ(found(request_from("10.2.0.1", {{"x-tandem-region", "north"}}))->region, 0u);
   EXPECT_EQ(found(request_from("127.0.0.1"))->region, 0u);
   EXPECT_EQ(found(request_from("127.0.0.1"))->source, RegionSource::fallback);
-  EXPECT_FALSE(found(request_from("192.0.2.1")));
+  const auto nowhere = found(request_from("192.0.2.1"));
+  ASSERT_FALSE(nowhere);
+  EXPECT_THAT(nowhere.error().message, HasSubstr("'x-tandem-region': north, south."));
   const auto unknown = found(request_from("10.2.0.1", {{"x-tandem-region", "soth"}}));
   ASSERT_FALSE(unknown);
   EXPECT_THAT(unknown.error().message, HasSubstr("did you mean 'south'?"));

@@ -23,33 +23,49 @@ constexpr size_t kHeadReadBytes = 16 * 1024;
 constexpr size_t kDrainBytesMax = 1024 * 1024;
 constexpr Duration kDrainTimeout = seconds(2);
 
-std::string refusal_body(const Refusal& refusal) {
+// Of what is too large also how large it may be.
+std::string message_of(const Refusal& refusal, const ServerOptions& options) {
+  std::string message(refusal.message);
+  if (refusal.status == 413)
+    message += ", which is " + std::to_string(options.body_bytes_max) + " bytes: send it in parts";
+  if (refusal.status == 431)
+    message += ", which is " + std::to_string(options.header_bytes_max) + " bytes in " +
+               std::to_string(options.header_fields_max) + " fields: send fewer, or shorter ones";
+  return message;
+}
+
+std::string refusal_body(const Refusal& refusal, const ServerOptions& options) {
   std::string body = R"({"error":{"message":)";
-  append_json_string(body, refusal.message);
+  append_json_string(body, message_of(refusal, options));
   body.append(R"(,"type":"invalid_request_error","param":null,"code":)");
   append_json_string(body, refusal.code);
   body.append("}}");
   return body;
 }
 
+// An IPv4 address in IPv6 as itself.
+asio::ip::tcp::endpoint unmapped(const asio::ip::tcp::endpoint& end) {
+  const auto address = end.address();
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return end;
+  return {asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()), end.port()};
+}
+
 bool has_no_body(int status) { return status == 204 || status == 304; }
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerState> server, const asio::ip::tcp::endpoint& endpoint,
-                       std::function<void()> on_cut)
+Connection::Connection(std::shared_ptr<ServerState> server, const Ends& ends, std::function<void()> on_cut)
     : server_(std::move(server)),
       socket_(server_->reactor()),
       parser_({{server_->options().header_bytes_max, server_->options().header_fields_max},
                server_->options().body_bytes_max}),
       deadline_(server_->reactor(), [this] { on_deadline(); }),
       on_cut_(std::move(on_cut)) {
-  const auto peer = endpoint.address();
-  const bool is_mapped = peer.is_v6() && peer.to_v6().is_v4_mapped();
-  const auto address =
-      is_mapped ? asio::ip::address(asio::ip::make_address_v4(asio::ip::v4_mapped, peer.to_v6())) : peer;
-  parser_.request().peer_address = address.to_string();
-  parser_.request().peer_is_loopback = address.is_loopback();
+  const asio::ip::tcp::endpoint peer = unmapped(ends.peer);
+  Request& request = parser_.request();
+  request.peer_address = peer.address().to_string();
+  if (peer.address().is_loopback())
+    request.local_peer = std::make_shared<LocalPeer>(Ends{peer, unmapped(ends.own)}, server_->options().trusted_users);
 }
 
 Connection::~Connection() { server_->forget(this); }
@@ -207,7 +223,7 @@ asio::awaitable<void> Connection::refuse(Refusal refusal) {
   keep_open_ = false;
   head_only_ = false;
   const bool late = std::exchange(timed_out_, false);
-  const std::string body = refusal_body(refusal);
+  const std::string body = refusal_body(refusal, server_->options());
   auto sent = respond(refusal.status, json_headers(), body);
   if (!sent) sent = co_await rest();
   if (!*sent || late) stage_ = Stage::broken;  // nothing to wait for

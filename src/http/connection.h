@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "http/deadline.h"
+#include "http/local_peer.h"
 #include "http/reactor.h"
 #include "http/request_parser.h"
 #include "http/server.h"
@@ -27,7 +28,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 
   Result<void> listen();
   boost::asio::awaitable<void> accept_connections();
-  void serve(int descriptor, const boost::asio::ip::tcp::endpoint& peer, std::function<void()> on_cut = {});
+  void serve(int descriptor, const Ends& ends, std::function<void()> on_cut = {});
   void close(Duration grace);
   void close_now();
 
@@ -62,8 +63,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
 // meanwhile stays in the kernel, and that it has left is told without a read.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<ServerState> server, const boost::asio::ip::tcp::endpoint& peer,
-             std::function<void()> on_cut);
+  Connection(std::shared_ptr<ServerState> server, const Ends& ends, std::function<void()> on_cut);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

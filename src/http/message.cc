@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "http/local_peer.h"
 
 namespace tandem::http {
 namespace {
@@ -205,9 +206,13 @@ bool is_of_proxy(const Header& header) {
 }  // namespace
 
 bool is_from_this_machine(const Request& request) {
-  return request.peer_is_loopback && !request.is_http_1_0 &&
+  return request.local_peer != nullptr && !request.is_http_1_0 &&
          std::none_of(request.headers.begin(), request.headers.end(), is_of_proxy) &&
          names_loopback(request.headers.value_or("host", "localhost"));
+}
+
+bool is_of_trusted_user(const Request& request) {
+  return is_from_this_machine(request) && request.local_peer->is_trusted();
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text) {

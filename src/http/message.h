@@ -156,6 +156,8 @@ class Headers {
 Headers content_type(std::string_view type);  // one field, content-type
 Headers json_headers();                       // content-type: application/json
 
+class LocalPeer;
+
 struct Request {
   std::string method;        // as sent, upper case by custom: "GET"
   std::string target;        // the path as sent, beginning with '/', not percent-decoded, without the query
@@ -163,7 +165,7 @@ struct Request {
   Headers headers;           // as sent; content-length and transfer-encoding agree with the body
   std::string body;          // whole, without chunk framing
   std::string peer_address;  // "192.0.2.7" or "2001:db8::7", without port
-  bool peer_is_loopback = false;
+  std::shared_ptr<const LocalPeer> local_peer;  // null: not over loopback
   bool is_http_1_0 = false;
 };
 
@@ -171,8 +173,12 @@ struct Request {
 // proxy beside this program does, and asks for this machine by a loopback name or address. (A page of another site
 // whose name leads here for once asks for it by that name.) Who passes something on is known by the headers by which
 // proxies tell of themselves, or by speaking HTTP/1.0, which clients of today do not by themselves. A proxy that does
-// neither cannot be told from a local tool.
+// neither cannot be told from a local tool by what it sends.
 bool is_from_this_machine(const Request& request);
+
+// Such a request of a user who may do here whatever this program may: whose process made the connection (LocalPeer).
+// Who passes it on for others is told by that, unless it runs as that user too.
+bool is_of_trusted_user(const Request& request);
 
 // Where a server listens. Host is a name, an IPv4 or an IPv6 literal without brackets.
 struct Endpoint {

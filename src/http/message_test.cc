@@ -4,13 +4,14 @@
 
 #include "base/json.h"
 #include "http/head.h"
+#include "http/local_peer.h"
 
 namespace tandem::http {
 namespace {
 
 TEST(Request, IsFromThisMachineWhereItsPeerAndTheNameItAsksForAre) {
   Request request;
-  request.peer_is_loopback = true;
+  request.local_peer = std::make_shared<LocalPeer>(0);
   for (const char* host : {"localhost", "LocalHost:8080", "127.0.0.1:1", "127.0.0.9", "[::1]:8080", "[::1]"}) {
     request.headers.set("host", host);
     EXPECT_TRUE(is_from_this_machine(request)) << host;
@@ -34,7 +35,7 @@ TEST(Request, IsFromThisMachineWhereItsPeerAndTheNameItAsksForAre) {
   request.is_http_1_0 = true;
   EXPECT_FALSE(is_from_this_machine(request)) << "as a proxy asks that was told nothing";
   request.is_http_1_0 = false;
-  request.peer_is_loopback = false;
+  request.local_peer = nullptr;
   EXPECT_FALSE(is_from_this_machine(request));
 }
 

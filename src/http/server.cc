@@ -77,12 +77,14 @@ asio::awaitable<void> ServerState::accept_connections() {
 // All that wait to be accepted. An error: there may be more, but not now.
 boost::system::error_code ServerState::accept_waiting() {
   for (;;) {
-    tcp::endpoint peer;
-    auto size = static_cast<socklen_t>(peer.capacity());
-    const int descriptor = ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    Ends ends;
+    auto size = static_cast<socklen_t>(ends.peer.capacity());
+    const int descriptor = ::accept4(acceptor_.native_handle(), ends.peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      peer.resize(size);
-      serve(descriptor, peer);
+      ends.peer.resize(size);
+      size = static_cast<socklen_t>(ends.own.capacity());
+      if (::getsockname(descriptor, ends.own.data(), &size) == 0) ends.own.resize(size);
+      serve(descriptor, ends);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return {};
     } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -91,11 +93,11 @@ boost::system::error_code ServerState::accept_waiting() {
   }
 }
 
-void ServerState::serve(int descriptor, const tcp::endpoint& peer, std::function<void()> on_cut) {
+void ServerState::serve(int descriptor, const Ends& ends, std::function<void()> on_cut) {
   const int on = 1;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (connections_.size() >= options_.connections_max) return turn_away(descriptor);
-  const auto connection = std::make_shared<Connection>(shared_from_this(), peer, std::move(on_cut));
+  const auto connection = std::make_shared<Connection>(shared_from_this(), ends, std::move(on_cut));
   connections_.insert(connection.get());
   if (connection->open(descriptor)) return;
   asio::co_spawn(
@@ -160,8 +162,8 @@ Server::Server(std::shared_ptr<ServerState> state) : state_(std::move(state)) {}
 Server::~Server() { state_->close_now(); }
 uint16_t Server::port() const { return state_->port(); }
 size_t Server::connections() const { return state_->connections(); }
-void Server::adopt(int descriptor, const tcp::endpoint& peer, std::function<void()> on_cut) {
-  state_->serve(descriptor, peer, std::move(on_cut));
+void Server::adopt(int descriptor, const Ends& ends, std::function<void()> on_cut) {
+  state_->serve(descriptor, ends, std::move(on_cut));
 }
 void Server::close(Duration grace) { state_->close(grace); }
 

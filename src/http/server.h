@@ -11,9 +11,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
+#include "http/local_peer.h"
 #include "http/message.h"
 
 namespace tandem::http {
@@ -92,6 +94,7 @@ struct ServerOptions {
   Duration write_timeout = seconds(60);
   // Memory: an idle connection holds about 5 KiB, so 100 MiB at the limit. Beyond it, clients get a 503 and are closed.
   size_t connections_max = 20'000;
+  std::vector<uint32_t> trusted_users = {};  // of this machine, as LocalPeer has them
 };
 
 // Runs on the thread that runs its io_context, and that must be one thread. No locks, no other threads.
@@ -110,9 +113,9 @@ class Server {
   size_t connections() const;  // open now
 
   // Serves a connection that somebody else accepted: `descriptor` is a connected stream socket, non-blocking, which it
-  // owns from here; `peer` is who requests say they are from. `on_cut` is called where an answer is broken off, which a
-  // socket within the machine does not tell from its end.
-  void adopt(int descriptor, const boost::asio::ip::tcp::endpoint& peer, std::function<void()> on_cut = {});
+  // owns from here; `ends` are of the connection that requests come by. `on_cut` is called where an answer is broken
+  // off, which a socket within the machine does not tell from its end.
+  void adopt(int descriptor, const Ends& ends, std::function<void()> on_cut = {});
 
   // Stops accepting, closes idle connections, lets requests under way end, and closes what is left after `grace`.
   void close(Duration grace);

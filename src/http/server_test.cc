@@ -28,10 +28,10 @@ TEST(Server, AnswersWholeAndKeepsTheConnection) {
 
 TEST(Server, KnowsItsPeer) {
   std::string address;
-  bool is_loopback = false;
+  bool is_trusted = false;
   RunningServer server([&](const Request& request, ResponseWriter& writer) -> asio::awaitable<void> {
     address = request.peer_address;
-    is_loopback = request.peer_is_loopback;
+    is_trusted = request.local_peer != nullptr && request.local_peer->is_trusted();
     auto sent = co_await writer.respond_json(200, "{}");
     EXPECT_TRUE(sent);
   });
@@ -39,7 +39,18 @@ TEST(Server, KnowsItsPeer) {
   client.send(kGet);
   EXPECT_EQ(body_of(client.read_response()), "{}");
   EXPECT_EQ(address, "127.0.0.1");
-  EXPECT_TRUE(is_loopback);
+  EXPECT_TRUE(is_trusted) << "it is this process itself";
+}
+
+TEST(Server, SaysHowMuchItTakesOfWhatIsTooLarge) {
+  ServerOptions options;
+  options.body_bytes_max = 100;
+  RunningServer server(echo, options);
+  RawClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n");
+  const std::string response = client.read_response();
+  EXPECT_EQ(status_of(response), 413);
+  EXPECT_NE(body_of(response).find("which is 100 bytes: send it in parts"), std::string::npos) << response;
 }
 
 TEST(Server, ClosesWhereTheClientOrItsVersionAsks) {

@@ -157,7 +157,8 @@ class TlsConnection : public std::enable_shared_from_this<TlsConnection> {
   // Gives the server its end of a pair. False: there are no descriptors left.
   bool join(Server& server) {
     boost::system::error_code error;
-    const tcp::endpoint peer = client_.next_layer().remote_endpoint(error);
+    Ends ends{client_.next_layer().remote_endpoint(error), {}};
+    if (!error) ends.own = client_.next_layer().local_endpoint(error);
     std::array<int, 2> pair{};
     if (error || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) != 0) return false;
     server_.assign({}, pair[0], error);
@@ -165,7 +166,7 @@ class TlsConnection : public std::enable_shared_from_this<TlsConnection> {
       for (const int end : pair) ::close(end);
       return false;
     }
-    server.adopt(pair[1], peer, [weak = weak_from_this()] {
+    server.adopt(pair[1], ends, [weak = weak_from_this()] {
       if (const auto self = weak.lock(); self != nullptr)
         self->close();  // without a word of TLS: nobody takes it for an end
     });

@@ -102,7 +102,7 @@ class TlsWorld : public testing::Test {
  private:
   asio::awaitable<void> answer(const Request& request, ResponseWriter& writer) {
     std::string body = request.body;
-    if (request.target == "/who") body = request.peer_address + (request.peer_is_loopback ? " loopback" : "");
+    if (request.target == "/who") body = request.peer_address + (is_of_trusted_user(request) ? " trusted" : "");
     if (request.target == "/hang") {
       bool gone = false;
       ++hanging;
@@ -140,7 +140,7 @@ class TlsWorld : public testing::Test {
 TEST_F(TlsWorld, RequestsComeInTheClearWithTheClientsAddress) {
   listen();
   Client& client = client_of(authority);
-  EXPECT_EQ(ask(client, "/who").body, "127.0.0.1 loopback");
+  EXPECT_EQ(ask(client, "/who").body, "127.0.0.1 trusted");
   const std::string large(3u << 20, 'x');
   EXPECT_EQ(ask(client, "/echo", large).body, large);
   EXPECT_EQ(server->connections(), 1u) << "the connection is kept";

@@ -177,6 +177,7 @@ struct TableOptions {
   Instant published_at;
   Instant valid_until;
   EngineEndpoint emulator;  // of the pools that name no engine_url: base_path gets "/pools/<pool>" appended
+  std::function<Instant(const std::string& model)> model_known_at = {};  // empty: that is not known of any
 };
 
 // The routing table for a snapshot under a plan: paths of this snapshot, so that a cut link changes it at once, and the

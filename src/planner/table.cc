@@ -45,7 +45,7 @@ void cut_circles(std::vector<routing::ModelTraits>& models) {
   }
 }
 
-void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
+void add_names(const grid::Snapshot& s, const TableOptions& options, routing::TableRows& rows) {
   rows.jurisdictions = s.jurisdictions;
   for (const grid::Site& site : s.sites) rows.sites.push_back(site.id);
   for (const grid::Region& region : s.regions) {
@@ -58,6 +58,7 @@ void add_names(const grid::Snapshot& s, routing::TableRows& rows) {
     rows.model_names.emplace_back(model.id, position);
     for (const std::string& alias : model.aliases) rows.model_names.emplace_back(alias, position);
     rows.models.push_back(model.id);
+    if (options.model_known_at) rows.models_known_at.push_back(options.model_known_at(model.id));
     routing::ModelTraits traits{.fallback = {}, .context_tokens = model.context_tokens};
     if (const grid::ModelIndex fallback = s.models.find(model.fallback); fallback.valid())
       traits.fallback = fallback.value;
@@ -299,7 +300,7 @@ std::shared_ptr<const routing::RoutingTable> make_routing_table(const grid::Snap
   rows.published_at = options.published_at;
   rows.valid_until = options.valid_until;
   rows.admission_by_plan = snapshot.policy.admission_by_plan;
-  add_names(snapshot, rows);
+  add_names(snapshot, options, rows);
   std::map<std::string_view, uint32_t> positions;
   add_targets(snapshot, plan, options, rows, positions);
   const std::vector<grid::FlexAlgoIndex> paths = paths_in_use(snapshot);

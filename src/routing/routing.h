@@ -116,6 +116,7 @@ struct TableRows {
   std::vector<std::string> regions;
   std::vector<std::pair<std::string, uint32_t>> model_names;  // ids and aliases → position in models
   std::vector<std::string> models;
+  std::vector<Instant> models_known_at;   // by model, since when the grid has it; empty: not known
   std::vector<ModelTraits> model_traits;  // by model; empty: nothing is known of any
   std::vector<Tenant> tenants;
   std::vector<Key> keys;

@@ -92,6 +92,7 @@ void RoutingTable::check_rows() const {
     CHECK(std::is_sorted(tenant.models.begin(), tenant.models.end()));
     for (const uint32_t model : tenant.models) CHECK(model < rows_.models.size());
   }
+  CHECK(rows_.models_known_at.empty() || rows_.models_known_at.size() == rows_.models.size());
   CHECK(rows_.model_traits.empty() || rows_.model_traits.size() == rows_.models.size());
   for (const ModelTraits& traits : rows_.model_traits) {
     size_t steps = 0;

@@ -121,7 +121,7 @@ TEST(Earnings, NothingThatKeepsItsPromisesEarnsMore) {
     found += best;
   }
   EXPECT_GT(found, 100);
-  EXPECT_LT(said, 1.05 * found);         // and hardly less is found
+  EXPECT_LT(said, 1.15 * found);         // and little less is found by chance
   EXPECT_GT(said_at_once, 1.05 * said);  // ranges are what tells
 }
 

@@ -18,6 +18,8 @@ constexpr double kStepOfResources = 0.3;
 constexpr uint32_t kPatience = 4;        // rounds without gain before a model's step is halved
 constexpr double kDeflection = 0.4;      // of the last direction in the next
 constexpr uint32_t kRoundsOfModels = 6;  // between two steps of the resources
+constexpr double kWorthClimbing = 2e-3;  // of the bound: of a large grid less is gained by looking closer from then on
+constexpr uint32_t kRoundsCloser = 8;    // which takes ten times as long a round
 constexpr float kNewest = 0.1F;          // part of the latest round in the mean of what the relaxation buys
 constexpr double kClosed = 2e-3;         // a model this near to what is spent on it climbs no further
 constexpr double kLow = -std::numeric_limits<double>::infinity();
@@ -67,6 +69,7 @@ class Bound::Climb {
     best_ = now_;
   }
   const Prices& best() const { return best_; }
+  double best_value() const { return best_value_; }
   const std::vector<float>& expected() const { return expected_; }
 
   // What the plan known spends on a model, at those prices of resources.
@@ -79,6 +82,12 @@ class Bound::Climb {
              (prices.pool[candidate.pool] * candidate.accelerators + prices.site[candidate.site] * candidate.worst_kw);
     }
     return eur;
+  }
+
+  // What was learnt of steps is of other slopes.
+  void begin_again() {
+    for (Model& model : models_) model = {};
+    std::fill(last_.begin(), last_.end(), 0);
   }
 
   void run(uint32_t rounds, uint32_t of_models, const Known& known, const std::stop_token& stop) {
@@ -349,8 +358,18 @@ bool Bound::take(double value, Prices prices) {
 
 void Bound::climb(uint32_t rounds, const Known& known, const std::stop_token& stop) {
   if (stop.stop_requested() || value_ >= known.eur_per_hour) return;
-  climb_->run(rounds, large_ ? rounds - 1 : kRoundsOfModels, known, stop);
+  const double before = climb_->best_value();
+  if (closer_)
+    climb_->run(kRoundsCloser, kRoundsCloser - 1, known, stop);
+  else
+    climb_->run(rounds, large_ ? rounds - 1 : kRoundsOfModels, known, stop);
+  relaxation_->look_closer(true);
   price_all(climb_->best());
+  if (large_ && !closer_ && climb_->best_value() < before * (1 + kWorthClimbing)) {
+    closer_ = true;
+    climb_->begin_again();
+  }
+  relaxation_->look_closer(closer_);
 }
 
 void Bound::try_prices(std::span<const uint32_t> pools, std::span<const double> of_pools,
@@ -364,7 +383,9 @@ void Bound::try_prices(std::span<const uint32_t> pools, std::span<const double> 
 
 void Bound::prove_by_fleets(const Known& known, const std::stop_token& stop) {
   Prices prices = climb_->best();
+  relaxation_->look_closer(true);
   double value = relaxation_->evaluate(prices);
+  relaxation_->look_closer(closer_);
   const size_t models = relaxation_->demands_of_model().size();
   std::vector<uint8_t> pinned(models, 0);
   for (const Candidate& candidate : problem_.candidates) pinned[candidate.model] |= candidate.pinned > 0;

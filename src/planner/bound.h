@@ -98,6 +98,7 @@ class Bound {
   double value_ = 0;
   std::vector<double> by_fleets_;              // what they prove more, by model
   std::vector<std::vector<ServedShare>> met_;  // by model
+  bool closer_ = false;                        // deployments are looked at closer from here on (earnings.h)
   bool large_ = false;  // resources take few steps of their own: each costs a pass over all columns
 };
 

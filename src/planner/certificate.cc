@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "planner/certified_earnings.h"
+#include "planner/earnings.h"
 #include "planner/fleets.h"
 #include "planner/problem.h"
 #include "twin/diverse_ways.h"
@@ -226,7 +227,35 @@ class Certificate {
         if (n > 32 && n >= needed) break;
       }
     }
-    return best;
+    return best < 0 && at.pinned == 0 ? std::max(best, -earned_closer(p, f, at)) : best;
+  }
+
+  // earnings.h: what it earns at the most, mixes and batches worked out.
+  double earned_closer(size_t p, size_t f, const Place& at) {
+    const grid::Profile& profile = s_.profiles[f];
+    const twin::StepEnergy energy(profile, Watts(at.idle_w));
+    std::vector<EarningKind> kinds;
+    std::vector<EarningDemand> demands;
+    std::map<std::array<double, 5>, uint32_t> known;
+    for (const uint32_t d : demands_of_model_[profile.model.value]) {
+      const grid::Demand& demand = s_.demands[size_t{d}];
+      uint32_t points = 0;
+      for (size_t point = 0; point < std::min(profile.points.size(), kPointsMax); ++point)
+        if (may_run(profile, point, demand)) points |= 1U << point;
+      if (points == 0 || demand.rate_per_s <= 0 || !may_use(demand)) continue;
+      const std::optional<Reach> reached = reach(p, demand);
+      const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
+      if (!reached || reached->ttft_left_ms - twin::ttft_alone(sizes, demand.promise.quantile).value() < -1e-9)
+        continue;
+      const auto [kind, fresh] = known.try_emplace({demand.prompt_tokens, demand.output_tokens, demand.prefix_hit,
+                                                    demand.promise.tpot.value(), demand.promise.quantile},
+                                                   static_cast<uint32_t>(kinds.size()));
+      if (fresh) kinds.push_back({sizes, demand.promise.tpot.value(), demand.promise.quantile, points});
+      demands.push_back({kind->second, d, demand.rate_per_s, demand_[d] - way_eur(p, demand, *reached)});
+    }
+    return most_earned({&profile, &energy, at.eur_per_wh, at.replica, 1, at.there}, kinds, demands, 4 * kRangesMax,
+                       kEarningTolerance / 2)
+        .eur_per_hour;
   }
 
   // Likewise by the number of its replicas, up to so many: no more than it adds. For one of which none is pinned.
@@ -541,8 +570,24 @@ class Certificate {
     return Reach{&tree, ways, demand.promise.ttft.value() - way_ms};
   }
 
-  std::vector<Column> columns_at(size_t p, size_t f, size_t point, const Place& at) {
+  // Of all of a demand: transport, and prices of links.
+  double way_eur(size_t p, const grid::Demand& demand, const Reach& reached) {
     const grid::Pool& pool = s_.pools[p];
+    const auto& [tree, ways, ttft_left_ms] = reached;
+    const double transport = demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
+                             (ways != nullptr ? ways->primary.euros_per_byte : tree->euros_per_byte(pool.node));
+    double arcs = 0;
+    if (ways != nullptr) {
+      for (const twin::Way* way : {&ways->primary, &ways->second}) arcs += price_along(*way, demand);
+    } else if (!arc_.empty()) {
+      const auto& [out, back] = paths_.at({anchors_[demand.region.value]->node, demand.flex_algo});
+      arcs = demand.rate_per_s * 8e-9 *
+             (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
+    }
+    return transport + arcs;
+  }
+
+  std::vector<Column> columns_at(size_t p, size_t f, size_t point, const Place& at) {
     const grid::Profile& profile = s_.profiles[f];
     const grid::OperatingPoint& running = profile.points[point];
     std::vector<Column> columns;
@@ -554,28 +599,17 @@ class Certificate {
       if (demand_[d] <= 0 || !may_use(demand) || !may_run(profile, point, demand)) continue;
       const std::optional<Reach> reached = reach(p, demand);
       if (!reached) continue;
-      const auto& [tree, ways, ttft_left_ms] = *reached;
       const twin::RequestSizes sizes = twin::sizes_of(profile, demand);
       Column c;
       c.demand = d;
-      c.slack_ms = ttft_left_ms - twin::ttft_alone(sizes, demand.promise.quantile).value();
+      c.slack_ms = reached->ttft_left_ms - twin::ttft_alone(sizes, demand.promise.quantile).value();
       if (c.slack_ms < -1e-9) continue;
       c.prefill = demand.rate_per_s * sizes.prefill_ms * 1e-3;
       c.mean_ms = sizes.prefill_ms;
       c.unevenness_ms = sizes.prefill_ms > 0 ? sizes.prefill_variance / sizes.prefill_ms : 0;
       c.steps = demand.rate_per_s * std::max(0.0, demand.output_tokens - 1) * 1e-3;
       c.promise = {demand.promise.tpot.value(), demand.promise.quantile, sizes.inverse_output};
-      const double transport = demand.rate_per_s * 3600 * (demand.upload_bytes + demand.download_bytes) *
-                               (ways != nullptr ? ways->primary.euros_per_byte : tree->euros_per_byte(pool.node));
-      double arcs = 0;
-      if (ways != nullptr) {
-        for (const twin::Way* way : {&ways->primary, &ways->second}) arcs += price_along(*way, demand);
-      } else if (!arc_.empty()) {
-        const auto& [out, back] = paths_.at({anchors_[demand.region.value]->node, demand.flex_algo});
-        arcs = demand.rate_per_s * 8e-9 *
-               (demand.upload_bytes * out[pool.node.value] + demand.download_bytes * back[pool.node.value]);
-      }
-      c.gain = demand_[d] - transport - arcs - energy.watts(sizes, demand.rate_per_s) * at.eur_per_wh;
+      c.gain = demand_[d] - way_eur(p, demand, *reached) - energy.watts(sizes, demand.rate_per_s) * at.eur_per_wh;
       if (c.gain > 0) columns.push_back(c);
     }
     return columns;

@@ -14,7 +14,7 @@
 namespace tandem::planner {
 namespace {
 
-constexpr double kRounding = 1e-6;  // of capacity: plans travel as doubles, sums differ in their last bits
+constexpr double kRoundingOfChecks = 1e-6;  // of capacity: plans travel as doubles, sums differ in their last bits
 
 // One way as the plan names it: where it passes, or what is wrong with it.
 struct Walked {
@@ -260,7 +260,8 @@ class FailureCheck {
     const bool forward = arc % 2 == 0;
     const double capacity = (forward ? link.capacity_ab : link.capacity_ba).value();
     const double allowed = s_.policy.restoration.link_headroom * capacity;
-    if (planned <= kRounding * capacity || planned + background <= allowed + kRounding * capacity) return;
+    if (planned <= kRoundingOfChecks * capacity || planned + background <= allowed + kRoundingOfChecks * capacity)
+      return;
     if (++overfilled_ > kOverfilledMax) return;
     found_.push_back(fmt::format("once {} has failed, link {} from {} to {}: {:.2f} Gbit/s, headroom ends at {:.2f}",
                                  twin::failed_id(s_, failure), link.id, s_.nodes[forward ? link.a : link.b].id,

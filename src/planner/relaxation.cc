@@ -4,11 +4,10 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 namespace tandem::planner {
 namespace {
-
-constexpr float kShut = 1e30F;
 
 // Of all demands together against the least spare direction of a link: whether prices on arcs could ever be worth
 // anything.
@@ -40,6 +39,7 @@ Relaxation::Relaxation(const Problem& problem)
     measures_.push_back(std::move(measures));
   }
   add_classes();
+  add_kinds();
   add_points();
   for_each_on_two_threads(matrices_.size(), [&](size_t m) { add_matrix(m); });
   if (arcs_can_be_scarce(problem)) arcs_ = std::make_unique<ArcPrices>(problem);
@@ -83,6 +83,28 @@ void Relaxation::add_classes() {
     }
   }
   for_each_on_two_threads(s.profiles.size(), [&](size_t f) { add_limits(f); });
+}
+
+void Relaxation::add_kinds() {
+  const grid::Snapshot& s = problem_.snapshot;
+  kinds_.resize(s.profiles.size());
+  energies_.resize(s.profiles.size());
+  for (const Candidate& candidate : problem_.candidates)
+    if (auto& energy = energies_[candidate.profile_position]; !energy)
+      energy.emplace(*candidate.profile, Watts(candidate.idle_w));
+  using Key = std::tuple<uint32_t, double, double, double, double, double>;
+  std::map<Key, uint32_t> known;
+  for (const DemandRow& demand : problem_.demands) {
+    for (const uint32_t f : problem_.profiles_of_model(demand.row->model.value)) {
+      const Use& use = problem_.uses[kind_of_use_.size()];
+      const grid::Demand& row = *demand.row;
+      const Key key{
+          f, row.prompt_tokens, row.output_tokens, row.prefix_hit, row.promise.tpot.value(), row.promise.quantile};
+      const auto [entry, fresh] = known.try_emplace(key, static_cast<uint32_t>(kinds_[f].size()));
+      if (fresh) kinds_[f].push_back({use.sizes, row.promise.tpot.value(), row.promise.quantile, use.points});
+      kind_of_use_.push_back(entry->second);
+    }
+  }
 }
 
 void Relaxation::add_limits(size_t f) {
@@ -277,6 +299,10 @@ double Relaxation::set_prices(size_t m, const Prices& prices) {
 }
 
 void Relaxation::take_served(const Solution& solution, std::vector<Used>* used) {
+  for (const auto& [d, share] : solution.parts) {
+    if (used != nullptr) used->push_back({d, share});
+    served[d] += share;
+  }
   double left = solution.replicas;
   for (const Packed& item : solution.items) {
     const double fraction = item.weight > left ? left / item.weight : 1;
@@ -325,7 +351,7 @@ std::vector<std::vector<double>> Relaxation::evaluate_numbers(size_t m, const Pr
       scratch.fewest = scratch.most = n;
       solve(m, row, prices, scratch);
       if (scratch.hoped <= n * replica) break;
-      if (scratch.best.items.empty()) continue;
+      if (scratch.best.items.empty() && scratch.best.parts.empty()) continue;
       bool taken = false;
       for (size_t all = n; all < fills.size(); ++all) {
         const double value = before[all - n].value + scratch.best.value;

@@ -3,12 +3,14 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
 
 #include "planner/arc_prices.h"
 #include "planner/bound.h"
+#include "planner/earnings.h"
 #include "planner/fill.h"
 
 namespace tandem::planner {
@@ -42,6 +44,10 @@ class Relaxation {
   std::vector<double> least_replica_eur(size_t model, const Prices& prices) const;
   std::vector<std::vector<double>> least_beside_replicas(size_t model) const;
 
+  // Whether from here on deployments that earn by what limits say (fill.h) are worked out as earnings.h has it, but for
+  // evaluate_numbers. Takes ten times as long, far from what is best.
+  void look_closer(bool closer) { closer_ = closer; }
+
   // Of the last evaluation, the part of a model: Σ v of its demands + Σ φ of its deployments.
   double value_of_model(size_t model) const { return value_of_model_[model]; }
   const std::vector<std::vector<uint32_t>>& demands_of_model() const { return demands_of_model_; }
@@ -67,6 +73,7 @@ class Relaxation {
   void ascend(Prices& prices, std::vector<float>& expected);
 
  private:
+  static constexpr float kShut = 1e30F;  // what a column costs of which a gate is shut
   static constexpr double kForever = std::numeric_limits<double>::infinity();
   static constexpr size_t kFirstMeasures = 3;  // directions by which a deployment is judged before all are tried
   struct Point {                               // of a demand's use, by position among the profile's
@@ -126,9 +133,14 @@ class Relaxation {
     double weight = 0;  // replicas
     uint32_t demand = 0;
   };
+  struct Used {
+    uint32_t demand = 0;
+    float share = 0;
+  };
   struct Solution {
     double value = 0, replicas = 0;
     std::vector<Packed> items;  // those that are in whole first, then the one in part
+    std::vector<Used> parts;    // instead, where it was looked at closer
   };
   struct Filling {    // of replicas with items, each in whole
     size_t next = 0;  // the first that is not in
@@ -149,15 +161,13 @@ class Relaxation {
     std::vector<Level> levels;
     std::vector<double> values;
     Solution best, by_measure, of_level, of_all, trial;
-  };
-  struct Used {
-    uint32_t demand = 0;
-    float share = 0;
+    std::vector<EarningDemand> earning;
   };
 
   double set_prices(size_t model, const Prices& prices);  // their sum
   void take_served(const Solution& solution, std::vector<Used>* used);
   void add_classes();
+  void add_kinds();
   void add_points();
   void choose_measures();
   void add_limits(size_t profile);
@@ -173,6 +183,7 @@ class Relaxation {
   bool may_earn(size_t model, size_t row, double replica) const;
   void ascend_model(size_t model, Prices& prices, std::vector<float>& expected) const;
   void solve(size_t model, size_t row, const Prices& prices, Scratch& scratch) const;
+  void solve_closer(size_t row, uint32_t candidate, double replica, const Prices& prices, Scratch& scratch) const;
   void rank_points(const Candidate& candidate, double replica, Scratch& scratch) const;
   bool may_earn_mixed(uint32_t candidate, double replica, Scratch& scratch) const;
   template <class Visit>
@@ -209,6 +220,10 @@ class Relaxation {
   std::vector<std::vector<Class>> classes_;  // by profile
   std::vector<uint32_t> class_of_use_;
   std::vector<uint32_t> profile_of_use_;
+  std::vector<std::vector<EarningKind>> kinds_;            // by profile
+  std::vector<uint32_t> kind_of_use_;                      // into those
+  std::vector<std::optional<twin::StepEnergy>> energies_;  // by profile
+  bool closer_ = false;
   std::vector<Point> points_;
   std::vector<uint32_t> first_point_;    // by use
   std::vector<Least> least_;             // by use

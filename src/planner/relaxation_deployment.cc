@@ -233,6 +233,7 @@ void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& 
   scratch.best.value = candidate.pinned * replica;
   scratch.best.replicas = candidate.pinned;
   scratch.best.items.clear();
+  scratch.best.parts.clear();
   scratch.hoped = 0;
   if (candidate.pinned == 0 && !may_earn(model, row, replica)) return;
   scratch.hopes.clear();
@@ -258,6 +259,32 @@ void Relaxation::solve(size_t model, size_t row, const Prices& prices, Scratch& 
   rank_points(candidate, replica, scratch);
   for (const Worth& worth : scratch.worth)
     if (-worth.eur < scratch.best.value) solve_point(c, worth.point, replica, scratch);
+  if (closer_ && candidate.pinned == 0 && scratch.most == UINT32_MAX && scratch.best.value < 0)
+    solve_closer(row, c, replica, prices, scratch);
+}
+
+void Relaxation::solve_closer(size_t row, uint32_t c, double replica, const Prices& prices, Scratch& scratch) const {
+  const Candidate& candidate = problem_.candidates[c];
+  const auto& energy = energies_[candidate.profile_position];
+  if (candidate.replicas_max == 0 || !energy) return;
+  scratch.earning.clear();
+  const Matrix& matrix = matrices_[candidate.model];
+  const float* eur = &matrix.eur[row * matrix.width];
+  for (size_t i = 0; i < matrix.width; ++i) {
+    const uint32_t d = demands_of_model_[candidate.model][i];
+    const double rate = problem_.demands[d].row->rate_per_s;
+    if (eur[i] >= kShut || rate <= 0) continue;
+    scratch.earning.push_back({kind_of_use_[problem_.demands[d].use_first + candidate.slot], d, rate,
+                               prices.demand[d] - transport_eur(d, c) - extra_eur(d, c)});
+  }
+  const MostEarned earned =
+      most_earned({candidate.profile, &*energy, candidate.eur_per_watt_hour, replica, 1, candidate.replicas_max},
+                  kinds_[candidate.profile_position], scratch.earning, kRangesMax, kEarningTolerance);
+  if (-earned.eur_per_hour <= scratch.best.value) return;
+  scratch.best.value = -earned.eur_per_hour;
+  scratch.best.replicas = earned.replicas;
+  scratch.best.items.clear();
+  for (const auto& [d, part] : earned.served) scratch.best.parts.push_back({d, static_cast<float>(part)});
 }
 
 // The points by what could be earned there at most: all gains beside the replicas that must be, and no more than each

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "twin/decoding_range.h"
 #include "twin/mix_range.h"
 #include "twin/twin.h"
 
@@ -580,28 +582,96 @@ double EnergyFloor::watts(const RequestSizes& sizes, double requests_per_s) cons
   return requests_per_s * (prefill_w * sizes.prefill_ms * 1e-3 + step_j * std::max(0.0, sizes.output_tokens - 1));
 }
 
-// A step of a request takes d(b) · (P(y) − idle) / y joules, b ≤ y ≤ b / (1 − e^−b). Of each of many narrow ranges of
-// b, the least of every factor.
+namespace {
+
+// A step of a request takes d(b) · (P(y) − idle) / y joules, b ≤ y ≤ b / (1 − e^−b). Of a narrow range of b, the least
+// of every factor.
+double step_least_j(const grid::Profile& profile, Watts idle, double batch_max, double from, double to) {
+  const double decoding = std::min(batch_max, to / -std::expm1(-to)), alone = std::max(1.0, from);
+  double least_w = std::min(watts_at(profile, alone), watts_at(profile, decoding));
+  for (const grid::OperatingPoint& between : profile.points)
+    if (between.batch > alone && between.batch < decoding) least_w = std::min(least_w, between.power.value());
+  const double least_ms = std::min(step_at(profile, from), step_at(profile, to));
+  return 1e-3 * least_ms * std::max(0.0, least_w - idle.value()) / std::max(1.0, decoding);
+}
+
+constexpr int kEnergyParts = 64;  // between two points, that are told apart
+
+}  // namespace
+
 EnergyFloor energy_floor(const grid::Profile& profile, const grid::OperatingPoint& point, Watts idle,
                          double steps_per_ms_max) {
-  constexpr int kParts = 64;
   const double most = balance(profile, point.batch, steps_per_ms_max).batch;
   double least_j = 1e300, low = 0;
   for (const grid::OperatingPoint& next : profile.points) {
-    const double wide = (std::min<double>(next.batch, most) - low) / kParts;
-    for (int part = 0; part < kParts && wide > 0; ++part) {
-      const double from = low + part * wide, to = from + wide;
-      const double decoding = std::min<double>(point.batch, to / -std::expm1(-to)), alone = std::max(1.0, from);
-      double least_w = std::min(watts_at(profile, alone), watts_at(profile, decoding));
-      for (const grid::OperatingPoint& between : profile.points)
-        if (between.batch > alone && between.batch < decoding) least_w = std::min(least_w, between.power.value());
-      const double least_ms = std::min(step_at(profile, from), step_at(profile, to));
-      least_j = std::min(least_j, 1e-3 * least_ms * std::max(0.0, least_w - idle.value()) / std::max(1.0, decoding));
-    }
+    const double wide = (std::min<double>(next.batch, most) - low) / kEnergyParts;
+    for (int part = 0; part < kEnergyParts && wide > 0; ++part)
+      least_j = std::min(least_j, step_least_j(profile, idle, point.batch, low + part * wide, low + (part + 1) * wide));
     low = std::max<double>(low, next.batch);
     if (low >= most) break;
   }
   return {std::max(0.0, prefill_watts(profile) - idle.value()), least_j < 1e300 ? least_j : 0};
+}
+
+StepEnergy::StepEnergy(const grid::Profile& profile, Watts idle)
+    : prefill_w_(std::max(0.0, prefill_watts(profile) - idle.value())) {
+  double low = 0;
+  for (const grid::OperatingPoint& next : profile.points) {
+    const double wide = (next.batch - low) / kEnergyParts;
+    for (int part = 0; part < kEnergyParts && wide > 0; ++part) {
+      const double from = low + part * wide;
+      parts_.push_back({from + wide, step_least_j(profile, idle, profile.points.back().batch, from, from + wide)});
+    }
+    low = std::max<double>(low, next.batch);
+  }
+}
+
+double StepEnergy::least_j(double batch_from, double batch_to) const {
+  auto part = std::ranges::lower_bound(parts_, batch_from, {}, &Part::batch_to);
+  if (part == parts_.end()) return parts_.empty() ? 0 : parts_.back().least_j;
+  double least = part->least_j;
+  while (part->batch_to < batch_to && ++part != parts_.end()) least = std::min(least, part->least_j);
+  return least;
+}
+
+double held_max(const grid::Profile& profile) {
+  double most = 0;
+  for (const grid::OperatingPoint& point : profile.points)
+    most = std::max(most, point.batch / point.decode_per_token.value());
+  return most;
+}
+
+DecodingLeast decoding_least(const grid::Profile& profile, const DecodingRange& range) {
+  const uint32_t last = profile.points.back().batch;
+  const Balance low = balance(profile, last, range.held_from), high = balance(profile, last, range.held_to);
+  double step_ms = std::min(low.step_ms, high.step_ms), step_most_ms = std::max(low.step_ms, high.step_ms);
+  double slope_ms = std::max(0.0, std::min(low.slope_ms, high.slope_ms)), full_ms = 1e300;
+  for (const grid::OperatingPoint& point : profile.points) {
+    if (point.batch >= low.batch) full_ms = std::min(full_ms, point.decode_per_token.value());
+    if (point.batch <= low.batch || point.batch >= high.batch) continue;
+    step_ms = std::min(step_ms, point.decode_per_token.value());
+    step_most_ms = std::max(step_most_ms, point.decode_per_token.value());
+    slope_ms = 0;  // none known where there are two
+  }
+  if (low.batch * slope_ms > step_ms) slope_ms = 0;  // there, a larger batch takes less of a longer step back
+  const TokenTime time = token_time({.replicas = range.replicas,
+                                     .share = range.share,
+                                     .spread_ms = 1,
+                                     .batch = low.batch,
+                                     .step_ms = step_ms,
+                                     .slope_ms = slope_ms,
+                                     .full_step_ms = std::max(0.0, full_ms - step_most_ms) + step_ms});
+  return {low.batch, high.batch, time.mean_ms, time.variance, slope_ms > 0 ? time.drift : 0};
+}
+
+double DecodingLeast::spread_most_ms(double tpot_ms, double quantile, double inverse_output) const {
+  const double left_ms = tpot_ms * (1 + 1e-9) - mean_ms;
+  if (left_ms < 0) return -1;
+  const double deviations = std::max(0.0, -std::log1p(-quantile) - 1), each = variance * inverse_output;
+  if (deviations <= 0) return std::numeric_limits<double>::infinity();
+  const double room = left_ms * left_ms / (deviations * deviations) - drift;
+  if (room < 0) return -1;
+  return each > 0 ? room / each : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace tandem::twin

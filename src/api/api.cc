@@ -174,7 +174,11 @@ Result<Json> Api::Routes::preview(const Call& call, Thing thing) const {
 Result<Json> Api::Routes::ready(const Call& call) const {
   const auto& table = call.published->table;
   if (!table) return fail(ErrorCode::unavailable, "no routing table is published yet");
-  if (call.published->state.pending && table->rows().plan_id.empty())
+  const control::State& state = call.published->state;
+  if (state.head.last() == 0) return fail(ErrorCode::unavailable, "no grid has been taken in yet");
+  // Also while what was planned of half a grid is refused, and before the next is asked for.
+  const bool has_demands = state.inventory.size("pool") > 0 && state.inventory.size("demand") > 0;
+  if (table->rows().plan_id.empty() && (state.pending || call.published->plans_held || has_demands))
     return fail(ErrorCode::unavailable, "the first plan is being made: before it no model runs anywhere");
   const routing::Freshness fresh = routing::freshness(*table, parts.clock.now());
   Json::Object answer{{"offset", call.published->state.head.last()},
@@ -253,7 +257,7 @@ Result<Json> Api::Routes::read(Operation operation, const Call& call) const {
     case Operation::preview_site: return preview(call, Thing::site);
     case Operation::preview_link: return preview(call, Thing::link);
     case Operation::get_plan: return plan_view(published, parts.clock.now());
-    case Operation::get_schedule: return schedule_view(published, parts.clock.now());
+    case Operation::get_schedule: return schedule_view(published, parts.clock.now(), parts.periods_max);
     case Operation::get_predictive_models:
       if (parts.predictions == nullptr) return Json(Json::Object{{"models", Json::Array{}}});
       return parts.predictions->models_view();

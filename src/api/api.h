@@ -29,6 +29,7 @@ struct Published {
   control::State state;
   std::shared_ptr<const routing::RoutingTable> table;
   twin::Forecast forecast;  // of the accepted plan on this state: predicted, not measured
+  bool plans_held = false;  // what comes in belongs together and is not whole yet
 };
 
 // The core, as the surfaces see it. Thread-safe.
@@ -90,8 +91,9 @@ struct ApiParts {
   const log::Log& log;  // for /api/v1/log
   Metrics& metrics;
   const Clock& clock;
-  const OpenInference* predictions = nullptr;  // null: there are none to tell of
-  std::string_view policy = "tandem";          // where requests go: or a baseline's name, which is to measure against
+  const OpenInference* predictions = nullptr;                     // null: there are none to tell of
+  uint32_t periods_max = control::PlanningOptions().periods_max;  // that a day is planned in
+  std::string_view policy = "tandem";  // where requests go: or a baseline's name, which is to measure against
 };
 
 class Api {

@@ -39,6 +39,7 @@ class TestCore final : public CorePort {
   explicit TestCore(bool simulated) {
     auto first = std::make_shared<Published>();
     first->state.grid = std::make_shared<const grid::Snapshot>(drawn(simulated));
+    first->state.head.count = 40;
     first->forecast = twin::forecast(*first->state.grid, {});
     published_ = std::move(first);
   }

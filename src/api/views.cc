@@ -267,7 +267,7 @@ Json turn_json(const control::State& state, Instant now) {
 
 Json hours_json(const v1::Plan& plan) { return plan.has_hours() ? Json(hours_object(plan.hours())) : Json(); }
 
-Json schedule_view(const Published& published, Instant now) {
+Json schedule_view(const Published& published, Instant now, uint32_t periods_wanted) {
   const control::State& state = published.state;
   Json::Object view{{"schedule_id", nullptr}, {"periods", Json::Array{}}};
   if (state.schedule) {
@@ -278,7 +278,8 @@ Json schedule_view(const Published& published, Instant now) {
   }
   view["offset"] = state.head.last();
   view["now"] = turn_json(state, now);
-  if (const std::string note = control::why_few_periods(grid_of(published)); !note.empty()) view["note"] = note;
+  if (const std::string note = control::why_few_periods(grid_of(published), periods_wanted); !note.empty())
+    view["note"] = note;
   if (state.pending && state.pending->is_schedule()) view["replanning"] = state.pending->plan_id;
   return view;
 }

@@ -15,7 +15,7 @@ Result<Json> link_view(const Published& published, std::string_view id);
 // With where the schedule in force stands at `now`, by the clock.
 Json plan_view(const Published& published, Instant now);
 // The schedule in force whole, as planner::schedule_to_json has it without the periods' plans; without one, no periods.
-Json schedule_view(const Published& published, Instant now);
+Json schedule_view(const Published& published, Instant now, uint32_t periods_wanted);
 
 enum class Thing : uint8_t { site, link };
 // What the twin predicts if that site or link went to that state now and nothing were planned anew.

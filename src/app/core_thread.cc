@@ -144,10 +144,13 @@ void CoreThread::publish_if_changed() {
   const bool grid_same = before && before->state.grid == state.grid && before->state.plan == state.plan;
   const bool lease_fresh =
       before && before->table && before->table->rows().valid_until - now > Duration{options_.table_validity.ns / 2};
-  if (grid_same && lease_fresh && before->state.head.last() == state.head.last()) return;
+  const bool held = plan_holds_ > 0;
+  const bool hold_same = before && before->plans_held == held;
+  if (grid_same && lease_fresh && hold_same && before->state.head.last() == state.head.last()) return;
 
   auto next = std::make_shared<api::Published>();
   next->state = state;
+  next->plans_held = held;
   next->state.inventory = state.inventory.opened_by(options_.opener);
   const auto planned = grid_same && lease_fresh ? nullptr : planner::grid_of_plan(state.grid, state.plan.get());
   if (!grid_same || before->state.preparing != state.preparing) observer_.before_publish(state);

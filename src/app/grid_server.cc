@@ -242,7 +242,7 @@ Result<void> RunningGrid::open_surfaces(const GridServerOptions& options) {
                                {.directory = options.data / "webhooks", .authorities = options.webhook_authorities}));
   search_follower_ = std::make_unique<SearchFollower>(search_);
   api_ = std::make_unique<api::Api>(api::ApiParts{*core_, *this, *activity_, feed_, *changes_, search_, *webhooks_,
-                                                  *log_, metrics_, clock_, inference_.get(),
+                                                  *log_, metrics_, clock_, inference_.get(), options.periods_max,
                                                   options.baseline ? routing::to_string(*options.baseline) : "tandem"});
   return {};
 }
@@ -474,8 +474,8 @@ void RunningGrid::tell_spending(const api::Published& now, bool with_open) {
 
 void RunningGrid::tell_few_periods(const grid::Snapshot& grid) {
   const uint32_t fitting = control::periods_fitting(grid);
-  if (periods_max_ < 2 || std::exchange(periods_told_, fitting) == fitting) return;
-  if (const std::string why = control::why_few_periods(grid); !why.empty()) log_warning("{}", why);
+  if (std::exchange(periods_told_, fitting) == fitting) return;
+  if (const std::string why = control::why_few_periods(grid, periods_max_); !why.empty()) log_warning("{}", why);
 }
 
 void RunningGrid::tell_listeners(const grid::Snapshot& before, const grid::Snapshot& after) {

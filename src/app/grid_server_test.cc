@@ -41,19 +41,22 @@ regions:
 tenants:
   - {id: t, ttft_ms: 500, tpot_ms: 50,
      keys: [{sha256: "f77894fdfa58e447c57e077eaa9708e8e009c84dc6aba2db80461275e9b85be7", loopback_only: true}]}
-demands:
 )";
 
-// So many demands of that site.
+// So many demands of that site, the first of them of "t": two of one tenant, region and model would be one.
 class StartedGrid {
  public:
   explicit StartedGrid(size_t demands) {
     std::ofstream yaml(file());
     yaml << kOneSite;
+    const auto tenant_of = [](size_t i) { return i == 0 ? std::string("t") : fmt::format("t{}", i); };
+    for (size_t i = 1; i < demands; ++i)
+      yaml << fmt::format("  - {{id: {}, ttft_ms: 500, tpot_ms: 50}}\n", tenant_of(i));
+    yaml << "demands:\n";
     for (size_t i = 0; i < demands; ++i)
       yaml << fmt::format(
-          "  - {{id: d{}, tenant: t, region: r, model: m, rate_per_s: 0.001, prompt_tokens: 100, output_tokens: 50}}\n",
-          i);
+          "  - {{id: d{}, tenant: {}, region: r, model: m, rate_per_s: 0.001, prompt_tokens: 100, output_tokens: 50}}\n",
+          i, tenant_of(i));
     yaml.close();
     GridServerOptions options;
     options.data = data();

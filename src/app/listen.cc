@@ -74,7 +74,9 @@ Result<void> check_port_is_free(const http::Endpoint& listen, std::string_view o
   options.port = listen.port;
   const auto listening = http::Server::listen(context, options, {});
   if (listening) return {};
-  const auto holder = port_holder(listen.port);
+  // Of an address that is not this machine's, or a port that this user may not take, nobody is to blame.
+  const bool is_taken = listening.error().message.ends_with(std::make_error_code(std::errc::address_in_use).message());
+  const auto holder = is_taken ? port_holder(listen.port) : std::nullopt;
   if (!holder) return tl::unexpected(listening.error());
   return fail(listening.error().code,
               fmt::format("{}: {} has it; end that, or choose another port with {} {}", listening.error().message,

@@ -11,6 +11,7 @@ namespace tandem::app {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(Listen, TakesAddressesWithAPort) {
   EXPECT_EQ(*parse_listen("127.0.0.1:8080"), (http::Endpoint{"127.0.0.1", 8080}));
@@ -37,6 +38,7 @@ TEST(Listen, SaysWhoHasAPortThatIsTaken) {
   EXPECT_EQ(port_holder(1), std::nullopt);
   const auto elsewhere = check_port_is_free({"192.0.2.1", port}, "--listen");
   ASSERT_FALSE(elsewhere) << "no address of this machine";
+  EXPECT_THAT(elsewhere.error().message, Not(HasSubstr("has it")));
 }
 
 }  // namespace

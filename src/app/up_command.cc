@@ -14,6 +14,7 @@
 #include "base/counted.h"
 #include "base/text.h"
 #include "grid/prefix.h"
+#include "http/local_peer.h"
 
 namespace tandem::app {
 namespace {
@@ -57,11 +58,20 @@ Result<grid::Prefix> parse_proxy(const std::string& text) {
 
 // "alice", or 1000.
 Result<uint32_t> parse_user(const std::string& text) {
+  std::optional<uint32_t> user;
   if (const auto number = parse_integer(text); number && *number >= 0 && *number < UINT32_MAX)
-    return static_cast<uint32_t>(*number);
-  if (const passwd* user = ::getpwnam(text.c_str())) return user->pw_uid;  // before there are other threads
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("--local-user: this machine has no user '{}'; write a name or a number", text.substr(0, 64)));
+    user = static_cast<uint32_t>(*number);
+  else if (const passwd* named = ::getpwnam(text.c_str()))  // before there are other threads
+    user = named->pw_uid;
+  if (!user)
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("--local-user: this machine has no user '{}'; write a name or a number", text.substr(0, 64)));
+  if (*user == http::kUnknownUser)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("--local-user: '{}' is whom the kernel names where it does not know a user: name another",
+                            text.substr(0, 64)));
+  return *user;
 }
 
 Result<void> up(const UpOptions& options) {

@@ -109,8 +109,8 @@ std::vector<log::Event> due(const State& state, Now now, const PlanningOptions& 
 // plan a demand, with its reasons. In [0, planner::kPeriodsMax]; below 2 none is made.
 inline constexpr size_t kScheduledDemandsMax = 24'000;  // times periods
 uint32_t periods_fitting(const grid::Snapshot& grid);
-// Where that is fewer than the six that a day usually has, and hours differ: why, for a person. Else empty.
-std::string why_few_periods(const grid::Snapshot& grid);
+// Where that is fewer than are wanted, and hours differ: why, for a person. Else empty.
+std::string why_few_periods(const grid::Snapshot& grid, uint32_t periods_wanted);
 
 // Where a moment stands in a schedule in force: in which of its periods, since when and until when.
 struct PeriodAt {

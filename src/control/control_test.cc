@@ -234,6 +234,7 @@ TEST(Core, AnOverduePlanIsAskedForAgain) {
   world.now = world.now + minutes(5);
   ASSERT_TRUE(world.core->tick(world.now));
   EXPECT_NE(world.core->state().pending->plan_id, first);
+  EXPECT_EQ(world.core->state().pending->work_limit, 0u) << "nothing is in force: a draft, which is sooner there";
 }
 
 std::vector<log::Event> large_grid() {

@@ -272,6 +272,7 @@ Result<void> Sequencer::tick(Instant now) {
   pass_time(now);
   std::vector<log::Event> events;
   if (is_turning(state_, now)) events = turn(state(), {time_, now}, options_.planning);
+  if (plans_held_) std::erase_if(events, [](const log::Event& event) { return event.has_plan_requested(); });
   if (events.empty() && !plans_held_) events = due(state_, {time_, now}, options_.planning);
   if (events.empty()) return {};
   Draft draft;

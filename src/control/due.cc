@@ -46,10 +46,12 @@ std::optional<Asked> asked_for(const State& state, Instant now, const PlanningOp
                                  milliseconds(60 * plans * static_cast<int64_t>(demands));
   const bool changed = state.replan_after > 0;
   const bool lost = state.pending && now - state.pending->requested_at > overdue_after;
+  // Where nothing is in force a draft, which comes in a moment, will do until the machine has time for a whole plan.
+  const uint64_t work_limit =
+      state.pending && (state.plan || state.pending->is_schedule()) ? state.pending->work_limit : 0;
   if (lost && !(state.pending->anew && changed))
-    return Asked{state.pending->work_limit, state.pending->anew,
-                 fmt::format("{} has not come back", state.pending->plan_id), state.pending->periods_max,
-                 !state.pending->hours};
+    return Asked{work_limit, state.pending->anew, fmt::format("{} has not come back", state.pending->plan_id),
+                 state.pending->periods_max, !state.pending->hours};
 
   const bool postponed = state.unsearched_since && now - *state.unsearched_since >= kPostponedMax;
   const bool is_unwanted = state.pending && state.pending->periods_max > options.periods_max;
@@ -85,9 +87,10 @@ uint32_t periods_fitting(const grid::Snapshot& grid) {
   return static_cast<uint32_t>(std::min<size_t>(fitting, planner::kPeriodsMax));
 }
 
-std::string why_few_periods(const grid::Snapshot& grid) {
+std::string why_few_periods(const grid::Snapshot& grid, uint32_t periods_wanted) {
   const uint32_t fitting = periods_fitting(grid);
-  if (fitting >= PlanningOptions().periods_max || grid.demands.empty() || !planner::varies_over_day(grid)) return "";
+  if (periods_wanted < 2 || fitting >= periods_wanted || grid.demands.empty() || !planner::varies_over_day(grid))
+    return "";
   const std::string room = fmt::format(
       "a schedule is one event of the log, which has room for {} demands times periods", kScheduledDemandsMax);
   if (fitting < 2)

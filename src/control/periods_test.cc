@@ -26,8 +26,8 @@ constexpr planner::DayPeriod kNight{19, 12}, kDay{7, 12};  // UTC
 // The same, with the job that makes schedules, and the clock put where it is wanted.
 struct DailyWorld : PlannedWorld {
   DailyWorld() : PlannedWorld(daily_grid()) {
-    set_clock(hours(6));
     propose();
+    set_clock(hours(6));
     pass(kQuiet);
   }
   const v1::Schedule& schedule() const { return *core->state().schedule; }

@@ -365,7 +365,9 @@ ApiError RequestRun::rejection(const routing::Decision& decision) const {
       error.message = fmt::format("Region '{}' is cut off from every site with '{}'.", record_.region, model);
       break;
     default:
-      error.message = fmt::format("No site with '{}' is up.", model);
+      error.message = bound_->table->rows().plan_id.empty()
+                          ? "The first plan is being made: before it no model runs anywhere; try again shortly."
+                          : fmt::format("No site with '{}' is up.", model);
       error.retry_after_s = 1;
       break;
   }

@@ -166,6 +166,7 @@ void Connection::consume_unread() {
 void Connection::disconnected() {
   if (peer_closed_ || stage_ == Stage::broken) return;
   peer_closed_ = true;
+  if (const auto& peer = parser_.request().local_peer) peer->note_gone();
   if (const auto callback = std::exchange(on_disconnect_, nullptr)) callback();
 }
 

@@ -20,9 +20,6 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-// That the kernel names where a user is not one of this namespace's: nobody in particular.
-constexpr uint32_t kUnknownUser = 65'534;
-
 std::optional<uint32_t> known(uint32_t user) { return user == kUnknownUser ? std::nullopt : std::optional(user); }
 
 struct Question {
@@ -94,9 +91,8 @@ std::optional<uint32_t> user_in(const char* file, bool is_v6, const Ends& ends) 
   return std::nullopt;
 }
 
-}  // namespace
-
-std::optional<uint32_t> user_by_sock_diag(const Ends& ends) {
+// What the kernel says of the socket at that end, in whichever state; nothing where it knows none, or cannot be asked.
+std::optional<inet_diag_msg> looked_up(const Ends& ends) {
   const int netlink = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (netlink < 0) return std::nullopt;
   const Question question = question_about(ends);
@@ -111,10 +107,22 @@ std::optional<uint32_t> user_by_sock_diag(const Ends& ends) {
   ::close(netlink);
   const inet_diag_msg& found = answer.found;
   const bool is_it = size >= static_cast<ssize_t>(sizeof answer.head + sizeof found) &&
-                     answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY && found.idiag_state == TCP_ESTABLISHED &&
-                     found.idiag_inode != 0 && found.id.idiag_sport == question.body.id.idiag_sport &&
+                     answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
+                     found.id.idiag_sport == question.body.id.idiag_sport &&
                      found.id.idiag_dport == question.body.id.idiag_dport;
-  return is_it ? known(found.idiag_uid) : std::nullopt;
+  return is_it ? std::optional(found) : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<uint32_t>> user_by_sock_diag(const Ends& ends) {
+  if (const auto found = looked_up(ends)) {
+    const bool is_held = found->idiag_state == TCP_ESTABLISHED && found->idiag_inode != 0;
+    return is_held ? known(found->idiag_uid) : std::nullopt;
+  }
+  // Our own end is there, in whichever state: who is told nothing of it cannot ask.
+  if (!looked_up({ends.own, ends.peer})) return fail(ErrorCode::unavailable, "the kernel does not answer sock_diag");
+  return std::nullopt;
 }
 
 std::optional<uint32_t> user_by_proc(const Ends& ends) {
@@ -124,11 +132,17 @@ std::optional<uint32_t> user_by_proc(const Ends& ends) {
 }
 
 std::optional<uint32_t> LocalPeer::user() const {
+  const std::lock_guard lock(mutex_);
   if (!std::exchange(asked_, true)) {
-    user_ = user_by_sock_diag(ends_);
-    if (!user_) user_ = user_by_proc(ends_);
+    const auto told = user_by_sock_diag(ends_);
+    user_ = told ? *told : user_by_proc(ends_);
   }
   return user_;
+}
+
+void LocalPeer::note_gone() const {
+  const std::lock_guard lock(mutex_);
+  asked_ = true;
 }
 
 bool LocalPeer::is_trusted() const {

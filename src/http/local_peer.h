@@ -4,8 +4,11 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <vector>
+
+#include "base/result.h"
 
 namespace tandem::http {
 
@@ -25,21 +28,27 @@ class LocalPeer {
 
   // Of the process that made the socket at the other end. The kernel is asked at the first call, which takes some ten
   // microseconds, and not again. Nothing where it does not say: the peer has closed it, is of a user that this
-  // namespace does not know, or neither way of asking is there. One thread.
+  // namespace does not know, or neither way of asking is there.
   std::optional<uint32_t> user() const;
+  // The other end has gone: its addresses may soon be another's, so that nobody is asked any more.
+  void note_gone() const;
   bool is_trusted() const;
 
  private:
   Ends ends_;
   std::vector<uint32_t> also_trusted_;
+  mutable std::mutex mutex_;  // a request may be looked at aside, while its connection's thread sees the client go
   mutable bool asked_ = false;
   mutable std::optional<uint32_t> user_;
 };
 
-// The two ways to ask, internal to the module: one message to the kernel and back; and, where a sandbox has none of
-// these, the first kProcLinesMax lines of /proc/net/tcp and tcp6, some milliseconds. Both say nothing of a socket that
-// no process has open any more, for it is shown as root's.
-std::optional<uint32_t> user_by_sock_diag(const Ends& ends);
+// That the kernel names where a user is not one of this namespace's: nobody in particular.
+inline constexpr uint32_t kUnknownUser = 65'534;
+
+// The two ways to ask, internal to the module: a message to the kernel and back, which fails where a sandbox has none
+// of these; and then the first kProcLinesMax lines of /proc/net/tcp and tcp6, some tens of milliseconds. Both say
+// nothing of a socket that no process has open any more, for it is shown as root's.
+Result<std::optional<uint32_t>> user_by_sock_diag(const Ends& ends);
 inline constexpr size_t kProcLinesMax = 10'000;
 std::optional<uint32_t> user_by_proc(const Ends& ends);
 

@@ -81,7 +81,7 @@ for (const colorScheme of ['dark', 'light'])
     // Somebody else changes the same thing on main: now the two also disagree.
     const before = first.attributes.position_u;
     inventory.say('api:operator', 'observed', Date.now(), 'device', first.id, { position_u: 39 });
-    await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]', { timeout: 15_000 });
+    await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]');
     assert.match(await page.getByTestId('conflict-sides').innerText(), new RegExp(`was ${before}.*is now 39`, 's'));
     await picture(page, `branch-conflict-${colorScheme}`);
     await page.getByTestId('settle-ours').click();

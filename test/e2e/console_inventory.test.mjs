@@ -91,7 +91,7 @@ test('two devices in one unit: refused before it happens, mended, merged', { ski
   assert.equal((await grid.post('/api/v1/branches/move-b/merge', {})).status, 409);
 
   await say('test', [{ kind: 'device', id: 'ber-core-b', attributes: { position_u: 25 } }]);
-  await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]', { timeout: 30_000 });
+  await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]', { timeout: 120_000 });
   await picture(page, 'example-conflict');
   await page.getByTestId('settle-ours').click();
   await page.waitForSelector('[data-testid="obstacle"][data-what="conflict"]', { state: 'detached' });

@@ -64,7 +64,7 @@ export class Grid {
     const started = new Grid(child, url);
     started.log = () => log;
     started.said = () => out;
-    if (waitForPlan) await started.until(async () => (await started.get('/api/v1/plan')).body.plan_id, 'a first plan');
+    if (waitForPlan) await started.until(async () => (await started.get('/api/v1/plan')).body.plan_id, 'a first plan', 120_000);
     return started;
   }
 

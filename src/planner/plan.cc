@@ -518,6 +518,8 @@ std::optional<v1::Plan> Planner::make(const Wanted& wanted, const std::function<
   const v1::Plan* incumbent = wanted.incumbent;
   terrain_ = std::make_shared<const Terrain>(wanted.snapshot, terrain_.get());
   Problem problem(wanted.snapshot, terrain_, incumbent);
+  if (!limits_) limits_ = problem.limits;
+  problem.limits = limits_;
   Making making(problem, wanted.seed, wanted.limit.iterations, wanted.stop, progress);
   const bool is_draft = wanted.limit.iterations == 0;
   const bool has_whole = incumbent != nullptr && !incumbent->draft();

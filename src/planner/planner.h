@@ -18,6 +18,7 @@
 
 namespace tandem::planner {
 
+class KeptLimits;
 class Terrain;
 
 struct WorkLimit {
@@ -57,9 +58,10 @@ struct Progress {
   const char* doing = "";  // what was done last
 };
 
-// Plans one grid again and again: keeps what the network means for plans, so that after a failure only what it touched
-// is worked out anew. The same arguments give the same plan, bit for bit, whatever was planned before; its bound may be
-// better for prices learnt before. Not for two threads at once; uses a second one itself.
+// Plans one grid again and again: keeps what the network means for plans and what promises leave of replicas, so that
+// after a failure only what it touched is worked out anew. The same arguments give the same plan, bit for bit, whatever
+// was planned before; its bound may be better for prices learnt before. Not for two threads at once; uses a second one
+// itself.
 //
 // Beyond 300,000 pairs of a demand and a deployment that could serve it, an incumbent is mended only where it no longer
 // stands: what stands is not weighed again, and no bound is proven (it is 0).
@@ -91,6 +93,7 @@ class Planner {
   std::optional<v1::Plan> make(const Wanted& wanted, const std::function<void(const Progress&)>& progress);
 
   std::shared_ptr<const Terrain> terrain_;
+  std::shared_ptr<KeptLimits> limits_;
   Prices prices_;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "grid/snapshot.h"
+#include "planner/promise_limits.h"
 #include "planner/restoration.h"
 #include "planner/terrain.h"
 #include "tandem/v1/plan.pb.h"
@@ -146,7 +147,8 @@ class Problem {
   const grid::Snapshot& snapshot;
   bool has_incumbent = false;
   std::shared_ptr<const Terrain> terrain;
-  std::vector<Candidate> candidates;  // by pool, then profile
+  std::shared_ptr<KeptLimits> limits = std::make_shared<KeptLimits>();  // or those of problems before
+  std::vector<Candidate> candidates;                                    // by pool, then profile
   std::vector<std::vector<uint32_t>> candidates_of_model;
   std::vector<DemandRow> demands;
   std::vector<Use> uses;        // by demand, then profile of its model

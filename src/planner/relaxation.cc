@@ -50,8 +50,7 @@ void Relaxation::add_classes() {
   const grid::Snapshot& s = problem_.snapshot;
   wait_unit_ms_.assign(s.profiles.size(), kForever);
   last_step_.assign(s.profiles.size(), 0);
-  classes_.resize(s.profiles.size());
-  prefills_.resize(s.profiles.size());
+  std::vector<PromisesAsked> asked(s.profiles.size());
   for (const Candidate& candidate : problem_.candidates) {
     const auto enough = std::lower_bound(kReplicaSteps.begin(), kReplicaSteps.end(), candidate.replicas_max);
     size_t& last = last_step_[candidate.profile_position];
@@ -63,12 +62,12 @@ void Relaxation::add_classes() {
       const Use& use = problem_.uses[class_of_use_.size()];
       const TokenPromise promise{demand.row->promise.tpot.value(), demand.row->promise.quantile,
                                  use.sizes.inverse_output};
-      const auto [entry, fresh] = known.try_emplace({f, promise}, static_cast<uint32_t>(classes_[f].size()));
-      if (fresh) classes_[f].push_back({promise, {}, {}});
+      const auto [entry, fresh] = known.try_emplace({f, promise}, static_cast<uint32_t>(asked[f].promises.size()));
+      if (fresh) asked[f].promises.push_back(promise);
       class_of_use_.push_back(entry->second);
       profile_of_use_.push_back(f);
       if (use.points == 0) continue;
-      Prefills& prefills = prefills_[f];
+      Prefills& prefills = asked[f].prefills;
       const double time = demand.prefill_s(use);
       if (time <= 0) {
         prefills.all.insert({kForever, 0, 0});
@@ -82,7 +81,13 @@ void Relaxation::add_classes() {
       prefills.time_unevenness_ms += time * unevenness_ms;
     }
   }
-  for_each_on_two_threads(s.profiles.size(), [&](size_t f) { add_limits(f); });
+  promise_limits_.resize(s.profiles.size());
+  for_each_on_two_threads(s.profiles.size(), [&](size_t f) {
+    asked[f].profile = s.profiles[f];
+    asked[f].last_step = last_step_[f];
+    promise_limits_[f] = problem_.limits->of(f, std::move(asked[f]));
+  });
+  problem_.limits->trim(s.profiles.size());
 }
 
 void Relaxation::add_kinds() {
@@ -107,47 +112,18 @@ void Relaxation::add_kinds() {
   }
 }
 
-void Relaxation::add_limits(size_t f) {
-  const grid::Profile& profile = problem_.snapshot.profiles[f];
-  const size_t points = std::min(profile.points.size(), kPointsMax);
-  Prefills& prefills = prefills_[f];
-  for (size_t step = 0; step <= last_step_[f]; ++step) {
-    const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
-    std::vector<MixRange::One> all;
-    for (const Prefills::One& one : prefills.all) all.push_back({one.steps, one.spread_ms(replicas)});
-    const MixRange range(std::move(all));
-    const double mean_ms =
-        prefills.time > 0 ? (prefills.time_unevenness_ms + prefills.time_mean_ms / replicas) / prefills.time : 1;
-    prefills.spread_ms.push_back(mean_ms);
-    const TokenLimits limits(profile, replicas, range.spread_min_ms(0, kForever));
-    const MixLimits mixed(profile, replicas, range, mean_ms);
-    for (Class& one : classes_[f]) {
-      for (uint32_t p = 0; p < points; ++p) {
-        one.most.resize(one.most.size() + points + 1);
-        limits.find(p, one.promise, {one.most.end() - static_cast<std::ptrdiff_t>(points) - 1, one.most.end()});
-      }
-      const size_t count = points * kDirections.size();
-      one.mixed.resize(one.mixed.size() + count);
-      mixed.find(one.promise, {one.mixed.end() - static_cast<std::ptrdiff_t>(count), one.mixed.end()});
-    }
-  }
-}
-
 // By measure: of those of the kind.
 const double* Relaxation::most(uint32_t use, size_t step, uint32_t point, bool mixed) const {
   const uint32_t f = profile_of_use_[use];
-  const size_t points = std::min(problem_.snapshot.profiles[size_t{f}].points.size(), kPointsMax);
-  const Class& of = classes_[f][class_of_use_[use]];
-  const size_t row = step * points + point;
-  return mixed ? of.mixed.data() + row * kDirections.size() : of.most.data() + row * (points + 1);
+  const PromiseLimits& limits = *promise_limits_[f];
+  return mixed ? limits.by_mix(class_of_use_[use], step, point) : limits.by_tokens(class_of_use_[use], step, point);
 }
 
 Relaxation::Work Relaxation::work(const DemandRow& demand, const Use& use, size_t f, size_t step) const {
   Work work{demand.prefill_s(use), demand.steps_per_ms(), 0};
   if (use.prefill_ms <= 0) return work;
   const Prefills::One one{0, use.prefill_ms, use.sizes.prefill_variance / use.prefill_ms};
-  const double replicas = step < kReplicaSteps.size() ? kReplicaSteps[step] : kReplicasBeyond;
-  work.spread = work.prefill * one.spread_ms(replicas) / prefills_[f].spread_ms[step];
+  work.spread = work.prefill * one.spread_ms(replicas_of_step(step)) / promise_limits_[f]->spread_ms(step);
   return work;
 }
 

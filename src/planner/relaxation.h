@@ -4,7 +4,6 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "planner/bound.h"
 #include "planner/earnings.h"
 #include "planner/fill.h"
+#include "planner/promise_limits.h"
 
 namespace tandem::planner {
 
@@ -93,12 +93,6 @@ class Relaxation {
     double steps = 0;    // of decoding, a ms
     double spread = 0;   // replicas × mean spreads of the profile
   };
-  // Demands of one promise on time per token, on one profile: what it allows, by replica step, point and measure.
-  struct Class {
-    TokenPromise promise;
-    std::vector<double> most;
-    std::vector<double> mixed;  // by replica step, point and direction
-  };
   // All columns of one model as one matrix: what serving costs beside replicas, at the least; no number where a gate is
   // shut. Rows are candidates in the order of candidates_of_model, columns demands in that of demands_of_model.
   struct Matrix {
@@ -170,7 +164,6 @@ class Relaxation {
   void add_kinds();
   void add_points();
   void choose_measures();
-  void add_limits(size_t profile);
   static double weight(const grid::Profile& profile, Measure measure, const Work& work);
   Work work(const DemandRow& demand, const Use& use, size_t profile, size_t step) const;
   const double* most(uint32_t use, size_t step, uint32_t point, bool mixed) const;
@@ -201,24 +194,11 @@ class Relaxation {
 
   const Problem& problem_;
   FillLimits limits_;
-  // How unevenly the prefills of the demands that may use a profile come.
-  struct Prefills {
-    struct One {
-      double steps = 0;                       // decode steps a ms for each replica-second a second of prefills
-      double mean_ms = 0, unevenness_ms = 0;  // variance / mean
-      auto operator<=>(const One&) const = default;
-      double spread_ms(double replicas) const { return unevenness_ms + mean_ms / replicas; }
-    };
-    std::set<One> all;
-    double time = 0, time_mean_ms = 0, time_unevenness_ms = 0;  // sums of prefills, and weighted by them
-    std::vector<double> spread_ms;                              // mean, by replica step
-  };
-  std::vector<std::vector<Measure>> measures_;  // by point
-  std::vector<Prefills> prefills_;              // by profile
-  std::vector<double> wait_unit_ms_;  // by profile: the least E[S²] / E[S] of prefills of any demand that may use it
-  std::vector<size_t> last_step_;     // by profile: of the most replicas any pool has room for
-  std::vector<std::vector<Class>> classes_;  // by profile
-  std::vector<uint32_t> class_of_use_;
+  std::vector<std::vector<Measure>> measures_;                        // by point
+  std::vector<std::shared_ptr<const PromiseLimits>> promise_limits_;  // by profile
+  std::vector<double> wait_unit_ms_;    // by profile: the least E[S²] / E[S] of prefills of any demand that may use it
+  std::vector<size_t> last_step_;       // by profile: of the most replicas any pool has room for
+  std::vector<uint32_t> class_of_use_;  // demands of one promise on time per token on a profile: into its limits
   std::vector<uint32_t> profile_of_use_;
   std::vector<std::vector<EarningKind>> kinds_;            // by profile
   std::vector<uint32_t> kind_of_use_;                      // into those

@@ -86,7 +86,7 @@ std::vector<Search::Part> Search::part_by_promise(uint32_t model) const {
             requirements.add(problem_, problem_.options[*o], kWhole);
             beside += problem_.options[*o].transport_eur_per_hour;
           } else {
-            beside += penalty(d);
+            beside += penalty(d, 0, kWhole);
           }
         }
         constexpr uint32_t kAny = 1 << 16;  // replicas: pools' room is looked at when they are filled

@@ -46,7 +46,8 @@ void Search::clear(uint32_t c) {
     std::erase_if(placement.members, [&](const Member& m) { return m.option == member.option; });
     placement.unserved += member.share;
     add_arcs(option, -static_cast<double>(member.share));
-    objective_ += (penalty(option.demand) - option.transport_eur_per_hour) * member.share / kWhole;
+    const double owed = penalty(option.demand, placement.unserved - member.share, placement.unserved);
+    objective_ += (owed - option.transport_eur_per_hour) * member.share / kWhole;
   }
   deployed.members.clear();
   deployed.requirements = {};
@@ -69,7 +70,8 @@ void Search::put_all(uint32_t c, const std::vector<Member>& members, const Requi
     placement.unserved -= member.share;
     deployed.work += option.replicas_in_fractions * member.share / kWhole;
     add_arcs(option, member.share);
-    objective_ += (option.transport_eur_per_hour - penalty(option.demand)) * member.share / kWhole;
+    const double spared = penalty(option.demand, placement.unserved, placement.unserved + member.share);
+    objective_ += (option.transport_eur_per_hour - spared) * member.share / kWhole;
   }
 }
 
@@ -130,8 +132,9 @@ bool Search::decide_anew(std::vector<uint32_t> candidates, uint32_t nodes_max) {
   double outside = objective_;
   for (const auto& [d, in] : demands) {
     const double amount = static_cast<double>(placements_[d].unserved) / kWhole;
-    few.demands.push_back({d, amount, penalty(d)});
-    outside -= penalty(d) * amount;
+    const double each = penalty(d, 0, placements_[d].unserved);  // as of all: what is decided is weighed as it counts
+    few.demands.push_back({d, amount, each});
+    outside -= each * amount;
   }
   std::vector<double> kept(problem_.pool_spare.size()), kept_kw(problem_.site_kw.size());
   for (const uint32_t c : few.candidates) {

@@ -126,7 +126,7 @@ class Making {
     tell("mended");
   }
 
-  // As from nothing, with every move from the plan before paid; that plan, where nothing cheaper is found.
+  // As from nothing, with every move from the plan before paid. What it is to beat is that plan as it stands.
   void anew() {
     if (problem_.columns() > kOptionsInFull)
       add_options_before();
@@ -135,19 +135,39 @@ class Making {
     Search before(problem_, seed_, search_.iterations_max(), stop_);
     before.count(Energy::drawn);
     before.adopt();
+    to_beat_ = before.state();
     from_nothing();
-    if (before.objective() <= search_.objective()) search_.set_state(before.state());
-    tell("weighed against the plan before");
   }
 
   // Mends the plan until every case the policy names holds (restoration.h).
   void restore() {
+    if (problem_.snapshot.policy.restoration.cases.empty()) return;
     for (uint32_t round = 0; problem_.restoration.add_overfilled(problem_, planned_traffic(problem_, search_)) > 0;
          ++round) {
       search_.heed_rows();
       if (round < kRestorationRounds) place_again();
       tell("mended for failures");
     }
+  }
+
+  // Last, of a plan made anew: the plan before, mended by the same, unless the new one is better as the search counts
+  // and no dearer. That differs where a demand finds room by turning away others of lower priority that pay more: a
+  // mend after a change may do so, a search that nobody asked for may not.
+  void weigh_against_before() {
+    if (!to_beat_) return;
+    Search::State found = search_.state();
+    const auto take = [&](Search::State state) {
+      search_.set_state(std::move(state));
+      if (!problem_.restoration.rows().empty()) search_.heed_rows();  // found for the other
+    };
+    take(std::move(*to_beat_));
+    if (!problem_.restoration.rows().empty()) search_.place_left_out();
+    restore();
+    Search::State before = search_.state();
+    const double cost = search_.cost();
+    take(std::move(found));
+    if (search_.objective() >= before.objective || search_.cost() > cost) search_.set_state(std::move(before));
+    tell("weighed against the plan before");
   }
 
  private:
@@ -510,6 +530,7 @@ class Making {
   Master master_;  // of all plans of models met
   bool mended_ = false;
   std::optional<Search::State> best_;
+  std::optional<Search::State> to_beat_;  // of a plan made anew
 };
 
 }  // namespace
@@ -531,7 +552,8 @@ std::optional<v1::Plan> Planner::make(const Wanted& wanted, const std::function<
     making.anew();
   else
     making.from_incumbent(prices_);
-  if (!wanted.snapshot.policy.restoration.cases.empty()) making.restore();
+  making.restore();
+  making.weigh_against_before();
   if (wanted.is_useless_when_stopped && wanted.stop.stop_requested()) return std::nullopt;
 
   v1::Plan plan = written(problem, making.search(), making.mended());

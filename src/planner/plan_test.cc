@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -282,6 +283,54 @@ TEST(Replan, SearchedAnewItIsNeverDearerAndPaysItsMoves) {
 
   const v1::Plan again = plan(s, &anew, "q", 7, {.anew = true}, {});
   EXPECT_EQ(again.moves(), 0u) << "nothing cheaper is left";
+}
+
+// One pool that holds one of two demands and part of the other. Requests of the first are long: as many accelerators
+// serve fewer of them, so that what it gains costs more in penalties of the second than it spares.
+std::string of_priorities(uint32_t of_long, uint32_t of_short) {
+  return fmt::format(R"(
+    edge-core 4ms 100G
+    site core DE price=0.1
+    region north edge access=2ms
+    accelerator large 80GB idle=100W peak=700W price=2.5
+    pool core-large core large 6
+    model m 16GB kv=131072
+    profile m large 1:10ms/300W 8:12ms/450W 32:20ms/680W prefill=20000 overhead=5ms kv=50GB
+    tenant acme *
+    policy penalty=0.05 move=0.5
+    demand long acme north m 16/s in=500 out=800 ttft=2s tpot=60ms priority={}
+    demand short acme north m 60/s in=100 out=100 ttft=2s tpot=60ms priority={})",
+                     of_long, of_short);
+}
+
+double cost_as_it_stands(const grid::Snapshot& s, const v1::Plan& plan) {
+  return plan.cost_eur_per_hour() - plan.moves() * s.policy.move_penalty.value();
+}
+
+// What is served of `long` is what `short` leaves, until the priorities are turned round.
+TEST(Replan, SearchedAnewItIsNeverDearerWhereverItEnds) {
+  const v1::Plan incumbent = planned(drawn_grid(of_priorities(1, 5)));
+  ASSERT_EQ(demand_of(incumbent, "short").rejected(), 0);
+  ASSERT_GT(demand_of(incumbent, "long").rejected(), 0.1);
+  ASSERT_LT(demand_of(incumbent, "long").rejected(), 1);
+  const auto s = drawn_grid(of_priorities(9, 1));
+  const auto expect_no_dearer = [&](const v1::Plan& anew) {
+    expect_sound(s, anew);
+    EXPECT_LE(anew.cost_eur_per_hour(), cost_as_it_stands(s, incumbent) * (1 + 1e-9));
+    EXPECT_EQ(demand_of(anew, "short").rejected(), 0) << "what was served is not given up for what was not";
+  };
+  for (const uint64_t iterations : {1, 2, 5, 20, 100, 1'000, 10'000})
+    expect_no_dearer(plan(s, &incumbent, "p", 1, {.iterations = iterations, .anew = true}, {}));
+  // And stopped each time that it says how far it has come.
+  bool stopped = true;
+  for (size_t last = 0; stopped; ++last) {
+    std::stop_source stop;
+    size_t said = 0;
+    expect_no_dearer(Planner().plan(s, &incumbent, "p", 1, {.anew = true}, stop.get_token(), [&](const Progress&) {
+      if (said++ == last) stop.request_stop();
+    }));
+    stopped = said > last;
+  }
 }
 
 TEST(Replan, WhereMovesCostMoreThanTheySaveThePlanStays) {

@@ -169,8 +169,9 @@ void Problem::read_incumbent(const v1::Plan& incumbent) {
     if (!d.valid()) continue;
     DemandRow& demand = demands[d.value];
     demand.before = &planned;
-    demand.served_before = planned.splits_size() > 0;
     demand.rejected_before = planned.rejected();
+    const double served = planned.splits_size() > 0 ? std::clamp(1 - planned.rejected(), 0.0, 1.0) : 0;
+    demand.served_before = static_cast<uint32_t>(std::lround(served * kWhole));
     uint32_t left = kWhole;
     demand.shares_before.clear();
     for (const v1::PlannedSplit& split : planned.splits()) {

@@ -110,8 +110,8 @@ struct DemandRow {
   };
   const v1::DemandPlan* before = nullptr;  // the incumbent's
   std::vector<Share> shares_before;        // of it, where there is still such a candidate
-  bool served_before = false;              // by the incumbent: is not given up for cost
-  double rejected_before = 0;              // likewise, the share of it
+  uint32_t served_before = 0;              // by the incumbent, of kWhole: is not given up for cost
+  double rejected_before = 0;              // by the incumbent, the share of it
   double precedence = 1;                   // of its priority: kPrecedence times that of the next lower one in the grid
   double tokens_per_s = 0;                 // output
   double up_gbps = 0, back_gbps = 0;

@@ -249,6 +249,9 @@ TEST(RestorationSoak, RandomGridsOfManyDemandsHold) {
     EXPECT_THAT(check_plan(s, {p, planner.prices()}).faults, IsEmpty());
     for (const v1::DemandPlan& planned : p.demands()) turned_away += planned.blocked_by() == "restoration";
     EXPECT_EQ(planner.plan(s, nullptr, "p", seed, {}, {}).SerializeAsString(), p.SerializeAsString());
+    const v1::Plan anew = planner.plan(s, &p, "q", seed + 1'000, {.anew = true}, {});
+    EXPECT_THAT(violations(s, anew), IsEmpty());
+    EXPECT_LE(anew.cost_eur_per_hour(), p.cost_eur_per_hour() * (1 + 1e-9));
   }
   EXPECT_GT(turned_away, 3u);
 }

@@ -86,7 +86,6 @@ void Search::sort_largest_first(std::vector<uint32_t>& demands) const {
 // Places what is unserved of those demands, in that order. False as soon as the objective cannot end below what it
 // must: what is still to be placed spares its penalty at most.
 bool Search::place_all(std::span<const uint32_t> demands, double opening_weight, uint32_t forbidden, double below) {
-  const auto owed = [&](uint32_t d) { return penalty(d) * placements_[d].unserved / kWhole; };
   double spared_max = 0;
   for (const uint32_t d : demands) spared_max += owed(d);
   for (const uint32_t d : demands) {
@@ -107,7 +106,7 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
   const uint32_t share = placements_[demand].unserved;
   if (share == 0 || row.penalty_eur_per_hour <= 0) return;
   const double part = static_cast<double>(share) / kWhole;
-  double best_score = penalty(demand) * part;
+  double best_score = penalty(demand, 0, share) * part;
   uint32_t best = kNobody;
   Quote best_quote;
   bool any_fits = false;
@@ -144,7 +143,9 @@ void Search::place(uint32_t demand, double opening_weight, uint32_t forbidden) {
 // much an option takes is dear to find: those that promise most are asked first, and the others only where they might
 // do better.
 bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidden) {
-  const uint32_t unserved = placements_[demand].unserved;
+  // What was served before counts more, and first.
+  const uint32_t unserved = placements_[demand].unserved, before = problem_.demands[demand].served_before;
+  const uint32_t wanted = unserved + before > kWhole ? unserved + before - kWhole : unserved;
   const auto runs = [&](const Option& option) { return deployed_[option.candidate].fit.replicas > 0; };
   std::vector<std::pair<double, uint32_t>> by_least;  // €/h for each of kWhole at about the least, option
   for (const uint32_t o : problem_.demands[demand].options) {
@@ -155,14 +156,14 @@ bool Search::place_part(uint32_t demand, double opening_weight, uint32_t forbidd
     by_least.emplace_back((option.fractional_eur_per_hour - (runs(option) ? replicas_eur : 0)) / kWhole, o);
   }
   std::ranges::sort(by_least);
-  double best_score = penalty(demand) / kWhole;
+  double best_score = penalty(demand, unserved - wanted, unserved) / kWhole;
   uint32_t best = kNobody, best_share = 0;
   Fit best_fit;
   for (const auto& [least, o] : by_least) {
     if (least >= best_score) break;
     const Option& option = problem_.options[o];
     Quote offer;
-    const uint32_t fits = largest_share(links_allow(option, unserved), std::min(kLeastPart, unserved), [&](uint32_t n) {
+    const uint32_t fits = largest_share(links_allow(option, wanted), std::min(kLeastPart, wanted), [&](uint32_t n) {
       const Quote trial = quote(o, n);
       if (trial.fit.blocked != Gate::none) return false;
       offer = trial;
@@ -349,7 +350,7 @@ bool Search::merge_all() {
 // What a demand pays where it is, each deployment's cost in proportion to its work there; `but`: what is there left
 // out.
 double Search::paid(uint32_t demand, uint32_t but) const {
-  double paid = penalty(demand) * placements_[demand].unserved / kWhole;
+  double paid = owed(demand);
   for (const Member& member : placements_[demand].members) {
     const Option& from = problem_.options[member.option];
     if (from.candidate == but) continue;
@@ -463,7 +464,7 @@ double Search::spent_on(uint32_t model) const {
     for (const Member& member : deployed_[c].members)
       eur += problem_.options[member.option].transport_eur_per_hour * member.share / kWhole;
   }
-  for (const uint32_t d : problem_.demands_of(model)) eur += penalty(d) * placements_[d].unserved / kWhole;
+  for (const uint32_t d : problem_.demands_of(model)) eur += owed(d);
   return eur;
 }
 

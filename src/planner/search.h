@@ -139,7 +139,9 @@ class Search {
   const Deployed& deployed(uint32_t candidate) const { return deployed_[candidate]; }
   const Placement& placement(uint32_t demand) const { return placements_[demand]; }
   uint32_t accelerators_free(uint32_t pool) const { return problem_.pool_spare[pool] - pool_used_[pool]; }
-  double rejection_eur_per_hour(uint32_t demand) const { return penalty(demand); }  // as the objective counts it
+  double rejection_eur_per_hour(uint32_t demand) const {
+    return penalty(demand, 0, kWhole);
+  }  // as the objective counts it
 
   // Serving that share more of the demand with the option: what it adds per hour, or what blocks it.
   struct Quote {
@@ -192,7 +194,8 @@ class Search {
   bool links_hold(const std::vector<Member>& members);  // of what stands
   bool put_decided(const FewDeployments& few, const FewDecided& decided, FewJudged* judged);
   double bearable(uint32_t candidate, const Requirements& requirements, uint32_t replicas, uint32_t point) const;
-  double penalty(uint32_t demand) const;
+  double penalty(uint32_t demand, uint32_t from, uint32_t to) const;
+  double owed(uint32_t demand) const;
 
   void place(uint32_t demand, double opening_weight, uint32_t forbidden);
   double opening_weight_at(uint32_t candidate, double opening_weight) const;

@@ -11,6 +11,8 @@ namespace tandem::planner {
 
 namespace {
 
+constexpr double kKeeping = 1e4;  // what giving up counts more than not taking on
+
 // Whether a deployment that keeps one also keeps the other. All are of one profile, so a longer mean prefill that
 // leaves as much is no harder.
 bool implies(const twin::Asked& strict, const twin::Asked& lenient) {
@@ -78,7 +80,7 @@ void Search::reset() {
   arc_gbps_.assign(problem_.arcs_and_rows(), 0);
   objective_ = 0;
   commit();
-  for (uint32_t d = 0; d < placements_.size(); ++d) objective_ += penalty(d);
+  for (uint32_t d = 0; d < placements_.size(); ++d) objective_ += penalty(d, 0, kWhole);
   for (uint32_t c = 0; c < deployed_.size(); ++c) {
     const Candidate& candidate = problem_.candidates[c];
     if (candidate.pinned > 0 || candidate.incumbent > 0) set_fit(c, fit(c, {}));
@@ -133,17 +135,27 @@ Known Search::known() const {
 double Search::cost() const {
   double eur = objective_;
   for (uint32_t d = 0; d < placements_.size(); ++d)
-    eur += (problem_.demands[d].penalty_eur_per_hour - penalty(d)) * placements_[d].unserved / kWhole;
+    eur += problem_.demands[d].penalty_eur_per_hour * placements_[d].unserved / kWhole - owed(d);
   for (uint32_t c = 0; c < deployed_.size() && energy_ != Energy::drawn; ++c)
     eur += running_cost(c, Energy::drawn) - deployed_[c].fit.eur_per_hour;
   return eur;
 }
 
 // Rejection as the search counts it: priorities go before money, and what was served before is not given up to save
-// any. (The plan's cost has the policy's penalty alone.)
-double Search::penalty(uint32_t demand) const {
+// any. (The plan's cost has the policy's penalty alone.) Were all of it unserved at what the part between these counts:
+// of a demand that was served in part, what was not counts as little as of one that was not served at all.
+double Search::penalty(uint32_t demand, uint32_t from, uint32_t to) const {
   const DemandRow& row = problem_.demands[demand];
-  return row.penalty_eur_per_hour * row.precedence * (row.served_before ? 1e4 : 1);
+  const uint32_t not_before = std::clamp(kWhole - row.served_before, from, to);
+  const double eur = row.penalty_eur_per_hour * row.precedence;
+  if (not_before == to) return eur;
+  if (not_before == from) return eur * kKeeping;
+  return eur * ((not_before - from) + kKeeping * (to - not_before)) / (to - from);
+}
+
+// Of what is unserved of it.
+double Search::owed(uint32_t d) const {
+  return penalty(d, 0, placements_[d].unserved) * placements_[d].unserved / kWhole;
 }
 
 double Search::running_cost(uint32_t c, Energy energy) const {
@@ -322,7 +334,8 @@ void Search::put(uint32_t o, uint32_t share, const Fit& fit) {
   deployed.work += option.replicas_in_fractions * share / kWhole;
   placement.unserved -= share;
   add_arcs(option, share);
-  objective_ += (option.transport_eur_per_hour - penalty(option.demand)) * share / kWhole;
+  const double spared = penalty(option.demand, placement.unserved, placement.unserved + share);
+  objective_ += (option.transport_eur_per_hour - spared) * share / kWhole;
 }
 
 // False when what stays behind could not go on as it is (a mix of longer requests waits longer): the caller rolls back.
@@ -335,10 +348,13 @@ bool Search::take_out(std::span<const uint32_t> demands) {
   for (const uint32_t c : from) old_deployed_.emplace_back(c, deployed_[c]);
   for (const uint32_t d : demands) {
     Placement& placement = placements_[d];
+    uint32_t unserved = placement.unserved;
     for (const Member& member : placement.members) {
       const Option& option = problem_.options[member.option];
       add_arcs(option, -static_cast<double>(member.share));
-      objective_ += (penalty(d) - option.transport_eur_per_hour) * member.share / kWhole;
+      objective_ +=
+          (penalty(d, unserved, unserved + member.share) - option.transport_eur_per_hour) * member.share / kWhole;
+      unserved += member.share;
     }
     old_placements_.emplace_back(d, std::exchange(placement, {}));
   }

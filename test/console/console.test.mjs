@@ -370,7 +370,6 @@ for (const colorScheme of ['dark', 'light'])
     await page.keyboard.press('w');
     await page.getByTestId('whatif-page').waitFor();
     await page.getByTestId('whatif-run').click();
-    await page.getByTestId('whatif-progress').waitFor();
     await page.getByTestId('whatif-verdict').waitFor();
     assert.ok((await page.getByTestId('whatif-row').count()) >= 15);
     await hasCount(page.locator('[data-testid="whatif-map"] line.down'), 1);

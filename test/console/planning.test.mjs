@@ -19,7 +19,6 @@ for (const colorScheme of ['dark', 'light'])
     await page.getByTestId('te-empty').waitFor();
     await page.getByTestId('te-run').focus();
     await page.keyboard.press('Enter');
-    await page.getByTestId('te-progress').waitFor();
     await page.getByTestId('te-verdict').getByText('12 of 240 demands').waitFor();
     assert.equal(await page.getByTestId('te-before').innerText(), '112 %');
     assert.equal(await page.getByTestId('te-after').innerText(), '64.0 %');
@@ -76,7 +75,6 @@ test('a day is planned and its periods are looked at', inBrowser({ reducedMotion
   await page.keyboard.press('y');
   await page.getByTestId('day-empty').waitFor();
   await page.getByTestId('day-run').click();
-  await page.getByTestId('day-progress').getByText('plans').waitFor();
   await page.getByTestId('day-verdict').getByText('31.8 % less than with one plan all day').waitFor();
   await page.getByTestId('day-verdict').getByText('2 demands miss their promise').waitFor();
   assert.equal(await page.getByTestId('day-peak').innerText(), '4,400 € a day');
